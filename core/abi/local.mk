@@ -1,0 +1,2 @@
+# core/abi
+libhone_a_SOURCES +=

@@ -1,0 +1,4 @@
+# core/cli: main.c belongs to the program (Makefile.am); one file per verb here
+libhone_a_SOURCES += \
+	core/cli/out.c \
+	core/cli/paths.c

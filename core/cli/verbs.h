@@ -1,0 +1,19 @@
+/* verbs.h - the table of verbs: what `hone VERB` may be, in one place.
+ *
+ * X(function, "name", "group", "summary"): the verb is `int hone_cli_<function>(int argc, char
+ * **argv)` in core/cli/<function>.c, argv[0] being the verb's name; it returns the exit code (0 ok,
+ * 1 the work failed, 2 usage, 3 refused, 130 interrupted; see out.h). Keep the lines sorted by name.
+ * Groups, in the order of `hone --help`: run, model, data, plugin, tool. */
+#ifndef HONE_CORE_CLI_VERBS_H
+#define HONE_CORE_CLI_VERBS_H
+
+/* clang-format off */
+#define HONE_CLI_VERBS(X) \
+    X(paths, "paths", "tool", "where hone finds its plugins, scripts and models")
+
+/* clang-format on */
+
+#define HONE_X(function, name, group, summary) int hone_cli_##function(int argc, char **argv);
+HONE_CLI_VERBS(HONE_X)
+#undef HONE_X
+#endif

@@ -1,0 +1,2 @@
+# core/gen
+libhone_a_SOURCES +=

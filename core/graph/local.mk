@@ -1,0 +1,2 @@
+# core/graph
+libhone_a_SOURCES +=

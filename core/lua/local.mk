@@ -1,0 +1,2 @@
+# core/lua
+libhone_a_SOURCES +=

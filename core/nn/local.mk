@@ -1,0 +1,2 @@
+# core/nn
+libhone_a_SOURCES +=

@@ -1,0 +1,2 @@
+# core/score
+libhone_a_SOURCES +=

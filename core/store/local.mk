@@ -1,0 +1,2 @@
+# core/store
+libhone_a_SOURCES +=

@@ -1,0 +1,2 @@
+# core/tensor
+libhone_a_SOURCES +=

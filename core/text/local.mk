@@ -1,0 +1,2 @@
+# core/text
+libhone_a_SOURCES +=

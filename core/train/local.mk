@@ -1,0 +1,2 @@
+# core/train
+libhone_a_SOURCES +=

@@ -1,0 +1,40 @@
+# hone.mk - builds one plugin. Needs GNU make, a C compiler and this folder, nothing else of hone.
+#
+#   PLUGIN = my_reward            -> $(OUT)/my_reward.so
+#   SOURCES = my_reward.c         (default: $(PLUGIN).c)
+#   LIBS = -lpcre2-8              (default: none)
+#   include /usr/local/share/hone/sdk/hone.mk      (pkg-config --variable=hone_mk hone)
+#
+# or without a Makefile: make -f .../hone.mk PLUGIN=my_reward. CFLAGS (default -O2 -g), CC, OUT
+# (default .) and HONE (the program that writes the sidecar; default hone, skipped when it is not
+# there) may be given. The file exports hone_plugin_entry and nothing else, and every symbol it uses
+# must be resolved when it is linked: a plugin never links to the host.
+SDK_DIR := $(patsubst %/,%,$(dir $(lastword $(MAKEFILE_LIST))))
+SDK_INCLUDE ?= $(firstword $(wildcard $(SDK_DIR)/include) $(SDK_DIR)/../../../include)
+SOURCES ?= $(PLUGIN).c
+OUT ?= .
+HONE ?= hone
+CFLAGS ?= -O2 -g
+HONE_PLUGIN_CFLAGS = -std=c11 -D_POSIX_C_SOURCE=200809L $(CFLAGS) -fPIC -fvisibility=hidden \
+	-ffp-contract=off -pthread -I$(SDK_INCLUDE)
+HONE_PLUGIN_LDFLAGS = -shared -pthread -Wl,-z,defs -Wl,--version-script=$(SDK_DIR)/plugin.map $(LDFLAGS)
+HONE_OBJ_DIR := $(OUT)/.obj/$(PLUGIN)
+HONE_OBJS := $(patsubst %.c,$(HONE_OBJ_DIR)/%.o,$(notdir $(SOURCES)))
+hone_q := $(if $(filter 1,$(V)),,@)
+
+.DEFAULT_GOAL := hone-plugin
+.PHONY: hone-plugin hone-plugin-clean
+hone-plugin: $(OUT)/$(PLUGIN).so
+
+vpath %.c $(sort $(dir $(SOURCES)))
+$(HONE_OBJ_DIR)/%.o: %.c
+	@mkdir -p $(@D)
+	$(hone_q)$(CC) $(HONE_PLUGIN_CFLAGS) -MMD -MP -c -o $@ $<
+$(OUT)/$(PLUGIN).so: $(HONE_OBJS) $(SDK_DIR)/plugin.map
+	@mkdir -p $(@D)
+	$(hone_q)$(CC) $(CFLAGS) -o $@.tmp $(HONE_OBJS) $(HONE_PLUGIN_LDFLAGS) $(LIBS)
+	$(hone_q)mv -f $@.tmp $@
+	@echo "  PLUGIN   $@"
+hone-plugin-clean:
+	rm -rf $(HONE_OBJ_DIR) $(OUT)/$(PLUGIN).so $(OUT)/$(PLUGIN).json
+-include $(HONE_OBJS:.o=.d)

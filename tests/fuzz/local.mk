@@ -1,0 +1,18 @@
+# tests/fuzz: each fuzz_<name>.c (LLVMFuzzerTestOneInput) is one libFuzzer program.
+# `make fuzz` configures fuzz-build/ below this build with clang, libFuzzer and ASan and makes them
+# all there; run one as fuzz-build/tests/fuzz/fuzz_json -max_total_time=60.
+FUZZ_TARGETS = $(patsubst $(srcdir)/%.c,%,$(sort $(wildcard $(srcdir)/tests/fuzz/fuzz_*.c)))
+.PHONY: fuzz fuzz-programs
+if FUZZ
+tests/fuzz/fuzz_%: $(srcdir)/tests/fuzz/fuzz_%.c $(HONE_LIBS)
+	@mkdir -p $(@D)
+	$(AM_V_CCLD)$(CC) $(DEFS) -I. $(AM_CPPFLAGS) $(AM_CFLAGS) $(CFLAGS) -fsanitize=fuzzer,address \
+		-o $@ $< $(HONE_LIBS) $(HONE_DEP_LIBS)
+fuzz-programs fuzz: $(FUZZ_TARGETS)
+else
+fuzz:
+	@mkdir -p fuzz-build
+	@test -f fuzz-build/Makefile || (cd fuzz-build && \
+		$(abs_srcdir)/configure --quiet --enable-fuzz CC=clang CFLAGS="-O1 -g" >/dev/null)
+	+$(AM_V_at)cd fuzz-build && $(MAKE) --no-print-directory fuzz-programs
+endif

@@ -1,0 +1,29 @@
+# tests/unit: each test_<module>.c is one program, found by itself (GNU make); nothing to edit here.
+# `make check` runs each in its own process with a time limit and prints one line a program;
+# `make check TESTS="test_json test_map"` runs those only.
+UNIT_FILES = $(sort $(wildcard $(srcdir)/tests/unit/test_*.c))
+UNIT_TESTS = $(patsubst $(srcdir)/%.c,%,$(UNIT_FILES))
+UNIT_SELECTED = $(if $(TESTS),$(addprefix tests/unit/,$(TESTS)),$(UNIT_TESTS))
+HONE_TEST_TIMEOUT = 120
+UNIT_COMPILE = $(CC) $(DEFS) -I. $(AM_CPPFLAGS) -I$(srcdir)/tests/unit -I$(srcdir)/plugins $(CMOCKA_CFLAGS) \
+	$(CPPFLAGS) $(AM_CFLAGS) $(CFLAGS)
+
+tests/unit/%.o: $(srcdir)/tests/unit/%.c
+	@mkdir -p $(@D)
+	$(AM_V_CC)$(UNIT_COMPILE) -MMD -MP -c -o $@ $<
+tests/unit/test_%: tests/unit/test_%.o $(HONE_LIBS)
+	$(AM_V_CCLD)$(CC) $(AM_CFLAGS) $(CFLAGS) $(AM_LDFLAGS) $(LDFLAGS) -o $@ $< $(HONE_LIBS) \
+		$(HONE_DEP_LIBS) $(CMOCKA_LIBS)
+-include $(wildcard tests/unit/*.d)
+.PRECIOUS: tests/unit/%.o
+
+.PHONY: check-unit unit-programs
+unit-programs: $(UNIT_SELECTED)
+check-unit: all unit-programs
+	@$(SHELL) $(srcdir)/tests/run-unit.sh $(HONE_TEST_TIMEOUT) tests/results $(UNIT_SELECTED)
+if HAVE_CMOCKA
+check-local: check-unit
+else
+check-local:
+	@echo "make check needs cmocka: install it and run configure again" >&2; exit 1
+endif
