@@ -1,0 +1,69 @@
+/* score.h - scheduling of rewards: batches, deadlines, outcomes. 
+ *
+ * A scorer holds reward instances with their settings and worker threads. A job scores the samples of one
+ * rollout: samples are handed in as they finish, each component's calls run on workers while generation goes
+ * on, every (sample, component) gets exactly one outcome, journalled before it can be read.
+ *
+ * Same bytes whatever the timing: a batch is one whole group (or, for BATCH_INVARIANT components, any
+ * samples that are ready), so what a plugin sees together never depends on who finished first. Late results
+ * are dropped: arguments live in a refcounted call record that the call alone writes to; after a deadline
+ * the thread is replaced (at most 4 lost, then the run stops) and the instance set aside, its .so never
+ * released. Rewards written in Lua run on the control thread: hone_score_wait() pumps them through the
+ * function table that the Lua layer registers. (architecture.md step 4, plugin-abi.md 5) */
+#ifndef HONE_CORE_SCORE_SCORE_H
+#define HONE_CORE_SCORE_SCORE_H
+#include "base/error.h"
+#include "hone/reward.h"
+#include "store/journal.h"
+
+typedef struct hone_score_component {
+    const char *id;                /* as in the recipe and the metrics: "math_answer" */
+    const hone_reward_v1 *vt;
+    void *self;
+    uint64_t caps;                 /* HONE_CAP_* of the component */
+    double weight;                 /* 0: scored and reported, not part of the reward */
+    double timeout_s;              /* deadline of one call; 0 = 60 s */
+    int on_control;                /* 1: runs on the control thread, through the pump (Lua) */
+} hone_score_component;
+
+typedef struct hone_scorer hone_scorer;
+hone_status hone_scorer_create(const hone_score_component *comps, size_t n, uint32_t n_workers, hone_scorer **out);
+void hone_scorer_destroy(hone_scorer *s); /* waits for running calls, except those past their deadline */
+size_t hone_scorer_count(const hone_scorer *s);
+const hone_score_component *hone_scorer_component(const hone_scorer *s, size_t i);
+
+typedef struct hone_score_job hone_score_job;
+/* `n_samples` in groups of `group_size` (the last may be smaller). journal may be NULL. `error_limit`: share of
+ * samples of one component that may be error or timeout before the job fails (0.2), 1 = never. */
+typedef struct hone_score_params {
+    uint64_t step;
+    size_t n_samples, group_size;
+    hone_journal *journal;
+    double error_limit;
+} hone_score_params;
+hone_status hone_score_begin(hone_scorer *s, const hone_score_params *p, hone_score_job **out);
+/* Hands sample number `index` in; everything is copied. [any one thread at a time] */
+hone_status hone_score_add(hone_score_job *job, size_t index, const hone_sample *sample_bor);
+/* Waits until every handed-in sample has all of its outcomes. [control-thread] */
+hone_status hone_score_wait(hone_score_job *job);
+/* Result of (component, sample) after wait: status, score, notes (JSON text or empty), reason. Borrowed until end. */
+typedef struct hone_score_result {
+    uint32_t status;
+    float score;
+    hone_str notes, reason;
+    const float *token_scores;
+    size_t n_token_scores;
+} hone_score_result;
+const hone_score_result *hone_score_get(const hone_score_job *job, size_t component, size_t sample);
+/* Seconds per call: median and 95th percentile of this job; for timings.jsonl. */
+void hone_score_latency(const hone_score_job *job, size_t component, double *p50_s, double *p95_s);
+void hone_score_end(hone_score_job *job);
+
+/* Registered by the Lua layer at start: run queued control-thread work for at most `max_ns`; returns 1 when
+ * something ran. And a way to queue work: fn(arg) on the control thread. */
+typedef struct hone_score_pump {
+    int (*pump)(void *ctx, uint64_t max_ns);
+    void *ctx;
+} hone_score_pump;
+void hone_score_set_pump(const hone_score_pump *pump);
+#endif

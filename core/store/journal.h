@@ -1,0 +1,27 @@
+/* journal.h - outcomes by (step, sample, component), on disk before they are used.
+ *
+ * An append-only file of checksummed records; opening reads what is whole and drops a torn tail. A resumed
+ * run looks here first, so a time-out, an error or a remote verdict is the same the second time.
+ * A record also keeps the notes (JSON text) and, when there are any, per-token scores. Thread-safe. */
+#ifndef HONE_CORE_STORE_JOURNAL_H
+#define HONE_CORE_STORE_JOURNAL_H
+#include "base/buf.h"
+
+typedef struct hone_journal hone_journal;
+typedef struct hone_journal_record {
+    uint64_t step, sample;
+    const char *component; /* the reward's id in the recipe */
+    uint32_t status;       /* HONE_SCORE ... HONE_TIMEOUT */
+    float score;
+    hone_str notes;        /* JSON map text or empty */
+    hone_str reason;       /* why error/timeout/abstain, or empty */
+    const float *token_scores;
+    size_t n_token_scores;
+} hone_journal_record;
+
+hone_status hone_journal_open(const char *path, hone_journal **out); /* created when absent */
+void hone_journal_close(hone_journal *j);
+hone_status hone_journal_put(hone_journal *j, const hone_journal_record *recs, size_t n); /* one write(2) for all */
+/* 1 and *out (borrowed until close) when recorded, 0 otherwise. */
+int hone_journal_get(hone_journal *j, uint64_t step, uint64_t sample, const char *component, hone_journal_record *out);
+#endif
