@@ -10,6 +10,7 @@
 #ifndef HONE_PLUGIN_H
 #define HONE_PLUGIN_H
 #include "hone/base.h"
+#include "hone/desc.h"
 #include "hone/host.h"
 
 #ifdef __cplusplus
@@ -143,7 +144,6 @@ typedef struct hone_component {
     const void *(*get_iface)(void *self, const char *iface_id); /* NULL = not offered [any-thread] */
 } hone_component;
 
-typedef struct hone_iface_desc hone_iface_desc; /* desc.h */
 
 typedef struct hone_entry {
     uint32_t struct_size;

@@ -1,0 +1,48 @@
+/* config.h - a component's configuration: a table of fields, a tree of values, a checked hone_config.
+ *
+ * The table (hone_field rows) is the one source: defaults, types, ranges, choices, old names, secrets,
+ * --help text and JSON Schema all come from it. Unknown keys are refused with a suggestion. Keys that
+ * the caller understands itself (weight, deadline) are not in the table: it strips them before.
+ *
+ * A secret is given as itself, as env:NAME or as file:PATH, is kept out of every text but the getter's,
+ * and is wiped when the configuration is destroyed. A component inside a component is given by name
+ * ("exact_match") or as a map whose key `component` is the name, the others its settings.
+ * Invariant: a hone_config that exists is valid. (plugin-abi.md 5, Config) */
+#ifndef HONE_CORE_ABI_CONFIG_H
+#define HONE_CORE_ABI_CONFIG_H
+#include "base/json.h"
+#include "hone/plugin.h"
+
+/* What the checker asks of its surroundings. All optional. */
+typedef struct hone_config_env {
+    void *ctx;
+    /* A PATH field: the allowed, absolute path into *out (allocated), or an error. NULL: kept as given. */
+    hone_status (*path)(void *ctx, hone_str given, char **out);
+    /* A COMPONENT field: makes the component, hands out its interface. `keep` is given to drop at destroy.
+     * NULL: such fields are E_UNSUPPORTED. */
+    hone_status (*component)(void *ctx, const char *iface, hone_str name, const hone_value *settings,
+                             hone_ref *out, void **keep);
+    void (*drop)(void *ctx, void *keep);
+    void (*misread)(void *ctx, const char *text); /* the plugin read a field with the wrong type */
+} hone_config_env;
+
+/* `who` (component id) goes in front of errors. `given` is a map, or NULL. [control-thread] */
+hone_status hone_config_create(const char *who, const hone_field *const *fields, const hone_value *given,
+                               const hone_config_env *env, hone_config **out);
+void hone_config_destroy(hone_config *cfg); /* NULL allowed */
+
+/* The resolved configuration as a JSON map, defaults included; secrets as "(secret)" always. */
+void hone_config_json(const hone_config *cfg, hone_jw *w);
+/* Is this text one of the configuration's secrets, or does it hold one? Replaces each by "(secret)". */
+hone_status hone_config_redact(const hone_config *cfg, hone_str text, hone_buf *out);
+
+/* The table as --help text (one line a field, columns aligned) and as a JSON Schema object. */
+void hone_config_help(const hone_field *const *fields, hone_buf *out);
+void hone_config_schema(const hone_field *const *fields, hone_jw *w);
+/* The table itself, one map a field, as in the sidecar; and back. */
+void hone_config_fields_json(const hone_field *const *fields, hone_jw *w);
+hone_status hone_config_fields_read(const hone_value *list, hone_arena *arena,
+                                    const hone_field *const **out);
+/* Is the table itself sound: names, types, defaults in range, choices hold the default? E_ABI naming it. */
+hone_status hone_config_check_table(const char *who, const hone_field *const *fields);
+#endif
