@@ -1,0 +1,36 @@
+/* linear.h - attributes and descriptors of the ops that read a panelled weight.
+ *
+ * linear/1          in: x (T,K), W (N,K) panels, [bias (N,1) or (1,N)], then per adapter a: A_a (r,K)
+ *                   panels, B_a (N,r) panels.  out: y (T,N) = x W^T + b + sum_a scale_a (x A_a^T) B_a^T
+ * embed/1           in: table (V,C) panels.    out: y (T,C), y[t] = scale*table[batch->tokens[t]]
+ * linear_logprob/1  in: hidden (T,C), W (V,C). out: logp (n_targets,1), [entropy (n_targets,1)]
+ * logits/1          in: hidden (T,C), W (V,C). out: (n_logit_rows,V)
+ * The last two see z = inv_temperature * cap(logit_scale * h W^T), cap(v) = softcap*tanh(v/softcap);
+ * logits/1 leaves inv_temperature out. */
+#ifndef HONE_CORE_OPS_LINEAR_H
+#define HONE_CORE_OPS_LINEAR_H
+#include "hone/ops.h"
+
+enum { HONE_LINEAR_ADAPTERS = 4 };
+typedef struct hone_linear_attr {
+    uint32_t has_bias, n_adapters;
+    float scale[HONE_LINEAR_ADAPTERS];
+} hone_linear_attr;
+
+typedef struct hone_embed_attr {
+    float scale;
+} hone_embed_attr;
+
+typedef struct hone_linear_logprob_attr {
+    float inv_temperature; /* > 0 */
+    float softcap;         /* 0 = none */
+    float logit_scale;     /* 1 when unused */
+    uint32_t want_entropy; /* a second output */
+} hone_linear_logprob_attr;
+
+typedef struct hone_logits_attr {
+    float softcap, logit_scale;
+} hone_logits_attr;
+
+extern const hone_op hone_op_linear, hone_op_embed, hone_op_linear_logprob, hone_op_logits;
+#endif
