@@ -1,2 +1,2 @@
 # core/score
-libhone_a_SOURCES +=
+libhone_a_SOURCES += core/score/score.c core/score/score.h core/score/call.c core/score/call.h

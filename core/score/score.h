@@ -1,4 +1,4 @@
-/* score.h - scheduling of rewards: batches, deadlines, outcomes. 
+/* score.h - scheduling of rewards: batches, deadlines, outcomes.
  *
  * A scorer holds reward instances with their settings and worker threads. A job scores the samples of one
  * rollout: samples are handed in as they finish, each component's calls run on workers while generation goes
@@ -23,7 +23,11 @@ typedef struct hone_score_component {
     uint64_t caps;                 /* HONE_CAP_* of the component */
     double weight;                 /* 0: scored and reported, not part of the reward */
     double timeout_s;              /* deadline of one call; 0 = 60 s */
-    int on_control;                /* 1: runs on the control thread, through the pump (Lua) */
+    int on_control;                /* 1: runs on the control thread, in poll and wait (Lua) */
+    /* A fresh instance after a call passed its deadline and the old one was set aside; NULL: later samples of
+     * this component get the outcome error. [control-thread] */
+    hone_status (*renew)(void *renew_ctx, const hone_reward_v1 **vt, void **self);
+    void *renew_ctx;
 } hone_score_component;
 
 typedef struct hone_scorer hone_scorer;
@@ -44,6 +48,9 @@ typedef struct hone_score_params {
 hone_status hone_score_begin(hone_scorer *s, const hone_score_params *p, hone_score_job **out);
 /* Hands sample number `index` in; everything is copied. [any one thread at a time] */
 hone_status hone_score_add(hone_score_job *job, size_t index, const hone_sample *sample_bor);
+/* Runs control-thread calls that are ready and enforces deadlines; returns at once when there are none. Called
+ * between decode steps, so that rewards written in Lua run while generation goes on. [control-thread] */
+hone_status hone_score_poll(hone_score_job *job);
 /* Waits until every handed-in sample has all of its outcomes. [control-thread] */
 hone_status hone_score_wait(hone_score_job *job);
 /* Result of (component, sample) after wait: status, score, notes (JSON text or empty), reason. Borrowed until end. */
@@ -60,10 +67,12 @@ void hone_score_latency(const hone_score_job *job, size_t component, double *p50
 void hone_score_end(hone_score_job *job);
 
 /* Registered by the Lua layer at start: run queued control-thread work for at most `max_ns`; returns 1 when
- * something ran. And a way to queue work: fn(arg) on the control thread. */
+ * something ran. */
 typedef struct hone_score_pump {
     int (*pump)(void *ctx, uint64_t max_ns);
     void *ctx;
 } hone_score_pump;
 void hone_score_set_pump(const hone_score_pump *pump);
+/* Calls that passed their deadline and have not come back. While there are any, the process must end by _exit. */
+uint32_t hone_score_lost(void);
 #endif

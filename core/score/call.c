@@ -1,0 +1,199 @@
+/* call.c - running one batch call (see call.h). */
+#include "score/call.h"
+
+#include "base/alloc.h"
+#include "base/json.h"
+#include "tensor/pool.h"
+
+#include <math.h>
+#include <string.h>
+
+#define MAX_NOTES ((size_t)1 << 20)
+
+hone_status hone__call_create(size_t n, hone__call **out)
+{
+    hone__call *call = hone_calloc(1, sizeof *call);
+    if (!call)
+        return HONE_E_NOMEM;
+    call->n = n;
+    call->refs = 1;
+    call->index = hone_calloc(n, sizeof *call->index);
+    call->in = hone_calloc(n, sizeof *call->in);
+    call->out = hone_calloc(n, sizeof *call->out);
+    call->notes = hone_calloc(n, sizeof *call->notes);
+    call->tokens = hone_calloc(n, sizeof *call->tokens);
+    if (!call->index || !call->in || !call->out || !call->notes || !call->tokens) {
+        call->n = 0;
+        hone__call_release(call);
+        return HONE_E_NOMEM;
+    }
+    for (size_t i = 0; i < n; i++) {
+        hone_buf_init(&call->notes[i], MAX_NOTES);
+        hone_buf_init(&call->tokens[i], (size_t)1 << 26);
+    }
+    call->call.struct_size = sizeof call->call;
+    call->call.n = (uint32_t)n;
+    call->call.cancelled = &call->cancel_word;
+    *out = call;
+    return HONE_OK;
+}
+
+void hone__call_release(hone__call *call)
+{
+    if (--call->refs > 0)
+        return;
+    for (size_t i = 0; i < call->n; i++) {
+        hone_buf_release(&call->notes[i]);
+        hone_buf_release(&call->tokens[i]);
+    }
+    hone_free(call->index);
+    hone_free(call->in);
+    hone_free(call->out);
+    hone_free(call->notes);
+    hone_free(call->tokens);
+    hone_free(call->res);
+    hone_free(call);
+}
+
+void hone__call_thread_init(void)
+{
+    hone_fp_setup();
+}
+
+static void put_note(const hone_notes *notes, size_t sample, hone_str name, const hone_value *value)
+{
+    hone__call *call = notes->ctx;
+    if (sample >= call->n)
+        return;
+    hone_buf *b = &call->notes[sample];
+    hone_jw w;
+    size_t at = b->len;
+    hone_buf_addc(b, at ? ',' : '{');
+    hone_jw_init(&w, b, 0);
+    hone_jw_str(&w, name);
+    hone_buf_addc(b, ':');
+    hone_jw_init(&w, b, 0);
+    hone_jw_value(&w, value);
+    if (b->failed < 0 && at < b->cap) {
+        /* Too long: this note is left out, the ones before stay. */
+        b->failed = HONE_OK;
+        b->len = at;
+        b->ptr[at] = '\0';
+    }
+}
+
+static hone_status put_tokens(const hone_token_scores *sink, size_t sample, hone_outcome outcome,
+                              const float *scores, size_t n)
+{
+    hone__call *call = sink->ctx;
+    if (sample >= call->n)
+        return hone_fail(HONE_E_RANGE, "token scores for sample %zu of %zu", sample, call->n);
+    if (n != call->in[sample].n_tokens)
+        return hone_fail(HONE_E_INVALID, "%zu token scores for %zu tokens", n, call->in[sample].n_tokens);
+    for (size_t i = 0; i < n; i++) {
+        if (!isfinite(scores[i]))
+            return hone_fail(HONE_E_INVALID, "token score %zu is not finite", i);
+    }
+    hone_buf_clear(&call->tokens[sample]);
+    HONE_TRY(hone_buf_add(&call->tokens[sample], scores, n * sizeof *scores));
+    hone_outcome_set(call->out, sizeof *call->out, sample, outcome.status, outcome.score);
+    return HONE_OK;
+}
+
+hone_status hone__call_run(hone__call *call)
+{
+    hone_notes notes = {sizeof notes, 0, call, put_note};
+    hone_token_scores tokens = {sizeof tokens, 0, call, put_tokens};
+    const hone_reward_v1 *vt = call->vt;
+    hone_status st;
+    hone_error_clear();
+    if (HONE_HAS(vt, hone_reward_v1, score_groups))
+        st = vt->score_groups(call->self, &call->call, call->in, call->n, sizeof *call->in, call->out,
+                              sizeof *call->out, &notes);
+    else if (HONE_HAS(vt, hone_reward_v1, score_tokens))
+        st = vt->score_tokens(call->self, &call->call, call->in, call->n, sizeof *call->in, &tokens);
+    else
+        st = vt->score(call->self, &call->call, call->in, call->n, sizeof *call->in, call->out,
+                       sizeof *call->out, &notes);
+    if (st < 0)
+        call->error = *hone_error_get();
+    return st;
+}
+
+static hone_str lit(const char *z)
+{
+    return hone_str_c(z);
+}
+
+hone_score_result *hone__call_results(hone__call *call, hone_status st, int late)
+{
+    hone_score_result *res = hone_calloc(call->n, sizeof *res);
+    if (!res)
+        return NULL;
+    for (size_t i = 0; i < call->n; i++) {
+        hone_score_result *r = &res[i];
+        uint32_t status = __atomic_load_n(&call->out[i].status, __ATOMIC_ACQUIRE);
+        float score = call->out[i].score;
+        if (status == HONE_SCORE && isfinite(score)) {
+            r->status = HONE_SCORE;
+            r->score = score;
+        } else if (status == HONE_SCORE) {
+            r->status = HONE_ERROR;
+            r->reason = lit("the score is not finite");
+        } else if (status == HONE_ABSTAIN) {
+            r->status = HONE_ABSTAIN;
+        } else if (status == HONE_PENDING && late) {
+            r->status = HONE_TIMEOUT;
+            r->reason = lit("the deadline passed");
+        } else if (status == HONE_PENDING && st < 0) {
+            r->status = HONE_ERROR;
+            r->reason = lit(call->error.code < 0 ? call->error.what : hone_status_text(st));
+        } else if (status == HONE_PENDING) {
+            r->status = HONE_ERROR;
+            r->reason = lit("not answered");
+        } else if (status == HONE_ERROR) {
+            r->status = HONE_ERROR;
+            r->reason = lit(call->error.code < 0 ? call->error.what : "the reward said error");
+        } else {
+            r->status = HONE_ERROR;
+            r->reason = lit("unknown outcome status");
+        }
+        if (call->notes[i].len) {
+            hone_buf_addc(&call->notes[i], '}');
+            r->notes = hone_buf_str(&call->notes[i]);
+        }
+        if (r->status == HONE_SCORE && call->tokens[i].len) {
+            r->token_scores = (const float *)(const void *)call->tokens[i].ptr;
+            r->n_token_scores = call->tokens[i].len / sizeof(float);
+        }
+    }
+    call->res = res;
+    return res;
+}
+
+hone_score_result *hone__call_expired_results(const hone__call *call)
+{
+    hone_score_result *res = hone_calloc(call->n, sizeof *res);
+    if (!res)
+        return NULL;
+    for (size_t i = 0; i < call->n; i++) {
+        uint32_t status = __atomic_load_n(&call->out[i].status, __ATOMIC_ACQUIRE);
+        float score = call->out[i].score;
+        if (status == HONE_SCORE && isfinite(score)) {
+            res[i].status = HONE_SCORE;
+            res[i].score = score;
+        } else if (status == HONE_ABSTAIN) {
+            res[i].status = HONE_ABSTAIN;
+        } else {
+            res[i].status = HONE_TIMEOUT;
+            res[i].reason = lit("the deadline passed");
+        }
+    }
+    return res;
+}
+
+void hone__call_free_results(hone_score_result *res, size_t n)
+{
+    (void)n;
+    hone_free(res);
+}
