@@ -3,7 +3,7 @@
  * Life of a step (nn/model.h has the first three):
  *   hone_model_begin(m, t, mode, batch, opts)      empty; then record, nothing is computed:
  *   h  = hone_model_hidden(m, t)                   the model's forward
- *   lp = hone_model_logprob(m, t, h, &entropy)     n_targets x 1 each
+ *   lp = hone_model_logprob(m, t, h, 1, &entropy)  n_targets x 1 each
  *   ... more ops (Lua objectives) ...
  *   hone_tape_root(t, lp)                          TRAIN: backward will start here
  *   hone_tape_forward(t)                           plan (cached by shape), run
@@ -67,10 +67,10 @@ hone_status hone_tape_begin(hone_tape *t, const hone_tape_params *params, uint32
                             const hone_batch *batch, const hone_tape_options *opts);
 
 /* ---- recording: each returns a handle, or -1 once something failed ------------------------------------ */
-/* Log-probs and entropies of the batch's targets under softmax(scale * hidden head^T): n_targets x 1
- * each; entropy may be NULL. softcap 0 = none. */
+/* Log-probs and entropies of the batch's targets under softmax(inv_temperature * cap(scale * hidden
+ * head^T)): n_targets x 1 each; entropy may be NULL. softcap 0 = none; inv_temperature 1 = plain. */
 hone_tensor hone_tape_logprob(hone_tape *t, hone_tensor hidden, hone_param head, float scale,
-                              float softcap, hone_tensor *entropy);
+                              float softcap, float inv_temperature, hone_tensor *entropy);
 /* Logits of the batch's logit_rows: n_logit_rows x vocabulary. */
 hone_tensor hone_tape_logits(hone_tape *t, hone_tensor hidden, hone_param head, float scale,
                              float softcap);

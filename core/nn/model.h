@@ -44,7 +44,10 @@ hone_status hone_model_config_json(const hone_model *m, hone_str *out);
 hone_status hone_model_begin(hone_model *m, hone_tape *t, uint32_t mode, const hone_batch *batch,
                              const hone_tape_options *opts);
 hone_tensor hone_model_hidden(hone_model *m, hone_tape *t); /* T x hidden */
-hone_tensor hone_model_logprob(hone_model *m, hone_tape *t, hone_tensor hidden, hone_tensor *entropy);
+/* Log-probs (and entropies, unless NULL) of the batch's targets at this 1/temperature: n_targets x 1. */
+hone_tensor hone_model_logprob(hone_model *m, hone_tape *t, hone_tensor hidden, float inv_temperature,
+                               hone_tensor *entropy);
+/* n_logit_rows x vocabulary, before any temperature. */
 hone_tensor hone_model_logits(hone_model *m, hone_tape *t, hone_tensor hidden);
 
 /* ---- files ---------------------------------------------------------------------------------------------- */
