@@ -8,6 +8,8 @@
 #define HONE_CORE_BASE_FILE_H
 #include "base/buf.h"
 
+#include <sys/types.h>
+
 hone_status hone_file_read(const char *path, size_t max, hone_buf *out); /* E_LIMIT past max */
 /* Whole-file replace: path.tmp-<pid> , fsync, rename, fsync of the folder. */
 hone_status hone_file_replace(const char *path, const void *p, size_t n);
@@ -38,6 +40,9 @@ void hone_writer_abandon(hone_writer *w);       /* drop: the target is as it was
 
 hone_status hone_file_write_fd(int fd, const void *p, size_t n, const char *path); /* the choke point */
 void hone_file_fault_after(int64_t bytes); /* tests: ENOSPC after so many more bytes; -1 = never */
+
+/* read(2) that goes on after EINTR, at most 1 GiB at once; -1 and errno on failure. */
+ssize_t hone__read_some(int fd, void *p, size_t n);
 
 int hone_file_exists(const char *path);
 int hone_file_is_dir(const char *path);

@@ -1,4 +1,5 @@
 # core/cli: main.c belongs to the program (Makefile.am); one file per verb here
 libhone_a_SOURCES += \
+	core/cli/args.c \
 	core/cli/out.c \
 	core/cli/paths.c

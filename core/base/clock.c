@@ -1,0 +1,67 @@
+/* clock.c - see clock.h. Clocks of the kernel, memory figures of /proc/self/status. */
+#include "base/clock.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+static uint64_t read_clock(clockid_t id)
+{
+    struct timespec t;
+    if (clock_gettime(id, &t) != 0)
+        return 0;
+    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+uint64_t hone_now_ns(void)
+{
+    return read_clock(CLOCK_MONOTONIC);
+}
+
+double hone_now_s(void)
+{
+    return (double)hone_now_ns() * 1e-9;
+}
+
+uint64_t hone_cpu_ns(void)
+{
+    return read_clock(CLOCK_THREAD_CPUTIME_ID);
+}
+
+void hone_date_utc(char out[16])
+{
+    time_t now = time(NULL);
+    struct tm tm;
+    if (!gmtime_r(&now, &tm) || strftime(out, 16, "%Y%m%d-%H%M%S", &tm) != 15)
+        memcpy(out, "00000000-000000", 16);
+}
+
+/* The number of a line "Name:   123 kB" of /proc/self/status, in bytes; 0 when it is not there. */
+static uint64_t status_bytes(const char *name)
+{
+    char line[256];
+    uint64_t bytes = 0;
+    size_t n = strlen(name);
+    FILE *f = fopen("/proc/self/status", "re");
+    if (!f)
+        return 0;
+    while (fgets(line, sizeof line, f)) {
+        unsigned long long kb;
+        if (strncmp(line, name, n) == 0 && sscanf(line + n, " %llu kB", &kb) == 1) {
+            bytes = (uint64_t)kb * 1024;
+            break;
+        }
+    }
+    fclose(f);
+    return bytes;
+}
+
+uint64_t hone_peak_rss(void)
+{
+    return status_bytes("VmHWM:");
+}
+
+uint64_t hone_rss(void)
+{
+    return status_bytes("VmRSS:");
+}

@@ -1,0 +1,77 @@
+/* hash.c - see hash.h. SHA-256 by libsodium, XXH3 by xxHash; nothing of our own. */
+#include "base/hash.h"
+
+#include "base/file.h"
+
+#include <fcntl.h>
+#include <sodium.h>
+#include <string.h>
+#include <unistd.h>
+#include <xxhash.h>
+
+HONE_STATIC_ASSERT(sizeof(crypto_hash_sha256_state) <= sizeof(hone_sha256), "the state fits");
+
+static crypto_hash_sha256_state *state(hone_sha256 *h)
+{
+    return (crypto_hash_sha256_state *)(void *)h->opaque;
+}
+
+void hone_sha256_init(hone_sha256 *h)
+{
+    crypto_hash_sha256_init(state(h));
+}
+
+void hone_sha256_add(hone_sha256 *h, const void *p, size_t n)
+{
+    if (n)
+        crypto_hash_sha256_update(state(h), p, n);
+}
+
+void hone_sha256_hex(hone_sha256 *h, char out[65])
+{
+    static const char digits[] = "0123456789abcdef";
+    unsigned char sum[32];
+    crypto_hash_sha256_final(state(h), sum);
+    for (int i = 0; i < 32; i++) {
+        out[2 * i] = digits[sum[i] >> 4];
+        out[2 * i + 1] = digits[sum[i] & 15];
+    }
+    out[64] = 0;
+}
+
+void hone_sha256_of(const void *p, size_t n, char out[65])
+{
+    hone_sha256 h;
+    hone_sha256_init(&h);
+    hone_sha256_add(&h, p, n);
+    hone_sha256_hex(&h, out);
+}
+
+hone_status hone_sha256_file(const char *path, char out[65])
+{
+    hone_sha256 h;
+    unsigned char piece[65536];
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return hone_fail_errno("%s", path);
+    hone_sha256_init(&h);
+    for (;;) {
+        ssize_t n = hone__read_some(fd, piece, sizeof piece);
+        if (n < 0) {
+            hone_status s = hone_fail_errno("%s", path);
+            close(fd);
+            return s;
+        }
+        if (n == 0)
+            break;
+        hone_sha256_add(&h, piece, (size_t)n);
+    }
+    close(fd);
+    hone_sha256_hex(&h, out);
+    return HONE_OK;
+}
+
+uint64_t hone_xxh64(const void *p, size_t n, uint64_t seed)
+{
+    return XXH3_64bits_withSeed(n ? p : "", n, seed);
+}
