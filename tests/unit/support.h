@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#undef fail /* the SDK's function tables have members of that name; use fail_msg() */
 
 #include "base/alloc.h"
 #include "base/error.h"
