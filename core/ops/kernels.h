@@ -12,7 +12,7 @@
  * set, and dw on no split of tokens into micro-batches. (compute.md 4)
  *
  * hone_gemm_* split the work into tasks of an executor; a task packs its operands into its thread's
- * scratch, of which hone_gemm_scratch() bytes must be there. Nothing here can fail. */
+ * scratch, of which HONE_GEMM_SCRATCH bytes must be there. Nothing here can fail. */
 #ifndef HONE_CORE_OPS_KERNELS_H
 #define HONE_CORE_OPS_KERNELS_H
 #include "hone/ops.h"
@@ -57,8 +57,8 @@ void hone_gemm_dw(const hone_exec *ex, const hone_gemm *g, float *dw);
 void hone_gemm_columns(const hone_exec *ex, int64_t M, int64_t N, const float *dy, int64_t ld,
                        int add, float *db);
 
-/* Bytes of thread scratch that each of the above needs at most. [any-thread] */
-size_t hone_gemm_scratch(void);
+/* Bytes of thread scratch that each of the above needs: packed operands, sized for a 1 MB L2. */
+enum { HONE_GEMM_SCRATCH = 1280 * 1024 };
 
 /* Panels from and to rows (f32): dst has hone_panel_floats(rows, cols); padding is zeroed.
  * Row r of a panelled matrix of `cols` columns into out (cols). [any-thread] */
@@ -81,6 +81,8 @@ typedef struct hone_gemm_kernels {
     /* Columns n0..n1. */
     void (*columns)(int64_t M, int64_t n0, int64_t n1, const float *dy, int64_t ld, int add,
                     float *db);
+    /* out[c] = w[32*c], bf16 or f16 widened exactly. */
+    void (*widen_row)(const uint16_t *w, uint32_t type, int64_t cols, float *out);
 } hone_gemm_kernels;
 
 HONE_KERNEL_TABLES(hone_gemm_kernels, gemm);

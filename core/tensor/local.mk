@@ -1,2 +1,4 @@
 # core/tensor
-libhone_a_SOURCES +=
+libhone_a_SOURCES += \
+	core/tensor/pool.c \
+	core/tensor/region.c

@@ -1,0 +1,160 @@
+/* gemm.c - matrix products split into tasks for the threads; panels from and to rows.
+ *
+ * The key idea is in ops/kernels.h: an element's bits depend on nothing that is decided here, so the
+ * split is chosen for speed alone. A task costs what it packs: rows once per task, and (backward) a
+ * panel once per block of rows. So tasks get whole row blocks and at least eight panels where there
+ * is enough work for all threads that way, and less where there is not. */
+#include "ops/kernels.h"
+
+#include <string.h>
+
+static const hone_gemm_kernels *kernels(void)
+{
+    return HONE_KERNEL_PICK(gemm);
+}
+
+static int64_t min64(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+static int64_t max64(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
+enum kind { FWD, DX, DW };
+struct product {
+    const hone_gemm *g;
+    const hone_gemm_kernels *k;
+    const hone_exec *ex;
+    float *out;
+    int64_t ldo;
+    int64_t rows, panels;     /* of the result */
+    int64_t n_rows, n_panels; /* into how many parts each is split */
+    enum kind kind;
+};
+
+static void product_task(void *arg, int64_t task, uint32_t thread)
+{
+    const struct product *p = arg;
+    const int64_t ir = task % p->n_rows, ip = task / p->n_rows;
+    const int64_t r0 = p->rows * ir / p->n_rows, r1 = p->rows * (ir + 1) / p->n_rows;
+    const int64_t p0 = p->panels * ip / p->n_panels, p1 = p->panels * (ip + 1) / p->n_panels;
+    float *scratch = p->ex->thread_scratch(p->ex, thread);
+    if (p->kind == FWD)
+        p->k->fwd(p->g, r0, r1, p0, p1, scratch);
+    else if (p->kind == DX)
+        p->k->dx(p->g, p->out, p->ldo, r0, r1, p0, p1, scratch);
+    else
+        p->k->dw(p->g, p->out, r0, r1, p0, p1, scratch);
+}
+
+enum { SMALL_FLOPS = 200 * 1000, ROWS_MAX = 256, ROWS_MIN = 28, PANELS_MIN = 8 };
+
+static void product_run(struct product *p)
+{
+    const hone_gemm *g = p->g;
+    if (g->M <= 0 || g->N <= 0 || g->K <= 0)
+        return;
+    const int64_t threads = p->ex->n_threads;
+    p->k = kernels();
+    p->n_rows = p->n_panels = 1;
+    if (threads > 1 && 2.0 * (double)g->M * (double)g->N * (double)g->K >= SMALL_FLOPS) {
+        p->n_panels = max64(1, min64(p->panels / PANELS_MIN, 4 * threads));
+        const int64_t want = (4 * threads + p->n_panels - 1) / p->n_panels;
+        p->n_rows = max64((p->rows + ROWS_MAX - 1) / ROWS_MAX, min64(p->rows / ROWS_MIN, want));
+        p->n_rows = max64(1, p->n_rows);
+        if (p->n_rows * p->n_panels < 2 * threads) {
+            const int64_t least = p->rows <= 3 ? 4 : p->rows <= 6 ? 2 : 1;
+            const int64_t more = (2 * threads + p->n_rows - 1) / p->n_rows;
+            p->n_panels = max64(1, min64(p->panels / least, more));
+        }
+    }
+    p->ex->parallel(p->ex, p->n_rows * p->n_panels, product_task, p);
+}
+
+void hone_gemm_fwd(const hone_exec *ex, const hone_gemm *g)
+{
+    struct product p = {.g = g, .ex = ex, .kind = FWD, .rows = g->M, .panels = hone_panels(g->N)};
+    product_run(&p);
+}
+
+void hone_gemm_dx(const hone_exec *ex, const hone_gemm *g, float *dx, int64_t lddx)
+{
+    struct product p = {.g = g,         .ex = ex,         .kind = DX,
+                        .out = dx,      .ldo = lddx,      .rows = g->M,
+                        .panels = hone_panels(g->K)};
+    product_run(&p);
+}
+
+void hone_gemm_dw(const hone_exec *ex, const hone_gemm *g, float *dw)
+{
+    struct product p = {
+        .g = g, .ex = ex, .kind = DW, .out = dw, .rows = g->K, .panels = hone_panels(g->N)};
+    if (g->M == 0 && !g->add)
+        memset(dw, 0, (size_t)hone_panel_floats(g->N, g->K) * sizeof *dw);
+    product_run(&p);
+}
+
+struct columns {
+    const hone_gemm_kernels *k;
+    int64_t M, N, ld, parts;
+    const float *dy;
+    float *db;
+    int add;
+};
+
+static void columns_task(void *arg, int64_t task, uint32_t thread)
+{
+    const struct columns *c = arg;
+    const int64_t units = (c->N + 15) / 16;
+    const int64_t n0 = units * task / c->parts * 16, n1 = units * (task + 1) / c->parts * 16;
+    (void)thread;
+    c->k->columns(c->M, n0, min64(n1, c->N), c->dy, c->ld, c->add, c->db);
+}
+
+void hone_gemm_columns(const hone_exec *ex, int64_t M, int64_t N, const float *dy, int64_t ld,
+                       int add, float *db)
+{
+    struct columns c = {kernels(), M, N, ld, 1, dy, db, add};
+    if (M * N >= SMALL_FLOPS / 4)
+        c.parts = max64(1, min64(N / 64, 2 * (int64_t)ex->n_threads));
+    ex->parallel(ex, c.parts, columns_task, &c);
+}
+
+void hone_panels_pack(const float *src, int64_t ld, int64_t rows, int64_t cols, float *dst)
+{
+    for (int64_t p = 0; p * HONE_PANEL < rows; p++) {
+        const int64_t n = min64(HONE_PANEL, rows - p * HONE_PANEL);
+        const float *s = src + p * HONE_PANEL * ld;
+        for (int64_t c = 0; c < cols; c++, dst += HONE_PANEL) {
+            int64_t r = 0;
+            for (; r < n; r++)
+                dst[r] = s[r * ld + c];
+            for (; r < HONE_PANEL; r++)
+                dst[r] = 0.0f;
+        }
+    }
+}
+
+void hone_panels_unpack(const float *src, int64_t rows, int64_t cols, float *dst, int64_t ld)
+{
+    for (int64_t r = 0; r < rows; r++) {
+        const float *s = src + r / HONE_PANEL * cols * HONE_PANEL + r % HONE_PANEL;
+        for (int64_t c = 0; c < cols; c++)
+            dst[r * ld + c] = s[c * HONE_PANEL];
+    }
+}
+
+void hone_panel_row(const hone_view *w, int64_t row, float *out)
+{
+    const int64_t base = row / HONE_PANEL * w->cols * HONE_PANEL + row % HONE_PANEL;
+    if (w->dtype == HONE_F32) {
+        const float *s = (const float *)w->data + base;
+        for (int64_t c = 0; c < w->cols; c++)
+            out[c] = s[c * HONE_PANEL];
+        return;
+    }
+    kernels()->widen_row((const uint16_t *)w->data + base, w->dtype, w->cols, out);
+}

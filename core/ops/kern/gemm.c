@@ -1,0 +1,217 @@
+/* gemm.c - one task of a matrix product: pack operands, run the micro-kernel over tiles.
+ *
+ * All three products are C[row][col] = chain over i of A[row][i] * B[i][col], the panel's 32 columns
+ * side by side (ops/kernels.h says what rows, columns and chain are in each):
+ *            rows      columns          chain     A packed from     B
+ *   fwd      tokens    outputs n        inputs k  rows of x         the panel itself (bf16, f16: widened)
+ *   dx       tokens    inputs k         outputs n rows of dy        the panel transposed in 16 x 16 blocks
+ *   dw       inputs k  outputs n        tokens t  columns of x      columns of dy
+ * A block of rows is packed once (it stays in L2) and meets every panel of the task. Long chains are
+ * cut into stretches whose accumulators wait in C: the chain goes on where it stopped, so bits do not
+ * change. Cutting, tile height and panel grouping may therefore be chosen freely for speed.
+ *
+ * Compiled once per kernel set (HONE_KERN). Does not know threads. Source: compute.md section 4;
+ * blocking after Goto and van de Geijn 2008. */
+#include "ops/kernels.h"
+#include "ops/kern/gemm_pack.h"
+#include "ops/kern/gemm_tile.h"
+
+enum {
+    ROW_BLOCK = 256,
+    STRETCH = 512,      /* of a chain whose B is packed */
+    C_PANELS = 16,      /* panels at a time when sums wait outside the result */
+    A_FLOATS = 160 * 1024,
+    B_FLOATS = STRETCH * 32,
+    C_FLOATS = ROW_BLOCK * C_PANELS * 32
+};
+_Static_assert((A_FLOATS + 64 + B_FLOATS + C_FLOATS) * sizeof(float) <= HONE_GEMM_SCRATCH,
+               "the thread scratch of kernels.h is too small");
+
+enum kind { FWD, DX, DW };
+
+static int64_t min64(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* One panel or a few (np) over all row tiles of a block. cols: real columns of the (single) panel. */
+static void sweep(const float *a, int64_t rows, int64_t len, const float *b, int64_t bs, float *c,
+                  int64_t ldc, int64_t cs, int np, int64_t cols, struct tile_end *e)
+{
+    const int64_t n_tiles = (rows + TILE_ROWS - 1) / TILE_ROWS;
+    const int64_t height = rows / n_tiles, taller = rows % n_tiles;
+    const float *pf = e->pf;
+    e->pf_step = pf ? (32 + n_tiles - 1) / n_tiles : 0;
+    for (int64_t t = 0; t < n_tiles; t++) {
+        const int64_t r = height + (t < taller);
+        if (cols == 32) {
+            tiles[r](len, a, b, bs, c, ldc, cs, np > 1, e);
+        } else { /* the last panel: through a copy with room for all 32 columns */
+            float edge[TILE_ROWS * 32] = {0}, edge_bias[32] = {0};
+            const float *bias = e->bias;
+            for (int64_t i = 0; i < r; i++)
+                memcpy(edge + i * 32, c + i * ldc, (size_t)cols * sizeof *c);
+            if (bias) {
+                memcpy(edge_bias, bias, (size_t)cols * sizeof *bias);
+                e->bias = edge_bias;
+            }
+            tiles[r](len, a, b, bs, edge, 32, 0, 0, e);
+            e->bias = bias;
+            for (int64_t i = 0; i < r; i++)
+                memcpy(c + i * ldc, edge + i * 32, (size_t)cols * sizeof *c);
+        }
+        a += r * len;
+        c += r * ldc;
+        if (pf)
+            e->pf += e->pf_step * len;
+    }
+    e->pf = pf;
+}
+
+static void pack_block(const enum kind kind, const hone_gemm *g, int64_t row, int64_t rows,
+                       int64_t i0, int64_t len, float *a)
+{
+    const int64_t n_tiles = (rows + TILE_ROWS - 1) / TILE_ROWS;
+    const int64_t height = rows / n_tiles, taller = rows % n_tiles;
+    for (int64_t t = 0; t < n_tiles; t++) {
+        const int64_t r = height + (t < taller);
+        if (kind == FWD)
+            pack_rows(g->x + row * g->ldx + i0, g->ldx, r, len, a);
+        else if (kind == DX)
+            pack_rows(g->y + row * g->ldy + i0, g->ldy, r, len, a);
+        else
+            pack_columns(g->x + i0 * g->ldx + row, g->ldx, r, len, a);
+        a += r * len;
+        row += r;
+    }
+}
+
+/* Rows r0..r1 x panels p0..p1 of the result `out`. */
+PACK_INLINE void drive(const enum kind kind, const hone_gemm *g, float *out, int64_t ldo,
+                       int64_t r0, int64_t r1, int64_t p0, int64_t p1, float *scratch)
+{
+    float *const a = scratch, *const bp = a + A_FLOATS + 64, *const wait = bp + B_FLOATS;
+    const int64_t chain = kind == FWD ? g->K : kind == DX ? g->N : g->M;
+    const int64_t columns = kind == DX ? g->K : g->N;
+    const int direct = kind == FWD && g->wtype == HONE_F32;
+    const int plain = kind == DW || (!g->add && g->alpha == 1.0f);
+    for (int64_t row = r0; row < r1; row += ROW_BLOCK) {
+        const int64_t rows = min64(ROW_BLOCK, r1 - row);
+        const int64_t n_tiles = (rows + TILE_ROWS - 1) / TILE_ROWS;
+        int64_t step = A_FLOATS / rows;
+        if (!direct)
+            step = min64(step, STRETCH);
+        int64_t n_steps = (chain + step - 1) / step;
+        step = (chain + n_steps - 1) / n_steps;
+        if (kind == DX) /* a stretch begins with a panel; STRETCH is a multiple of 32 */
+            step = (step + 31) / 32 * 32;
+        const int waits = !plain && chain > step; /* unfinished sums must not mix with stored ones */
+        const int64_t group = waits ? C_PANELS : p1 - p0;
+        const int np_max = direct && n_tiles == 1 ? TILE_PANELS(rows) : 1;
+        for (int64_t g0 = p0; g0 < p1; g0 += group) {
+            const int64_t g1 = min64(p1, g0 + group);
+            for (int64_t i0 = 0; i0 < chain; i0 += step) {
+                const int64_t len = min64(step, chain - i0);
+                const int last = i0 + len == chain;
+                pack_block(kind, g, row, rows, i0, len, a);
+                int np = 1;
+                for (int64_t p = g0; p < g1; p += np) {
+                    const int64_t cols = min64(32, columns - p * 32);
+                    np = p + np_max <= g1 && (p + np_max) * 32 <= columns ? np_max : 1;
+                    struct tile_end e = {.load = i0 > 0 || (kind == DW && g->add), .alpha = 1.0f};
+                    const float *b = bp;
+                    if (direct) {
+                        b = (const float *)g->w + (p * g->K + i0) * 32;
+                        if (n_tiles <= 8 && p + np < g1)
+                            e.pf = b + np * g->K * 32;
+                    } else if (kind == FWD) {
+                        pack_widen(g->w, g->wtype, (p * g->K + i0) * 32, len * 32, bp);
+                    } else if (kind == DX) {
+                        pack_transposed(g->w, g->wtype, g->K, i0, i0 + len, p * 32, bp);
+                    } else {
+                        pack_panel(g->y + i0 * g->ldy + p * 32, g->ldy, cols, len, bp);
+                    }
+                    if (kind == DW) {
+                        float *c = out + (p * g->K + row) * 32;
+                        if (cols < 32 && !e.load)
+                            memset(c, 0, (size_t)rows * 32 * sizeof *c);
+                        sweep(a, rows, len, b, 0, c, 32, 0, 1, cols, &e);
+                        continue;
+                    }
+                    if (last && !waits) {
+                        e.add = g->add;
+                        e.alpha = g->alpha;
+                        if (kind == FWD && g->bias)
+                            e.bias = g->bias + p * 32;
+                    }
+                    float *c = waits ? wait + (p - g0) * 32 : out + row * ldo + p * 32;
+                    const int64_t ldc = waits ? C_PANELS * 32 : ldo;
+                    sweep(a, rows, len, b, g->K * 32, c, ldc, 32, np, cols, &e);
+                }
+            }
+            if (!waits)
+                continue;
+            const float *bias = kind == FWD ? g->bias : NULL;
+            const int64_t c0 = g0 * 32, c1 = min64(columns, g1 * 32);
+            for (int64_t r = 0; r < rows; r++) {
+                float *o = out + (row + r) * ldo;
+                const float *s = wait + r * C_PANELS * 32 - c0;
+                if (g->add)
+                    for (int64_t c = c0; c < c1; c++)
+                        o[c] = fmaf(g->alpha, s[c], o[c]);
+                else
+                    for (int64_t c = c0; c < c1; c++)
+                        o[c] = g->alpha * s[c];
+                if (bias)
+                    for (int64_t c = c0; c < c1; c++)
+                        o[c] += bias[c];
+            }
+        }
+    }
+}
+
+static void gemm_fwd(const hone_gemm *g, int64_t m0, int64_t m1, int64_t p0, int64_t p1,
+                     float *scratch)
+{
+    drive(FWD, g, g->y, g->ldy, m0, m1, p0, p1, scratch);
+}
+
+static void gemm_dx(const hone_gemm *g, float *dx, int64_t lddx, int64_t m0, int64_t m1,
+                    int64_t p0, int64_t p1, float *scratch)
+{
+    drive(DX, g, dx, lddx, m0, m1, p0, p1, scratch);
+}
+
+static void gemm_dw(const hone_gemm *g, float *dw, int64_t k0, int64_t k1, int64_t p0, int64_t p1,
+                    float *scratch)
+{
+    drive(DW, g, dw, 0, k0, k1, p0, p1, scratch);
+}
+
+static void gemm_columns(int64_t M, int64_t n0, int64_t n1, const float *dy, int64_t ld, int add,
+                         float *db)
+{
+    for (int64_t n = n0; n < n1; n++)
+        db[n] = add ? db[n] : 0.0f;
+    for (int64_t t = 0; t < M; t++)
+        for (int64_t n = n0; n < n1; n++)
+            db[n] = db[n] + dy[t * ld + n];
+}
+
+static void widen_row(const uint16_t *w, uint32_t type, int64_t cols, float *out)
+{
+    for (int64_t c = 0; c < cols; c++)
+        out[c] = widen(w, type, c * HONE_PANEL);
+}
+
+#define HONE_STRING_(x) #x
+#define HONE_STRING(x) HONE_STRING_(x)
+const hone_gemm_kernels HONE_KFN(gemm) = {
+    .set = HONE_STRING(HONE_KERN),
+    .row_tile = TILE_ROWS,
+    .fwd = gemm_fwd,
+    .dx = gemm_dx,
+    .dw = gemm_dw,
+    .columns = gemm_columns,
+    .widen_row = widen_row,
+};

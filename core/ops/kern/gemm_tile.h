@@ -1,0 +1,234 @@
+/* gemm_tile.h - the micro-kernel: R rows times 32 columns of accumulators over one chain.
+ *
+ * Included by gemm.c once per kernel set. tile_run() computes, for r < R and c < 32 of one panel (or
+ * of a few panels side by side when R is small, so that one row keeps the multipliers as busy as
+ * fourteen),
+ *   acc = load ? C[r][c] : 0;  for i < len: acc = fma(a[i*R + r], b[i*32 + c], acc)
+ * and stores it by the rules of struct tile_end. Whatever R and the set are, an element sees this one
+ * chain: that is the whole of the bit rule.
+ *
+ * AVX-512: up to 14 x 32, 28 of 32 registers are accumulators. AVX2: 6 x 16, each half of the panel in
+ * turn. Plain C: 4 x 32 with fmaf. Loops over registers must unroll completely: a spilled accumulator
+ * costs more than half the speed (tests/unit/test_gemm.c counts stack accesses). */
+#ifndef HONE_CORE_OPS_KERN_GEMM_TILE_H
+#define HONE_CORE_OPS_KERN_GEMM_TILE_H
+#include <math.h>
+#include <stdint.h>
+
+#define TILE_INLINE static inline __attribute__((always_inline))
+
+/* What happens at the ends of the chain. */
+struct tile_end {
+    int load;          /* start from C, not from 0 */
+    int add;           /* C = fma(alpha, acc, C) */
+    float alpha;       /* without add: C = alpha*acc unless it is 1 */
+    const float *bias; /* then C += bias[c], or NULL (32 readable per panel) */
+    const float *pf;   /* next panel, to bring into L2 meanwhile, or NULL */
+    int64_t pf_step;   /* floats to advance per element of the chain: 32 or less */
+};
+
+#if defined(__AVX512F__)
+#include <immintrin.h>
+enum { TILE_ROWS = 14 };
+#define TILE_VEC __m512
+#define TILE_LANES 16
+#define TILE_ZERO() _mm512_setzero_ps()
+#define TILE_LOAD(p) _mm512_loadu_ps(p)
+#define TILE_STORE(p, v) _mm512_storeu_ps(p, v)
+#define TILE_SET1(x) _mm512_set1_ps(x)
+#define TILE_FMA(a, b, c) _mm512_fmadd_ps(a, b, c)
+#define TILE_MUL(a, b) _mm512_mul_ps(a, b)
+#define TILE_ADD(a, b) _mm512_add_ps(a, b)
+/* R rows -> panels taken together */
+#define TILE_PANELS(R) ((R) <= 3 ? 4 : (R) <= 6 ? 2 : 1)
+#define TILE_SPLIT(R) 1 /* passes over a panel */
+#elif defined(__AVX2__)
+#include <immintrin.h>
+enum { TILE_ROWS = 6 };
+#define TILE_VEC __m256
+#define TILE_LANES 8
+#define TILE_ZERO() _mm256_setzero_ps()
+#define TILE_LOAD(p) _mm256_loadu_ps(p)
+#define TILE_STORE(p, v) _mm256_storeu_ps(p, v)
+#define TILE_SET1(x) _mm256_set1_ps(x)
+#define TILE_FMA(a, b, c) _mm256_fmadd_ps(a, b, c)
+#define TILE_MUL(a, b) _mm256_mul_ps(a, b)
+#define TILE_ADD(a, b) _mm256_add_ps(a, b)
+#define TILE_PANELS(R) ((R) == 1 ? 2 : 1)
+#define TILE_SPLIT(R) ((R) <= 2 ? 1 : 2)
+#else
+enum { TILE_ROWS = 4 };
+#define TILE_PANELS(R) 1
+#endif
+
+#ifdef TILE_VEC
+
+/* R rows x NV vectors; vector v lies at b + (v/VP)*bs + (v%VP)*LANES, VP vectors to a panel. */
+TILE_INLINE void tile_body(const int R, const int NV, const int VP, const int PF, int64_t len,
+                           const float *a, const float *b, int64_t bs, float *c, int64_t ldc,
+                           int64_t cs, const float *bias, const struct tile_end *e)
+{
+    TILE_VEC acc[14][8];
+    if (e->load) {
+#pragma GCC unroll 14
+        for (int r = 0; r < R; r++)
+#pragma GCC unroll 8
+            for (int v = 0; v < NV; v++)
+                acc[r][v] = TILE_LOAD(c + r * ldc + (v / VP) * cs + (v % VP) * TILE_LANES);
+    } else {
+#pragma GCC unroll 14
+        for (int r = 0; r < R; r++)
+#pragma GCC unroll 8
+            for (int v = 0; v < NV; v++)
+                acc[r][v] = TILE_ZERO();
+    }
+    const float *pf = e->pf;
+    const int64_t step = PF ? e->pf_step : 0;
+    for (int64_t i = 0; i < len; i++) {
+        TILE_VEC w[8];
+#pragma GCC unroll 8
+        for (int v = 0; v < NV; v++)
+            w[v] = TILE_LOAD(b + (v / VP) * bs + (v % VP) * TILE_LANES);
+        if (PF) {
+#pragma GCC unroll 4
+            for (int q = 0; q < (NV + VP - 1) / VP; q++) {
+                _mm_prefetch((const char *)(pf + q * bs), _MM_HINT_T1);
+                _mm_prefetch((const char *)(pf + q * bs + 16), _MM_HINT_T1);
+            }
+            pf += step;
+        }
+#pragma GCC unroll 14
+        for (int r = 0; r < R; r++) {
+            TILE_VEC x = TILE_SET1(a[r]);
+#pragma GCC unroll 8
+            for (int v = 0; v < NV; v++)
+                acc[r][v] = TILE_FMA(x, w[v], acc[r][v]);
+        }
+        a += R;
+        b += 32;
+    }
+    if (e->add) {
+        const TILE_VEC s = TILE_SET1(e->alpha);
+#pragma GCC unroll 14
+        for (int r = 0; r < R; r++)
+#pragma GCC unroll 8
+            for (int v = 0; v < NV; v++)
+                acc[r][v] = TILE_FMA(s, acc[r][v],
+                                     TILE_LOAD(c + r * ldc + (v / VP) * cs + (v % VP) * TILE_LANES));
+    } else if (!(e->alpha == 1.0f)) {
+        const TILE_VEC s = TILE_SET1(e->alpha);
+#pragma GCC unroll 14
+        for (int r = 0; r < R; r++)
+#pragma GCC unroll 8
+            for (int v = 0; v < NV; v++)
+                acc[r][v] = TILE_MUL(s, acc[r][v]);
+    }
+    if (bias) {
+#pragma GCC unroll 14
+        for (int r = 0; r < R; r++)
+#pragma GCC unroll 8
+            for (int v = 0; v < NV; v++)
+                acc[r][v] = TILE_ADD(acc[r][v],
+                                     TILE_LOAD(bias + (v / VP) * 32 + (v % VP) * TILE_LANES));
+    }
+#pragma GCC unroll 14
+    for (int r = 0; r < R; r++)
+#pragma GCC unroll 8
+        for (int v = 0; v < NV; v++)
+            TILE_STORE(c + r * ldc + (v / VP) * cs + (v % VP) * TILE_LANES, acc[r][v]);
+}
+
+/* One function per R: NP panels of the R's own choice (several only when `many`). */
+#define TILE_VP (32 / TILE_LANES)
+#define TILE_DEFINE(R)                                                                             \
+    static __attribute__((noinline)) void tile_##R(int64_t len, const float *a, const float *b,   \
+                                                   int64_t bs, float *c, int64_t ldc, int64_t cs, \
+                                                   int many, const struct tile_end *e)            \
+    {                                                                                              \
+        if (TILE_PANELS(R) > 1 && many) {                                                          \
+            if (e->pf)                                                                             \
+                tile_body(R, TILE_PANELS(R) * TILE_VP, TILE_VP, 1, len, a, b, bs, c, ldc, cs,      \
+                          e->bias, e);                                                             \
+            else                                                                                   \
+                tile_body(R, TILE_PANELS(R) * TILE_VP, TILE_VP, 0, len, a, b, bs, c, ldc, cs,      \
+                          e->bias, e);                                                             \
+            return;                                                                                \
+        }                                                                                          \
+        enum { NV = TILE_VP / TILE_SPLIT(R) };                                                     \
+        for (int h = 0; h < TILE_SPLIT(R); h++) {                                                  \
+            const int o = h * NV * TILE_LANES;                                                     \
+            if (e->pf && h == 0)                                                                   \
+                tile_body(R, NV, TILE_VP, 1, len, a, b + o, bs, c + o, ldc, cs,                    \
+                          e->bias ? e->bias + o : e->bias, e);                                     \
+            else                                                                                   \
+                tile_body(R, NV, TILE_VP, 0, len, a, b + o, bs, c + o, ldc, cs,                    \
+                          e->bias ? e->bias + o : e->bias, e);                                     \
+        }                                                                                          \
+    }
+
+#else /* plain C: the definition */
+
+TILE_INLINE void tile_body(const int R, int64_t len, const float *a, const float *b, float *c,
+                           int64_t ldc, const struct tile_end *e)
+{
+    float acc[TILE_ROWS][32];
+    for (int r = 0; r < R; r++)
+        for (int v = 0; v < 32; v++)
+            acc[r][v] = e->load ? c[r * ldc + v] : 0.0f;
+    for (int64_t i = 0; i < len; i++, a += R, b += 32)
+        for (int r = 0; r < R; r++)
+            for (int v = 0; v < 32; v++)
+                acc[r][v] = fmaf(a[r], b[v], acc[r][v]);
+    for (int r = 0; r < R; r++)
+        for (int v = 0; v < 32; v++) {
+            float y = acc[r][v];
+            if (e->add)
+                y = fmaf(e->alpha, y, c[r * ldc + v]);
+            else if (!(e->alpha == 1.0f))
+                y = e->alpha * y;
+            if (e->bias)
+                y = y + e->bias[v];
+            c[r * ldc + v] = y;
+        }
+}
+#define TILE_DEFINE(R)                                                                             \
+    static __attribute__((noinline)) void tile_##R(int64_t len, const float *a, const float *b,   \
+                                                   int64_t bs, float *c, int64_t ldc, int64_t cs, \
+                                                   int many, const struct tile_end *e)            \
+    {                                                                                              \
+        (void)bs, (void)cs, (void)many;                                                            \
+        tile_body(R, len, a, b, c, ldc, e);                                                        \
+    }
+#endif
+
+TILE_DEFINE(1)
+TILE_DEFINE(2)
+TILE_DEFINE(3)
+TILE_DEFINE(4)
+#if defined(__AVX512F__) || defined(__AVX2__)
+TILE_DEFINE(5)
+TILE_DEFINE(6)
+#endif
+#if defined(__AVX512F__)
+TILE_DEFINE(7)
+TILE_DEFINE(8)
+TILE_DEFINE(9)
+TILE_DEFINE(10)
+TILE_DEFINE(11)
+TILE_DEFINE(12)
+TILE_DEFINE(13)
+TILE_DEFINE(14)
+#endif
+
+typedef void tile_fn(int64_t len, const float *a, const float *b, int64_t bs, float *c, int64_t ldc,
+                     int64_t cs, int many, const struct tile_end *e);
+static tile_fn *const tiles[TILE_ROWS + 1] = {
+    NULL, tile_1, tile_2, tile_3, tile_4,
+#if defined(__AVX512F__) || defined(__AVX2__)
+    tile_5, tile_6,
+#endif
+#if defined(__AVX512F__)
+    tile_7, tile_8, tile_9, tile_10, tile_11, tile_12, tile_13, tile_14,
+#endif
+};
+#endif
