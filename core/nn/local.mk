@@ -1,2 +1,4 @@
 # core/nn
 libhone_a_SOURCES +=
+# files of models
+libhone_a_SOURCES += core/nn/dequant.c core/nn/gguf.c core/nn/reader.c core/nn/safetensors.c

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#undef fail /* the SDK's function tables have members of that name; use fail_msg() */
 
 #include "base/alloc.h"
 #include "base/error.h"
@@ -73,9 +74,9 @@ static inline const char *scratch_dir(void)
 }
 static inline const char *scratch_path(const char *name)
 {
-    static char path[4][256];
+    static char path[128][256]; /* so many stay valid */
     static int turn;
-    char *out = path[turn = (turn + 1) & 3];
+    char *out = path[turn = (turn + 1) & 127];
     snprintf(out, sizeof path[0], "%s/%s", scratch_dir(), name);
     return out;
 }
