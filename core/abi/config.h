@@ -23,6 +23,7 @@ typedef struct hone_config_env {
     hone_status (*component)(void *ctx, const char *iface, hone_str name, const hone_value *settings,
                              hone_ref *out, void **keep);
     void (*drop)(void *ctx, void *keep);
+    void (*show)(void *ctx, void *keep, hone_jw *w); /* its resolved settings as one JSON value, redacted */
     void (*misread)(void *ctx, const char *text); /* the plugin read a field with the wrong type */
 } hone_config_env;
 
@@ -30,6 +31,12 @@ typedef struct hone_config_env {
 hone_status hone_config_create(const char *who, const hone_field *const *fields, const hone_value *given,
                                const hone_config_env *env, hone_config **out);
 void hone_config_destroy(hone_config *cfg); /* NULL allowed */
+
+/* `text` (as in key=value on a command line) read as field `key` wants it: numbers and booleans of
+ * their rows, JSON for lists, maps and values, otherwise a string. E_NOT_FOUND for an unknown key.
+ * Strings point into `text` or the arena. [any-thread] */
+hone_status hone_config_value_of(const char *who, const hone_field *const *fields, hone_str key, hone_str text,
+                                 hone_arena *arena, hone_value *out);
 
 /* The resolved configuration as a JSON map, defaults included; secrets as "(secret)" always. */
 void hone_config_json(const hone_config *cfg, hone_jw *w);
@@ -45,4 +52,13 @@ hone_status hone_config_fields_read(const hone_value *list, hone_arena *arena,
                                     const hone_field *const **out);
 /* Is the table itself sound: names, types, defaults in range, choices hold the default? E_ABI naming it. */
 hone_status hone_config_check_table(const char *who, const hone_field *const *fields);
+
+/* ---- between the files of this module ---- */
+/* A row brought to the host's size: members that an older SDK lacks are zero. */
+hone_field hone__config_row(const hone_field *row);
+/* Index of choice `s` in "a|b|c", or -1; and the i-th, {NULL,0} past the end. */
+int64_t hone__config_choice(const char *choices, hone_str s);
+hone_str hone__config_choice_at(const char *choices, size_t i);
+/* Does a range apply? min < max says yes; min == max says none. */
+int hone__config_ranged(const hone_field *row);
 #endif

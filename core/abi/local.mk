@@ -1,2 +1,11 @@
 # core/abi
-libhone_a_SOURCES +=
+libhone_a_SOURCES += \
+	core/abi/config.c \
+	core/abi/config_text.c \
+	core/abi/desc.c \
+	core/abi/hostif.c \
+	core/abi/instance.c \
+	core/abi/loader.c \
+	core/abi/regex.c \
+	core/abi/registry.c \
+	core/abi/sidecar.c

@@ -89,7 +89,7 @@ hone_status hone_plugin_sha256(const hone_plugin *p, char out[65]);
  * What host->get_iface gives. hone.mem/1, hone.rng/1, hone.json/1 and hone.regex/1 are there from the
  * start; lower layers add theirs (hone.tokenizer/1 of the run, hone.ops/1, hone.http/1, ...). */
 typedef hone_status (*hone_host_iface_fn)(void *ctx, hone_instance *inst, hone_ref *out);
-/* `make` is asked once per instance and id; `id` must live as long as the registry. Replaces. */
+/* `make` is asked at each get_iface; `id` must live as long as the registry. Replaces an earlier offer. */
 hone_status hone_registry_offer(hone_registry *r, const char *id, hone_host_iface_fn make, void *ctx);
 /* The same for an interface that is the same for every instance. */
 hone_status hone_registry_offer_ref(hone_registry *r, const char *id, hone_ref ref);

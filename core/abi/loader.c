@@ -1,0 +1,415 @@
+/* loader.c - opens one plugin file, or says exactly why not. See loader.h.
+ *
+ * The ELF reader looks at untrusted bytes: every offset is checked against the mapped size before it is
+ * used. It only answers two questions (does it define the entry, does it export more) and leaves
+ * everything else to the dynamic linker.
+ * Source: System V ABI (ELF-64), plugin-abi.md sections 1, 5, 6. */
+#include "abi/loader.h"
+
+#include "abi/config.h"
+#include "base/alloc.h"
+#include "base/file.h"
+
+#include <dlfcn.h>
+#include <elf.h>
+#include <grp.h>
+#include <pthread.h>
+#include <pwd.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* ---- who may have written it ------------------------------------------------------------------- */
+
+/* A group that only this user is in: of the same name as the user, without other members. */
+static int own_group(gid_t gid)
+{
+    char buf[4096];
+    struct passwd pw, *p = NULL;
+    struct group gr, *g = NULL;
+    if (getpwuid_r(geteuid(), &pw, buf, sizeof buf, &p) != 0 || !p || p->pw_gid != gid)
+        return 0;
+    char user[256];
+    snprintf(user, sizeof user, "%s", p->pw_name);
+    if (getgrgid_r(gid, &gr, buf, sizeof buf, &g) != 0 || !g || strcmp(g->gr_name, user) != 0)
+        return 0;
+    for (char **m = g->gr_mem; m && *m; m++)
+        if (strcmp(*m, user) != 0)
+            return 0;
+    return 1;
+}
+
+hone_status hone__loader_check_owner(const char *path)
+{
+    struct stat st;
+    if (stat(path, &st) != 0)
+        return hone_fail_errno("%s", path);
+    const char *what = S_ISDIR(st.st_mode) ? "folder" : "file";
+    if (st.st_mode & S_IWOTH) {
+        hone_fail(HONE_E_REFUSED, "%s: the %s is writable by everybody", path, what);
+        return hone_fail_hint("chmod o-w %s", path);
+    }
+    if ((st.st_mode & S_IWGRP) && !own_group(st.st_gid)) {
+        hone_fail(HONE_E_REFUSED, "%s: the %s is writable by group %u", path, what, (unsigned)st.st_gid);
+        return hone_fail_hint("chmod g-w %s", path);
+    }
+    return HONE_OK;
+}
+
+/* ---- ELF --------------------------------------------------------------------------------------- */
+
+#if defined(__x86_64__)
+enum { HOST_MACHINE = EM_X86_64 };
+#elif defined(__aarch64__)
+enum { HOST_MACHINE = EM_AARCH64 };
+#elif defined(__riscv)
+enum { HOST_MACHINE = EM_RISCV };
+#else
+enum { HOST_MACHINE = EM_NONE };
+#endif
+
+static hone_status not_plugin(const char *path, const char *why)
+{
+    hone_fail(HONE_E_ABI, "%s: is no plugin: %s", path, why);
+    return hone_fail_hint("a plugin is a shared object built with hone.mk: see docs/write-a-reward.md");
+}
+
+static int within(uint64_t off, uint64_t n, uint64_t size)
+{
+    return off <= size && n <= size - off;
+}
+
+static int exported(const Elf64_Sym *sym)
+{
+    unsigned bind = ELF64_ST_BIND(sym->st_info), type = ELF64_ST_TYPE(sym->st_info);
+    unsigned vis = ELF64_ST_VISIBILITY(sym->st_other);
+    return sym->st_shndx != SHN_UNDEF && sym->st_shndx < SHN_LORESERVE &&
+           (bind == STB_GLOBAL || bind == STB_WEAK || bind == STB_GNU_UNIQUE) &&
+           (type == STT_FUNC || type == STT_OBJECT || type == STT_NOTYPE || type == STT_GNU_IFUNC) &&
+           (vis == STV_DEFAULT || vis == STV_PROTECTED);
+}
+
+static hone_status scan_symbols(const char *path, const hone_mapped *m, uint32_t *extra)
+{
+    static const char want[] = "hone_plugin_entry";
+    Elf64_Ehdr h;
+    memcpy(&h, m->ptr, sizeof h);
+    if (h.e_shoff == 0 || h.e_shnum == 0)
+        return HONE_OK; /* sections were stripped: dlsym will tell */
+    if (h.e_shentsize != sizeof(Elf64_Shdr) || !within(h.e_shoff, (uint64_t)h.e_shnum * sizeof(Elf64_Shdr), m->len))
+        return not_plugin(path, "its section table lies outside the file");
+    for (unsigned i = 0; i < h.e_shnum; i++) {
+        Elf64_Shdr sec, str;
+        memcpy(&sec, m->ptr + h.e_shoff + i * sizeof sec, sizeof sec);
+        if (sec.sh_type != SHT_DYNSYM)
+            continue;
+        if (sec.sh_link >= h.e_shnum || !within(sec.sh_offset, sec.sh_size, m->len))
+            return not_plugin(path, "its symbol table lies outside the file");
+        memcpy(&str, m->ptr + h.e_shoff + sec.sh_link * sizeof str, sizeof str);
+        if (!within(str.sh_offset, str.sh_size, m->len))
+            return not_plugin(path, "its string table lies outside the file");
+        int found = 0;
+        uint32_t others = 0;
+        for (uint64_t k = 0; k < sec.sh_size / sizeof(Elf64_Sym); k++) {
+            Elf64_Sym sym;
+            memcpy(&sym, m->ptr + sec.sh_offset + k * sizeof sym, sizeof sym);
+            if (!exported(&sym))
+                continue;
+            if (within(sym.st_name, sizeof want, str.sh_size) &&
+                memcmp(m->ptr + str.sh_offset + sym.st_name, want, sizeof want) == 0)
+                found = 1;
+            else
+                others++;
+        }
+        if (!found)
+            return not_plugin(path, "it does not export hone_plugin_entry");
+        if (extra)
+            *extra = others;
+        return HONE_OK;
+    }
+    return not_plugin(path, "it has no dynamic symbols");
+}
+
+hone_status hone__loader_check_elf(const char *path, uint32_t *extra)
+{
+    hone_mapped m;
+    Elf64_Ehdr h;
+    hone_status s = HONE_OK;
+    HONE_TRY(hone_file_map(path, &m));
+    if (m.len < sizeof h || memcmp(m.ptr, ELFMAG, SELFMAG) != 0) {
+        s = not_plugin(path, "not an ELF file");
+        goto done;
+    }
+    memcpy(&h, m.ptr, sizeof h);
+    if (h.e_ident[EI_CLASS] != ELFCLASS64) {
+        s = not_plugin(path, "built for 32-bit machines, this hone is 64-bit");
+    } else if (h.e_machine != HOST_MACHINE && (int)HOST_MACHINE != EM_NONE) {
+        hone_fail(HONE_E_ABI, "%s: built for another processor (ELF machine %u, this is %u)", path,
+                  h.e_machine, (unsigned)HOST_MACHINE);
+        s = hone_fail_hint("build it on, or for, this machine");
+    } else if (h.e_type != ET_DYN) {
+        s = not_plugin(path, "an ELF file, but no shared object");
+    } else {
+        s = scan_symbols(path, &m, extra);
+    }
+done:
+    hone_file_unmap(&m);
+    return s;
+}
+
+/* ---- what the file says of itself -------------------------------------------------------------- */
+
+hone_status hone__loader_check_magic(const char *who, const hone_magic *magic)
+{
+    if (!magic)
+        return hone_fail(HONE_E_ABI, "%s: its entry has no magic block (magic is NULL)", who);
+    if (magic->struct_size < offsetof(hone_magic, reserved)) {
+        hone_fail(HONE_E_ABI, "%s: magic.struct_size is %u, at least %zu is needed", who, magic->struct_size,
+                  offsetof(hone_magic, reserved));
+        return hone_fail_hint("fill the block with HONE_MAGIC(...) of the SDK");
+    }
+    if (magic->epoch != HONE_EPOCH) {
+        hone_fail(HONE_E_ABI, "%s: magic.epoch is %u, this hone's is %u", who, magic->epoch, HONE_EPOCH);
+        return hone_fail_hint(magic->epoch > HONE_EPOCH ? "the plugin is of a later generation: update hone"
+                                                        : "build the plugin again with this hone's SDK");
+    }
+    static const struct {
+        const char *field;
+        size_t offset;
+        unsigned want;
+    } sizes[] = {{"ptr_size", offsetof(hone_magic, ptr_size), sizeof(void *)},
+                 {"int_size", offsetof(hone_magic, int_size), sizeof(int)},
+                 {"float_size", offsetof(hone_magic, float_size), sizeof(float)}};
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        unsigned have = ((const uint8_t *)magic)[sizes[i].offset];
+        if (have != sizes[i].want) {
+            hone_fail(HONE_E_ABI, "%s: magic.%s is %u, this hone's is %u", who, sizes[i].field, have,
+                      sizes[i].want);
+            return hone_fail_hint("build the plugin for this machine with the same compiler options");
+        }
+    }
+    if (magic->need > HONE_SDK_VERSION) {
+        hone_fail(HONE_E_ABI, "%s: magic.need is %u.%u.%u, this hone is %u.%u.%u", who, magic->need >> 16,
+                  magic->need >> 8 & 0xFF, magic->need & 0xFF, HONE_SDK_VERSION >> 16,
+                  HONE_SDK_VERSION >> 8 & 0xFF, HONE_SDK_VERSION & 0xFF);
+        return hone_fail_hint("update hone, or build the plugin with a lower HONE_MAGIC(need)");
+    }
+    return HONE_OK;
+}
+
+hone_component hone__component_of(const hone_component *c)
+{
+    hone_component out;
+    size_t n = c->struct_size < sizeof out ? c->struct_size : sizeof out;
+    memset(&out, 0, sizeof out);
+    memcpy(&out, c, n);
+    if (!out.version)
+        out.version = "";
+    if (!out.vendor)
+        out.vendor = "";
+    if (!out.license)
+        out.license = "";
+    if (!out.summary)
+        out.summary = "";
+    if (!out.url)
+        out.url = "";
+    return out;
+}
+
+/* Reverse DNS: parts of letters, digits, _ and - joined by single dots, at least two of them. */
+static int id_ok(const char *id)
+{
+    int dots = 0;
+    const char *p = id;
+    if (strlen(id) > 200)
+        return 0;
+    for (; *p; p++) {
+        int word = (*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z') || (*p >= '0' && *p <= '9') ||
+                   *p == '_' || *p == '-';
+        if (*p == '.') {
+            if (p == id || p[-1] == '.' || !p[1])
+                return 0;
+            dots++;
+        } else if (!word) {
+            return 0;
+        }
+    }
+    return dots > 0;
+}
+
+hone_status hone__loader_check_component(const char *who, const hone_component *c, int functions)
+{
+    if (c->struct_size < offsetof(hone_component, get_iface) + sizeof c->get_iface) {
+        hone_fail(HONE_E_ABI, "%s: component.struct_size is %u, at least %zu is needed", who, c->struct_size,
+                  offsetof(hone_component, get_iface) + sizeof c->get_iface);
+        return hone_fail_hint("set it to sizeof(hone_component)");
+    }
+    if (!c->id)
+        return hone_fail(HONE_E_ABI, "%s: a component's id is NULL", who);
+    if (!id_ok(c->id)) {
+        hone_fail(HONE_E_ABI, "%s: component id \"%.200s\" is no reverse DNS name", who, c->id);
+        return hone_fail_hint("like org.example.reward.my_reward: letters, digits, _ and -, parted by dots");
+    }
+    if (!c->kind || !*c->kind)
+        return hone_fail(HONE_E_ABI, "%s: %s: kind is NULL or empty", who, c->id);
+    if (!c->version || !*c->version)
+        return hone_fail(HONE_E_ABI, "%s: %s: version is NULL or empty", who, c->id);
+    if (!c->provides || !c->provides[0])
+        return hone_fail(HONE_E_ABI, "%s: %s: provides names no interface", who, c->id);
+    if (functions) {
+        if (!c->create)
+            return hone_fail(HONE_E_ABI, "%s: %s: create is NULL", who, c->id);
+        if (!c->destroy)
+            return hone_fail(HONE_E_ABI, "%s: %s: destroy is NULL", who, c->id);
+        if (!c->get_iface)
+            return hone_fail(HONE_E_ABI, "%s: %s: get_iface is NULL", who, c->id);
+    }
+    char place[512];
+    snprintf(place, sizeof place, "%s: %s", who, c->id);
+    return hone_config_check_table(place, c->fields);
+}
+
+hone_status hone__loader_check_entry(const char *who, const hone_entry *entry)
+{
+    if (!entry)
+        return hone_fail(HONE_E_ABI, "%s: hone_plugin_entry() returned NULL", who);
+    if (entry->struct_size < offsetof(hone_entry, ifaces)) {
+        hone_fail(HONE_E_ABI, "%s: entry.struct_size is %u, at least %zu is needed", who, entry->struct_size,
+                  offsetof(hone_entry, ifaces));
+        return hone_fail_hint("set it to sizeof(hone_entry)");
+    }
+    HONE_TRY(hone__loader_check_magic(who, entry->magic));
+    if (!entry->components)
+        return hone_fail(HONE_E_ABI, "%s: its component table is NULL", who);
+    int ifaces = entry->struct_size >= offsetof(hone_entry, init) && entry->ifaces && entry->ifaces[0];
+    if (!entry->components[0] && !ifaces)
+        return hone_fail(HONE_E_ABI, "%s: it has no components", who);
+    for (size_t i = 0; entry->components[i]; i++) {
+        if (i >= 1000)
+            return hone_fail(HONE_E_ABI, "%s: more than 1000 components: is the table ended by NULL?", who);
+        HONE_TRY(hone__loader_check_component(who, entry->components[i], 1));
+        for (size_t k = 0; k < i; k++)
+            if (strcmp(entry->components[i]->id, entry->components[k]->id) == 0)
+                return hone_fail(HONE_E_ABI, "%s: two components have the id \"%s\"", who,
+                                 entry->components[i]->id);
+    }
+    return HONE_OK;
+}
+
+/* ---- open and close ---------------------------------------------------------------------------- */
+
+static pthread_mutex_t table_lock = PTHREAD_MUTEX_INITIALIZER;
+static hone__loaded *table;
+
+typedef const hone_entry *(*entry_fn)(void);
+
+static hone_status open_new(const char *path, const struct stat *st, hone__loaded **out)
+{
+    hone_status s;
+    HONE_TRY(hone__loader_check_elf(path, NULL));
+    hone__loaded *f = hone_calloc(1, sizeof *f);
+    if (!f)
+        return HONE_E_NOMEM;
+    f->handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    if (!f->handle) {
+        const char *why = dlerror();
+        s = hone_fail(HONE_E_ABI, "%s: cannot be loaded", path);
+        hone_fail_detail("%s", why ? why : "unknown reason");
+        hone_fail_hint("a missing library, or a symbol that was expected of the host: plugins link against "
+                       "their libraries and never against hone");
+        goto fail;
+    }
+    /* POSIX promises that a function's address survives the way through void *. */
+    entry_fn fn;
+    void *sym = dlsym(f->handle, "hone_plugin_entry");
+    if (!sym) {
+        s = not_plugin(path, "it does not export hone_plugin_entry");
+        goto fail;
+    }
+    memcpy(&fn, &sym, sizeof fn);
+    const hone_entry *entry = fn();
+    s = hone__loader_check_entry(path, entry);
+    if (s < 0)
+        goto fail;
+    memcpy(&f->entry, entry, entry->struct_size < sizeof f->entry ? entry->struct_size : sizeof f->entry);
+    f->dev = (uint64_t)st->st_dev;
+    f->ino = (uint64_t)st->st_ino;
+    f->size = (uint64_t)st->st_size;
+    f->mtime_ns = (int64_t)st->st_mtim.tv_sec * 1000000000 + st->st_mtim.tv_nsec;
+    f->refs = 1;
+    *out = f;
+    return HONE_OK;
+fail:
+    if (f->handle)
+        dlclose(f->handle);
+    hone_free(f);
+    return s;
+}
+
+hone_status hone__loader_open(const char *path, hone__loaded **out)
+{
+    struct stat st;
+    hone_status s = HONE_OK;
+    if (stat(path, &st) != 0)
+        return hone_fail_errno("%s", path);
+    HONE_TRY(hone__loader_check_owner(path));
+    int64_t mtime = (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec;
+    pthread_mutex_lock(&table_lock);
+    hone__loaded *f = table;
+    while (f && !(f->dev == (uint64_t)st.st_dev && f->ino == (uint64_t)st.st_ino &&
+                  f->size == (uint64_t)st.st_size && f->mtime_ns == mtime))
+        f = f->next;
+    if (f) {
+        f->refs++;
+        *out = f;
+    } else {
+        s = open_new(path, &st, &f);
+        if (s >= 0) {
+            f->next = table;
+            table = f;
+            *out = f;
+        }
+    }
+    pthread_mutex_unlock(&table_lock);
+    return s;
+}
+
+void hone__loader_close(hone__loaded *file)
+{
+    if (!file)
+        return;
+    pthread_mutex_lock(&table_lock);
+    if (--file->refs == 0) {
+        if (file->inits && file->entry.deinit) {
+            file->entry.deinit();
+            file->inits = 0;
+        }
+        if (!file->keep) {
+            hone__loaded **p = &table;
+            while (*p != file)
+                p = &(*p)->next;
+            *p = file->next;
+            dlclose(file->handle);
+            hone_free(file);
+        }
+    }
+    pthread_mutex_unlock(&table_lock);
+}
+
+hone_status hone__loader_init(hone__loaded *file, const char *who, const hone_host *host)
+{
+    if (file->inits)
+        return HONE_OK;
+    if (file->entry.init) {
+        hone_error_clear();
+        hone_status s = file->entry.init(host);
+        if (s < 0) {
+            if (hone_error_get()->code == HONE_OK)
+                hone_fail(s, "%s: init failed (%s) without saying why", who, hone_status_name(s));
+            hone_fail_detail("in init");
+            return s;
+        }
+    }
+    file->inits = 1;
+    return HONE_OK;
+}

@@ -1,0 +1,42 @@
+/* loader.h - one shared object file: is it a plugin, and does it fit this host?
+ *
+ * Checks go from cheap to dear and stop at the first that fails, with a text that names the differing
+ * field, both numbers and what to do: permissions, ELF header and symbol table (without running a line of
+ * the file), dlopen (RTLD_NOW|RTLD_LOCAL), the entry, the magic block, every component and its table.
+ * Models: PostgreSQL's magic block, CLAP's entry.
+ *
+ * Files are kept in one process-wide table by device and inode, so that init runs once however many
+ * registries there are, and a file that had an instance is never dlclosed. [control-thread] */
+#ifndef HONE_CORE_ABI_LOADER_H
+#define HONE_CORE_ABI_LOADER_H
+#include "base/error.h"
+#include "hone/plugin.h"
+
+typedef struct hone__loaded {
+    void *handle;
+    hone_entry entry; /* the file's, brought to the host's size */
+    uint64_t dev, ino, size;
+    int64_t mtime_ns;
+    unsigned refs, inits;
+    int keep; /* had an instance: never dlclosed */
+    struct hone__loaded *next;
+} hone__loaded;
+
+/* World-writable (or group-writable, unless by the user's own group): E_REFUSED. */
+hone_status hone__loader_check_owner(const char *path);
+/* An ELF shared object of this machine that defines hone_plugin_entry: E_ABI otherwise. *extra gets the
+ * number of other symbols it exports (a plugin exports one). */
+hone_status hone__loader_check_elf(const char *path, uint32_t *extra);
+/* A magic block, an entry: what is wrong with them, named. `who` goes in front. */
+hone_status hone__loader_check_magic(const char *who, const hone_magic *magic);
+hone_status hone__loader_check_component(const char *who, const hone_component *c, int functions);
+hone_status hone__loader_check_entry(const char *who, const hone_entry *entry);
+
+hone_status hone__loader_open(const char *path, hone__loaded **out);
+void hone__loader_close(hone__loaded *file);
+/* Runs init with the plugin-wide host, once per process; close pairs it with deinit. */
+hone_status hone__loader_init(hone__loaded *file, const char *who, const hone_host *host);
+
+/* Plugin's structs brought to the host's size: what an older SDK lacks is zero. */
+hone_component hone__component_of(const hone_component *c);
+#endif

@@ -1,0 +1,58 @@
+/* registry_private.h - what registry.c, instance.c and hostif.c share. Nobody else includes it. */
+#ifndef HONE_CORE_ABI_REGISTRY_PRIVATE_H
+#define HONE_CORE_ABI_REGISTRY_PRIVATE_H
+#include "abi/config.h"
+#include "abi/loader.h"
+#include "abi/registry.h"
+#include "base/arena.h"
+
+#include <stdatomic.h>
+
+typedef struct hone__offer {
+    const char *id;
+    hone_host_iface_fn make;
+    void *ctx;
+    hone_ref ref; /* when make is NULL */
+} hone__offer;
+
+struct hone_registry {
+    hone_arena arena;
+    hone_plugin **plugins;
+    size_t n_plugins, cap_plugins;
+    hone_component_info **infos; /* sorted by kind, id; shadowed ones last */
+    size_t n_infos, cap_infos;
+    hone__offer *offers;
+    size_t n_offers, cap_offers;
+    uint64_t seed;
+    _Atomic size_t n_instances;
+    hone_host host; /* for init of plugin files */
+};
+
+/* How an instance is reached: in this process now; a box is another one of these. The proxy of a box
+ * answers get_iface with vtables of its own, so callers see no difference. */
+typedef struct hone__instance_vt {
+    const void *(*get_iface)(hone_instance *inst, const char *id, void **self);
+    void (*destroy)(hone_instance *inst);
+} hone__instance_vt;
+
+struct hone_instance {
+    hone_host host; /* host.ctx is the instance */
+    const hone__instance_vt *vt;
+    hone_registry *reg;
+    const hone_component_info *info;
+    hone_config *cfg;
+    void *self;
+    int created;
+    atomic_uint refs;
+    atomic_size_t mem;
+};
+
+hone_status hone__hostif_offer_all(hone_registry *r); /* the interfaces that are always there */
+hone_status hone__hostif_get(hone_registry *r, hone_instance *inst, const char *id, hone_ref *out);
+int hone__hostif_offered(const hone_registry *r, const char *id);
+/* A host interface failed: its text is the host's, so the plugin may pass the status on. */
+hone_status hone__host_failed(hone_status s);
+hone_host hone__plugin_host(hone_registry *r); /* for init: no instance behind it */
+/* regex.c: hone.regex/1 */
+extern const hone_regex_v1 hone__regex_v1;
+#endif
