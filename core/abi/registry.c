@@ -551,6 +551,17 @@ hone_status hone_registry_open_file(hone_registry *r, const char *path, const ho
     return HONE_OK;
 }
 
+hone_status hone_plugin_describe(hone_registry *r, const hone_plugin *p, hone_jw *w)
+{
+    if (p->problem) {
+        hone_fail(HONE_E_ABI, "%s: %s", p->path, p->problem);
+        return p->hint ? hone_fail_hint("%s", p->hint) : HONE_E_ABI;
+    }
+    HONE_TRY(load_file(r, (hone_plugin *)(uintptr_t)p));
+    hone_sidecar_write(&p->file->entry, w);
+    return w->out->failed;
+}
+
 hone_status hone_plugin_sha256(const hone_plugin *p, char out[65])
 {
     return hone_sha256_file(p->path, out);

@@ -82,6 +82,9 @@ hone_status hone_registry_add(hone_registry *r, const hone_component *c,
 /* One file that is not on the search path (`hone plugin describe X.so`, `inspect ./x.so`): added at
  * the end, described from the file itself, whatever its sidecar says. */
 hone_status hone_registry_open_file(hone_registry *r, const char *path, const hone_plugin **out);
+/* The plugin's description (the sidecar's content), from the file itself: loads it. */
+struct hone_jw;
+hone_status hone_plugin_describe(hone_registry *r, const hone_plugin *p, struct hone_jw *w);
 /* sha256 of the plugin's file, for run.json. */
 hone_status hone_plugin_sha256(const hone_plugin *p, char out[65]);
 
