@@ -90,6 +90,7 @@ typedef struct hone_advantage_out {
     double *token;     /* n_tokens, or NULL */
     double *combined;  /* n_seqs: the weighted reward of each sequence, NaN when it left its group */
     uint8_t *left_out; /* n_seqs: 1 = left its group: no gradient */
+    double *returns;   /* n_tokens or NULL: what a value head learns (gae: advantage + value, before whitening) */
 } hone_advantage_out;
 #define HONE_ADV_PER_TOKEN (1u << 0)
 typedef struct hone_advantage_v1 {

@@ -1,0 +1,86 @@
+/* objectives.h - what the files of objectives.so share: rows of the three tables, settings, sums.
+ *
+ * The idea: a published method is one row of a table: which per-token loss, on which level, with which
+ * default reduction and which settings. One core per family (policy.c, preference.c, supervised.c,
+ * advantage.c) does the arithmetic for all of its rows, with analytic gradients. The settings table of
+ * a row holds only what that row understands, so a setting that means nothing there is refused. */
+#ifndef HONE_OBJECTIVES_H
+#define HONE_OBJECTIVES_H
+#include "hone/math.h"
+#include "hone/objective.h"
+
+enum { COMPAT_NONE, COMPAT_TRL, COMPAT_VERL, COMPAT_OPENRLHF };
+#define COMPAT_CHOICES "none|trl|verl|openrlhf"
+
+/* Settings by name. A name that the table does not hold gives `absent`. */
+typedef struct settings {
+    const hone_config *cfg;
+    const hone_field *const *fields;
+} settings;
+double settings_f64(const settings *s, const char *name, double absent);
+uint32_t settings_choice(const settings *s, const char *name, uint32_t absent); /* ENUM, BOOL */
+int settings_given(const settings *s, const char *name);
+
+/* The host's counted memory. */
+typedef struct memory {
+    const hone_host *host;
+    hone_ref ref;
+} memory;
+hone_status memory_init(memory *m, const hone_host *host);
+void *memory_get(const memory *m, size_t n, size_t size); /* not zeroed; NULL: failure is set */
+void memory_put(const memory *m, void *p, size_t n, size_t size);
+
+static inline int same_text(const char *a, const char *b)
+{
+    return strcmp(a, b) == 0;
+}
+static inline double smaller(double a, double b)
+{
+    return a < b ? a : b;
+}
+static inline double larger(double a, double b)
+{
+    return a > b ? a : b;
+}
+static inline double clamped(double x, double lo, double hi)
+{
+    return x < lo ? lo : x > hi ? hi : x;
+}
+
+/* Reductions: the weight of a token, so that the loss is the sum of weight * per-token loss. */
+enum {
+    REDUCE_SEQ_MEAN_TOKEN_MEAN,
+    REDUCE_TOKEN_MEAN,
+    REDUCE_SEQ_MEAN_TOKEN_SUM,
+    REDUCE_SEQ_MEAN_TOKEN_SUM_NORM,
+    REDUCE_TOKEN_SUM
+};
+#define REDUCE_CHOICES                                                                             \
+    "seq_mean_token_mean|token_mean|seq_mean_token_sum|seq_mean_token_sum_norm|token_sum"
+
+/* Totals over the optimizer step; where the host gave none, over this call. */
+typedef struct totals {
+    double tokens, seqs, pairs, max_length;
+} totals;
+totals totals_of(const hone_objective_in *in);
+/* Sum of the mask over sequence s. */
+double length_of(const hone_objective_in *in, size_t s);
+double reduce_weight(uint32_t reduce, const totals *t, double length);
+
+void put_mean(const hone_objective_out *out, const char *name, double sum, double weight);
+
+/* settings that several tables share */
+#define FIELD_COMPAT(doc) HONE_ENUM("compat", "none", COMPAT_CHOICES, 0, doc)
+
+extern const hone_component *const policy_components[];
+extern const hone_component *const preference_components[];
+extern const hone_component *const supervised_components[];
+extern const hone_component *const advantage_components[];
+
+#define OBJECTIVE_CAPS                                                                             \
+    (HONE_CAP_PURE | HONE_CAP_DETERMINISTIC | HONE_CAP_REENTRANT)
+#define COMPONENT_HEAD(full_id, text)                                                              \
+    .struct_size = sizeof(hone_component), .id = full_id, .kind = HONE_KIND_OBJECTIVE,             \
+    .version = "0.1.0", .vendor = "hone", .license = "MIT", .summary = text, .url = "",            \
+    .caps = OBJECTIVE_CAPS
+#endif
