@@ -216,7 +216,7 @@ hone_component hone__component_of(const hone_component *c)
     return out;
 }
 
-/* Reverse DNS: parts of letters, digits, _ and - joined by single dots, at least two of them. */
+/* Reverse DNS: parts of letters, digits, _, - and + joined by single dots, at least two of them. */
 static int id_ok(const char *id)
 {
     int dots = 0;
@@ -225,7 +225,7 @@ static int id_ok(const char *id)
         return 0;
     for (; *p; p++) {
         int word = (*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z') || (*p >= '0' && *p <= '9') ||
-                   *p == '_' || *p == '-';
+                   *p == '_' || *p == '-' || *p == '+';
         if (*p == '.') {
             if (p == id || p[-1] == '.' || !p[1])
                 return 0;
@@ -248,7 +248,7 @@ hone_status hone__loader_check_component(const char *who, const hone_component *
         return hone_fail(HONE_E_ABI, "%s: a component's id is NULL", who);
     if (!id_ok(c->id)) {
         hone_fail(HONE_E_ABI, "%s: component id \"%.200s\" is no reverse DNS name", who, c->id);
-        return hone_fail_hint("like org.example.reward.my_reward: letters, digits, _ and -, parted by dots");
+        return hone_fail_hint("like org.example.reward.my_reward: letters, digits, _, - and +, parted by dots");
     }
     if (!c->kind || !*c->kind)
         return hone_fail(HONE_E_ABI, "%s: %s: kind is NULL or empty", who, c->id);
