@@ -2,11 +2,13 @@
  * with settings written as JSON. */
 #ifndef HONE_TESTS_COMPONENTS_H
 #define HONE_TESTS_COMPONENTS_H
-#include "abi/registry.h" /* before cmocka, whose macro `fail` takes the name of a member */
-
 #include "support.h"
 
+#include "abi/registry.h"
 #include "base/json.h"
+
+/* Ends the test with a text, printf-like. */
+#define fail_with(...) (print_error(__VA_ARGS__), print_error("\n"), _fail(__FILE__, __LINE__))
 
 static hone_registry *components_registry;
 

@@ -41,7 +41,7 @@ static double metric(const result *r, const char *name)
     for (size_t i = 0; i < r->n_metrics; i++)
         if (strcmp(r->metrics[i].name, name) == 0)
             return r->metrics[i].value;
-    fail_msg("no metric %s", name);
+    fail_with("no metric %s", name);
     return 0;
 }
 
@@ -127,7 +127,7 @@ static const hone_value *member(const hone_value *map, const char *key)
 {
     const hone_value *v = hone_value_get(map, key);
     if (!v)
-        fail_msg("golden file: no \"%s\"", key);
+        fail_with("golden file: no \"%s\"", key);
     return v;
 }
 
@@ -137,7 +137,7 @@ static void assert_close(double got, double want, const char *what, const char *
     if (scale < 1)
         scale = 1;
     if (!(d <= 1e-6 * scale && d >= -1e-6 * scale))
-        fail_msg("%s: %s is %.12g, the trainer's is %.12g", entry, what, got, want);
+        fail_with("%s: %s is %.12g, the trainer's is %.12g", entry, what, got, want);
 }
 
 static void read_fixture(batch *b)
@@ -386,7 +386,7 @@ static void test_every_golden_entry_is_used_or_a_listed_draft(void **state)
             for (size_t c = 0; policy_drafts[c]; c++)
                 known |= hone_str_eq(key, policy_drafts[c]);
             if (!known)
-                fail_msg("%s: \"%.*s\" is neither tested nor a listed draft", sections[k], (int)key.len, key.ptr);
+                fail_with("%s: \"%.*s\" is neither tested nor a listed draft", sections[k], (int)key.len, key.ptr);
         }
     }
 }
@@ -620,7 +620,7 @@ static void test_gradients_are_difference_quotients(void **state)
             b.logp[t] = x;
             double slope = (up.loss - down.loss) / (2 * h), off = slope - at.grad[t];
             if (off > 2e-7 || off < -2e-7)
-                fail_msg("%s %s: token %zu: gradient %.9g, slope %.9g", subjects[k].id,
+                fail_with("%s %s: token %zu: gradient %.9g, slope %.9g", subjects[k].id,
                          subjects[k].settings ? subjects[k].settings : "", t, at.grad[t], slope);
         }
         for (size_t t = 0; t < b.n_tokens; t++) {
