@@ -1,2 +1,3 @@
 # plugins/tokenizer: each folder here with .c files is one plugin, found by itself (GNU make).
 # Extra libraries and flags: <folder>_LIBS = -lpcre2-8, <folder>_CFLAGS = ...
+bpe_LIBS = -lpcre2-8 -lutf8proc -lsodium

@@ -1,0 +1,317 @@
+/* build.c - vocabulary, merges and rules into the tables that encoding and decoding use.
+ *
+ * The loaders put ids, texts and merges here; every contradiction (an id or a text given twice, a
+ * merge whose parts or whole are no tokens) is found here and named, whatever file it came from.
+ *
+ * The byte-level alphabet (GPT-2, Radford et al. 2019, encoder.py): printable Latin-1 bytes stand for
+ * themselves, the other 68 for U+0100 + k in the order of their value. */
+#include "bpe.h"
+
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int printable(int b)
+{
+    return (b >= '!' && b <= '~') || (b >= 0xA1 && b <= 0xAC) || (b >= 0xAE && b <= 0xFF);
+}
+
+/* The byte that a character of the alphabet stands for, or -1. */
+static int byte_of(uint32_t c)
+{
+    if (c < 256)
+        return printable((int)c) ? (int)c : -1;
+    if (c >= 256 + 68)
+        return -1;
+    int k = (int)c - 256; /* the k-th byte that is not printable */
+    for (int b = 0; b < 256; b++)
+        if (!printable(b) && k-- == 0)
+            return b;
+    return -1;
+}
+
+int bpe_unmap(hone_str text, char *out, size_t *n)
+{
+    size_t k = 0;
+    for (size_t i = 0; i < text.len;) {
+        uint32_t len;
+        uint32_t c = bpe_decode_char((const unsigned char *)text.ptr + i, text.len - i, &len);
+        int b = byte_of(c);
+        if (b < 0)
+            return 0;
+        out[k++] = (char)b;
+        i += len;
+    }
+    *n = k;
+    return 1;
+}
+
+static hone_status no_memory(const bpe_tok *t)
+{
+    return hone_host_fail(t->host, HONE_E_NOMEM, "tokenizer: out of memory");
+}
+
+static int shown(hone_str s) /* how much of a text an error shows */
+{
+    return (int)(s.len < 80 ? s.len : 80);
+}
+
+hone_status bpe_vocab_begin(bpe_tok *t, int32_t n_ids, const char *where)
+{
+    if (n_ids <= 0)
+        return hone_host_fail(t->host, HONE_E_PARSE, "%s: the vocabulary is empty", where);
+    if (n_ids > BPE_MAX_ID)
+        return hone_host_fail(t->host, HONE_E_LIMIT, "%s: id %d is past the limit of %d", where, n_ids - 1, BPE_MAX_ID);
+    size_t n = (size_t)n_ids;
+    t->text = bpe_arena_alloc(&t->arena, n * sizeof *t->text);
+    t->bytes = bpe_arena_alloc(&t->arena, n * sizeof *t->bytes);
+    t->special = bpe_arena_alloc(&t->arena, n);
+    if (!t->text || !t->bytes || !t->special)
+        return no_memory(t);
+    memset(t->text, 0, n * sizeof *t->text);
+    memset(t->bytes, 0, n * sizeof *t->bytes);
+    memset(t->special, 0, n);
+    if (!bpe_strmap_init(&t->by_text, &t->arena, t->text, n))
+        return no_memory(t);
+    t->n_ids = n_ids;
+    return HONE_OK;
+}
+
+hone_status bpe_vocab_set(bpe_tok *t, int32_t id, hone_str text, const char *where)
+{
+    if (id < 0 || id >= t->n_ids)
+        return hone_host_fail(t->host, HONE_E_PARSE, "%s: id %d of \"%.*s\" is out of range", where, id, shown(text), text.ptr);
+    if (t->text[id].ptr) {
+        hone_str before = t->text[id];
+        if (before.len == text.len && memcmp(before.ptr, text.ptr, text.len) == 0)
+            return HONE_OK;
+        return hone_host_fail(t->host, HONE_E_PARSE, "%s: id %d is given twice: \"%.*s\" and \"%.*s\"", where, id,
+                              shown(before), before.ptr, shown(text), text.ptr);
+    }
+    t->text[id] = bpe_arena_str(&t->arena, text.ptr, text.len);
+    if (!t->text[id].ptr)
+        return no_memory(t);
+    int32_t other = bpe_strmap_put(&t->by_text, id);
+    if (other >= 0 && !t->decode_only)
+        return hone_host_fail(t->host, HONE_E_PARSE, "%s: token \"%.*s\" is given twice: ids %d and %d", where,
+                              shown(text), text.ptr, other, id);
+    return HONE_OK;
+}
+
+hone_status bpe_vocab_done(bpe_tok *t, const char *where)
+{
+    (void)where;
+    for (int b = 0; b < 256; b++)
+        t->byte_id[b] = -1;
+    for (int32_t id = 0; id < t->n_ids; id++) {
+        hone_str s = t->text[id];
+        if (!s.ptr)
+            continue;
+        char *out = bpe_arena_alloc(&t->arena, s.len + 1);
+        size_t n;
+        if (!out)
+            return no_memory(t);
+        if (!bpe_unmap(s, out, &n)) { /* not of the alphabet: itself, as Hugging Face decodes it */
+            t->bytes[id] = s;
+            continue;
+        }
+        out[n] = 0;
+        t->bytes[id].ptr = out;
+        t->bytes[id].len = n;
+        if (n == 1)
+            t->byte_id[(unsigned char)out[0]] = id;
+    }
+    t->has_gaps = 0;
+    for (int b = 0; b < 256; b++)
+        t->has_gaps |= t->byte_id[b] < 0;
+    return HONE_OK;
+}
+
+hone_status bpe_merge_add(bpe_tok *t, size_t index, hone_str a, hone_str b, int replace)
+{
+    int32_t left = bpe_strmap_get(&t->by_text, a), right = bpe_strmap_get(&t->by_text, b);
+    if (left < 0 || right < 0) {
+        hone_str missing = left < 0 ? a : b;
+        return hone_host_fail(t->host, HONE_E_PARSE, "tokenizer: merges[%zu]: \"%.*s\" is not in the vocabulary", index,
+                              shown(missing), missing.ptr);
+    }
+    char stack[256], *joined = stack;
+    if (a.len + b.len > sizeof stack)
+        joined = bpe_resize(&t->mem, NULL, a.len + b.len);
+    if (!joined)
+        return no_memory(t);
+    memcpy(joined, a.ptr, a.len);
+    memcpy(joined + a.len, b.ptr, b.len);
+    hone_str s = {joined, a.len + b.len};
+    int32_t id = bpe_strmap_get(&t->by_text, s);
+    hone_status st = HONE_OK;
+    if (id < 0)
+        st = hone_host_fail(t->host, HONE_E_PARSE,
+                            "tokenizer: merges[%zu]: \"%.*s\" + \"%.*s\" gives no token of the vocabulary", index,
+                            shown(a), a.ptr, shown(b), b.ptr);
+    else
+        bpe_merges_put(&t->merges, (uint32_t)left, (uint32_t)right, (uint32_t)index, id, replace);
+    if (joined != stack)
+        bpe_free(&t->mem, joined);
+    return st;
+}
+
+static int by_content(const void *a, const void *b)
+{
+    hone_str x = (*(const bpe_added *const *)a)->content, y = (*(const bpe_added *const *)b)->content;
+    int c = memcmp(x.ptr, y.ptr, x.len < y.len ? x.len : y.len);
+    return c ? c : (x.len > y.len) - (x.len < y.len);
+}
+
+static int matcher_init(bpe_tok *t, bpe_matcher *m, int normalized, int with_special)
+{
+    m->v = bpe_arena_alloc(&t->arena, (t->n_added + 1) * sizeof *m->v);
+    if (!m->v)
+        return 0;
+    m->n = 0;
+    m->only = -1;
+    memset(m->first, 0, sizeof m->first);
+    int distinct = 0;
+    for (size_t i = 0; i < t->n_added; i++) {
+        const bpe_added *a = &t->added[i];
+        if (a->normalized != normalized || (a->special && !with_special) || a->content.len == 0)
+            continue;
+        m->v[m->n++] = a;
+        unsigned char b = (unsigned char)a->content.ptr[0];
+        if (!m->first[b]) {
+            m->first[b] = 1;
+            m->only = b;
+            distinct++;
+        }
+    }
+    if (distinct != 1)
+        m->only = -1;
+    qsort(m->v, m->n, sizeof *m->v, by_content);
+    return 1;
+}
+
+static int step_is(const bpe_step *s, const char *pattern)
+{
+    return s->kind == BPE_STEP_REGEX && !s->invert && s->behavior == BPE_ISOLATED &&
+           s->pattern.len == strlen(pattern) && memcmp(s->pattern.ptr, pattern, s->pattern.len) == 0;
+}
+
+static int choose_scanner(const bpe_tok *t)
+{
+    const bpe_step *s = t->steps;
+    int n = t->n_steps;
+    if (n && s->kind == BPE_STEP_PREFIX_SPACE) {
+        s++;
+        n--;
+    }
+    if (n == 1 && step_is(s, BPE_RE_GPT2))
+        return BPE_SCAN_GPT2;
+    if (n == 1 && step_is(s, BPE_RE_LLAMA3))
+        return BPE_SCAN_LLAMA3;
+    if (n == 1 && step_is(s, BPE_RE_QWEN2))
+        return BPE_SCAN_QWEN2;
+    if (n == 2 && step_is(s + 1, BPE_RE_GPT2) &&
+        ((s->kind == BPE_STEP_DIGITS && s->individual) || step_is(s, "\\p{N}")))
+        return BPE_SCAN_GPT2_DIGITS;
+    return BPE_SCAN_NONE;
+}
+
+static void hash_num(crypto_hash_sha256_state *h, uint64_t v)
+{
+    unsigned char b[8];
+    for (int i = 0; i < 8; i++)
+        b[i] = (unsigned char)(v >> 8 * i);
+    crypto_hash_sha256_update(h, b, 8);
+}
+
+static void hash_str(crypto_hash_sha256_state *h, hone_str s)
+{
+    hash_num(h, s.ptr ? s.len : UINT64_MAX);
+    if (s.len)
+        crypto_hash_sha256_update(h, (const unsigned char *)s.ptr, s.len);
+}
+
+static int by_rank(const void *a, const void *b)
+{
+    const bpe_merge *x = a, *y = b;
+    return (x->rank > y->rank) - (x->rank < y->rank);
+}
+
+/* Vocabulary, merges and rules in one order, little-endian: the same for the same tokenizer, whichever
+ * file it came from is not promised (a GGUF file writes its rules differently). */
+static hone_status fingerprint(bpe_tok *t)
+{
+    crypto_hash_sha256_state h;
+    unsigned char out[crypto_hash_sha256_BYTES];
+    crypto_hash_sha256_init(&h);
+    hash_num(&h, (uint64_t)t->n_ids);
+    for (int32_t id = 0; id < t->n_ids; id++) {
+        hash_str(&h, t->text[id]);
+        hash_num(&h, t->special[id]);
+    }
+    bpe_merge *sorted = bpe_alloc(&t->mem, ((size_t)t->merges.n + 1) * sizeof *sorted);
+    if (!sorted)
+        return no_memory(t);
+    size_t k = 0;
+    for (uint32_t i = 0; t->merges.slots && i <= t->merges.mask; i++)
+        if (t->merges.slots[i].id >= 0)
+            sorted[k++] = t->merges.slots[i];
+    qsort(sorted, k, sizeof *sorted, by_rank);
+    for (size_t i = 0; i < k; i++) {
+        hash_num(&h, sorted[i].a);
+        hash_num(&h, sorted[i].b);
+    }
+    bpe_free(&t->mem, sorted);
+    for (size_t i = 0; i < t->n_added; i++) {
+        const bpe_added *a = &t->added[i];
+        hash_str(&h, a->content);
+        hash_num(&h, (uint64_t)a->id << 8 | (uint64_t)(a->special | a->single_word << 1 | a->lstrip << 2 |
+                                                       a->rstrip << 3 | a->normalized << 4));
+    }
+    for (int i = 0; i < t->n_steps; i++) {
+        const bpe_step *s = &t->steps[i];
+        hash_num(&h, (uint64_t)(s->kind | s->behavior << 4 | s->invert << 8 | s->individual << 9));
+        hash_str(&h, s->pattern);
+    }
+    for (size_t i = 0; i < t->n_front; i++)
+        hash_num(&h, (uint64_t)t->add_front[i]);
+    for (size_t i = 0; i < t->n_back; i++)
+        hash_num(&h, (uint64_t)t->add_back[i] | 1ull << 40);
+    hash_num(&h, (uint64_t)(t->nfc | t->ignore_merges << 1 | t->decode_only << 2 | t->strip_after_bos << 3));
+    hash_num(&h, (uint64_t)(uint32_t)t->unk);
+    crypto_hash_sha256_final(&h, out);
+    static const char hex[] = "0123456789abcdef";
+    for (size_t i = 0; i < sizeof out; i++) {
+        t->fingerprint[2 * i] = hex[out[i] >> 4];
+        t->fingerprint[2 * i + 1] = hex[out[i] & 15];
+    }
+    t->fingerprint[64] = 0;
+    return HONE_OK;
+}
+
+hone_status bpe_tok_finish(bpe_tok *t)
+{
+    if (t->ignore_merges) {
+        if (!bpe_strmap_init(&t->by_bytes, &t->arena, t->bytes, (size_t)t->n_ids))
+            return no_memory(t);
+        for (int32_t id = 0; id < t->n_ids; id++) /* not those outside the alphabet: no word is spelled so */
+            if (t->bytes[id].ptr && t->bytes[id].len && t->bytes[id].ptr != t->text[id].ptr)
+                bpe_strmap_put(&t->by_bytes, id);
+    }
+    for (size_t i = 0; i < t->n_added; i++) {
+        bpe_added *a = &t->added[i];
+        if (a->normalized && t->nfc && !bpe_nfc_str(&t->arena, a->content, &a->content))
+            return no_memory(t);
+    }
+    if (!matcher_init(t, &t->raw, 0, 1) || !matcher_init(t, &t->raw_plain, 0, 0) ||
+        !matcher_init(t, &t->norm, 1, 1) || !matcher_init(t, &t->norm_plain, 1, 0))
+        return no_memory(t);
+    t->scanner = t->force_regex ? BPE_SCAN_NONE : choose_scanner(t);
+    for (int i = 0; i < t->n_steps && t->scanner == BPE_SCAN_NONE; i++)
+        if (t->steps[i].kind == BPE_STEP_REGEX) {
+            hone_status s = bpe_step_compile(t, &t->steps[i]);
+            if (s < 0)
+                return s;
+        }
+    return fingerprint(t);
+}
