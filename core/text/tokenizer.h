@@ -65,13 +65,15 @@ int32_t hone_tokenizer_stop_id(const hone_tokenizer *t, hone_str stop);
 typedef struct hone_decoder {
     const hone_tokenizer *tokenizer;
     uint32_t flags;
-    hone_tokens ids; /* of the piece not yet given out, with one settled id before it */
-    hone_buf given;  /* raw bytes of that piece that were given out */
-    char held[4];    /* the beginning of a character */
+    int32_t before; /* the id before, or -1 */
+    hone_buf piece;
+    char held[4]; /* the beginning of a character */
     uint32_t n_held;
 } hone_decoder;
 void hone_decoder_init(hone_decoder *d, const hone_tokenizer *t, uint32_t flags);
 void hone_decoder_release(hone_decoder *d);
+/* The text goes on after `id` (the last of a prompt), whose own text is not given out. */
+void hone_decoder_after(hone_decoder *d, int32_t id);
 hone_status hone_decoder_push(hone_decoder *d, int32_t id, hone_buf *out);
 hone_status hone_decoder_finish(hone_decoder *d, hone_buf *out); /* what is held becomes U+FFFD; ready for a new text */
 
