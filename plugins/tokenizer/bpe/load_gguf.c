@@ -98,6 +98,9 @@ static const char *const re_llama3[] = {BPE_RE_LLAMA3, NULL};
 static const char *const re_qwen2[] = {BPE_RE_QWEN2, NULL};
 static const char *const re_default[] = {"[\\p{P}\\$\\+<=>\\^~\\|]+", BPE_RE_GPT2, "\\p{N}+", "[0-9][0-9][0-9]", NULL};
 
+/* smollm: the reference ids (transformers on the GGUF file) cut words by GPT-2's pattern alone; digits stay
+ * apart because no merge joins them. llama.cpp cuts \p{N} out first, which differs where several
+ * spaces stand in front of a digit. */
 static const struct rule {
     const char *name;
     const char *const *patterns;
@@ -108,7 +111,7 @@ static const struct rule {
     {"gpt2", re_gpt2, 0, 0},
     {"olmo", re_gpt2, 0, 0},
     {"mpt", re_gpt2, 0, 0},
-    {"smollm", re_digits, 0, 0},
+    {"smollm", re_gpt2, 0, 0},
     {"starcoder", re_digits, 0, 0},
     {"refact", re_digits, 0, 0},
     {"codeshell", re_digits, 0, 0},
