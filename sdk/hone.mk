@@ -33,8 +33,10 @@ $(HONE_OBJ_DIR)/%.o: %.c
 $(OUT)/$(PLUGIN).so: $(HONE_OBJS) $(SDK_DIR)/plugin.map
 	@mkdir -p $(@D)
 	$(hone_q)$(CC) $(CFLAGS) -o $@.tmp $(HONE_OBJS) $(HONE_PLUGIN_LDFLAGS) $(LIBS)
-	$(hone_q)mv -f $@.tmp $@
+	$(hone_q)rm -f $(@:.so=.json) && mv -f $@.tmp $@
 	@echo "  PLUGIN   $@"
+	$(hone_q)if command -v $(HONE) >/dev/null 2>&1; then \
+		$(HONE) plugin describe $@ --write || { rm -f $@; exit 1; }; fi
 hone-plugin-clean:
 	rm -rf $(HONE_OBJ_DIR) $(OUT)/$(PLUGIN).so $(OUT)/$(PLUGIN).json
 -include $(HONE_OBJS:.o=.d)

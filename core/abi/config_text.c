@@ -214,6 +214,10 @@ void hone_config_help(const hone_field *const *fields, hone_buf *out)
         hone_field row = hone__config_row(fields[i]);
         size_t n = strlen(row.name) + 1 + strlen(placeholder(&row));
         hone_buf_addf(out, "  %s=%s", row.name, placeholder(&row));
+        if (n > width) { /* too long for the column: the text begins on the next line */
+            hone_buf_adds(out, "\n  ");
+            n = 0;
+        }
         for (; n < width + 2; n++)
             hone_buf_addc(out, ' ');
         hone_buf_adds(out, row.doc ? row.doc : "");

@@ -2,4 +2,5 @@
 libhone_a_SOURCES += \
 	core/cli/args.c \
 	core/cli/out.c \
-	core/cli/paths.c
+	core/cli/paths.c \
+	core/cli/plugin.c

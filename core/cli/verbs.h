@@ -9,7 +9,8 @@
 
 /* clang-format off */
 #define HONE_CLI_VERBS(X) \
-    X(paths, "paths", "tool", "where hone finds its plugins, scripts and models")
+    X(paths, "paths", "tool", "where hone finds its plugins, scripts and models") \
+    X(plugin, "plugin", "plugin", "lists, inspects and describes plugins")
 
 /* clang-format on */
 
