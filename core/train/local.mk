@@ -1,2 +1,3 @@
 # core/train
-libhone_a_SOURCES +=
+libhone_a_SOURCES += \
+	core/train/schedule.c
