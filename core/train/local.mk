@@ -1,3 +1,2 @@
 # core/train
-libhone_a_SOURCES += \
-	core/train/schedule.c
+libhone_a_SOURCES +=
