@@ -120,9 +120,9 @@ typedef struct hone_rows_kernels {
     void (*rmsnorm_dx)(const float *x, const float *w, float w_offset, float rstd, const float *dy,
                        const float *base, float *dx, int64_t n, int acc);
     /* dw[c] (=|+=) chain over (row, head) of dy*(x - mean)*rstd, for columns c0..c1 of a head. x, dy:
-     * (rows, heads*n); rstd (and mean, or NULL for 0): one each (row, head), row by row. */
+     * (rows, heads*n); rstd, mean (rows, heads) with ldr; mean NULL counts as 0. */
     void (*norm_dw)(const float *x, int64_t ldx, const float *dy, int64_t lddy, const float *mean,
-                    const float *rstd, int64_t rows, int64_t heads, int64_t n, float *dw, int64_t c0,
+                    const float *rstd, int64_t ldr, int64_t rows, int64_t heads, int64_t n, float *dw, int64_t c0,
                     int64_t c1, int acc);
     /* y = (x - mean)*rstd*w + b; biased variance. */
     void (*layernorm)(const float *x, const float *w, const float *b, float eps, float *y, int64_t n,
