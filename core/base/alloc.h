@@ -7,13 +7,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-void *hone_alloc(size_t size);                 /* NULL and E_NOMEM set on failure; size 0 gives a unique pointer */
-void *hone_calloc(size_t n, size_t size);      /* zeroed; overflow is a failure */
-void *hone_realloc(void *p, size_t size);      /* p unchanged on failure */
+void *hone_alloc(size_t size); /* NULL and E_NOMEM set on failure; size 0 gives a unique pointer */
+void *hone_calloc(size_t n, size_t size); /* zeroed; overflow is a failure */
+void *hone_realloc(void *p, size_t size); /* p unchanged on failure */
 void *hone_reallocarray(void *p, size_t n, size_t size);
-void hone_free(void *p);                       /* NULL is allowed */
-char *hone_strdup(const char *z);              /* NULL in, NULL out */
-char *hone_strndup(const char *p, size_t n);   /* adds a NUL */
+void hone_free(void *p);                     /* NULL is allowed */
+char *hone_strdup(const char *z);            /* NULL in, NULL out */
+char *hone_strndup(const char *p, size_t n); /* adds a NUL */
 
 /* a*b or a+b into *out; returns 0 and leaves *out alone when it overflows. */
 int hone_mul_size(size_t a, size_t b, size_t *out);

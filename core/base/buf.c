@@ -42,7 +42,8 @@ hone_status hone_buf_reserve(hone_buf *b, size_t more)
     if (b->failed)
         return b->failed;
     if (!hone_add_size(b->len, more, &want) || want > b->max)
-        return b->failed = hone_fail(HONE_E_LIMIT, "a text grew past its limit of %zu bytes", b->max);
+        return b->failed = hone_fail(HONE_E_LIMIT, "a text grew past its limit of %zu bytes",
+                                     b->max);
     if (b->cap && want < b->cap)
         return HONE_OK;
     size_t cap = b->cap + b->cap / 2;

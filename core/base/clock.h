@@ -2,10 +2,10 @@
 #ifndef HONE_CORE_BASE_CLOCK_H
 #define HONE_CORE_BASE_CLOCK_H
 #include <stdint.h>
-uint64_t hone_now_ns(void);      /* CLOCK_MONOTONIC */
+uint64_t hone_now_ns(void); /* CLOCK_MONOTONIC */
 double hone_now_s(void);
-uint64_t hone_cpu_ns(void);      /* this thread's CPU time */
-void hone_date_utc(char out[16]);  /* "20260131-235959" + NUL */
-uint64_t hone_peak_rss(void);    /* bytes: VmHWM */
+uint64_t hone_cpu_ns(void);       /* this thread's CPU time */
+void hone_date_utc(char out[16]); /* "20260131-235959" + NUL */
+uint64_t hone_peak_rss(void);     /* bytes: VmHWM */
 uint64_t hone_rss(void);
 #endif

@@ -93,7 +93,8 @@ hone_status hone_fail_errno(const char *fmt, ...)
         code = HONE_E_NOT_FOUND;
     else if (e == ENOMEM)
         code = HONE_E_NOMEM;
-    const char *text = strerror_r(e, reason, sizeof reason); /* GNU: never translated without setlocale */
+    const char *text = strerror_r(e, reason,
+                                  sizeof reason); /* GNU: never translated without setlocale */
     hone_fail(code, "%s: %s", place, text);
     if (code == HONE_E_NO_SPACE)
         hone_fail_hint("free some space on that disk and try again");

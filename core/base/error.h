@@ -12,9 +12,9 @@
 
 typedef struct hone_error {
     hone_status code;
-    char what[512];   /* what failed, with its place: "model.safetensors: tensor \"a\" ends past the file" */
+    char what[512];    /* what failed, with its place: "model.safetensors: tensor \"a\" is cut" */
     char detail[1024]; /* more, or "" (a traceback, the offending line) */
-    char hint[512];   /* what to do, or "" */
+    char hint[512];    /* what to do, or "" */
 } hone_error;
 
 /* Sets the thread's error (detail and hint become empty) and returns `code`, which must be < 0. */

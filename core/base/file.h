@@ -35,10 +35,11 @@ hone_status hone_writer_create(hone_writer *w, const char *path);
 hone_status hone_writer_append(hone_writer *w, const char *path);
 hone_status hone_writer_add(hone_writer *w, const void *p, size_t n); /* errors are sticky */
 hone_status hone_writer_flush(hone_writer *w, int sync);
-hone_status hone_writer_close(hone_writer *w);  /* flush, fsync, rename into place */
-void hone_writer_abandon(hone_writer *w);       /* drop: the target is as it was */
+hone_status hone_writer_close(hone_writer *w); /* flush, fsync, rename into place */
+void hone_writer_abandon(hone_writer *w);      /* drop: the target is as it was */
 
-hone_status hone_file_write_fd(int fd, const void *p, size_t n, const char *path); /* the choke point */
+hone_status hone_file_write_fd(int fd, const void *p, size_t n,
+                               const char *path); /* the choke point */
 void hone_file_fault_after(int64_t bytes); /* tests: ENOSPC after so many more bytes; -1 = never */
 
 /* read(2) that goes on after EINTR, at most 1 GiB at once; -1 and errno on failure. */

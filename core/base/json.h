@@ -13,9 +13,11 @@
 #define HONE_JSON_DEPTH 512
 
 /* Parse `len` bytes. The tree lives in `arena`. `name` (a path, or NULL) is put in errors. */
-hone_status hone_json_parse(const char *text, size_t len, const char *name, hone_arena *arena, hone_value *out);
+hone_status hone_json_parse(const char *text, size_t len, const char *name, hone_arena *arena,
+                            hone_value *out);
 /* A whole file, at most max_bytes (0 = 256 MiB). */
-hone_status hone_json_parse_file(const char *path, size_t max_bytes, hone_arena *arena, hone_value *out);
+hone_status hone_json_parse_file(const char *path, size_t max_bytes, hone_arena *arena,
+                                 hone_value *out);
 
 /* Look-ups on a tree; NULL when absent or not a map. */
 const hone_value *hone_value_get(const hone_value *map, const char *key);
@@ -48,7 +50,7 @@ void hone_jw_list(hone_jw *w);
 void hone_jw_end(hone_jw *w);
 void hone_jw_key(hone_jw *w, const char *key);
 void hone_jw_key_str(hone_jw *w, hone_str key);
-void hone_jw_str(hone_jw *w, hone_str s); /* invalid UTF-8 becomes U+FFFD */
+void hone_jw_str(hone_jw *w, hone_str s);     /* invalid UTF-8 becomes U+FFFD */
 void hone_jw_cstr(hone_jw *w, const char *z); /* NULL -> null */
 void hone_jw_i64(hone_jw *w, int64_t v);
 void hone_jw_f64(hone_jw *w, double v);

@@ -152,8 +152,9 @@ static hone_status scan_string(reader *r)
         if (c == '\\') {
             HONE_TRY(scan_escape(r));
         } else if (c < 0x20) {
-            return bad(r, r->at, c == '\n' ? "a line break inside a string"
-                                           : "a control character inside a string");
+            return bad(r, r->at,
+                       c == '\n' ? "a line break inside a string"
+                                 : "a control character inside a string");
         } else {
             size_t n = utf8_length((const unsigned char *)r->at, (size_t)(r->end - r->at));
             if (n == 0)
@@ -228,8 +229,9 @@ static hone_status scan_key(reader *r)
 {
     skip_space(r);
     if (r->at == r->end || *r->at != '"')
-        return bad(r, r->at, r->at < r->end && *r->at == '}' ? "a comma before the end of an object"
-                                                            : "a key in quotes is expected");
+        return bad(r, r->at,
+                   r->at < r->end && *r->at == '}' ? "a comma before the end of an object"
+                                                   : "a key in quotes is expected");
     HONE_TRY(scan_string(r));
     skip_space(r);
     if (r->at == r->end || *r->at != ':')
@@ -276,7 +278,8 @@ static hone_status scan(reader *r)
                 continue;
             }
             if (r->at == r->end)
-                return bad(r, r->at, object ? "an object that does not end" : "a list that does not end");
+                return bad(r, r->at,
+                           object ? "an object that does not end" : "a list that does not end");
             if (*r->at != ',')
                 return bad(r, r->at, object ? "',' or '}' is expected" : "',' or ']' is expected");
             r->at++;
@@ -359,7 +362,12 @@ static hone_status decode(reader *r, const char *p, const char *stop, hone_str *
             }
             n += put_utf8(z + n, u);
         } else {
-            z[n++] = c == 'b' ? '\b' : c == 'f' ? '\f' : c == 'n' ? '\n' : c == 'r' ? '\r' : c == 't' ? '\t' : c;
+            z[n++] = c == 'b'   ? '\b'
+                     : c == 'f' ? '\f'
+                     : c == 'n' ? '\n'
+                     : c == 'r' ? '\r'
+                     : c == 't' ? '\t'
+                                : c;
         }
     }
     z[n] = 0;
@@ -417,7 +425,8 @@ static hone_status take_number(reader *r, hone_value *out)
 }
 
 /* E_PARSE at the second of two equal keys. `where[i]` is the place of key i. */
-static hone_status check_unique(reader *r, const hone_pair *pairs, const char *const *where, size_t n)
+static hone_status check_unique(reader *r, const hone_pair *pairs, const char *const *where,
+                                size_t n)
 {
     size_t twin = 0;
     if (n <= FEW_KEYS) {
@@ -530,7 +539,8 @@ hone_status hone_json_parse(const char *text, size_t len, const char *name, hone
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     pthread_once(&once, use_our_memory);
-    reader r = {.text = text, .end = text + len, .at = text, .name = name ? name : "JSON", .arena = arena};
+    reader r = {
+        .text = text, .end = text + len, .at = text, .name = name ? name : "JSON", .arena = arena};
     hone_value v = {0};
     if (len >= 3 && memcmp(text, "\xEF\xBB\xBF", 3) == 0) /* a byte order mark is let pass */
         r.text = r.at = text += 3;
@@ -538,8 +548,9 @@ hone_status hone_json_parse(const char *text, size_t len, const char *name, hone
     hone_error_clear();
     cJSON *tree = cJSON_ParseWithLengthOpts(text, (size_t)(r.end - text), NULL, 0);
     if (!tree) /* the text is well-formed: only memory can be missing */
-        return hone_error_get()->code < 0 ? hone_error_get()->code
-                                          : hone_fail(HONE_E_PARSE, "%s: cJSON refused the text", r.name);
+        return hone_error_get()->code < 0
+                   ? hone_error_get()->code
+                   : hone_fail(HONE_E_PARSE, "%s: cJSON refused the text", r.name);
     r.at = text;
     hone_status s = convert(&r, tree, &v);
     cJSON_Delete(tree);
@@ -548,7 +559,8 @@ hone_status hone_json_parse(const char *text, size_t len, const char *name, hone
     return s;
 }
 
-hone_status hone_json_parse_file(const char *path, size_t max_bytes, hone_arena *arena, hone_value *out)
+hone_status hone_json_parse_file(const char *path, size_t max_bytes, hone_arena *arena,
+                                 hone_value *out)
 {
     hone_buf text;
     hone_buf_init(&text, max_bytes ? max_bytes : FILE_MAX_DEFAULT);

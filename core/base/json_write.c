@@ -186,7 +186,12 @@ void hone_jw_end(hone_jw *w)
 static size_t utf8_at(const unsigned char *p, size_t n)
 {
     static const uint32_t least[5] = {0, 0, 0x80, 0x800, 0x10000};
-    size_t k = p[0] < 0x80 ? 1 : p[0] < 0xC0 ? 0 : p[0] < 0xE0 ? 2 : p[0] < 0xF0 ? 3 : p[0] < 0xF8 ? 4 : 0;
+    size_t k = p[0] < 0x80   ? 1
+               : p[0] < 0xC0 ? 0
+               : p[0] < 0xE0 ? 2
+               : p[0] < 0xF0 ? 3
+               : p[0] < 0xF8 ? 4
+                             : 0;
     if (k <= 1)
         return k;
     if (n < k)

@@ -12,8 +12,8 @@
 #include <string.h>
 
 enum { N_LEVELS = HONE_LOG_HOST_MISBEHAVING + 1 };
-static const char *const level_names[N_LEVELS] = {"debug", "info", "warn", "error",
-                                                  "plugin misbehaving", "host misbehaving"};
+static const char *const level_names[N_LEVELS] = {
+    "debug", "info", "warn", "error", "plugin misbehaving", "host misbehaving"};
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_once_t once = PTHREAD_ONCE_INIT;

@@ -10,8 +10,8 @@
 #include <stdint.h>
 #include <string.h>
 
-#define LN2_HI 0x1.62e42fee00000p-1  /* 32 bits: products with |k| < 2^20 are exact */
-#define LN2_LO 0x1.a39ef35793c76p-33 /* the rest, rounded */
+#define LN2_HI 0x1.62e42fee00000p-1   /* 32 bits: products with |k| < 2^20 are exact */
+#define LN2_LO 0x1.a39ef35793c76p-33  /* the rest, rounded */
 #define LN2_MID 0x1.a39ef35600000p-33 /* the rest in two parts */
 #define LN2_END 0x1.93c7673007e5fp-65
 #define INV_LN2 0x1.71547652b82fep+0

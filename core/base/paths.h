@@ -7,11 +7,11 @@
 #ifndef HONE_CORE_BASE_PATHS_H
 #define HONE_CORE_BASE_PATHS_H
 
-const char *hone_paths_plugins(void);     /* build/plugins or $libdir/hone/plugins   [any-thread] */
-const char *hone_paths_lib(void);         /* scripts/lib or $datadir/hone/lib        [any-thread] */
-const char *hone_paths_recipes(void);     /* scripts/recipes or $datadir/hone/recipes [any-thread] */
-const char *hone_paths_assets(void);      /* assets or $datadir/hone/assets          [any-thread] */
-const char *hone_paths_sdk(void);         /* sdk or $datadir/hone/sdk                [any-thread] */
+const char *hone_paths_plugins(void); /* build/plugins or $libdir/hone/plugins   [any-thread] */
+const char *hone_paths_lib(void);     /* scripts/lib or $datadir/hone/lib        [any-thread] */
+const char *hone_paths_recipes(void); /* scripts/recipes or $datadir/hone/recipes [any-thread] */
+const char *hone_paths_assets(void);  /* assets or $datadir/hone/assets          [any-thread] */
+const char *hone_paths_sdk(void);     /* sdk or $datadir/hone/sdk                [any-thread] */
 const char *hone_paths_source_root(void); /* NULL when installed                     [any-thread] */
 const char *hone_paths_program(void);     /* the running program                     [any-thread] */
 /* $XDG_CACHE_HOME/hone, else $HOME/.cache/hone, else /tmp/hone-cache.               [any-thread] */

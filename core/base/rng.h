@@ -8,13 +8,13 @@
 #include <stdint.h>
 
 enum {
-    HONE_RNG_INIT = 1,     /* parameter initialisation: sample = param index, index = element */
-    HONE_RNG_SAMPLE = 2,   /* token choice: step, sample, index = token index */
-    HONE_RNG_SHUFFLE = 3,  /* data order: step = epoch, index = row */
+    HONE_RNG_INIT = 1,    /* parameter initialisation: sample = param index, index = element */
+    HONE_RNG_SAMPLE = 2,  /* token choice: step, sample, index = token index */
+    HONE_RNG_SHUFFLE = 3, /* data order: step = epoch, index = row */
     HONE_RNG_BOOTSTRAP = 4,
     HONE_RNG_DROPOUT = 5,
-    HONE_RNG_USER = 6,     /* recipes and plugins */
-    HONE_RNG_PERMUTE = 7   /* permuted-reward controls */
+    HONE_RNG_USER = 6,   /* recipes and plugins */
+    HONE_RNG_PERMUTE = 7 /* permuted-reward controls */
 };
 typedef struct hone_rng_key {
     uint64_t seed;
@@ -28,8 +28,10 @@ void hone_philox4x32(const uint32_t counter[4], const uint32_t key[2], uint32_t 
 uint32_t hone_rng_u32(const hone_rng_key *k, uint64_t index);
 uint64_t hone_rng_u64(const hone_rng_key *k, uint64_t index);
 double hone_rng_uniform(const hone_rng_key *k, uint64_t index); /* [0,1), 53 bits */
-double hone_rng_normal(const hone_rng_key *k, uint64_t index);  /* N(0,1); own log and cos: same bits everywhere */
-uint64_t hone_rng_below(const hone_rng_key *k, uint64_t index, uint64_t n); /* [0,n), unbiased; n > 0 */
+double hone_rng_normal(const hone_rng_key *k,
+                       uint64_t index); /* N(0,1); own log and cos: same bits everywhere */
+uint64_t hone_rng_below(const hone_rng_key *k, uint64_t index,
+                        uint64_t n);         /* [0,n), unbiased; n > 0 */
 uint32_t hone_rng_purpose(const char *name); /* >= 2^16 */
 /* Position i of a pseudo-random permutation of [0,n): a Feistel network with cycle walking, so a
  * shuffled stream needs no memory and can seek. */

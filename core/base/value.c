@@ -47,8 +47,8 @@ const hone_value *hone_value_path(const hone_value *map, const char *dotted)
 
 static const char *type_name(uint32_t type)
 {
-    static const char *const names[] = {"null", "a boolean", "a whole number", "a number",
-                                        "a string", "bytes", "a list", "an object"};
+    static const char *const names[] = {"null",     "a boolean", "a whole number", "a number",
+                                        "a string", "bytes",     "a list",         "an object"};
     return type < sizeof names / sizeof *names ? names[type] : "a value of unknown type";
 }
 

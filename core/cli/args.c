@@ -52,7 +52,8 @@ static int store(const hone_args *spec, const hone_arg *o, const char *value)
         errno = 0;
         long long v = strtoll(value, &end, 10);
         if (end == value || *end || errno)
-            return hone_cli_usage(spec->verb, "--%s wants a whole number, not \"%s\"", o->name, value);
+            return hone_cli_usage(spec->verb, "--%s wants a whole number, not \"%s\"", o->name,
+                                  value);
         *(int64_t *)o->out = v;
         return 0;
     }
@@ -99,7 +100,8 @@ static int take(const hone_args *spec, int argc, char **argv, int *at)
     if (eq)
         return store(spec, o, eq + 1);
     if (*at + 1 >= argc)
-        return hone_cli_usage(spec->verb, "--%s wants a value (%s)", o->name, o->meta ? o->meta : "VALUE");
+        return hone_cli_usage(spec->verb, "--%s wants a value (%s)", o->name,
+                              o->meta ? o->meta : "VALUE");
     return store(spec, o, argv[++*at]);
 }
 
@@ -112,7 +114,8 @@ void hone_args_help(const hone_args *spec)
     printf("\noptions:\n");
     for (const hone_arg *o = spec->options; o && o->name; o++) {
         char left[64];
-        snprintf(left, sizeof left, "--%s%s%s", o->name, o->meta ? " " : "", o->meta ? o->meta : "");
+        snprintf(left, sizeof left, "--%s%s%s", o->name, o->meta ? " " : "",
+                 o->meta ? o->meta : "");
         printf("  %-24s %s\n", left, o->help ? o->help : "");
     }
     printf("  %-24s %s\n", "--help", "this text");
@@ -150,7 +153,8 @@ int hone_args_parse(const hone_args *spec, int argc, char **argv, hone_rest *res
         rest->exit = hone_cli_usage(spec->verb, "too few arguments (usage: hone %s %s)", spec->verb,
                                     spec->usage ? spec->usage : "");
     else if (spec->max >= 0 && kept > spec->max)
-        rest->exit = hone_cli_usage(spec->verb, "one argument too many: \"%s\"", argv[1 + spec->max]);
+        rest->exit = hone_cli_usage(spec->verb, "one argument too many: \"%s\"",
+                                    argv[1 + spec->max]);
     if (rest->exit)
         return 0;
     if (1 + kept < argc)

@@ -17,8 +17,11 @@ static const struct verb {
 enum { N_VERBS = sizeof verbs / sizeof *verbs };
 
 static const char *const groups[][2] = {
-    {"run", "train"},   {"model", "models and text"},        {"data", "data"},
-    {"plugin", "plugins and formulas"}, {"tool", "this installation"},
+    {"run", "train"},
+    {"model", "models and text"},
+    {"data", "data"},
+    {"plugin", "plugins and formulas"},
+    {"tool", "this installation"},
 };
 
 static void print_help(void)

@@ -3,8 +3,13 @@
 #define HONE_CORE_CLI_OUT_H
 #include "base/error.h"
 
-enum { HONE_EXIT_OK = 0, HONE_EXIT_FAILED = 1, HONE_EXIT_USAGE = 2, HONE_EXIT_REFUSED = 3,
-       HONE_EXIT_INTERRUPTED = 130 };
+enum {
+    HONE_EXIT_OK = 0,
+    HONE_EXIT_FAILED = 1,
+    HONE_EXIT_USAGE = 2,
+    HONE_EXIT_REFUSED = 3,
+    HONE_EXIT_INTERRUPTED = 130
+};
 
 /* The exit code that belongs to a status. */
 int hone_cli_exit_code(hone_status s);

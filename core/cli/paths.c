@@ -16,8 +16,9 @@ int hone_cli_paths(int argc, char **argv)
         {0},
     };
     static const char *const examples[] = {"hone paths --json", NULL};
-    const hone_args spec = {"paths", "[--json]", "Where hone finds its plugins, scripts and models.",
-                            options, examples, 0, 0};
+    const hone_args spec = {
+        "paths", "[--json]", "Where hone finds its plugins, scripts and models.", options, examples,
+        0,       0};
     hone_rest rest;
     if (!hone_args_parse(&spec, argc, argv, &rest))
         return rest.exit;

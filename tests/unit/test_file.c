@@ -44,7 +44,8 @@ static void test_replace_is_all_or_nothing_on_a_full_disk(void **state)
     assert_ok(hone_file_replace(path, "old", 3));
     for (int64_t room = 0; room < 8; room++) {
         hone_file_fault_after(room);
-        assert_fails(hone_file_replace(path, "new text", 8), HONE_E_NO_SPACE, "a.txt: cannot write");
+        assert_fails(hone_file_replace(path, "new text", 8), HONE_E_NO_SPACE,
+                     "a.txt: cannot write");
         assert_true(hone_error_get()->hint[0] != 0);
         hone_file_fault_after(-1);
         assert_holds(path, "old");
@@ -135,7 +136,8 @@ static void test_writer_errors_stick_and_leave_the_target(void **state)
     assert_int_equal(hone_writer_close(&w), HONE_E_NO_SPACE);
     assert_holds(path, "old");
     assert_int_equal(count_names(scratch_path("s")), 1);
-    assert_fails(hone_writer_create(&w, scratch_path("no/such/dir")), HONE_E_NOT_FOUND, "no/such/dir");
+    assert_fails(hone_writer_create(&w, scratch_path("no/such/dir")), HONE_E_NOT_FOUND,
+                 "no/such/dir");
 }
 
 static void test_append_goes_on_where_the_file_ends(void **state)
@@ -213,15 +215,16 @@ static void test_folders(void **state)
 static void test_paths_join_and_part(void **state)
 {
     (void)state;
-    static const char *const rows[][3] = {{"a", "b", "a/b"},   {"a/", "b", "a/b"}, {"a//", "b", "a/b"},
-                                          {"a", "/b", "/b"},   {"", "b", "b"},     {"/", "b", "/b"},
-                                          {"a/b", "c/d", "a/b/c/d"}};
+    static const char *const rows[][3] = {
+        {"a", "b", "a/b"}, {"a/", "b", "a/b"}, {"a//", "b", "a/b"},      {"a", "/b", "/b"},
+        {"", "b", "b"},    {"/", "b", "/b"},   {"a/b", "c/d", "a/b/c/d"}};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         char *z = hone_path_join(rows[i][0], rows[i][1]);
         assert_string_equal(z, rows[i][2]);
         hone_free(z);
     }
-    static const char *const dirs[][3] = {{"/a/b", "/a", "b"}, {"b", ".", "b"}, {"/b", "/", "b"}, {"a/", "a", ""}};
+    static const char *const dirs[][3] = {
+        {"/a/b", "/a", "b"}, {"b", ".", "b"}, {"/b", "/", "b"}, {"a/", "a", ""}};
     for (size_t i = 0; i < sizeof dirs / sizeof *dirs; i++) {
         char *z = hone_path_dir(dirs[i][0]);
         assert_string_equal(z, dirs[i][1]);

@@ -72,7 +72,8 @@ static void test_errors_name_line_and_column(void **state)
 {
     (void)state;
     const char *z = "{\n  \"a\": 1,\n  \"b\": tru\n}";
-    assert_fails(hone_json_parse(z, strlen(z), "c.json", &arena, &value), HONE_E_PARSE, "c.json:3:8: ");
+    assert_fails(hone_json_parse(z, strlen(z), "c.json", &arena, &value), HONE_E_PARSE,
+                 "c.json:3:8: ");
     assert_non_null(strstr(hone_error_get()->detail, "\"b\": tru"));
     assert_int_equal(value.type, HONE_NULL); /* untouched */
 }
@@ -175,7 +176,8 @@ static void test_depth_is_limited_at_512(void **state)
     memset(z + 10000, ']', 10000);
     z[20000] = 0;
     assert_fails(hone_json_parse(z, 20000, NULL, &arena, &value), HONE_E_PARSE, "512 deep");
-    assert_fails(hone_json_parse(z + 10000 - 513, 1026, NULL, &arena, &value), HONE_E_PARSE, "512 deep");
+    assert_fails(hone_json_parse(z + 10000 - 513, 1026, NULL, &arena, &value), HONE_E_PARSE,
+                 "512 deep");
     assert_ok(hone_json_parse(z + 10000 - 512, 1024, NULL, &arena, &value));
     for (int i = 0; i < 10000; i++)
         memcpy(z + 5 * (i % 4000), "{\"a\":", 5);
@@ -198,7 +200,8 @@ static void test_files_have_a_size_limit(void **state)
     assert_ok(hone_json_parse_file(path, 7, &arena, &value));
     assert_int_equal(value.u.list.n, 3);
     assert_fails(hone_json_parse_file(path, 6, &arena, &value), HONE_E_LIMIT, "longer than 6");
-    assert_fails(hone_json_parse_file(scratch_path("none"), 0, &arena, &value), HONE_E_NOT_FOUND, "none");
+    assert_fails(hone_json_parse_file(scratch_path("none"), 0, &arena, &value), HONE_E_NOT_FOUND,
+                 "none");
 }
 
 static void test_typed_reads_default_convert_and_refuse(void **state)
@@ -208,8 +211,9 @@ static void test_typed_reads_default_convert_and_refuse(void **state)
     double d = 0;
     int b = 0;
     hone_str s = {NULL, 0};
-    assert_ok(parse("{\"i\":3,\"f\":2.0,\"h\":2.5,\"t\":true,\"s\":\"x\",\"n\":null,\"o\":{\"p\":{\"q\":9}},"
-                    "\"big\":1e300}"));
+    assert_ok(parse(
+        "{\"i\":3,\"f\":2.0,\"h\":2.5,\"t\":true,\"s\":\"x\",\"n\":null,\"o\":{\"p\":{\"q\":9}},"
+        "\"big\":1e300}"));
     assert_ok(hone_value_i64(&value, "i", 0, &i));
     assert_int_equal(i, 3);
     assert_ok(hone_value_i64(&value, "f", 0, &i));
@@ -267,9 +271,18 @@ static void test_doubles_are_written_short_and_read_back_equal(void **state)
     static const struct {
         double v;
         const char *text;
-    } rows[] = {{0.1, "0.1"}, {1e30, "1e+30"}, {-3, "-3"}, {0.0, "0"}, {-0.0, "-0"}, {1.0 / 3, "0.3333333333333333"},
-                {5e-324, "5e-324"}, {DBL_MAX, "1.7976931348623157e+308"}, {0.1 + 0.2, "0.30000000000000004"},
-                {123456789012345680.0, "1.2345678901234568e+17"}, {1e15, "1e+15"}, {100.0, "100"}};
+    } rows[] = {{0.1, "0.1"},
+                {1e30, "1e+30"},
+                {-3, "-3"},
+                {0.0, "0"},
+                {-0.0, "-0"},
+                {1.0 / 3, "0.3333333333333333"},
+                {5e-324, "5e-324"},
+                {DBL_MAX, "1.7976931348623157e+308"},
+                {0.1 + 0.2, "0.30000000000000004"},
+                {123456789012345680.0, "1.2345678901234568e+17"},
+                {1e15, "1e+15"},
+                {100.0, "100"}};
     char out[32];
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         assert_int_equal(hone_format_f64(rows[i].v, out), strlen(rows[i].text));
@@ -355,8 +368,9 @@ static void test_writer_puts_commas_and_quotes(void **state)
     hone_jw_kf64(&w, "f", 2.5);
     hone_jw_end(&w);
     assert_int_equal(buf.failed, HONE_OK);
-    assert_string_equal(buf.ptr, "{\"a\":\"x\\\"\\\\\\n\\t\\r\\u0001\",\"l\":[-9223372036854775808,0.1,0.1,"
-                                 "null,null,true,null,[]],\"b\":false,\"i\":1,\"f\":2.5}");
+    assert_string_equal(buf.ptr,
+                        "{\"a\":\"x\\\"\\\\\\n\\t\\r\\u0001\",\"l\":[-9223372036854775808,0.1,0.1,"
+                        "null,null,true,null,[]],\"b\":false,\"i\":1,\"f\":2.5}");
     start(2);
     hone_jw_map(&w);
     hone_jw_key(&w, "a");
@@ -434,7 +448,8 @@ static void test_writer_misuse_is_an_error(void **state)
 static void test_what_is_written_reads_back_equal(void **state)
 {
     (void)state;
-    const char *z = "{\"a\":[1,2.5,\"\xC3\xA4\\u0000\",null,true,{\"b\":[]},-1e-300],\"c\":{\"d\":{}}}";
+    const char *z =
+        "{\"a\":[1,2.5,\"\xC3\xA4\\u0000\",null,true,{\"b\":[]},-1e-300],\"c\":{\"d\":{}}}";
     hone_value again;
     assert_ok(parse(z));
     for (int indent = 0; indent < 3; indent++) {
@@ -453,8 +468,9 @@ static hone_status read_and_write(void)
     hone_value v;
     hone_buf b;
     hone_jw j;
-    const char *z = "{\"a\":[1,2.5,\"x\\u0000\",{\"b\":[]}],\"1\":1,\"2\":1,\"3\":1,\"4\":1,\"5\":1,\"6\":1,"
-                    "\"7\":1,\"8\":1,\"9\":1,\"10\":1,\"11\":1,\"12\":1,\"13\":1}";
+    const char *z =
+        "{\"a\":[1,2.5,\"x\\u0000\",{\"b\":[]}],\"1\":1,\"2\":1,\"3\":1,\"4\":1,\"5\":1,\"6\":1,"
+        "\"7\":1,\"8\":1,\"9\":1,\"10\":1,\"11\":1,\"12\":1,\"13\":1}";
     hone_arena_init(&a, 0);
     hone_buf_init(&b, 1 << 20);
     hone_jw_init(&j, &b, 1);

@@ -15,10 +15,10 @@ static void test_philox_gives_the_published_answers(void **state)
     (void)state;
     static const uint32_t rows[3][10] = {
         {0, 0, 0, 0, 0, 0, 0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8},
-        {0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff, 0x408f276d, 0x41c83b0e,
-         0xa20bc7c6, 0x6d5451fd},
-        {0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344, 0xa4093822, 0x299f31d0, 0xd16cfe09, 0x94fdcceb,
-         0x5001e420, 0x24126ea1},
+        {0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff, 0x408f276d,
+         0x41c83b0e, 0xa20bc7c6, 0x6d5451fd},
+        {0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344, 0xa4093822, 0x299f31d0, 0xd16cfe09,
+         0x94fdcceb, 0x5001e420, 0x24126ea1},
     };
     for (int i = 0; i < 3; i++) {
         uint32_t out[4];
@@ -35,8 +35,9 @@ static void test_streams_are_fixed_for_ever(void **state)
     hone_sha256 h;
     hone_sha256_init(&h);
     for (uint64_t i = 0; i < 20000; i++) {
-        uint64_t p[5] = {hone_rng_u32(&key, i), hone_rng_u64(&key, i), hone_rng_below(&key, i, 1000003),
-                         hone_rng_permute(&key, i, 20000), hone_rng_permute(&key, i % 50, 50)};
+        uint64_t p[5] = {hone_rng_u32(&key, i), hone_rng_u64(&key, i),
+                         hone_rng_below(&key, i, 1000003), hone_rng_permute(&key, i, 20000),
+                         hone_rng_permute(&key, i % 50, 50)};
         double d[2] = {hone_rng_uniform(&key, i), hone_rng_normal(&key, i)};
         hone_sha256_add(&h, p, sizeof p);
         hone_sha256_add(&h, d, sizeof d);
@@ -127,7 +128,8 @@ static void test_permutations_hit_each_place_once(void **state)
     int orders[27] = {0}, places[10] = {0};
     hone_rng_key k = key;
     for (k.step = 0; k.step < 6000; k.step++) {
-        orders[hone_rng_permute(&k, 0, 3) * 9 + hone_rng_permute(&k, 1, 3) * 3 + hone_rng_permute(&k, 2, 3)]++;
+        orders[hone_rng_permute(&k, 0, 3) * 9 + hone_rng_permute(&k, 1, 3) * 3 +
+               hone_rng_permute(&k, 2, 3)]++;
         places[hone_rng_permute(&k, 0, 100) / 10]++;
     }
     int kinds = 0;
@@ -171,17 +173,19 @@ static void test_math_is_within_one_ulp(void **state)
         double u = hone_rng_uniform(&key, i), v = hone_rng_uniform(&key, i + 1000000);
         double x[3] = {(u - 0.5) * 1480, u - 0.5, ldexp(u - 0.5, -(int)(i % 60))};
         double p[3] = {u * 4, ldexp(u, (int)(i % 2000) - 1000), 1 + ldexp(u - 0.5, -(int)(i % 50))};
-        double a[3] = {(u - 0.5) * 20, ldexp(u - 0.5, (int)(i % 63)), (double)(i / 3) * 1.5707963267948966};
+        double a[3] = {(u - 0.5) * 20, ldexp(u - 0.5, (int)(i % 63)),
+                       (double)(i / 3) * 1.5707963267948966};
         for (int j = 0; j < 3; j++) {
             worst[0] = fmax(worst[0], ulps(hone_math_exp(x[j]), expl(x[j])));
             worst[1] = fmax(worst[1], ulps(hone_math_log(p[j]), logl(p[j])));
             worst[2] = fmax(worst[2], ulps(hone_math_sin(a[j]), sinl(a[j])));
             worst[3] = fmax(worst[3], ulps(hone_math_cos(a[j]), cosl(a[j])));
-            worst[4] = fmax(worst[4], ulps(hone_math_pow(p[j], (v - 0.5) * 300), powl(p[j], (v - 0.5) * 300)));
+            worst[4] = fmax(
+                worst[4], ulps(hone_math_pow(p[j], (v - 0.5) * 300), powl(p[j], (v - 0.5) * 300)));
         }
     }
-    fprintf(stderr, "ulp: exp %.3f log %.3f sin %.3f cos %.3f pow %.3f\n", worst[0], worst[1], worst[2],
-            worst[3], worst[4]);
+    fprintf(stderr, "ulp: exp %.3f log %.3f sin %.3f cos %.3f pow %.3f\n", worst[0], worst[1],
+            worst[2], worst[3], worst[4]);
     for (int i = 0; i < 5; i++)
         assert_true(worst[i] < 1.0);
     assert_true(hone_math_sin(1e22) == -0.85220084976718880);
@@ -196,8 +200,8 @@ static void test_math_has_the_same_bits_everywhere(void **state)
     hone_sha256_init(&h);
     for (uint64_t i = 0; i < 50000; i++) {
         double u = hone_rng_uniform(&key, i), s = ldexp(u, (int)(i % 1200) - 100);
-        double r[5] = {hone_math_exp((u - 0.5) * 1500), hone_math_log(s), hone_math_sin(s), hone_math_cos(s),
-                       hone_math_pow(s, (u - 0.5) * 4)};
+        double r[5] = {hone_math_exp((u - 0.5) * 1500), hone_math_log(s), hone_math_sin(s),
+                       hone_math_cos(s), hone_math_pow(s, (u - 0.5) * 4)};
         hone_sha256_add(&h, r, sizeof r);
     }
     hone_sha256_hex(&h, hex);
@@ -212,15 +216,19 @@ static int same(double a, double b)
 static void test_math_special_values_are_those_of_the_standard(void **state)
 {
     (void)state;
-    const double v[] = {0.0, -0.0, 1, -1, 2, -2, 3, -3, 0.5, -0.5, 1.5, -2.5, INFINITY, -INFINITY, NAN,
-                        5e-324, -5e-324, 1e308, -1e308, 1e-308, 0x1p53, 0x1p53 + 2, -0x1p53 - 1, 1e17,
-                        1 - 0x1p-53, 1 + 0x1p-52, 710, -746, 1023, 1024, -1074, -1075};
+    const double v[] = {
+        0.0,         -0.0,        1,      -1,     2,        -2,         3,           -3,
+        0.5,         -0.5,        1.5,    -2.5,   INFINITY, -INFINITY,  NAN,         5e-324,
+        -5e-324,     1e308,       -1e308, 1e-308, 0x1p53,   0x1p53 + 2, -0x1p53 - 1, 1e17,
+        1 - 0x1p-53, 1 + 0x1p-52, 710,    -746,   1023,     1024,       -1074,       -1075};
     enum { N = sizeof v / sizeof *v };
     for (int i = 0; i < N; i++) {
         double e = hone_math_exp(v[i]), l = hone_math_log(v[i]);
         double s = hone_math_sin(v[i]), c = hone_math_cos(v[i]);
-        assert_true(isfinite(exp(v[i])) && exp(v[i]) != 0 ? ulps(e, expl(v[i])) < 1 : same(e, exp(v[i])));
-        assert_true(isfinite(log(v[i])) && log(v[i]) != 0 ? ulps(l, logl(v[i])) < 1 : same(l, log(v[i])));
+        assert_true(isfinite(exp(v[i])) && exp(v[i]) != 0 ? ulps(e, expl(v[i])) < 1
+                                                          : same(e, exp(v[i])));
+        assert_true(isfinite(log(v[i])) && log(v[i]) != 0 ? ulps(l, logl(v[i])) < 1
+                                                          : same(l, log(v[i])));
         assert_true(isfinite(v[i]) ? ulps(c, cosl(v[i])) < 1 || fabs(v[i]) > 1e18 : isnan(c));
         assert_true(isfinite(v[i]) ? ulps(s, sinl(v[i])) < 1 || fabs(v[i]) > 1e18 : isnan(s));
         if (v[i] == 0)
@@ -228,7 +236,7 @@ static void test_math_special_values_are_those_of_the_standard(void **state)
         for (int j = 0; j < N; j++) {
             double want = pow(v[i], v[j]), got = hone_math_pow(v[i], v[j]);
             int ok = isfinite(want) && want != 0 ? ulps(got, powl(v[i], v[j])) < 1
-                                                  : same(got, want);
+                                                 : same(got, want);
             if (!ok)
                 fprintf(stderr, "pow(%a, %a) = %a, libm %a\n", v[i], v[j], got, want);
             assert_true(ok);

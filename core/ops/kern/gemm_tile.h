@@ -12,6 +12,7 @@
  * costs more than half the speed (tests/unit/test_gemm.c counts stack accesses). */
 #ifndef HONE_CORE_OPS_KERN_GEMM_TILE_H
 #define HONE_CORE_OPS_KERN_GEMM_TILE_H
+#include <stddef.h>
 #include <math.h>
 #include <stdint.h>
 

@@ -128,8 +128,7 @@ static inline hone_str hone_str_c(const char *z)
 }
 
 /* Is member `f` of `*p` there, as far as the struct_size of the other side goes, and not NULL? */
-#define HONE_HAS(p, T, f)                                                                          \
-    ((p)->struct_size >= offsetof(T, f) + sizeof((p)->f) && (p)->f != NULL)
+#define HONE_HAS(p, T, f) ((p)->struct_size >= offsetof(T, f) + sizeof((p)->f) && (p)->f != NULL)
 
 #ifdef __cplusplus
 }

@@ -75,7 +75,7 @@ typedef struct hone_batch {
     int64_t n_logit_rows;
     const int32_t *logit_rows;
     /* Persistent sequence state of PREFILL and DECODE: block `layer` of the pool, or NULL: the op builds
-     * pages in its own scratch. state_stride: floats from page to page. */
+     * pages in its own scratch. state_stride: floats from page to page. [worker-thread & active] */
     float *(*state)(const struct hone_batch *batch, uint32_t slot, int64_t *state_stride);
     void *ctx;
 } hone_batch;
