@@ -19,7 +19,8 @@ tests/unit/test_%: tests/unit/test_%.o $(HONE_LIBS)
 
 .PHONY: check-unit unit-programs
 unit-programs: $(UNIT_SELECTED)
-check-unit: all unit-programs
+check-unit: all
+	+@$(MAKE) -k --no-print-directory unit-programs || echo "a test program does not build" >&2
 	@$(SHELL) $(srcdir)/tests/run-unit.sh $(HONE_TEST_TIMEOUT) tests/results $(UNIT_SELECTED)
 if HAVE_CMOCKA
 check-local: check-unit

@@ -10,6 +10,13 @@
 
 #include <cmocka.h>
 #undef fail /* the SDK's function tables have members of that name; use fail_msg() */
+#undef fail_msg
+#define fail_msg(...)                                                                              \
+    do {                                                                                           \
+        print_error(__VA_ARGS__);                                                                  \
+        print_error("\n");                                                                         \
+        _fail(__FILE__, __LINE__);                                                                 \
+    } while (0)
 
 #include "base/alloc.h"
 #include "base/error.h"
