@@ -4,3 +4,4 @@ libhone_a_SOURCES += \
 	core/cli/out.c \
 	core/cli/paths.c \
 	core/cli/plugin.c
+libhone_a_SOURCES += core/cli/model.c

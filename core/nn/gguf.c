@@ -95,6 +95,19 @@ static int is_utf8(hone_str s)
     return 1;
 }
 
+/* The double with the shortest decimals that still is `f` as a float: 1e-05, not 9.999999747e-06, as a
+ * config.json would have it. */
+static double short_double(float f)
+{
+    char text[33];
+    uint32_t bits;
+    memcpy(&bits, &f, sizeof bits);
+    if ((bits & 0x7f800000u) == 0x7f800000u)
+        return (double)f;
+    text[hone_format_f32(f, text)] = 0;
+    return hone_parse_f64(text, NULL);
+}
+
 static hone_status read_value(cursor *c, uint32_t type, int depth, hone_value *out);
 
 static hone_status read_array(cursor *c, int depth, hone_value *out)
@@ -147,7 +160,7 @@ static hone_status read_value(cursor *c, uint32_t type, int depth, hone_value *o
         float f;
         memcpy(&f, &u, sizeof f);
         out->type = HONE_F64;
-        out->u.f64 = (double)f;
+        out->u.f64 = depth ? (double)f : short_double(f);
         break;
     }
     case V_F64:

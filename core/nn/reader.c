@@ -362,6 +362,23 @@ static hone_status open_hf(hone_weights *w, const char *folder, uint32_t flags)
     return flags & HONE_WEIGHTS_NO_TENSORS ? HONE_OK : open_hf_tensors(w, folder);
 }
 
+/* One tokenizer.json, with the tokenizer_config.json beside it. */
+static hone_status open_tokenizer(hone_weights *w, const char *path)
+{
+    hone_value tokenizer;
+    char *folder = hone_path_dir(path);
+    if (!folder)
+        return HONE_E_NOMEM;
+    int32_t found = json_member(w, folder, "tokenizer_config.json", &w->tokenizer_config);
+    w->has_tokenizer_config = found > 0;
+    hone_status s = found < 0 ? found : read_hf_chat(w, folder);
+    hone_free(folder);
+    if (s < 0)
+        return s;
+    HONE_TRY(hone_json_parse_file(path, TOKENIZER_MAX, &w->arena, &tokenizer));
+    return describe_tokenizer(w, "tokenizer.json", "json", &tokenizer);
+}
+
 /* ---- GGUF ---------------------------------------------------------------------------------------- */
 /* "name-00001-of-00003.gguf": the length of "name", *number, *count; 0 when it is no such name. */
 static size_t split_name(const char *path, unsigned *number, unsigned *count)
@@ -478,6 +495,8 @@ static hone_status open_path(hone_weights *w, uint32_t flags)
     int32_t config = 0, tokenizer = 0;
     hone_status s;
     if (!hone_file_is_dir(w->path)) {
+        if (flags & HONE_WEIGHTS_NO_TENSORS && ends_with(w->path, "tokenizer.json"))
+            return open_tokenizer(w, w->path);
         if (ends_with(w->path, ".safetensors") || ends_with(w->path, ".json")) {
             char *dir = hone_path_dir(w->path);
             hone_fail(HONE_E_INVALID, "%s: one file of a Hugging Face model", w->path);

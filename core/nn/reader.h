@@ -20,7 +20,7 @@ typedef struct hone_weights hone_weights;
 hone_status hone_weights_locate(const char *model, char **path);
 
 /* Tensors need not be there: for the tokenizer, the template, the configuration. A folder then needs only
- * config.json or tokenizer.json. */
+ * config.json or tokenizer.json, and M may be the path of a tokenizer.json. */
 #define HONE_WEIGHTS_NO_TENSORS (1u << 0)
 
 /* Opens M and checks all of it: header and metadata of every file, JSON files, shards against their index.

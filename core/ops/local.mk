@@ -2,11 +2,15 @@
 libhone_a_SOURCES += \
 	core/ops/activation.c \
 	core/ops/attention.c \
+	core/ops/blas.c \
 	core/ops/cpu.c \
 	core/ops/elementwise.c \
+	core/ops/embed.c \
 	core/ops/gemm.c \
 	core/ops/layernorm.c \
 	core/ops/linear.c \
+	core/ops/linear_logprob.c \
+	core/ops/logits.c \
 	core/ops/op_util.c \
 	core/ops/registry.c \
 	core/ops/reshape.c \

@@ -101,7 +101,7 @@ static void test_valid_file_gives_metadata_and_tensors(void **state)
     assert_int_equal(g.metadata.u.map.n, 8);
     assert_true(hone_str_eq(hone_value_get(&g.metadata, "general.architecture")->u.str, "llama"));
     assert_int_equal(hone_value_get(&g.metadata, "llama.block_count")->u.i64, 4000000000);
-    assert_true(hone_value_get(&g.metadata, "f")->u.f64 == (double)1e-5f);
+    assert_true(hone_value_get(&g.metadata, "f")->u.f64 == 1e-5); /* a float, in its short form */
     assert_int_equal(hone_value_get(&g.metadata, "yes")->type, HONE_BOOL);
     assert_int_equal(hone_value_get(&g.metadata, "small")->u.i64, -2);
     assert_int_equal(hone_value_get(&g.metadata, "big")->type, HONE_F64);

@@ -1,0 +1,555 @@
+/* hf.c - the folder beside its place, then one rename.
+ *
+ * Everything goes into <path>.tmp-<pid>; each file is fsynced by its writer, the folder at the end; then
+ * it takes its name (exchanged with the old folder in one step when there is one, which is removed after).
+ * A failure removes the temporary folder and leaves the old one. Rows are fetched about a megabyte at
+ * a time and narrowed by the safetensors writer.
+ *
+ * Does not: know tokenizers (hf_tokenizer.c) or parameters' panels (params.h gives rows). */
+#include "nn/hf.h"
+#include "base/alloc.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "nn/safetensors.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { PIECE = 1 << 18, TEXT_MAX = 512 << 20 };
+
+/* ---- text files ------------------------------------------------------------------------------------ */
+static hone_status put_file(const char *dir, const char *name, const hone_buf *text)
+{
+    if (text->failed < 0)
+        return hone_fail(text->failed, "%s: its text cannot be built", name);
+    char *path = hone_path_join(dir, name);
+    if (!path)
+        return HONE_E_NOMEM;
+    hone_status s = hone_file_replace(path, text->ptr, text->len);
+    hone_free(path);
+    return s;
+}
+
+static const char *torch_name(uint32_t type)
+{
+    return type == HONE_FT_F32 ? "float32" : type == HONE_FT_F16 ? "float16" : "bfloat16";
+}
+
+/* The component's configuration with the stored dtype in it. */
+static hone_status put_config(const char *dir, hone_str json, uint32_t type)
+{
+    hone_arena arena;
+    hone_value config;
+    hone_buf text;
+    hone_jw w;
+    hone_arena_init(&arena, 0);
+    hone_buf_init(&text, TEXT_MAX);
+    hone_status s = hone_json_parse(json.ptr, json.len, "config.json", &arena, &config);
+    if (s >= 0 && config.type != HONE_MAP)
+        s = hone_fail(HONE_E_MISBEHAVED, "the model's configuration is no JSON object");
+    if (s >= 0) {
+        int done = 0;
+        hone_jw_init(&w, &text, 2);
+        hone_jw_map(&w);
+        for (size_t i = 0; i < config.u.map.n; i++) {
+            const hone_pair *p = &config.u.map.pairs[i];
+            hone_jw_key_str(&w, p->key);
+            if (hone_str_eq(p->key, "dtype") || hone_str_eq(p->key, "torch_dtype")) {
+                hone_jw_cstr(&w, torch_name(type));
+                done = 1;
+            } else {
+                hone_jw_value(&w, &p->value);
+            }
+        }
+        if (!done)
+            hone_jw_kcstr(&w, "torch_dtype", torch_name(type));
+        hone_jw_end(&w);
+        hone_buf_addc(&text, '\n');
+        s = put_file(dir, "config.json", &text);
+    }
+    hone_buf_release(&text);
+    hone_arena_release(&arena);
+    return s;
+}
+
+/* Files of a Hugging Face folder that are not weights. */
+static hone_status copy_text(const char *dir, const char *from)
+{
+    static const char *const names[] = {"tokenizer.json",     "tokenizer_config.json",
+                                        "special_tokens_map.json", "added_tokens.json",
+                                        "chat_template.jinja", "chat_template.json",
+                                        "generation_config.json", "vocab.json",
+                                        "merges.txt",         "tokenizer.model",
+                                        "LICENSE"};
+    hone_status s = HONE_OK;
+    for (size_t i = 0; i < sizeof names / sizeof *names && s >= 0; i++) {
+        char *a = hone_path_join(from, names[i]), *b = hone_path_join(dir, names[i]);
+        if (!a || !b)
+            s = HONE_E_NOMEM;
+        else if (hone_file_exists(a) && !hone_file_is_dir(a))
+            s = hone_file_copy(a, b);
+        hone_free(a);
+        hone_free(b);
+    }
+    return s;
+}
+
+static void put_id(hone_jw *w, const char *key, const hone_value *metadata, const char *from)
+{
+    const hone_value *v = hone_value_get(metadata, from);
+    if (v && v->type == HONE_I64 && v->u.i64 >= 0 && v->u.i64 < INT32_MAX)
+        hone_jw_ki64(w, key, v->u.i64);
+}
+
+/* The same made of a GGUF model's metadata. */
+static hone_status make_text(const char *dir, const hone_weights *like)
+{
+    const hone_value *m = hone_weights_config(like);
+    hone_buf text;
+    hone_jw w;
+    int32_t stop[16];
+    size_t n = hone_weights_stop_ids(like, stop, 16);
+    hone_buf_init(&text, TEXT_MAX);
+    hone_jw_init(&w, &text, 2);
+    hone_jw_map(&w);
+    put_id(&w, "bos_token_id", m, "tokenizer.ggml.bos_token_id");
+    if (n == 1) {
+        hone_jw_ki64(&w, "eos_token_id", stop[0]);
+    } else if (n > 1) {
+        hone_jw_key(&w, "eos_token_id");
+        hone_jw_list(&w);
+        for (size_t i = 0; i < n && i < 16; i++)
+            hone_jw_i64(&w, stop[i]);
+        hone_jw_end(&w);
+    }
+    put_id(&w, "pad_token_id", m, "tokenizer.ggml.padding_token_id");
+    hone_jw_end(&w);
+    hone_buf_addc(&text, '\n');
+    hone_status s = put_file(dir, "generation_config.json", &text);
+    if (s < 0 || !hone_weights_tokenizer(like))
+        goto out;
+    hone_buf_clear(&text);
+    s = hone_hf_tokenizer_json(m, &text);
+    if (s == HONE_E_UNSUPPORTED) {
+        hone_log(HONE_LOG_WARN, hone_weights_path(like), "no tokenizer.json is written: %s",
+                 hone_error_get()->what);
+        s = HONE_OK;
+        goto out;
+    }
+    if (s >= 0)
+        s = put_file(dir, "tokenizer.json", &text);
+    if (s < 0)
+        goto out;
+    hone_buf_clear(&text);
+    s = hone_hf_tokenizer_config(m, &text);
+    if (s >= 0)
+        s = put_file(dir, "tokenizer_config.json", &text);
+out:
+    hone_buf_release(&text);
+    return s;
+}
+
+static hone_status put_text(const char *dir, const hone_weights *like)
+{
+    if (!like)
+        return HONE_OK;
+    if (strcmp(hone_weights_format(like), "gguf") == 0)
+        return make_text(dir, like);
+    return copy_text(dir, hone_weights_path(like));
+}
+
+/* ---- weights ---------------------------------------------------------------------------------------- */
+typedef struct source {
+    const hone_params *params;
+    const hone_tensor_reader *from; /* or NULL: the store */
+    float *piece;
+    size_t room; /* floats of it */
+} source;
+
+/* `piece` gets room for n floats. */
+static hone_status need_room(source *src, size_t n)
+{
+    if (n <= src->room)
+        return HONE_OK;
+    float *piece = hone_reallocarray(src->piece, n, sizeof *piece);
+    if (!piece)
+        return HONE_E_NOMEM;
+    src->piece = piece;
+    src->room = n;
+    return HONE_OK;
+}
+
+/* Where a parameter lies in the file it is converted from; 1: it may be missing and is. */
+static hone_status find_source(const source *src, const hone_param_item *it, hone_tensor_entry *e)
+{
+    const char *name = src->from->gguf ? it->gguf_name : it->name;
+    int32_t found = name ? src->from->find(src->from->ctx, name, e) : 0;
+    if (found < 0)
+        return found;
+    if (!found && it->flags & HONE_PARAM_OPTIONAL)
+        return 1;
+    if (!found)
+        return hone_fail(HONE_E_NOT_FOUND, "%s: no tensor \"%s\"", src->from->place, name ? name : it->name);
+    int64_t rows = it->is_vector ? it->cols : it->rows, cols = it->is_vector ? 0 : it->cols;
+    if (e->rows != rows || e->cols != cols)
+        return hone_fail(HONE_E_SHAPE, "%s: tensor \"%s\" is %lld x %lld, the model wants %lld x %lld",
+                         src->from->place, name, (long long)e->rows, (long long)e->cols,
+                         (long long)rows, (long long)cols);
+    return HONE_OK;
+}
+
+/* Rows [first, first + n) of a parameter in Hugging Face's order. */
+static hone_status fetch(const source *src, hone_param i, const hone_param_item *it,
+                         const hone_tensor_entry *e, int64_t first, int64_t n, float *out)
+{
+    if (!src->from)
+        return hone_params_get_rows(src->params, i, first, n, out);
+    if (!src->from->gguf || !it->gguf_permute_heads || it->is_vector)
+        return src->from->read(src->from->ctx, e, first, n, out);
+    /* rotary pairs are neighbours in the file: row 2j of a head is row j here, 2j + 1 is j + d/2 */
+    int64_t d = it->rows / it->gguf_permute_heads, half = d / 2;
+    if (d * it->gguf_permute_heads != it->rows || d % 2)
+        return hone_fail(HONE_E_SHAPE, "\"%s\": %lld rows are no %u even heads", it->name,
+                         (long long)it->rows, it->gguf_permute_heads);
+    for (int64_t r = first; r < first + n; r++, out += it->cols) {
+        int64_t head = r / d, in = r % d, row = head * d + (in < half ? 2 * in : 2 * (in - half) + 1);
+        HONE_TRY(src->from->read(src->from->ctx, e, row, 1, out));
+    }
+    return HONE_OK;
+}
+
+static hone_status put_tensor(hone_safetensors_writer *w, source *src, hone_param i)
+{
+    const hone_param_item *it = hone_params_item(src->params, i);
+    hone_tensor_entry e = {0};
+    int64_t rows = it->is_vector ? 1 : it->rows, at = 0;
+    int64_t step = it->cols > 0 && it->cols < PIECE ? PIECE / it->cols : 1;
+    int32_t missing = src->from ? find_source(src, it, &e) : 0;
+    if (missing < 0)
+        return missing;
+    while (at < rows) {
+        int64_t n = rows - at < step ? rows - at : step;
+        HONE_TRY(need_room(src, (size_t)(n * it->cols)));
+        if (missing) /* its initial value */
+            HONE_TRY(hone_params_get_rows(src->params, i, at, n, src->piece));
+        else
+            HONE_TRY(fetch(src, i, it, &e, at, n, src->piece));
+        HONE_TRY(hone_safetensors_add(w, src->piece, (size_t)(n * it->cols)));
+        at += n;
+    }
+    return HONE_OK;
+}
+
+static hone_status put_weights_file(const char *dir, const char *name, source *src,
+                                    hone_safetensors_entry *entries, size_t n)
+{
+    hone_safetensors_writer w;
+    char *path = hone_path_join(dir, name);
+    if (!path)
+        return HONE_E_NOMEM;
+    hone_status s = hone_safetensors_create(&w, path, entries, n, NULL, 0);
+    hone_free(path);
+    if (s < 0)
+        return s;
+    for (size_t i = 0; i < n; i++) {
+        s = put_tensor(&w, src, (hone_param)entries[i].tag);
+        if (s < 0) {
+            hone_safetensors_abandon(&w);
+            return s;
+        }
+    }
+    return hone_safetensors_close(&w);
+}
+
+/* Base parameters (adapter -1) or those of one adapter, in order of declaration. */
+static hone_status list_entries(const hone_params *p, int32_t adapter, uint32_t type,
+                                hone_safetensors_entry **out, size_t *n)
+{
+    int32_t count = hone_params_count(p);
+    hone_safetensors_entry *e = hone_calloc(count > 0 ? (size_t)count : 1, sizeof *e);
+    if (!e)
+        return HONE_E_NOMEM;
+    *n = 0;
+    for (int32_t i = 0; i < count; i++) {
+        const hone_param_item *it = hone_params_item(p, i);
+        if (!it || it->adapter != adapter)
+            continue;
+        hone_safetensors_entry *x = &e[(*n)++];
+        x->name = it->name;
+        x->type = type;
+        x->tag = (size_t)i;
+        x->n_dims = it->is_vector ? 1 : 2;
+        x->dims[0] = it->is_vector ? it->cols : it->rows;
+        x->dims[1] = it->is_vector ? 0 : it->cols;
+    }
+    *out = e;
+    return HONE_OK;
+}
+
+static uint64_t entry_bytes(const hone_safetensors_entry *e)
+{
+    uint64_t n = (uint64_t)e->dims[0] * (e->n_dims == 2 ? (uint64_t)e->dims[1] : 1);
+    return n * hone_file_type_get(e->type)->bytes;
+}
+
+/* Splits the entries into files of at most shard_bytes (or one tensor): ends[i] = end of file i. */
+static size_t cut_shards(const hone_safetensors_entry *e, size_t n, uint64_t shard_bytes, size_t *ends)
+{
+    size_t files = 0;
+    uint64_t sum = 0;
+    for (size_t i = 0; i < n; i++) {
+        uint64_t bytes = entry_bytes(&e[i]);
+        if (i && shard_bytes && sum + bytes > shard_bytes) {
+            ends[files++] = i;
+            sum = 0;
+        }
+        sum += bytes;
+    }
+    ends[files++] = n;
+    return files;
+}
+
+static hone_status put_index(const char *dir, const hone_safetensors_entry *e, const size_t *ends, size_t files)
+{
+    hone_buf text;
+    hone_jw w;
+    char name[64];
+    uint64_t total = 0;
+    hone_buf_init(&text, TEXT_MAX);
+    for (size_t i = 0; i < ends[files - 1]; i++)
+        total += entry_bytes(&e[i]);
+    hone_jw_init(&w, &text, 2);
+    hone_jw_map(&w);
+    hone_jw_key(&w, "metadata");
+    hone_jw_map(&w);
+    hone_jw_ki64(&w, "total_size", (int64_t)total);
+    hone_jw_end(&w);
+    hone_jw_key(&w, "weight_map");
+    hone_jw_map(&w);
+    for (size_t f = 0, i = 0; f < files; f++) {
+        snprintf(name, sizeof name, "model-%05zu-of-%05zu.safetensors", f + 1, files);
+        for (; i < ends[f]; i++)
+            hone_jw_kcstr(&w, e[i].name, name);
+    }
+    hone_jw_end(&w);
+    hone_jw_end(&w);
+    hone_buf_addc(&text, '\n');
+    hone_status s = put_file(dir, "model.safetensors.index.json", &text);
+    hone_buf_release(&text);
+    return s;
+}
+
+static hone_status put_weights(const char *dir, hone_params *p, const hone_hf_options *o)
+{
+    hone_safetensors_entry *entries = NULL;
+    source src = {p, o->from, NULL, 0};
+    size_t n, files, *ends = NULL;
+    hone_status s = list_entries(p, -1, o->type, &entries, &n);
+    if (s < 0)
+        return s;
+    ends = hone_calloc(n + 1, sizeof *ends);
+    if (!ends) {
+        s = HONE_E_NOMEM;
+        goto out;
+    }
+    files = cut_shards(entries, n, o->shard_bytes, ends);
+    if (files == 1) {
+        s = put_weights_file(dir, "model.safetensors", &src, entries, n);
+        goto out;
+    }
+    for (size_t f = 0, begin = 0; f < files && s >= 0; begin = ends[f++]) {
+        char name[64];
+        snprintf(name, sizeof name, "model-%05zu-of-%05zu.safetensors", f + 1, files);
+        s = put_weights_file(dir, name, &src, entries + begin, ends[f] - begin);
+    }
+    if (s >= 0)
+        s = put_index(dir, entries, ends, files);
+out:
+    hone_free(src.piece);
+    hone_free(ends);
+    hone_free(entries);
+    return s;
+}
+
+/* ---- the folder ------------------------------------------------------------------------------------ */
+/* `path` without trailing slashes and the folder beside it. */
+static hone_status place(const char *path, uint32_t flags, char **target, char **tmp)
+{
+    size_t n = strlen(path);
+    while (n > 1 && path[n - 1] == '/')
+        n--;
+    if (n == 0)
+        return hone_fail(HONE_E_USAGE, "the folder to write has no name");
+    *target = hone_strndup(path, n);
+    *tmp = hone_alloc(n + 32);
+    if (!*target || !*tmp)
+        return HONE_E_NOMEM;
+    snprintf(*tmp, n + 32, "%s.tmp-%ld", *target, (long)getpid());
+    if (hone_file_exists(*target)) {
+        if (!(flags & HONE_HF_OVERWRITE)) {
+            hone_fail(HONE_E_EXISTS, "%s: is there already", *target);
+            return hone_fail_hint("name another folder, or overwrite it");
+        }
+        if (!hone_file_is_dir(*target))
+            return hone_fail(HONE_E_EXISTS, "%s: is no folder", *target);
+    }
+    if (hone_file_exists(*tmp))
+        HONE_TRY(hone_remove_tree(*tmp));
+    return hone_mkdirs(*tmp);
+}
+
+/* tmp takes the name target; what was there is removed. */
+static hone_status take_name(const char *tmp, const char *target)
+{
+    HONE_TRY(hone_fsync_dir(tmp));
+    if (hone_file_exists(target)) {
+        if (renameat2(AT_FDCWD, tmp, AT_FDCWD, target, RENAME_EXCHANGE) == 0) {
+            HONE_TRY(hone_remove_tree(tmp));
+            goto named;
+        }
+        if (errno != EINVAL && errno != ENOSYS)
+            return hone_fail_errno("%s: cannot be replaced", target);
+        HONE_TRY(hone_remove_tree(target)); /* a file system that cannot exchange */
+    }
+    if (rename(tmp, target) != 0)
+        return hone_fail_errno("%s: cannot be named", target);
+named:;
+    char *dir = hone_path_dir(target);
+    if (!dir)
+        return HONE_E_NOMEM;
+    hone_status s = hone_fsync_dir(dir);
+    hone_free(dir);
+    return s;
+}
+
+static hone_status finish(hone_status s, char *target, char *tmp)
+{
+    if (s >= 0)
+        s = take_name(tmp, target);
+    if (s < 0 && tmp && hone_file_exists(tmp)) {
+        hone_error kept = *hone_error_get();
+        hone_remove_tree(tmp);
+        s = hone_error_set(&kept);
+    }
+    hone_free(target);
+    hone_free(tmp);
+    return s;
+}
+
+static hone_status check_type(uint32_t type)
+{
+    if (type == HONE_FT_F32 || type == HONE_FT_F16 || type == HONE_FT_BF16)
+        return HONE_OK;
+    return hone_fail(HONE_E_UNSUPPORTED, "a Hugging Face folder is written in f32, bf16 or f16");
+}
+
+hone_status hone_hf_write(const char *path, hone_model *m, const hone_hf_options *o)
+{
+    char *target = NULL, *tmp = NULL;
+    hone_str config;
+    HONE_TRY(check_type(o->type));
+    HONE_TRY(hone_model_config_json(m, &config));
+    hone_status s = place(path, o->flags, &target, &tmp);
+    if (s >= 0)
+        s = put_weights(tmp, m->params, o);
+    if (s >= 0)
+        s = put_config(tmp, config, o->type);
+    if (s >= 0)
+        s = put_text(tmp, o->like);
+    return finish(s, target, tmp);
+}
+
+hone_status hone_hf_save(hone_model *m, const hone_weights *like, const char *path, uint32_t dtype)
+{
+    hone_hf_options o = {.type = dtype == HONE_F32    ? HONE_FT_F32
+                                 : dtype == HONE_BF16 ? HONE_FT_BF16
+                                 : dtype == HONE_F16  ? HONE_FT_F16
+                                                      : HONE_FT_COUNT,
+                         .flags = HONE_HF_OVERWRITE,
+                         .like = like};
+    return hone_hf_write(path, m, &o);
+}
+
+/* "self_attn.q_proj" of "model.layers.0.self_attn.q_proj.weight": its last part, "q_proj". */
+static hone_str module_of(const char *name)
+{
+    size_t n = strlen(name);
+    if (n > 7 && strcmp(name + n - 7, ".weight") == 0)
+        n -= 7;
+    size_t begin = n;
+    while (begin > 0 && name[begin - 1] != '.')
+        begin--;
+    return (hone_str){name + begin, n - begin};
+}
+
+static hone_status put_adapter_config(const char *dir, const hone_params *p, int32_t adapter, const char *base)
+{
+    hone_adapter_info info;
+    hone_str seen[64];
+    size_t n = 0;
+    hone_buf text;
+    hone_jw w;
+    HONE_TRY(hone_params_adapter_info(p, adapter, &info));
+    hone_buf_init(&text, TEXT_MAX);
+    hone_jw_init(&w, &text, 2);
+    hone_jw_map(&w);
+    hone_jw_kcstr(&w, "base_model_name_or_path", base);
+    hone_jw_kcstr(&w, "bias", "none");
+    hone_jw_kbool(&w, "fan_in_fan_out", 0);
+    hone_jw_kbool(&w, "inference_mode", 1);
+    hone_jw_kf64(&w, "lora_alpha", (double)info.alpha);
+    hone_jw_kf64(&w, "lora_dropout", 0.0);
+    hone_jw_kcstr(&w, "peft_type", "LORA");
+    hone_jw_ki64(&w, "r", info.rank);
+    hone_jw_key(&w, "target_modules");
+    hone_jw_list(&w);
+    for (int32_t i = 0; i < hone_params_count(p); i++) {
+        const hone_param_item *it = hone_params_item(p, i), *base_item;
+        if (!it || it->adapter != adapter || !(base_item = hone_params_item(p, it->target)))
+            continue;
+        hone_str module = module_of(base_item->name);
+        size_t k = 0;
+        while (k < n && !hone_str_same(seen[k], module))
+            k++;
+        if (k == n && n < sizeof seen / sizeof *seen) {
+            seen[n++] = module;
+            hone_jw_str(&w, module);
+        }
+    }
+    hone_jw_end(&w);
+    hone_jw_kcstr(&w, "task_type", "CAUSAL_LM");
+    hone_jw_kbool(&w, "use_rslora", 0);
+    hone_jw_end(&w);
+    hone_buf_addc(&text, '\n');
+    hone_status s = put_file(dir, "adapter_config.json", &text);
+    hone_buf_release(&text);
+    return s;
+}
+
+hone_status hone_hf_write_adapter(const char *path, hone_model *m, int32_t adapter, const char *base,
+                                  const hone_hf_options *o)
+{
+    char *target = NULL, *tmp = NULL;
+    hone_safetensors_entry *entries = NULL;
+    source src = {m->params, NULL, NULL, 0};
+    size_t n = 0;
+    HONE_TRY(check_type(o->type));
+    if (adapter < 0)
+        return hone_fail(HONE_E_INVALID, "no adapter is named");
+    HONE_TRY(list_entries(m->params, adapter, o->type, &entries, &n));
+    hone_status s = n ? place(path, o->flags, &target, &tmp)
+                      : hone_fail(HONE_E_NOT_FOUND, "the model has no adapter %d", adapter);
+    if (s >= 0)
+        s = put_weights_file(tmp, "adapter_model.safetensors", &src, entries, n);
+    if (s >= 0)
+        s = put_adapter_config(tmp, m->params, adapter, base);
+    if (s >= 0)
+        s = put_text(tmp, o->like);
+    hone_free(src.piece);
+    hone_free(entries);
+    return finish(s, target, tmp);
+}

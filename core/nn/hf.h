@@ -1,0 +1,44 @@
+/* hf.h - write a model folder in Hugging Face layout, whole or not at all.
+ *
+ * config.json, generation_config.json, model.safetensors (or shards with their index), tokenizer.json,
+ * tokenizer_config.json with the chat template: what transformers, llama.cpp's converter and hone itself
+ * read. The folder is written beside its place and renamed. Weights stream by rows from the parameter
+ * store or straight from another model's file: memory stays at a megabyte whatever the model's size.
+ * Does not: choose what to write (adapters are merged by the caller, or saved by hone_hf_write_adapter). */
+#ifndef HONE_CORE_NN_HF_H
+#define HONE_CORE_NN_HF_H
+#include "base/buf.h"
+#include "nn/model.h"
+#include "nn/reader.h"
+
+#define HONE_HF_OVERWRITE (1u << 0) /* a folder that is there is replaced; else E_EXISTS */
+
+typedef struct hone_hf_options {
+    uint32_t type;  /* HONE_FT_F32, HONE_FT_BF16 or HONE_FT_F16 */
+    uint32_t flags; /* HONE_HF_* */
+    uint64_t shard_bytes; /* weights of one file, 0 = all */
+    /* Tokenizer, chat template and generation configuration: files of a Hugging Face folder are copied,
+     * those of a GGUF model are made from its metadata; what cannot be made is logged. NULL: none. */
+    const hone_weights *like;
+    /* Weights come from here instead of from the parameter store (conversion without loading); the
+     * model then only names them. NULL: from the store. */
+    const hone_tensor_reader *from;
+} hone_hf_options;
+
+/* Writes the folder `path` with the base parameters of m, adapters not applied. E_EXISTS, E_NO_SPACE,
+ * E_IO ...: then `path` is what it was.                                             [control-thread] */
+hone_status hone_hf_write(const char *path, hone_model *m, const hone_hf_options *options);
+/* The usual case: one file, from the store, replacing what is there; dtype HONE_F32, HONE_BF16, HONE_F16. */
+hone_status hone_hf_save(hone_model *m, const hone_weights *like, const char *path, uint32_t dtype);
+
+/* Writes adapter `adapter` of m in the layout of PEFT: adapter_config.json, adapter_model.safetensors.
+ * base: what adapter_config.json calls the model it stands on, or NULL. */
+hone_status hone_hf_write_adapter(const char *path, hone_model *m, int32_t adapter, const char *base,
+                                  const hone_hf_options *options);
+
+/* tokenizer.json of a GGUF model's metadata, appended to out. E_UNSUPPORTED for vocabularies whose rules
+ * tokenizer.json cannot be made from.                                                  [any-thread] */
+hone_status hone_hf_tokenizer_json(const hone_value *metadata, hone_buf *out);
+/* tokenizer_config.json of a GGUF model's metadata, chat template included. */
+hone_status hone_hf_tokenizer_config(const hone_value *metadata, hone_buf *out);
+#endif

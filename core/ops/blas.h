@@ -1,0 +1,31 @@
+/* blas.h - OpenBLAS, opened at run time with the right kernels: the yardstick, never the engine.
+ *
+ * A model's products run on panels (ops/kernels.h). OpenBLAS serves plugins, matrix-wise optimizers
+ * and statistics, and `hone bench kernels` and `hone doctor` measure it. Releases older than a
+ * processor do not know it and fall back to kernels five times slower, so hone chooses a core type from
+ * what the processor can do and says so in OPENBLAS_CORETYPE before it opens the library. A user's own
+ * setting wins; an empty one counts as unset. One thread, because hone has its own. */
+#ifndef HONE_CORE_OPS_BLAS_H
+#define HONE_CORE_OPS_BLAS_H
+#include "base/error.h"
+
+/* cblas_sgemm: order 101 row-major, trans 111 no, 112 yes */
+typedef void hone_sgemm_fn(int order, int trans_a, int trans_b, int m, int n, int k, float alpha,
+                           const float *a, int lda, const float *b, int ldb, float beta, float *c,
+                           int ldc);
+typedef struct hone_blas {
+    hone_sgemm_fn *sgemm;
+    char corename[32]; /* what the library says it runs: "SkylakeX", "Haswell", ... */
+    char config[160];  /* "OpenBLAS 0.3.21 ..." */
+    char path[256];    /* the name it was opened by */
+    char asked[32];    /* the core type it was asked for */
+    int asked_by_user; /* OPENBLAS_CORETYPE was set */
+} hone_blas;
+
+/* Opens it on the first call. E_NOT_FOUND (with a hint) when there is none. [any-thread] */
+hone_status hone_blas_get(const hone_blas **out);
+/* The core type OpenBLAS should be asked for on this processor, or NULL to leave it alone. */
+const char *hone_blas_core_type(void);
+/* GFLOP/s of (m, k) x (k, n)^T on one thread, the best of `seconds` of repeats. Not while others compute. */
+double hone_blas_measure(const hone_blas *b, int m, int n, int k, double seconds);
+#endif
