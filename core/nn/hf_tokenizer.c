@@ -27,7 +27,7 @@ static const struct rules {
     {"gpt-2", NULL, 0, 0, 0},
     {"gpt2", NULL, 0, 0, 0},
     {"olmo", NULL, 0, 0, 0},
-    {"smollm", NULL, 1, 0, 0},
+    {"smollm", NULL, 0, 0, 0}, /* no merge of its vocabulary joins a digit; plugins/tokenizer/bpe cuts so too */
     {"starcoder", NULL, 1, 0, 0},
     {"llama-bpe", CONTRACTIONS "|" WORDS "|\\p{N}{1,3}|" REST, 0, 1, 0},
     {"llama3", CONTRACTIONS "|" WORDS "|\\p{N}{1,3}|" REST, 0, 1, 0},
