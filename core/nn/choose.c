@@ -22,7 +22,8 @@ static hone_status make(hone_registry *r, const hone_component_info *info, hone_
 }
 
 hone_status hone_model_choose(hone_registry *registry, const char *format, const hone_value *config,
-                              const char *place, uint32_t flags, hone_instance **inst, hone_model **out)
+                              const char *place, uint32_t flags, hone_instance **inst,
+                              hone_model **out)
 {
     hone_instance *made[COMPONENTS_MAX];
     hone_model_choice choices[COMPONENTS_MAX];
@@ -31,7 +32,9 @@ hone_status hone_model_choose(hone_registry *registry, const char *format, const
     size_t n = 0;
     hone_model *model = NULL;
     hone_status s;
-    for (size_t i = 0; n < COMPONENTS_MAX && (info = hone_registry_component(registry, HONE_KIND_MODEL, i)); i++) {
+    for (size_t i = 0;
+         n < COMPONENTS_MAX && (info = hone_registry_component(registry, HONE_KIND_MODEL, i));
+         i++) {
         if (make(registry, info, &made[n], &choices[n]) >= 0) {
             n++;
         } else {

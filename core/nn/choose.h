@@ -8,5 +8,6 @@
  * parameters are zero, nothing is read). *inst: the instance the model stands on; unref it after the model
  * is destroyed. flags: HONE_MODEL_*. `place` names the configuration in errors. [control-thread] */
 hone_status hone_model_choose(hone_registry *registry, const char *format, const hone_value *config,
-                              const char *place, uint32_t flags, hone_instance **inst, hone_model **out);
+                              const char *place, uint32_t flags, hone_instance **inst,
+                              hone_model **out);
 #endif

@@ -43,7 +43,8 @@ static hone_value metadata(const char *kind, const char *pre)
     pairs[3] = (hone_pair){hone_str_c("tokenizer.ggml.token_type"), list_value(types, 6)};
     pairs[4] = (hone_pair){hone_str_c("tokenizer.ggml.merges"), list_value(merges, 1)};
     pairs[5] = (hone_pair){hone_str_c("tokenizer.ggml.bos_token_id"), int_value(1)};
-    pairs[6] = (hone_pair){hone_str_c("tokenizer.ggml.add_bos_token"), {.type = HONE_BOOL, .u.boolean = 1}};
+    pairs[6] = (hone_pair){hone_str_c("tokenizer.ggml.add_bos_token"),
+                           {.type = HONE_BOOL, .u.boolean = 1}};
     pairs[7] = (hone_pair){hone_str_c("tokenizer.chat_template"), text_value("{{ x }}")};
     pairs[8] = (hone_pair){hone_str_c("tokenizer.ggml.eos_token_id"), int_value(77)};
     hone_value m = {.type = HONE_MAP};
@@ -67,10 +68,12 @@ static void test_rules_and_added_tokens_are_spelled_out(void **state)
     assert_int_equal(hone_value_get(&added->u.list.items[2], "id")->u.i64, 5);
     assert_int_equal(hone_value_get(&added->u.list.items[2], "special")->u.boolean, 0);
     assert_int_equal(hone_value_get(&added->u.list.items[1], "special")->u.boolean, 1);
-    const hone_value *first = &hone_value_path(&json, "pre_tokenizer.pretokenizers")->u.list.items[0];
+    const hone_value *first =
+        &hone_value_path(&json, "pre_tokenizer.pretokenizers")->u.list.items[0];
     assert_true(hone_str_eq(hone_value_get(first, "type")->u.str, "Digits"));
     assert_int_equal(hone_value_path(&json, "model.vocab.ab")->u.i64, 4);
-    assert_true(hone_str_eq(hone_value_path(&json, "post_processor.type")->u.str, "TemplateProcessing"));
+    assert_true(
+        hone_str_eq(hone_value_path(&json, "post_processor.type")->u.str, "TemplateProcessing"));
     hone_buf_clear(&text);
     assert_ok(hone_hf_tokenizer_config(&m, &text));
     assert_ok(hone_json_parse(text.ptr, text.len, "tokenizer_config.json", &arena, &json));
@@ -114,7 +117,8 @@ static void test_smollm2_keeps_its_ids(void **state)
     assert_ok(hone_weights_open("smollm2-135m-instruct", HONE_WEIGHTS_NO_TENSORS, &w));
     assert_ok(hone_hf_tokenizer_json(hone_weights_config(w), &text));
     assert_ok(hone_json_parse(text.ptr, text.len, "tokenizer.json", &arena, &json));
-    hone_pair pairs[2] = {{hone_str_c("format"), text_value("tokenizer.json")}, {hone_str_c("json"), json}};
+    hone_pair pairs[2] = {{hone_str_c("format"), text_value("tokenizer.json")},
+                          {hone_str_c("json"), json}};
     hone_value spec = {.type = HONE_MAP};
     spec.u.map.pairs = pairs;
     spec.u.map.n = 2;
@@ -129,7 +133,8 @@ static void test_smollm2_keeps_its_ids(void **state)
         hone_tokens_init(&got, 0);
         assert_ok(hone_json_parse(p, (size_t)(end - p), "golden", &one, &line));
         const hone_value *ids = hone_value_get(&line, "ids");
-        assert_ok(hone_tokenizer_encode(&tt.t, hone_value_get(&line, "text")->u.str, HONE_ENCODE_SPECIAL, &got));
+        assert_ok(hone_tokenizer_encode(&tt.t, hone_value_get(&line, "text")->u.str,
+                                        HONE_ENCODE_SPECIAL, &got));
         assert_int_equal(got.n, ids->u.list.n);
         for (size_t i = 0; i < got.n; i++)
             assert_int_equal(got.ids[i], ids->u.list.items[i].u.i64);
