@@ -3,9 +3,11 @@ libhone_a_SOURCES += \
 	core/abi/config.c \
 	core/abi/config_text.c \
 	core/abi/desc.c \
+	core/abi/desc_builtin.c \
 	core/abi/hostif.c \
 	core/abi/instance.c \
 	core/abi/loader.c \
 	core/abi/regex.c \
 	core/abi/registry.c \
-	core/abi/sidecar.c
+	core/abi/sidecar.c \
+	core/abi/sig.c

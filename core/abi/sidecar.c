@@ -6,6 +6,7 @@
 #include "abi/sidecar.h"
 
 #include "abi/config.h"
+#include "abi/desc.h"
 #include "abi/loader.h"
 #include "base/alloc.h"
 
@@ -106,6 +107,13 @@ void hone_sidecar_write(const hone_entry *entry, hone_jw *w)
     for (size_t i = 0; entry->components[i]; i++)
         hone_sidecar_component(entry->components[i], w);
     hone_jw_end(w);
+    if (entry->ifaces && entry->ifaces[0]) {
+        hone_jw_key(w, "interfaces");
+        hone_jw_list(w);
+        for (size_t i = 0; entry->ifaces[i]; i++)
+            hone_desc_json(entry->ifaces[i], 1, w);
+        hone_jw_end(w);
+    }
     hone_jw_end(w);
 }
 

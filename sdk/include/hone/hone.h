@@ -12,6 +12,7 @@
 #include "hone/plugin.h"
 #include "hone/reward.h"
 #include "hone/sink.h"
+#include "hone/source.h"
 #include "hone/state.h"
 #include "hone/tokenizer.h"
 #endif

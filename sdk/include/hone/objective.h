@@ -61,6 +61,7 @@ typedef struct hone_objective_out {
     double *grad_value;    /* n_tokens or NULL */
     void *ctx;
     void (*metric)(const struct hone_objective_out *out, const char *name, uint32_t how, double value, double weight); /* [worker-thread & active] */
+    size_t n_tokens; /* of the three arrays: those of `in` */
 } hone_objective_out;
 
 typedef struct hone_objective_v1 {
@@ -91,6 +92,7 @@ typedef struct hone_advantage_out {
     double *combined;  /* n_seqs: the weighted reward of each sequence, NaN when it left its group */
     uint8_t *left_out; /* n_seqs: 1 = left its group: no gradient */
     double *returns;   /* n_tokens or NULL: what a value head learns (gae: advantage + value, before whitening) */
+    size_t n_seqs, n_tokens; /* of the arrays: those of `in` */
 } hone_advantage_out;
 #define HONE_ADV_PER_TOKEN (1u << 0)
 typedef struct hone_advantage_v1 {
