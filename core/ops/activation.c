@@ -93,9 +93,11 @@ const hone_op hone_op_geglu = {
 /* ---- one number in, one out ---------------------------------------------------------------------------- */
 enum { NOTHING = 0, READS_X = 1, READS_Y = 2 };
 
-static hone_status infer_unary(hone_shape_ctx *c, uint32_t reads)
+static hone_status infer_unary(hone_shape_ctx *c, uint32_t reads, size_t attr_size)
 {
     HONE_TRY(hone__op_inputs(c, 1, 1, 0));
+    if (attr_size)
+        HONE_TRY(hone__op_attr(c));
     c->n_out = 1;
     c->out[0] = hone__shape(c->in[0].rows, c->in[0].cols);
     c->saves_in = (reads & READS_X) != 0;
@@ -182,7 +184,7 @@ static uint64_t cost_unary(const hone_op_args *a, uint64_t *bytes)
 #define DEFINE(id, text, code, params, size, reads)                                                \
     static hone_status infer_##id(hone_shape_ctx *c)                                               \
     {                                                                                              \
-        return infer_unary(c, reads);                                                              \
+        return infer_unary(c, reads, size);                                                        \
     }                                                                                              \
     static hone_status fwd_##id(const hone_op_args *a, const hone_exec *ex)                        \
     {                                                                                              \

@@ -85,6 +85,7 @@ static hone_status check_segments(hone_shape_ctx *c)
 static hone_status infer_attention(hone_shape_ctx *c)
 {
     HONE_TRY(hone__op_inputs(c, 3, 3, 0));
+    HONE_TRY(hone__op_attr(c));
     const hone_attention *t = c->attr;
     const hone_shape *q = &c->in[0], *k = &c->in[1], *v = &c->in[2];
     if (t->n_heads < 1 || t->n_kv_heads < 1 || t->head_dim < 1 || t->n_heads % t->n_kv_heads || t->window < 0 ||

@@ -9,6 +9,7 @@
 static hone_status infer_layernorm(hone_shape_ctx *c)
 {
     HONE_TRY(hone__op_inputs(c, 3, 3, 0));
+    HONE_TRY(hone__op_attr(c));
     const hone_norm_attr *attr = c->attr;
     const hone_shape *x = &c->in[0];
     if (!(attr->eps >= 0.0f))

@@ -35,6 +35,11 @@ hone_status hone__op_inputs(hone_shape_ctx *ctx, uint32_t lo, uint32_t hi, uint3
     return HONE_OK;
 }
 
+hone_status hone__op_attr(hone_shape_ctx *ctx)
+{
+    return ctx->attr ? HONE_OK : hone__op_fail(ctx, HONE_E_INVALID, "needs attributes");
+}
+
 hone_status hone__op_vector(hone_shape_ctx *ctx, uint32_t i, int64_t n, const char *what)
 {
     const hone_shape *s = &ctx->in[i];

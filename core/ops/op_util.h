@@ -14,6 +14,8 @@ enum { HONE_OPS_SMALL = 32768, HONE_OPS_CHUNK = 8192 };
 hone_status hone__op_fail(hone_shape_ctx *ctx, hone_status s, const char *fmt, ...) HONE_PRINTF(3, 4);
 /* The op has between lo and hi inputs, all float32 rows (bit i of `any`: input i is not looked at). */
 hone_status hone__op_inputs(hone_shape_ctx *ctx, uint32_t lo, uint32_t hi, uint32_t any);
+/* The op's attributes are there. */
+hone_status hone__op_attr(hone_shape_ctx *ctx);
 /* Input i is a vector of n: (1,n) or (n,1). */
 hone_status hone__op_vector(hone_shape_ctx *ctx, uint32_t i, int64_t n, const char *what);
 

@@ -186,6 +186,7 @@ static hone_status bwd_concat(const hone_op_args *a, const hone_exec *ex)
 static hone_status infer_slice(hone_shape_ctx *c)
 {
     HONE_TRY(hone__op_inputs(c, 1, 1, 0));
+    HONE_TRY(hone__op_attr(c));
     const hone_slice_attr *s = c->attr;
     int64_t n = s->axis ? c->in[0].rows : c->in[0].cols;
     if (s->axis > 1 || s->first < 0 || s->count < 0 || s->count > n || s->first > n - s->count)
@@ -260,6 +261,7 @@ static hone_status bwd_gather(const hone_op_args *a, const hone_exec *ex)
 static hone_status infer_cast(hone_shape_ctx *c)
 {
     HONE_TRY(hone__op_inputs(c, 1, 1, 1));
+    HONE_TRY(hone__op_attr(c));
     const hone_cast_attr *t = c->attr;
     uint32_t from = c->in[0].dtype, to = t->dtype;
     if (c->in[0].layout != HONE_ROWS || from < HONE_F32 || from > HONE_I32 || to < HONE_F32 || to > HONE_I32)

@@ -17,10 +17,12 @@
 #include <string.h>
 
 /* ---- shapes ------------------------------------------------------------------------------------------- */
-static hone_status infer_norm(hone_shape_ctx *c, uint32_t n_in, int64_t heads)
+static hone_status infer_norm(hone_shape_ctx *c, uint32_t n_in, int by_head)
 {
     HONE_TRY(hone__op_inputs(c, n_in, n_in, 0));
+    HONE_TRY(hone__op_attr(c));
     const hone_norm_attr *attr = c->attr;
+    int64_t heads = by_head ? attr->n_heads : 1;
     const hone_shape *x = &c->in[0];
     if (!(attr->eps >= 0.0f))
         return hone__op_fail(c, HONE_E_INVALID, "eps is negative or not a number");
@@ -42,15 +44,15 @@ static hone_status infer_norm(hone_shape_ctx *c, uint32_t n_in, int64_t heads)
 }
 static hone_status infer_rmsnorm(hone_shape_ctx *c)
 {
-    return infer_norm(c, 2, 1);
+    return infer_norm(c, 2, 0);
 }
 static hone_status infer_add_rmsnorm(hone_shape_ctx *c)
 {
-    return infer_norm(c, 3, 1);
+    return infer_norm(c, 3, 0);
 }
 static hone_status infer_head_rmsnorm(hone_shape_ctx *c)
 {
-    return infer_norm(c, 2, ((const hone_norm_attr *)c->attr)->n_heads);
+    return infer_norm(c, 2, 1);
 }
 
 /* ---- forward ------------------------------------------------------------------------------------------ */

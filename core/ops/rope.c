@@ -12,6 +12,7 @@
 static hone_status infer_rope(hone_shape_ctx *c)
 {
     HONE_TRY(hone__op_inputs(c, 1, 1, 0));
+    HONE_TRY(hone__op_attr(c));
     const hone_rope *r = c->attr;
     if (r->n_heads < 1 || r->head_dim < 2 || r->rotary_dim < 2 || r->rotary_dim % 2 ||
         r->rotary_dim > r->head_dim)

@@ -20,17 +20,18 @@
 #include <pthread.h>
 #include <string.h>
 
-enum { BLOCK = 256, BLOCKS = HONE_ROPE_MAX_POSITION / BLOCK, TABLES = 16 };
+enum { BLOCK = 256, BLOCKS = HONE_ROPE_MAX_POSITION / BLOCK, TABLES = 256 };
 static const double PI = 3.141592653589793;
 
 struct hone__rope_table {
     hone_rope key;
+    struct hone__rope_table *next;
     int64_t width; /* floats of cos of one position */
     float *blocks[BLOCKS]; /* BLOCK x (cos[width], sin[width]); set under the lock, read after it */
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static hone__rope_table *tables[TABLES];
+static hone__rope_table *tables;
 
 /* dimension at which a wavelength makes `turns` turns over the original length */
 static double yarn_dim(const hone_rope *r, double turns)
@@ -151,35 +152,26 @@ hone_status hone__rope_table_get(const hone_rope *rope, int64_t last, const hone
         return hone_fail(HONE_E_RANGE, "rope: position %lld is past %d", (long long)last,
                          HONE_ROPE_MAX_POSITION - 1);
     hone_status s = HONE_OK;
-    hone__rope_table *t = NULL;
+    int n = 0;
     pthread_mutex_lock(&lock);
-    int i = 0;
-    while (i < TABLES && tables[i] && !same(&tables[i]->key, rope))
-        i++;
-    if (i == TABLES) {
-        s = hone_fail(HONE_E_LIMIT, "rope: more than %d configurations in one process", TABLES);
-        goto done;
-    }
-    t = tables[i];
+    hone__rope_table *t = tables;
+    for (; t && !same(&t->key, rope); t = t->next)
+        n++;
     if (!t) {
-        t = hone_calloc(1, sizeof *t);
+        t = n < TABLES ? hone_calloc(1, sizeof *t) : NULL;
         if (!t) {
-            s = HONE_E_NOMEM;
+            s = n < TABLES ? HONE_E_NOMEM
+                           : hone_fail(HONE_E_LIMIT, "rope: more than %d configurations in one process", TABLES);
             goto done;
         }
         t->key = *rope;
         t->width = rope->interleaved ? rope->rotary_dim : rope->rotary_dim / 2;
+        t->next = tables;
+        tables = t;
     }
     for (int64_t b = 0; b <= last / BLOCK && s >= 0; b++)
         if (!t->blocks[b])
             s = fill_block(t, b);
-    if (s < 0 && !tables[i]) {
-        for (int64_t b = 0; b < BLOCKS; b++)
-            hone_free(t->blocks[b]);
-        hone_free(t);
-        goto done;
-    }
-    tables[i] = t;
     if (s >= 0)
         *out = t;
 done:
@@ -196,11 +188,12 @@ void hone__rope_row(const hone__rope_table *t, int64_t p, const float **cs, cons
 void hone__rope_clear(void)
 {
     pthread_mutex_lock(&lock);
-    for (int i = 0; i < TABLES; i++) {
-        for (int64_t b = 0; tables[i] && b < BLOCKS; b++)
-            hone_free(tables[i]->blocks[b]);
-        hone_free(tables[i]);
-        tables[i] = NULL;
+    while (tables) {
+        hone__rope_table *t = tables;
+        tables = t->next;
+        for (int64_t b = 0; b < BLOCKS; b++)
+            hone_free(t->blocks[b]);
+        hone_free(t);
     }
     pthread_mutex_unlock(&lock);
 }
