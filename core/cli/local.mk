@@ -5,3 +5,4 @@ libhone_a_SOURCES += \
 	core/cli/paths.c \
 	core/cli/plugin.c
 libhone_a_SOURCES += core/cli/model.c
+libhone_a_SOURCES += core/cli/bench.c core/cli/bench_kernels.c core/cli/doctor.c

@@ -26,7 +26,8 @@ static hone_str architecture(const hone_weights *w)
     if (strcmp(hone_weights_format(w), "gguf") == 0)
         return text_at(config, "general.architecture");
     const hone_value *list = config ? hone_value_get(config, "architectures") : NULL;
-    if (list && list->type == HONE_LIST && list->u.list.n && list->u.list.items[0].type == HONE_STRING)
+    if (list && list->type == HONE_LIST && list->u.list.n &&
+        list->u.list.items[0].type == HONE_STRING)
         return list->u.list.items[0].u.str;
     return text_at(config, "model_type");
 }
@@ -130,14 +131,22 @@ static void print_size(uint64_t bytes)
 
 static void info_text(const hone_weights *w, const summary *s, int tensors)
 {
-    static const char *const facts[] = {
-        "hidden_size", "num_hidden_layers", "num_attention_heads", "num_key_value_heads", "head_dim",
-        "intermediate_size", "vocab_size", "max_position_embeddings", "rope_theta", "tie_word_embeddings",
-        NULL};
+    static const char *const facts[] = {"hidden_size",
+                                        "num_hidden_layers",
+                                        "num_attention_heads",
+                                        "num_key_value_heads",
+                                        "head_dim",
+                                        "intermediate_size",
+                                        "vocab_size",
+                                        "max_position_embeddings",
+                                        "rope_theta",
+                                        "tie_word_embeddings",
+                                        NULL};
     const hone_value *config = hone_weights_config(w), *tokenizer = hone_weights_tokenizer(w);
     int gguf = strcmp(hone_weights_format(w), "gguf") == 0;
     hone_weights_chat chat;
-    hone_str arch = architecture(w), name = gguf ? text_at(config, "general.name") : (hone_str){NULL, 0};
+    hone_str arch = architecture(w),
+             name = gguf ? text_at(config, "general.name") : (hone_str){NULL, 0};
     hone_weights_get_chat(w, &chat);
     printf("%s\n", hone_weights_path(w));
     if (name.ptr)
@@ -151,16 +160,18 @@ static void info_text(const hone_weights *w, const summary *s, int tensors)
     for (uint32_t i = 0; i < HONE_FT_COUNT; i++) {
         if (!s->type_tensors[i])
             continue;
-        printf("  %-12s  %zu tensors, %llu values, ", hone_file_type_get(i)->name, s->type_tensors[i],
-               (unsigned long long)s->type_values[i]);
+        printf("  %-12s  %zu tensors, %llu values, ", hone_file_type_get(i)->name,
+               s->type_tensors[i], (unsigned long long)s->type_values[i]);
         print_size(s->type_bytes[i]);
         printf("\n");
     }
-    printf("  tokenizer     %s\n", tokenizer ? (gguf ? "in the metadata" : "tokenizer.json") : "none");
+    printf("  tokenizer     %s\n",
+           tokenizer ? (gguf ? "in the metadata" : "tokenizer.json") : "none");
     printf("  chat template %s\n", chat.source.ptr ? "yes" : "none");
     for (size_t i = 0; config && i < config->u.map.n; i++) {
         const hone_pair *p = &config->u.map.pairs[i];
-        int shown = gguf && arch.ptr && p->key.len > arch.len && memcmp(p->key.ptr, arch.ptr, arch.len) == 0;
+        int shown = gguf && arch.ptr && p->key.len > arch.len &&
+                    memcmp(p->key.ptr, arch.ptr, arch.len) == 0;
         for (size_t k = 0; !gguf && facts[k]; k++)
             shown |= hone_str_eq(p->key, facts[k]);
         if (!shown || p->value.type == HONE_LIST || p->value.type == HONE_MAP)
@@ -185,14 +196,21 @@ static void info_text(const hone_weights *w, const summary *s, int tensors)
 static int run_info(int argc, char **argv)
 {
     static int json, tensors;
-    static const hone_arg options[] = {{"tensors", HONE_ARG_FLAG, &tensors, NULL, "list every tensor"},
-                                       {"json", HONE_ARG_FLAG, &json, NULL, "one JSON object"},
-                                       {0}};
-    static const char *const examples[] = {"hone model info tiny", "hone model info tiny --tensors", NULL};
-    static const hone_args spec = {"model info", "MODEL [options]",
-                                   "Shows what a model file holds, without loading it: a Hugging Face folder, a\n"
-                                   "GGUF file or a known name.",
-                                   options, examples, 1, 1};
+    static const hone_arg options[] = {
+        {"tensors", HONE_ARG_FLAG, &tensors, NULL, "list every tensor"},
+        {"json", HONE_ARG_FLAG, &json, NULL, "one JSON object"},
+        {0}};
+    static const char *const examples[] = {"hone model info tiny", "hone model info tiny --tensors",
+                                           NULL};
+    static const hone_args spec = {
+        "model info",
+        "MODEL [options]",
+        "Shows what a model file holds, without loading it: a Hugging Face folder, a\n"
+        "GGUF file or a known name.",
+        options,
+        examples,
+        1,
+        1};
     hone_rest rest;
     hone_weights *w;
     summary s;
@@ -208,7 +226,8 @@ static int run_info(int argc, char **argv)
         hone_buf_init(&text, (size_t)256 << 20);
         hone_jw_init(&j, &text, 0);
         info_json(w, &s, tensors, &j);
-        status = text.failed < 0 ? hone_fail(text.failed, "%s: too much to show", rest.v[0]) : HONE_OK;
+        status = text.failed < 0 ? hone_fail(text.failed, "%s: too much to show", rest.v[0])
+                                 : HONE_OK;
         if (status >= 0)
             printf("%s\n", text.ptr);
         hone_buf_release(&text);
@@ -235,8 +254,9 @@ int hone_cli_model(int argc, char **argv)
         printf("usage: hone model PART MODEL [options]\n\n");
         for (int i = 0; i < N_PARTS; i++)
             printf("  %-10s %s\n", parts[i].name, parts[i].summary);
-        printf("\nMODEL is a Hugging Face folder, a GGUF file, a folder with one, or a known name.\n"
-               "`hone model PART --help` tells more.\n");
+        printf(
+            "\nMODEL is a Hugging Face folder, a GGUF file, a folder with one, or a known name.\n"
+            "`hone model PART --help` tells more.\n");
         return HONE_EXIT_OK;
     }
     for (int i = 0; name && i < N_PARTS; i++)

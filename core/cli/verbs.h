@@ -9,6 +9,8 @@
 
 /* clang-format off */
 #define HONE_CLI_VERBS(X) \
+    X(bench, "bench", "tool", "measures kernels, training, generation") \
+    X(doctor, "doctor", "tool", "what this machine has, and what is missing") \
     X(model, "model", "model", "looks inside a model, scores text with it, writes it out") \
     X(paths, "paths", "tool", "where hone finds its plugins, scripts and models") \
     X(plugin, "plugin", "plugin", "lists, inspects and describes plugins")

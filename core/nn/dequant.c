@@ -282,7 +282,8 @@ static void widen_q6_k(const unsigned char *src, float *dst, size_t n)
 }
 
 /* ---- the table ----------------------------------------------------------------------------------- */
-#define ROW(id, ggml, name, st, block, bytes) [HONE_FT_##id] = {HONE_FT_##id, ggml, #name, st, block, bytes, widen_##name, NULL}
+#define ROW(id, ggml, name, st, block, bytes)                                                      \
+    [HONE_FT_##id] = {HONE_FT_##id, ggml, #name, st, block, bytes, widen_##name, NULL}
 static const hone_file_type types[HONE_FT_COUNT] = {
     [HONE_FT_F32] = {HONE_FT_F32, 0, "f32", "F32", 1, 4, widen_f32, narrow_f32},
     [HONE_FT_F16] = {HONE_FT_F16, 1, "f16", "F16", 1, 2, widen_f16, narrow_f16},
@@ -348,11 +349,12 @@ const hone_file_type *hone_file_type_named(const char *name)
 const char *hone_ggml_type_name(uint32_t number)
 {
     static const char *const names[] = {
-        "f32",     "f16",    "q4_0",    "q4_1",    "q4_2",   "q4_3",   "q5_0",   "q5_1",    "q8_0",
-        "q8_1",    "q2_k",   "q3_k",    "q4_k",    "q5_k",   "q6_k",   "q8_k",   "iq2_xxs", "iq2_xs",
-        "iq3_xxs", "iq1_s",  "iq4_nl",  "iq3_s",   "iq2_s",  "iq4_xs", "i8",     "i16",     "i32",
-        "i64",     "f64",    "iq1_m",   "bf16",    "q4_0_4_4", "q4_0_4_8", "q4_0_8_8", "tq1_0", "tq2_0",
-        "iq4_nl_4_4", "iq4_nl_4_8", "iq4_nl_8_8", "mxfp4"};
+        "f32",   "f16",        "q4_0",       "q4_1",       "q4_2",     "q4_3",     "q5_0",
+        "q5_1",  "q8_0",       "q8_1",       "q2_k",       "q3_k",     "q4_k",     "q5_k",
+        "q6_k",  "q8_k",       "iq2_xxs",    "iq2_xs",     "iq3_xxs",  "iq1_s",    "iq4_nl",
+        "iq3_s", "iq2_s",      "iq4_xs",     "i8",         "i16",      "i32",      "i64",
+        "f64",   "iq1_m",      "bf16",       "q4_0_4_4",   "q4_0_4_8", "q4_0_8_8", "tq1_0",
+        "tq2_0", "iq4_nl_4_4", "iq4_nl_4_8", "iq4_nl_8_8", "mxfp4"};
     return number < sizeof names / sizeof *names ? names[number] : "?";
 }
 
@@ -380,7 +382,8 @@ hone_status hone_file_tensor_shape(hone_file_tensor *t)
     }
     uint64_t last = t->n_dims ? (uint64_t)t->dims[t->n_dims - 1] : 1;
     if (last % t->type->block)
-        return hone_fail(HONE_E_SHAPE, "its rows of %llu elements are no multiple of %s's block of %u",
+        return hone_fail(HONE_E_SHAPE,
+                         "its rows of %llu elements are no multiple of %s's block of %u",
                          (unsigned long long)last, t->type->name, t->type->block);
     if (!hone_file_type_size(t->type, n, &size))
         return hone_fail(HONE_E_RANGE, "its shape is too large");

@@ -69,7 +69,7 @@ int hone_file_type_size(const hone_file_type *t, uint64_t n, size_t *out);
 typedef struct hone_file_tensor {
     hone_str name;
     const hone_file_type *type;
-    uint32_t n_dims, shard; /* shard: which file of several */
+    uint32_t n_dims, shard;       /* shard: which file of several */
     int64_t dims[HONE_FILE_DIMS]; /* outermost first, whatever the order in the file */
     int64_t rows, cols;           /* dims[0] x the product of the others; 1 x 1 for a scalar */
     const unsigned char *data;    /* into the mapping; unaligned at times */

@@ -20,8 +20,24 @@ static int shown(hone_str s)
 }
 
 /* Value types of the format. */
-enum { V_U8, V_I8, V_U16, V_I16, V_U32, V_I32, V_F32, V_BOOL, V_STRING, V_ARRAY, V_U64, V_I64, V_F64, V_COUNT };
-static const uint8_t value_size[V_COUNT] = {1, 1, 2, 2, 4, 4, 4, 1, 8, 12, 8, 8, 8}; /* least bytes */
+enum {
+    V_U8,
+    V_I8,
+    V_U16,
+    V_I16,
+    V_U32,
+    V_I32,
+    V_F32,
+    V_BOOL,
+    V_STRING,
+    V_ARRAY,
+    V_U64,
+    V_I64,
+    V_F64,
+    V_COUNT
+};
+static const uint8_t value_size[V_COUNT] = {1, 1, 2,  2, 4, 4, 4,
+                                            1, 8, 12, 8, 8, 8}; /* least bytes */
 
 typedef struct cursor {
     const unsigned char *p;
@@ -152,9 +168,15 @@ static hone_status read_value(cursor *c, uint32_t type, int depth, hone_value *o
     HONE_TRY(read_uint(c, value_size[type], &bits));
     out->type = HONE_I64;
     switch (type) {
-    case V_I8: out->u.i64 = (int8_t)bits; break;
-    case V_I16: out->u.i64 = (int16_t)bits; break;
-    case V_I32: out->u.i64 = (int32_t)bits; break;
+    case V_I8:
+        out->u.i64 = (int8_t)bits;
+        break;
+    case V_I16:
+        out->u.i64 = (int16_t)bits;
+        break;
+    case V_I32:
+        out->u.i64 = (int32_t)bits;
+        break;
     case V_F32: {
         uint32_t u = (uint32_t)bits;
         float f;
@@ -181,7 +203,9 @@ static hone_status read_value(cursor *c, uint32_t type, int depth, hone_value *o
         }
         out->u.i64 = (int64_t)bits;
         break;
-    default: out->u.i64 = (int64_t)bits; break;
+    default:
+        out->u.i64 = (int64_t)bits;
+        break;
     }
     return HONE_OK;
 }
@@ -209,7 +233,8 @@ static hone_status read_metadata(hone_gguf *g, cursor *c, uint64_t n, const char
             goto out;
         }
         if (hone_map_has(&seen, key.ptr, key.len)) {
-            s = hone_fail(HONE_E_PARSE, "%s: metadata key \"%.*s\" twice", name, shown(key), key.ptr);
+            s = hone_fail(HONE_E_PARSE, "%s: metadata key \"%.*s\" twice", name, shown(key),
+                          key.ptr);
             goto out;
         }
         HONE_TRY_GOTO(hone_map_put(&seen, key.ptr, key.len, &pairs[i], NULL), out);
@@ -311,7 +336,8 @@ static hone_status read_tensors(hone_gguf *g, cursor *c, uint64_t n, const char 
             goto out;
         }
         if (hone_map_has(&g->names, t->name.ptr, t->name.len)) {
-            s = hone_fail(HONE_E_PARSE, "%s: tensor \"%.*s\" twice", name, shown(t->name), t->name.ptr);
+            s = hone_fail(HONE_E_PARSE, "%s: tensor \"%.*s\" twice", name, shown(t->name),
+                          t->name.ptr);
             goto out;
         }
         HONE_TRY_GOTO(hone_map_put(&g->names, t->name.ptr, t->name.len, t, NULL), out);
@@ -319,7 +345,8 @@ static hone_status read_tensors(hone_gguf *g, cursor *c, uint64_t n, const char 
     /* data begins at the next multiple of the alignment */
     size_t padded, pad = c->at % (size_t)g->alignment;
     if (!hone_add_size(c->at, pad ? (size_t)g->alignment - pad : 0, &padded)) {
-        s = hone_fail(HONE_E_RANGE, "%s: alignment of %llu", name, (unsigned long long)g->alignment);
+        s = hone_fail(HONE_E_RANGE, "%s: alignment of %llu", name,
+                      (unsigned long long)g->alignment);
         goto out;
     }
     g->data_start = padded;
@@ -328,15 +355,17 @@ static hone_status read_tensors(hone_gguf *g, cursor *c, uint64_t n, const char 
         hone_file_tensor *t = &g->tensors[i];
         uint64_t at = offsets[i];
         if (at % g->alignment) {
-            s = hone_fail(HONE_E_RANGE, "%s: tensor \"%.*s\": its offset %llu is no multiple of %llu",
-                          name, shown(t->name), t->name.ptr, (unsigned long long)at,
+            s = hone_fail(HONE_E_RANGE,
+                          "%s: tensor \"%.*s\": its offset %llu is no multiple of %llu", name,
+                          shown(t->name), t->name.ptr, (unsigned long long)at,
                           (unsigned long long)g->alignment);
             goto out;
         }
         if (padded > c->len || at > c->len - padded || t->size > c->len - padded - at) {
-            s = hone_fail(HONE_E_RANGE,
-                          "%s: tensor \"%.*s\": %zu bytes at offset %llu end past the file (%zu bytes)",
-                          name, shown(t->name), t->name.ptr, t->size, (unsigned long long)at, c->len);
+            s = hone_fail(
+                HONE_E_RANGE,
+                "%s: tensor \"%.*s\": %zu bytes at offset %llu end past the file (%zu bytes)", name,
+                shown(t->name), t->name.ptr, t->size, (unsigned long long)at, c->len);
             hone_fail_hint("the file is cut off or was not copied whole");
             goto out;
         }

@@ -18,7 +18,8 @@ typedef struct hone_gguf {
     hone_arena arena; /* everything below but tensor data: lives after the file is unmapped */
     uint32_t version;
     uint64_t alignment, data_start;
-    hone_value metadata; /* HONE_MAP; text that is not UTF-8 is HONE_BYTES, u64 past 2^63 is HONE_F64 */
+    hone_value
+        metadata; /* HONE_MAP; text that is not UTF-8 is HONE_BYTES, u64 past 2^63 is HONE_F64 */
     hone_file_tensor *tensors; /* in file order */
     size_t n;
     hone_map names; /* -> hone_file_tensor */
@@ -31,5 +32,6 @@ hone_status hone_gguf_open(hone_gguf *g, const char *path);
 /* The same on borrowed bytes; `name` stands in errors. */
 hone_status hone_gguf_parse(hone_gguf *g, const void *bytes, size_t n, const char *name);
 void hone_gguf_release(hone_gguf *g);
-const hone_file_tensor *hone_gguf_find(const hone_gguf *g, hone_str name); /* NULL when there is none */
+const hone_file_tensor *hone_gguf_find(const hone_gguf *g,
+                                       hone_str name); /* NULL when there is none */
 #endif

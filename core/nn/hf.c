@@ -79,11 +79,16 @@ static hone_status put_config(const char *dir, hone_str json, uint32_t type)
 /* Files of a Hugging Face folder that are not weights. */
 static hone_status copy_text(const char *dir, const char *from)
 {
-    static const char *const names[] = {"tokenizer.json",     "tokenizer_config.json",
-                                        "special_tokens_map.json", "added_tokens.json",
-                                        "chat_template.jinja", "chat_template.json",
-                                        "generation_config.json", "vocab.json",
-                                        "merges.txt",         "tokenizer.model",
+    static const char *const names[] = {"tokenizer.json",
+                                        "tokenizer_config.json",
+                                        "special_tokens_map.json",
+                                        "added_tokens.json",
+                                        "chat_template.jinja",
+                                        "chat_template.json",
+                                        "generation_config.json",
+                                        "vocab.json",
+                                        "merges.txt",
+                                        "tokenizer.model",
                                         "LICENSE"};
     hone_status s = HONE_OK;
     for (size_t i = 0; i < sizeof names / sizeof *names && s >= 0; i++) {
@@ -193,10 +198,12 @@ static hone_status find_source(const source *src, const hone_param_item *it, hon
     if (!found && it->flags & HONE_PARAM_OPTIONAL)
         return 1;
     if (!found)
-        return hone_fail(HONE_E_NOT_FOUND, "%s: no tensor \"%s\"", src->from->place, name ? name : it->name);
+        return hone_fail(HONE_E_NOT_FOUND, "%s: no tensor \"%s\"", src->from->place,
+                         name ? name : it->name);
     int64_t rows = it->is_vector ? it->cols : it->rows, cols = it->is_vector ? 0 : it->cols;
     if (e->rows != rows || e->cols != cols)
-        return hone_fail(HONE_E_SHAPE, "%s: tensor \"%s\" is %lld x %lld, the model wants %lld x %lld",
+        return hone_fail(HONE_E_SHAPE,
+                         "%s: tensor \"%s\" is %lld x %lld, the model wants %lld x %lld",
                          src->from->place, name, (long long)e->rows, (long long)e->cols,
                          (long long)rows, (long long)cols);
     return HONE_OK;
@@ -216,7 +223,8 @@ static hone_status fetch(const source *src, hone_param i, const hone_param_item 
         return hone_fail(HONE_E_SHAPE, "\"%s\": %lld rows are no %u even heads", it->name,
                          (long long)it->rows, it->gguf_permute_heads);
     for (int64_t r = first; r < first + n; r++, out += it->cols) {
-        int64_t head = r / d, in = r % d, row = head * d + (in < half ? 2 * in : 2 * (in - half) + 1);
+        int64_t head = r / d, in = r % d,
+                row = head * d + (in < half ? 2 * in : 2 * (in - half) + 1);
         HONE_TRY(src->from->read(src->from->ctx, e, row, 1, out));
     }
     return HONE_OK;
@@ -265,11 +273,31 @@ static hone_status put_weights_file(const char *dir, const char *name, source *s
     return hone_safetensors_close(&w);
 }
 
-/* Base parameters (adapter -1) or those of one adapter, in order of declaration. */
+/* PEFT names a tensor of a live adapter "...lora_A.<adapter>.weight", and in files "...lora_A.weight". */
+static const char *name_in_file(hone_arena *arena, const char *name, const char *adapter)
+{
+    const char *at = strstr(name, ".lora_");
+    size_t n = adapter ? strlen(adapter) : 0, head;
+    if (!n || !at || strncmp(at + 8, adapter, n) != 0 || at[7] != '.' || at[8 + n] != '.')
+        return name;
+    head = (size_t)(at + 8 - name);
+    char *z = hone_arena_alloc(arena, strlen(name) + 1);
+    if (!z)
+        return NULL;
+    memcpy(z, name, head);
+    memcpy(z + head, at + 8 + n + 1, strlen(at + 8 + n + 1) + 1);
+    return z;
+}
+
+/* Base parameters (adapter -1) or those of one adapter, in order of declaration. Names that differ from
+ * the store's lie in the arena. */
 static hone_status list_entries(const hone_params *p, int32_t adapter, uint32_t type,
-                                hone_safetensors_entry **out, size_t *n)
+                                hone_arena *arena, hone_safetensors_entry **out, size_t *n)
 {
     int32_t count = hone_params_count(p);
+    hone_adapter_info info = {0};
+    if (adapter >= 0)
+        HONE_TRY(hone_params_adapter_info(p, adapter, &info));
     hone_safetensors_entry *e = hone_calloc(count > 0 ? (size_t)count : 1, sizeof *e);
     if (!e)
         return HONE_E_NOMEM;
@@ -279,7 +307,11 @@ static hone_status list_entries(const hone_params *p, int32_t adapter, uint32_t 
         if (!it || it->adapter != adapter)
             continue;
         hone_safetensors_entry *x = &e[(*n)++];
-        x->name = it->name;
+        x->name = name_in_file(arena, it->name, info.name);
+        if (!x->name) {
+            hone_free(e);
+            return hone_error_get()->code;
+        }
         x->type = type;
         x->tag = (size_t)i;
         x->n_dims = it->is_vector ? 1 : 2;
@@ -297,7 +329,8 @@ static uint64_t entry_bytes(const hone_safetensors_entry *e)
 }
 
 /* Splits the entries into files of at most shard_bytes (or one tensor): ends[i] = end of file i. */
-static size_t cut_shards(const hone_safetensors_entry *e, size_t n, uint64_t shard_bytes, size_t *ends)
+static size_t cut_shards(const hone_safetensors_entry *e, size_t n, uint64_t shard_bytes,
+                         size_t *ends)
 {
     size_t files = 0;
     uint64_t sum = 0;
@@ -313,7 +346,8 @@ static size_t cut_shards(const hone_safetensors_entry *e, size_t n, uint64_t sha
     return files;
 }
 
-static hone_status put_index(const char *dir, const hone_safetensors_entry *e, const size_t *ends, size_t files)
+static hone_status put_index(const char *dir, const hone_safetensors_entry *e, const size_t *ends,
+                             size_t files)
 {
     hone_buf text;
     hone_jw w;
@@ -348,7 +382,7 @@ static hone_status put_weights(const char *dir, hone_params *p, const hone_hf_op
     hone_safetensors_entry *entries = NULL;
     source src = {p, o->from, NULL, 0};
     size_t n, files, *ends = NULL;
-    hone_status s = list_entries(p, -1, o->type, &entries, &n);
+    hone_status s = list_entries(p, -1, o->type, NULL, &entries, &n);
     if (s < 0)
         return s;
     ends = hone_calloc(n + 1, sizeof *ends);
@@ -486,7 +520,8 @@ static hone_str module_of(const char *name)
     return (hone_str){name + begin, n - begin};
 }
 
-static hone_status put_adapter_config(const char *dir, const hone_params *p, int32_t adapter, const char *base)
+static hone_status put_adapter_config(const char *dir, const hone_params *p, int32_t adapter,
+                                      const char *base)
 {
     hone_adapter_info info;
     hone_str seen[64];
@@ -530,19 +565,22 @@ static hone_status put_adapter_config(const char *dir, const hone_params *p, int
     return s;
 }
 
-hone_status hone_hf_write_adapter(const char *path, hone_model *m, int32_t adapter, const char *base,
-                                  const hone_hf_options *o)
+hone_status hone_hf_write_adapter(const char *path, hone_model *m, int32_t adapter,
+                                  const char *base, const hone_hf_options *o)
 {
     char *target = NULL, *tmp = NULL;
     hone_safetensors_entry *entries = NULL;
     source src = {m->params, NULL, NULL, 0};
     size_t n = 0;
+    hone_arena arena;
     HONE_TRY(check_type(o->type));
     if (adapter < 0)
         return hone_fail(HONE_E_INVALID, "no adapter is named");
-    HONE_TRY(list_entries(m->params, adapter, o->type, &entries, &n));
-    hone_status s = n ? place(path, o->flags, &target, &tmp)
-                      : hone_fail(HONE_E_NOT_FOUND, "the model has no adapter %d", adapter);
+    hone_arena_init(&arena, 0);
+    hone_status s = list_entries(m->params, adapter, o->type, &arena, &entries, &n);
+    if (s >= 0)
+        s = n ? place(path, o->flags, &target, &tmp)
+              : hone_fail(HONE_E_NOT_FOUND, "the model has no adapter %d", adapter);
     if (s >= 0)
         s = put_weights_file(tmp, "adapter_model.safetensors", &src, entries, n);
     if (s >= 0)
@@ -551,5 +589,6 @@ hone_status hone_hf_write_adapter(const char *path, hone_model *m, int32_t adapt
         s = put_text(tmp, o->like);
     hone_free(src.piece);
     hone_free(entries);
+    hone_arena_release(&arena);
     return finish(s, target, tmp);
 }

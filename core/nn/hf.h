@@ -14,8 +14,8 @@
 #define HONE_HF_OVERWRITE (1u << 0) /* a folder that is there is replaced; else E_EXISTS */
 
 typedef struct hone_hf_options {
-    uint32_t type;  /* HONE_FT_F32, HONE_FT_BF16 or HONE_FT_F16 */
-    uint32_t flags; /* HONE_HF_* */
+    uint32_t type;        /* HONE_FT_F32, HONE_FT_BF16 or HONE_FT_F16 */
+    uint32_t flags;       /* HONE_HF_* */
     uint64_t shard_bytes; /* weights of one file, 0 = all */
     /* Tokenizer, chat template and generation configuration: files of a Hugging Face folder are copied,
      * those of a GGUF model are made from its metadata; what cannot be made is logged. NULL: none. */
@@ -33,8 +33,8 @@ hone_status hone_hf_save(hone_model *m, const hone_weights *like, const char *pa
 
 /* Writes adapter `adapter` of m in the layout of PEFT: adapter_config.json, adapter_model.safetensors.
  * base: what adapter_config.json calls the model it stands on, or NULL. */
-hone_status hone_hf_write_adapter(const char *path, hone_model *m, int32_t adapter, const char *base,
-                                  const hone_hf_options *options);
+hone_status hone_hf_write_adapter(const char *path, hone_model *m, int32_t adapter,
+                                  const char *base, const hone_hf_options *options);
 
 /* tokenizer.json of a GGUF model's metadata, appended to out. E_UNSUPPORTED for vocabularies whose rules
  * tokenizer.json cannot be made from.                                                  [any-thread] */

@@ -18,16 +18,17 @@ enum { KIND_NORMAL = 1, KIND_UNKNOWN = 2, KIND_CONTROL = 3, KIND_USER = 4 };
 #define WORDS "[^\\r\\n\\p{L}\\p{N}]?\\p{L}+"
 #define REST " ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"
 static const struct rules {
-    const char *pre;     /* tokenizer.ggml.pre */
-    const char *split;   /* expression before the byte level; NULL: the byte level's own */
-    int digits;          /* each digit alone */
-    int ignore_merges;   /* a word that is a token is taken whole */
+    const char *pre;   /* tokenizer.ggml.pre */
+    const char *split; /* expression before the byte level; NULL: the byte level's own */
+    int digits;        /* each digit alone */
+    int ignore_merges; /* a word that is a token is taken whole */
     int nfc;
 } known[] = {
     {"gpt-2", NULL, 0, 0, 0},
     {"gpt2", NULL, 0, 0, 0},
     {"olmo", NULL, 0, 0, 0},
-    {"smollm", NULL, 1, 0, 0},
+    {"smollm", NULL, 0, 0,
+     0}, /* no merge of its vocabulary joins a digit; plugins/tokenizer/bpe cuts so too */
     {"starcoder", NULL, 1, 0, 0},
     {"llama-bpe", CONTRACTIONS "|" WORDS "|\\p{N}{1,3}|" REST, 0, 1, 0},
     {"llama3", CONTRACTIONS "|" WORDS "|\\p{N}{1,3}|" REST, 0, 1, 0},
@@ -54,7 +55,8 @@ static hone_str token(const hone_value *m, const char *key)
 {
     const hone_value *id = hone_value_get(m, key), *tokens = list(m, PRE "tokens");
     if (id && tokens && id->type == HONE_I64 && id->u.i64 >= 0 &&
-        (uint64_t)id->u.i64 < tokens->u.list.n && tokens->u.list.items[id->u.i64].type == HONE_STRING)
+        (uint64_t)id->u.i64 < tokens->u.list.n &&
+        tokens->u.list.items[id->u.i64].type == HONE_STRING)
         return tokens->u.list.items[id->u.i64].u.str;
     return (hone_str){NULL, 0};
 }
@@ -171,7 +173,8 @@ static void added_tokens(hone_jw *w, const hone_value *tokens, const hone_value 
     hone_jw_end(w);
 }
 
-static void model(hone_jw *w, const hone_value *tokens, const hone_value *merges, const struct rules *r)
+static void model(hone_jw *w, const hone_value *tokens, const hone_value *merges,
+                  const struct rules *r)
 {
     hone_jw_key(w, "model");
     hone_jw_map(w);
@@ -203,7 +206,8 @@ static hone_status find_rules(const hone_value *m, const struct rules **out)
     hone_str kind, pre;
     HONE_TRY(hone_value_string(m, PRE "model", hone_str_c(""), &kind));
     if (!hone_str_eq(kind, "gpt2"))
-        return hone_fail(HONE_E_UNSUPPORTED, "a vocabulary of kind \"%.*s\" is not turned into tokenizer.json",
+        return hone_fail(HONE_E_UNSUPPORTED,
+                         "a vocabulary of kind \"%.*s\" is not turned into tokenizer.json",
                          (int)(kind.len < 60 ? kind.len : 60), kind.ptr);
     HONE_TRY(hone_value_string(m, PRE "pre", hone_str_c("default"), &pre));
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
@@ -280,5 +284,6 @@ hone_status hone_hf_tokenizer_config(const hone_value *m, hone_buf *out)
     special(&w, "unk_token", token(m, PRE "unknown_token_id"));
     hone_jw_end(&w);
     hone_buf_addc(out, '\n');
-    return out->failed < 0 ? hone_fail(out->failed, "tokenizer_config.json cannot be built") : HONE_OK;
+    return out->failed < 0 ? hone_fail(out->failed, "tokenizer_config.json cannot be built")
+                           : HONE_OK;
 }

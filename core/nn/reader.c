@@ -170,11 +170,13 @@ static hone_status open_shards(hone_weights *w, const char *folder, const char *
         hone_str name = v->type == HONE_STRING ? v->u.str : (hone_str){"", 0};
         if (name.len < 13 || memchr(name.ptr, '/', name.len) || memchr(name.ptr, 0, name.len) ||
             memcmp(name.ptr + name.len - 12, ".safetensors", 12) != 0) {
-            s = hone_fail(HONE_E_PARSE, "%s: weight_map names \"%.*s\", no safetensors file of the folder",
-                          index, (int)(name.len < 120 ? name.len : 120), name.ptr);
+            s = hone_fail(HONE_E_PARSE,
+                          "%s: weight_map names \"%.*s\", no safetensors file of the folder", index,
+                          (int)(name.len < 120 ? name.len : 120), name.ptr);
             goto out;
         }
-        HONE_TRY_GOTO(hone_map_put(&places, tensor.ptr, tensor.len, (void *)(uintptr_t)v, NULL), out);
+        HONE_TRY_GOTO(hone_map_put(&places, tensor.ptr, tensor.len, (void *)(uintptr_t)v, NULL),
+                      out);
         if (!hone_map_has(&files, name.ptr, name.len))
             HONE_TRY_GOTO(hone_map_put(&files, name.ptr, name.len, NULL, NULL), out);
         if (files.n > FILES_MAX) {
@@ -202,8 +204,8 @@ static hone_status open_shards(hone_weights *w, const char *folder, const char *
             const hone_value *place = hone_map_get(&places, t->name.ptr, t->name.len);
             t->shard = (uint32_t)i;
             if (!place || !hone_str_eq(place->u.str, files.entries[i].key)) {
-                s = hone_fail(HONE_E_PARSE, "%s: tensor \"%.*s\" of %s is not in the weight_map", index,
-                              (int)(t->name.len < 120 ? t->name.len : 120), t->name.ptr,
+                s = hone_fail(HONE_E_PARSE, "%s: tensor \"%.*s\" of %s is not in the weight_map",
+                              index, (int)(t->name.len < 120 ? t->name.len : 120), t->name.ptr,
                               files.entries[i].key);
                 goto out;
             }
@@ -238,7 +240,8 @@ static hone_status open_hf_tensors(hone_weights *w, const char *folder)
             return found;
         if (!found) {
             hone_fail(HONE_E_NOT_FOUND, "%s: neither model.safetensors nor its index", folder);
-            return hone_fail_hint("hone reads safetensors and GGUF; pytorch_model.bin must be converted");
+            return hone_fail_hint(
+                "hone reads safetensors and GGUF; pytorch_model.bin must be converted");
         }
         hone_status s = open_shards(w, folder, path);
         hone_free(path);
@@ -479,7 +482,8 @@ static hone_status find_gguf(const char *folder, char **path)
         if (!*path)
             s = HONE_E_NOMEM;
     } else if (found == 0) {
-        s = hone_fail(HONE_E_NOT_FOUND, "%s: no model: neither config.json nor a .gguf file", folder);
+        s = hone_fail(HONE_E_NOT_FOUND, "%s: no model: neither config.json nor a .gguf file",
+                      folder);
     } else {
         s = hone_fail(HONE_E_INVALID, "%s: %zu GGUF files", folder, found);
         hone_fail_hint("name the one that is meant, such as %s/%s", folder, names[first]);
@@ -633,7 +637,8 @@ static void add_id(id_list *l, const hone_value *v)
 
 size_t hone_weights_stop_ids(const hone_weights *w, int32_t *out, size_t max)
 {
-    static const char *const gguf_keys[] = {"tokenizer.ggml.eos_token_id", "tokenizer.ggml.eot_token_id",
+    static const char *const gguf_keys[] = {"tokenizer.ggml.eos_token_id",
+                                            "tokenizer.ggml.eot_token_id",
                                             "tokenizer.ggml.eom_token_id"};
     id_list l = {out, 0, max};
     if (w->gguf) {
@@ -660,14 +665,16 @@ static int32_t reader_find(void *ctx, const char *name, hone_tensor_entry *out)
     if (!t)
         return 0;
     if (t->n_dims > 2)
-        return hone_fail(HONE_E_SHAPE, "%s: tensor \"%s\" has %u dimensions", w->path, name, t->n_dims);
+        return hone_fail(HONE_E_SHAPE, "%s: tensor \"%s\" has %u dimensions", w->path, name,
+                         t->n_dims);
     out->rows = t->rows;
     out->cols = t->n_dims == 2 ? t->cols : 0;
     out->id = (uint64_t)(uintptr_t)t;
     return 1;
 }
 
-static hone_status reader_read(void *ctx, const hone_tensor_entry *e, int64_t first, int64_t n, float *out)
+static hone_status reader_read(void *ctx, const hone_tensor_entry *e, int64_t first, int64_t n,
+                               float *out)
 {
     hone_weights *w = ctx;
     const hone_file_tensor *t = (const hone_file_tensor *)(uintptr_t)e->id;

@@ -33,7 +33,8 @@ void hone_weights_unmap(hone_weights *w);
 /* All borrowed until close. */
 const char *hone_weights_path(const hone_weights *w);   /* folder or file */
 const char *hone_weights_format(const hone_weights *w); /* "hf" or "gguf" */
-const hone_value *hone_weights_config(const hone_weights *w); /* config.json, or the metadata map; NULL: none */
+const hone_value *hone_weights_config(
+    const hone_weights *w); /* config.json, or the metadata map; NULL: none */
 const hone_value *hone_weights_generation_config(const hone_weights *w); /* or NULL */
 /* What tokenizer components are created from (hone/tokenizer.h); NULL when the model has none. */
 const hone_value *hone_weights_tokenizer(const hone_weights *w);

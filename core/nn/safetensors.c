@@ -90,10 +90,10 @@ static hone_status check_contiguous(const hone_safetensors *st, const unsigned c
         const hone_file_tensor *t = &st->tensors[i];
         size_t begin = (size_t)(t->data - data);
         if (begin != place)
-            return hone_fail(HONE_E_RANGE, "%s: tensor \"%.*s\" begins at byte %zu of the data, %s %zu",
-                             name, shown(t->name.len), t->name.ptr, begin,
-                             begin < place ? "inside the one that ends at" : "behind a hole from",
-                             place);
+            return hone_fail(
+                HONE_E_RANGE, "%s: tensor \"%.*s\" begins at byte %zu of the data, %s %zu", name,
+                shown(t->name.len), t->name.ptr, begin,
+                begin < place ? "inside the one that ends at" : "behind a hole from", place);
         place = begin + t->size;
     }
     if (place != data_len)
@@ -128,7 +128,8 @@ static hone_status parse(hone_safetensors *st, const unsigned char *p, size_t le
     if (root.type != HONE_MAP)
         return hone_fail(HONE_E_PARSE, "%s: its header is no object", name);
 
-    st->tensors = hone_arena_calloc(&st->arena, root.u.map.n ? root.u.map.n : 1, sizeof *st->tensors);
+    st->tensors = hone_arena_calloc(&st->arena, root.u.map.n ? root.u.map.n : 1,
+                                    sizeof *st->tensors);
     if (!st->tensors)
         return HONE_E_NOMEM;
     for (size_t i = 0; i < root.u.map.n; i++) {
@@ -138,7 +139,8 @@ static hone_status parse(hone_safetensors *st, const unsigned char *p, size_t le
                 return hone_fail(HONE_E_PARSE, "%s: __metadata__ is no object", name);
             for (size_t k = 0; k < pair->value.u.map.n; k++)
                 if (pair->value.u.map.pairs[k].value.type != HONE_STRING)
-                    return hone_fail(HONE_E_PARSE, "%s: __metadata__ holds more than strings", name);
+                    return hone_fail(HONE_E_PARSE, "%s: __metadata__ holds more than strings",
+                                     name);
             st->metadata = pair->value;
             continue;
         }
@@ -160,7 +162,8 @@ static hone_status parse(hone_safetensors *st, const unsigned char *p, size_t le
     return HONE_OK;
 }
 
-hone_status hone_safetensors_parse(hone_safetensors *st, const void *bytes, size_t n, const char *name)
+hone_status hone_safetensors_parse(hone_safetensors *st, const void *bytes, size_t n,
+                                   const char *name)
 {
     hone_safetensors fresh = {0};
     hone_arena_init(&fresh.arena, (size_t)4 << 30);
@@ -220,8 +223,8 @@ static hone_status plan(hone_safetensors_entry *entries, size_t n, const char *c
         hone_file_tensor t = {0};
         t.type = hone_file_type_get(e->type);
         if (!t.type || !t.type->safetensors)
-            return hone_fail(HONE_E_UNSUPPORTED, "tensor \"%s\" has a type that safetensors has not",
-                             e->name);
+            return hone_fail(HONE_E_UNSUPPORTED,
+                             "tensor \"%s\" has a type that safetensors has not", e->name);
         if (e->n_dims > HONE_FILE_DIMS)
             return hone_fail(HONE_E_INVALID, "tensor \"%s\" has %u dimensions", e->name, e->n_dims);
         t.n_dims = e->n_dims;

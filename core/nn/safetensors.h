@@ -18,7 +18,7 @@ typedef struct hone_safetensors {
     hone_arena arena;
     hone_file_tensor *tensors; /* by place in the file */
     size_t n;
-    hone_map names; /* -> hone_file_tensor */
+    hone_map names;      /* -> hone_file_tensor */
     hone_value metadata; /* __metadata__: a map of strings, or HONE_NULL */
 } hone_safetensors;
 
@@ -27,7 +27,8 @@ typedef struct hone_safetensors {
  * On failure *st needs no release.                                                        [any-thread] */
 hone_status hone_safetensors_open(hone_safetensors *st, const char *path);
 /* The same on borrowed bytes; `name` stands in errors. */
-hone_status hone_safetensors_parse(hone_safetensors *st, const void *bytes, size_t n, const char *name);
+hone_status hone_safetensors_parse(hone_safetensors *st, const void *bytes, size_t n,
+                                   const char *name);
 void hone_safetensors_release(hone_safetensors *st);
 /* NULL when there is none. Borrowed from st. Reading tensors is [any-thread]. */
 const hone_file_tensor *hone_safetensors_find(const hone_safetensors *st, hone_str name);
@@ -45,8 +46,8 @@ typedef struct hone_safetensors_entry {
 typedef struct hone_safetensors_writer {
     hone_writer out;
     const hone_safetensors_entry *entries;
-    size_t n, at;  /* entry being written */
-    size_t done;   /* bytes of it */
+    size_t n, at; /* entry being written */
+    size_t done;  /* bytes of it */
     unsigned char *block;
 } hone_safetensors_writer;
 

@@ -1,9 +1,9 @@
 /* blas.c - see blas.h. Opened once; never closed, since its memory and handlers live on. */
 #include "ops/blas.h"
 
-#include "base/alloc.h"
 #include "base/clock.h"
 #include "ops/cpu.h"
+#include "tensor/region.h"
 
 #include <dlfcn.h>
 #include <pthread.h>
@@ -93,27 +93,73 @@ hone_status hone_blas_get(const hone_blas **out)
     return HONE_OK;
 }
 
-double hone_blas_measure(const hone_blas *b, int m, int n, int k, double seconds)
+/* ---- measuring ----------------------------------------------------------------------------------- */
+
+static int by_value(const void *a, const void *b)
 {
-    const size_t na = (size_t)m * (size_t)k, nb = (size_t)n * (size_t)k, nc = (size_t)m * (size_t)n;
-    float *a = hone_alloc((na + nb + nc) * sizeof *a);
-    if (!a)
-        return 0.0;
-    for (size_t i = 0; i < na + nb + nc; i++)
-        a[i] = (float)(i % 17) * 0.125f - 1.0f;
-    double best = 0.0;
-    const double end = hone_now_s() + seconds, flops = 2.0 * m * n * k;
-    int batch = 1;
-    do {
+    const double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+double hone_bench_median(void (*fn)(void *arg), void *arg, double seconds)
+{
+    enum { SAMPLES = 512, LEAST = 3 };
+    double took[SAMPLES];
+    int n = 0, calls = 1;
+    fn(arg); /* warm */
+    const double start = hone_now_s();
+    while (n < SAMPLES && (n < LEAST || hone_now_s() - start < seconds)) {
         const double t = hone_now_s();
-        for (int i = 0; i < batch; i++)
-            b->sgemm(101, 111, 112, m, n, k, 1.0f, a, k, a + na, k, 0.0f, a + na + nb, n);
-        const double took = hone_now_s() - t;
-        const double rate = flops * batch / (took > 1e-9 ? took : 1e-9) * 1e-9;
-        best = rate > best ? rate : best;
-        if (took < 5e-4)
-            batch *= 2;
-    } while (hone_now_s() < end);
-    hone_free(a);
-    return best;
+        for (int i = 0; i < calls; i++)
+            fn(arg);
+        const double d = hone_now_s() - t;
+        if (d < 1e-3 && calls < 1 << 20) { /* too short to tell: not a sample */
+            calls *= 2;
+            continue;
+        }
+        took[n++] = d / calls;
+    }
+    qsort(took, (size_t)n, sizeof *took, by_value);
+    return took[n / 2];
+}
+
+struct product {
+    const hone_blas *b;
+    const hone_exec *ex;
+    int m, n, k;
+    const float *x, *w;
+    float *y;
+};
+
+static void product_task(void *arg, int64_t task, uint32_t thread)
+{
+    const struct product *p = arg;
+    const int parts = (int)p->ex->n_threads;
+    const int n0 = (int)((int64_t)p->n * task / parts), n1 = (int)((int64_t)p->n * (task + 1) / parts);
+    (void)thread;
+    if (n1 > n0)
+        p->b->sgemm(101, 111, 112, p->m, n1 - n0, p->k, 1.0f, p->x, p->k, p->w + (size_t)n0 * (size_t)p->k,
+                    p->k, 0.0f, p->y + n0, p->n);
+}
+
+static void product_run(void *arg)
+{
+    const struct product *p = arg;
+    p->ex->parallel(p->ex, p->ex->n_threads, product_task, arg);
+}
+
+double hone_blas_measure(const hone_blas *b, const hone_exec *ex, int m, int n, int k,
+                         double seconds)
+{
+    const size_t nx = (size_t)m * (size_t)k, nw = (size_t)n * (size_t)k, ny = (size_t)m * (size_t)n;
+    hone_region r;
+    if (hone_region_init(&r, "benchmark", (nx + nw + ny) * sizeof(float)) < 0)
+        return 0.0;
+    float *x = r.base;
+    for (size_t i = 0; i < nx + nw + ny; i++)
+        x[i] = (float)(i % 17) * 0.125f - 1.0f;
+    struct product p = {b, ex, m, n, k, x, x + nx, x + nx + nw};
+    const double s = hone_bench_median(product_run, &p, seconds);
+    hone_region_release(&r);
+    return 2e-9 * m * n * k / s;
 }

@@ -8,6 +8,7 @@
 #ifndef HONE_CORE_OPS_BLAS_H
 #define HONE_CORE_OPS_BLAS_H
 #include "base/error.h"
+#include "hone/ops.h"
 
 /* cblas_sgemm: order 101 row-major, trans 111 no, 112 yes */
 typedef void hone_sgemm_fn(int order, int trans_a, int trans_b, int m, int n, int k, float alpha,
@@ -26,6 +27,12 @@ typedef struct hone_blas {
 hone_status hone_blas_get(const hone_blas **out);
 /* The core type OpenBLAS should be asked for on this processor, or NULL to leave it alone. */
 const char *hone_blas_core_type(void);
-/* GFLOP/s of (m, k) x (k, n)^T on one thread, the best of `seconds` of repeats. Not while others compute. */
-double hone_blas_measure(const hone_blas *b, int m, int n, int k, double seconds);
+/* GFLOP/s of sgemm (m, k) x (n, k)^T, n split among the threads of `ex` (a call each): the median of
+ * `seconds` of repeats; 0 without memory. This is the peak that `hone bench` compares with. Not while
+ * others compute. [worker-thread] */
+double hone_blas_measure(const hone_blas *b, const hone_exec *ex, int m, int n, int k,
+                         double seconds);
+
+/* Seconds of one call of fn(arg): the median over samples of at least 1 ms, for about `seconds`. */
+double hone_bench_median(void (*fn)(void *arg), void *arg, double seconds);
 #endif

@@ -34,7 +34,8 @@ static void test_f16_rounds_to_nearest_even(void **state)
 {
     (void)state;
     for (uint32_t h = 0; h < 0x7bff; h++) {
-        double low = (double)hone_f16_to_f32((uint16_t)h), high = (double)hone_f16_to_f32((uint16_t)(h + 1));
+        double low = (double)hone_f16_to_f32((uint16_t)h),
+               high = (double)hone_f16_to_f32((uint16_t)(h + 1));
         float middle = (float)((low + high) / 2); /* exact: one more bit */
         assert_true((double)middle == (low + high) / 2);
         assert_int_equal(hone_f32_to_f16(middle), h & 1 ? h + 1 : h);
@@ -127,7 +128,8 @@ static void check_golden(const hone_value *golden, const char *file, uint32_t ty
     const char *path = shared_path(relative);
     assert_non_null(path);
     assert_ok(hone_file_map(path, &bytes));
-    hone_file_tensor t = {.type = hone_file_type_get(type), .n_dims = 2, .dims = {2, cols}, .data = bytes.ptr};
+    hone_file_tensor t = {
+        .type = hone_file_type_get(type), .n_dims = 2, .dims = {2, cols}, .data = bytes.ptr};
     assert_ok(hone_file_tensor_shape(&t));
     assert_int_equal(t.size, bytes.len);
     size_t n = (size_t)(2 * cols);
@@ -160,11 +162,16 @@ static void test_blocks_have_the_values_ggml_gives(void **state)
         uint32_t type;
         int64_t cols;
     } cases[] = {
-        {"q4_0_64_noim_expected.bin", HONE_FT_Q4_0, 64},     {"q4_1_64_noim_expected.bin", HONE_FT_Q4_1, 64},
-        {"q5_0_64_noim_expected.bin", HONE_FT_Q5_0, 64},     {"q5_1_64_noim_expected.bin", HONE_FT_Q5_1, 64},
-        {"q8_0_64_noim_expected.bin", HONE_FT_Q8_0, 64},     {"iq4_nl_64_noim_expected.bin", HONE_FT_IQ4_NL, 64},
-        {"q2_k_512_noim_expected.bin", HONE_FT_Q2_K, 512},   {"q3_k_512_noim_expected.bin", HONE_FT_Q3_K, 512},
-        {"q4_k_512_noim_expected.bin", HONE_FT_Q4_K, 512},   {"q5_k_512_noim_expected.bin", HONE_FT_Q5_K, 512},
+        {"q4_0_64_noim_expected.bin", HONE_FT_Q4_0, 64},
+        {"q4_1_64_noim_expected.bin", HONE_FT_Q4_1, 64},
+        {"q5_0_64_noim_expected.bin", HONE_FT_Q5_0, 64},
+        {"q5_1_64_noim_expected.bin", HONE_FT_Q5_1, 64},
+        {"q8_0_64_noim_expected.bin", HONE_FT_Q8_0, 64},
+        {"iq4_nl_64_noim_expected.bin", HONE_FT_IQ4_NL, 64},
+        {"q2_k_512_noim_expected.bin", HONE_FT_Q2_K, 512},
+        {"q3_k_512_noim_expected.bin", HONE_FT_Q3_K, 512},
+        {"q4_k_512_noim_expected.bin", HONE_FT_Q4_K, 512},
+        {"q5_k_512_noim_expected.bin", HONE_FT_Q5_K, 512},
         {"q6_k_512_noim_expected.bin", HONE_FT_Q6_K, 512},
     };
     const char *path = shared_path("goldens/ggml_dequant.json");

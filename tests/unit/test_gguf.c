@@ -30,7 +30,8 @@ static void put_u32(hone_buf *b, const char *key, uint32_t v)
     put(b, 4, 4);
     put(b, v, 4);
 }
-static void put_tensor(hone_buf *b, const char *name, uint32_t n_dims, const uint64_t *dims, uint32_t type, uint64_t at)
+static void put_tensor(hone_buf *b, const char *name, uint32_t n_dims, const uint64_t *dims,
+                       uint32_t type, uint64_t at)
 {
     put_str(b, name);
     put(b, n_dims, 4);
@@ -74,8 +75,10 @@ static void make_valid(hone_buf *b)
     put_str(b, "yes"), put(b, 7, 4), put(b, 1, 1);
     put_str(b, "small"), put(b, 1, 4), put(b, 0xfe, 1);
     put_str(b, "big"), put(b, 10, 4), put(b, UINT64_MAX, 8);
-    put_str(b, "tokens"), put(b, 9, 4), put(b, 8, 4), put(b, 2, 8), put_str(b, "a\xC3\xA9"), put_str(b, "\xff");
-    put_str(b, "nested"), put(b, 9, 4), put(b, 9, 4), put(b, 1, 8), put(b, 3, 4), put(b, 2, 8), put(b, 0xffff, 2), put(b, 7, 2);
+    put_str(b, "tokens"), put(b, 9, 4), put(b, 8, 4), put(b, 2, 8), put_str(b, "a\xC3\xA9"),
+        put_str(b, "\xff");
+    put_str(b, "nested"), put(b, 9, 4), put(b, 9, 4), put(b, 1, 8), put(b, 3, 4), put(b, 2, 8),
+        put(b, 0xffff, 2), put(b, 7, 2);
     put_tensor(b, "m", 2, matrix, 8, 32); /* q8_0: 2 rows of 34 bytes */
     put_tensor(b, "v", 1, vector, 0, 0);
     pad(b, 32);
@@ -158,7 +161,8 @@ static void test_every_changed_byte_is_survived(void **state)
             if (parse_copy(b.ptr, b.len, &g, &copy) >= 0) {
                 for (size_t i = 0; i < g.n; i++)
                     if (g.tensors[i].rows * g.tensors[i].cols <= 64)
-                        hone_file_tensor_read(&g.tensors[i], 0, g.tensors[i].rows * g.tensors[i].cols, out);
+                        hone_file_tensor_read(&g.tensors[i], 0,
+                                              g.tensors[i].rows * g.tensors[i].cols, out);
                 hone_gguf_release(&g);
             }
             free(copy);
@@ -222,7 +226,8 @@ static void test_hostile_metadata_is_refused(void **state)
     }
 }
 
-static void tensor_refused(uint32_t n_dims, const uint64_t *dims, uint32_t type, uint64_t at, hone_status code, const char *text)
+static void tensor_refused(uint32_t n_dims, const uint64_t *dims, uint32_t type, uint64_t at,
+                           hone_status code, const char *text)
 {
     hone_buf b;
     begin(&b, 3, 1, 0);
@@ -236,8 +241,10 @@ static void tensor_refused(uint32_t n_dims, const uint64_t *dims, uint32_t type,
 static void test_hostile_tensors_are_refused(void **state)
 {
     (void)state;
-    static const uint64_t four[5] = {4, 1, 1, 1, 1}, zero[1] = {0}, huge[2] = {UINT64_C(1) << 40, UINT64_C(1) << 40};
-    static const uint64_t negative[1] = {UINT64_MAX}, odd[2] = {33, 1}, wraps[2] = {UINT64_C(1) << 62, 4}, fits[1] = {16}, over[1] = {17};
+    static const uint64_t four[5] = {4, 1, 1, 1, 1}, zero[1] = {0},
+                          huge[2] = {UINT64_C(1) << 40, UINT64_C(1) << 40};
+    static const uint64_t negative[1] = {UINT64_MAX}, odd[2] = {33, 1},
+                          wraps[2] = {UINT64_C(1) << 62, 4}, fits[1] = {16}, over[1] = {17};
     tensor_refused(0, four, 0, 0, HONE_E_PARSE, "\"t\": 0 dimensions");
     tensor_refused(5, four, 0, 0, HONE_E_PARSE, "\"t\": 5 dimensions");
     tensor_refused(1, zero, 0, 0, HONE_E_RANGE, "dimension of 0");
@@ -293,17 +300,20 @@ static void test_files_of_others(void **state)
     assert_int_equal(g.n, 3 + 5 * 9);
     assert_int_equal(g.data_start, 14176);
     assert_int_equal(hone_value_get(&g.metadata, "tokenizer.ggml.tokens")->u.list.n, 512);
-    assert_int_equal(hone_value_get(&g.metadata, "tokenizer.ggml.padding_token_id")->u.i64, 4294967295);
+    assert_int_equal(hone_value_get(&g.metadata, "tokenizer.ggml.padding_token_id")->u.i64,
+                     4294967295);
     const hone_file_tensor *t = hone_gguf_find(&g, hone_str_c("blk.4.attn_v.weight"));
     assert_int_equal((size_t)(t->data - g.file.ptr), 1028192); /* gguf_dump_ggml.txt */
     assert_int_equal(t->size, 8192);
     hone_gguf_release(&g);
 
-    assert_ok(hone_gguf_open(&g, shared_path("assets/models/format-fixtures/weight-inspect/empty.gguf")));
+    assert_ok(
+        hone_gguf_open(&g, shared_path("assets/models/format-fixtures/weight-inspect/empty.gguf")));
     assert_int_equal(g.n, 0);
     hone_gguf_release(&g);
     path = shared_path("assets/models/format-fixtures/weight-inspect/tiny.gguf");
-    assert_fails(hone_gguf_open(&g, path), HONE_E_RANGE, "\"test.weight.0\": 32768 bytes at offset 0 end past the file");
+    assert_fails(hone_gguf_open(&g, path), HONE_E_RANGE,
+                 "\"test.weight.0\": 32768 bytes at offset 0 end past the file");
 }
 
 int main(void)

@@ -28,8 +28,9 @@ static void text_file(const char *dir, const char *name, const char *text)
 static void weights_file(const char *dir, const char *name, const char *matrix, const char *vector)
 {
     char *path = hone_path_join(dir, name);
-    hone_safetensors_entry e[2] = {{.name = matrix, .type = HONE_FT_F32, .n_dims = 2, .dims = {2, 2}, .tag = 0},
-                                   {.name = vector, .type = HONE_FT_F32, .n_dims = 1, .dims = {3}, .tag = 1}};
+    hone_safetensors_entry e[2] = {
+        {.name = matrix, .type = HONE_FT_F32, .n_dims = 2, .dims = {2, 2}, .tag = 0},
+        {.name = vector, .type = HONE_FT_F32, .n_dims = 1, .dims = {3}, .tag = 1}};
     static const float values[2][4] = {{1, 2, 3, 4}, {5, 6, 7}};
     hone_safetensors_writer w;
     assert_ok(hone_safetensors_create(&w, path, e, 2, NULL, 0));
@@ -49,9 +50,10 @@ static void test_hugging_face_folder(void **state)
     float out[4];
     text_file(dir, "config.json", "{\"model_type\":\"llama\",\"eos_token_id\":[2,5,2]}");
     text_file(dir, "tokenizer.json", "{\"model\":{}}");
-    text_file(dir, "tokenizer_config.json",
-              "{\"bos_token\":{\"content\":\"<s>\"},\"eos_token\":\"</s>\",\"chat_template\":"
-              "[{\"name\":\"rag\",\"template\":\"no\"},{\"name\":\"default\",\"template\":\"yes\"}]}");
+    text_file(
+        dir, "tokenizer_config.json",
+        "{\"bos_token\":{\"content\":\"<s>\"},\"eos_token\":\"</s>\",\"chat_template\":"
+        "[{\"name\":\"rag\",\"template\":\"no\"},{\"name\":\"default\",\"template\":\"yes\"}]}");
     weights_file(dir, "model.safetensors", "m", "v");
     assert_ok(hone_weights_open(dir, 0, &w));
     assert_string_equal(hone_weights_format(w), "hf");
@@ -63,7 +65,8 @@ static void test_hugging_face_folder(void **state)
     assert_int_equal(hone_value_get(t, "config")->type, HONE_MAP);
     hone_weights_chat chat;
     hone_weights_get_chat(w, &chat);
-    assert_true(hone_str_eq(chat.source, "yes") && hone_str_eq(chat.bos, "<s>") && hone_str_eq(chat.eos, "</s>"));
+    assert_true(hone_str_eq(chat.source, "yes") && hone_str_eq(chat.bos, "<s>") &&
+                hone_str_eq(chat.eos, "</s>"));
     int32_t ids[1];
     assert_int_equal(hone_weights_stop_ids(w, ids, 1), 2); /* each once, all counted */
     assert_int_equal(ids[0], 2);
@@ -118,7 +121,8 @@ static void test_shards_are_one_model(void **state)
     assert_int_equal(hone_weights_find(w, "d")->shard, 1);
     hone_weights_close(w);
     INDEX("\"a\":\"" ONE "\",\"b\":\"" ONE "\",\"c\":\"" TWO "\"");
-    assert_fails(hone_weights_open(dir, 0, &w), HONE_E_PARSE, "\"d\" of " TWO " is not in the weight_map");
+    assert_fails(hone_weights_open(dir, 0, &w), HONE_E_PARSE,
+                 "\"d\" of " TWO " is not in the weight_map");
     INDEX("\"a\":\"" ONE "\",\"b\":\"" ONE "\",\"x\":\"" ONE "\"");
     assert_fails(hone_weights_open(dir, 0, &w), HONE_E_NOT_FOUND, "\"x\" is not in " ONE);
     INDEX("\"a\":\"../hf/model.safetensors\"");
@@ -167,7 +171,8 @@ static void test_gguf_alone_in_a_folder_and_split(void **state)
     hone_weights *w;
     hone_tensor_reader r;
     const char *dir = folder("gguf");
-    assert_fails(hone_weights_open(dir, 0, &w), HONE_E_NOT_FOUND, "neither config.json nor a .gguf file");
+    assert_fails(hone_weights_open(dir, 0, &w), HONE_E_NOT_FOUND,
+                 "neither config.json nor a .gguf file");
     gguf_file(dir, "one.gguf", "t", 0);
     assert_ok(hone_weights_open(dir, 0, &w));
     assert_string_equal(hone_weights_format(w), "gguf");
@@ -210,7 +215,8 @@ static void test_names_stand_for_folders(void **state)
     const char *dir = folder("parts");
     text_file(dir, "model.safetensors", "");
     char *part = hone_path_join(dir, "model.safetensors");
-    assert_fails(hone_weights_open(part, 0, &w), HONE_E_INVALID, "one file of a Hugging Face model");
+    assert_fails(hone_weights_open(part, 0, &w), HONE_E_INVALID,
+                 "one file of a Hugging Face model");
     assert_non_null(strstr(hone_error_get()->hint, dir));
     hone_free(part);
 }
@@ -221,14 +227,16 @@ static void test_broken_folders_are_refused(void **state)
     hone_weights *w;
     const char *dir = folder("broken");
     text_file(dir, "config.json", "{}");
-    assert_fails(hone_weights_open(dir, 0, &w), HONE_E_NOT_FOUND, "neither model.safetensors nor its index");
+    assert_fails(hone_weights_open(dir, 0, &w), HONE_E_NOT_FOUND,
+                 "neither model.safetensors nor its index");
     text_file(dir, "config.json", "[]");
     assert_fails(hone_weights_open(dir, 0, &w), HONE_E_PARSE, "config.json: no JSON object");
     text_file(dir, "config.json", "{\"a\":");
     assert_fails(hone_weights_open(dir, 0, &w), HONE_E_PARSE, "config.json");
     text_file(dir, "config.json", "{}");
     text_file(dir, "tokenizer.json", "nonsense");
-    assert_fails(hone_weights_open(dir, HONE_WEIGHTS_NO_TENSORS, &w), HONE_E_PARSE, "tokenizer.json");
+    assert_fails(hone_weights_open(dir, HONE_WEIGHTS_NO_TENSORS, &w), HONE_E_PARSE,
+                 "tokenizer.json");
 }
 
 static hone_status open_and_close(const char *dir)

@@ -46,9 +46,11 @@ static void test_valid_file_gives_its_tensors(void **state)
     (void)state;
     hone_safetensors st;
     void *copy;
-    hone_buf b = make("{\"__metadata__\":{\"format\":\"pt\"},\"b\":{\"dtype\":\"U8\",\"shape\":[2,3],"
-                      "\"data_offsets\":[4,10]},\"a\":{\"dtype\":\"F32\",\"shape\":[],\"data_offsets\":[0,4]},"
-                      "\"empty\":{\"dtype\":\"F16\",\"shape\":[0,4],\"data_offsets\":[4,4]}}", 10);
+    hone_buf b = make(
+        "{\"__metadata__\":{\"format\":\"pt\"},\"b\":{\"dtype\":\"U8\",\"shape\":[2,3],"
+        "\"data_offsets\":[4,10]},\"a\":{\"dtype\":\"F32\",\"shape\":[],\"data_offsets\":[0,4]},"
+        "\"empty\":{\"dtype\":\"F16\",\"shape\":[0,4],\"data_offsets\":[4,4]}}",
+        10);
     assert_ok(parse_copy(b.ptr, b.len, &st, &copy));
     assert_int_equal(st.n, 3);
     const hone_file_tensor *t = hone_safetensors_find(&st, hone_str_c("b"));
@@ -99,7 +101,8 @@ static void test_header_length_is_not_believed(void **state)
 static void test_hostile_headers_are_refused(void **state)
 {
     (void)state;
-#define T(dtype, shape, offsets) "{\"a\":{\"dtype\":\"" dtype "\",\"shape\":" shape ",\"data_offsets\":" offsets "}}"
+#define T(dtype, shape, offsets)                                                                   \
+    "{\"a\":{\"dtype\":\"" dtype "\",\"shape\":" shape ",\"data_offsets\":" offsets "}}"
     refused(T("F32", "[2]", "[0,8]"), 7, HONE_E_RANGE, "\"a\": it ends at byte 8");
     refused(T("F32", "[2]", "[0,8]"), 9, HONE_E_RANGE, "1 bytes behind");
     refused(T("F32", "[2]", "[4,12]"), 12, HONE_E_RANGE, "hole");
@@ -118,12 +121,15 @@ static void test_hostile_headers_are_refused(void **state)
     refused("{\"a\":{\"shape\":[2],\"data_offsets\":[0,8]}}", 8, HONE_E_PARSE, "no dtype");
     refused("{\"a\":[]}", 0, HONE_E_PARSE, "no object");
     refused("{\"a\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]},"
-            "\"a\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[1,2]}}", 2, HONE_E_PARSE, "");
+            "\"a\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[1,2]}}",
+            2, HONE_E_PARSE, "");
     refused("{\"a\":{\"dtype\":\"U8\",\"shape\":[2],\"data_offsets\":[0,2]},"
-            "\"b\":{\"dtype\":\"U8\",\"shape\":[2],\"data_offsets\":[1,3]}}", 3, HONE_E_RANGE, "inside the one");
+            "\"b\":{\"dtype\":\"U8\",\"shape\":[2],\"data_offsets\":[1,3]}}",
+            3, HONE_E_RANGE, "inside the one");
     refused("{\"__metadata__\":[]}", 0, HONE_E_PARSE, "__metadata__");
     refused("{\"__metadata__\":{\"a\":1}}", 0, HONE_E_PARSE, "__metadata__");
-    refused("{\"\":{\"dtype\":\"U8\",\"shape\":[0],\"data_offsets\":[0,0]}}", 0, HONE_E_PARSE, "malformed name");
+    refused("{\"\":{\"dtype\":\"U8\",\"shape\":[0],\"data_offsets\":[0,0]}}", 0, HONE_E_PARSE,
+            "malformed name");
     refused("[1]", 0, HONE_E_PARSE, "begin with");
     refused("{\"a\":", 0, HONE_E_PARSE, "");
 #undef T
@@ -152,9 +158,12 @@ static void test_deep_header_is_an_error_and_no_crash(void **state)
 static void fill(hone_safetensors_entry e[3])
 {
     memset(e, 0, 3 * sizeof *e);
-    e[0] = (hone_safetensors_entry){.name = "z.weight", .type = HONE_FT_BF16, .n_dims = 2, .dims = {2, 3}, .tag = 0};
-    e[1] = (hone_safetensors_entry){.name = "a.bias", .type = HONE_FT_BF16, .n_dims = 1, .dims = {3}, .tag = 1};
-    e[2] = (hone_safetensors_entry){.name = "m.scale", .type = HONE_FT_F32, .n_dims = 1, .dims = {1}, .tag = 2};
+    e[0] = (hone_safetensors_entry){
+        .name = "z.weight", .type = HONE_FT_BF16, .n_dims = 2, .dims = {2, 3}, .tag = 0};
+    e[1] = (hone_safetensors_entry){
+        .name = "a.bias", .type = HONE_FT_BF16, .n_dims = 1, .dims = {3}, .tag = 1};
+    e[2] = (hone_safetensors_entry){
+        .name = "m.scale", .type = HONE_FT_F32, .n_dims = 1, .dims = {1}, .tag = 2};
 }
 
 static const float written[3][6] = {{1, 2, 3, 4, 5, 6}, {-1, 0.5f, 256}, {3.25f}};
@@ -213,7 +222,8 @@ static void test_planned_size_is_the_size(void **state)
     assert_ok(hone_safetensors_plan(e, 3, &planned));
     assert_ok(hone_safetensors_create(&w, path, e, 3, NULL, 0));
     for (size_t i = 0; i < 3; i++)
-        assert_ok(hone_safetensors_add(&w, written[e[i].tag], e[i].size / hone_file_type_get(e[i].type)->bytes));
+        assert_ok(hone_safetensors_add(&w, written[e[i].tag],
+                                       e[i].size / hone_file_type_get(e[i].type)->bytes));
     assert_ok(hone_safetensors_close(&w));
     assert_ok(hone_file_size(path, &size));
     assert_int_equal(size, planned);
@@ -304,10 +314,12 @@ static void test_files_of_others(void **state)
     hone_file_tensor_read(t, 0, 1, &count);
     assert_true(count >= 0 && count == (float)(int)count);
     hone_safetensors_release(&st);
-    assert_ok(hone_safetensors_open(&st, shared_path("assets/models/format-fixtures/burn_multi_layer.safetensors")));
+    assert_ok(hone_safetensors_open(
+        &st, shared_path("assets/models/format-fixtures/burn_multi_layer.safetensors")));
     assert_int_equal(st.n, 9);
     hone_safetensors_release(&st);
-    assert_ok(hone_safetensors_open(&st, shared_path("assets/models/format-fixtures/hf2q-tiny_model/model.safetensors")));
+    assert_ok(hone_safetensors_open(
+        &st, shared_path("assets/models/format-fixtures/hf2q-tiny_model/model.safetensors")));
     assert_int_equal(st.n, 5);
     hone_safetensors_release(&st);
     /* five stray bytes at its end: the reference implementation refuses it too */

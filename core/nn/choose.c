@@ -1,0 +1,61 @@
+/* choose.c - one instance of each model component is asked; those that lose are dropped.
+ *
+ * A component that cannot be loaded is an error only when no other knows the configuration: a broken
+ * plugin on the search path must not keep the others from working. */
+#include "nn/choose.h"
+#include "base/log.h"
+
+enum { COMPONENTS_MAX = 64 };
+
+static hone_status make(hone_registry *r, const hone_component_info *info, hone_instance **inst,
+                        hone_model_choice *choice)
+{
+    hone_ref ref;
+    HONE_TRY(hone_instance_create_info(r, info, NULL, inst));
+    hone_status s = hone_instance_ref(*inst, HONE_IFACE_MODEL, &ref);
+    if (s < 0) {
+        hone_instance_unref(*inst);
+        return s;
+    }
+    *choice = (hone_model_choice){ref.vt, ref.self, hone_instance_id(*inst)};
+    return HONE_OK;
+}
+
+hone_status hone_model_choose(hone_registry *registry, const char *format, const hone_value *config,
+                              const char *place, uint32_t flags, hone_instance **inst,
+                              hone_model **out)
+{
+    hone_instance *made[COMPONENTS_MAX];
+    hone_model_choice choices[COMPONENTS_MAX];
+    const hone_component_info *info;
+    hone_error broken = {0};
+    size_t n = 0;
+    hone_model *model = NULL;
+    hone_status s;
+    for (size_t i = 0;
+         n < COMPONENTS_MAX && (info = hone_registry_component(registry, HONE_KIND_MODEL, i));
+         i++) {
+        if (make(registry, info, &made[n], &choices[n]) >= 0) {
+            n++;
+        } else {
+            broken = *hone_error_get();
+            hone_log(HONE_LOG_WARN, info->c.id, "%s", broken.what);
+        }
+    }
+    if (n == 0 && broken.code < 0)
+        return hone_error_set(&broken);
+    if (n == 0) {
+        hone_fail(HONE_E_NOT_FOUND, "%s: no model plugin was found", place);
+        return hone_fail_hint("hone plugin list shows where hone looked");
+    }
+    s = hone_model_create(choices, n, format, config, place, flags, &model);
+    for (size_t i = 0; i < n; i++) {
+        if (s >= 0 && choices[i].self == model->self && choices[i].vt == model->vt)
+            *inst = made[i];
+        else
+            hone_instance_unref(made[i]);
+    }
+    if (s >= 0)
+        *out = model;
+    return s;
+}
