@@ -61,8 +61,8 @@ int64_t hone_forest_targets(hone_forest *f, int32_t segment, int64_t first, int6
 /* Asks for the logits of a row; rows must be asked for in increasing order. */
 hone_status hone_forest_logits(hone_forest *f, int64_t row);
 
-/* Sorts, numbers pages, fills the batch. NULL on failure (empty forest, no memory). Valid until the next
- * change; adding more afterwards starts a new build. */
+/* Sorts, numbers pages, fills the batch. NULL on failure (empty forest, no memory). Valid until clear;
+ * adding anything to a built forest is E_STATE. */
 const hone_batch *hone_forest_build(hone_forest *f);
 /* Splits a built forest at tree boundaries into parts of at most `max_tokens` tokens (one tree that is
  * larger is a part of its own; 0 = everything in one part). Returns the number of parts or < 0. */

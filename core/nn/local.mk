@@ -1,5 +1,11 @@
 # core/nn
-libhone_a_SOURCES +=
+libhone_a_SOURCES += \
+	core/nn/adapters.c \
+	core/nn/forest.c \
+	core/nn/load.c \
+	core/nn/model.c \
+	core/nn/params.c \
+	core/nn/state.c
 # files of models
 libhone_a_SOURCES += core/nn/choose.c core/nn/dequant.c core/nn/gguf.c core/nn/hf.c core/nn/hf_tokenizer.c \
 	core/nn/reader.c core/nn/safetensors.c

@@ -10,7 +10,7 @@
  * (out x in), y += (alpha / r) * (x A^T) B^T with A (r x in) random and B (out x r) zero, so that a new
  * adapter changes nothing. Several named ones may stand on one base; a forward runs with a set of them
  * (a mask), so policy (on) and reference (off) share one base. A and B are parameters like others
- * (names as PEFT writes them), in a region of the adapter.
+ * (named as PEFT does: base_model.model.<module>.lora_A.<adapter>.weight), in a region of the adapter.
  *
  * Values leave and enter as rows, never as panels: files, checksums of single tensors and tests see
  * row-major data. (compute.md 3, 4) */
@@ -20,7 +20,7 @@
 
 typedef struct hone_params hone_params;
 
-#define HONE_ADAPTERS_MAX 32
+#define HONE_ADAPTERS_MAX 31
 
 /* What one parameter is; borrowed, valid while the store lives (the pointers to data and gradient move
  * only at seal, add_adapter, drop_adapter and set_trainable). */
@@ -73,9 +73,10 @@ hone_status hone_params_need_grads(hone_params *p, size_t *length);
 float *hone_params_grads(const hone_params *p); /* the flat array; NULL when there is none */
 void hone_params_drop_grads(hone_params *p);
 void hone_params_zero_grads(hone_params *p);
-/* Sum of squares of all gradients in double: per parameter in row-major order of panels, parameters in
- * index order; same bits whatever the threads. */
+/* Sum of squares of all gradients in double, by chunks of the flat array in a fixed order: same bits
+ * whatever the threads. Not a number or infinite when a gradient is. */
 double hone_params_grad_sq(const hone_params *p);
+double hone_params_grad_sq_on(const hone_params *p, const hone_exec *exec); /* the same on its threads */
 /* Trainable floats: what hone_params_need_grads gives, also when no region is mapped. */
 size_t hone_params_flat_length(const hone_params *p);
 /* this = this + t * (other - this), parameter by parameter (EMA). Stores must be of one shape. */
@@ -96,7 +97,7 @@ void hone_params_init_values(hone_params *p, uint64_t seed);
 /* ---- adapters ------------------------------------------------------------------------------------------- */
 enum {
     HONE_LORA_INIT_UNIFORM = 0, /* A ~ U(-1/sqrt(in), 1/sqrt(in)): PEFT's kaiming_uniform(a = sqrt 5) */
-    HONE_LORA_INIT_NORMAL = 1   /* A ~ N(0, 1/r): PEFT's "gaussian" has std 1/r */
+    HONE_LORA_INIT_NORMAL = 1   /* A ~ N(0, std 1/r): PEFT's "gaussian" */
 };
 typedef struct hone_adapter_spec {
     const char *name;           /* "default" when NULL */
@@ -107,7 +108,7 @@ typedef struct hone_adapter_spec {
     uint32_t reserved;
     uint64_t seed;
 } hone_adapter_spec;
-/* Returns the adapter's number (0..31) or a status < 0: E_EXISTS, E_NOT_FOUND when a role matches no
+/* Returns the adapter's number (0..30) or a status < 0: E_EXISTS, E_NOT_FOUND when a role matches no
  * matrix, E_LIMIT. The new one is trainable and active; the base stays as it is (freeze it yourself). */
 int32_t hone_params_add_adapter(hone_params *p, const hone_adapter_spec *spec);
 hone_status hone_params_drop_adapter(hone_params *p, int32_t adapter);

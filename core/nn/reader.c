@@ -412,6 +412,24 @@ static hone_str metadata_token(const hone_value *m, const char *key)
     return (hone_str){NULL, 0};
 }
 
+/* GGUF says that the head is the embedding by having no output projection: a model component, which sees
+ * metadata only, is told by the key "hone.tied_head". */
+static hone_status note_tied_head(hone_weights *w)
+{
+    size_t n = w->config.u.map.n;
+    hone_pair *pairs = hone_arena_calloc(&w->gg[0].arena, n + 1, sizeof *pairs);
+    if (!pairs)
+        return HONE_E_NOMEM;
+    if (n)
+        memcpy(pairs, w->config.u.map.pairs, n * sizeof *pairs);
+    pairs[n].key = hone_str_c("hone.tied_head");
+    pairs[n].value.type = HONE_BOOL;
+    pairs[n].value.u.boolean = hone_weights_find(w, "output.weight") == NULL;
+    w->config.u.map.pairs = pairs;
+    w->config.u.map.n = n + 1;
+    return HONE_OK;
+}
+
 static hone_status open_gguf(hone_weights *w, const char *path)
 {
     unsigned number = 1, count = 1;
@@ -451,6 +469,7 @@ static hone_status open_gguf(hone_weights *w, const char *path)
         }
     }
     w->config = w->gg[0].metadata;
+    HONE_TRY_GOTO(note_tied_head(w), out);
     w->chat.source = metadata_text(&w->config, "tokenizer.chat_template");
     w->chat.bos = metadata_token(&w->config, "tokenizer.ggml.bos_token_id");
     w->chat.eos = metadata_token(&w->config, "tokenizer.ggml.eos_token_id");

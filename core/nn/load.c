@@ -1,0 +1,259 @@
+/* load.c - fills a model's parameters from a file's tensors, in parallel.
+ *
+ * First every parameter is matched to a tensor and every tensor to a parameter; whatever is missing, left
+ * over or of another shape is reported in one error, before a value is read. Then blocks of rows are
+ * read, dequantised and packed into panels by all threads. Names: Hugging Face's or GGUF's as the
+ * reader says; a Hugging Face file saved from the bare model lacks the prefix "model.". GGUF files of
+ * the llama family hold the rows of q and k in the order of interleaved rope; they are put back here. */
+#include "nn/model.h"
+
+#include "base/alloc.h"
+#include "base/buf.h"
+#include "base/map.h"
+
+#include <pthread.h>
+#include <string.h>
+
+enum { BLOCK_ROWS = 128, SHOWN = 5 };
+
+struct job {
+    hone_model *m;
+    const hone_tensor_reader *r;
+    hone_tensor_entry *entries; /* by parameter */
+    uint8_t *found;
+    int64_t *first_task; /* by parameter, n + 1 */
+    hone_status failed;
+    hone_error error;
+    pthread_mutex_t lock;
+};
+
+int64_t hone_model_gguf_row(int64_t row, int64_t rows, uint32_t heads)
+{
+    int64_t dim, half, in;
+    if (heads == 0 || rows % (int64_t)heads)
+        return row;
+    dim = rows / (int64_t)heads;
+    if (dim % 2)
+        return row;
+    half = dim / 2;
+    in = row % dim;
+    return row - in + in % 2 * half + in / 2;
+}
+
+/* ---- matching ------------------------------------------------------------------------------------------- */
+struct report {
+    hone_buf missing, extra, shape;
+    size_t n_missing, n_extra, n_shape;
+};
+
+static void note(hone_buf *b, size_t *n, const char *name)
+{
+    if ((*n)++ < SHOWN)
+        hone_buf_addf(b, "%s%s", b->len ? ", " : "", name);
+}
+
+static int32_t find_tensor(const hone_tensor_reader *r, const hone_param_item *it, hone_tensor_entry *e,
+                           const char **name)
+{
+    int32_t got;
+    *name = r->gguf ? it->gguf_name : it->name;
+    if (!*name)
+        return 0;
+    got = r->find(r->ctx, *name, e);
+    if (got == 0 && !r->gguf && strncmp(*name, "model.", 6) == 0) {
+        *name += 6;
+        got = r->find(r->ctx, *name, e);
+    }
+    return got;
+}
+
+static hone_status match_params(struct job *j, hone_map *used, struct report *rep)
+{
+    const hone_params *p = j->m->params;
+    for (hone_param i = 0; i < hone_params_count(p); i++) {
+        const hone_param_item *it = hone_params_item(p, i);
+        hone_tensor_entry *e = &j->entries[i];
+        const char *name;
+        int32_t got;
+        int fits;
+        if (!it || it->adapter >= 0)
+            continue;
+        got = find_tensor(j->r, it, e, &name);
+        HONE_TRY(got);
+        if (!got) {
+            if (!(it->flags & HONE_PARAM_OPTIONAL))
+                note(&rep->missing, &rep->n_missing, name ? name : it->name);
+            continue;
+        }
+        HONE_TRY(hone_map_put(used, name, strlen(name), j, NULL));
+        fits = it->is_vector ? e->rows == it->cols && e->cols == 0 : e->rows == it->rows && e->cols == it->cols;
+        if (!fits && rep->n_shape++ < SHOWN)
+            hone_buf_addf(&rep->shape, "%s%s is %lldx%lld, not %lldx%lld", rep->shape.len ? ", " : "", name,
+                          (long long)e->rows, (long long)(e->cols ? e->cols : 1),
+                          (long long)(it->is_vector ? it->cols : it->rows),
+                          (long long)(it->is_vector ? 1 : it->cols));
+        j->found[i] = (uint8_t)fits;
+    }
+    return HONE_OK;
+}
+
+static int ends_with(const char *z, const char *tail)
+{
+    size_t n = strlen(z), k = strlen(tail);
+    return n >= k && strcmp(z + n - k, tail) == 0;
+}
+
+/* Tensors that change nothing: the copy of a tied head, tables that rope computes itself. */
+static int is_ignored(const struct job *j, const char *name)
+{
+    int tied = j->m->info.head == j->m->info.embed;
+    if (tied && (strcmp(name, "lm_head.weight") == 0 || strcmp(name, "output.weight") == 0))
+        return 1;
+    return ends_with(name, "rotary_emb.inv_freq") || ends_with(name, ".attn_rot_embd");
+}
+
+static hone_status report(const struct report *rep, const char *place)
+{
+    hone_buf text;
+    if (!rep->n_missing && !rep->n_extra && !rep->n_shape)
+        return HONE_OK;
+    hone_buf_init(&text, 4096);
+    if (rep->n_missing)
+        hone_buf_addf(&text, "%zu missing (%s%s)", rep->n_missing, rep->missing.ptr,
+                      rep->n_missing > SHOWN ? ", ..." : "");
+    if (rep->n_shape)
+        hone_buf_addf(&text, "%s%zu of another shape (%s%s)", text.len ? "; " : "", rep->n_shape,
+                      rep->shape.ptr, rep->n_shape > SHOWN ? ", ..." : "");
+    if (rep->n_extra)
+        hone_buf_addf(&text, "%s%zu that the model does not have (%s%s)", text.len ? "; " : "", rep->n_extra,
+                      rep->extra.ptr, rep->n_extra > SHOWN ? ", ..." : "");
+    hone_fail(HONE_E_SHAPE, "%s: its tensors do not fit the configuration: %s", place, text.ptr);
+    hone_buf_release(&text);
+    return HONE_E_SHAPE;
+}
+
+static hone_status match(struct job *j)
+{
+    struct report rep;
+    hone_map used;
+    hone_status s;
+    memset(&rep, 0, sizeof rep);
+    hone_buf_init(&rep.missing, 2048);
+    hone_buf_init(&rep.extra, 2048);
+    hone_buf_init(&rep.shape, 2048);
+    hone_map_init(&used);
+    s = match_params(j, &used, &rep);
+    for (size_t i = 0; s >= 0 && i < j->r->n_tensors; i++) {
+        const char *name = j->r->name(j->r->ctx, i);
+        if (name && !hone_map_has(&used, name, strlen(name)) && !is_ignored(j, name))
+            note(&rep.extra, &rep.n_extra, name);
+    }
+    if (s >= 0)
+        s = report(&rep, j->r->place);
+    hone_map_release(&used);
+    hone_buf_release(&rep.missing);
+    hone_buf_release(&rep.extra);
+    hone_buf_release(&rep.shape);
+    return s;
+}
+
+/* ---- reading -------------------------------------------------------------------------------------------- */
+static hone_status load_block(const struct job *j, hone_param i, int64_t first, int64_t n)
+{
+    const hone_params *p = j->m->params;
+    const hone_param_item *it = hone_params_item(p, i);
+    int permuted = j->r->gguf && it->gguf_permute_heads && !it->is_vector;
+    float *rows = hone_reallocarray(NULL, (size_t)n * (size_t)it->cols, sizeof *rows);
+    hone_status s;
+    if (!rows)
+        return HONE_E_NOMEM;
+    s = j->r->read(j->r->ctx, &j->entries[i], first, n, rows);
+    if (s >= 0 && !permuted)
+        hone_params_pack(it, it->data, first, n, rows);
+    for (int64_t r = 0; s >= 0 && permuted && r < n; r++)
+        hone_params_pack(it, it->data, hone_model_gguf_row(first + r, it->rows, it->gguf_permute_heads), 1,
+                         rows + r * it->cols);
+    hone_free(rows);
+    return s;
+}
+
+/* A vector is one row; a permuted one (biases of q and k) is put in order in place. */
+static hone_status load_vector(const struct job *j, hone_param i)
+{
+    const hone_param_item *it = hone_params_item(j->m->params, i);
+    float *v;
+    HONE_TRY(load_block(j, i, 0, 1));
+    if (!j->r->gguf || !it->gguf_permute_heads)
+        return HONE_OK;
+    v = hone_reallocarray(NULL, (size_t)it->cols, sizeof *v);
+    if (!v)
+        return HONE_E_NOMEM;
+    memcpy(v, it->data, (size_t)it->cols * sizeof *v);
+    for (int64_t k = 0; k < it->cols; k++)
+        it->data[hone_model_gguf_row(k, it->cols, it->gguf_permute_heads)] = v[k];
+    hone_free(v);
+    return HONE_OK;
+}
+
+static void load_task(void *arg, int64_t task, uint32_t thread)
+{
+    struct job *j = arg;
+    hone_param i = 0, n = hone_params_count(j->m->params);
+    const hone_param_item *it;
+    int64_t first, rows;
+    hone_status s;
+    (void)thread;
+    while (i + 1 < n && j->first_task[i + 1] <= task)
+        i++;
+    it = hone_params_item(j->m->params, i);
+    first = (task - j->first_task[i]) * BLOCK_ROWS;
+    rows = it->rows - first < BLOCK_ROWS ? it->rows - first : BLOCK_ROWS;
+    s = it->is_vector ? load_vector(j, i) : load_block(j, i, first, rows);
+    if (s < 0) {
+        pthread_mutex_lock(&j->lock);
+        if (j->failed == HONE_OK) {
+            j->failed = s;
+            j->error = *hone_error_get();
+        }
+        pthread_mutex_unlock(&j->lock);
+    }
+}
+
+hone_status hone_model_load(hone_model *m, const hone_tensor_reader *r, const hone_exec *exec)
+{
+    hone_param n = hone_params_count(m->params);
+    struct job j;
+    int64_t tasks = 0;
+    hone_status s = HONE_E_NOMEM;
+    memset(&j, 0, sizeof j);
+    j.m = m;
+    j.r = r;
+    pthread_mutex_init(&j.lock, NULL);
+    j.entries = hone_calloc((size_t)n, sizeof *j.entries);
+    j.found = hone_calloc((size_t)n, 1);
+    j.first_task = hone_calloc((size_t)n + 1, sizeof *j.first_task);
+    if (!j.entries || !j.found || !j.first_task)
+        goto done;
+    HONE_TRY_GOTO(match(&j), done);
+    for (hone_param i = 0; i < n; i++) {
+        const hone_param_item *it = hone_params_item(m->params, i);
+        j.first_task[i] = tasks;
+        if (j.found[i])
+            tasks += (it->rows + BLOCK_ROWS - 1) / BLOCK_ROWS;
+    }
+    j.first_task[n] = tasks;
+    if (exec && tasks > 1)
+        exec->parallel(exec, tasks, load_task, &j);
+    else
+        for (int64_t k = 0; k < tasks; k++)
+            load_task(&j, k, 0);
+    s = j.failed < 0 ? hone_error_set(&j.error) : HONE_OK;
+    if (s < 0)
+        hone_fail_at("%s", r->place);
+done:
+    pthread_mutex_destroy(&j.lock);
+    hone_free(j.entries);
+    hone_free(j.found);
+    hone_free(j.first_task);
+    return s;
+}

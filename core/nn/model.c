@@ -1,0 +1,353 @@
+/* model.c - models from configurations: choosing the component, declaring, recording the forward.
+ *
+ * The component's declare names parameters through a table of functions; what it says is checked here
+ * once, so that the rest may rely on it: embedding and head exist and have vocabulary x hidden, sizes are
+ * positive. A configuration key that is set and was not understood is refused: it may change what the
+ * model computes. Keys that only describe (who made it, how it was saved) are listed below. */
+#include "nn/model.h"
+
+#include "base/alloc.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "base/map.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* Keys of a Hugging Face config.json that say nothing about the computation of one forward. */
+static const char *const describing[] = {
+    "architectures",     "model_type",      "transformers_version",      "torch_dtype",
+    "dtype",             "use_cache",       "bos_token_id",              "eos_token_id",
+    "pad_token_id",      "unk_token_id",    "sep_token_id",              "initializer_range",
+    "name_or_path",      "auto_map",        "pretraining_tp",            "transformers.js_config",
+    "max_window_layers", "id2label",        "label2id",                  "output_attentions",
+    "chunk_size_feed_forward", "output_hidden_states", "return_dict",    "problem_type",
+    "task_specific_params", "tokenizer_class", "language_model_only",    "unsloth_version",
+    "quantization_config_source", "hone", NULL};
+
+struct declaring {
+    hone_params *params;
+    hone_model_info info;
+    int n_info;
+    hone_status failed;
+    hone_map used;
+};
+
+/* ---- what a component sees while it declares ------------------------------------------------------------ */
+static hone_param store_param(const hone_store_v1 *store, const hone_param_spec *spec)
+{
+    struct declaring *d = store->ctx;
+    hone_param p = hone_params_declare(d->params, spec);
+    if (p < 0 && d->failed == HONE_OK)
+        d->failed = p;
+    return p < 0 ? HONE_NONE : p;
+}
+
+static void store_info(const hone_store_v1 *store, const hone_model_info *info)
+{
+    struct declaring *d = store->ctx;
+    memset(&d->info, 0, sizeof d->info);
+    memcpy(&d->info, info, info->struct_size < sizeof d->info ? info->struct_size : sizeof d->info);
+    d->info.struct_size = sizeof d->info;
+    if (d->info.logit_scale == 0.0f)
+        d->info.logit_scale = 1.0f;
+    d->n_info++;
+}
+
+static hone_status store_fail(const hone_store_v1 *store, hone_status s, hone_str text)
+{
+    struct declaring *d = store->ctx;
+    if (s >= 0)
+        s = HONE_E_FAIL;
+    hone_fail(s, "%.*s", (int)(text.len < 400 ? text.len : 400), text.ptr ? text.ptr : "");
+    if (d->failed == HONE_OK)
+        d->failed = s;
+    return s;
+}
+
+static void store_used_key(const hone_store_v1 *store, const char *key)
+{
+    struct declaring *d = store->ctx;
+    if (hone_map_put(&d->used, key, strlen(key), d, NULL) < 0 && d->failed == HONE_OK)
+        d->failed = HONE_E_NOMEM;
+}
+
+/* ---- keys that were not understood ---------------------------------------------------------------------- */
+static int says_nothing(const hone_value *v)
+{
+    switch (v->type) {
+    case HONE_NULL:
+        return 1;
+    case HONE_BOOL:
+        return !v->u.boolean;
+    case HONE_I64:
+        return v->u.i64 == 0;
+    case HONE_F64:
+        return !(v->u.f64 > 0.0 || v->u.f64 < 0.0);
+    case HONE_STRING:
+    case HONE_BYTES:
+        return v->u.str.len == 0;
+    case HONE_LIST:
+        return v->u.list.n == 0;
+    case HONE_MAP:
+        return v->u.map.n == 0;
+    default:
+        return 0;
+    }
+}
+
+static int describes(hone_str key)
+{
+    if (key.len && key.ptr[0] == '_')
+        return 1;
+    for (size_t i = 0; describing[i]; i++)
+        if (hone_str_eq(key, describing[i]))
+            return 1;
+    return 0;
+}
+
+/* Does the component use keys below this one ("rope_scaling.factor")? */
+static int used_below(const hone_map *used, const char *key, size_t len)
+{
+    for (size_t i = 0; i < used->n; i++)
+        if (used->entries[i].key && used->entries[i].key_len > len + 1 &&
+            memcmp(used->entries[i].key, key, len) == 0 && used->entries[i].key[len] == '.')
+            return 1;
+    return 0;
+}
+
+static hone_status unknown_key(const char *key, const char *place, const char *id, uint32_t flags)
+{
+    if (flags & HONE_MODEL_ALLOW_UNKNOWN) {
+        hone_log(HONE_LOG_WARN, id, "%s: \"%s\" is set and ignored", place, key);
+        return HONE_OK;
+    }
+    hone_fail(HONE_E_UNSUPPORTED, "%s: \"%s\" is set, and %s does not know what it means", place, key, id);
+    return hone_fail_hint("the model may compute something else with it; if not, remove the key or allow "
+                          "unknown keys");
+}
+
+static hone_status check_keys(const hone_value *map, const char *prefix, const struct declaring *d, const char *place,
+                              const char *id, uint32_t flags)
+{
+    for (size_t i = 0; i < map->u.map.n; i++) {
+        const hone_pair *p = &map->u.map.pairs[i];
+        char key[160];
+        int n = snprintf(key, sizeof key, "%s%.*s", prefix, (int)(p->key.len < 128 ? p->key.len : 128),
+                         p->key.ptr);
+        if (n < 0 || (size_t)n >= sizeof key || says_nothing(&p->value) ||
+            (!*prefix && describes(p->key)))
+            continue;
+        if (p->value.type == HONE_MAP && used_below(&d->used, key, strlen(key))) {
+            char below[164];
+            snprintf(below, sizeof below, "%s.", key);
+            HONE_TRY(check_keys(&p->value, below, d, place, id, flags));
+        } else if (!hone_map_has(&d->used, key, strlen(key))) {
+            HONE_TRY(unknown_key(key, place, id, flags));
+        }
+    }
+    return HONE_OK;
+}
+
+/* GGUF metadata: only keys of the architecture ("llama.rope.freq_base") say how the model computes. */
+static hone_status check_gguf_keys(const hone_value *map, const char *arch, const struct declaring *d,
+                                   const char *place, const char *id, uint32_t flags)
+{
+    size_t n = strlen(arch);
+    for (size_t i = 0; i < map->u.map.n; i++) {
+        const hone_pair *p = &map->u.map.pairs[i];
+        char key[160];
+        if (p->key.len <= n + 1 || p->key.len >= sizeof key || memcmp(p->key.ptr, arch, n) != 0 ||
+            p->key.ptr[n] != '.' || says_nothing(&p->value))
+            continue;
+        memcpy(key, p->key.ptr, p->key.len);
+        key[p->key.len] = 0;
+        if (!hone_map_has(&d->used, key, p->key.len))
+            HONE_TRY(unknown_key(key, place, id, flags));
+    }
+    return HONE_OK;
+}
+
+/* ---- creating ------------------------------------------------------------------------------------------- */
+static const hone_model_choice *surest(const hone_model_choice *choices, size_t n, hone_str format,
+                                       const hone_value *config)
+{
+    const hone_model_choice *best = NULL;
+    int32_t most = 0;
+    for (size_t i = 0; i < n; i++) {
+        int32_t sure = choices[i].vt->probe ? choices[i].vt->probe(choices[i].self, format, config) : 0;
+        if (sure > most) {
+            most = sure;
+            best = &choices[i];
+        }
+    }
+    return best;
+}
+
+static hone_status nobody(const char *arch, const char *place, const hone_model_choice *choices, size_t n)
+{
+    char ids[256] = "";
+    size_t len = 0;
+    for (size_t i = 0; i < n && len + 64 < sizeof ids; i++)
+        len += (size_t)snprintf(ids + len, sizeof ids - len, "%s%.50s", i ? ", " : "", choices[i].id);
+    hone_fail(HONE_E_UNSUPPORTED, "%s: no model component runs \"%s\"", place, arch);
+    return hone_fail_hint("asked: %s", ids[0] ? ids : "none was found");
+}
+
+static hone_status check_table(const hone_params *p, hone_param i, const hone_model_info *info, const char *what,
+                               const char *id)
+{
+    const hone_param_item *it = hone_params_item(p, i);
+    if (!it || it->is_vector || it->rows != info->vocab_size || it->cols != info->hidden)
+        return hone_fail(HONE_E_MISBEHAVED, "%s: its %s is no parameter of vocabulary x hidden", id, what);
+    return HONE_OK;
+}
+
+static hone_status check_declared(const struct declaring *d, const char *id)
+{
+    const hone_model_info *i = &d->info;
+    if (d->n_info != 1)
+        return hone_fail(HONE_E_MISBEHAVED, "%s: it gave its facts %d times, not once", id, d->n_info);
+    if (i->vocab_size < 1 || i->vocab_size > INT32_MAX || i->hidden < 1 || i->state_floats < 0)
+        return hone_fail(HONE_E_RANGE, "%s: a vocabulary of %lld, hidden size %lld", id,
+                         (long long)i->vocab_size, (long long)i->hidden);
+    HONE_TRY(check_table(d->params, i->embed, i, "embedding", id));
+    return check_table(d->params, i->head, i, "head", id);
+}
+
+hone_status hone_model_create(const hone_model_choice *choices, size_t n, const char *format,
+                              const hone_value *config, const char *place, uint32_t flags, hone_model **out)
+{
+    hone_str fmt = hone_str_c(format), arch = {"", 0};
+    int gguf = strcmp(format, "gguf") == 0;
+    const hone_model_choice *c;
+    struct declaring d;
+    hone_store_v1 store;
+    hone_model *m = NULL;
+    hone_status s;
+    memset(&d, 0, sizeof d);
+    if (!config || config->type != HONE_MAP)
+        return hone_fail(HONE_E_TYPE, "%s: the configuration is not a map", place);
+    HONE_TRY(hone_value_string(config, gguf ? "general.architecture" : "model_type", arch, &arch));
+    hone_map_init(&d.used);
+    m = hone_calloc(1, sizeof *m);
+    s = m ? HONE_OK : HONE_E_NOMEM;
+    HONE_TRY_GOTO(s, fail);
+    snprintf(m->arch, sizeof m->arch, "%.*s", (int)(arch.len < 60 ? arch.len : 60), arch.ptr);
+    c = surest(choices, n, fmt, config);
+    if (!c) {
+        s = nobody(m->arch, place, choices, n);
+        goto fail;
+    }
+    m->vt = c->vt;
+    m->self = c->self;
+    snprintf(m->id, sizeof m->id, "%s", c->id);
+    HONE_TRY_GOTO(hone_params_create(&m->params), fail);
+    d.params = m->params;
+    memset(&store, 0, sizeof store);
+    store.struct_size = sizeof store;
+    store.ctx = &d;
+    store.param = store_param;
+    store.info = store_info;
+    store.fail = store_fail;
+    store.used_key = store_used_key;
+    s = c->vt->declare(c->self, fmt, config, &store);
+    if (d.failed < 0)
+        s = d.failed;
+    if (s >= 0)
+        s = check_declared(&d, m->id);
+    if (s < 0) {
+        hone_fail_at("%s", place);
+        goto fail;
+    }
+    s = gguf ? check_gguf_keys(config, m->arch, &d, place, m->id, flags)
+             : check_keys(config, "", &d, place, m->id, flags);
+    HONE_TRY_GOTO(s, fail);
+    HONE_TRY_GOTO(hone_params_seal(m->params), fail);
+    m->info = d.info;
+    hone_params_tape(m->params, &m->tape_params);
+    hone_map_release(&d.used);
+    *out = m;
+    return HONE_OK;
+fail:
+    hone_map_release(&d.used);
+    hone_model_destroy(m);
+    return s;
+}
+
+void hone_model_destroy(hone_model *m)
+{
+    if (!m)
+        return;
+    hone_params_destroy(m->params);
+    hone_free(m);
+}
+
+hone_status hone_model_copy(const hone_model *from, hone_model **out)
+{
+    hone_model *m = hone_alloc(sizeof *m);
+    hone_status s;
+    if (!m)
+        return HONE_E_NOMEM;
+    *m = *from;
+    m->params = NULL;
+    s = hone_params_copy(from->params, &m->params);
+    if (s < 0) {
+        hone_free(m);
+        return s;
+    }
+    hone_params_tape(m->params, &m->tape_params);
+    *out = m;
+    return HONE_OK;
+}
+
+hone_status hone_model_config_json(const hone_model *m, hone_str *out)
+{
+    if (!HONE_HAS(m->vt, hone_model_v1, config_json))
+        return hone_fail(HONE_E_UNSUPPORTED, "%s: it cannot write its configuration", m->id);
+    *out = m->vt->config_json(m->self);
+    if (!out->ptr)
+        return hone_fail(HONE_E_MISBEHAVED, "%s: it gave no configuration", m->id);
+    return HONE_OK;
+}
+
+/* ---- forward -------------------------------------------------------------------------------------------- */
+hone_status hone_model_begin(hone_model *m, hone_tape *t, uint32_t mode, const hone_batch *batch,
+                             const hone_tape_options *opts)
+{
+    if (mode == HONE_MODE_TRAIN && !(opts && opts->no_param_grads))
+        HONE_TRY(hone_params_need_grads(m->params, NULL));
+    hone_params_tape(m->params, &m->tape_params);
+    return hone_tape_begin(t, &m->tape_params, mode, batch, opts);
+}
+
+hone_tensor hone_model_hidden(hone_model *m, hone_tape *t)
+{
+    const hone_graph_v1 *g = hone_tape_graph();
+    hone_shape shape;
+    hone_tensor h;
+    if (hone_tape_status(t) < 0)
+        return HONE_NONE;
+    h = m->vt->forward(m->self, g, t);
+    g->block(t, -1);
+    if (hone_tape_status(t) < 0)
+        return HONE_NONE;
+    if (h < 0 || hone_tape_shape(t, h, &shape) < 0 || shape.cols != m->info.hidden) {
+        hone_tape_fail(t, hone_fail(HONE_E_MISBEHAVED, "%s: its forward gave no hidden state of %lld columns",
+                                    m->id, (long long)m->info.hidden));
+        return HONE_NONE;
+    }
+    return h;
+}
+
+hone_tensor hone_model_logprob(hone_model *m, hone_tape *t, hone_tensor hidden, float inv_temperature,
+                               hone_tensor *entropy)
+{
+    return hone_tape_logprob(t, hidden, m->info.head, m->info.logit_scale, m->info.logit_softcap,
+                             inv_temperature, entropy);
+}
+
+hone_tensor hone_model_logits(hone_model *m, hone_tape *t, hone_tensor hidden)
+{
+    return hone_tape_logits(t, hidden, m->info.head, m->info.logit_scale, m->info.logit_softcap);
+}

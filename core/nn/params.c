@@ -1,0 +1,586 @@
+/* params.c - storage of parameters and gradients; panels from and to rows.
+ *
+ * An item is placed once and never moves while its region lives. Gradients have the layout of the flat
+ * array: trainable items in index order, each as long as its data, so that `flat` is one offset for
+ * gradient and optimizer state alike. Sums over all gradients go by chunks of the flat array with 16
+ * lanes in a fixed tree, so threads change nothing. */
+#include "nn/params_int.h"
+
+#include "base/alloc.h"
+#include "base/hash.h"
+#include "base/rng.h"
+#include "ops/kernels.h"
+#include "tensor/pool.h"
+
+#include <string.h>
+
+enum { MAX_PARAMS = 1 << 20, VECTOR_PAD = 16, CHUNK = 1 << 16 };
+#define MAX_DIM ((int64_t)1 << 40)
+
+/* ---- life ----------------------------------------------------------------------------------------------- */
+hone_status hone_params_create(hone_params **out)
+{
+    hone_params *p = hone_calloc(1, sizeof *p);
+    if (!p)
+        return HONE_E_NOMEM;
+    hone_arena_init(&p->arena, 0);
+    hone_map_init(&p->names);
+    p->region.name = "parameters";
+    p->grads.name = "gradients";
+    p->flat_dirty = 1;
+    *out = p;
+    return HONE_OK;
+}
+
+void hone_params_destroy(hone_params *p)
+{
+    if (!p)
+        return;
+    for (int32_t k = 0; k < HONE_ADAPTERS_MAX; k++) {
+        hone_free(p->adapters[k].name);
+        hone_free(p->adapters[k].a_of);
+        hone_region_release(&p->adapters[k].region);
+    }
+    hone_region_release(&p->region);
+    hone_region_release(&p->grads);
+    hone_map_release(&p->names);
+    hone_arena_release(&p->arena);
+    hone_free(p->items);
+    hone_free(p);
+}
+
+static hone_status copy_text(hone_params *p, const char *from, const char **to)
+{
+    *to = NULL;
+    if (!from)
+        return HONE_OK;
+    *to = hone_arena_strndup(&p->arena, from, strlen(from));
+    return *to ? HONE_OK : HONE_E_NOMEM;
+}
+
+/* Stored floats of a parameter, or 0 when its shape is impossible. */
+static size_t stored_length(int64_t rows, int64_t cols, int is_vector)
+{
+    size_t r, n;
+    if (rows < 1 || rows > MAX_DIM || cols < 0 || cols > MAX_DIM)
+        return 0;
+    r = (size_t)rows;
+    if (is_vector)
+        return (r + VECTOR_PAD - 1) / VECTOR_PAD * VECTOR_PAD;
+    if (cols < 1 || !hone_mul_size((r + HONE_PANEL - 1) / HONE_PANEL * HONE_PANEL, (size_t)cols, &n) ||
+        n > (size_t)1 << 42)
+        return 0;
+    return n;
+}
+
+static hone_status room(hone_params *p)
+{
+    if (p->n == MAX_PARAMS)
+        return hone_fail(HONE_E_LIMIT, "model: more than %d parameters", (int)MAX_PARAMS);
+    if (p->n == p->cap) {
+        int32_t cap = p->cap ? p->cap * 2 : 64;
+        hone_param_item **q = hone_reallocarray(p->items, (size_t)cap, sizeof(*q));
+        if (!q)
+            return HONE_E_NOMEM;
+        p->items = q;
+        p->cap = cap;
+    }
+    return HONE_OK;
+}
+
+hone_status hone__params_hole(hone_params *p)
+{
+    HONE_TRY(room(p));
+    p->items[p->n++] = NULL;
+    return HONE_OK;
+}
+
+hone_status hone__params_add(hone_params *p, const hone_param_spec *spec, int32_t adapter,
+                             hone_param target, hone_param *out)
+{
+    int vector = spec->cols == 0;
+    size_t length = stored_length(spec->rows, spec->cols, vector);
+    hone_param_item *it;
+    if (!spec->name || !*spec->name)
+        return hone_fail(HONE_E_INVALID, "model: a parameter without a name");
+    if (!length)
+        return hone_fail(HONE_E_SHAPE, "model: parameter %s cannot be %lld x %lld", spec->name,
+                         (long long)spec->rows, (long long)spec->cols);
+    if (hone_map_has(&p->names, spec->name, strlen(spec->name)))
+        return hone_fail(HONE_E_EXISTS, "model: parameter %s is declared twice", spec->name);
+    HONE_TRY(room(p));
+    it = hone_arena_calloc(&p->arena, 1, sizeof *it);
+    if (!it)
+        return HONE_E_NOMEM;
+    HONE_TRY(copy_text(p, spec->name, &it->name));
+    HONE_TRY(copy_text(p, spec->gguf_name, &it->gguf_name));
+    HONE_TRY(copy_text(p, spec->role ? spec->role : "", &it->role));
+    it->flags = spec->flags;
+    it->dtype = HONE_F32;
+    it->layout = vector ? HONE_ROWS : HONE_PANELS;
+    it->rows = vector ? 1 : spec->rows;
+    it->cols = vector ? spec->rows : spec->cols;
+    it->is_vector = vector;
+    it->trainable = 1;
+    it->adapter = adapter;
+    it->target = target;
+    it->layer = spec->layer;
+    it->gguf_permute_heads = spec->gguf_permute_heads;
+    it->init = spec->init;
+    it->init_std = spec->init_std;
+    it->length = length;
+    HONE_TRY(hone_map_put(&p->names, it->name, strlen(it->name), it, NULL));
+    p->items[p->n] = it;
+    *out = p->n++;
+    p->flat_dirty = 1;
+    return HONE_OK;
+}
+
+void hone__params_unadd(hone_params *p, hone_param first)
+{
+    while (p->n > first) {
+        hone_param_item *it = p->items[--p->n];
+        if (it)
+            hone_map_del(&p->names, it->name, strlen(it->name));
+    }
+    p->flat_dirty = 1;
+}
+
+hone_param hone_params_declare(hone_params *p, const hone_param_spec *spec)
+{
+    hone_param_spec full;
+    hone_param out;
+    if (p->sealed)
+        return hone_fail(HONE_E_STATE, "model: parameters are declared before any has a value");
+    memset(&full, 0, sizeof full); /* the caller's struct may be of an older, shorter version */
+    memcpy(&full, spec, spec->struct_size < sizeof full ? spec->struct_size : sizeof full);
+    HONE_TRY(hone__params_add(p, &full, -1, HONE_NONE, &out));
+    p->n_base = p->n;
+    return out;
+}
+
+hone_status hone__params_place(hone_params *p, hone_param first, hone_region *region, const char *name)
+{
+    size_t total = 0;
+    float *at;
+    for (hone_param i = first; i < p->n; i++)
+        if (!hone_add_size(total, p->items[i]->length, &total))
+            return hone_fail(HONE_E_LIMIT, "model: too many parameters");
+    if (!hone_mul_size(total, sizeof(float), &total))
+        return hone_fail(HONE_E_LIMIT, "model: too many parameters");
+    HONE_TRY(hone_region_init(region, name, total));
+    at = region->base;
+    for (hone_param i = first; i < p->n; i++) {
+        p->items[i]->data = at;
+        at += p->items[i]->length;
+    }
+    return HONE_OK;
+}
+
+hone_status hone_params_seal(hone_params *p)
+{
+    if (p->sealed)
+        return HONE_OK;
+    if (p->n == 0)
+        return hone_fail(HONE_E_INVALID, "model: it declares no parameters");
+    HONE_TRY(hone__params_place(p, 0, &p->region, "parameters"));
+    p->sealed = 1;
+    return HONE_OK;
+}
+
+hone_status hone_params_copy(const hone_params *from, hone_params **out)
+{
+    hone_params *p;
+    hone_status s = hone_params_create(&p);
+    if (s < 0)
+        return s;
+    for (hone_param i = 0; i < from->n_base; i++) {
+        const hone_param_item *it = from->items[i];
+        hone_param_spec spec;
+        hone_param at;
+        memset(&spec, 0, sizeof spec);
+        spec.struct_size = sizeof spec;
+        spec.flags = it->flags;
+        spec.name = it->name;
+        spec.gguf_name = it->gguf_name;
+        spec.role = it->role;
+        spec.rows = it->is_vector ? it->cols : it->rows;
+        spec.cols = it->is_vector ? 0 : it->cols;
+        spec.init = it->init;
+        spec.init_std = it->init_std;
+        spec.gguf_permute_heads = it->gguf_permute_heads;
+        spec.layer = it->layer;
+        HONE_TRY_GOTO(hone__params_add(p, &spec, -1, HONE_NONE, &at), fail);
+        p->items[at]->trainable = it->trainable;
+    }
+    p->n_base = p->n;
+    if (from->sealed) {
+        HONE_TRY_GOTO(hone_params_seal(p), fail);
+        memcpy(p->region.base, from->region.base, from->region.size);
+        HONE_TRY_GOTO(hone__params_copy_adapters(p, from), fail);
+    }
+    *out = p;
+    return HONE_OK;
+fail:
+    hone_params_destroy(p);
+    return s;
+}
+
+/* ---- looking -------------------------------------------------------------------------------------------- */
+int32_t hone_params_count(const hone_params *p)
+{
+    return p->n;
+}
+
+const hone_param_item *hone_params_item(const hone_params *p, hone_param i)
+{
+    return i >= 0 && i < p->n ? p->items[i] : NULL;
+}
+
+hone_param hone_params_find(const hone_params *p, const char *name)
+{
+    const hone_param_item *it = hone_map_get(&p->names, name, strlen(name));
+    for (hone_param i = 0; it && i < p->n; i++)
+        if (p->items[i] == it)
+            return i;
+    return HONE_NONE;
+}
+
+static hone_view item_view(const hone_param_item *it, float *data)
+{
+    hone_view v = {NULL, 0, 0, 0, 0, 0};
+    if (!it)
+        return v;
+    v.data = data;
+    v.dtype = it->dtype;
+    v.layout = it->layout;
+    v.rows = it->rows;
+    v.cols = it->cols;
+    v.ld = it->cols;
+    return v;
+}
+
+hone_view hone_params_view(const hone_params *p, hone_param i)
+{
+    const hone_param_item *it = hone_params_item(p, i);
+    return item_view(it, it ? it->data : NULL);
+}
+
+hone_view hone_params_grad_view(const hone_params *p, hone_param i)
+{
+    const hone_param_item *it = hone_params_item(p, i);
+    return item_view(it, it ? it->grad : NULL);
+}
+
+static size_t true_size(const hone_param_item *it)
+{
+    return (size_t)it->rows * (size_t)it->cols;
+}
+
+void hone_params_get_sizes(const hone_params *p, hone_params_sizes *out)
+{
+    memset(out, 0, sizeof *out);
+    for (hone_param i = 0; i < p->n; i++)
+        if (p->items[i]) {
+            out->n_params += true_size(p->items[i]);
+            if (p->items[i]->trainable)
+                out->n_trainable += true_size(p->items[i]);
+        }
+    out->bytes = p->region.mapped;
+    for (int32_t k = 0; k < HONE_ADAPTERS_MAX; k++)
+        out->bytes += p->adapters[k].region.mapped;
+    out->grad_bytes = p->grads.mapped;
+}
+
+uint64_t hone_params_checksum(const hone_params *p)
+{
+    uint64_t h = 0;
+    for (hone_param i = 0; i < p->n; i++) {
+        const hone_param_item *it = p->items[i];
+        if (!it || !it->data)
+            continue;
+        h = hone_xxh64(it->name, strlen(it->name), h);
+        h = hone_xxh64(it->data, it->length * sizeof(float), h);
+    }
+    return h;
+}
+
+static int32_t tape_get(void *ctx, hone_param i, hone_view *value, hone_view *grad)
+{
+    const hone_params *p = ctx;
+    if (!hone_params_item(p, i) || !p->items[i]->data)
+        return 0;
+    *value = hone_params_view(p, i);
+    *grad = hone_params_grad_view(p, i);
+    return 1;
+}
+
+static uint32_t tape_loras(void *ctx, hone_param w, uint32_t mask, hone_lora *out, uint32_t max)
+{
+    return hone_params_loras(ctx, w, mask, out, max);
+}
+
+static const char *tape_name(void *ctx, hone_param i)
+{
+    const hone_param_item *it = hone_params_item(ctx, i);
+    return it ? it->name : "?";
+}
+
+void hone_params_tape(hone_params *p, hone_tape_params *out)
+{
+    out->ctx = p;
+    out->n = p->n;
+    out->get = tape_get;
+    out->loras = tape_loras;
+    out->name = tape_name;
+}
+
+/* ---- training ------------------------------------------------------------------------------------------- */
+void hone_params_set_trainable(hone_params *p, hone_param i, int on)
+{
+    if (!hone_params_item(p, i) || p->items[i]->trainable == !!on)
+        return;
+    hone_params_drop_grads(p);
+    p->items[i]->trainable = !!on;
+    p->flat_dirty = 1;
+}
+
+void hone_params_freeze_base(hone_params *p)
+{
+    for (hone_param i = 0; i < p->n_base; i++)
+        hone_params_set_trainable(p, i, 0);
+}
+
+static void lay_out_flat(hone_params *p)
+{
+    if (!p->flat_dirty)
+        return;
+    p->flat_length = 0;
+    for (hone_param i = 0; i < p->n; i++)
+        if (p->items[i] && p->items[i]->trainable) {
+            p->items[i]->flat = p->flat_length;
+            p->flat_length += p->items[i]->length;
+        }
+    p->flat_dirty = 0;
+}
+
+size_t hone_params_flat_length(const hone_params *p)
+{
+    lay_out_flat((hone_params *)p); /* a cache: the answer is a function of what is declared */
+    return p->flat_length;
+}
+
+hone_status hone_params_need_grads(hone_params *p, size_t *length)
+{
+    size_t n = hone_params_flat_length(p), bytes;
+    if (!p->sealed)
+        return hone_fail(HONE_E_STATE, "model: gradients of parameters that have no values");
+    if (!p->has_grads) {
+        if (!hone_mul_size(n, sizeof(float), &bytes))
+            return hone_fail(HONE_E_LIMIT, "model: too many gradients");
+        HONE_TRY(hone_region_init(&p->grads, "gradients", bytes));
+        for (hone_param i = 0; i < p->n; i++)
+            if (p->items[i])
+                p->items[i]->grad = p->items[i]->trainable
+                                        ? (float *)p->grads.base + p->items[i]->flat
+                                        : NULL;
+        p->has_grads = 1;
+    }
+    if (length)
+        *length = n;
+    return HONE_OK;
+}
+
+float *hone_params_grads(const hone_params *p)
+{
+    return p->has_grads ? p->grads.base : NULL;
+}
+
+void hone_params_drop_grads(hone_params *p)
+{
+    hone_region_release(&p->grads);
+    p->grads.name = "gradients";
+    p->has_grads = 0;
+    for (hone_param i = 0; i < p->n; i++)
+        if (p->items[i])
+            p->items[i]->grad = NULL;
+}
+
+void hone_params_zero_grads(hone_params *p)
+{
+    if (p->has_grads && p->flat_length)
+        memset(p->grads.base, 0, p->flat_length * sizeof(float));
+}
+
+struct squares {
+    const float *g;
+    size_t n;
+    double *part;
+};
+
+/* One chunk: 16 lanes, then one tree. */
+static void square_task(void *arg, int64_t task, uint32_t thread)
+{
+    struct squares *q = arg;
+    size_t begin = (size_t)task * CHUNK, end = begin + CHUNK < q->n ? begin + CHUNK : q->n;
+    double lane[16] = {0};
+    (void)thread;
+    for (size_t i = begin; i < end; i += 16) /* lengths are multiples of 16 */
+        for (size_t j = 0; j < 16; j++)
+            lane[j] += (double)q->g[i + j] * (double)q->g[i + j];
+    for (size_t w = 8; w > 0; w /= 2)
+        for (size_t j = 0; j < w; j++)
+            lane[j] += lane[j + w];
+    q->part[task] = lane[0];
+}
+
+double hone_params_grad_sq_on(const hone_params *p, const hone_exec *exec)
+{
+    struct squares q;
+    size_t n_chunks;
+    double sum = 0.0, one;
+    if (!p->has_grads || !p->flat_length)
+        return 0.0;
+    hone_fp_setup();
+    q.g = p->grads.base;
+    q.n = p->flat_length;
+    n_chunks = (q.n + CHUNK - 1) / CHUNK;
+    q.part = exec && n_chunks > 1 ? hone_alloc(n_chunks * sizeof *q.part) : NULL;
+    if (q.part) {
+        exec->parallel(exec, (int64_t)n_chunks, square_task, &q);
+        for (size_t i = 0; i < n_chunks; i++)
+            sum += q.part[i];
+        hone_free(q.part);
+        return sum;
+    }
+    for (size_t i = 0; i < n_chunks; i++) { /* one thread, or no memory for the parts: same order */
+        struct squares r = q;
+        size_t begin = i * CHUNK;
+        r.g = q.g + begin;
+        r.n = q.n - begin < CHUNK ? q.n - begin : CHUNK;
+        r.part = &one;
+        square_task(&r, 0, 0);
+        sum += one;
+    }
+    return sum;
+}
+
+double hone_params_grad_sq(const hone_params *p)
+{
+    return hone_params_grad_sq_on(p, NULL);
+}
+
+hone_status hone_params_lerp(hone_params *p, const hone_params *other, float t)
+{
+    if (p->n != other->n)
+        return hone_fail(HONE_E_SHAPE, "model: the two stores have %d and %d parameters", p->n, other->n);
+    for (hone_param i = 0; i < p->n; i++) {
+        const hone_param_item *a = p->items[i], *b = other->items[i];
+        if (!a != !b || (a && (a->length != b->length || strcmp(a->name, b->name) != 0)))
+            return hone_fail(HONE_E_SHAPE, "model: parameter %d differs between the two stores", i);
+    }
+    hone_fp_setup();
+    for (hone_param i = 0; i < p->n; i++) {
+        const hone_param_item *b = other->items[i];
+        float *d = p->items[i] ? p->items[i]->data : NULL;
+        for (size_t k = 0; d && k < b->length; k++)
+            d[k] += t * (b->data[k] - d[k]);
+    }
+    return HONE_OK;
+}
+
+/* ---- values as rows ------------------------------------------------------------------------------------- */
+void hone_params_unpack(const hone_param_item *it, const float *stored, int64_t first, int64_t n, float *out)
+{
+    int64_t c = it->cols;
+    if (it->is_vector) {
+        memcpy(out, stored, (size_t)c * sizeof(float));
+        return;
+    }
+    for (int64_t r = first; r < first + n;) { /* whole panels at a time: one pass over their lines */
+        int64_t lane = r % HONE_PANEL, take = HONE_PANEL - lane;
+        const float *from = stored + r / HONE_PANEL * HONE_PANEL * c + lane;
+        if (take > first + n - r)
+            take = first + n - r;
+        for (int64_t k = 0; k < c; k++)
+            for (int64_t j = 0; j < take; j++)
+                out[(r - first + j) * c + k] = from[k * HONE_PANEL + j];
+        r += take;
+    }
+}
+
+void hone_params_pack(const hone_param_item *it, float *stored, int64_t first, int64_t n, const float *in)
+{
+    int64_t c = it->cols;
+    if (it->is_vector) {
+        memcpy(stored, in, (size_t)c * sizeof(float));
+        return;
+    }
+    for (int64_t r = first; r < first + n;) {
+        int64_t lane = r % HONE_PANEL, take = HONE_PANEL - lane;
+        float *to = stored + r / HONE_PANEL * HONE_PANEL * c + lane;
+        if (take > first + n - r)
+            take = first + n - r;
+        for (int64_t k = 0; k < c; k++)
+            for (int64_t j = 0; j < take; j++)
+                to[k * HONE_PANEL + j] = in[(r - first + j) * c + k];
+        r += take;
+    }
+}
+
+static hone_status check_rows(const hone_params *p, hone_param i, int64_t first, int64_t n)
+{
+    const hone_param_item *it = hone_params_item(p, i);
+    if (!it || !it->data)
+        return hone_fail(HONE_E_NOT_FOUND, "model: no parameter %d", i);
+    if (first < 0 || n < 0 || first > it->rows || n > it->rows - first || (it->is_vector && n != 1))
+        return hone_fail(HONE_E_RANGE, "model: rows %lld..%lld of %s, which has %lld", (long long)first,
+                         (long long)(first + n), it->name, (long long)it->rows);
+    return HONE_OK;
+}
+
+hone_status hone_params_get_rows(const hone_params *p, hone_param i, int64_t first, int64_t n, float *out)
+{
+    HONE_TRY(check_rows(p, i, first, n));
+    hone_params_unpack(p->items[i], p->items[i]->data, first, n, out);
+    return HONE_OK;
+}
+
+hone_status hone_params_set_rows(hone_params *p, hone_param i, int64_t first, int64_t n, const float *in)
+{
+    HONE_TRY(check_rows(p, i, first, n));
+    hone_params_pack(p->items[i], p->items[i]->data, first, n, in);
+    return HONE_OK;
+}
+
+hone_status hone_params_get_grad_rows(const hone_params *p, hone_param i, int64_t first, int64_t n,
+                                      float *out)
+{
+    HONE_TRY(check_rows(p, i, first, n));
+    if (!p->items[i]->grad)
+        return hone_fail(HONE_E_STATE, "model: %s has no gradient", p->items[i]->name);
+    hone_params_unpack(p->items[i], p->items[i]->grad, first, n, out);
+    return HONE_OK;
+}
+
+void hone_params_init_values(hone_params *p, uint64_t seed)
+{
+    hone_rng_key key = {seed, HONE_RNG_INIT, 0, 0, 0};
+    for (hone_param i = 0; i < p->n_base; i++) {
+        hone_param_item *it = p->items[i];
+        int64_t n = it->rows * it->cols;
+        memset(it->data, 0, it->length * sizeof(float));
+        key.sample = (uint64_t)i;
+        if (it->init != HONE_INIT_NORMAL && it->init != HONE_INIT_ONE)
+            continue;
+        for (int64_t e = 0; e < n; e++) {
+            int64_t r = e / it->cols, c = e % it->cols;
+            size_t at = it->is_vector ? (size_t)e
+                                      : (size_t)((r / HONE_PANEL * it->cols + c) * HONE_PANEL +
+                                                 r % HONE_PANEL);
+            it->data[at] = it->init == HONE_INIT_ONE
+                               ? 1.0f
+                               : (float)(hone_rng_normal(&key, (uint64_t)e) * (double)it->init_std);
+        }
+    }
+}
