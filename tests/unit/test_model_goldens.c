@@ -1,0 +1,165 @@
+/* test_model_goldens - models against values that another implementation computed (see shared/README.md). */
+#include "models.h"
+
+static hone_pool *pool;
+static hone_tape *tape;
+
+static int setup(void **state)
+{
+    (void)state;
+    assert_ok(hone_pool_create(2, &pool));
+    assert_ok(hone_tape_create(hone_pool_exec(pool), &tape));
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    hone_tape_destroy(tape);
+    hone_pool_destroy(pool);
+    hone_registry_close(components_registry);
+    return 0;
+}
+
+static size_t read_ids(const hone_value *v, int32_t *out, size_t max)
+{
+    size_t n = v->u.list.n;
+    assert_true(v->type == HONE_LIST && n <= max);
+    for (size_t i = 0; i < n; i++)
+        out[i] = (int32_t)v->u.list.items[i].u.i64;
+    return n;
+}
+
+static double number(const hone_value *v)
+{
+    return v->type == HONE_I64 ? (double)v->u.i64 : v->u.f64;
+}
+
+/* 24 greedy ids after the first `prompt` ids, by PREFILL and DECODE on a sequence state. */
+static void greedy(hone_model *m, const int32_t *ids, int32_t prompt, size_t n, int32_t *out)
+{
+    hone_state *st;
+    hone_seq q;
+    assert_ok(hone_state_create(&m->info, 0, &st));
+    q = hone_seq_create(st);
+    assert_true(q >= 0);
+    for (size_t i = 0; i < n; i++) {
+        hone_seq_step step = {q, i ? 1 : prompt, i ? &out[i - 1] : ids, NULL, HONE_LOGITS_LAST, 0};
+        const hone_batch *b;
+        hone_tensor h, z;
+        const float *logits;
+        assert_ok(hone_state_batch(st, &step, 1, &b));
+        assert_ok(hone_model_begin(m, tape, i ? HONE_MODE_DECODE : HONE_MODE_PREFILL, b, NULL));
+        h = hone_model_hidden(m, tape);
+        z = hone_model_logits(m, tape, h);
+        assert_ok(hone_tape_forward(tape));
+        hone_state_commit(st);
+        logits = hone_tape_value(tape, z).data;
+        out[i] = 0;
+        for (int32_t v = 1; v < (int32_t)m->info.vocab_size; v++)
+            if (logits[v] > logits[out[i]])
+                out[i] = v;
+    }
+    hone_state_destroy(st);
+}
+
+static void check_tiny(const char *name)
+{
+    char rel[160];
+    const char *path, *expected;
+    int32_t ids[512], want[64], got[64];
+    float lp[512], w[512];
+    hone_arena arena;
+    hone_value v;
+    hone_forest f;
+    const hone_batch *b;
+    const hone_value *a;
+    size_t n, n_greedy;
+    double worst = 0.0, norm, loss = 0.0;
+    test_model t;
+    snprintf(rel, sizeof rel, "assets/models/tiny-random/%s/expected.json", name);
+    expected = shared_path(rel);
+    if (!expected)
+        skip_without(rel);
+    hone_arena_init(&arena, 0);
+    assert_ok(hone_json_parse_file(expected, 0, &arena, &v));
+    snprintf(rel, sizeof rel, "assets/models/tiny-random/%s", name);
+    path = shared_path(rel);
+    t = model_open(path, pool);
+    n = read_ids(hone_value_get(&v, "ids"), ids, 512);
+
+    hone_forest_init(&f);
+    assert_int_equal(hone_forest_segment(&f, -1, ids, (int64_t)n), 0);
+    assert_int_equal(hone_forest_targets(&f, 0, 1, (int64_t)n - 1), 0);
+    b = hone_forest_build(&f);
+    assert_non_null(b);
+    model_logprobs(t.m, tape, HONE_MODE_SCORE, b, NULL, lp);
+    a = hone_value_get(&v, "logprobs");
+    assert_int_equal(a->u.list.n, n - 1);
+    for (size_t i = 0; i + 1 < n; i++)
+        worst = fmax(worst, fabs((double)lp[i] - number(&a->u.list.items[i])));
+    print_message("%s: log-probs differ by at most %.2g\n", name, worst);
+    assert_true(worst <= 2e-5);
+
+    for (size_t i = 0; i + 1 < n; i++)
+        w[i] = -1.0f / (float)(n - 1);
+    assert_ok(hone_params_need_grads(t.m->params, NULL));
+    hone_params_zero_grads(t.m->params);
+    model_grads(t.m, tape, b, NULL, w, lp);
+    assert_ok(hone_tape_finish_grads(tape));
+    for (size_t i = 0; i + 1 < n; i++)
+        loss -= (double)lp[i] / (double)(n - 1);
+    norm = sqrt(hone_params_grad_sq(t.m->params));
+    print_message("%s: loss %.7f, gradient norm %.7f (%.7f)\n", name, loss, norm,
+                  number(hone_value_get(&v, "grad_norm")));
+    assert_true(fabs(loss - number(hone_value_get(&v, "loss"))) <= 2e-5);
+    assert_true(fabs(norm / number(hone_value_get(&v, "grad_norm")) - 1.0) <= 1e-4);
+
+    n_greedy = read_ids(hone_value_get(&v, "greedy24_from_first16"), want, 64);
+    greedy(t.m, ids, 16, n_greedy, got);
+    for (size_t i = 0; i < n_greedy; i++)
+        assert_int_equal(got[i], want[i]);
+    hone_forest_release(&f);
+    hone_arena_release(&arena);
+    model_close(&t);
+}
+
+static void test_llama(void **s)
+{
+    (void)s;
+    check_tiny("llama");
+}
+
+static void test_llama_linear_rope(void **s)
+{
+    (void)s;
+    check_tiny("llama-linear-rope");
+}
+
+static void test_llama3_rope(void **s)
+{
+    (void)s;
+    check_tiny("llama3-rope");
+}
+
+static void test_mistral(void **s)
+{
+    (void)s;
+    check_tiny("mistral");
+}
+
+static void test_qwen2(void **s)
+{
+    (void)s;
+    check_tiny("qwen2");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_llama),       cmocka_unit_test(test_llama_linear_rope),
+        cmocka_unit_test(test_llama3_rope), cmocka_unit_test(test_mistral),
+        cmocka_unit_test(test_qwen2),
+    };
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
