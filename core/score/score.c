@@ -276,7 +276,7 @@ static void deliver(hone_score_job *job, hone__call *call, const hone_score_resu
             st = HONE_E_NOMEM;
         for (size_t i = 0; st >= 0 && i < call->n; i++) {
             recs[i].step = job->p.step;
-            recs[i].sample = call->index[i];
+            recs[i].sample = job->p.first_sample + call->index[i];
             recs[i].component = s->comps[call->comp].id;
             recs[i].status = res[i].status;
             recs[i].score = res[i].score;
@@ -481,7 +481,7 @@ static hone_status dispatch(hone_score_job *job, size_t ci, size_t from, size_t 
     size_t missing = 0;
     for (size_t i = from; i < to; i++) {
         hone_journal_record rec;
-        if (job->p.journal && hone_journal_get(job->p.journal, job->p.step, i, c->id, &rec)) {
+        if (job->p.journal && hone_journal_get(job->p.journal, job->p.step, job->p.first_sample + i, c->id, &rec)) {
             hone_score_result r = {rec.status, rec.score, rec.notes, rec.reason, rec.token_scores,
                                    rec.n_token_scores};
             settle(job, ci, i, &r);

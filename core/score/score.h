@@ -41,6 +41,7 @@ typedef struct hone_score_job hone_score_job;
  * samples of one component that may be error or timeout before the job fails (0.2), 1 = never. */
 typedef struct hone_score_params {
     uint64_t step;
+    uint64_t first_sample; /* number of sample 0 in the journal */
     size_t n_samples, group_size;
     hone_journal *journal;
     double error_limit;

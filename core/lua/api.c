@@ -1,0 +1,108 @@
+/* api.c - userdata, context and the module "hone.core" (see api.h). */
+#include "lua/api.h"
+
+#include "base/alloc.h"
+
+#include <string.h>
+
+static const char recipe_key;
+
+typedef struct box {
+    void *p;
+    void (*release)(void *p);
+} box;
+
+hone_recipe *hone__lua_recipe(lua_State *L)
+{
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &recipe_key);
+    hone_recipe *r = lua_touserdata(L, -1);
+    lua_pop(L, 1);
+    return r;
+}
+
+void hone__lua_set_recipe(lua_State *L, hone_recipe *r)
+{
+    lua_pushlightuserdata(L, r);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &recipe_key);
+}
+
+static int box_close(lua_State *L)
+{
+    box *b = lua_touserdata(L, 1);
+    if (b && b->p) {
+        void *p = b->p;
+        b->p = NULL;
+        b->release(p);
+    }
+    return 0;
+}
+
+void hone__lua_type(lua_State *L, const char *type, void (*release)(void *p))
+{
+    luaL_newmetatable(L, type);
+    lua_pushcfunction(L, box_close);
+    lua_setfield(L, -2, "__gc");
+    lua_pushlightuserdata(L, *(void **)&release);
+    lua_setfield(L, -2, "release");
+    lua_pushboolean(L, 0);
+    lua_setfield(L, -2, "__metatable");
+    lua_pop(L, 1);
+}
+
+void hone__lua_push(lua_State *L, void *p, const char *type)
+{
+    box *b = lua_newuserdatauv(L, sizeof *b, 1);
+    b->p = NULL;
+    luaL_getmetatable(L, type);
+    lua_getfield(L, -1, "release");
+    void *f = lua_touserdata(L, -1);
+    lua_pop(L, 1);
+    memcpy(&b->release, &f, sizeof f);
+    lua_setmetatable(L, -2);
+    b->p = p;
+}
+
+void *hone__lua_check(lua_State *L, int index, const char *type)
+{
+    box *b = luaL_checkudata(L, index, type);
+    if (!b->p)
+        luaL_error(L, "this %s was closed", type);
+    return b->p;
+}
+
+hone_status hone__lua_options(lua_State *L, int index, hone_arena *arena, hone_value *out)
+{
+    if (lua_isnoneornil(L, index)) {
+        *out = (hone_value){.type = HONE_MAP};
+        return HONE_OK;
+    }
+    HONE_TRY(hone_lua_to_value(L, index, arena, out));
+    if (out->type != HONE_MAP)
+        return hone_fail(HONE_E_TYPE, "a table with named entries is wanted");
+    return HONE_OK;
+}
+
+static int core_close(lua_State *L)
+{
+    luaL_checktype(L, 1, LUA_TUSERDATA);
+    if (luaL_getmetafield(L, 1, "release") == LUA_TNIL)
+        return luaL_error(L, "this cannot be closed");
+    lua_pop(L, 1);
+    return box_close(L);
+}
+
+int hone__lua_open_core(lua_State *L)
+{
+    lua_newtable(L);
+    lua_pushcfunction(L, core_close);
+    lua_setfield(L, -2, "close");
+    lua_pushlightuserdata(L, NULL);
+    lua_setfield(L, -2, "null");
+    hone__lua_open_components(L);
+    hone__lua_open_policy(L);
+    hone__lua_open_train(L);
+    hone__lua_open_tape(L);
+    hone__lua_open_run(L);
+    hone__lua_open_data(L);
+    return 1;
+}

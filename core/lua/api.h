@@ -1,0 +1,91 @@
+/* api.h - what the files of the recipe API share: the context of a recipe, its userdata types.
+ *
+ * The C side (module "hone.core") is thin: it converts, calls core/train and raises errors. What recipes see
+ * is written in Lua on top of it (scripts/lib/hone). Everything runs on the control thread. A C function here
+ * converts its arguments first and holds nothing that a raised Lua error could leak. */
+#ifndef HONE_CORE_LUA_API_H
+#define HONE_CORE_LUA_API_H
+#include "lua/state.h"
+#include "store/journal.h"
+#include "store/run.h"
+#include "train/rollout.h"
+
+#include <lauxlib.h>
+#include <lua.h>
+
+/* What the command line gives a recipe. Strings are borrowed and outlive the context. */
+typedef struct hone_recipe_options {
+    const char *recipe;    /* path of the recipe, or NULL in the shell */
+    const char *const *set; /* "key=value", NULL-terminated; or NULL */
+    const char *runs_dir;  /* "runs" when NULL */
+    const char *run_dir;   /* exact folder of the new run, or NULL */
+    const char *resume;    /* run directory to continue, or NULL */
+    const char *from;      /* RUN[@step] to branch off, or NULL */
+    int force;             /* resume although something changed */
+    int dry_run, help, quiet, no_gate;
+    uint64_t seed;         /* overrides the recipe's when has_seed */
+    int has_seed;
+} hone_recipe_options;
+
+/* One recipe being executed. */
+typedef struct hone_recipe {
+    lua_State *L;
+    hone_env env;
+    hone_recipe_options opt;
+    hone_run *run;
+    hone_journal *journal;
+    hone_arena state_arena; /* the state.json that is resumed from */
+    hone_value state;       /* HONE_NULL: a fresh start */
+    uint64_t resume_step;
+    uint64_t seed;
+    hone_metrics metrics;   /* of the step in progress */
+    hone_buf rollouts;      /* JSON lines of the step in progress */
+    int interrupted;        /* set by a signal handler through hone_recipe_interrupt */
+} hone_recipe;
+
+/* The recipe this state belongs to. */
+hone_recipe *hone__lua_recipe(lua_State *L);
+void hone__lua_set_recipe(lua_State *L, hone_recipe *r);
+
+/* ---- userdata: one pointer each, released by __gc and by close() ------------------------------------- */
+#define HONE_LUA_POLICY "hone.policy"
+#define HONE_LUA_ROLLOUT "hone.rollout"
+#define HONE_LUA_SCORER "hone.scorer"
+#define HONE_LUA_COMPONENT "hone.component"
+#define HONE_LUA_BATCH "hone.batch"
+#define HONE_LUA_TENSOR "hone.tensor"
+#define HONE_LUA_SOURCE "hone.source"
+#define HONE_LUA_EXAMPLE "hone.example"
+
+/* A component instance as a recipe holds it. */
+typedef struct hone_lua_comp {
+    hone_instance *instance; /* owned; NULL when vt/self are the API's own (a tape objective) */
+    const void *vt;
+    void *self;
+    int in_lua; /* written in Lua: calls run on the control thread */
+    char id[96];
+} hone_lua_comp;
+
+/* Pushes a userdata holding `p`; `type` is one of the names above. */
+void hone__lua_push(lua_State *L, void *p, const char *type);
+/* The pointer, or a Lua error when it is of another type or closed. */
+void *hone__lua_check(lua_State *L, int index, const char *type);
+/* Declares a type with its release function (at open). */
+void hone__lua_type(lua_State *L, const char *type, void (*release)(void *p));
+/* Argument `index`, a table without functions, as a value in `arena`; absent: an empty map. */
+hone_status hone__lua_options(lua_State *L, int index, hone_arena *arena, hone_value *out);
+
+/* A component userdata over an instance (a reference is taken); in_lua: it was written in Lua. */
+hone_status hone__lua_component_from(hone_instance *inst, const char *kind, int in_lua, hone_lua_comp **out);
+hone_scorer *hone__lua_check_scorer(lua_State *L, int index); /* NULL when absent */
+
+/* Each file's functions, added to the module table on top of the stack. */
+void hone__lua_open_components(lua_State *L);
+void hone__lua_open_policy(lua_State *L);
+void hone__lua_open_train(lua_State *L);
+void hone__lua_open_tape(lua_State *L);
+void hone__lua_open_run(lua_State *L);
+void hone__lua_open_data(lua_State *L);
+/* package.preload loader of "hone.core". */
+int hone__lua_open_core(lua_State *L);
+#endif

@@ -1,0 +1,598 @@
+/* api_policy.c - policies, generation and rollouts for recipes.
+ *
+ *   core.policy(config, component?) -> policy         config: name model config tokenizer seed lora optimizer
+ *   core.policy_copy(policy, name) -> policy          frozen
+ *   core.policy_info(policy) -> table                 sizes, names, version, lr
+ *   core.policy_save(policy, dir, dtype)
+ *   core.policy_lerp(ema, policy, t)                  ema += t (policy - ema)
+ *   core.generate(policy, rows, options) -> list of lists of { text, ids, logprobs, finish }
+ *   core.embed(policy, texts) -> list of lists        mean hidden state of the last layer
+ *   core.rollout(policy, rows, options, scorer?, logits?, between?) -> rollout
+ *   core.rollout_score(rollout, scorer)
+ *   core.rollout_advantages(rollout, component)
+ *   core.rollout_set(rollout, rewards, advantages)    from Lua: lists, false = left out
+ *   core.rollout_permute(rollout, seed)               outcomes are dealt out anew (a control that must not learn)
+ *   core.rollout_samples(rollout) -> list of tables
+ *   core.rollout_info(rollout) -> table               counts, times
+ *   core.rollout_record(rollout)                      metrics and samples join the step in progress */
+#include "lua/api.h"
+
+#include "base/alloc.h"
+#include "base/json.h"
+#include "base/rng.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static void policy_release(void *p)
+{
+    hone_policy_destroy(p);
+}
+
+static void rollout_release(void *p)
+{
+    hone_rollout_destroy(p);
+}
+
+/* ---- policies ------------------------------------------------------------------------------------------- */
+
+/* optimizer = { "adamw", lr = ... }: the name stands at 1 (or under name), the rest is configuration. */
+static hone_status read_optimizer(hone_arena *a, const hone_value *v, hone_policy_config *cfg)
+{
+    if (!v || v->type == HONE_NULL)
+        return HONE_OK;
+    if (v->type == HONE_STRING) {
+        cfg->optimizer = hone_arena_strndup(a, v->u.str.ptr, v->u.str.len);
+        return cfg->optimizer ? HONE_OK : HONE_E_NOMEM;
+    }
+    hone_str name;
+    HONE_TRY(hone_value_string(v, "name", (hone_str){NULL, 0}, &name));
+    if (!name.ptr)
+        return hone_fail(HONE_E_INVALID, "optimizer: a name is missing: { \"adamw\", lr = 1e-6 }");
+    hone_pair *pairs = hone_arena_calloc(a, v->u.map.n + 1, sizeof *pairs);
+    hone_value *own = hone_arena_calloc(a, 1, sizeof *own);
+    if (!pairs || !own)
+        return HONE_E_NOMEM;
+    for (size_t i = 0; i < v->u.map.n; i++) {
+        if (!hone_str_eq(v->u.map.pairs[i].key, "name"))
+            pairs[own->u.map.n++] = v->u.map.pairs[i];
+    }
+    own->type = HONE_MAP;
+    own->u.map.pairs = pairs;
+    cfg->optimizer = hone_arena_strndup(a, name.ptr, name.len);
+    cfg->optimizer_config = own;
+    return cfg->optimizer ? HONE_OK : HONE_E_NOMEM;
+}
+
+static hone_status read_lora(hone_arena *a, const hone_value *v, hone_lora_config *l)
+{
+    int64_t rank;
+    if (!v || v->type == HONE_NULL)
+        return HONE_OK;
+    HONE_TRY(hone_value_i64(v, "rank", 8, &rank));
+    HONE_TRY(hone_value_f64(v, "alpha", 0, &l->alpha));
+    if (rank < 1 || rank > 4096)
+        return hone_fail(HONE_E_RANGE, "lora.rank %lld: between 1 and 4096", (long long)rank);
+    l->rank = (int32_t)rank;
+    const hone_value *roles = hone_value_get(v, "targets");
+    if (roles && roles->type == HONE_LIST) {
+        const char **list = hone_arena_calloc(a, roles->u.list.n + 1, sizeof *list);
+        if (!list)
+            return HONE_E_NOMEM;
+        for (size_t i = 0; i < roles->u.list.n; i++) {
+            const hone_value *x = &roles->u.list.items[i];
+            if (x->type != HONE_STRING)
+                return hone_fail(HONE_E_TYPE, "lora.targets: a list of names such as \"q\", \"v\", \"up\"");
+            list[i] = hone_arena_strndup(a, x->u.str.ptr, x->u.str.len);
+            if (!list[i])
+                return HONE_E_NOMEM;
+        }
+        l->roles = list;
+    }
+    return HONE_OK;
+}
+
+static hone_status string_of(hone_arena *a, const hone_value *v, const char *key, const char **out)
+{
+    hone_str s;
+    HONE_TRY(hone_value_string(v, key, (hone_str){NULL, 0}, &s));
+    if (!s.ptr)
+        return HONE_OK;
+    *out = hone_arena_strndup(a, s.ptr, s.len);
+    return *out ? HONE_OK : HONE_E_NOMEM;
+}
+
+static hone_status make_policy(hone_recipe *r, hone_arena *a, const hone_value *v, const hone_model_choice *component, hone_policy **out)
+{
+    hone_policy_config cfg = {.component = component};
+    int64_t seed;
+    HONE_TRY(string_of(a, v, "name", &cfg.name));
+    HONE_TRY(string_of(a, v, "model", &cfg.model));
+    HONE_TRY(string_of(a, v, "tokenizer", &cfg.tokenizer));
+    HONE_TRY(hone_value_i64(v, "seed", (int64_t)r->seed, &seed));
+    cfg.seed = (uint64_t)seed;
+    cfg.lora.seed = (uint64_t)seed;
+    cfg.config = hone_value_get(v, "config");
+    int unknown;
+    HONE_TRY(hone_value_bool(v, "allow_unknown_config", 0, &unknown));
+    cfg.flags = unknown ? HONE_MODEL_ALLOW_UNKNOWN : 0;
+    HONE_TRY(read_lora(a, hone_value_get(v, "lora"), &cfg.lora));
+    HONE_TRY(read_optimizer(a, hone_value_get(v, "optimizer"), &cfg));
+    return hone_policy_create(&r->env, &cfg, out);
+}
+
+static int l_policy(lua_State *L)
+{
+    hone_recipe *r = hone__lua_recipe(L);
+    hone_model_choice choice, *component = NULL;
+    hone_policy *p = NULL;
+    hone_arena a;
+    hone_value v;
+    if (!lua_isnoneornil(L, 2)) {
+        hone_lua_comp *c = hone__lua_check(L, 2, HONE_LUA_COMPONENT);
+        choice = (hone_model_choice){c->vt, c->self, c->id};
+        component = &choice;
+    }
+    hone_arena_init(&a, 0);
+    hone_status s = hone__lua_options(L, 1, &a, &v);
+    if (s >= 0)
+        s = make_policy(r, &a, &v, component, &p);
+    hone_arena_release(&a);
+    if (s < 0)
+        return hone_lua_raise(L);
+    hone__lua_push(L, p, HONE_LUA_POLICY);
+    if (component) { /* the model's component lives as long as the policy */
+        lua_pushvalue(L, 2);
+        lua_setiuservalue(L, -2, 1);
+    }
+    return 1;
+}
+
+static int l_policy_copy(lua_State *L)
+{
+    hone_policy *p = hone__lua_check(L, 1, HONE_LUA_POLICY), *c = NULL;
+    if (hone_policy_copy(p, luaL_checkstring(L, 2), &c) < 0)
+        return hone_lua_raise(L);
+    hone__lua_push(L, c, HONE_LUA_POLICY);
+    return 1;
+}
+
+static void set_int(lua_State *L, const char *key, int64_t v)
+{
+    lua_pushinteger(L, v);
+    lua_setfield(L, -2, key);
+}
+
+static void set_num(lua_State *L, const char *key, double v)
+{
+    lua_pushnumber(L, v);
+    lua_setfield(L, -2, key);
+}
+
+static void set_str(lua_State *L, const char *key, const char *v)
+{
+    lua_pushstring(L, v);
+    lua_setfield(L, -2, key);
+}
+
+static int l_policy_info(lua_State *L)
+{
+    hone_policy *p = hone__lua_check(L, 1, HONE_LUA_POLICY);
+    hone_params_sizes sz;
+    char hex[32];
+    hone_params_get_sizes(p->model->params, &sz);
+    lua_newtable(L);
+    set_str(L, "name", p->name);
+    set_str(L, "model", p->model_path);
+    set_str(L, "arch", p->model->arch);
+    set_int(L, "parameters", (int64_t)sz.n_params);
+    set_int(L, "trainable", p->optimizer ? (int64_t)sz.n_trainable : 0);
+    set_int(L, "bytes", (int64_t)sz.bytes);
+    set_int(L, "vocab_size", p->model->info.vocab_size);
+    set_int(L, "max_positions", p->model->info.max_positions);
+    set_int(L, "version", (int64_t)p->version);
+    set_num(L, "lr", p->lr);
+    lua_pushboolean(L, p->adapter >= 0);
+    lua_setfield(L, -2, "adapter");
+    lua_pushboolean(L, p->text && p->text->chat);
+    lua_setfield(L, -2, "chat");
+    snprintf(hex, sizeof hex, "%016llx", (unsigned long long)hone_params_checksum(p->model->params));
+    set_str(L, "checksum", hex);
+    return 1;
+}
+
+static int l_policy_save(lua_State *L)
+{
+    hone_policy *p = hone__lua_check(L, 1, HONE_LUA_POLICY);
+    const char *dir = luaL_checkstring(L, 2), *dtype = luaL_optstring(L, 3, "f32");
+    uint32_t d = strcmp(dtype, "f32") == 0 ? HONE_F32 : strcmp(dtype, "bf16") == 0 ? HONE_BF16 : strcmp(dtype, "f16") == 0 ? HONE_F16 : 0;
+    if (!d)
+        return luaL_error(L, "dtype \"%s\": f32, bf16 or f16", dtype);
+    if (hone_policy_save(p, dir, d) < 0)
+        return hone_lua_raise(L);
+    return 0;
+}
+
+static int l_policy_lerp(lua_State *L)
+{
+    hone_policy *to = hone__lua_check(L, 1, HONE_LUA_POLICY), *from = hone__lua_check(L, 2, HONE_LUA_POLICY);
+    if (hone_params_lerp(to->model->params, from->model->params, (float)luaL_checknumber(L, 3)) < 0)
+        return hone_lua_raise(L);
+    return 0;
+}
+
+/* ---- rollouts --------------------------------------------------------------------------------------------- */
+
+typedef struct call_back {
+    lua_State *L;
+    int logits, between; /* stack indices, 0 = none */
+} call_back;
+
+static hone_status cb_between(void *ctx)
+{
+    call_back *c = ctx;
+    hone_recipe *r = hone__lua_recipe(c->L);
+    if (__atomic_load_n(&r->interrupted, __ATOMIC_RELAXED))
+        return hone_fail(HONE_E_INTERRUPTED, "interrupted");
+    hone_lua_pump(hone_lua_of(c->L));
+    if (!c->between)
+        return HONE_OK;
+    lua_pushvalue(c->L, c->between);
+    return hone_lua_pcall(c->L, 0, 0);
+}
+
+/* The function gets (logits, sample, ids), a list it may change in place or replace by returning another. */
+static hone_status cb_logits(void *ctx, size_t prompt, uint64_t sample, const int32_t *ids, size_t n_ids, float *z, int64_t n)
+{
+    call_back *c = ctx;
+    lua_State *L = c->L;
+    (void)prompt;
+    lua_pushvalue(L, c->logits);
+    lua_createtable(L, (int)n, 0);
+    for (int64_t i = 0; i < n; i++) {
+        lua_pushnumber(L, (double)z[i]);
+        lua_rawseti(L, -2, i + 1);
+    }
+    lua_pushvalue(L, -1);
+    lua_insert(L, -3); /* table, function, table */
+    lua_pushinteger(L, (lua_Integer)sample);
+    lua_createtable(L, (int)n_ids, 0);
+    for (size_t i = 0; i < n_ids; i++) {
+        lua_pushinteger(L, ids[i]);
+        lua_rawseti(L, -2, (lua_Integer)i + 1);
+    }
+    hone_status s = hone_lua_pcall(L, 3, 1);
+    if (s < 0) {
+        lua_pop(L, 1);
+        return s;
+    }
+    if (!lua_istable(L, -1)) { /* nothing returned: the table was changed in place */
+        lua_pop(L, 1);
+        lua_pushvalue(L, -1);
+    }
+    for (int64_t i = 0; i < n; i++) {
+        lua_rawgeti(L, -1, i + 1);
+        z[i] = (float)lua_tonumber(L, -1);
+        lua_pop(L, 1);
+    }
+    lua_pop(L, 2);
+    return HONE_OK;
+}
+
+static hone_status read_stops(hone_arena *a, const hone_value *v, hone_rollout_params *p)
+{
+    const hone_value *stop = hone_value_get(v, "stop");
+    if (!stop || stop->type == HONE_NULL)
+        return HONE_OK;
+    size_t n = stop->type == HONE_LIST ? stop->u.list.n : 1;
+    const hone_value *items = stop->type == HONE_LIST ? stop->u.list.items : stop;
+    hone_str *list = hone_arena_calloc(a, n + 1, sizeof *list);
+    if (!list)
+        return HONE_E_NOMEM;
+    for (size_t i = 0; i < n; i++) {
+        if (items[i].type != HONE_STRING)
+            return hone_fail(HONE_E_TYPE, "stop: a text or a list of texts");
+        list[i] = items[i].u.str;
+    }
+    p->stop_strings = list;
+    p->n_stop_strings = n;
+    return HONE_OK;
+}
+
+static hone_status read_rollout(hone_recipe *r, hone_arena *a, const hone_value *v, hone_rollout_params *p)
+{
+    int64_t n, max_tokens, top_k, step, first, seed, max_seq;
+    HONE_TRY(hone_value_i64(v, "n", 1, &n));
+    HONE_TRY(hone_value_i64(v, "max_tokens", 256, &max_tokens));
+    HONE_TRY(hone_value_i64(v, "top_k", 0, &top_k));
+    HONE_TRY(hone_value_i64(v, "step", 0, &step));
+    HONE_TRY(hone_value_i64(v, "first_sample", 0, &first));
+    HONE_TRY(hone_value_i64(v, "seed", (int64_t)r->seed, &seed));
+    HONE_TRY(hone_value_i64(v, "max_sequences", 0, &max_seq));
+    HONE_TRY(hone_value_f64(v, "temperature", 1, &p->rule.temperature));
+    HONE_TRY(hone_value_f64(v, "top_p", 1, &p->rule.top_p));
+    HONE_TRY(hone_value_f64(v, "min_p", 0, &p->rule.min_p));
+    HONE_TRY(hone_value_f64(v, "repetition_penalty", 1, &p->rule.repetition_penalty));
+    HONE_TRY(hone_value_f64(v, "error_limit", 0.2, &p->error_limit));
+    HONE_TRY(hone_value_bool(v, "greedy", 0, &p->rule.greedy));
+    HONE_TRY(hone_value_bool(v, "raw", 0, &p->raw));
+    HONE_TRY(read_stops(a, v, p));
+    if (n < 1 || n > 65536)
+        return hone_fail(HONE_E_RANGE, "n = %lld: samples a prompt, at least 1", (long long)n);
+    if (max_tokens < 1 || max_tokens > 1 << 20)
+        return hone_fail(HONE_E_RANGE, "max_tokens = %lld: at least 1", (long long)max_tokens);
+    p->n = (uint32_t)n;
+    p->max_tokens = (int32_t)max_tokens;
+    p->rule.top_k = (int32_t)top_k;
+    p->step = (uint64_t)step;
+    p->first_sample = (uint64_t)first;
+    p->seed = (uint64_t)seed;
+    p->max_sequences = (uint32_t)max_seq;
+    return HONE_OK;
+}
+
+static hone_status draw(lua_State *L, hone_rollout **out)
+{
+    hone_recipe *r = hone__lua_recipe(L);
+    hone_policy *p = hone__lua_check(L, 1, HONE_LUA_POLICY);
+    call_back cb = {L, 0, 0};
+    hone_rollout_params rp = {.scorer = hone__lua_check_scorer(L, 4), .journal = r->journal};
+    hone_arena a;
+    hone_value rows, options;
+    if (lua_isfunction(L, 5))
+        cb.logits = 5;
+    if (lua_isfunction(L, 6))
+        cb.between = 6;
+    hone_arena_init(&a, (size_t)4 << 30);
+    hone_status s = hone_lua_to_value(L, 2, &a, &rows);
+    if (s >= 0 && rows.type != HONE_LIST)
+        s = hone_fail(HONE_E_TYPE, "a list of prompts is wanted");
+    if (s >= 0)
+        s = hone__lua_options(L, 3, &a, &options);
+    if (s >= 0)
+        s = read_rollout(r, &a, &options, &rp);
+    rp.ctx = &cb;
+    rp.between = cb_between;
+    rp.logits = cb.logits ? cb_logits : NULL;
+    int no_journal = 0;
+    if (s >= 0)
+        s = hone_value_bool(&options, "no_journal", 0, &no_journal);
+    if (no_journal)
+        rp.journal = NULL;
+    if (s >= 0)
+        s = hone_rollout_draw(p, rows.u.list.items, rows.u.list.n, &rp, out);
+    hone_arena_release(&a);
+    return s;
+}
+
+static int l_rollout(lua_State *L)
+{
+    hone_rollout *ro = NULL;
+    lua_settop(L, 6);
+    if (draw(L, &ro) < 0)
+        return hone_lua_raise(L);
+    hone__lua_push(L, ro, HONE_LUA_ROLLOUT);
+    return 1;
+}
+
+static void push_ids(lua_State *L, const int32_t *ids, size_t n)
+{
+    lua_createtable(L, (int)n, 0);
+    for (size_t i = 0; i < n; i++) {
+        lua_pushinteger(L, ids[i]);
+        lua_rawseti(L, -2, (lua_Integer)i + 1);
+    }
+}
+
+static const char *finish_name(uint32_t f)
+{
+    return f == HONE_FINISH_STOP ? "stop" : f == HONE_FINISH_LENGTH ? "length" : "cancelled";
+}
+
+static void push_sample(lua_State *L, const hone_rollout *r, size_t i)
+{
+    static const char *const status[] = {"pending", "score", "abstain", "error", "timeout"};
+    const hone_rollout_sample *s = &r->samples[i];
+    const hone_rollout_prompt *p = &r->prompts[s->prompt];
+    lua_createtable(L, 0, 16);
+    set_int(L, "index", (lua_Integer)i + 1);
+    set_int(L, "group", (lua_Integer)s->prompt + 1);
+    lua_pushlstring(L, s->text.ptr ? s->text.ptr : "", s->text.len);
+    lua_setfield(L, -2, "completion");
+    lua_pushlstring(L, p->text.ptr ? p->text.ptr : "", p->text.len);
+    lua_setfield(L, -2, "prompt");
+    set_str(L, "finish", finish_name(s->finish));
+    set_int(L, "n_tokens", (lua_Integer)s->n);
+    push_ids(L, s->ids, s->n);
+    lua_setfield(L, -2, "ids");
+    lua_createtable(L, (int)s->n, 0);
+    for (size_t k = 0; k < s->n; k++) {
+        lua_pushnumber(L, (double)s->logprob[k]);
+        lua_rawseti(L, -2, (lua_Integer)k + 1);
+    }
+    lua_setfield(L, -2, "logprobs");
+    hone_lua_push_value(L, p->row);
+    lua_setfield(L, -2, "columns");
+    lua_createtable(L, 0, (int)r->n_components);
+    for (size_t c = 0; c < r->n_components; c++) {
+        const hone_score_result *x = &r->results[c * r->n_samples + i];
+        lua_createtable(L, 0, 3);
+        set_str(L, "status", status[x->status < 5 ? x->status : 3]);
+        if (x->status == HONE_SCORE)
+            set_num(L, "score", (double)x->score);
+        if (x->reason.len) {
+            lua_pushlstring(L, x->reason.ptr, x->reason.len);
+            lua_setfield(L, -2, "reason");
+        }
+        lua_setfield(L, -2, r->component[c]);
+    }
+    lua_setfield(L, -2, "outcomes");
+    if (r->has_advantages) {
+        if (!s->left_out)
+            set_num(L, "reward", s->reward);
+        set_num(L, "advantage", s->advantage);
+        lua_pushboolean(L, s->left_out);
+        lua_setfield(L, -2, "left_out");
+    }
+}
+
+static int l_rollout_samples(lua_State *L)
+{
+    hone_rollout *r = hone__lua_check(L, 1, HONE_LUA_ROLLOUT);
+    lua_createtable(L, (int)r->n_samples, 0);
+    for (size_t i = 0; i < r->n_samples; i++) {
+        push_sample(L, r, i);
+        lua_rawseti(L, -2, (lua_Integer)i + 1);
+    }
+    return 1;
+}
+
+static int l_generate(lua_State *L)
+{
+    hone_rollout *r = NULL;
+    lua_settop(L, 6);
+    if (draw(L, &r) < 0)
+        return hone_lua_raise(L);
+    hone__lua_push(L, r, HONE_LUA_ROLLOUT); /* an error below must not leak it */
+    lua_createtable(L, (int)r->n_prompts, 0);
+    for (size_t g = 0; g < r->n_prompts; g++) {
+        lua_createtable(L, (int)r->group_size, 0);
+        for (size_t j = 0; j < r->group_size; j++) {
+            const hone_rollout_sample *s = &r->samples[g * r->group_size + j];
+            lua_createtable(L, 0, 4);
+            lua_pushlstring(L, s->text.ptr ? s->text.ptr : "", s->text.len);
+            lua_setfield(L, -2, "text");
+            push_ids(L, s->ids, s->n);
+            lua_setfield(L, -2, "ids");
+            set_str(L, "finish", finish_name(s->finish));
+            double sum = 0;
+            for (size_t k = 0; k < s->n; k++)
+                sum += (double)s->full[k];
+            set_num(L, "logprob", sum);
+            lua_rawseti(L, -2, (lua_Integer)j + 1);
+        }
+        lua_rawseti(L, -2, (lua_Integer)g + 1);
+    }
+    return 1;
+}
+
+static int l_rollout_score(lua_State *L)
+{
+    hone_rollout *r = hone__lua_check(L, 1, HONE_LUA_ROLLOUT);
+    hone_scorer *s = hone__lua_check_scorer(L, 2);
+    if (!s)
+        return luaL_argerror(L, 2, "rewards are wanted");
+    if (hone_rollout_score(r, s, NULL, luaL_optnumber(L, 3, 0.2)) < 0)
+        return hone_lua_raise(L);
+    return 0;
+}
+
+static int l_rollout_advantages(lua_State *L)
+{
+    hone_rollout *r = hone__lua_check(L, 1, HONE_LUA_ROLLOUT);
+    hone_lua_comp *c = hone__lua_check(L, 2, HONE_LUA_COMPONENT);
+    hone_status s;
+    if (c->instance)
+        hone_instance_enter(c->instance);
+    s = hone_rollout_advantages(r, c->vt, c->self);
+    if (c->instance)
+        s = hone_instance_leave(c->instance, "compute", s);
+    if (s < 0)
+        return hone_lua_raise(L);
+    return 0;
+}
+
+static int l_rollout_set(lua_State *L)
+{
+    hone_rollout *r = hone__lua_check(L, 1, HONE_LUA_ROLLOUT);
+    luaL_checktype(L, 2, LUA_TTABLE);
+    luaL_checktype(L, 3, LUA_TTABLE);
+    for (size_t i = 0; i < r->n_samples; i++) {
+        hone_rollout_sample *s = &r->samples[i];
+        lua_rawgeti(L, 2, (lua_Integer)i + 1);
+        lua_rawgeti(L, 3, (lua_Integer)i + 1);
+        s->left_out = !lua_isnumber(L, -1);
+        s->advantage = s->left_out ? 0 : lua_tonumber(L, -1);
+        s->reward = lua_isnumber(L, -2) ? lua_tonumber(L, -2) : 0;
+        s->token_advantage = NULL;
+        lua_pop(L, 2);
+    }
+    r->has_advantages = 1;
+    return 0;
+}
+
+static int l_rollout_permute(lua_State *L)
+{
+    hone_rollout *r = hone__lua_check(L, 1, HONE_LUA_ROLLOUT);
+    hone_rng_key key = {.seed = (uint64_t)luaL_checkinteger(L, 2), .purpose = HONE_RNG_PERMUTE, .step = r->step};
+    size_t n = r->n_samples;
+    hone_score_result *copy = hone_arena_calloc(&r->arena, n ? n : 1, sizeof *copy);
+    if (!copy)
+        return hone_lua_raise(L);
+    for (size_t c = 0; c < r->n_components; c++) {
+        memcpy(copy, &r->results[c * n], n * sizeof *copy);
+        for (size_t i = 0; i < n; i++)
+            r->results[c * n + i] = copy[hone_rng_permute(&key, i, n)];
+    }
+    r->has_advantages = 0;
+    return 0;
+}
+
+static int l_rollout_info(lua_State *L)
+{
+    hone_rollout *r = hone__lua_check(L, 1, HONE_LUA_ROLLOUT);
+    lua_newtable(L);
+    set_int(L, "prompts", (lua_Integer)r->n_prompts);
+    set_int(L, "samples", (lua_Integer)r->n_samples);
+    set_int(L, "group_size", r->group_size);
+    set_int(L, "version", (lua_Integer)r->version);
+    set_num(L, "temperature", r->temperature);
+    set_int(L, "max_tokens", r->max_tokens);
+    set_int(L, "prompt_tokens", (lua_Integer)r->gen.prompt_tokens);
+    set_int(L, "new_tokens", (lua_Integer)r->gen.new_tokens);
+    set_num(L, "generate_s", r->generate_s);
+    set_num(L, "reward_s", r->reward_s);
+    lua_newtable(L);
+    for (size_t c = 0; c < r->n_components; c++) {
+        lua_newtable(L);
+        set_num(L, "p50_ms", r->p50_ms[c]);
+        set_num(L, "p95_ms", r->p95_ms[c]);
+        set_num(L, "weight", r->weight[c]);
+        lua_setfield(L, -2, r->component[c]);
+    }
+    lua_setfield(L, -2, "components");
+    return 1;
+}
+
+static int l_rollout_record(lua_State *L)
+{
+    hone_recipe *rec = hone__lua_recipe(L);
+    hone_rollout *r = hone__lua_check(L, 1, HONE_LUA_ROLLOUT);
+    hone_rollout_metrics(r, &rec->metrics);
+    if (hone_rollout_write(r, &rec->rollouts) < 0)
+        return hone_lua_raise(L);
+    return 0;
+}
+
+void hone__lua_open_policy(lua_State *L)
+{
+    static const luaL_Reg funcs[] = {
+        {"policy", l_policy},
+        {"policy_copy", l_policy_copy},
+        {"policy_info", l_policy_info},
+        {"policy_save", l_policy_save},
+        {"policy_lerp", l_policy_lerp},
+        {"generate", l_generate},
+        {"rollout", l_rollout},
+        {"rollout_score", l_rollout_score},
+        {"rollout_advantages", l_rollout_advantages},
+        {"rollout_set", l_rollout_set},
+        {"rollout_permute", l_rollout_permute},
+        {"rollout_samples", l_rollout_samples},
+        {"rollout_info", l_rollout_info},
+        {"rollout_record", l_rollout_record},
+        {NULL, NULL}};
+    hone__lua_type(L, HONE_LUA_POLICY, policy_release);
+    hone__lua_type(L, HONE_LUA_ROLLOUT, rollout_release);
+    luaL_setfuncs(L, funcs, 0);
+}

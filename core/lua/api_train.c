@@ -1,0 +1,689 @@
+/* api_train.c - supervised and preference examples, updates, log-probs for recipes.
+ *
+ *   core.example(policy, row, options) -> example         prompt/completion, messages, text; or chosen/rejected
+ *   core.example_info(example) -> table                   tokens, trained-on tokens, texts
+ *   core.update(policy, list, options, objective, reference?) -> metrics      list: rollouts, or examples
+ *   core.loss(policy, list, options, objective, reference?) -> loss, metrics
+ *   core.logprobs(policy, examples, options) -> list of lists of lists        one list a sequence
+ *   core.embed(policy, list of id lists) -> list of vectors                   mean of the last hidden state
+ *   core.schedule_at(schedule, total, t) -> share of the peak */
+#include "lua/api.h"
+
+#include "base/alloc.h"
+#include "base/json.h"
+#include "train/schedule.h"
+
+#include <math.h>
+#include <string.h>
+
+/* ---- examples --------------------------------------------------------------------------------------------- */
+
+typedef struct example {
+    hone_arena arena;
+    hone_train_tree tree;
+    hone_train_seq seqs[2];
+    size_t n_trained;
+} example;
+
+static void example_release(void *p)
+{
+    example *e = p;
+    hone_arena_release(&e->arena);
+    hone_free(e);
+}
+
+typedef struct encoded {
+    hone_tokens t; /* with mask */
+    size_t first;  /* first trained-on token */
+} encoded;
+
+typedef struct encode_options {
+    int raw, eos;
+    int64_t max_tokens;
+} encode_options;
+
+static hone_status cut(encoded *e, const encode_options *o, hone_str shown)
+{
+    size_t last = 0;
+    int any = 0;
+    if (o->max_tokens > 0 && e->t.n > (size_t)o->max_tokens)
+        e->t.n = (size_t)o->max_tokens;
+    for (size_t i = 0; i < e->t.n; i++) {
+        if (!e->t.mask[i])
+            continue;
+        if (!any)
+            e->first = i;
+        any = 1;
+        last = i;
+    }
+    if (!any) {
+        hone_status s = hone_fail(HONE_E_INVALID, "nothing to train on: no token of the completion is left%s",
+                                  o->max_tokens > 0 ? " within max_tokens" : "");
+        hone_fail_detail("%.*s", (int)(shown.len < 400 ? shown.len : 400), shown.ptr ? shown.ptr : "");
+        hone_fail_hint("raise max_tokens, or leave such rows out with filter");
+        return s;
+    }
+    e->t.n = last + 1; /* what follows the last trained-on token is seen by nobody */
+    return HONE_OK;
+}
+
+static hone_status add_plain(hone_policy *p, hone_str text, uint32_t flags, uint8_t mask, encoded *e)
+{
+    size_t from = e->t.n;
+    HONE_TRY(hone_tokenizer_encode(&p->text->tokenizer, text, flags, &e->t));
+    for (size_t i = from; i < e->t.n; i++)
+        e->t.mask[i] = mask;
+    return HONE_OK;
+}
+
+/* Prompt and completion as they are: tokenized apart, the completion trained on. */
+static hone_status encode_raw(hone_policy *p, hone_str prompt, hone_str completion, const encode_options *o, encoded *e)
+{
+    static const uint8_t one = 1;
+    if (prompt.len)
+        HONE_TRY(add_plain(p, prompt, HONE_ENCODE_ADD | HONE_ENCODE_SPECIAL, 0, e));
+    HONE_TRY(add_plain(p, completion, HONE_ENCODE_SPECIAL | (prompt.len ? 0 : HONE_ENCODE_ADD), 1, e));
+    if (o->eos && p->text->n_stop_ids)
+        HONE_TRY(hone_tokens_add(&e->t, &p->text->stop_ids[0], NULL, &one, 1));
+    return cut(e, o, completion);
+}
+
+static hone_value text_value(const char *z)
+{
+    return (hone_value){.type = HONE_STRING, .u.str = hone_str_c(z)};
+}
+
+static hone_status message(hone_arena *a, const char *role, const hone_value *content, hone_value *out)
+{
+    hone_pair *p = hone_arena_calloc(a, 2, sizeof *p);
+    if (!p)
+        return HONE_E_NOMEM;
+    p[0] = (hone_pair){hone_str_c("role"), text_value(role)};
+    p[1] = (hone_pair){hone_str_c("content"), *content};
+    *out = (hone_value){.type = HONE_MAP, .u.map = {p, 2}};
+    return HONE_OK;
+}
+
+/* Messages of `prompt` (text or list) followed by those of `completion` (text or list). */
+static hone_status conversation(hone_arena *a, const hone_value *system, const hone_value *prompt, const hone_value *completion, hone_value *out)
+{
+    size_t np = prompt->type == HONE_LIST ? prompt->u.list.n : 1;
+    size_t nc = completion->type == HONE_LIST ? completion->u.list.n : 1, n = 0;
+    hone_value *m = hone_arena_calloc(a, np + nc + 1, sizeof *m);
+    if (!m)
+        return HONE_E_NOMEM;
+    if (system && system->type == HONE_STRING && system->u.str.len)
+        HONE_TRY(message(a, "system", system, &m[n++]));
+    if (prompt->type == HONE_LIST) {
+        memcpy(m + n, prompt->u.list.items, np * sizeof *m);
+        n += np;
+    } else {
+        HONE_TRY(message(a, "user", prompt, &m[n++]));
+    }
+    if (completion->type == HONE_LIST) {
+        memcpy(m + n, completion->u.list.items, nc * sizeof *m);
+        n += nc;
+    } else if (completion->type == HONE_MAP) {
+        m[n++] = *completion;
+    } else {
+        HONE_TRY(message(a, "assistant", completion, &m[n++]));
+    }
+    *out = (hone_value){.type = HONE_LIST, .u.list = {m, n}};
+    return HONE_OK;
+}
+
+static hone_status encode_chat(hone_policy *p, const hone_value *messages, size_t turns_before, const encode_options *o, encoded *e)
+{
+    hone_buf shown;
+    hone_buf_init(&shown, (size_t)1 << 26);
+    hone_status s = hone_chat_encode(p->text->chat, &p->text->tokenizer, messages, NULL, &e->t);
+    if (s >= 0 && turns_before > 0) {
+        /* Only what follows the given prompt is trained on, even if that holds assistant turns. */
+        hone_tokens prompt;
+        hone_value head = {.type = HONE_LIST, .u.list = {messages->u.list.items, turns_before}};
+        hone_chat_options opt = {.add_generation_prompt = 1};
+        hone_tokens_init(&prompt, 0);
+        s = hone_chat_prompt(p->text->chat, &p->text->tokenizer, &head, &opt, &prompt);
+        for (size_t i = 0; s >= 0 && i < prompt.n && i < e->t.n && prompt.ids[i] == e->t.ids[i]; i++)
+            e->t.mask[i] = 0;
+        hone_tokens_release(&prompt);
+    }
+    if (s >= 0)
+        s = hone_tokenizer_decode(&p->text->tokenizer, e->t.ids, e->t.n < 200 ? e->t.n : 200, 0, &shown);
+    if (s >= 0)
+        s = cut(e, o, hone_buf_str(&shown));
+    hone_buf_release(&shown);
+    return s;
+}
+
+/* One sequence from a prompt (or none) and a completion. */
+static hone_status encode_one(hone_policy *p, hone_arena *a, const hone_value *row, const hone_value *completion, const encode_options *o, encoded *e)
+{
+    const hone_value *prompt = hone_value_get(row, "prompt");
+    static const hone_value nothing = {.type = HONE_STRING, .u.str = {"", 0}};
+    hone_value all;
+    if (!prompt || prompt->type == HONE_NULL)
+        prompt = &nothing;
+    if (p->text->chat && !o->raw) {
+        HONE_TRY(conversation(a, hone_value_get(row, "system"), prompt, completion, &all));
+        size_t nc = completion->type == HONE_LIST ? completion->u.list.n : 1;
+        return encode_chat(p, &all, prompt->type == HONE_LIST ? all.u.list.n - nc : 0, o, e);
+    }
+    if (prompt->type != HONE_STRING || completion->type != HONE_STRING)
+        return hone_fail(HONE_E_TYPE, "the model has no chat template (or raw is set): prompt and completion must be texts");
+    return encode_raw(p, prompt->u.str, completion->u.str, o, e);
+}
+
+static hone_status encode_row(hone_policy *p, hone_arena *a, const hone_value *row, const encode_options *o, encoded out[2], size_t *n)
+{
+    const hone_value *messages = hone_value_get(row, "messages"), *text = hone_value_get(row, "text");
+    const hone_value *completion = hone_value_get(row, "completion");
+    const hone_value *chosen = hone_value_get(row, "chosen"), *rejected = hone_value_get(row, "rejected");
+    *n = 1;
+    if (chosen && rejected) {
+        *n = 2;
+        HONE_TRY(encode_one(p, a, row, chosen, o, &out[0]));
+        return encode_one(p, a, row, rejected, o, &out[1]);
+    }
+    if (completion && completion->type != HONE_NULL)
+        return encode_one(p, a, row, completion, o, &out[0]);
+    if (messages && messages->type == HONE_LIST) {
+        if (!p->text->chat)
+            return hone_fail(HONE_E_INVALID, "%s has no chat template, and the row has messages", p->model_path);
+        return encode_chat(p, messages, 0, o, &out[0]);
+    }
+    if (text && text->type == HONE_STRING)
+        return encode_raw(p, (hone_str){"", 0}, text->u.str, o, &out[0]);
+    hone_status s = hone_fail(HONE_E_INVALID, "the row has neither prompt and completion, nor messages, nor text, nor chosen and rejected");
+    hone_fail_hint("bring it into one of these forms with :map(function(r) ... end)");
+    return s;
+}
+
+/* The longest common prefix that neither sequence trains on is the tree's prompt. */
+static hone_status make_tree(example *e, encoded *enc, size_t n)
+{
+    size_t shared = enc[0].first;
+    if (n == 2) {
+        if (enc[1].first < shared)
+            shared = enc[1].first;
+        for (size_t i = 0; i < shared; i++) {
+            if (enc[0].t.ids[i] != enc[1].t.ids[i])
+                shared = i;
+        }
+    } else {
+        shared = 0; /* one chain: nothing to share */
+    }
+    if (n == 2 && shared == 0)
+        return hone_fail(HONE_E_INVALID, "chosen and rejected share no prompt");
+    int32_t *prompt = hone_arena_calloc(&e->arena, shared + 1, sizeof *prompt);
+    if (!prompt)
+        return HONE_E_NOMEM;
+    memcpy(prompt, enc[0].t.ids, shared * sizeof *prompt);
+    for (size_t k = 0; k < n; k++) {
+        size_t m = enc[k].t.n - shared;
+        int32_t *ids = hone_arena_calloc(&e->arena, m + 1, sizeof *ids);
+        uint8_t *mask = hone_arena_calloc(&e->arena, m + 1, 1);
+        if (!ids || !mask)
+            return HONE_E_NOMEM;
+        memcpy(ids, enc[k].t.ids + shared, m * sizeof *ids);
+        memcpy(mask, enc[k].t.mask + shared, m);
+        for (size_t i = 0; i < m; i++)
+            e->n_trained += mask[i];
+        e->seqs[k] = (hone_train_seq){.ids = ids, .n = m, .mask = mask};
+        if (n == 2)
+            e->seqs[k].role = k == 0 ? HONE_ROLE_CHOSEN : HONE_ROLE_REJECTED;
+    }
+    e->tree = (hone_train_tree){.prompt = prompt, .n_prompt = shared, .seqs = e->seqs, .n_seqs = n};
+    return HONE_OK;
+}
+
+static hone_status make_example(hone_policy *p, const hone_value *row, const hone_value *options, hone_arena *a, example **out)
+{
+    encode_options o = {0};
+    encoded enc[2];
+    size_t n = 0;
+    if (!p->text || !p->text->tokenizer_instance)
+        return hone_fail(HONE_E_INVALID, "%s has no tokenizer", p->name);
+    HONE_TRY(hone_value_bool(options, "raw", 0, &o.raw));
+    HONE_TRY(hone_value_bool(options, "eos", !o.raw || !p->text->chat, &o.eos));
+    HONE_TRY(hone_value_i64(options, "max_tokens", 0, &o.max_tokens));
+    example *e = hone_calloc(1, sizeof *e);
+    if (!e)
+        return HONE_E_NOMEM;
+    hone_arena_init(&e->arena, 0);
+    for (int i = 0; i < 2; i++) {
+        memset(&enc[i], 0, sizeof enc[i]);
+        hone_tokens_init(&enc[i].t, HONE_TOKENS_SPANS | HONE_TOKENS_MASK);
+    }
+    hone_status s = encode_row(p, a, row, &o, enc, &n);
+    if (s >= 0)
+        s = make_tree(e, enc, n);
+    hone_tokens_release(&enc[0].t);
+    hone_tokens_release(&enc[1].t);
+    if (s < 0) {
+        example_release(e);
+        return s;
+    }
+    *out = e;
+    return HONE_OK;
+}
+
+static int l_example(lua_State *L)
+{
+    hone_policy *p = hone__lua_check(L, 1, HONE_LUA_POLICY);
+    hone_arena a;
+    hone_value row, options;
+    example *e = NULL;
+    hone_arena_init(&a, (size_t)1 << 30);
+    hone_status s = hone_lua_to_value(L, 2, &a, &row);
+    if (s >= 0)
+        s = hone__lua_options(L, 3, &a, &options);
+    if (s >= 0)
+        s = make_example(p, &row, &options, &a, &e);
+    hone_arena_release(&a);
+    if (s < 0)
+        return hone_lua_raise(L);
+    hone__lua_push(L, e, HONE_LUA_EXAMPLE);
+    return 1;
+}
+
+static int l_example_info(lua_State *L)
+{
+    example *e = hone__lua_check(L, 1, HONE_LUA_EXAMPLE);
+    size_t n = e->tree.n_prompt;
+    for (size_t i = 0; i < e->tree.n_seqs; i++)
+        n += e->seqs[i].n;
+    lua_createtable(L, 0, 4);
+    lua_pushinteger(L, (lua_Integer)n);
+    lua_setfield(L, -2, "tokens");
+    lua_pushinteger(L, (lua_Integer)e->n_trained);
+    lua_setfield(L, -2, "trained");
+    lua_pushinteger(L, (lua_Integer)e->tree.n_prompt);
+    lua_setfield(L, -2, "shared");
+    lua_createtable(L, (int)e->tree.n_seqs, 0);
+    for (size_t i = 0; i < e->tree.n_seqs; i++) {
+        lua_createtable(L, (int)e->seqs[i].n, 0);
+        for (size_t k = 0; k < e->seqs[i].n; k++) {
+            lua_pushinteger(L, e->seqs[i].ids[k]);
+            lua_rawseti(L, -2, (lua_Integer)k + 1);
+        }
+        lua_rawseti(L, -2, (lua_Integer)i + 1);
+    }
+    lua_setfield(L, -2, "ids");
+    return 1;
+}
+
+/* ---- updates ------------------------------------------------------------------------------------------------ */
+
+typedef struct data {
+    hone_train_tree *trees;
+    size_t n;
+    int full_is_old, rollouts;
+    double temperature, max_length;
+} data;
+
+static hone_rollout *as_rollout(lua_State *L, int index)
+{
+    return luaL_testudata(L, index, HONE_LUA_ROLLOUT) ? hone__lua_check(L, index, HONE_LUA_ROLLOUT) : NULL;
+}
+
+static hone_status from_rollouts(lua_State *L, int list, size_t n, const hone_policy *p, uint32_t equal, hone_arena *a, data *d)
+{
+    d->full_is_old = 1;
+    d->rollouts = 1;
+    for (size_t i = 0; i < n; i++) {
+        hone_train_tree *t;
+        size_t nt;
+        lua_rawgeti(L, list, (lua_Integer)i + 1);
+        hone_rollout *r = as_rollout(L, -1);
+        lua_pop(L, 1);
+        if (!r)
+            return hone_fail(HONE_E_TYPE, "entry %zu of the update is no rollout", i + 1);
+        if (!r->has_advantages)
+            return hone_fail(HONE_E_STATE, "rollout %zu has no advantages yet", i + 1);
+        if (i > 0 && r->temperature != d->temperature)
+            return hone_fail(HONE_E_INVALID, "rollouts of one update were drawn at different temperatures");
+        d->temperature = r->temperature;
+        d->max_length = r->max_tokens > d->max_length ? r->max_tokens : d->max_length;
+        d->full_is_old &= r->version == p->version;
+        HONE_TRY(hone_rollout_trees(r, equal, a, &t, &nt));
+        hone_train_tree *all = hone_arena_calloc(a, d->n + nt + 1, sizeof *all);
+        if (!all)
+            return HONE_E_NOMEM;
+        if (d->n)
+            memcpy(all, d->trees, d->n * sizeof *all);
+        memcpy(all + d->n, t, nt * sizeof *all);
+        d->trees = all;
+        d->n += nt;
+    }
+    return HONE_OK;
+}
+
+static hone_status gather(lua_State *L, int list, const hone_policy *p, uint32_t equal, hone_arena *a, data *d)
+{
+    size_t n = lua_rawlen(L, list);
+    memset(d, 0, sizeof *d);
+    d->temperature = 1;
+    if (n == 0)
+        return hone_fail(HONE_E_INVALID, "an update needs rollouts or a batch, and was given none");
+    lua_rawgeti(L, list, 1);
+    int rollouts = luaL_testudata(L, -1, HONE_LUA_ROLLOUT) != NULL;
+    lua_pop(L, 1);
+    if (rollouts)
+        return from_rollouts(L, list, n, p, equal, a, d);
+    d->trees = hone_arena_calloc(a, n, sizeof *d->trees);
+    if (!d->trees)
+        return HONE_E_NOMEM;
+    for (size_t i = 0; i < n; i++) {
+        lua_rawgeti(L, list, (lua_Integer)i + 1);
+        if (!luaL_testudata(L, -1, HONE_LUA_EXAMPLE)) {
+            lua_pop(L, 1);
+            return hone_fail(HONE_E_TYPE, "entry %zu of the batch is no example", i + 1);
+        }
+        example *e = hone__lua_check(L, -1, HONE_LUA_EXAMPLE);
+        lua_pop(L, 1);
+        for (size_t k = 0; k < e->tree.n_seqs; k++)
+            e->seqs[k].group = (uint32_t)i;
+        d->trees[d->n++] = e->tree;
+    }
+    return HONE_OK;
+}
+
+typedef struct settings {
+    hone_update_params u;
+    int64_t epochs, minibatches, accumulate;
+    double lr;
+    hone_schedule schedule;
+    int skip_equal;
+} settings;
+
+static hone_status read_settings(const hone_value *v, hone_policy *p, settings *x)
+{
+    int64_t micro, every, total;
+    hone_str ref;
+    memset(x, 0, sizeof *x);
+    HONE_TRY(hone_value_i64(v, "epochs", 1, &x->epochs));
+    HONE_TRY(hone_value_i64(v, "minibatches", 1, &x->minibatches));
+    HONE_TRY(hone_value_i64(v, "accumulate", 1, &x->accumulate));
+    HONE_TRY(hone_value_i64(v, "micro_tokens", 0, &micro));
+    HONE_TRY(hone_value_i64(v, "checkpoint_every", 0, &every));
+    HONE_TRY(hone_value_i64(v, "total", 0, &total));
+    HONE_TRY(hone_value_f64(v, "lr", p->lr, &x->lr));
+    HONE_TRY(hone_value_f64(v, "clip", 1.0, &x->u.clip));
+    HONE_TRY(hone_value_f64(v, "max_length", 0, &x->u.max_length));
+    HONE_TRY(hone_value_f64(v, "temperature", 0, &x->u.temperature));
+    HONE_TRY(hone_value_bool(v, "skip_equal", 0, &x->skip_equal));
+    HONE_TRY(hone_value_string(v, "reference", (hone_str){NULL, 0}, &ref));
+    HONE_TRY(hone_schedule_read(hone_value_get(v, "schedule"), (uint64_t)(total > 0 ? total : 0), &x->schedule));
+    if (x->epochs < 1 || x->minibatches < 1 || x->accumulate < 1)
+        return hone_fail(HONE_E_RANGE, "epochs, minibatches and accumulate must be at least 1");
+    if (micro < 0 || every < 0)
+        return hone_fail(HONE_E_RANGE, "micro_tokens and checkpoint_every must not be negative");
+    x->u.micro_tokens = (size_t)micro;
+    x->u.checkpoint_every = (uint32_t)every;
+    if (hone_str_eq(ref, "adapter_off"))
+        x->u.reference = HONE_REF_ADAPTER_OFF;
+    return HONE_OK;
+}
+
+static void finish_settings(settings *x, const data *d, hone_lua_comp *objective, hone_policy *reference, const hone_policy *p)
+{
+    x->u.objective = objective->vt;
+    x->u.objective_self = objective->self;
+    if (x->u.temperature <= 0)
+        x->u.temperature = d->temperature;
+    if (x->u.max_length <= 0)
+        x->u.max_length = d->max_length;
+    x->u.full_is_old = d->full_is_old;
+    if (reference) {
+        x->u.reference = HONE_REF_MODEL;
+        x->u.reference_policy = reference;
+    } else if (x->u.reference == HONE_REF_NONE && p->adapter >= 0) {
+        x->u.reference = HONE_REF_ADAPTER_OFF;
+    }
+    if (x->accumulate > 1 && x->u.micro_tokens == 0) {
+        size_t tokens = 0;
+        for (size_t t = 0; t < d->n; t++) {
+            tokens += d->trees[t].n_prompt;
+            for (size_t q = 0; q < d->trees[t].n_seqs; q++)
+                tokens += d->trees[t].seqs[q].n;
+        }
+        x->u.micro_tokens = tokens / (size_t)x->accumulate + 1;
+    }
+}
+
+static hone_status run_update(hone_policy *p, const data *d, settings *x, hone_metrics *m)
+{
+    size_t parts = (size_t)x->minibatches;
+    if (parts > d->n)
+        parts = d->n ? d->n : 1;
+    for (int64_t e = 0; e < x->epochs; e++) {
+        for (size_t b = 0; b < parts; b++) {
+            size_t from = d->n * b / parts, to = d->n * (b + 1) / parts;
+            x->u.lr = x->lr * hone_schedule_at(&x->schedule, p->version + 1);
+            x->u.measure_mismatch = d->rollouts && d->full_is_old && e == 0 && b == 0;
+            HONE_TRY(hone_policy_step(p, d->trees + from, to - from, &x->u, m));
+        }
+    }
+    return HONE_OK;
+}
+
+static void push_metrics(lua_State *L, const hone_metrics *m)
+{
+    lua_createtable(L, 0, (int)m->n);
+    for (size_t i = 0; i < m->n; i++) {
+        if (!(m->items[i].weight > 0))
+            continue;
+        lua_pushnumber(L, hone_metric_value(&m->items[i]));
+        lua_setfield(L, -2, m->items[i].name);
+    }
+}
+
+static hone_lua_comp *check_objective(lua_State *L, int index)
+{
+    hone_lua_comp *c = hone__lua_check(L, index, HONE_LUA_COMPONENT);
+    const hone_objective_v1 *vt = c->vt;
+    if (!vt || !HONE_HAS(vt, hone_objective_v1, loss) || !vt->uses)
+        luaL_argerror(L, index, "an objective is wanted");
+    return c;
+}
+
+static hone_status update_or_loss(lua_State *L, int train, double *loss, hone_metrics *m)
+{
+    hone_policy *p = hone__lua_check(L, 1, HONE_LUA_POLICY);
+    luaL_checktype(L, 2, LUA_TTABLE);
+    hone_lua_comp *obj = check_objective(L, 4);
+    hone_policy *ref = lua_isnoneornil(L, 5) ? NULL : hone__lua_check(L, 5, HONE_LUA_POLICY);
+    const hone_objective_v1 *vt = obj->vt;
+    hone_arena a;
+    hone_value v;
+    settings x;
+    data d;
+    hone_arena_init(&a, (size_t)8 << 30);
+    hone_status s = hone__lua_options(L, 3, &a, &v);
+    if (s >= 0)
+        s = read_settings(&v, p, &x);
+    if (s >= 0) {
+        uint32_t uses = vt->uses(obj->self);
+        uint32_t equal = x.skip_equal ? HONE_EQUAL_SKIP : (uses & (HONE_OBJ_REF | HONE_OBJ_ENTROPY)) ? HONE_EQUAL_KEEP : HONE_EQUAL_COUNT;
+        s = gather(L, 2, p, equal, &a, &d);
+    }
+    if (s >= 0) {
+        finish_settings(&x, &d, obj, ref, p);
+        if (obj->instance)
+            hone_instance_enter(obj->instance);
+        s = train ? run_update(p, &d, &x, m) : hone_policy_loss(p, d.trees, d.n, &x.u, loss, m);
+        if (obj->instance)
+            s = hone_instance_leave(obj->instance, "loss", s);
+    }
+    hone_arena_release(&a);
+    return s;
+}
+
+static int l_update(lua_State *L)
+{
+    hone_recipe *r = hone__lua_recipe(L);
+    hone_metrics m;
+    hone_metrics_init(&m);
+    lua_settop(L, 5);
+    hone_status s = update_or_loss(L, 1, NULL, &m);
+    if (s < 0) {
+        hone_metrics_release(&m);
+        return hone_lua_raise(L);
+    }
+    hone_metrics_merge(&r->metrics, &m);
+    push_metrics(L, &m);
+    hone_metrics_release(&m);
+    return 1;
+}
+
+static int l_loss(lua_State *L)
+{
+    hone_metrics m;
+    double loss = 0;
+    hone_metrics_init(&m);
+    lua_settop(L, 5);
+    hone_status s = update_or_loss(L, 0, &loss, &m);
+    if (s < 0) {
+        hone_metrics_release(&m);
+        return hone_lua_raise(L);
+    }
+    lua_pushnumber(L, loss);
+    push_metrics(L, &m);
+    hone_metrics_release(&m);
+    return 2;
+}
+
+/* ---- log-probs and embeddings -------------------------------------------------------------------------------- */
+
+static int l_logprobs(lua_State *L)
+{
+    hone_policy *p = hone__lua_check(L, 1, HONE_LUA_POLICY);
+    luaL_checktype(L, 2, LUA_TTABLE);
+    int off = lua_toboolean(L, 3);
+    double temperature = luaL_optnumber(L, 4, 1.0);
+    hone_arena a;
+    data d;
+    size_t n = 0, at = 0;
+    hone_arena_init(&a, (size_t)4 << 30);
+    hone_status s = gather(L, 2, p, HONE_EQUAL_KEEP, &a, &d);
+    for (size_t t = 0; s >= 0 && t < d.n; t++) {
+        for (size_t q = 0; q < d.trees[t].n_seqs; q++)
+            n += d.trees[t].seqs[q].n;
+    }
+    float *out = NULL;
+    if (s >= 0) {
+        out = hone_arena_calloc(&a, n + 1, sizeof *out);
+        s = out ? hone_policy_logprobs(p, d.trees, d.n, temperature, off ? HONE_ADAPTERS_NONE : HONE_ADAPTERS_ACTIVE, 0, out) : HONE_E_NOMEM;
+    }
+    if (s < 0) {
+        hone_arena_release(&a);
+        return hone_lua_raise(L);
+    }
+    lua_createtable(L, (int)d.n, 0);
+    for (size_t t = 0; t < d.n; t++) {
+        lua_createtable(L, (int)d.trees[t].n_seqs, 0);
+        for (size_t q = 0; q < d.trees[t].n_seqs; q++) {
+            size_t k = d.trees[t].seqs[q].n;
+            lua_createtable(L, (int)k, 0);
+            for (size_t i = 0; i < k; i++) {
+                lua_pushnumber(L, (double)out[at++]);
+                lua_rawseti(L, -2, (lua_Integer)i + 1);
+            }
+            lua_rawseti(L, -2, (lua_Integer)q + 1);
+        }
+        lua_rawseti(L, -2, (lua_Integer)t + 1);
+    }
+    hone_arena_release(&a);
+    return 1;
+}
+
+static hone_status embed_one(hone_policy *p, hone_str text, float *mean)
+{
+    hone_forest f;
+    hone_tokens t;
+    int64_t C = p->model->info.hidden;
+    hone_tokens_init(&t, 0);
+    hone_forest_init(&f);
+    hone_status s = hone_policy_encode_text(p, text, &t);
+    if (s >= 0 && t.n == 0)
+        s = hone_fail(HONE_E_INVALID, "an empty text has no embedding");
+    if (s >= 0) {
+        int32_t seg = hone_forest_segment(&f, -1, t.ids, (int64_t)t.n);
+        s = seg < 0 ? seg : HONE_OK;
+    }
+    const hone_batch *b = s >= 0 ? hone_forest_build(&f) : NULL;
+    if (s >= 0 && !b)
+        s = hone_error_get()->code;
+    if (s >= 0) {
+        hone_tape_options o = {.adapters = HONE_ADAPTERS_ACTIVE};
+        s = hone_model_begin(p->model, p->tape, HONE_MODE_SCORE, b, &o);
+        hone_tensor h = HONE_NONE;
+        if (s >= 0) {
+            h = hone_model_hidden(p->model, p->tape);
+            hone_tape_keep(p->tape, h);
+            s = hone_tape_forward(p->tape);
+        }
+        hone_view v = s >= 0 ? hone_tape_value(p->tape, h) : (hone_view){0};
+        for (int64_t c = 0; s >= 0 && c < C; c++) {
+            double sum = 0;
+            for (int64_t i = 0; i < v.rows; i++)
+                sum += (double)((const float *)v.data)[i * v.ld + c];
+            mean[c] = (float)(sum / (double)v.rows);
+        }
+    }
+    hone_forest_release(&f);
+    hone_tokens_release(&t);
+    return s;
+}
+
+static int l_embed(lua_State *L)
+{
+    hone_policy *p = hone__lua_check(L, 1, HONE_LUA_POLICY);
+    luaL_checktype(L, 2, LUA_TTABLE);
+    size_t n = lua_rawlen(L, 2);
+    int64_t C = p->model->info.hidden;
+    float *mean = lua_newuserdatauv(L, (size_t)C * sizeof *mean, 0);
+    lua_createtable(L, (int)n, 0);
+    for (size_t i = 0; i < n; i++) {
+        hone_str text;
+        lua_rawgeti(L, 2, (lua_Integer)i + 1);
+        text.ptr = luaL_checklstring(L, -1, &text.len);
+        if (embed_one(p, text, mean) < 0)
+            return hone_lua_raise(L);
+        lua_pop(L, 1);
+        lua_createtable(L, (int)C, 0);
+        for (int64_t c = 0; c < C; c++) {
+            lua_pushnumber(L, (double)mean[c]);
+            lua_rawseti(L, -2, c + 1);
+        }
+        lua_rawseti(L, -2, (lua_Integer)i + 1);
+    }
+    return 1;
+}
+
+static int l_schedule_at(lua_State *L)
+{
+    hone_arena a;
+    hone_value v;
+    hone_schedule sch;
+    lua_Integer total = luaL_checkinteger(L, 2), t = luaL_checkinteger(L, 3);
+    hone_arena_init(&a, 0);
+    hone_status s = hone_lua_to_value(L, 1, &a, &v);
+    if (s >= 0)
+        s = hone_schedule_read(&v, (uint64_t)(total > 0 ? total : 0), &sch);
+    hone_arena_release(&a);
+    if (s < 0)
+        return hone_lua_raise(L);
+    lua_pushnumber(L, hone_schedule_at(&sch, (uint64_t)(t > 0 ? t : 0)));
+    return 1;
+}
+
+void hone__lua_open_train(lua_State *L)
+{
+    static const luaL_Reg funcs[] = {
+        {"example", l_example}, {"example_info", l_example_info}, {"update", l_update}, {"loss", l_loss},
+        {"logprobs", l_logprobs}, {"embed", l_embed}, {"schedule_at", l_schedule_at}, {NULL, NULL}};
+    hone__lua_type(L, HONE_LUA_EXAMPLE, example_release);
+    luaL_setfuncs(L, funcs, 0);
+}

@@ -1,0 +1,113 @@
+/* metrics.c - see metrics.h. */
+#include "train/metrics.h"
+
+#include "base/alloc.h"
+
+#include <math.h>
+#include <string.h>
+
+void hone_metrics_init(hone_metrics *m)
+{
+    memset(m, 0, sizeof *m);
+}
+
+void hone_metrics_release(hone_metrics *m)
+{
+    hone_free(m->items);
+    hone_metrics_init(m);
+}
+
+void hone_metrics_clear(hone_metrics *m)
+{
+    m->n = 0;
+    m->failed = HONE_OK;
+}
+
+static hone_metric *find(const hone_metrics *m, const char *name)
+{
+    for (size_t i = 0; i < m->n; i++) {
+        if (strcmp(m->items[i].name, name) == 0)
+            return &m->items[i];
+    }
+    return NULL;
+}
+
+void hone_metrics_add(hone_metrics *m, const char *name, uint32_t how, double value, double weight)
+{
+    hone_metric *x = find(m, name);
+    if (!x) {
+        if (m->n == m->cap) {
+            size_t cap = m->cap ? 2 * m->cap : 32;
+            hone_metric *grown = hone_reallocarray(m->items, cap, sizeof *grown);
+            if (!grown) {
+                m->failed = HONE_E_NOMEM;
+                return;
+            }
+            m->items = grown;
+            m->cap = cap;
+        }
+        x = &m->items[m->n++];
+        memset(x, 0, sizeof *x);
+        strncpy(x->name, name, sizeof x->name - 1);
+        x->how = how;
+        if (how == HONE_METRIC_MIN)
+            x->value = INFINITY;
+        if (how == HONE_METRIC_MAX)
+            x->value = -INFINITY;
+    }
+    switch (x->how) {
+    case HONE_METRIC_SUM:
+        x->value += value;
+        x->weight += 1;
+        break;
+    case HONE_METRIC_MIN:
+        x->value = value < x->value || isnan(value) ? value : x->value;
+        x->weight += 1;
+        break;
+    case HONE_METRIC_MAX:
+        x->value = value > x->value || isnan(value) ? value : x->value;
+        x->weight += 1;
+        break;
+    default:
+        if (weight > 0) {
+            x->value += value * weight;
+            x->weight += weight;
+        }
+        break;
+    }
+}
+
+void hone_metrics_merge(hone_metrics *to, const hone_metrics *from)
+{
+    for (size_t i = 0; i < from->n; i++) {
+        const hone_metric *x = &from->items[i];
+        if (x->how == HONE_METRIC_MEAN)
+            hone_metrics_add(to, x->name, x->how, x->weight > 0 ? x->value / x->weight : 0, x->weight);
+        else if (x->weight > 0)
+            hone_metrics_add(to, x->name, x->how, x->value, 1);
+    }
+}
+
+double hone_metric_value(const hone_metric *m)
+{
+    if (m->how != HONE_METRIC_MEAN)
+        return m->value;
+    return m->weight > 0 ? m->value / m->weight : (double)NAN;
+}
+
+int hone_metrics_get(const hone_metrics *m, const char *name, double *out)
+{
+    const hone_metric *x = find(m, name);
+    if (!x || !(x->weight > 0))
+        return 0;
+    *out = hone_metric_value(x);
+    return 1;
+}
+
+void hone_metrics_write(const hone_metrics *m, hone_jw *w)
+{
+    for (size_t i = 0; i < m->n; i++) {
+        if (m->items[i].weight > 0)
+            hone_jw_kf64(w, m->items[i].name, hone_metric_value(&m->items[i]));
+    }
+}

@@ -1,0 +1,43 @@
+/* optimizer.h - drives an optimizer component over the flat parameters of a model.
+ *
+ * State lies in arrays parallel to the gradients (nn/params.h), one region each, so a step is one linear
+ * pass; ELEMENTWISE optimizers get it in slices over the pool's threads. Learning rate and weight decay of
+ * a parameter come from the last group whose pattern matches its name. (plugin-abi.md 3) */
+#ifndef HONE_CORE_TRAIN_OPTIMIZER_H
+#define HONE_CORE_TRAIN_OPTIMIZER_H
+#include "abi/registry.h"
+#include "hone/optimizer.h"
+#include "nn/params.h"
+#include "tensor/pool.h"
+#include "tensor/region.h"
+
+typedef struct hone_opt_group {
+    char match[96];   /* "*" and "?" wildcards on the parameter's name; "" = every parameter */
+    double lr_scale;  /* times the step's learning rate */
+    double weight_decay;
+} hone_opt_group;
+#define HONE_OPT_MAX_GROUPS 16
+
+typedef struct hone_optimizer {
+    hone_instance *instance; /* owned */
+    const hone_optimizer_v1 *vt;
+    void *self;
+    hone_opt_group groups[HONE_OPT_MAX_GROUPS]; /* groups[0] matches everything */
+    size_t n_groups;
+    hone_region state[HONE_OPT_MAX_STATE];
+    const char *state_names[HONE_OPT_MAX_STATE];
+    uint32_t n_state;
+    size_t flat; /* floats of each state array */
+    uint64_t step;
+} hone_optimizer;
+
+/* `config`: a map as a recipe writes it: the component's own keys plus lr (ignored here), weight_decay and
+ * groups = { { match = , lr_scale = , weight_decay = }, ... }; NULL = defaults. [control-thread] */
+hone_status hone_optimizer_create(hone_registry *reg, const char *name, const hone_value *config, hone_optimizer **out);
+void hone_optimizer_destroy(hone_optimizer *o);
+/* Maps state for what is trainable in `p` now; state is zero. Called again after the set changed. */
+hone_status hone_optimizer_bind(hone_optimizer *o, const hone_params *p);
+/* One update with the gradients in `p`. clip: largest gradient norm, 0 = none. Sets the norm before clipping.
+ * A norm that is not finite leaves parameters and state alone and returns 1. [control-thread] */
+hone_status hone_optimizer_step(hone_optimizer *o, hone_params *p, hone_pool *pool, double lr, double clip, double *norm_out);
+#endif

@@ -1,0 +1,284 @@
+/* policy.c - loading, copying and saving what policy.h calls a policy. */
+#include "train/policy.h"
+
+#include "base/alloc.h"
+#include "base/json.h"
+#include "nn/hf.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* ---- text side -------------------------------------------------------------------------------------- */
+
+static hone_status open_tokenizer(hone_text_side *t, hone_env *env, const hone_value *spec)
+{
+    hone_pair pair = {.key = {"spec", 4}, .value = *spec};
+    hone_value config = {.type = HONE_MAP, .u.map = {&pair, 1}};
+    const hone_component_info *info;
+    hone_status s = HONE_E_UNSUPPORTED;
+    for (size_t i = 0; (info = hone_registry_component(env->registry, HONE_KIND_TOKENIZER, i)) != NULL; i++) {
+        s = hone_instance_create_info(env->registry, info, &config, &t->tokenizer_instance);
+        if (s != HONE_E_UNSUPPORTED)
+            break;
+    }
+    if (s == HONE_E_UNSUPPORTED && hone_registry_component(env->registry, HONE_KIND_TOKENIZER, 0) == NULL)
+        return hone_fail(HONE_E_NOT_FOUND, "no tokenizer plugin was found");
+    if (s < 0)
+        return hone_fail_at("%s", hone_weights_path(t->weights));
+    hone_ref ref;
+    HONE_TRY(hone_instance_ref(t->tokenizer_instance, HONE_IFACE_TOKENIZER, &ref));
+    return hone_tokenizer_init(&t->tokenizer, ref);
+}
+
+hone_status hone_text_side_create(hone_env *env, hone_weights *w, hone_text_side **out)
+{
+    hone_text_side *t = hone_calloc(1, sizeof *t);
+    if (!t) {
+        hone_weights_close(w);
+        return HONE_E_NOMEM;
+    }
+    t->refs = 1;
+    t->weights = w;
+    const hone_value *spec = hone_weights_tokenizer(w);
+    hone_weights_chat chat;
+    hone_status s = spec ? open_tokenizer(t, env, spec) : HONE_OK;
+    hone_weights_get_chat(w, &chat);
+    if (s >= 0 && chat.source.ptr)
+        s = hone_chat_create(chat.source, hone_weights_path(w), chat.bos, chat.eos, &t->chat);
+    if (s < 0) {
+        hone_text_side_unref(t);
+        return s;
+    }
+    t->n_stop_ids = hone_weights_stop_ids(w, t->stop_ids, HONE_MAX_STOP_IDS);
+    if (t->n_stop_ids > HONE_MAX_STOP_IDS)
+        t->n_stop_ids = HONE_MAX_STOP_IDS;
+    if (t->n_stop_ids == 0 && t->tokenizer_instance && t->tokenizer.eos >= 0)
+        t->stop_ids[t->n_stop_ids++] = t->tokenizer.eos;
+    *out = t;
+    return HONE_OK;
+}
+
+hone_status hone_text_side_open(hone_env *env, const char *model, hone_text_side **out)
+{
+    hone_weights *w;
+    HONE_TRY(hone_weights_open(model, HONE_WEIGHTS_NO_TENSORS, &w));
+    return hone_text_side_create(env, w, out);
+}
+
+void hone_text_side_unref(hone_text_side *t)
+{
+    if (!t || --t->refs > 0)
+        return;
+    hone_chat_destroy(t->chat);
+    hone_instance_unref(t->tokenizer_instance);
+    hone_weights_close(t->weights);
+    hone_free(t);
+}
+
+/* ---- the model -------------------------------------------------------------------------------------- */
+
+/* The surest component for this configuration, with an instance of its own. */
+static hone_status create_model(hone_policy *p, const char *format, const hone_value *config, const char *place, uint32_t flags)
+{
+    enum { MAX = 32 };
+    hone_instance *inst[MAX] = {0};
+    hone_model_choice choice[MAX];
+    const hone_component_info *info;
+    size_t n = 0;
+    hone_status s = HONE_OK;
+    for (size_t i = 0; s >= 0 && n < MAX && (info = hone_registry_component(p->env->registry, HONE_KIND_MODEL, i)) != NULL; i++) {
+        hone_ref ref;
+        s = hone_instance_create_info(p->env->registry, info, NULL, &inst[n]);
+        if (s >= 0)
+            s = hone_instance_ref(inst[n], HONE_IFACE_MODEL, &ref);
+        if (s >= 0)
+            choice[n] = (hone_model_choice){ref.vt, ref.self, hone_instance_id(inst[n])};
+        n += inst[n] != NULL;
+    }
+    if (s >= 0)
+        s = hone_model_create(choice, n, format, config, place, flags, &p->model);
+    for (size_t i = 0; i < n; i++) {
+        if (s >= 0 && choice[i].self == p->model->self)
+            p->model_instance = inst[i];
+        else
+            hone_instance_unref(inst[i]);
+    }
+    return s;
+}
+
+static hone_status load(hone_policy *p, const hone_policy_config *cfg)
+{
+    hone_weights *w;
+    hone_tensor_reader reader;
+    HONE_TRY(hone_weights_open(cfg->model, 0, &w));
+    const hone_value *config = hone_weights_config(w);
+    hone_status s = config ? HONE_OK : hone_fail(HONE_E_INVALID, "%s has no model configuration", cfg->model);
+    if (s >= 0)
+        s = create_model(p, hone_weights_format(w), config, hone_weights_path(w), cfg->flags);
+    if (s >= 0) {
+        hone_weights_reader(w, &reader);
+        s = hone_model_load(p->model, &reader, hone_pool_exec(p->env->pool));
+    }
+    if (s < 0) {
+        hone_weights_close(w);
+        return s;
+    }
+    snprintf(p->model_path, sizeof p->model_path, "%s", hone_weights_path(w));
+    hone_weights_unmap(w);
+    if (cfg->tokenizer) {
+        hone_weights_close(w);
+        return hone_text_side_open(p->env, cfg->tokenizer, &p->text);
+    }
+    return hone_text_side_create(p->env, w, &p->text);
+}
+
+static hone_status from_nothing(hone_policy *p, const hone_policy_config *cfg)
+{
+    if (cfg->component)
+        HONE_TRY(hone_model_create(cfg->component, 1, "hf", cfg->config, "the recipe's model", cfg->flags, &p->model));
+    else
+        HONE_TRY(create_model(p, "hf", cfg->config, "the recipe's model", cfg->flags));
+    hone_params_init_values(p->model->params, cfg->seed);
+    return cfg->tokenizer ? hone_text_side_open(p->env, cfg->tokenizer, &p->text) : HONE_OK;
+}
+
+static hone_status add_lora(hone_policy *p, const hone_lora_config *l)
+{
+    hone_adapter_spec spec = {.name = p->name, .rank = l->rank,
+                              .alpha = (float)(l->alpha > 0 ? l->alpha : 2.0 * l->rank),
+                              .roles = l->roles, .init = HONE_LORA_INIT_UNIFORM, .seed = l->seed};
+    int32_t a = hone_params_add_adapter(p->model->params, &spec);
+    if (a < 0)
+        return a;
+    hone_params_freeze_base(p->model->params);
+    p->adapter = a;
+    return HONE_OK;
+}
+
+static hone_status new_policy(hone_env *env, const char *name, hone_policy **out)
+{
+    hone_policy *p = hone_calloc(1, sizeof *p);
+    if (!p)
+        return HONE_E_NOMEM;
+    p->env = env;
+    p->adapter = -1;
+    snprintf(p->name, sizeof p->name, "%s", name ? name : "policy");
+    hone_status s = hone_tape_create(hone_pool_exec(env->pool), &p->tape);
+    if (s < 0) {
+        hone_free(p);
+        return s;
+    }
+    *out = p;
+    return HONE_OK;
+}
+
+hone_status hone_policy_create(hone_env *env, const hone_policy_config *cfg, hone_policy **out)
+{
+    hone_policy *p;
+    HONE_TRY(new_policy(env, cfg->name, &p));
+    hone_status s = cfg->model ? load(p, cfg) : cfg->config ? from_nothing(p, cfg) : hone_fail(HONE_E_INVALID, "a policy needs a model");
+    if (s >= 0 && cfg->lora.rank > 0)
+        s = add_lora(p, &cfg->lora);
+    if (s >= 0 && cfg->optimizer) {
+        s = hone_optimizer_create(env->registry, cfg->optimizer, cfg->optimizer_config, &p->optimizer);
+        if (s >= 0 && cfg->optimizer_config)
+            s = hone_value_f64(cfg->optimizer_config, "lr", 1e-6, &p->lr);
+        if (s >= 0)
+            s = hone_optimizer_bind(p->optimizer, p->model->params);
+    }
+    if (s < 0) {
+        hone_policy_destroy(p);
+        return s;
+    }
+    hone_params_tape(p->model->params, &p->model->tape_params);
+    *out = p;
+    return HONE_OK;
+}
+
+void hone_policy_destroy(hone_policy *p)
+{
+    if (!p)
+        return;
+    hone_gen_destroy(p->gen);
+    hone_tape_destroy(p->tape);
+    hone_optimizer_destroy(p->optimizer);
+    hone_model_destroy(p->model);
+    hone_text_side_unref(p->text);
+    hone_instance_unref(p->model_instance);
+    hone_free(p);
+}
+
+hone_status hone_policy_copy(hone_policy *p, const char *name, hone_policy **out)
+{
+    hone_policy *c;
+    HONE_TRY(new_policy(p->env, name, &c));
+    hone_status s = hone_model_copy(p->model, &c->model);
+    if (s < 0) {
+        hone_policy_destroy(c);
+        return s;
+    }
+    c->adapter = p->adapter;
+    c->model_instance = p->model_instance ? hone_instance_addref(p->model_instance) : NULL;
+    c->text = p->text;
+    if (c->text)
+        c->text->refs++;
+    snprintf(c->model_path, sizeof c->model_path, "%s", p->model_path);
+    hone_params_tape(c->model->params, &c->model->tape_params);
+    *out = c;
+    return HONE_OK;
+}
+
+hone_status hone_policy_gen(hone_policy *p, hone_gen **out)
+{
+    if (!p->gen) {
+        const hone_tokenizer *t = p->text && p->text->tokenizer_instance ? &p->text->tokenizer : NULL;
+        HONE_TRY(hone_gen_create(p->model, t, p->env->pool, &p->gen));
+    }
+    *out = p->gen;
+    return HONE_OK;
+}
+
+/* ---- text --------------------------------------------------------------------------------------------- */
+
+static hone_status need_tokenizer(const hone_policy *p)
+{
+    if (p->text && p->text->tokenizer_instance)
+        return HONE_OK;
+    hone_status s = hone_fail(HONE_E_INVALID, "%s has no tokenizer", p->model_path[0] ? p->model_path : p->name);
+    hone_fail_hint("name one: run:policy { ..., tokenizer = \"folder or file\" }");
+    return s;
+}
+
+hone_status hone_policy_encode_messages(const hone_policy *p, const hone_value *messages, hone_tokens *out, hone_buf *rendered)
+{
+    hone_chat_options opt = {.add_generation_prompt = 1};
+    HONE_TRY(need_tokenizer(p));
+    if (!p->text->chat) {
+        hone_status s = hone_fail(HONE_E_INVALID, "%s has no chat template, and the prompt is a list of messages", p->model_path);
+        hone_fail_hint("give prompts as plain text, or put a chat_template.jinja beside the model");
+        return s;
+    }
+    if (rendered)
+        HONE_TRY(hone_chat_render(p->text->chat, messages, &opt, rendered));
+    return hone_chat_prompt(p->text->chat, &p->text->tokenizer, messages, &opt, out);
+}
+
+hone_status hone_policy_encode_text(const hone_policy *p, hone_str text, hone_tokens *out)
+{
+    HONE_TRY(need_tokenizer(p));
+    return hone_tokenizer_encode(&p->text->tokenizer, text, HONE_ENCODE_ADD | HONE_ENCODE_SPECIAL, out);
+}
+
+hone_status hone_policy_save(hone_policy *p, const char *dir, uint32_t dtype)
+{
+    const hone_weights *w = p->text ? p->text->weights : NULL;
+    if (p->adapter < 0)
+        return hone_hf_save(p->model, w, dir, dtype);
+    hone_model *merged;
+    HONE_TRY(hone_model_copy(p->model, &merged));
+    hone_status s = hone_params_merge(merged->params, hone_params_active(merged->params));
+    if (s >= 0)
+        s = hone_hf_save(merged, w, dir, dtype);
+    hone_model_destroy(merged);
+    return s;
+}

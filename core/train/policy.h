@@ -1,0 +1,88 @@
+/* policy.h - a model with what it takes to train and sample it.
+ *
+ * Policy = model + adapters + tokenizer + chat template + optimizer state + generation engine. A reference is
+ * the policy's own base with adapters off, or a frozen copy. `version` counts optimizer steps, so a rollout
+ * knows which policy drew it. Everything here is [control-thread]. (architecture.md, Words) */
+#ifndef HONE_CORE_TRAIN_POLICY_H
+#define HONE_CORE_TRAIN_POLICY_H
+#include "gen/gen.h"
+#include "nn/reader.h"
+#include "text/chat.h"
+#include "train/optimizer.h"
+
+/* What every part of a run shares. Borrowed by all that is made with it. */
+typedef struct hone_env {
+    hone_registry *registry;
+    hone_pool *pool;
+} hone_env;
+
+#define HONE_MAX_STOP_IDS 16
+
+/* A model's text side: how messages become ids. Shared by copies through a reference count. */
+typedef struct hone_text_side {
+    uint32_t refs;
+    hone_weights *weights; /* metadata only: its mappings are dropped after loading */
+    hone_instance *tokenizer_instance;
+    hone_tokenizer tokenizer; /* valid when tokenizer_instance */
+    hone_chat *chat;          /* or NULL */
+    int32_t stop_ids[HONE_MAX_STOP_IDS];
+    size_t n_stop_ids;
+} hone_text_side;
+
+typedef struct hone_policy {
+    char name[64];
+    hone_env *env;
+    hone_instance *model_instance; /* NULL when the model's component belongs to somebody else (Lua) */
+    hone_model *model;
+    hone_text_side *text; /* or NULL: a model without a tokenizer */
+    hone_gen *gen;
+    hone_tape *tape;
+    hone_optimizer *optimizer; /* or NULL: frozen */
+    double lr;                 /* peak, from the optimizer's configuration */
+    uint64_t version;          /* optimizer steps so far */
+    uint32_t skipped_in_a_row; /* steps with a gradient that was not finite */
+    int adapter;               /* number of the adapter being trained, or -1: full parameters */
+    char model_path[1024];     /* where it came from, "" for a model made from nothing */
+} hone_policy;
+
+typedef struct hone_lora_config {
+    int32_t rank; /* 0: none */
+    double alpha; /* 0: 2 * rank */
+    const char *const *roles;
+    uint64_t seed;
+} hone_lora_config;
+
+typedef struct hone_policy_config {
+    const char *name;  /* "policy" when NULL; names files in a checkpoint */
+    const char *model; /* M; or NULL with `config` */
+    const hone_value *config; /* a model made from nothing: a Hugging Face config tree */
+    const hone_model_choice *component; /* a model written in Lua, used with `config` */
+    const char *tokenizer;    /* M of the tokenizer when it is not the model's own; or NULL */
+    uint64_t seed;            /* initial values of a model made from nothing, of adapters */
+    hone_lora_config lora;
+    const char *optimizer;    /* component; NULL: no optimizer */
+    const hone_value *optimizer_config;
+    uint32_t flags;           /* HONE_MODEL_ALLOW_UNKNOWN */
+} hone_policy_config;
+
+hone_status hone_policy_create(hone_env *env, const hone_policy_config *cfg, hone_policy **out);
+void hone_policy_destroy(hone_policy *p);
+/* A frozen copy (reference): own parameters, no optimizer. Adapters are copied as they are. */
+hone_status hone_policy_copy(hone_policy *p, const char *name, hone_policy **out);
+/* The policy's generation engine, made on first use. */
+hone_status hone_policy_gen(hone_policy *p, hone_gen **out);
+
+/* Model, tokenizer and template of M without weights: for commands that only read text. */
+hone_status hone_text_side_open(hone_env *env, const char *model, hone_text_side **out);
+/* The same from an open model or tokenizer file. Takes w over, also on failure. */
+hone_status hone_text_side_create(hone_env *env, hone_weights *w, hone_text_side **out);
+void hone_text_side_unref(hone_text_side *t);
+
+/* Ids of a prompt: messages through the template, or text as it is (with the tokenizer's own added tokens). */
+hone_status hone_policy_encode_messages(const hone_policy *p, const hone_value *messages, hone_tokens *out, hone_buf *rendered);
+hone_status hone_policy_encode_text(const hone_policy *p, hone_str text, hone_tokens *out);
+
+/* Writes the model as a folder in Hugging Face layout; adapters are merged into what is written. `dtype`
+ * HONE_F32, HONE_BF16 or HONE_F16. */
+hone_status hone_policy_save(hone_policy *p, const char *dir, uint32_t dtype);
+#endif

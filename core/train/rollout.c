@@ -1,0 +1,612 @@
+/* rollout.c - see rollout.h. */
+#include "train/rollout.h"
+
+#include "base/alloc.h"
+#include "base/clock.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+/* ---- prompts ------------------------------------------------------------------------------------------ */
+
+static hone_status read_messages(hone_rollout *r, hone_rollout_prompt *p, const hone_value *list)
+{
+    if (list->type != HONE_LIST || list->u.list.n == 0)
+        return hone_fail(HONE_E_TYPE, "messages: a list of { role, content } is wanted");
+    p->messages = hone_arena_calloc(&r->arena, list->u.list.n, sizeof *p->messages);
+    if (!p->messages)
+        return HONE_E_NOMEM;
+    p->n_messages = list->u.list.n;
+    for (size_t i = 0; i < p->n_messages; i++) {
+        HONE_TRY(hone_value_string(&list->u.list.items[i], "role", (hone_str){"", 0}, &p->messages[i].role));
+        HONE_TRY(hone_value_string(&list->u.list.items[i], "content", (hone_str){"", 0}, &p->messages[i].content));
+    }
+    return HONE_OK;
+}
+
+/* A prompt that is plain text, for a model with a chat template, is one user message. */
+static hone_status one_message(hone_rollout *r, hone_str text, hone_value *out)
+{
+    hone_pair *pairs = hone_arena_calloc(&r->arena, 2, sizeof *pairs);
+    hone_value *map = hone_arena_calloc(&r->arena, 1, sizeof *map);
+    if (!pairs || !map)
+        return HONE_E_NOMEM;
+    pairs[0].key = hone_str_c("role");
+    pairs[0].value = (hone_value){.type = HONE_STRING, .u.str = hone_str_c("user")};
+    pairs[1].key = hone_str_c("content");
+    pairs[1].value = (hone_value){.type = HONE_STRING, .u.str = text};
+    map->type = HONE_MAP;
+    map->u.map.pairs = pairs;
+    map->u.map.n = 2;
+    *out = (hone_value){.type = HONE_LIST, .u.list = {map, 1}};
+    return HONE_OK;
+}
+
+static hone_status encode(hone_policy *policy, hone_rollout *r, hone_rollout_prompt *p, int raw)
+{
+    const hone_value *messages = hone_value_get(p->row, "messages");
+    const hone_value *prompt = hone_value_get(p->row, "prompt");
+    const hone_value *ids = hone_value_get(p->row, "ids");
+    hone_value wrapped;
+    hone_tokens t;
+    hone_buf text;
+    hone_tokens_init(&t, 0);
+    hone_buf_init(&text, (size_t)1 << 28);
+    hone_status s = HONE_OK;
+    if (prompt && prompt->type == HONE_LIST && !messages)
+        messages = prompt;
+    if (!messages && prompt && prompt->type == HONE_STRING && !raw && policy->text && policy->text->chat) {
+        s = one_message(r, prompt->u.str, &wrapped);
+        messages = &wrapped;
+    }
+    if (s >= 0 && messages) {
+        s = read_messages(r, p, messages);
+        if (s >= 0)
+            s = hone_policy_encode_messages(policy, messages, &t, &text);
+    } else if (s >= 0 && prompt && prompt->type == HONE_STRING) {
+        s = hone_buf_add_str(&text, prompt->u.str);
+        if (s >= 0)
+            s = hone_policy_encode_text(policy, prompt->u.str, &t);
+    } else if (s >= 0 && ids && ids->type == HONE_LIST) {
+        for (size_t i = 0; s >= 0 && i < ids->u.list.n; i++)
+            s = hone_tokens_add1(&t, (int32_t)ids->u.list.items[i].u.i64);
+    } else if (s >= 0) {
+        s = hone_fail(HONE_E_INVALID, "a prompt needs prompt (text) or messages (a list)");
+        hone_fail_hint("the recipe's map function returns it: { prompt = r.question, answer = ... }");
+    }
+    if (s >= 0) {
+        int32_t *copy = hone_arena_calloc(&r->arena, t.n ? t.n : 1, sizeof *copy);
+        p->text = hone_arena_str(&r->arena, hone_buf_str(&text));
+        if (!copy)
+            s = HONE_E_NOMEM;
+        else if (t.n)
+            memcpy(copy, t.ids, t.n * sizeof *copy);
+        p->ids = copy;
+        p->n_ids = t.n;
+    }
+    hone_tokens_release(&t);
+    hone_buf_release(&text);
+    return s;
+}
+
+static hone_status read_row(hone_policy *policy, hone_rollout *r, hone_rollout_prompt *p, const hone_value *row, int raw)
+{
+    hone_value *copy = hone_arena_calloc(&r->arena, 1, sizeof *copy);
+    if (!copy)
+        return HONE_E_NOMEM;
+    if (row->type != HONE_MAP)
+        return hone_fail(HONE_E_TYPE, "a data row must be a map");
+    HONE_TRY(hone_value_copy(&r->arena, row, copy));
+    p->row = copy;
+    p->n_columns = copy->u.map.n;
+    p->columns = hone_arena_calloc(&r->arena, p->n_columns ? p->n_columns : 1, sizeof *p->columns);
+    if (!p->columns)
+        return HONE_E_NOMEM;
+    for (size_t i = 0; i < p->n_columns; i++) {
+        p->columns[i].name = copy->u.map.pairs[i].key;
+        p->columns[i].value = copy->u.map.pairs[i].value;
+    }
+    return encode(policy, r, p, raw);
+}
+
+/* ---- drawing ------------------------------------------------------------------------------------------ */
+
+typedef struct drawing {
+    hone_rollout *r;
+    const hone_rollout_params *p;
+    hone_score_job *job;
+} drawing;
+
+void hone_rollout_sample_view(const hone_rollout *r, size_t i, hone_sample *out)
+{
+    const hone_rollout_sample *s = &r->samples[i];
+    const hone_rollout_prompt *p = &r->prompts[s->prompt];
+    const hone_value *text = hone_value_get(p->row, "prompt");
+    memset(out, 0, sizeof *out);
+    out->id = r->first_sample + i;
+    out->group = s->prompt;
+    out->prompt = text && text->type == HONE_STRING ? text->u.str : p->text;
+    out->completion = s->text;
+    out->messages = p->messages;
+    out->n_messages = p->n_messages;
+    out->tokens = s->ids;
+    out->logprobs = s->logprob;
+    out->n_tokens = s->n;
+    out->columns = p->columns;
+    out->n_columns = p->n_columns;
+    out->finish = s->finish;
+}
+
+static hone_status on_finish(void *ctx, const hone_completion *c)
+{
+    drawing *d = ctx;
+    hone_rollout *r = d->r;
+    size_t i = (size_t)(c->sample - r->first_sample);
+    hone_rollout_sample *s = &r->samples[i];
+    int32_t *ids = hone_arena_calloc(&r->arena, c->n ? c->n : 1, sizeof *ids);
+    float *lp = hone_arena_calloc(&r->arena, c->n ? c->n : 1, sizeof *lp);
+    float *full = hone_arena_calloc(&r->arena, c->n ? c->n : 1, sizeof *full);
+    if (!ids || !lp || !full)
+        return HONE_E_NOMEM;
+    memcpy(ids, c->ids, c->n * sizeof *ids);
+    memcpy(lp, c->logprob, c->n * sizeof *lp);
+    memcpy(full, c->full, c->n * sizeof *full);
+    s->ids = ids;
+    s->logprob = lp;
+    s->full = full;
+    s->n = c->n;
+    s->text = hone_arena_str(&r->arena, c->text);
+    s->finish = c->finish;
+    if (!d->job)
+        return HONE_OK;
+    hone_sample view;
+    hone_rollout_sample_view(r, i, &view);
+    return hone_score_add(d->job, i, &view);
+}
+
+static hone_status between(void *ctx)
+{
+    drawing *d = ctx;
+    if (d->job)
+        HONE_TRY(hone_score_poll(d->job));
+    return d->p->between ? d->p->between(d->p->ctx) : HONE_OK;
+}
+
+static hone_status logits(void *ctx, size_t prompt, uint64_t sample, const int32_t *ids, size_t n_ids, float *z, int64_t n)
+{
+    drawing *d = ctx;
+    return d->p->logits(d->p->ctx, prompt, sample, ids, n_ids, z, n);
+}
+
+static hone_status generate(hone_policy *policy, hone_rollout *r, const hone_rollout_params *p, drawing *d)
+{
+    hone_gen *g;
+    HONE_TRY(hone_policy_gen(policy, &g));
+    hone_gen_prompt *prompts = hone_arena_calloc(&r->arena, r->n_prompts, sizeof *prompts);
+    if (!prompts)
+        return HONE_E_NOMEM;
+    for (size_t i = 0; i < r->n_prompts; i++) {
+        prompts[i] = (hone_gen_prompt){.ids = r->prompts[i].ids, .n = r->prompts[i].n_ids,
+                                       .first_sample = r->first_sample + i * p->n, .n_samples = p->n};
+    }
+    hone_gen_params gp = {.rule = p->rule, .seed = p->seed, .step = p->step, .max_tokens = p->max_tokens,
+                          .stop_ids = policy->text ? policy->text->stop_ids : NULL,
+                          .n_stop_ids = policy->text ? policy->text->n_stop_ids : 0,
+                          .stop_strings = p->stop_strings, .n_stop_strings = p->n_stop_strings,
+                          .adapters = HONE_ADAPTERS_ACTIVE, .max_sequences = p->max_sequences, .ctx = d,
+                          .on_finish = on_finish, .between = between, .logits = p->logits ? logits : NULL};
+    hone_params_tape(policy->model->params, &policy->model->tape_params);
+    HONE_TRY(hone_gen_run(g, prompts, r->n_prompts, &gp));
+    hone_gen_get_stats(g, &r->gen);
+    return HONE_OK;
+}
+
+/* Outcomes of a finished job, copied into the rollout. */
+static hone_status keep_results(hone_rollout *r, hone_scorer *scorer, hone_score_job *job)
+{
+    size_t nc = hone_scorer_count(scorer), n = r->n_samples;
+    r->component = hone_arena_calloc(&r->arena, nc + 1, sizeof *r->component);
+    r->weight = hone_arena_calloc(&r->arena, nc + 1, sizeof *r->weight);
+    r->p50_ms = hone_arena_calloc(&r->arena, nc + 1, sizeof *r->p50_ms);
+    r->p95_ms = hone_arena_calloc(&r->arena, nc + 1, sizeof *r->p95_ms);
+    r->results = hone_arena_calloc(&r->arena, nc * n + 1, sizeof *r->results);
+    if (!r->component || !r->weight || !r->results || !r->p50_ms || !r->p95_ms)
+        return HONE_E_NOMEM;
+    for (size_t c = 0; c < nc; c++) {
+        const hone_score_component *comp = hone_scorer_component(scorer, c);
+        double p50, p95;
+        r->component[c] = hone_arena_strndup(&r->arena, comp->id, strlen(comp->id));
+        r->weight[c] = comp->weight;
+        if (!r->component[c])
+            return HONE_E_NOMEM;
+        hone_score_latency(job, c, &p50, &p95);
+        r->p50_ms[c] = p50 * 1e3;
+        r->p95_ms[c] = p95 * 1e3;
+        for (size_t i = 0; i < n; i++) {
+            const hone_score_result *from = hone_score_get(job, c, i);
+            hone_score_result *to = &r->results[c * n + i];
+            *to = *from;
+            to->notes = hone_arena_str(&r->arena, from->notes);
+            to->reason = hone_arena_str(&r->arena, from->reason);
+            to->token_scores = NULL;
+            if (from->n_token_scores) {
+                float *t = hone_arena_calloc(&r->arena, from->n_token_scores, sizeof *t);
+                if (!t)
+                    return HONE_E_NOMEM;
+                memcpy(t, from->token_scores, from->n_token_scores * sizeof *t);
+                to->token_scores = t;
+            }
+        }
+    }
+    r->n_components = nc;
+    return HONE_OK;
+}
+
+hone_status hone_rollout_draw(hone_policy *policy, const hone_value *rows, size_t n_rows, const hone_rollout_params *p, hone_rollout **out)
+{
+    hone_status s = HONE_OK;
+    if (p->n < 1 || n_rows == 0)
+        return hone_fail(HONE_E_INVALID, "a rollout needs at least one prompt and one sample of each");
+    hone_rollout *r = hone_calloc(1, sizeof *r);
+    if (!r)
+        return HONE_E_NOMEM;
+    hone_arena_init(&r->arena, (size_t)8 << 30);
+    drawing d = {.r = r, .p = p};
+    r->n_prompts = n_rows;
+    r->group_size = p->n;
+    r->n_samples = n_rows * p->n;
+    r->version = policy->version;
+    r->step = p->step;
+    r->first_sample = p->first_sample;
+    r->temperature = p->rule.greedy ? 1.0 : p->rule.temperature;
+    r->max_tokens = p->max_tokens;
+    r->prompts = hone_arena_calloc(&r->arena, r->n_prompts, sizeof *r->prompts);
+    r->samples = hone_arena_calloc(&r->arena, r->n_samples, sizeof *r->samples);
+    if (!r->prompts || !r->samples)
+        s = HONE_E_NOMEM;
+    for (size_t i = 0; s >= 0 && i < n_rows; i++)
+        s = read_row(policy, r, &r->prompts[i], &rows[i], p->raw);
+    for (size_t i = 0; s >= 0 && i < r->n_samples; i++)
+        r->samples[i].prompt = i / p->n;
+    if (s >= 0 && p->scorer) {
+        hone_score_params sp = {.step = p->step, .first_sample = p->first_sample, .n_samples = r->n_samples,
+                                .group_size = p->n, .journal = p->journal, .error_limit = p->error_limit};
+        s = hone_score_begin(p->scorer, &sp, &d.job);
+    }
+    double t0 = hone_now_s();
+    if (s >= 0)
+        s = generate(policy, r, p, &d);
+    double t1 = hone_now_s();
+    if (s >= 0 && d.job)
+        s = hone_score_wait(d.job);
+    r->generate_s = t1 - t0;
+    r->reward_s = hone_now_s() - t1; /* what the rewards added to the step */
+    if (s >= 0 && d.job)
+        s = keep_results(r, p->scorer, d.job);
+    hone_score_end(d.job);
+    if (s < 0) {
+        hone_rollout_destroy(r);
+        return s;
+    }
+    *out = r;
+    return HONE_OK;
+}
+
+void hone_rollout_destroy(hone_rollout *r)
+{
+    if (!r)
+        return;
+    hone_arena_release(&r->arena);
+    hone_free(r);
+}
+
+hone_status hone_rollout_score(hone_rollout *r, hone_scorer *scorer, hone_journal *journal, double error_limit)
+{
+    hone_score_job *job = NULL;
+    hone_score_params sp = {.step = r->step, .first_sample = r->first_sample, .n_samples = r->n_samples,
+                            .group_size = r->group_size, .journal = journal, .error_limit = error_limit};
+    HONE_TRY(hone_score_begin(scorer, &sp, &job));
+    hone_status s = HONE_OK;
+    for (size_t i = 0; s >= 0 && i < r->n_samples; i++) {
+        hone_sample view;
+        hone_rollout_sample_view(r, i, &view);
+        s = hone_score_add(job, i, &view);
+    }
+    if (s >= 0)
+        s = hone_score_wait(job);
+    if (s >= 0)
+        s = keep_results(r, scorer, job);
+    hone_score_end(job);
+    r->has_advantages = 0;
+    return s;
+}
+
+/* ---- advantages ----------------------------------------------------------------------------------------- */
+
+hone_status hone_rollout_advantages(hone_rollout *r, const hone_advantage_v1 *vt, void *self)
+{
+    size_t n = r->n_samples, nc = r->n_components, n_tok = 0;
+    hone_arena a;
+    hone_arena_init(&a, (size_t)1 << 30);
+    if (nc == 0)
+        return hone_fail(HONE_E_STATE, "the rollout has no rewards, so there are no advantages");
+    for (size_t i = 0; i < n; i++)
+        n_tok += r->samples[i].n;
+    double *rewards = hone_arena_calloc(&a, n * nc, sizeof *rewards);
+    uint8_t *scored = hone_arena_calloc(&a, n * nc, 1);
+    uint32_t *group = hone_arena_calloc(&a, n, sizeof *group);
+    double *length = hone_arena_calloc(&a, n, sizeof *length), *seq = hone_arena_calloc(&a, n, sizeof *seq);
+    double *combined = hone_arena_calloc(&a, n, sizeof *combined), *token = hone_arena_calloc(&a, n_tok + 1, sizeof *token);
+    double *mask = hone_arena_calloc(&a, n_tok + 1, sizeof *mask), *logp = hone_arena_calloc(&a, n_tok + 1, sizeof *logp);
+    size_t *begin = hone_arena_calloc(&a, n + 1, sizeof *begin);
+    uint8_t *left_out = hone_arena_calloc(&a, n, 1);
+    hone_status s = HONE_OK;
+    if (!rewards || !scored || !group || !length || !seq || !combined || !token || !mask || !logp || !begin || !left_out)
+        s = HONE_E_NOMEM;
+    for (size_t i = 0; s >= 0 && i < n; i++) {
+        const hone_rollout_sample *x = &r->samples[i];
+        group[i] = (uint32_t)x->prompt;
+        length[i] = (double)x->n;
+        begin[i + 1] = begin[i] + x->n;
+        for (size_t c = 0; c < nc; c++) {
+            scored[c * n + i] = r->results[c * n + i].status == HONE_SCORE;
+            rewards[c * n + i] = (double)r->results[c * n + i].score;
+        }
+        for (size_t k = 0; k < x->n; k++) {
+            mask[begin[i] + k] = 1;
+            logp[begin[i] + k] = (double)x->full[k];
+        }
+    }
+    hone_advantage_in in = {.struct_size = sizeof in, .n_seqs = n, .n_rewards = nc, .n_tokens = n_tok,
+                            .rewards = rewards, .scored = scored, .weights = r->weight, .group = group,
+                            .length = length, .seq_begin = begin, .mask = mask, .logp = logp};
+    hone_advantage_out out = {.struct_size = sizeof out, .seq = seq, .token = token, .combined = combined, .left_out = left_out};
+    if (s >= 0)
+        s = vt->compute(self, &in, &out);
+    for (size_t i = 0; s >= 0 && i < n; i++) {
+        hone_rollout_sample *x = &r->samples[i];
+        x->reward = combined[i];
+        x->left_out = left_out[i];
+        x->advantage = seq[i];
+        x->token_advantage = NULL;
+        if (out.per_token) {
+            double sum = 0;
+            x->token_advantage = hone_arena_calloc(&r->arena, x->n + 1, sizeof(double));
+            if (!x->token_advantage) {
+                s = HONE_E_NOMEM;
+                break;
+            }
+            for (size_t k = 0; k < x->n; k++) {
+                x->token_advantage[k] = token[begin[i] + k];
+                sum += token[begin[i] + k];
+            }
+            x->advantage = x->n ? sum / (double)x->n : 0;
+        }
+        if (!isfinite(x->advantage) && !x->left_out)
+            s = hone_fail(HONE_E_MISBEHAVED, "the advantage of sample %zu is not finite", i);
+    }
+    hone_arena_release(&a);
+    if (s >= 0)
+        r->has_advantages = 1;
+    return s;
+}
+
+hone_status hone_rollout_trees(const hone_rollout *r, uint32_t equal, hone_arena *arena, hone_train_tree **trees_out, size_t *n_out)
+{
+    hone_train_tree *trees = hone_arena_calloc(arena, r->n_prompts, sizeof *trees);
+    hone_train_seq *seqs = hone_arena_calloc(arena, r->n_samples, sizeof *seqs);
+    size_t n = 0;
+    if (!trees || !seqs)
+        return HONE_E_NOMEM;
+    for (size_t g = 0; g < r->n_prompts; g++) {
+        int any = 0;
+        for (size_t j = 0; j < r->group_size; j++) {
+            size_t i = g * r->group_size + j;
+            const hone_rollout_sample *x = &r->samples[i];
+            seqs[i] = (hone_train_seq){.ids = x->ids, .n = x->n, .sampler_logp = x->logprob, .full_logp = x->full,
+                                       .advantage = x->token_advantage, .seq_advantage = x->advantage,
+                                       .group = (uint32_t)g, .left_out = x->left_out};
+            any |= !x->left_out && (x->token_advantage || x->advantage != 0);
+        }
+        if (!any && equal == HONE_EQUAL_SKIP)
+            continue;
+        for (size_t j = 0; !any && equal == HONE_EQUAL_COUNT && j < r->group_size; j++)
+            seqs[g * r->group_size + j].counted_only = 1;
+        trees[n++] = (hone_train_tree){.prompt = r->prompts[g].ids, .n_prompt = r->prompts[g].n_ids,
+                                       .seqs = seqs + g * r->group_size, .n_seqs = r->group_size};
+    }
+    *trees_out = trees;
+    *n_out = n;
+    return HONE_OK;
+}
+
+/* ---- metrics -------------------------------------------------------------------------------------------- */
+
+typedef struct moments {
+    double n, sum, sq;
+} moments;
+
+static void add(moments *m, double v)
+{
+    m->n += 1;
+    m->sum += v;
+    m->sq += v * v;
+}
+
+static double std_of(const moments *m)
+{
+    if (m->n < 2)
+        return 0;
+    double mean = m->sum / m->n, var = (m->sq - m->n * mean * mean) / (m->n - 1);
+    return var > 0 ? sqrt(var) : 0;
+}
+
+static void put(hone_metrics *m, const char *prefix, const char *id, const char *name, double v)
+{
+    char key[192];
+    snprintf(key, sizeof key, "%s%s%s", prefix, id, name);
+    hone_metrics_set(m, key, v);
+}
+
+static void component_metrics(const hone_rollout *r, size_t c, hone_metrics *m)
+{
+    size_t n = r->n_samples;
+    moments v = {0, 0, 0};
+    double share[5] = {0};
+    for (size_t i = 0; i < n; i++) {
+        const hone_score_result *x = &r->results[c * n + i];
+        if (x->status == HONE_SCORE)
+            add(&v, (double)x->score);
+        if (x->status < 5)
+            share[x->status] += 1.0 / (double)n;
+    }
+    if (v.n > 0) {
+        put(m, "reward/", r->component[c], "/mean", v.sum / v.n);
+        put(m, "reward/", r->component[c], "/std", std_of(&v));
+    }
+    put(m, "reward/", r->component[c], "/abstain", share[HONE_ABSTAIN]);
+    put(m, "reward/", r->component[c], "/error", share[HONE_ERROR]);
+    put(m, "reward/", r->component[c], "/timeout", share[HONE_TIMEOUT]);
+}
+
+static void group_metrics(const hone_rollout *r, hone_metrics *m)
+{
+    double zero = 0, pass = 0, fail = 0, groups = 0;
+    for (size_t g = 0; g < r->n_prompts; g++) {
+        size_t n = 0, n_pass = 0, n_fail = 0, n_first = 0;
+        double lo = INFINITY, hi = -INFINITY;
+        for (size_t j = 0; j < r->group_size; j++) {
+            size_t i = g * r->group_size + j;
+            const hone_score_result *x = &r->results[i]; /* of the first component */
+            if (x->status == HONE_SCORE) {
+                n_first++;
+                n_pass += x->score >= 1.0f;
+                n_fail += x->score <= 0.0f;
+            }
+            if (r->samples[i].left_out)
+                continue;
+            n++;
+            lo = r->samples[i].reward < lo ? r->samples[i].reward : lo;
+            hi = r->samples[i].reward > hi ? r->samples[i].reward : hi;
+        }
+        groups += 1;
+        zero += n == 0 || lo == hi;
+        pass += n_first > 0 && n_pass == n_first;
+        fail += n_first > 0 && n_fail == n_first;
+    }
+    hone_metrics_set(m, "group/zero_std", zero / groups);
+    hone_metrics_set(m, "group/all_pass", pass / groups);
+    hone_metrics_set(m, "group/all_fail", fail / groups);
+}
+
+void hone_rollout_metrics(const hone_rollout *r, hone_metrics *m)
+{
+    moments len = {0, 0, 0}, rew = {0, 0, 0}, adv = {0, 0, 0};
+    double lo = INFINITY, hi = 0, cut = 0;
+    for (size_t c = 0; c < r->n_components; c++)
+        component_metrics(r, c, m);
+    for (size_t i = 0; i < r->n_samples; i++) {
+        const hone_rollout_sample *x = &r->samples[i];
+        double n = (double)x->n;
+        add(&len, n);
+        lo = n < lo ? n : lo;
+        hi = n > hi ? n : hi;
+        cut += x->finish == HONE_FINISH_LENGTH;
+        if (r->has_advantages && !x->left_out) {
+            add(&rew, x->reward);
+            add(&adv, x->advantage);
+        }
+    }
+    if (rew.n > 0) {
+        hone_metrics_set(m, "reward/mean", rew.sum / rew.n);
+        hone_metrics_set(m, "reward/std", std_of(&rew));
+    }
+    if (r->n_components && r->has_advantages)
+        group_metrics(r, m);
+    if (adv.n > 0) {
+        hone_metrics_set(m, "advantage/mean", adv.sum / adv.n);
+        hone_metrics_set(m, "advantage/std", std_of(&adv));
+    }
+    hone_metrics_set(m, "length/mean", len.sum / len.n);
+    hone_metrics_set(m, "length/min", lo);
+    hone_metrics_set(m, "length/max", hi);
+    hone_metrics_set(m, "length/truncated", cut / (double)r->n_samples);
+}
+
+/* ---- writing -------------------------------------------------------------------------------------------- */
+
+static void write_outcome(const hone_score_result *x, hone_jw *w)
+{
+    static const char *const status[] = {"pending", "score", "abstain", "error", "timeout"};
+    hone_jw_map(w);
+    hone_jw_kcstr(w, "status", status[x->status < 5 ? x->status : 3]);
+    if (x->status == HONE_SCORE) {
+        hone_jw_key(w, "score");
+        hone_jw_f32(w, x->score);
+    }
+    if (x->reason.len)
+        hone_jw_kstr(w, "reason", x->reason);
+    if (x->notes.len) {
+        hone_arena a;
+        hone_value v;
+        hone_arena_init(&a, 1 << 24);
+        if (hone_json_parse(x->notes.ptr, x->notes.len, NULL, &a, &v) >= 0) {
+            hone_jw_key(w, "notes");
+            hone_jw_value(w, &v);
+        }
+        hone_arena_release(&a);
+    }
+    hone_jw_end(w);
+}
+
+static void write_sample(const hone_rollout *r, size_t i, hone_jw *w)
+{
+    const hone_rollout_sample *s = &r->samples[i];
+    const hone_rollout_prompt *p = &r->prompts[s->prompt];
+    hone_jw_map(w);
+    hone_jw_ki64(w, "step", (int64_t)r->step);
+    hone_jw_ki64(w, "sample", (int64_t)(r->first_sample + i));
+    hone_jw_ki64(w, "group", (int64_t)s->prompt);
+    hone_jw_ki64(w, "version", (int64_t)r->version);
+    hone_jw_kstr(w, "prompt", p->text);
+    hone_jw_kstr(w, "completion", s->text);
+    hone_jw_kcstr(w, "finish", s->finish == HONE_FINISH_STOP ? "stop" : s->finish == HONE_FINISH_LENGTH ? "length" : "cancelled");
+    hone_jw_key(w, "row");
+    hone_jw_value(w, p->row);
+    hone_jw_key(w, "ids");
+    hone_jw_list(w);
+    for (size_t k = 0; k < s->n; k++)
+        hone_jw_i64(w, s->ids[k]);
+    hone_jw_end(w);
+    hone_jw_key(w, "logprobs");
+    hone_jw_list(w);
+    for (size_t k = 0; k < s->n; k++)
+        hone_jw_f32(w, s->logprob[k]);
+    hone_jw_end(w);
+    hone_jw_key(w, "outcomes");
+    hone_jw_map(w);
+    for (size_t c = 0; c < r->n_components; c++) {
+        hone_jw_key(w, r->component[c]);
+        write_outcome(&r->results[c * r->n_samples + i], w);
+    }
+    hone_jw_end(w);
+    if (r->has_advantages) {
+        hone_jw_kf64(w, "reward", s->reward);
+        hone_jw_kf64(w, "advantage", s->advantage);
+        if (s->left_out)
+            hone_jw_kbool(w, "left_out", 1);
+    }
+    hone_jw_end(w);
+}
+
+hone_status hone_rollout_write(const hone_rollout *r, hone_buf *out)
+{
+    for (size_t i = 0; i < r->n_samples; i++) {
+        hone_jw w;
+        hone_jw_init(&w, out, 0);
+        write_sample(r, i, &w);
+        HONE_TRY(hone_buf_addc(out, '\n'));
+    }
+    return out->failed;
+}

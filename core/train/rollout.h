@@ -1,0 +1,94 @@
+/* rollout.h - the samples drawn in one step, with outcomes and advantages.
+ *
+ * Drawing: prompts are rendered and encoded, generated in one batch, and handed to the rewards as they finish.
+ * Afterwards advantages turn outcomes into numbers; samples that a weighted reward could not score leave their
+ * group (missing = "skip") and get no gradient. The whole rollout is written to rollouts.jsonl.zst and can be
+ * replayed. (architecture.md, "One GRPO step, as data") */
+#ifndef HONE_CORE_TRAIN_ROLLOUT_H
+#define HONE_CORE_TRAIN_ROLLOUT_H
+#include "score/score.h"
+#include "train/update.h"
+
+/* One prompt: `row` is the data row (a map) with `prompt` (text) or `messages` (a list); its other columns
+ * travel with the samples. */
+typedef struct hone_rollout_prompt {
+    const hone_value *row;
+    hone_str text;      /* what the model was given, rendered */
+    const int32_t *ids;
+    size_t n_ids;
+    hone_column *columns;
+    size_t n_columns;
+    hone_message *messages;
+    size_t n_messages;
+} hone_rollout_prompt;
+
+typedef struct hone_rollout_sample {
+    size_t prompt;
+    const int32_t *ids;
+    const float *logprob, *full;
+    size_t n;
+    hone_str text;
+    uint32_t finish;
+    double reward; /* weighted sum; NaN when the sample left its group */
+    double advantage;
+    double *token_advantage; /* n, or NULL */
+    int left_out;
+} hone_rollout_sample;
+
+typedef struct hone_rollout {
+    hone_arena arena;
+    hone_rollout_prompt *prompts;
+    hone_rollout_sample *samples; /* group after group */
+    size_t n_prompts, n_samples;
+    uint32_t group_size, has_advantages;
+    uint64_t version; /* of the policy that drew it */
+    uint64_t step, first_sample;
+    double temperature;
+    int32_t max_tokens;
+    /* outcomes: n_components x n_samples */
+    size_t n_components;
+    char **component; /* ids */
+    double *weight;
+    hone_score_result *results;
+    double *p50_ms, *p95_ms;
+    hone_gen_stats gen;
+    double generate_s, reward_s;
+} hone_rollout;
+
+typedef struct hone_rollout_params {
+    uint32_t n; /* samples a prompt */
+    int32_t max_tokens;
+    hone_sample_rule rule;
+    uint64_t seed, step, first_sample;
+    int raw; /* prompt text goes to the model as it is, without the chat template */
+    const hone_str *stop_strings;
+    size_t n_stop_strings;
+    hone_scorer *scorer; /* or NULL: samples only */
+    hone_journal *journal;
+    double error_limit;
+    uint32_t max_sequences;
+    void *ctx;
+    hone_status (*between)(void *ctx); /* between decode steps: progress, Lua */
+    hone_status (*logits)(void *ctx, size_t prompt, uint64_t sample, const int32_t *ids, size_t n_ids, float *logits, int64_t n);
+} hone_rollout_params;
+
+/* rows: n_rows maps, copied. [control-thread] */
+hone_status hone_rollout_draw(hone_policy *p, const hone_value *rows, size_t n_rows, const hone_rollout_params *r, hone_rollout **out);
+void hone_rollout_destroy(hone_rollout *r); /* NULL is allowed */
+/* Scores (again) with other rewards: outcomes are replaced, advantages forgotten. */
+hone_status hone_rollout_score(hone_rollout *r, hone_scorer *scorer, hone_journal *journal, double error_limit);
+/* Fills reward, advantage, left_out. */
+hone_status hone_rollout_advantages(hone_rollout *r, const hone_advantage_v1 *vt, void *self);
+/* What becomes of a group whose advantages are all zero: trained on like others (a KL or entropy term may give
+ * a gradient), only counted by the normalisers (the same update, without its cost), or as if not drawn. */
+enum { HONE_EQUAL_KEEP = 0, HONE_EQUAL_COUNT = 1, HONE_EQUAL_SKIP = 2 };
+/* One tree a prompt; lives in `arena`. */
+hone_status hone_rollout_trees(const hone_rollout *r, uint32_t equal, hone_arena *arena, hone_train_tree **trees, size_t *n);
+/* reward, group, advantage and length metrics of recipes-and-cli.md. group/all_pass and all_fail speak of the
+ * first component: every sample of the group scored at least 1, at most 0. */
+void hone_rollout_metrics(const hone_rollout *r, hone_metrics *m);
+/* One JSON object a line for every sample. */
+hone_status hone_rollout_write(const hone_rollout *r, hone_buf *out);
+/* Sample i as a reward sees it (borrowed from r). */
+void hone_rollout_sample_view(const hone_rollout *r, size_t i, hone_sample *out);
+#endif

@@ -1,0 +1,526 @@
+/* update.c - the step of update.h.
+ *
+ * Arrays over "objective tokens": the trained-on tokens of all sequences that were not left out, in order.
+ * Every one is a target of the forest; slot[k] says where target k stands after the forest sorted them.
+ * A separable objective is called once per micro-batch between that part's forward and backward; one that
+ * needs the whole step gets log-probs from a SCORE pass first (the same bits), then each part is run again
+ * for its backward with the gradients already known. */
+#include "train/update.h"
+
+#include "base/alloc.h"
+#include "base/log.h"
+
+#include <math.h>
+#include <string.h>
+
+#define AUTO_TOKENS 512
+
+typedef struct step {
+    hone_policy *p;
+    const hone_update_params *u;
+    hone_forest forest;
+    hone_arena arena;
+    size_t n_tok, n_seq;      /* objective tokens and sequences */
+    size_t *seq_begin;        /* n_seq + 1 */
+    size_t *tree_seq;         /* forest tree -> first objective sequence; n_trees + 1 */
+    size_t n_trees;
+    const hone_train_seq **seq;
+    size_t *tok;              /* objective token -> its place in its sequence */
+    double *logp, *entropy, *old_logp, *ref_logp, *sampler_logp, *advantage, *mask, *length;
+    double *grad, *grad_entropy;
+    float *f32;               /* room for one array as float */
+    uint32_t *group, *role;
+    double total_tokens, total_seqs, total_pairs;
+    uint32_t uses;
+    hone_metrics *m;
+} step;
+
+size_t hone_policy_auto_tokens(const hone_policy *p)
+{
+    (void)p;
+    return AUTO_TOKENS;
+}
+
+static void *take(step *s, size_t n, size_t size)
+{
+    return hone_arena_calloc(&s->arena, n ? n : 1, size);
+}
+
+static void step_init(step *s, hone_policy *p, const hone_update_params *u, hone_metrics *m)
+{
+    memset(s, 0, sizeof *s);
+    s->p = p;
+    s->u = u;
+    s->m = m;
+    hone_forest_init(&s->forest);
+    hone_arena_init(&s->arena, (size_t)16 << 30);
+}
+
+static void step_release(step *s)
+{
+    hone_forest_release(&s->forest);
+    hone_arena_release(&s->arena);
+}
+
+static int trained_on(const hone_train_seq *q, size_t i)
+{
+    return !q->mask || q->mask[i];
+}
+
+static int has_row(const hone_train_tree *t, size_t i)
+{
+    return t->n_prompt > 0 || i > 0;
+}
+
+static hone_status alloc_arrays(step *s, const hone_train_tree *trees, size_t n)
+{
+    for (size_t t = 0; t < n; t++) {
+        if (trees[t].n_prompt == 0 && trees[t].n_seqs > 1)
+            return hone_fail(HONE_E_INVALID, "tree %zu: several sequences need a prompt to follow", t);
+        for (size_t q = 0; q < trees[t].n_seqs; q++) {
+            const hone_train_seq *x = &trees[t].seqs[q];
+            for (size_t i = 0; !x->left_out && i < x->n; i++)
+                s->n_tok += trained_on(x, i) && has_row(&trees[t], i);
+            s->n_seq++;
+        }
+    }
+    size_t k = s->n_tok;
+    s->seq_begin = take(s, s->n_seq + 1, sizeof *s->seq_begin);
+    s->tree_seq = take(s, n + 1, sizeof *s->tree_seq);
+    s->seq = take(s, s->n_seq, sizeof *s->seq);
+    s->tok = take(s, k, sizeof *s->tok);
+    s->logp = take(s, k, sizeof(double));
+    s->mask = take(s, k, sizeof(double));
+    s->grad = take(s, k, sizeof(double));
+    s->advantage = take(s, k, sizeof(double));
+    s->f32 = take(s, k, sizeof(float));
+    s->length = take(s, s->n_seq, sizeof(double));
+    s->group = take(s, s->n_seq, sizeof(uint32_t));
+    s->role = take(s, s->n_seq, sizeof(uint32_t));
+    if (s->uses & HONE_OBJ_OLD)
+        s->old_logp = take(s, k, sizeof(double));
+    if (s->uses & HONE_OBJ_REF)
+        s->ref_logp = take(s, k, sizeof(double));
+    if (s->uses & HONE_OBJ_SAMPLER)
+        s->sampler_logp = take(s, k, sizeof(double));
+    if (s->uses & HONE_OBJ_ENTROPY) {
+        s->entropy = take(s, k, sizeof(double));
+        s->grad_entropy = take(s, k, sizeof(double));
+    }
+    if (!s->seq_begin || !s->tree_seq || !s->seq || !s->tok || !s->logp || !s->mask || !s->grad || !s->advantage ||
+        !s->f32 || !s->length || !s->group || !s->role)
+        return HONE_E_NOMEM;
+    return HONE_OK;
+}
+
+/* Sequences that were left out, or have no trained-on token, do not enter the forest at all. */
+static int counts(const hone_train_tree *t, const hone_train_seq *q)
+{
+    if (q->left_out || q->counted_only)
+        return 0;
+    for (size_t i = 0; i < q->n; i++) {
+        if (trained_on(q, i) && has_row(t, i))
+            return 1;
+    }
+    return 0;
+}
+
+static void count_only(step *s, const hone_train_tree *t, const hone_train_seq *q)
+{
+    double n = 0;
+    for (size_t i = 0; q->counted_only && !q->left_out && i < q->n; i++)
+        n += trained_on(q, i) && has_row(t, i);
+    s->total_tokens += n;
+    s->total_seqs += n > 0;
+}
+
+static hone_status add_seq(step *s, const hone_train_tree *t, const hone_train_seq *q, int32_t parent, size_t *si, size_t *k)
+{
+    int32_t seg = hone_forest_segment(&s->forest, parent, q->ids, (int64_t)q->n);
+    if (seg < 0)
+        return seg;
+    size_t n = 0;
+    for (size_t i = 0; i < q->n; i++) {
+        if (!trained_on(q, i) || !has_row(t, i))
+            continue;
+        int64_t e = hone_forest_target(&s->forest, hone_forest_row(&s->forest, seg, (int64_t)i), q->ids[i]);
+        if (e < 0)
+            return (hone_status)e;
+        s->tok[*k] = i;
+        s->mask[*k] = 1;
+        s->advantage[*k] = q->advantage ? q->advantage[i] : q->seq_advantage;
+        (*k)++;
+        n++;
+    }
+    s->seq[*si] = q;
+    s->length[*si] = (double)n;
+    s->group[*si] = q->group;
+    s->role[*si] = q->role;
+    s->total_tokens += (double)n;
+    s->total_seqs += 1;
+    (*si)++;
+    s->seq_begin[*si] = *k;
+    return HONE_OK;
+}
+
+static hone_status build(step *s, const hone_train_tree *trees, size_t n)
+{
+    size_t si = 0, k = 0;
+    HONE_TRY(alloc_arrays(s, trees, n));
+    if (s->n_tok == 0)
+        return HONE_OK;
+    for (size_t t = 0; t < n; t++) {
+        int32_t root = -1;
+        size_t n_in = 0;
+        for (size_t q = 0; q < trees[t].n_seqs; q++) {
+            n_in += (size_t)counts(&trees[t], &trees[t].seqs[q]);
+            count_only(s, &trees[t], &trees[t].seqs[q]);
+        }
+        if (n_in == 0)
+            continue;
+        if ((s->uses & HONE_OBJ_PAIRS) && (n_in != 2 || trees[t].n_seqs != 2))
+            return hone_fail(HONE_E_INVALID, "pair %zu: needs a chosen and a rejected sequence with tokens to train on", t);
+        s->tree_seq[s->n_trees++] = si;
+        if (trees[t].n_prompt) {
+            root = hone_forest_segment(&s->forest, -1, trees[t].prompt, (int64_t)trees[t].n_prompt);
+            if (root < 0)
+                return root;
+        }
+        for (size_t q = 0; q < trees[t].n_seqs; q++) {
+            if (counts(&trees[t], &trees[t].seqs[q]))
+                HONE_TRY(add_seq(s, &trees[t], &trees[t].seqs[q], root, &si, &k));
+        }
+        s->total_pairs += 1;
+    }
+    if (k == 0) {
+        s->n_tok = 0;
+        return HONE_OK;
+    }
+    s->n_tok = k;
+    s->n_seq = si;
+    s->tree_seq[s->n_trees] = si;
+    if (!hone_forest_build(&s->forest))
+        return hone_error_get()->code;
+    int32_t parts = hone_forest_split(&s->forest, (int64_t)(s->u->micro_tokens ? s->u->micro_tokens : hone_policy_auto_tokens(s->p)));
+    return parts < 0 ? parts : HONE_OK;
+}
+
+/* ---- passes over the parts ---------------------------------------------------------------------------- */
+
+typedef struct part {
+    const hone_forest_part *f;
+    size_t s0, s1, k0, k1; /* objective sequences and tokens of this part */
+} part;
+
+static part part_of(const step *s, int32_t i)
+{
+    size_t tree = 0;
+    for (int32_t j = 0; j < i; j++)
+        tree += (size_t)hone_forest_part_get(&s->forest, j)->batch.n_trees;
+    part x;
+    x.f = hone_forest_part_get(&s->forest, i);
+    x.s0 = s->tree_seq[tree];
+    x.s1 = s->tree_seq[tree + (size_t)x.f->batch.n_trees];
+    x.k0 = s->seq_begin[x.s0];
+    x.k1 = s->seq_begin[x.s1];
+    return x;
+}
+
+/* values of a part's target view -> out[k0..k1) in objective order */
+static void gather(const step *s, const part *x, hone_view v, double *out)
+{
+    const float *p = v.data;
+    for (size_t k = x->k0; k < x->k1; k++)
+        out[k] = (double)p[(hone_forest_slot(&s->forest, (int64_t)k) - x->f->first_target) * v.ld];
+}
+
+static hone_status record(step *s, hone_policy *p, hone_tape *tape, const part *x, uint32_t mode, uint32_t adapters,
+                          int entropy, hone_tensor *lp, hone_tensor *en)
+{
+    hone_tape_options opts = {.adapters = adapters, .checkpoint_every = s->u->checkpoint_every};
+    HONE_TRY(hone_model_begin(p->model, tape, mode, &x->f->batch, &opts));
+    hone_tensor h = hone_model_hidden(p->model, tape);
+    *en = HONE_NONE;
+    *lp = hone_model_logprob(p->model, tape, h, (float)(1.0 / s->u->temperature), entropy ? en : NULL);
+    hone_tape_keep(tape, *lp);
+    if (entropy)
+        hone_tape_keep(tape, *en);
+    if (mode == HONE_MODE_TRAIN) {
+        hone_tape_root(tape, *lp);
+        if (entropy)
+            hone_tape_root(tape, *en);
+    }
+    return hone_tape_forward(tape);
+}
+
+/* Log-probs (and entropies) of all parts under another set of weights or adapters, nothing kept. */
+static hone_status score(step *s, hone_policy *p, uint32_t adapters, double *logp, double *entropy)
+{
+    for (int32_t i = 0; i < s->forest.n_parts; i++) {
+        part x = part_of(s, i);
+        hone_tensor lp, en;
+        HONE_TRY(record(s, p, p->tape, &x, HONE_MODE_SCORE, adapters, entropy != NULL, &lp, &en));
+        gather(s, &x, hone_tape_value(p->tape, lp), logp);
+        if (entropy)
+            gather(s, &x, hone_tape_value(p->tape, en), entropy);
+    }
+    return HONE_OK;
+}
+
+static void put_metric(const hone_objective_out *out, const char *name, uint32_t how, double value, double weight)
+{
+    hone_metrics_add(out->ctx, name, how, value, weight);
+}
+
+static hone_status call_objective(step *s, const part *x, double *loss)
+{
+    size_t k0 = x->k0, n = x->k1 - x->k0, ns = x->s1 - x->s0;
+    size_t *begin = take(s, ns + 1, sizeof *begin);
+    if (!begin)
+        return HONE_E_NOMEM;
+    for (size_t i = 0; i <= ns; i++)
+        begin[i] = s->seq_begin[x->s0 + i] - k0;
+    hone_objective_in in = {
+        .struct_size = sizeof in, .n_tokens = n, .n_seqs = ns, .seq_begin = begin, .logp = s->logp + k0,
+        .mask = s->mask + k0, .old_logp = s->old_logp ? s->old_logp + k0 : NULL,
+        .ref_logp = s->ref_logp ? s->ref_logp + k0 : NULL,
+        .sampler_logp = s->sampler_logp ? s->sampler_logp + k0 : NULL,
+        .entropy = s->entropy ? s->entropy + k0 : NULL, .advantage = s->advantage + k0,
+        .length = s->length + x->s0, .group = s->group + x->s0, .role = s->role + x->s0,
+        .total_tokens = s->total_tokens, .total_seqs = s->total_seqs, .total_pairs = s->total_pairs,
+        .max_length = s->u->max_length};
+    hone_objective_out out = {.struct_size = sizeof out, .grad_logp = s->grad + k0,
+                              .grad_entropy = s->grad_entropy ? s->grad_entropy + k0 : NULL,
+                              .ctx = s->m, .metric = put_metric};
+    HONE_TRY(s->u->objective->loss(s->u->objective_self, &in, &out));
+    *loss += out.loss;
+    return HONE_OK;
+}
+
+static hone_status seed(step *s, const part *x, hone_tape *tape, hone_tensor t, const double *grad)
+{
+    for (size_t k = x->k0; k < x->k1; k++)
+        s->f32[hone_forest_slot(&s->forest, (int64_t)k) - x->f->first_target] = (float)grad[k];
+    return hone_tape_seed(tape, t, s->f32);
+}
+
+/* ---- old, reference, sampler ------------------------------------------------------------------------ */
+
+static hone_status fill_known(step *s)
+{
+    for (size_t i = 0; i < s->n_seq; i++) {
+        const hone_train_seq *q = s->seq[i];
+        if ((s->uses & HONE_OBJ_SAMPLER) && !q->sampler_logp)
+            return hone_fail(HONE_E_INVALID, "the objective needs the sampler's log-probs, and sequence %zu has none", i);
+        for (size_t k = s->seq_begin[i]; k < s->seq_begin[i + 1]; k++) {
+            if (s->sampler_logp)
+                s->sampler_logp[k] = (double)q->sampler_logp[s->tok[k]];
+            if (s->old_logp && q->full_logp)
+                s->old_logp[k] = (double)q->full_logp[s->tok[k]];
+        }
+    }
+    return HONE_OK;
+}
+
+static hone_status fill_reference(step *s)
+{
+    if (!(s->uses & HONE_OBJ_REF))
+        return HONE_OK;
+    if (s->u->reference == HONE_REF_ADAPTER_OFF)
+        return score(s, s->p, HONE_ADAPTERS_NONE, s->ref_logp, NULL);
+    if (s->u->reference == HONE_REF_MODEL && s->u->reference_policy)
+        return score(s, s->u->reference_policy, HONE_ADAPTERS_ACTIVE, s->ref_logp, NULL);
+    hone_status st = hone_fail(HONE_E_INVALID, "the objective needs a reference, and there is none");
+    hone_fail_hint("give reference = policy:reference(), or train an adapter (lora), whose base is the reference");
+    return st;
+}
+
+static void measure_mismatch(step *s)
+{
+    double sum = 0, max = 0;
+    size_t n = 0;
+    for (size_t i = 0; i < s->n_seq; i++) {
+        const hone_train_seq *q = s->seq[i];
+        for (size_t k = s->seq_begin[i]; q->full_logp && k < s->seq_begin[i + 1]; k++) {
+            double d = fabs(s->logp[k] - (double)q->full_logp[s->tok[k]]);
+            sum += d;
+            max = d > max || isnan(d) ? d : max;
+            n++;
+        }
+    }
+    if (n) {
+        hone_metrics_add(s->m, "mismatch/mean", HONE_METRIC_MEAN, sum / (double)n, (double)n);
+        hone_metrics_add(s->m, "mismatch/max", HONE_METRIC_MAX, max, 1);
+    }
+}
+
+/* ---- the step ----------------------------------------------------------------------------------------- */
+
+static hone_status gradients(step *s, double *loss)
+{
+    hone_policy *p = s->p;
+    int whole = (s->uses & HONE_OBJ_WHOLE_BATCH) && s->forest.n_parts > 1;
+    if (whole) {
+        part all = {.f = NULL, .s0 = 0, .s1 = s->n_seq, .k0 = 0, .k1 = s->n_tok};
+        HONE_TRY(score(s, p, HONE_ADAPTERS_ACTIVE, s->logp, s->entropy));
+        HONE_TRY(call_objective(s, &all, loss));
+    }
+    for (int32_t i = 0; i < s->forest.n_parts; i++) {
+        part x = part_of(s, i);
+        hone_tensor lp, en;
+        HONE_TRY(record(s, p, p->tape, &x, HONE_MODE_TRAIN, HONE_ADAPTERS_ACTIVE, s->entropy != NULL, &lp, &en));
+        if (!whole) {
+            gather(s, &x, hone_tape_value(p->tape, lp), s->logp);
+            if (s->entropy)
+                gather(s, &x, hone_tape_value(p->tape, en), s->entropy);
+            HONE_TRY(call_objective(s, &x, loss));
+        }
+        HONE_TRY(seed(s, &x, p->tape, lp, s->grad));
+        if (s->entropy)
+            HONE_TRY(seed(s, &x, p->tape, en, s->grad_entropy));
+        HONE_TRY(hone_tape_backward(p->tape));
+    }
+    return hone_tape_finish_grads(p->tape);
+}
+
+static hone_status run_step(step *s, const hone_train_tree *trees, size_t n)
+{
+    hone_policy *p = s->p;
+    const hone_update_params *u = s->u;
+    size_t length = 0;
+    double loss = 0, norm = 0;
+    HONE_TRY(build(s, trees, n));
+    if (s->n_tok == 0) {
+        /* Every group was equal, every sample left out: nothing to learn from, and that is no failure. */
+        hone_metrics_set(s->m, "loss", 0);
+        hone_metrics_set(s->m, "grad_norm", 0);
+        hone_metrics_set(s->m, "lr", u->lr);
+        hone_metrics_add(s->m, "tokens", HONE_METRIC_SUM, 0, 1);
+        return HONE_OK;
+    }
+    HONE_TRY(fill_known(s));
+    if (s->old_logp && !u->full_is_old)
+        HONE_TRY(score(s, p, HONE_ADAPTERS_ACTIVE, s->old_logp, NULL));
+    HONE_TRY(fill_reference(s));
+    HONE_TRY(hone_params_need_grads(p->model->params, &length));
+    hone_params_zero_grads(p->model->params);
+    hone_params_tape(p->model->params, &p->model->tape_params);
+    hone_status st = gradients(s, &loss);
+    if (st < 0) {
+        hone_tape_drop_deferred(p->tape);
+        return st;
+    }
+    if (u->measure_mismatch)
+        measure_mismatch(s);
+    st = hone_optimizer_step(p->optimizer, p->model->params, p->env->pool, u->lr, u->clip, &norm);
+    if (st < 0)
+        return st;
+    hone_metrics_set(s->m, "loss", loss);
+    hone_metrics_set(s->m, "grad_norm", norm);
+    hone_metrics_set(s->m, "lr", u->lr);
+    hone_metrics_add(s->m, "tokens", HONE_METRIC_SUM, s->total_tokens, 1);
+    if (st == 1) {
+        hone_metrics_add(s->m, "skipped", HONE_METRIC_SUM, 1, 1);
+        p->skipped_in_a_row++;
+        hone_log(HONE_LOG_WARN, p->name, "the gradient is not finite (loss %g): this step is skipped", loss);
+        if (p->skipped_in_a_row >= 3) {
+            st = hone_fail(HONE_E_FAIL, "%s: three gradients in a row were not finite", p->name);
+            hone_fail_hint("lower lr, set clip, or look for extreme rewards in the rollouts");
+            return st;
+        }
+        return HONE_OK;
+    }
+    p->skipped_in_a_row = 0;
+    p->version++;
+    return HONE_OK;
+}
+
+static hone_status check(const hone_policy *p, const hone_update_params *u, int train)
+{
+    if (!(u->temperature > 0))
+        return hone_fail(HONE_E_RANGE, "temperature %g: must be above 0", u->temperature);
+    if (train && !p->optimizer) {
+        hone_status s = hone_fail(HONE_E_STATE, "%s is frozen: it has no optimizer", p->name);
+        hone_fail_hint("give run:policy an optimizer, for instance { \"adamw\", lr = 1e-6 }");
+        return s;
+    }
+    return HONE_OK;
+}
+
+hone_status hone_policy_step(hone_policy *p, const hone_train_tree *trees, size_t n, const hone_update_params *u, hone_metrics *m)
+{
+    step s;
+    HONE_TRY(check(p, u, 1));
+    step_init(&s, p, u, m);
+    s.uses = u->objective->uses(u->objective_self);
+    hone_status st = run_step(&s, trees, n);
+    step_release(&s);
+    if (st >= 0 && m->failed < 0)
+        st = m->failed;
+    return st;
+}
+
+hone_status hone_policy_loss(hone_policy *p, const hone_train_tree *trees, size_t n, const hone_update_params *u, double *loss, hone_metrics *m)
+{
+    step s;
+    HONE_TRY(check(p, u, 0));
+    step_init(&s, p, u, m);
+    s.uses = u->objective->uses(u->objective_self);
+    *loss = 0;
+    hone_status st = build(&s, trees, n);
+    if (st >= 0 && s.n_tok) {
+        part all = {.f = NULL, .s0 = 0, .s1 = s.n_seq, .k0 = 0, .k1 = s.n_tok};
+        st = fill_known(&s);
+        if (st >= 0)
+            st = score(&s, p, HONE_ADAPTERS_ACTIVE, s.logp, s.entropy);
+        if (st >= 0 && s.old_logp && !u->full_is_old)
+            memcpy(s.old_logp, s.logp, s.n_tok * sizeof *s.old_logp);
+        if (st >= 0)
+            st = fill_reference(&s);
+        if (st >= 0)
+            st = call_objective(&s, &all, loss);
+    }
+    step_release(&s);
+    return st;
+}
+
+hone_status hone_policy_logprobs(hone_policy *p, const hone_train_tree *trees, size_t n, double temperature, uint32_t adapters, size_t micro_tokens, float *out)
+{
+    step s;
+    hone_update_params u = {.temperature = temperature, .micro_tokens = micro_tokens};
+    hone_metrics m;
+    size_t at = 0;
+    hone_metrics_init(&m);
+    HONE_TRY(check(p, &u, 0));
+    /* Every token counts here, whatever its mask. */
+    hone_arena a;
+    hone_arena_init(&a, (size_t)1 << 30);
+    hone_train_tree *all = hone_arena_calloc(&a, n ? n : 1, sizeof *all);
+    hone_status st = all ? HONE_OK : HONE_E_NOMEM;
+    for (size_t t = 0; st >= 0 && t < n; t++) {
+        hone_train_seq *q = hone_arena_calloc(&a, trees[t].n_seqs ? trees[t].n_seqs : 1, sizeof *q);
+        if (!q) {
+            st = HONE_E_NOMEM;
+            break;
+        }
+        for (size_t i = 0; i < trees[t].n_seqs; i++)
+            q[i] = (hone_train_seq){.ids = trees[t].seqs[i].ids, .n = trees[t].seqs[i].n};
+        all[t] = trees[t];
+        all[t].seqs = q;
+    }
+    step_init(&s, p, &u, &m);
+    if (st >= 0)
+        st = build(&s, all, n);
+    if (st >= 0 && s.n_tok)
+        st = score(&s, p, adapters, s.logp, NULL);
+    size_t k = 0;
+    for (size_t t = 0; st >= 0 && t < n; t++) {
+        for (size_t i = 0; i < all[t].n_seqs; i++) {
+            for (size_t j = 0; j < all[t].seqs[i].n; j++)
+                out[at++] = has_row(&all[t], j) ? (float)s.logp[k++] : NAN;
+        }
+    }
+    step_release(&s);
+    hone_arena_release(&a);
+    return st;
+}

@@ -1,0 +1,60 @@
+/* update.h - from token sequences to optimizer steps.
+ *
+ * Training data are trees: a prompt and the sequences that follow it (a group, the two halves of a pair, one
+ * conversation). A step builds one segment forest, splits it at tree boundaries into micro-batches, runs the
+ * model once per part, asks the objective for loss and gradient of the log-probs, goes backward, and updates.
+ * The normalisers are those of the whole step, weight gradients are one chain in batch order: any split gives
+ * the same bits. Rows without a target never reach the output layer. (compute.md 2-4, architecture.md step 6) */
+#ifndef HONE_CORE_TRAIN_UPDATE_H
+#define HONE_CORE_TRAIN_UPDATE_H
+#include "nn/forest.h"
+#include "train/metrics.h"
+#include "train/policy.h"
+
+typedef struct hone_train_seq {
+    const int32_t *ids; /* n tokens after the prompt */
+    size_t n;
+    const uint8_t *mask;       /* n: 1 = trained on; NULL = all */
+    const float *sampler_logp; /* n: of the distribution sampled from, or NULL */
+    const float *full_logp;    /* n: of the full one at the temperature (old log-probs), or NULL */
+    const double *advantage;   /* n: one a token, or NULL */
+    double seq_advantage;      /* used when advantage is NULL */
+    uint32_t group, role;      /* HONE_ROLE_* */
+    int left_out;              /* no gradient, not counted */
+    int counted_only;          /* no gradient can come of it (advantage 0): only the normalisers count it */
+} hone_train_seq;
+
+typedef struct hone_train_tree {
+    const int32_t *prompt; /* n_prompt may be 0: then there is one sequence and its first token has no target */
+    size_t n_prompt;
+    const hone_train_seq *seqs;
+    size_t n_seqs;
+} hone_train_tree;
+
+enum { HONE_REF_NONE = 0, HONE_REF_ADAPTER_OFF = 1, HONE_REF_MODEL = 2 };
+
+typedef struct hone_update_params {
+    const hone_objective_v1 *objective;
+    void *objective_self;
+    double temperature; /* of the log-probs; 1 for supervised data */
+    double lr;          /* this step's */
+    double clip;        /* largest gradient norm; 0 = none */
+    double max_length;  /* longest completion allowed (dr_grpo) */
+    size_t micro_tokens;       /* tokens a micro-batch; 0 = automatic */
+    uint32_t checkpoint_every; /* activation checkpointing; 0 = none */
+    uint32_t reference;        /* HONE_REF_* */
+    hone_policy *reference_policy;
+    int full_is_old;   /* full_logp was drawn by this very version: it is old_logp, and mismatch is measured */
+    int measure_mismatch;
+} hone_update_params;
+
+/* One optimizer step over all trees; metrics are added. A non-finite gradient skips the step (metric
+ * "skipped"); the third in a row is E_FAIL. */
+hone_status hone_policy_step(hone_policy *p, const hone_train_tree *trees, size_t n, const hone_update_params *u, hone_metrics *m);
+/* Loss and metrics without gradients (evaluation). */
+hone_status hone_policy_loss(hone_policy *p, const hone_train_tree *trees, size_t n, const hone_update_params *u, double *loss, hone_metrics *m);
+/* Log-probs of every token of every sequence, in order, masked or not (a root's first token: NaN). `adapters`: a mask. */
+hone_status hone_policy_logprobs(hone_policy *p, const hone_train_tree *trees, size_t n, double temperature, uint32_t adapters, size_t micro_tokens, float *out);
+/* Largest token count of a micro-batch that is planned for by default. */
+size_t hone_policy_auto_tokens(const hone_policy *p);
+#endif
