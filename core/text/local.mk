@@ -1,4 +1,15 @@
 # core/text
 libhone_a_SOURCES += \
+	core/text/jinja.c \
+	core/text/jinja_filter.c \
+	core/text/jinja_lex.c \
+	core/text/jinja_method.c \
+	core/text/jinja_parse.c \
+	core/text/jinja_text.c \
+	core/text/jinja_value.c \
 	core/text/tokenizer.c \
+	core/text/unicode.c \
 	core/text/utf8.c
+if HAVE_UTF8PROC
+AM_CPPFLAGS += -DHONE_WITH_UTF8PROC
+endif

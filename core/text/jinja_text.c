@@ -1,0 +1,540 @@
+/* jinja_text.c - values as text: str(), repr(), json.dumps(), and operators on values.
+ *
+ * Floats print as Python prints them (shortest digits that read back equal; exponent below 1e-4 and from
+ * 1e16 on). JSON is json.dumps(ensure_ascii=False) as transformers' tojson has it. Integers are 64 bits:
+ * what would not fit is an error, where Python would go on. */
+#include "text/jinja_int.h"
+
+#include "base/alloc.h"
+#include "base/json.h"
+#include "text/tokenizer.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- floats ------------------------------------------------------------------------------------------------ */
+void j_float_repr(double f, char out[48])
+{
+    char text[32], digits[32];
+    int n = 0, exponent = 0, point = -1;
+    if (isnan(f) || isinf(f)) {
+        snprintf(out, 48, "%s", isnan(f) ? "nan" : f < 0 ? "-inf" : "inf");
+        return;
+    }
+    size_t len = hone_format_f64(f, text);
+    const char *p = text;
+    char *o = out;
+    if (*p == '-') {
+        *o++ = '-';
+        p++;
+    }
+    for (; p < text + len && *p != 'e' && *p != 'E'; p++) {
+        if (*p == '.')
+            point = n;
+        else
+            digits[n++] = *p;
+    }
+    if (point < 0)
+        point = n;
+    if (p < text + len)
+        exponent = atoi(p + 1);
+    int lead = 0; /* digits d1 d2 ... with value 0.d1d2... * 10^point */
+    while (lead < n - 1 && digits[lead] == '0')
+        lead++;
+    memmove(digits, digits + lead, (size_t)(n - lead));
+    n -= lead;
+    point += exponent - lead;
+    while (n > 1 && digits[n - 1] == '0')
+        n--;
+    if (n == 1 && digits[0] == '0')
+        point = 1;
+    if (point > 16 || point < -3) {
+        *o++ = digits[0];
+        if (n > 1) {
+            *o++ = '.';
+            memcpy(o, digits + 1, (size_t)n - 1);
+            o += n - 1;
+        }
+        snprintf(o, 14, "e%c%02d", point < 1 ? '-' : '+', abs(point - 1));
+        return;
+    }
+    if (point <= 0) {
+        *o++ = '0';
+        *o++ = '.';
+        for (int i = point; i < 0; i++)
+            *o++ = '0';
+        memcpy(o, digits, (size_t)n);
+        o += n;
+    } else {
+        for (int i = 0; i < point; i++)
+            *o++ = i < n ? digits[i] : '0';
+        *o++ = '.';
+        if (n > point) {
+            memcpy(o, digits + point, (size_t)(n - point));
+            o += n - point;
+        } else {
+            *o++ = '0';
+        }
+    }
+    *o = 0;
+}
+
+/* ---- str and repr ---------------------------------------------------------------------------------------------- */
+static hone_status repr_str(hone_buf *b, hone_str s)
+{
+    int single = s.len && memchr(s.ptr, '\'', s.len), dbl = s.len && memchr(s.ptr, '"', s.len);
+    char quote = single && !dbl ? '"' : '\'';
+    hone_buf_addc(b, quote);
+    for (size_t i = 0; i < s.len;) {
+        uint32_t c = 0;
+        int k = hone_utf8_step(s, i, &c);
+        if (k <= 0) {
+            hone_buf_addf(b, "\\x%02x", (unsigned char)s.ptr[i++]);
+            continue;
+        }
+        if (c == (uint32_t)quote || c == '\\')
+            hone_buf_addf(b, "\\%c", (char)c);
+        else if (c == '\n' || c == '\t' || c == '\r')
+            hone_buf_adds(b, c == '\n' ? "\\n" : c == '\t' ? "\\t" : "\\r");
+        else if (!hone__printable(c))
+            hone_buf_addf(b, c < 256 ? "\\x%02x" : c < 65536 ? "\\u%04x" : "\\U%08x", c);
+        else
+            hone_buf_add(b, s.ptr + i, (size_t)k);
+        i += (size_t)k;
+    }
+    return hone_buf_addc(b, quote);
+}
+
+hone_status j_repr(jrun *r, hone_buf *b, const jval *v, int depth)
+{
+    char number[48];
+    if (depth > J_NESTING)
+        return j_fail(r, HONE_E_LIMIT, "a value is nested too deep to be printed");
+    HONE_TRY(j_step(r, 1));
+    switch (v->type) {
+    case J_UNDEF:
+        return hone_buf_adds(b, depth ? "Undefined" : "");
+    case J_NONE:
+        return hone_buf_adds(b, "None");
+    case J_BOOL:
+        return hone_buf_adds(b, v->u.i ? "True" : "False");
+    case J_INT:
+        return hone_buf_addf(b, "%lld", (long long)v->u.i);
+    case J_FLOAT:
+        j_float_repr(v->u.f, number);
+        return hone_buf_adds(b, number);
+    case J_STR:
+        HONE_TRY(j_step(r, v->u.str.len / 64));
+        return repr_str(b, v->u.str);
+    case J_LIST:
+    case J_TUPLE: {
+        const jlist *l = v->u.list;
+        hone_buf_addc(b, v->type == J_LIST ? '[' : '(');
+        for (size_t i = 0; i < l->n; i++) {
+            if (i)
+                hone_buf_adds(b, ", ");
+            HONE_TRY(j_repr(r, b, &l->v[i], depth + 1));
+        }
+        return hone_buf_adds(b, v->type == J_LIST ? "]" : l->n == 1 ? ",)" : ")");
+    }
+    case J_DICT:
+        hone_buf_addc(b, '{');
+        for (size_t i = 0; i < v->u.dict->n; i++) {
+            if (i)
+                hone_buf_adds(b, ", ");
+            HONE_TRY(j_repr(r, b, &v->u.dict->v[i].key, depth + 1));
+            hone_buf_adds(b, ": ");
+            HONE_TRY(j_repr(r, b, &v->u.dict->v[i].val, depth + 1));
+        }
+        return hone_buf_addc(b, '}');
+    default:
+        return j_fail(r, HONE_E_UNSUPPORTED, "printing a %s is not supported", j_type_name(v));
+    }
+}
+
+hone_status j_write(jrun *r, hone_buf *b, const jval *v)
+{
+    hone_status s;
+    if (v->type == J_STR)
+        s = j_step(r, v->u.str.len / 64) < 0 ? HONE_E_LIMIT : hone_buf_add_str(b, v->u.str);
+    else
+        s = j_repr(r, b, v, 0);
+    if (s >= 0 && b == r->top && b->len - r->start > r->max_output)
+        return j_fail(r, HONE_E_LIMIT, "the rendering is longer than %zu bytes", r->max_output);
+    return s;
+}
+
+hone_status j_to_str(jrun *r, const jval *v, jval *out)
+{
+    if (v->type == J_STR) {
+        *out = *v;
+        return HONE_OK;
+    }
+    hone_buf b;
+    hone_buf_init(&b, r->max_output);
+    hone_status s = j_repr(r, &b, v, 0);
+    if (s < 0) {
+        hone_buf_release(&b);
+        return s;
+    }
+    return j_take_buf(r, &b, out);
+}
+
+/* ---- JSON --------------------------------------------------------------------------------------------------------- */
+static hone_status json_str(hone_buf *b, hone_str s, int ascii)
+{
+    hone_buf_addc(b, '"');
+    for (size_t i = 0; i < s.len;) {
+        uint32_t c = 0;
+        int k = hone_utf8_step(s, i, &c);
+        if (k <= 0)
+            return hone_fail(HONE_E_SCRIPT, "tojson: a text is not UTF-8");
+        static const char from[] = "\"\\\n\r\t\b\f", to[] = "\"\\nrtbf";
+        const char *known = c && c < 128 ? strchr(from, (int)c) : NULL;
+        if (known)
+            hone_buf_addf(b, "\\%c", to[known - from]);
+        else if (c < 0x20 || (ascii && c >= 0x7F && c < 0x10000 && c != 0x7F))
+            hone_buf_addf(b, "\\u%04x", c);
+        else if (ascii && c >= 0x10000)
+            hone_buf_addf(b, "\\u%04x\\u%04x", 0xD800 + ((c - 0x10000) >> 10), 0xDC00 + ((c - 0x10000) & 0x3FF));
+        else
+            hone_buf_add(b, s.ptr + i, (size_t)k);
+        i += (size_t)k;
+    }
+    return hone_buf_addc(b, '"');
+}
+
+static void json_newline(hone_buf *b, const jjson *o, int depth)
+{
+    if (!o->indent.ptr)
+        return;
+    hone_buf_addc(b, '\n');
+    for (int i = 0; i < depth; i++)
+        hone_buf_add_str(b, o->indent);
+}
+
+static int by_key(const void *a, const void *b)
+{
+    const jpair *x = *(const jpair *const *)a, *y = *(const jpair *const *)b;
+    hone_str s = x->key.u.str, t = y->key.u.str;
+    size_t n = s.len < t.len ? s.len : t.len;
+    int c = n ? memcmp(s.ptr, t.ptr, n) : 0;
+    return c ? c : (s.len > t.len) - (s.len < t.len);
+}
+
+static hone_status json_key(jrun *r, hone_buf *b, const jval *key, const jjson *o)
+{
+    if (key->type == J_STR)
+        return json_str(b, key->u.str, o->ascii);
+    if (key->type == J_INT || key->type == J_FLOAT) {
+        hone_buf_addc(b, '"');
+        HONE_TRY(j_repr(r, b, key, 1));
+        return hone_buf_addc(b, '"');
+    }
+    if (key->type == J_BOOL || key->type == J_NONE)
+        return hone_buf_adds(b, key->type == J_NONE ? "\"null\"" : key->u.i ? "\"true\"" : "\"false\"");
+    return j_fail(r, HONE_E_SCRIPT, "tojson: a key cannot be a %s", j_type_name(key));
+}
+
+static hone_status json_dict(jrun *r, hone_buf *b, const jdict *d, const jjson *o, int depth)
+{
+    const jpair **order = hone_arena_calloc(&r->arena, d->n + 1, sizeof *order);
+    if (!order)
+        return HONE_E_NOMEM;
+    for (size_t i = 0; i < d->n; i++) {
+        order[i] = &d->v[i];
+        if (o->sort_keys && d->v[i].key.type != J_STR)
+            return j_fail(r, HONE_E_UNSUPPORTED, "tojson: sorting keys that are no strings is not supported");
+    }
+    if (o->sort_keys)
+        qsort(order, d->n, sizeof *order, by_key);
+    hone_buf_addc(b, '{');
+    for (size_t i = 0; i < d->n; i++) {
+        if (i)
+            hone_buf_add_str(b, o->item_sep);
+        json_newline(b, o, depth + 1);
+        HONE_TRY(json_key(r, b, &order[i]->key, o));
+        hone_buf_add_str(b, o->key_sep);
+        HONE_TRY(j_json(r, b, &order[i]->val, o, depth + 1));
+    }
+    if (d->n)
+        json_newline(b, o, depth);
+    return hone_buf_addc(b, '}');
+}
+
+hone_status j_json(jrun *r, hone_buf *b, const jval *v, const jjson *o, int depth)
+{
+    if (depth > J_NESTING)
+        return j_fail(r, HONE_E_LIMIT, "tojson: a value is nested too deep");
+    HONE_TRY(j_step(r, 1));
+    switch (v->type) {
+    case J_NONE:
+        return hone_buf_adds(b, "null");
+    case J_BOOL:
+        return hone_buf_adds(b, v->u.i ? "true" : "false");
+    case J_INT:
+        return j_repr(r, b, v, 1);
+    case J_FLOAT:
+        if (isnan(v->u.f) || isinf(v->u.f))
+            return hone_buf_adds(b, isnan(v->u.f) ? "NaN" : v->u.f < 0 ? "-Infinity" : "Infinity");
+        return j_repr(r, b, v, 1);
+    case J_STR:
+        HONE_TRY(j_step(r, v->u.str.len / 64));
+        return json_str(b, v->u.str, o->ascii);
+    case J_LIST:
+    case J_TUPLE:
+        hone_buf_addc(b, '[');
+        for (size_t i = 0; i < v->u.list->n; i++) {
+            if (i)
+                hone_buf_add_str(b, o->item_sep);
+            json_newline(b, o, depth + 1);
+            HONE_TRY(j_json(r, b, &v->u.list->v[i], o, depth + 1));
+        }
+        if (v->u.list->n)
+            json_newline(b, o, depth);
+        return hone_buf_addc(b, ']');
+    case J_DICT:
+        return json_dict(r, b, v->u.dict, o, depth);
+    default:
+        return j_fail(r, HONE_E_SCRIPT, "tojson: Object of type %s is not JSON serializable", j_type_name(v));
+    }
+}
+
+/* ---- operators ------------------------------------------------------------------------------------------------------ */
+static hone_status wrong_types(jrun *r, int op, const jval *a, const jval *b)
+{
+    const jval *u = a->type == J_UNDEF ? a : b->type == J_UNDEF ? b : NULL;
+    if (u)
+        return j_fail(r, HONE_E_SCRIPT, "\"%.*s\" is undefined", (int)(u->u.str.len < 100 ? u->u.str.len : 100), u->u.str.ptr);
+    return j_fail(r, HONE_E_SCRIPT, "unsupported operand types for %c%c: '%s' and '%s'", op & 255, op > 255 ? op >> 8 : ' ',
+                  j_type_name(a), j_type_name(b));
+}
+
+static hone_status repeat(jrun *r, const jval *v, int64_t times, jval *out)
+{
+    size_t n = times > 0 ? (size_t)times : 0;
+    if (v->type == J_STR) {
+        size_t total;
+        if (!hone_mul_size(v->u.str.len, n, &total) || total > r->max_output)
+            return j_fail(r, HONE_E_LIMIT, "a text is longer than %zu bytes", r->max_output);
+        hone_buf b;
+        hone_buf_init(&b, r->max_output);
+        for (size_t i = 0; i < n && v->u.str.len; i++)
+            hone_buf_add_str(&b, v->u.str);
+        return j_take_buf(r, &b, out);
+    }
+    HONE_TRY(j_new_list(r, v->type, 0, out));
+    for (size_t k = 0; k < n && v->u.list->n; k++)
+        for (size_t i = 0; i < v->u.list->n; i++)
+            HONE_TRY(j_push(r, out->u.list, v->u.list->v[i]));
+    return HONE_OK;
+}
+
+static hone_status too_large(jrun *r)
+{
+    return j_fail(r, HONE_E_UNSUPPORTED, "an integer does not fit 64 bits");
+}
+
+static hone_status integers(jrun *r, int op, int64_t a, int64_t b, jval *out)
+{
+    int64_t v = 0;
+    if (b == 0 && (op == '/' || op == '%' || op == J_OP2('/', '/')))
+        return j_fail(r, HONE_E_SCRIPT, "division by zero");
+    switch (op) {
+    case '+':
+        if (__builtin_add_overflow(a, b, &v))
+            return too_large(r);
+        break;
+    case '-':
+        if (__builtin_sub_overflow(a, b, &v))
+            return too_large(r);
+        break;
+    case '*':
+        if (__builtin_mul_overflow(a, b, &v))
+            return too_large(r);
+        break;
+    case '/':
+        *out = j_float((double)a / (double)b);
+        return HONE_OK;
+    case '%':
+        v = b == -1 ? 0 : a % b;
+        v += v != 0 && (v < 0) != (b < 0) ? b : 0;
+        break;
+    case J_OP2('/', '/'):
+        if (b == -1) {
+            if (__builtin_sub_overflow((int64_t)0, a, &v))
+                return too_large(r);
+        } else {
+            v = a / b - (a % b != 0 && (a < 0) != (b < 0));
+        }
+        break;
+    default:
+        if (b < 0) {
+            *out = j_float(pow((double)a, (double)b));
+            return HONE_OK;
+        }
+        for (v = 1; b > 0; b--) {
+            if (a == 0 || a == 1 || a == -1) {
+                v = a == 0 ? 0 : a == 1 || b % 2 == 0 ? 1 : -1;
+                break;
+            }
+            if (__builtin_mul_overflow(v, a, &v))
+                return too_large(r);
+        }
+    }
+    *out = j_int(v);
+    return HONE_OK;
+}
+
+static hone_status floats(jrun *r, int op, double a, double b, jval *out)
+{
+    double v;
+    if (b == 0 && (op == '/' || op == '%' || op == J_OP2('/', '/')))
+        return j_fail(r, HONE_E_SCRIPT, "float division by zero");
+    switch (op) {
+    case '+':
+        v = a + b;
+        break;
+    case '-':
+        v = a - b;
+        break;
+    case '*':
+        v = a * b;
+        break;
+    case '/':
+        v = a / b;
+        break;
+    case '%':
+        v = fmod(a, b);
+        v += v != 0 && (v < 0) != (b < 0) ? b : 0;
+        break;
+    case J_OP2('/', '/'):
+        v = floor(a / b);
+        break;
+    default:
+        v = pow(a, b);
+    }
+    *out = j_float(v);
+    return HONE_OK;
+}
+
+hone_status j_binary(jrun *r, int op, const jval *a, const jval *b, jval *out)
+{
+    if ((a->type == J_STR && a->markup) || (b->type == J_STR && b->markup))
+        return j_fail(r, HONE_E_UNSUPPORTED, "an operator on the result of |safe is not supported (Jinja2 would escape the other side)");
+    if (j_is_num(a) && j_is_num(b)) {
+        if (a->type != J_FLOAT && b->type != J_FLOAT)
+            return integers(r, op, a->u.i, b->u.i, out);
+        return floats(r, op, j_num(a), j_num(b), out);
+    }
+    if (op == '+' && a->type == J_STR && b->type == J_STR) {
+        size_t n;
+        if (!hone_add_size(a->u.str.len, b->u.str.len, &n) || n > r->max_output)
+            return j_fail(r, HONE_E_LIMIT, "a text is longer than %zu bytes", r->max_output);
+        char *p = hone_arena_alloc(&r->arena, n + 1);
+        if (!p)
+            return HONE_E_NOMEM;
+        if (a->u.str.len)
+            memcpy(p, a->u.str.ptr, a->u.str.len);
+        if (b->u.str.len)
+            memcpy(p + a->u.str.len, b->u.str.ptr, b->u.str.len);
+        hone_str s = {p, n};
+        *out = j_str(s);
+        return j_step(r, n / 64);
+    }
+    if (op == '+' && a->type == b->type && (a->type == J_LIST || a->type == J_TUPLE)) {
+        HONE_TRY(j_new_list(r, a->type, a->u.list->n + b->u.list->n, out));
+        for (size_t i = 0; i < a->u.list->n; i++)
+            HONE_TRY(j_push(r, out->u.list, a->u.list->v[i]));
+        for (size_t i = 0; i < b->u.list->n; i++)
+            HONE_TRY(j_push(r, out->u.list, b->u.list->v[i]));
+        return HONE_OK;
+    }
+    int left = a->type == J_STR || a->type == J_LIST || a->type == J_TUPLE;
+    int right = b->type == J_STR || b->type == J_LIST || b->type == J_TUPLE;
+    if (op == '*' && left && (b->type == J_INT || b->type == J_BOOL))
+        return repeat(r, a, b->u.i, out);
+    if (op == '*' && right && (a->type == J_INT || a->type == J_BOOL))
+        return repeat(r, b, a->u.i, out);
+    if (op == '%' && a->type == J_STR) {
+        if (b->type == J_TUPLE)
+            return j_format(r, a->u.str, b->u.list->v, b->u.list->n, 0, out);
+        return j_format(r, a->u.str, b, 1, b->type != J_DICT, out);
+    }
+    return wrong_types(r, op, a, b);
+}
+
+/* "%d %s %.2f" % args. `one`: args is the one value, which must be used. Mapping keys are refused. */
+hone_status j_format(jrun *r, hone_str fmt, const jval *args, size_t n, int one, jval *out)
+{
+    hone_buf b;
+    size_t used = 0;
+    hone_status s = HONE_OK;
+    hone_buf_init(&b, r->max_output);
+    for (size_t i = 0; i < fmt.len && s >= 0; i++) {
+        if (fmt.ptr[i] != '%') {
+            hone_buf_addc(&b, fmt.ptr[i]);
+            continue;
+        }
+        char spec[24] = "%", number[400];
+        size_t k = 1;
+        for (i++; i < fmt.len && k < sizeof spec - 4 && strchr("0123456789.-+ #", fmt.ptr[i]) && fmt.ptr[i]; i++)
+            spec[k++] = fmt.ptr[i];
+        char c = i < fmt.len ? fmt.ptr[i] : 0;
+        if (c == '%' && k == 1) {
+            hone_buf_addc(&b, '%');
+            continue;
+        }
+        if (!c || !strchr("sdifxXr", c)) {
+            s = j_fail(r, HONE_E_UNSUPPORTED, "format \"%%%c\" is not supported", c ? c : '?');
+            break;
+        }
+        if (used >= n) {
+            s = j_fail(r, HONE_E_SCRIPT, "not enough arguments for format string");
+            break;
+        }
+        const jval *v = &args[used++];
+        if (c == 's' || c == 'r') {
+            if (k > 1)
+                s = j_fail(r, HONE_E_UNSUPPORTED, "a width in \"%%s\" is not supported");
+            else
+                s = c == 's' && v->type == J_STR ? hone_buf_add_str(&b, v->u.str) : j_repr(r, &b, v, 0);
+            continue;
+        }
+        if (!j_is_num(v) || (c != 'f' && c != 'd' && c != 'i' && v->type == J_FLOAT)) {
+            s = j_fail(r, HONE_E_SCRIPT, "%%%c format: a number is required, not %s", c, j_type_name(v));
+            break;
+        }
+        int width = 0;
+        for (size_t d = 1; d < k; d++)
+            width = spec[d] >= '0' && spec[d] <= '9' ? width * 10 + spec[d] - '0' : 0, width = width > 300 ? 300 : width;
+        if (width >= 100) {
+            s = j_fail(r, HONE_E_LIMIT, "a width of 100 or more in a format");
+            break;
+        }
+        if (c == 'f') {
+            memcpy(spec + k, "f", 2);
+            snprintf(number, sizeof number, spec, j_num(v));
+        } else {
+            spec[k++] = 'l';
+            spec[k++] = 'l';
+            spec[k++] = c;
+            spec[k] = 0;
+            if (v->type == J_FLOAT && !(fabs(v->u.f) < 9e18)) {
+                s = too_large(r);
+                break;
+            }
+            snprintf(number, sizeof number, spec, (long long)(v->type == J_FLOAT ? (int64_t)v->u.f : v->u.i));
+        }
+        hone_buf_adds(&b, number);
+    }
+    if (s >= 0 && used < n && (one || args == NULL || n > 1))
+        s = j_fail(r, HONE_E_SCRIPT, "not all arguments converted during string formatting");
+    if (s < 0) {
+        hone_buf_release(&b);
+        return s;
+    }
+    return j_take_buf(r, &b, out);
+}
