@@ -69,11 +69,12 @@ static hone_status check_segments(hone_shape_ctx *c)
         const hone_segment *s = &b->segments[i];
         int root = s->parent < 0;
         if (s->first_token != token || s->n_tokens < 1 || s->start < 0 || s->page_begin < 0 ||
-            s->parent >= (int32_t)i || s->tree != tree + root || s->tree < 0)
+            s->parent >= (int32_t)i || s->tree != tree + root || s->tree < 0 || s->copy_page < -1 ||
+            s->copy_page >= b->n_pages)
             return hone__op_fail(c, HONE_E_INVALID, "segment %u is malformed", i);
         tree = s->tree;
         token += s->n_tokens;
-        for (int64_t p = s->start / HONE_PAGE; p <= (s->start + s->n_tokens - 1) / HONE_PAGE; p++)
+        for (int64_t p = 0; p <= (s->start + s->n_tokens - 1) / HONE_PAGE; p++)
             if (b->page_ids[s->page_begin + p] < 0 || b->page_ids[s->page_begin + p] >= b->n_pages)
                 return hone__op_fail(c, HONE_E_INVALID, "segment %u has a page outside the pool", i);
     }

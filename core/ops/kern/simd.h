@@ -409,6 +409,6 @@ V_FN v16 v_tanh(v16 x)
     v16 small = v_fma(v_mul(x, y), q, x);
     v16 e = v_exp(v_add(a, a));
     v16 big = v_sub(v_set1(1.0f), v_div(v_set1(2.0f), v_add(e, v_set1(1.0f))));
-    return v_sel(v_lt(a, v_set1(0.625f)), small, v_copysign(big, x));
+    return v_copysign(v_sel(v_lt(a, v_set1(0.625f)), small, big), x);
 }
 #endif
