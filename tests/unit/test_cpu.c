@@ -1,0 +1,77 @@
+/* test_cpu.c - the kernel set follows HONE_CPU where the machine can, and OpenBLAS is opened with the
+ * kernels of this processor. */
+#include "ops/blas.h"
+#include "ops/cpu.h"
+#include "support.h"
+#include "tensor/pool.h"
+
+#include <math.h>
+
+static void test_an_unknown_kernel_set_is_a_usage_error(void **state)
+{
+    (void)state;
+    setenv("HONE_CPU", "avx9", 1);
+    assert_int_equal(hone_cpu_check(), HONE_E_USAGE);
+    assert_non_null(strstr(hone_error_get()->what, "avx9"));
+    assert_non_null(strstr(hone_error_get()->hint, "avx2"));
+    setenv("HONE_CPU", "c", 1);
+    assert_int_equal(hone_cpu_check(), HONE_OK);
+    setenv("HONE_CPU", "", 1);
+    assert_int_equal(hone_cpu_check(), HONE_OK);
+    if (hone_cpu_get()->best < HONE_CPU_AVX512) {
+        setenv("HONE_CPU", "avx512", 1);
+        assert_int_equal(hone_cpu_check(), HONE_E_UNSUPPORTED);
+        assert_int_equal(hone_cpu_use(HONE_CPU_AVX512), HONE_E_UNSUPPORTED);
+    }
+    unsetenv("HONE_CPU");
+}
+
+static void test_sets_have_names_and_the_best_can_be_used(void **state)
+{
+    (void)state;
+    const hone_cpu *c = hone_cpu_get();
+    assert_string_equal(hone_cpu_set_name(HONE_CPU_C), "c");
+    assert_string_equal(hone_cpu_set_name(7), "?");
+    assert_int_equal(hone_cpu_use(HONE_CPU_C), HONE_OK);
+    assert_int_equal(c->used, HONE_CPU_C);
+    assert_int_equal(hone_cpu_use(c->best), HONE_OK);
+    assert_int_equal(hone_cpu_use(-1), HONE_E_UNSUPPORTED);
+    assert_int_equal(c->used, c->best);
+    if (c->avx512)
+        assert_true(c->avx2 && c->fma);
+}
+
+static void test_openblas_is_opened_with_this_processor_s_kernels(void **state)
+{
+    (void)state;
+    const hone_blas *b;
+    setenv("OPENBLAS_CORETYPE", "", 1); /* empty counts as unset */
+    assert_int_equal(hone_blas_get(&b), HONE_OK);
+    assert_int_equal(b->asked_by_user, 0);
+    if (hone_blas_core_type()) {
+        assert_string_equal(b->asked, hone_blas_core_type());
+        assert_string_equal(getenv("OPENBLAS_CORETYPE"), hone_blas_core_type());
+    }
+    assert_true(b->corename[0] != '\0');
+    assert_string_equal(getenv("OPENBLAS_NUM_THREADS"), "1");
+    const float x[2 * 3] = {1, 2, 3, 4, 5, 6}, w[2 * 3] = {1, 0, -1, 2, 1, 0};
+    float y[2 * 2];
+    b->sgemm(101, 111, 112, 2, 2, 3, 1.0f, x, 3, w, 3, 0.0f, y, 2);
+    const float want[4] = {-2, 4, -2, 13};
+    for (int i = 0; i < 4; i++)
+        assert_true(y[i] == want[i]);
+    hone_pool *p;
+    assert_int_equal(hone_pool_create(2, &p), HONE_OK);
+    assert_true(hone_blas_measure(b, hone_pool_exec(p), 16, 33, 20, 0.0) > 0.0);
+    hone_pool_destroy(p);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_an_unknown_kernel_set_is_a_usage_error),
+        cmocka_unit_test(test_sets_have_names_and_the_best_can_be_used),
+        cmocka_unit_test(test_openblas_is_opened_with_this_processor_s_kernels),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
