@@ -1,10 +1,13 @@
 # core/train
 libhone_a_SOURCES += \
-	core/train/schedule.c core/train/schedule.h \
+	core/train/arrow_rows.c core/train/arrow_rows.h \
 	core/train/checkpoint.c core/train/checkpoint.h \
 	core/train/metrics.c core/train/metrics.h \
 	core/train/optimizer.c core/train/optimizer.h \
 	core/train/policy.c core/train/policy.h \
 	core/train/rollout.c core/train/rollout.h \
+	core/train/schedule.c core/train/schedule.h \
+	core/train/source.c core/train/source.h core/train/source_private.h \
+	core/train/stages.c \
 	core/train/stats.c core/train/stats.h \
 	core/train/update.c core/train/update.h

@@ -1,0 +1,23 @@
+/* bytes.h - the bytes of a file, plain, gzip or zstd: which one its first bytes say. See bytes.c. */
+#ifndef HONE_SOURCES_BYTES_H
+#define HONE_SOURCES_BYTES_H
+#include "hone/plugin.h"
+
+typedef struct memory {
+    hone_ref ref;
+} memory;
+/* realloc of the host's counted memory; size 0 frees. NULL: p is unchanged. */
+void *memory_resize(const memory *m, void *p, size_t old_size, size_t size);
+
+typedef struct bytes bytes;
+/* All give 0 or an errno, and put a text into err (of err_size bytes) then. */
+int bytes_open(const memory *mem, const char *path, bytes **out, char *err, size_t err_size);
+void bytes_close(bytes *b); /* NULL allowed */
+/* Up to n bytes; *got 0 only at the end. */
+int bytes_read(bytes *b, void *to, size_t n, size_t *got, char *err, size_t err_size);
+/* To byte `offset` of the uncompressed stream, from its start. */
+int bytes_seek(bytes *b, uint64_t offset, char *err, size_t err_size);
+uint64_t bytes_file_size(const bytes *b);
+uint64_t bytes_fingerprint(const bytes *b); /* of the first 4096 bytes as they lie in the file */
+const char *bytes_kind(const bytes *b);     /* "plain", "gzip", "zstd" */
+#endif
