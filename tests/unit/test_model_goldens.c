@@ -1,6 +1,8 @@
 /* test_model_goldens - models against values that another implementation computed (see shared/README.md). */
 #include "models.h"
 
+#include "nn/safetensors.h"
+
 static hone_pool *pool;
 static hone_tape *tape;
 
@@ -154,12 +156,136 @@ static void test_qwen2(void **s)
     check_tiny("qwen2");
 }
 
+/* ---- stories260K: GGUF, q and k permuted ------------------------------------------------------------ */
+/* Values of a float64 run of the same network, rounded, for 36 tokens. */
+static void test_stories260k_logits(void **state)
+{
+    const char *model = shared_path("assets/models/stories260K/stories260K.gguf");
+    const hone_file_tensor *ids, *want;
+    const hone_batch *b;
+    hone_safetensors st;
+    hone_forest f;
+    hone_tensor h, z;
+    test_model t;
+    int32_t tokens[64];
+    int64_t long_ids[64];
+    float *rows;
+    const float *got;
+    double worst = 0.0;
+    (void)state;
+    if (!model)
+        skip_without("assets/models/stories260K");
+    t = model_open(model, pool);
+    assert_ok(hone_safetensors_open(
+        &st, shared_path("assets/models/stories260K/logits_run.c_36x512.safetensors")));
+    ids = hone_safetensors_find(&st, hone_str_c("tokens"));
+    want = hone_safetensors_find(&st, hone_str_c("logits_f64_rounded"));
+    assert_true(ids && want && ids->rows == 36 && want->rows == 36 && want->cols == 512);
+    memcpy(long_ids, ids->data, 36 * sizeof *long_ids);
+    for (int i = 0; i < 36; i++)
+        tokens[i] = (int32_t)long_ids[i];
+    hone_forest_init(&f);
+    assert_int_equal(hone_forest_segment(&f, -1, tokens, 36), 0);
+    for (int i = 0; i < 36; i++)
+        assert_ok(hone_forest_logits(&f, i));
+    b = hone_forest_build(&f);
+    assert_ok(hone_model_begin(t.m, tape, HONE_MODE_SCORE, b, NULL));
+    h = hone_model_hidden(t.m, tape);
+    z = hone_model_logits(t.m, tape, h);
+    assert_ok(hone_tape_forward(tape));
+    got = hone_tape_value(tape, z).data;
+    rows = malloc((size_t)36 * 512 * sizeof *rows);
+    hone_file_tensor_read(want, 0, (int64_t)36 * 512, rows);
+    for (int i = 0; i < 36 * 512; i++)
+        worst = fmax(worst, fabs((double)got[i] - (double)rows[i]));
+    print_message("stories260K: logits differ by at most %.2g\n", worst);
+    assert_true(worst <= 3e-5);
+    free(rows);
+    hone_safetensors_release(&st);
+    hone_forest_release(&f);
+    model_close(&t);
+}
+
+/* ---- SmolLM2-135M-Instruct, Q4_1 -------------------------------------------------------------------- */
+static const char *smollm2(void)
+{
+    static char path[PATH_MAX];
+    const char *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
+    if (cache && *cache)
+        snprintf(path, sizeof path, "%s/hone/models/smollm2-135m-instruct", cache);
+    else
+        snprintf(path, sizeof path, "%s/.cache/hone/models/smollm2-135m-instruct", home ? home : "");
+    return access(path, R_OK) == 0 ? path : NULL;
+}
+
+static void check_text(hone_model *m, const hone_value *text)
+{
+    int32_t ids[512], want[64], got[64];
+    float lp[512];
+    size_t n = read_ids(hone_value_get(text, "ids"), ids, 512), n_greedy;
+    const hone_value *a = hone_value_get(text, "logprobs");
+    const hone_value *top = hone_value_get(text, "last_logits_top10");
+    double worst = 0.0, worst_top = 0.0;
+    const hone_batch *b;
+    const float *logits;
+    hone_tensor h, lpt, z;
+    hone_forest f;
+    hone_forest_init(&f);
+    assert_int_equal(hone_forest_segment(&f, -1, ids, (int64_t)n), 0);
+    assert_int_equal(hone_forest_targets(&f, 0, 1, (int64_t)n - 1), 0);
+    assert_ok(hone_forest_logits(&f, (int64_t)n - 1));
+    b = hone_forest_build(&f);
+    assert_ok(hone_model_begin(m, tape, HONE_MODE_SCORE, b, NULL));
+    h = hone_model_hidden(m, tape);
+    lpt = hone_model_logprob(m, tape, h, 1.0f, NULL);
+    z = hone_model_logits(m, tape, h);
+    assert_ok(hone_tape_forward(tape));
+    memcpy(lp, hone_tape_value(tape, lpt).data, (n - 1) * sizeof *lp);
+    logits = hone_tape_value(tape, z).data;
+    for (size_t i = 0; i + 1 < n; i++)
+        worst = fmax(worst, fabs((double)lp[i] - number(&a->u.list.items[i])));
+    for (size_t i = 0; i < top->u.list.n; i++) {
+        const hone_value *pair = &top->u.list.items[i];
+        double z0 = number(&pair->u.list.items[1]);
+        worst_top = fmax(worst_top, fabs((double)logits[pair->u.list.items[0].u.i64] - z0));
+    }
+    print_message("SmolLM2, %zu tokens: log-probs differ by at most %.2g, top logits by %.2g\n", n, worst,
+                  worst_top);
+    assert_true(worst <= 2e-4 && worst_top <= 1e-3);
+    n_greedy = read_ids(hone_value_get(text, "greedy32_ids"), want, 64);
+    greedy(m, ids, (int32_t)n, n_greedy, got);
+    for (size_t i = 0; i < n_greedy; i++)
+        assert_int_equal(got[i], want[i]);
+    hone_forest_release(&f);
+}
+
+static void test_smollm2_texts(void **state)
+{
+    const char *golden = shared_path("goldens/smollm2.json"), *model = smollm2();
+    const hone_value *texts;
+    hone_arena arena;
+    hone_value v;
+    test_model t;
+    (void)state;
+    if (!golden || !model)
+        skip_without("smollm2-135m-instruct or its goldens");
+    hone_arena_init(&arena, 0);
+    assert_ok(hone_json_parse_file(golden, 0, &arena, &v));
+    t = model_open(model, pool);
+    texts = hone_value_get(&v, "texts");
+    for (size_t i = 0; i < texts->u.list.n; i++)
+        check_text(t.m, &texts->u.list.items[i]);
+    model_close(&t);
+    hone_arena_release(&arena);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_llama),       cmocka_unit_test(test_llama_linear_rope),
         cmocka_unit_test(test_llama3_rope), cmocka_unit_test(test_mistral),
-        cmocka_unit_test(test_qwen2),
+        cmocka_unit_test(test_qwen2),       cmocka_unit_test(test_stories260k_logits),
+        cmocka_unit_test(test_smollm2_texts),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
