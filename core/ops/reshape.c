@@ -336,6 +336,7 @@ static hone_status bwd_cast(const hone_op_args *a, const hone_exec *ex)
 static hone_status infer_detach(hone_shape_ctx *c)
 {
     HONE_TRY(hone__op_inputs(c, 1, 1, 0));
+    c->needs_grad = 0; /* nothing flows back: the tape leaves out what is above */
     c->n_out = 1;
     c->out[0] = hone__shape(c->in[0].rows, c->in[0].cols);
     return HONE_OK;

@@ -111,7 +111,7 @@ typedef struct hone_op_args {
 
 typedef struct hone_shape_ctx {
     uint32_t struct_size, mode;
-    uint32_t n_in, needs_grad; /* bit i: input i wants a gradient */
+    uint32_t n_in, needs_grad; /* bit i: input i wants a gradient; an op clears those it never gives one to */
     const hone_shape *in;
     const void *attr;
     const hone_batch *batch;
