@@ -7,6 +7,7 @@
  * never a guessed mask. */
 #ifndef HONE_CORE_TEXT_CHAT_H
 #define HONE_CORE_TEXT_CHAT_H
+#include "base/arena.h"
 #include "text/jinja.h"
 #include "text/tokenizer.h"
 
@@ -36,14 +37,14 @@ hone_status hone_chat_render_messages(const hone_chat *c, const hone_message *me
 /* Renders (without generation prompt) and finds the bytes the assistant wrote: each turn's text with
  * its end mark. [any-thread] */
 hone_status hone_chat_render_spans(const hone_chat *c, const hone_value *messages, const hone_chat_options *opt, hone_buf *out, hone_byte_spans *assistant);
-/* Ids of the conversation with mask 1 on assistant tokens (`out` gets spans and mask; it must be empty).
- * White space that the template puts behind the token that ends a turn is not the assistant's. An empty
- * or total mask, or a token that lies across a border of a turn, is E_INVALID with the text. [any-thread] */
+/* Ids of the conversation with mask 1 on assistant tokens (`out` is cleared first and gets spans and mask).
+ * White space that the template puts behind the token that ends a turn is not the assistant's. Where a token
+ * would join a prompt's end with an answer's beginning, the parts are encoded apart, as they are when the
+ * model generates. An empty or total mask is E_INVALID with the text. [any-thread] */
 hone_status hone_chat_encode(const hone_chat *c, const hone_tokenizer *t, const hone_value *messages, const hone_chat_options *opt, hone_tokens *out);
 /* Ids of the prompt: the rendering encoded with special tokens, none added. Spans as `out` wants. [any-thread] */
 hone_status hone_chat_prompt(const hone_chat *c, const hone_tokenizer *t, const hone_value *messages, const hone_chat_options *opt, hone_tokens *out);
 
 /* The list of messages as a value in an arena (strings borrowed). */
-struct hone_arena;
-hone_status hone_chat_messages(const hone_message *messages, size_t n, struct hone_arena *arena, hone_value *out);
+hone_status hone_chat_messages(const hone_message *messages, size_t n, hone_arena *arena, hone_value *out);
 #endif

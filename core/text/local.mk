@@ -1,5 +1,6 @@
 # core/text
 libhone_a_SOURCES += \
+	core/text/chat.c \
 	core/text/jinja.c \
 	core/text/jinja_filter.c \
 	core/text/jinja_lex.c \
