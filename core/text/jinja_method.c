@@ -537,7 +537,7 @@ static hone_status m_pad(jrun *r, const jmethod *m, const jcall *c, jval *out)
 {
     static const char *const names[] = {"width", "fillchar", NULL};
     jval a[2];
-    int64_t width, n;
+    int64_t width = 0, n;
     hone_str fill = {" ", 1}, s = m->self.u.str;
     int zero = j_is(m->name, "zfill");
     HONE_TRY(j_bind(r, "padding", c, 1, names, a));
