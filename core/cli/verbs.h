@@ -13,7 +13,9 @@
     X(doctor, "doctor", "tool", "what this machine has, and what is missing") \
     X(model, "model", "model", "looks inside a model, scores text with it, writes it out") \
     X(paths, "paths", "tool", "where hone finds its plugins, scripts and models") \
-    X(plugin, "plugin", "plugin", "lists, inspects and describes plugins")
+    X(plugin, "plugin", "plugin", "lists, inspects and describes plugins") \
+    X(template, "template", "model", "renders messages through a chat template") \
+    X(tokenize, "tokenize", "model", "text to token ids and back")
 
 /* clang-format on */
 

@@ -104,27 +104,27 @@ static const char *const re_default[] = {"[\\p{P}\\$\\+<=>\\^~\\|]+", BPE_RE_GPT
 static const struct rule {
     const char *name;
     const char *const *patterns;
-    int ignore_merges, bos;
+    int ignore_merges, bos, nfc;
 } rules[] = {
-    {"default", re_default, 0, 0},
-    {"gpt-2", re_gpt2, 0, 0},
-    {"gpt2", re_gpt2, 0, 0},
-    {"olmo", re_gpt2, 0, 0},
-    {"mpt", re_gpt2, 0, 0},
-    {"smollm", re_gpt2, 0, 0},
-    {"starcoder", re_digits, 0, 0},
-    {"refact", re_digits, 0, 0},
-    {"codeshell", re_digits, 0, 0},
-    {"command-r", re_digits, 0, 0},
-    {"llama3", re_llama3, 1, 1},
-    {"llama-v3", re_llama3, 1, 1},
-    {"llama-bpe", re_llama3, 1, 1},
-    {"falcon3", re_llama3, 1, 1},
-    {"dbrx", re_llama3, 0, 0},
-    {"smaug-bpe", re_llama3, 0, 0},
-    {"qwen2", re_qwen2, 0, 0},
-    {"deepseek-r1-qwen", re_qwen2, 0, 0},
-    {"stablelm2", re_qwen2, 0, 0},
+    {"default", re_default, 0, 0, 0},
+    {"gpt-2", re_gpt2, 0, 0, 0},
+    {"gpt2", re_gpt2, 0, 0, 0},
+    {"olmo", re_gpt2, 0, 0, 0},
+    {"mpt", re_gpt2, 0, 0, 0},
+    {"smollm", re_gpt2, 0, 0, 0},
+    {"starcoder", re_digits, 0, 0, 0},
+    {"refact", re_digits, 0, 0, 0},
+    {"codeshell", re_digits, 0, 0, 0},
+    {"command-r", re_digits, 0, 0, 0},
+    {"llama3", re_llama3, 1, 1, 0},
+    {"llama-v3", re_llama3, 1, 1, 0},
+    {"llama-bpe", re_llama3, 1, 1, 0},
+    {"falcon3", re_llama3, 1, 1, 0},
+    {"dbrx", re_llama3, 0, 0, 0},
+    {"smaug-bpe", re_llama3, 0, 0, 0},
+    {"qwen2", re_qwen2, 0, 0, 1},
+    {"deepseek-r1-qwen", re_qwen2, 0, 0, 1},
+    {"stablelm2", re_qwen2, 0, 0, 0},
 };
 
 static hone_status load_pre(bpe_tok *t, const hone_value *meta, int *bos)
@@ -144,6 +144,7 @@ static hone_status load_pre(bpe_tok *t, const hone_value *meta, int *bos)
     if (!pre)
         hone_host_log(t->host, HONE_LEVEL_WARN, "tokenizer.ggml.pre is missing: words are cut by the rule \"default\"");
     t->ignore_merges = r->ignore_merges;
+    t->nfc = r->nfc; /* as the models' tokenizer.json has it */
     *bos = r->bos;
     for (const char *const *p = r->patterns; *p; p++) {
         bpe_step *s = &t->steps[t->n_steps++];

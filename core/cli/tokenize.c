@@ -1,0 +1,182 @@
+/* tokenize.c - `hone tokenize M`: text on stdin to ids, pieces and their places; ids back to text. */
+#include "base/alloc.h"
+#include "base/json.h"
+#include "cli/args.h"
+#include "cli/out.h"
+#include "cli/verbs.h"
+#include "train/policy.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int json, whole, decode, add, plain;
+
+static void print_json(const hone_tokens *t, hone_buf *line)
+{
+    hone_jw w;
+    hone_buf_clear(line);
+    hone_jw_init(&w, line, 0);
+    hone_jw_map(&w);
+    hone_jw_key(&w, "ids");
+    hone_jw_list(&w);
+    for (size_t i = 0; i < t->n; i++)
+        hone_jw_i64(&w, t->ids[i]);
+    hone_jw_end(&w);
+    hone_jw_end(&w);
+}
+
+/* id, bytes from-to, the piece as JSON text: one line a token, an empty line after each text. */
+static void print_table(const hone_tokenizer *tk, const hone_tokens *t, hone_buf *line)
+{
+    hone_buf_clear(line);
+    for (size_t i = 0; i < t->n; i++) {
+        hone_jw w;
+        hone_buf_addf(line, "%8d  %6u-%-6u  ", t->ids[i], t->spans[i].begin, t->spans[i].end);
+        hone_jw_init(&w, line, 0);
+        hone_jw_str(&w, hone_tokenizer_token_bytes(tk, t->ids[i]));
+        hone_buf_addc(line, '\n');
+    }
+}
+
+static hone_status encode(const hone_tokenizer *tk, hone_str text, hone_tokens *t, hone_buf *line)
+{
+    hone_tokens_clear(t);
+    HONE_TRY(hone_tokenizer_encode(tk, text, (plain ? 0 : HONE_ENCODE_SPECIAL) | (add ? HONE_ENCODE_ADD : 0), t));
+    if (json)
+        print_json(t, line);
+    else
+        print_table(tk, t, line);
+    if (line->failed < 0)
+        return hone_fail(line->failed, "a text has too many tokens to print");
+    fwrite(line->ptr, 1, line->len, stdout);
+    putchar('\n');
+    return HONE_OK;
+}
+
+/* "1,2 3" or {"ids": [...]} */
+static hone_status read_ids(hone_str text, hone_tokens *t)
+{
+    hone_tokens_clear(t);
+    const char *p = text.ptr, *end = text.ptr + text.len;
+    if (text.len && *p == '{') {
+        const char *open = memchr(p, '[', text.len), *close = memchr(p, ']', text.len);
+        if (!open || !close || close < open)
+            return hone_fail(HONE_E_PARSE, "{\"ids\": [...]} is needed, found: %.*s", (int)(text.len < 60 ? text.len : 60), text.ptr);
+        p = open + 1;
+        end = close;
+    }
+    while (p < end) {
+        if (strchr(" ,\t\r\n[]", *p)) {
+            p++;
+            continue;
+        }
+        char *after;
+        errno = 0;
+        long v = strtol(p, &after, 10);
+        if (after == p || errno || v < 0 || v > INT32_MAX)
+            return hone_fail(HONE_E_PARSE, "an id is needed, found: %.*s", (int)(end - p < 30 ? end - p : 30), p);
+        HONE_TRY(hone_tokens_add1(t, (int32_t)v));
+        p = after;
+    }
+    return HONE_OK;
+}
+
+static hone_status decode_line(const hone_tokenizer *tk, hone_str text, hone_tokens *t, hone_buf *line)
+{
+    hone_buf out;
+    HONE_TRY(read_ids(text, t));
+    hone_buf_init(&out, HONE_BUF_MAX_DEFAULT);
+    hone_status s = hone_tokenizer_decode(tk, t->ids, t->n, 0, &out);
+    if (s >= 0 && json) {
+        hone_jw w;
+        hone_buf_clear(line);
+        hone_jw_init(&w, line, 0);
+        hone_jw_map(&w);
+        hone_jw_kstr(&w, "text", hone_buf_str(&out));
+        hone_jw_end(&w);
+        printf("%s\n", line->ptr);
+    } else if (s >= 0) {
+        fwrite(out.ptr, 1, out.len, stdout);
+        putchar('\n');
+    }
+    hone_buf_release(&out);
+    return s;
+}
+
+static hone_status one(const hone_tokenizer *tk, hone_str text, hone_tokens *t, hone_buf *line)
+{
+    return decode ? decode_line(tk, text, t, line) : encode(tk, text, t, line);
+}
+
+static hone_status all_of_stdin(const hone_tokenizer *tk, hone_tokens *t, hone_buf *line)
+{
+    hone_buf text;
+    char part[65536];
+    size_t n;
+    hone_buf_init(&text, HONE_BUF_MAX_DEFAULT);
+    while ((n = fread(part, 1, sizeof part, stdin)) > 0)
+        hone_buf_add(&text, part, n);
+    hone_status s = text.failed < 0 ? hone_fail(HONE_E_LIMIT, "stdin is longer than 1 GiB") : one(tk, hone_buf_str(&text), t, line);
+    hone_buf_release(&text);
+    return s;
+}
+
+static hone_status lines_of_stdin(const hone_tokenizer *tk, hone_tokens *t, hone_buf *line)
+{
+    char *text = NULL;
+    size_t cap = 0, number = 0;
+    ssize_t n;
+    hone_status s = HONE_OK;
+    while (s >= 0 && (n = getline(&text, &cap, stdin)) >= 0) {
+        number++;
+        hone_str str = {text, (size_t)n - (n > 0 && text[n - 1] == '\n')};
+        s = one(tk, str, t, line);
+        if (s < 0)
+            hone_fail_at("stdin:%zu", number);
+    }
+    free(text);
+    return s;
+}
+
+int hone_cli_tokenize(int argc, char **argv)
+{
+    static const hone_arg options[] = {
+        {"json", HONE_ARG_FLAG, &json, NULL, "one {\"ids\": [...]} a line"},
+        {"whole", HONE_ARG_FLAG, &whole, NULL, "all of stdin is one text, not each line"},
+        {"decode", HONE_ARG_FLAG, &decode, NULL, "the other way: ids (1,2,3 or {\"ids\": [1,2,3]}) to text"},
+        {"add", HONE_ARG_FLAG, &add, NULL, "add what the tokenizer puts around a text (bos, eos)"},
+        {"plain", HONE_ARG_FLAG, &plain, NULL, "text that spells a special token is text"},
+        {0}};
+    static const char *const examples[] = {"echo 'Hello world' | hone tokenize tiny", "echo 'Hello world' | hone tokenize tiny --json",
+                                           "echo 10,11,12 | hone tokenize tiny --decode", NULL};
+    static const hone_args spec = {"tokenize", "MODEL|TOKENIZER [options]",
+                                   "Turns each line of stdin into token ids: of a model, or of a tokenizer.json.",
+                                   options, examples, 1, 1};
+    hone_rest rest;
+    hone_text_side *text = NULL;
+    hone_registry *registry = NULL;
+    hone_registry_opts ro = {.project = "."};
+    hone_tokens t;
+    hone_buf line;
+    hone_status s;
+    if (!hone_args_parse(&spec, argc, argv, &rest))
+        return rest.exit;
+    hone_tokens_init(&t, HONE_TOKENS_SPANS);
+    hone_buf_init(&line, HONE_BUF_MAX_DEFAULT);
+    HONE_TRY_GOTO(hone_registry_open(&ro, &registry), done);
+    hone_env env = {registry, NULL};
+    HONE_TRY_GOTO(hone_text_side_open(&env, rest.v[0], &text), done);
+    if (!text->tokenizer_instance) {
+        s = hone_fail(HONE_E_NOT_FOUND, "%s: it has no tokenizer", rest.v[0]);
+        goto done;
+    }
+    s = whole ? all_of_stdin(&text->tokenizer, &t, &line) : lines_of_stdin(&text->tokenizer, &t, &line);
+done:
+    hone_text_side_unref(text);
+    hone_registry_close(registry);
+    hone_tokens_release(&t);
+    hone_buf_release(&line);
+    return hone_cli_fail(s);
+}
