@@ -4,6 +4,6 @@ libhone_a_SOURCES += \
 	core/cli/out.c \
 	core/cli/paths.c \
 	core/cli/plugin.c
-libhone_a_SOURCES += core/cli/model.c
+libhone_a_SOURCES += core/cli/model.c core/cli/model_run.c
 libhone_a_SOURCES += core/cli/bench.c core/cli/bench_kernels.c core/cli/doctor.c
 libhone_a_SOURCES += core/cli/template.c core/cli/tokenize.c

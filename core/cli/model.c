@@ -244,6 +244,8 @@ static const struct part {
     int (*run)(int argc, char **argv);
 } parts[] = {
     {"info", "what a model file holds", run_info},
+    {"logprobs", "how likely a model finds a text", hone__cli_model_logprobs},
+    {"export", "writes a folder in Hugging Face layout", hone__cli_model_export},
 };
 enum { N_PARTS = sizeof parts / sizeof *parts };
 
