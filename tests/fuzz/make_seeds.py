@@ -1,0 +1,95 @@
+"""make_seeds.py - writes tests/fuzz/corpus/{safetensors,gguf,config}: small valid files for the fuzzers to spoil."""
+import json
+import os
+import struct
+
+here = os.path.join(os.path.dirname(os.path.abspath(__file__)), "corpus")
+
+
+def put(folder, name, data):
+    os.makedirs(os.path.join(here, folder), exist_ok=True)
+    with open(os.path.join(here, folder, name), "wb") as f:
+        f.write(data if isinstance(data, bytes) else data.encode())
+
+
+def safetensors(tensors, metadata=None):
+    head, at = {}, 0
+    if metadata:
+        head["__metadata__"] = metadata
+    for name, dtype, width, shape in tensors:
+        size = width
+        for d in shape:
+            size *= d
+        head[name] = {"dtype": dtype, "shape": shape, "data_offsets": [at, at + size]}
+        at += size
+    text = json.dumps(head).encode()
+    return struct.pack("<Q", len(text)) + text + bytes(i % 251 for i in range(at))
+
+
+put("safetensors", "types", safetensors([("d", "F64", 8, [2]), ("i", "I64", 8, []), ("f", "F32", 4, [2, 3]), ("h", "F16", 2, [4]),
+                                         ("b", "BF16", 2, [1, 2, 2]), ("e", "F8_E4M3", 1, [5]), ("o", "BOOL", 1, [3])]))
+put("safetensors", "metadata", safetensors([("a", "F32", 4, [0, 7]), ("b", "U8", 1, [3])], {"format": "pt"}))
+
+
+def string(z):
+    return struct.pack("<Q", len(z)) + z.encode()
+
+
+def value(v):
+    if isinstance(v, bool):
+        return 7, struct.pack("<B", v)
+    if isinstance(v, int):
+        return 4, struct.pack("<I", v)
+    if isinstance(v, float):
+        return 6, struct.pack("<f", v)
+    if isinstance(v, str):
+        return 8, string(v)
+    kind = value(v[0])[0] if v else 4
+    return 9, struct.pack("<IQ", kind, len(v)) + b"".join(value(x)[1] for x in v)
+
+
+def gguf(pairs, tensors=()):
+    b = b"GGUF" + struct.pack("<IQQ", 3, len(tensors), len(pairs))
+    for key, v in pairs.items():
+        kind, data = value(v)
+        b += string(key) + struct.pack("<I", kind) + data
+    at, place = 0, []
+    for name, dims, kind, block, size in tensors:
+        n = size
+        for d in dims:
+            n *= d
+        n //= block
+        b += string(name) + struct.pack("<I", len(dims)) + b"".join(struct.pack("<Q", d) for d in dims)
+        b += struct.pack("<IQ", kind, at)
+        place.append((at, n))
+        at += -(-n // 32) * 32
+    return b + bytes(-len(b) % 32) + bytes(i % 251 for i in range(at))
+
+
+LLAMA = {"general.architecture": "llama", "llama.block_count": 1, "llama.context_length": 64,
+         "llama.embedding_length": 8, "llama.feed_forward_length": 16, "llama.attention.head_count": 2,
+         "llama.attention.head_count_kv": 1, "llama.attention.layer_norm_rms_epsilon": 1e-5,
+         "llama.rope.freq_base": 10000.0, "llama.rope.dimension_count": 4, "llama.vocab_size": 10,
+         "tokenizer.ggml.model": "gpt2", "tokenizer.ggml.tokens": ["a", "b", "ab"],
+         "tokenizer.ggml.token_type": [1, 1, 1], "tokenizer.ggml.merges": ["a b"],
+         "tokenizer.ggml.add_bos_token": False}
+TYPES = [("f32", 0, 1, 4), ("f16", 1, 1, 2), ("q4_0", 2, 32, 18), ("q4_1", 3, 32, 20), ("q5_0", 6, 32, 22),
+         ("q5_1", 7, 32, 24), ("q8_0", 8, 32, 34), ("bf16", 30, 1, 2), ("iq4_nl", 20, 32, 18)]
+K_TYPES = [("q2_k", 10, 84), ("q3_k", 11, 110), ("q4_k", 12, 144), ("q5_k", 13, 176), ("q6_k", 14, 210), ("iq4_xs", 23, 136)]
+put("gguf", "types", gguf({"general.alignment": 32}, [(n, [32, 2], k, b, s) for n, k, b, s in TYPES]))
+put("gguf", "k-types", gguf({}, [(n, [256], k, 256, s) for n, k, s in K_TYPES]))
+put("gguf", "metadata", gguf(dict(LLAMA, nested=[[1, 2], [3]])))
+
+CONFIG = dict(architectures=["LlamaForCausalLM"], model_type="llama", hidden_size=8, intermediate_size=16,
+              num_hidden_layers=1, num_attention_heads=2, num_key_value_heads=1, head_dim=4, vocab_size=10,
+              max_position_embeddings=64, rms_norm_eps=1e-5, rope_theta=10000.0, tie_word_embeddings=True,
+              hidden_act="silu", attention_bias=False, eos_token_id=[1, 2])
+put("config", "llama.json", json.dumps(CONFIG))
+put("config", "llama3.json", json.dumps(dict(CONFIG, rope_scaling={
+    "rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
+    "original_max_position_embeddings": 32})))
+put("config", "newer.json", json.dumps(dict(CONFIG, rope_parameters={"rope_type": "linear", "factor": 2.0, "rope_theta": 1e4},
+                                            layer_types=["full_attention"])))
+put("config", "qwen2.json", json.dumps(dict(CONFIG, architectures=["Qwen2ForCausalLM"], model_type="qwen2",
+                                            sliding_window=None, use_sliding_window=False)))
+put("config", "llama.gguf", gguf(LLAMA))
