@@ -28,7 +28,8 @@ static void declare(const char *format, const hone_value *config)
     hone_instance *inst;
     hone_model *m;
     hone_str json;
-    if (hone_model_choose(registry, format, config, "fuzz", HONE_MODEL_ALLOW_UNKNOWN, &inst, &m) < 0) {
+    if (hone_model_choose(registry, format, config, "fuzz", HONE_MODEL_ALLOW_UNKNOWN, &inst, &m) <
+        0) {
         if (!hone_error_get()->what[0])
             __builtin_trap();
         return;
