@@ -34,19 +34,47 @@ static int64_t min64(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
+/* Memory that the next panel will be packed from, in runs of cache lines: brought into L2 a little
+ * before every tile of the current one. */
+struct ahead {
+    const char *base; /* NULL: nothing */
+    int64_t run, stride, lines; /* lines in a row; bytes from run to run; lines in all */
+};
+
+static void fetch_ahead(const struct ahead *h, int64_t part, int64_t parts)
+{
+#if defined(__AVX2__)
+    int64_t j = h->lines * part / parts, n = h->lines * (part + 1) / parts - j;
+    const char *run = h->base + j / h->run * h->stride;
+    for (j %= h->run; n > 0; n--) {
+        _mm_prefetch(run + j * 64, _MM_HINT_T1);
+        if (++j == h->run) {
+            j = 0;
+            run += h->stride;
+        }
+    }
+#else
+    (void)h, (void)part, (void)parts;
+#endif
+}
+
 /* One panel or a few (np) over all row tiles of a block. cols: real columns of the (single) panel. */
 static void sweep(const float *a, int64_t rows, int64_t len, const float *b, int64_t bs, float *c,
-                  int64_t ldc, int64_t cs, int np, int64_t cols, struct tile_end *e)
+                  int64_t ldc, int64_t cs, int np, int64_t cols, struct tile_end *e,
+                  const struct ahead *h)
 {
     const int64_t n_tiles = (rows + TILE_ROWS - 1) / TILE_ROWS;
     const int64_t height = rows / n_tiles, taller = rows % n_tiles;
+    const int width = cols <= 16 ? 16 : 32 * np;
     const float *pf = e->pf;
     e->pf_step = pf ? (32 + n_tiles - 1) / n_tiles : 0;
     for (int64_t t = 0; t < n_tiles; t++) {
         const int64_t r = height + (t < taller);
-        if (cols == 32) {
-            tiles[r](len, a, b, bs, c, ldc, cs, np > 1, e);
-        } else { /* the last panel: through a copy with room for all 32 columns */
+        if (h->base)
+            fetch_ahead(h, t, n_tiles);
+        if (cols == 32 || cols == 16) {
+            tiles[r](len, a, b, bs, c, ldc, cs, width, e);
+        } else { /* the last panel: through a copy with room for all of its columns */
             float edge[TILE_ROWS * 32] = {0}, edge_bias[32] = {0};
             const float *bias = e->bias;
             for (int64_t i = 0; i < r; i++)
@@ -55,7 +83,7 @@ static void sweep(const float *a, int64_t rows, int64_t len, const float *b, int
                 memcpy(edge_bias, bias, (size_t)cols * sizeof *bias);
                 e->bias = edge_bias;
             }
-            tiles[r](len, a, b, bs, edge, 32, 0, 0, e);
+            tiles[r](len, a, b, bs, edge, 32, 0, width, e);
             e->bias = bias;
             for (int64_t i = 0; i < r; i++)
                 memcpy(c + i * ldc, edge + i * 32, (size_t)cols * sizeof *c);
@@ -84,6 +112,15 @@ static void pack_block(const enum kind kind, const hone_gemm *g, int64_t row, in
         a += r * len;
         row += r;
     }
+}
+
+/* What pack_transposed will read for panel p. */
+static struct ahead next_transposed(const hone_gemm *g, int64_t i0, int64_t len, int64_t p)
+{
+    const int64_t size = g->wtype == HONE_F32 ? 4 : 2, row = 32 * size;
+    const int64_t inputs = min64(32, g->K - p * 32), run = inputs * row / 64;
+    return (struct ahead){(const char *)g->w + (i0 / 32 * g->K + p * 32) * row, run, g->K * row,
+                          (len + 31) / 32 * run};
 }
 
 /* Rows r0..r1 x panels p0..p1 of the result `out`. */
@@ -119,6 +156,7 @@ PACK_INLINE void drive(const enum kind kind, const hone_gemm *g, float *out, int
                     const int64_t cols = min64(32, columns - p * 32);
                     np = p + np_max <= g1 && (p + np_max) * 32 <= columns ? np_max : 1;
                     struct tile_end e = {.load = i0 > 0 || (kind == DW && g->add), .alpha = 1.0f};
+                    struct ahead h = {0};
                     const float *b = bp;
                     if (direct) {
                         b = (const float *)g->w + (p * g->K + i0) * 32;
@@ -128,14 +166,19 @@ PACK_INLINE void drive(const enum kind kind, const hone_gemm *g, float *out, int
                         pack_widen(g->w, g->wtype, (p * g->K + i0) * 32, len * 32, bp);
                     } else if (kind == DX) {
                         pack_transposed(g->w, g->wtype, g->K, i0, i0 + len, p * 32, bp);
+                        if (p + 1 < g1)
+                            h = next_transposed(g, i0, len, p + 1);
                     } else {
                         pack_panel(g->y + i0 * g->ldy + p * 32, g->ldy, cols, len, bp);
+                        if (p + 1 < g1)
+                            h = (struct ahead){(const char *)(g->y + i0 * g->ldy + (p + 1) * 32), 2,
+                                               g->ldy * (int64_t)sizeof(float), 2 * len};
                     }
                     if (kind == DW) {
                         float *c = out + (p * g->K + row) * 32;
                         if (cols < 32 && !e.load)
                             memset(c, 0, (size_t)rows * 32 * sizeof *c);
-                        sweep(a, rows, len, b, 0, c, 32, 0, 1, cols, &e);
+                        sweep(a, rows, len, b, 0, c, 32, 0, 1, cols, &e, &h);
                         continue;
                     }
                     if (last && !waits) {
@@ -146,7 +189,7 @@ PACK_INLINE void drive(const enum kind kind, const hone_gemm *g, float *out, int
                     }
                     float *c = waits ? wait + (p - g0) * 32 : out + row * ldo + p * 32;
                     const int64_t ldc = waits ? C_PANELS * 32 : ldo;
-                    sweep(a, rows, len, b, g->K * 32, c, ldc, 32, np, cols, &e);
+                    sweep(a, rows, len, b, g->K * 32, c, ldc, 32, np, cols, &e, &h);
                 }
             }
             if (!waits)

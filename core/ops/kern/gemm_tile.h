@@ -5,7 +5,8 @@
  * fourteen),
  *   acc = load ? C[r][c] : 0;  for i < len: acc = fma(a[i*R + r], b[i*32 + c], acc)
  * and stores it by the rules of struct tile_end. Whatever R and the set are, an element sees this one
- * chain: that is the whole of the bit rule.
+ * chain: that is the whole of the bit rule. `width` is 32, a multiple of it (several panels), or 16
+ * where the rest of the panel is padding (adapters of rank 16).
  *
  * AVX-512: up to 14 x 32, 28 of 32 registers are accumulators. AVX2: 6 x 16, each half of the panel in
  * turn. Plain C: 4 x 32 with fmaf. Loops over registers must unroll completely: a spilled accumulator
@@ -139,49 +140,48 @@ TILE_INLINE void tile_body(const int R, const int NV, const int VP, const int PF
             TILE_STORE(c + r * ldc + (v / VP) * cs + (v % VP) * TILE_LANES, acc[r][v]);
 }
 
-/* One function per R: NP panels of the R's own choice (several only when `many`). */
+/* One function per R. Several panels at once are TILE_PANELS(R) of them. */
 #define TILE_VP (32 / TILE_LANES)
+#define TILE_CALL(R, NV, o)                                                                        \
+    do {                                                                                           \
+        if (e->pf && (o) == 0)                                                                     \
+            tile_body(R, NV, TILE_VP, 1, len, a, b + (o), bs, c + (o), ldc, cs,                    \
+                      e->bias ? e->bias + (o) : e->bias, e);                                       \
+        else                                                                                       \
+            tile_body(R, NV, TILE_VP, 0, len, a, b + (o), bs, c + (o), ldc, cs,                    \
+                      e->bias ? e->bias + (o) : e->bias, e);                                       \
+    } while (0)
 #define TILE_DEFINE(R)                                                                             \
     static __attribute__((noinline)) void tile_##R(int64_t len, const float *a, const float *b,   \
                                                    int64_t bs, float *c, int64_t ldc, int64_t cs, \
-                                                   int many, const struct tile_end *e)            \
+                                                   int width, const struct tile_end *e)           \
     {                                                                                              \
-        if (TILE_PANELS(R) > 1 && many) {                                                          \
-            if (e->pf)                                                                             \
-                tile_body(R, TILE_PANELS(R) * TILE_VP, TILE_VP, 1, len, a, b, bs, c, ldc, cs,      \
-                          e->bias, e);                                                             \
-            else                                                                                   \
-                tile_body(R, TILE_PANELS(R) * TILE_VP, TILE_VP, 0, len, a, b, bs, c, ldc, cs,      \
-                          e->bias, e);                                                             \
-            return;                                                                                \
-        }                                                                                          \
-        enum { NV = TILE_VP / TILE_SPLIT(R) };                                                     \
-        for (int h = 0; h < TILE_SPLIT(R); h++) {                                                  \
-            const int o = h * NV * TILE_LANES;                                                     \
-            if (e->pf && h == 0)                                                                   \
-                tile_body(R, NV, TILE_VP, 1, len, a, b + o, bs, c + o, ldc, cs,                    \
-                          e->bias ? e->bias + o : e->bias, e);                                     \
-            else                                                                                   \
-                tile_body(R, NV, TILE_VP, 0, len, a, b + o, bs, c + o, ldc, cs,                    \
-                          e->bias ? e->bias + o : e->bias, e);                                     \
+        if (TILE_PANELS(R) > 1 && width > 32) {                                                    \
+            TILE_CALL(R, TILE_PANELS(R) * TILE_VP, 0);                                             \
+        } else if (width == 16) {                                                                  \
+            TILE_CALL(R, 16 / TILE_LANES, 0);                                                      \
+        } else {                                                                                   \
+            enum { NV = TILE_VP / TILE_SPLIT(R) };                                                 \
+            for (int o = 0; o < 32; o += NV * TILE_LANES)                                          \
+                TILE_CALL(R, NV, o);                                                               \
         }                                                                                          \
     }
 
 #else /* plain C: the definition */
 
-TILE_INLINE void tile_body(const int R, int64_t len, const float *a, const float *b, float *c,
-                           int64_t ldc, const struct tile_end *e)
+TILE_INLINE void tile_body(const int R, const int W, int64_t len, const float *a, const float *b,
+                           float *c, int64_t ldc, const struct tile_end *e)
 {
     float acc[TILE_ROWS][32];
     for (int r = 0; r < R; r++)
-        for (int v = 0; v < 32; v++)
+        for (int v = 0; v < W; v++)
             acc[r][v] = e->load ? c[r * ldc + v] : 0.0f;
     for (int64_t i = 0; i < len; i++, a += R, b += 32)
         for (int r = 0; r < R; r++)
-            for (int v = 0; v < 32; v++)
+            for (int v = 0; v < W; v++)
                 acc[r][v] = fmaf(a[r], b[v], acc[r][v]);
     for (int r = 0; r < R; r++)
-        for (int v = 0; v < 32; v++) {
+        for (int v = 0; v < W; v++) {
             float y = acc[r][v];
             if (e->add)
                 y = fmaf(e->alpha, y, c[r * ldc + v]);
@@ -195,10 +195,13 @@ TILE_INLINE void tile_body(const int R, int64_t len, const float *a, const float
 #define TILE_DEFINE(R)                                                                             \
     static __attribute__((noinline)) void tile_##R(int64_t len, const float *a, const float *b,   \
                                                    int64_t bs, float *c, int64_t ldc, int64_t cs, \
-                                                   int many, const struct tile_end *e)            \
+                                                   int width, const struct tile_end *e)           \
     {                                                                                              \
-        (void)bs, (void)cs, (void)many;                                                            \
-        tile_body(R, len, a, b, c, ldc, e);                                                        \
+        (void)bs, (void)cs;                                                                        \
+        if (width == 16)                                                                           \
+            tile_body(R, 16, len, a, b, c, ldc, e);                                                \
+        else                                                                                       \
+            tile_body(R, 32, len, a, b, c, ldc, e);                                                \
     }
 #endif
 
@@ -222,7 +225,7 @@ TILE_DEFINE(14)
 #endif
 
 typedef void tile_fn(int64_t len, const float *a, const float *b, int64_t bs, float *c, int64_t ldc,
-                     int64_t cs, int many, const struct tile_end *e);
+                     int64_t cs, int width, const struct tile_end *e);
 static tile_fn *const tiles[TILE_ROWS + 1] = {
     NULL, tile_1, tile_2, tile_3, tile_4,
 #if defined(__AVX512F__) || defined(__AVX2__)
