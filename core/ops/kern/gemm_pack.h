@@ -155,21 +155,38 @@ static void pack_rows(const float *x, int64_t ld, int64_t R, int64_t len, float 
             dst[i * R + r] = x[r * ld + i];
 }
 
-/* Columns as a tile: dst[t*R + r] = x[t*ld + r] for t < len: the transposed operand of dW. */
+/* Columns as a tile: dst[t*R + r] = x[t*ld + r] for t < len: the transposed operand of dW. May write up
+ * to 15 floats past the tile. */
 static void pack_columns(const float *x, int64_t ld, int64_t R, int64_t len, float *dst)
 {
+#if defined(__AVX512F__)
+    const __mmask16 m = (__mmask16)((1u << R) - 1u);
+    for (int64_t t = 0; t < len; t++, x += ld, dst += R)
+        _mm512_storeu_ps(dst, _mm512_maskz_loadu_ps(m, x));
+#elif defined(__AVX2__)
+    const __m256i m = _mm256_cmpgt_epi32(_mm256_set1_epi32((int)R),
+                                         _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+    for (int64_t t = 0; t < len; t++, x += ld, dst += R)
+        _mm256_storeu_ps(dst, _mm256_maskload_ps(x, m));
+#else
     for (int64_t t = 0; t < len; t++, x += ld, dst += R)
         for (int64_t r = 0; r < R; r++)
             dst[r] = x[r];
+#endif
 }
 
-/* Up to 32 columns as a panel: dst[t*32 + c] = x[t*ld + c], zeros from column n on. */
+/* Up to 32 columns as a panel: dst[t*32 + c] = x[t*ld + c]; zeros from column n to the 16th or 32nd,
+ * whichever a tile will read. */
 static void pack_panel(const float *x, int64_t ld, int64_t n, int64_t len, float *dst)
 {
-    for (int64_t t = 0; t < len; t++, x += ld, dst += 32) {
-        if (n == 32) {
-            memcpy(dst, x, 32 * sizeof *x);
-        } else {
+    if (n == 32) {
+        for (int64_t t = 0; t < len; t++, x += ld, dst += 32)
+            memcpy(dst, x, 32 * sizeof *dst);
+    } else if (n == 16) {
+        for (int64_t t = 0; t < len; t++, x += ld, dst += 32)
+            memcpy(dst, x, 16 * sizeof *dst);
+    } else {
+        for (int64_t t = 0; t < len; t++, x += ld, dst += 32) {
             memset(dst, 0, 32 * sizeof *dst);
             for (int64_t c = 0; c < n; c++)
                 dst[c] = x[c];
