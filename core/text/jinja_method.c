@@ -267,9 +267,7 @@ static hone_status split_space(jrun *r, hone_str s, int64_t max, jval *out)
         if (i >= s.len)
             return HONE_OK;
         if (max == 0) {
-            hone_str rest = {s.ptr + i, s.len - i};
-            rest = j_strip(rest, NULL, 0, 1);
-            return push_part(r, out, rest.ptr, rest.len);
+            return push_part(r, out, s.ptr + i, s.len - i);
         }
         size_t begin = i;
         while (i < s.len && space_len(s, i) == 0)

@@ -1,5 +1,6 @@
 # core/text
 libhone_a_SOURCES += \
+	core/text/bpe_train.c \
 	core/text/chat.c \
 	core/text/jinja.c \
 	core/text/jinja_filter.c \
