@@ -10,8 +10,11 @@ passed=0 failed=0 skipped=0
 for program in "$@"; do
     name=$(basename "$program")
     log=$results/$name.log
+    begin=$(date +%s)
     timeout -k 5 "$limit" "$program" >"$log" 2>&1 </dev/null
     rc=$?
+    took=$(($(date +%s) - begin))
+    [ "$took" -ge 5 ] && took=", $took s" || took=
     p=$(sed -n 's/^\[  PASSED  \] \([0-9]*\) test(s).*/\1/p' "$log" | awk '{n += $1} END {print n + 0}')
     f=$(sed -n 's/^\[  FAILED  \] \([0-9]*\) test(s).*/\1/p' "$log" | awk '{n += $1} END {print n + 0}')
     s=$(sed -n 's/^\[  SKIPPED \] \([0-9]*\) test(s).*/\1/p' "$log" | awk '{n += $1} END {print n + 0}')
@@ -31,7 +34,7 @@ for program in "$@"; do
         printf 'FAIL  %-28s %s passed, %s failed, %s skipped%s\n' "$name" "$p" "$f" "$s" "$why"
         grep -v -e '^\[ RUN' -e '^\[       OK' "$log" | tail -n 25 | sed 's/^/      /'
     else
-        printf 'ok    %-28s %s passed%s\n' "$name" "$p" "$([ "$s" -gt 0 ] && echo ", $s skipped")"
+        printf 'ok    %-28s %s passed%s\n' "$name" "$p" "$([ "$s" -gt 0 ] && echo ", $s skipped")$took"
     fi
 done
 echo "$passed $failed $skipped" >"$results/unit.counts"
