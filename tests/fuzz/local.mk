@@ -2,12 +2,13 @@
 # `make fuzz` configures fuzz-build/ below this build with clang, libFuzzer and ASan and makes them
 # all there; run one as fuzz-build/tests/fuzz/fuzz_json -max_total_time=60.
 FUZZ_TARGETS = $(patsubst $(srcdir)/%.c,%,$(sort $(wildcard $(srcdir)/tests/fuzz/fuzz_*.c)))
+# A target that tests a plugin's parser compiles the plugin in: FUZZ_EXTRA_<name> = its sources.
 .PHONY: fuzz fuzz-programs
 if FUZZ
 tests/fuzz/fuzz_%: $(srcdir)/tests/fuzz/fuzz_%.c $(HONE_LIBS)
 	@mkdir -p $(@D)
-	$(AM_V_CCLD)$(CC) $(DEFS) -I. $(AM_CPPFLAGS) $(AM_CFLAGS) $(CFLAGS) -fsanitize=fuzzer,address \
-		-o $@ $< $(HONE_LIBS) $(HONE_DEP_LIBS)
+	$(AM_V_CCLD)$(CC) $(DEFS) -I. $(AM_CPPFLAGS) -I$(srcdir)/plugins $(AM_CFLAGS) $(CFLAGS) -fsanitize=fuzzer,address \
+		-o $@ $< $(FUZZ_EXTRA_$*) $(HONE_LIBS) $(HONE_DEP_LIBS)
 fuzz-programs fuzz: $(FUZZ_TARGETS)
 else
 fuzz:
