@@ -310,7 +310,10 @@ static hone_status open_new(const char *path, const struct stat *st, hone__loade
     hone__loaded *f = hone_calloc(1, sizeof *f);
     if (!f)
         return HONE_E_NOMEM;
-    f->handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    /* A bare name would be looked for along the library path: it is a file of the current folder. */
+    char *plain = strchr(path, '/') ? NULL : hone_path_join(".", path);
+    f->handle = dlopen(plain ? plain : path, RTLD_NOW | RTLD_LOCAL);
+    hone_free(plain);
     if (!f->handle) {
         const char *why = dlerror();
         s = hone_fail(HONE_E_ABI, "%s: cannot be loaded", path);
