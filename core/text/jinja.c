@@ -134,10 +134,9 @@ static hone_status compare_one(jrun *r, int op, const jval *a, const jval *b, in
     int c;
     switch (op) {
     case J_OP2('=', '='):
-        *out = j_equal(a, b, 0);
-        return HONE_OK;
     case J_OP2('!', '='):
-        *out = !j_equal(a, b, 0);
+        HONE_TRY(j_pay_equal(r, a, 1));
+        *out = j_equal(a, b, 0) == (op == J_OP2('=', '='));
         return HONE_OK;
     case 'i':
     case 'n':
@@ -625,7 +624,7 @@ static hone_status run(jrun *r, const jnode *n)
 }
 
 /* ---- public ------------------------------------------------------------------------------------------------------------ */
-enum { MAX_SOURCE = 4 << 20 };
+enum { MAX_SOURCE = 4 << 20, MAX_MEMORY = 256 << 20 };
 
 hone_status hone_jinja_create(hone_str source, const char *name, hone_jinja **out)
 {
@@ -676,7 +675,7 @@ hone_status hone_jinja_render(const hone_jinja *t, const hone_value *vars, const
     r.max_output = opt && opt->max_output ? opt->max_output : (size_t)64 << 20;
     if (!vars || vars->type != HONE_MAP)
         return hone_fail(HONE_E_TYPE, "%s: the variables of a template must be a map", t->name);
-    hone_arena_init(&r.arena, (size_t)512 << 20);
+    hone_arena_init(&r.arena, (size_t)MAX_MEMORY);
     hone_status s = j_import(&r, vars, 0, &globals);
     if (s >= 0) {
         r.globals = globals.u.dict;
@@ -686,6 +685,8 @@ hone_status hone_jinja_render(const hone_jinja *t, const hone_value *vars, const
         s = run(&r, t->root);
     if (s >= 0 && out->failed < 0)
         s = out->failed;
+    if (s == HONE_E_NOMEM && r.arena.used > MAX_MEMORY / 2)
+        s = j_fail(&r, HONE_E_LIMIT, "the template needs more than %d MiB of memory", MAX_MEMORY >> 20);
     if (s < 0) {
         out->len = r.start;
         if (out->cap)

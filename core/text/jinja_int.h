@@ -223,6 +223,7 @@ hone_status j_copy_str(jrun *r, const char *p, size_t n, jval *out); /* into the
 hone_status j_take_buf(jrun *r, hone_buf *b, jval *out);            /* copies and releases b */
 int j_truth(const jval *v);
 int j_equal(const jval *a, const jval *b, int depth);
+hone_status j_pay_equal(jrun *r, const jval *v, size_t times); /* steps for comparing with v so often */
 /* <0, 0, >0 into *out; a TypeError for values without an order. */
 hone_status j_order(jrun *r, const jval *a, const jval *b, int *out);
 hone_status j_to_str(jrun *r, const jval *v, jval *out);  /* str(v) */

@@ -786,7 +786,7 @@ static hone_status list_method(jrun *r, const jmethod *m, const jcall *c, jval *
     if (!j_is(n, "index") && !j_is(n, "count"))
         return j_fail(r, HONE_E_SCRIPT, "access to attribute '%.*s' of '%s' object is unsafe", (int)n.len, n.ptr, j_type_name(&m->self));
     HONE_TRY(j_bind(r, "index()", c, 1, names, a));
-    HONE_TRY(j_step(r, l->n / 8));
+    HONE_TRY(j_pay_equal(r, &a[0], l->n));
     int64_t count = 0, first = -1;
     for (size_t i = 0; i < l->n; i++)
         if (j_equal(&l->v[i], &a[0], 0)) {

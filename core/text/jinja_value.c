@@ -5,6 +5,7 @@
  * insertion order and are searched from the front; every search is paid for in steps. */
 #include "text/jinja_int.h"
 
+#include "base/alloc.h"
 #include "base/json.h"
 #include "text/tokenizer.h"
 
@@ -253,6 +254,33 @@ int j_equal(const jval *a, const jval *b, int depth)
     }
 }
 
+/* Steps that comparing with `v` may take. */
+static size_t weight(const jval *v, int depth)
+{
+    size_t sum = 1;
+    if (v->type == J_STR)
+        return 1 + v->u.str.len / 64;
+    if (depth > J_NESTING)
+        return 1;
+    if (v->type == J_LIST || v->type == J_TUPLE)
+        for (size_t i = 0; i < v->u.list->n; i++)
+            sum += weight(&v->u.list->v[i], depth + 1);
+    if (v->type == J_DICT) {
+        sum += v->u.dict->n * v->u.dict->n / 16;
+        for (size_t i = 0; i < v->u.dict->n; i++)
+            sum += weight(&v->u.dict->v[i].val, depth + 1);
+    }
+    return sum;
+}
+
+hone_status j_pay_equal(jrun *r, const jval *v, size_t times)
+{
+    size_t cost;
+    if (!hone_mul_size(weight(v, 0), times, &cost))
+        cost = SIZE_MAX;
+    return j_step(r, cost / 8);
+}
+
 hone_status j_order(jrun *r, const jval *a, const jval *b, int *out)
 {
     HONE_TRY(j_step(r, 1));
@@ -373,7 +401,7 @@ hone_status j_items(jrun *r, const jval *v, const jlist **out)
     case J_LIST:
     case J_TUPLE:
         *out = v->u.list;
-        return HONE_OK;
+        return j_step(r, v->u.list->n);
     case J_UNDEF:
         HONE_TRY(j_new_list(r, J_LIST, 0, &list));
         break;
@@ -401,7 +429,7 @@ hone_status j_items(jrun *r, const jval *v, const jlist **out)
         return j_fail(r, HONE_E_SCRIPT, "'%s' object is not iterable", j_type_name(v));
     }
     *out = list.u.list;
-    return HONE_OK;
+    return j_step(r, (*out)->n); /* whoever asks goes through them */
 }
 
 static const char *find(hone_str s, hone_str what)
@@ -423,10 +451,11 @@ hone_status j_contains(jrun *r, const jval *needle, const jval *hay, int *out)
         return j_step(r, hay->u.dict->n / 8);
     }
     HONE_TRY(j_items(r, hay, &l));
+    HONE_TRY(j_pay_equal(r, needle, l->n));
     *out = 0;
     for (size_t i = 0; i < l->n && !*out; i++)
         *out = j_equal(&l->v[i], needle, 0);
-    return j_step(r, l->n / 8);
+    return HONE_OK;
 }
 
 /* ---- looking into ------------------------------------------------------------------------------------------- */
