@@ -6,7 +6,10 @@
 
 /* clang-format off */
 #define HONE_CLI_BENCHES(X) \
-    X(kernels, "kernels", "matrix products over panels beside OpenBLAS")
+    X(generate, "generate", "reading prompts and writing completions") \
+    X(grpo, "grpo", "generation and update of one GRPO step") \
+    X(kernels, "kernels", "matrix products over panels beside OpenBLAS") \
+    X(train, "train", "supervised training, full or with adapters")
 
 /* clang-format on */
 

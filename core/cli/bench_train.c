@@ -1,0 +1,132 @@
+/* bench_train.c - `hone bench train`: supervised steps, full or with adapters, in tokens a second.
+ *
+ * The work is one optimizer step on `batch` sequences of `tokens` random ids, every token but the first a
+ * target, through the same hone_policy_step that training uses. The limit is arithmetic at the speed of
+ * sgemm on the same threads, measured before and after: 6N flops a token when all weights train, 4N with
+ * adapters (N: weights a token meets). Medians; the first step, which plans, is not counted. */
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/json.h"
+#include "cli/args.h"
+#include "cli/bench.h"
+#include "cli/bench_run.h"
+#include "cli/out.h"
+#include "train/update.h"
+
+#include <stdio.h>
+
+enum { STEPS_MAX = 1000 };
+
+struct work {
+    int64_t batch, tokens, steps, micro, checkpoint;
+};
+
+static hone_status steps(hone_bench_run *r, const struct work *w, double *step_s)
+{
+    hone_instance *inst = NULL;
+    hone_ref ref;
+    hone_metrics metrics;
+    double took[STEPS_MAX];
+    const size_t n = (size_t)(w->batch * w->tokens);
+    int32_t *ids = hone_alloc(n * sizeof *ids);
+    hone_train_seq *seqs = hone_calloc((size_t)w->batch, sizeof *seqs);
+    hone_train_tree *trees = hone_calloc((size_t)w->batch, sizeof *trees);
+    hone_status s = ids && seqs && trees ? HONE_OK : HONE_E_NOMEM;
+    hone_metrics_init(&metrics);
+    if (s >= 0)
+        s = hone_instance_create(r->env.registry, HONE_KIND_OBJECTIVE, "sft", NULL, &inst);
+    if (s >= 0)
+        s = hone_instance_ref(inst, HONE_IFACE_OBJECTIVE, &ref);
+    if (s < 0)
+        goto out;
+    const hone_update_params u = {.objective = ref.vt, .objective_self = ref.self, .temperature = 1,
+                                  .lr = 1e-9, .clip = 1, .micro_tokens = (size_t)w->micro,
+                                  .checkpoint_every = (uint32_t)w->checkpoint};
+    for (int64_t i = 0; i < w->batch; i++) {
+        seqs[i] = (hone_train_seq){.ids = ids + i * w->tokens, .n = (size_t)w->tokens};
+        trees[i] = (hone_train_tree){.seqs = &seqs[i], .n_seqs = 1};
+    }
+    for (int64_t i = 0; i <= w->steps; i++) {
+        hone__bench_ids(r, (uint64_t)i, ids, n);
+        hone_metrics_clear(&metrics);
+        const double t = hone_now_s();
+        HONE_TRY_GOTO(hone_policy_step(r->policy, trees, (size_t)w->batch, &u, &metrics), out);
+        if (i > 0)
+            took[i - 1] = hone_now_s() - t;
+    }
+    *step_s = hone__bench_median(took, (size_t)w->steps);
+out:
+    hone_metrics_release(&metrics);
+    hone_instance_unref(inst);
+    hone_free(trees);
+    hone_free(seqs);
+    hone_free(ids);
+    return s;
+}
+
+int hone_cli_bench_train(int argc, char **argv)
+{
+    struct work w = {4, 256, 5, 0, 0};
+    hone_bench_setup setup = {.train = 1};
+    int json = 0;
+    const hone_arg options[] = {
+        {"batch", HONE_ARG_I64, &w.batch, "N", "sequences a step (4)"},
+        {"tokens", HONE_ARG_I64, &w.tokens, "N", "tokens a sequence (256)"},
+        {"lora", HONE_ARG_I64, &setup.lora, "R", "adapters of rank R on all linears; 0: all weights train (0)"},
+        {"steps", HONE_ARG_I64, &w.steps, "N", "steps that are timed (5)"},
+        {"threads", HONE_ARG_I64, &setup.threads, "N", "threads (all processors)"},
+        {"micro-tokens", HONE_ARG_I64, &w.micro, "N", "tokens a micro-batch (automatic)"},
+        {"checkpoint-every", HONE_ARG_I64, &w.checkpoint, "N", "activation checkpointing; 0: none (0)"},
+        {"json", HONE_ARG_FLAG, &json, NULL, "one JSON object"},
+        {0},
+    };
+    static const char *const examples[] = {"hone bench train tiny --steps 2",
+                                           "hone bench train tiny --lora 16 --steps 2 --json", NULL};
+    const hone_args spec = {"bench train", "MODEL [options]",
+                            "Tokens a second of supervised training on random tokens, and the share of what\n"
+                            "the arithmetic would take at the speed of sgemm.",
+                            options, examples, 1, 1};
+    hone_rest rest;
+    if (!hone_args_parse(&spec, argc, argv, &rest))
+        return rest.exit;
+    if (w.batch < 1 || w.batch > 4096 || w.tokens < 2 || w.tokens > 1 << 20 || w.steps < 1 ||
+        w.steps > STEPS_MAX || w.micro < 0 || w.checkpoint < 0 || setup.lora < 0 || setup.lora > 4096 ||
+        setup.threads < 0 || setup.threads > HONE_POOL_MAX)
+        return hone_cli_usage("bench train", "a number is out of range");
+    setup.model = rest.v[0];
+    hone_bench_run r;
+    double step_s = 0;
+    hone_status s = hone__bench_open(&setup, &r);
+    if (s < 0)
+        return hone_cli_fail(s);
+    s = steps(&r, &w, &step_s);
+    if (s >= 0) {
+        hone__bench_again(&r);
+        const double rate = (double)(w.batch * w.tokens) / step_s;
+        const double limit = r.sgemm_gflops * 1e9 / ((setup.lora ? 4 : 6) * r.params);
+        const double of_limit = limit > 0 ? rate / limit : 0;
+        if (json) {
+            hone_buf b;
+            hone_jw j;
+            hone_buf_init(&b, 1 << 16);
+            hone_jw_init(&j, &b, 0);
+            hone_jw_map(&j);
+            hone_jw_kf64(&j, "tokens_per_s", rate);
+            hone_jw_kf64(&j, "step_s", step_s);
+            hone_jw_kf64(&j, "peak_mb", hone__bench_peak_mb());
+            hone_jw_kf64(&j, "sgemm_gflops", r.sgemm_gflops);
+            hone_jw_kf64(&j, "of_limit", of_limit);
+            hone_jw_ki64(&j, "threads", hone_pool_threads(r.env.pool));
+            hone_jw_end(&j);
+            printf("%s\n", b.ptr);
+            hone_buf_release(&b);
+        } else {
+            printf("%.1f tokens/s, %.3f s a step, peak %.0f MB; %.0f %% of %.0f tokens/s (%dN flops at %.0f "
+                   "GFLOP/s of sgemm)\n",
+                   rate, step_s, hone__bench_peak_mb(), 100 * of_limit, limit, setup.lora ? 4 : 6,
+                   r.sgemm_gflops);
+        }
+    }
+    hone__bench_close(&r);
+    return hone_cli_fail(s);
+}
