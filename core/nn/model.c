@@ -351,3 +351,43 @@ hone_tensor hone_model_logits(hone_model *m, hone_tape *t, hone_tensor hidden)
 {
     return hone_tape_logits(t, hidden, m->info.head, m->info.logit_scale, m->info.logit_softcap);
 }
+
+/* Bytes of activations and gradients of activations that a step over this batch takes. */
+static hone_status plan_bytes(hone_model *m, hone_tape *t, const hone_batch *batch,
+                              const hone_tape_options *opts, size_t *bytes)
+{
+    hone_tape_stats stats;
+    HONE_TRY(hone_model_begin(m, t, HONE_MODE_TRAIN, batch, opts));
+    hone_tape_root(t, hone_model_logprob(m, t, hone_model_hidden(m, t), 1.0f, NULL));
+    HONE_TRY(hone_tape_plan(t));
+    hone_tape_get_stats(t, &stats);
+    *bytes = stats.plan_bytes;
+    return HONE_OK;
+}
+
+hone_status hone_model_fit(hone_model *m, hone_tape *t, const hone_batch *batch, size_t max_bytes,
+                           hone_tape_options *opts, size_t *bytes)
+{
+    hone_tape_options o = *opts;
+    size_t least = SIZE_MAX, now;
+    uint32_t every = 0;
+    /* nothing replayed, then ever smaller groups: the last group is never replayed, so large ones cost less */
+    for (;;) {
+        o.checkpoint_every = every;
+        HONE_TRY(plan_bytes(m, t, batch, &o, &now));
+        if (now < least)
+            least = now;
+        if (now <= max_bytes) {
+            opts->checkpoint_every = every;
+            *bytes = now;
+            return HONE_OK;
+        }
+        if (every == 1 || m->info.n_layers < 2)
+            break;
+        every = every ? every / 2 : (m->info.n_layers + 1) / 2;
+    }
+    *bytes = least;
+    hone_fail(HONE_E_LIMIT, "a batch of %lld tokens needs %zu MB for activations, %zu MB are allowed",
+              (long long)batch->n_tokens, least >> 20, max_bytes >> 20);
+    return hone_fail_hint("allow more memory, or train on fewer or shorter sequences at once");
+}
