@@ -260,6 +260,11 @@ static void test_hostile_tensors_are_refused(void **state)
     tensor_refused(1, four, 0, 4, HONE_E_RANGE, "no multiple of 32");
 
     hone_buf b;
+    begin(&b, 3, 1, 0);
+    put_tensor(&b, "\xC0\x80", 1, fits, 0, 0);
+    for (int i = 0; i < 128; i++)
+        put(&b, 0, 1);
+    refused(&b, HONE_E_PARSE, "malformed name");
     begin(&b, 3, 2, 0);
     put_tensor(&b, "t", 1, fits, 0, 0), put_tensor(&b, "t", 1, fits, 0, 64);
     for (int i = 0; i < 256; i++)

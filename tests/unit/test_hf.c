@@ -141,10 +141,12 @@ static void test_shards_and_index_make_one_model(void **state)
 static int32_t gguf_find(void *ctx, const char *name, hone_tensor_entry *out)
 {
     const int *wrong = ctx;
+    if (*wrong == 2 && strcmp(name, "blk.0.attn_v.weight") == 0)
+        return 0;
     if (strcmp(name, "output_norm.weight") == 0)
         *out = (hone_tensor_entry){COLS, 0, 0};
     else if (strncmp(name, "blk.0.attn_", 11) == 0)
-        *out = (hone_tensor_entry){ROWS + *wrong, COLS, 0};
+        *out = (hone_tensor_entry){ROWS + (*wrong == 1), COLS, 0};
     else
         return 0;
     return 1;
@@ -183,6 +185,36 @@ static void test_conversion_undoes_the_rotary_permutation(void **state)
     assert_fails(hone_hf_write(dir, &m, &o), HONE_E_SHAPE, "blk.0.attn_q.weight\" is 9 x 4");
     assert_ok(hone_weights_open(dir, 0, &w)); /* the old folder stands */
     hone_weights_close(w);
+    wrong = 2;
+    assert_fails(hone_hf_write(dir, &m, &o), HONE_E_NOT_FOUND, "no tensor \"blk.0.attn_v.weight\"");
+    assert_no_leftovers();
+    hone_params_destroy(m.params);
+}
+
+static hone_str broken_config(void *self)
+{
+    (void)self;
+    return hone_str_c("[1]");
+}
+static void test_what_cannot_be_written_is_refused(void **state)
+{
+    (void)state;
+    static const hone_model_v1 broken = {.struct_size = sizeof broken,
+                                         .config_json = broken_config};
+    hone_model m;
+    char path[400];
+    assert_ok(make_model(&m));
+    assert_fails(hone_hf_save(&m, NULL, "", HONE_F32), HONE_E_USAGE, "no name");
+    snprintf(path, sizeof path, "%s", out_path("a-file"));
+    assert_ok(hone_file_replace(path, "x", 1));
+    assert_fails(hone_hf_save(&m, NULL, path, HONE_F32), HONE_E_EXISTS, "is no folder");
+    hone_hf_options o = {.type = HONE_FT_F32};
+    assert_fails(hone_hf_write_adapter(out_path("none"), &m, -1, NULL, &o), HONE_E_INVALID,
+                 "no adapter");
+    m.vt = &broken;
+    assert_fails(hone_hf_save(&m, NULL, out_path("none"), HONE_F32), HONE_E_MISBEHAVED,
+                 "no JSON object");
+    assert_false(hone_file_exists(out_path("none")));
     assert_no_leftovers();
     hone_params_destroy(m.params);
 }
@@ -297,6 +329,7 @@ int main(void)
         cmocka_unit_test(test_saved_model_is_read_back),
         cmocka_unit_test(test_shards_and_index_make_one_model),
         cmocka_unit_test(test_conversion_undoes_the_rotary_permutation),
+        cmocka_unit_test(test_what_cannot_be_written_is_refused),
         cmocka_unit_test(test_text_files_are_copied),
         cmocka_unit_test(test_full_disk_leaves_the_old_folder),
         cmocka_unit_test(test_adapter_in_the_layout_of_peft),

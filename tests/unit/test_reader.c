@@ -210,6 +210,14 @@ static void test_names_stand_for_folders(void **state)
     assert_fails(hone_weights_locate("no-such-model", &path), HONE_E_NOT_FOUND, "no-such-model");
     assert_non_null(strstr(hone_error_get()->detail, "tiny"));
     assert_non_null(strstr(hone_error_get()->hint, "fetch-model"));
+    const char *models = folder("cache/hone/models");
+    mkdir(models, 0777);
+    gguf_file(folder("cache/hone/models/mine"), "m.gguf", "t", 0);
+    assert_ok(hone_weights_open("mine", 0, &w));
+    assert_string_equal(strstr(hone_weights_path(w), "cache/"), "cache/hone/models/mine");
+    hone_weights_close(w);
+    assert_fails(hone_weights_locate("no-such-model", &path), HONE_E_NOT_FOUND, "no-such-model");
+    assert_non_null(strstr(hone_error_get()->detail, "tiny mine"));
     assert_fails(hone_weights_locate("", &path), HONE_E_USAGE, "empty");
     assert_fails(hone_weights_locate("no/such", &path), HONE_E_NOT_FOUND, "no/such");
     const char *dir = folder("parts");
@@ -260,6 +268,38 @@ static void test_no_memory_leaves_nothing_behind(void **state)
     assert_survives_no_memory(open_and_close(dir));
 }
 
+/* Known names are looked for below the test's own cache. */
+static int set_up(void **state)
+{
+    (void)state;
+    folder("cache"), folder("cache/hone");
+    setenv("XDG_CACHE_HOME", folder("cache"), 1);
+    return 0;
+}
+
+/* Three dimensions are read by name, but are no matrix for a model. */
+static void test_a_tensor_of_three_dimensions_is_no_matrix(void **state)
+{
+    (void)state;
+    const char *dir = folder("cube");
+    hone_weights *w;
+    hone_tensor_reader r;
+    hone_tensor_entry found;
+    hone_safetensors_entry e = {.name = "t", .type = HONE_FT_F32, .n_dims = 3, .dims = {1, 1, 1}};
+    hone_safetensors_writer out;
+    float one = 1;
+    char *path = hone_path_join(dir, "model.safetensors");
+    text_file(dir, "config.json", "{}");
+    assert_ok(hone_safetensors_create(&out, path, &e, 1, NULL, 0));
+    assert_ok(hone_safetensors_add(&out, &one, 1));
+    assert_ok(hone_safetensors_close(&out));
+    hone_free(path);
+    assert_ok(hone_weights_open(dir, 0, &w));
+    hone_weights_reader(w, &r);
+    assert_int_equal(r.find(r.ctx, "t", &found), HONE_E_SHAPE);
+    hone_weights_close(w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -267,8 +307,9 @@ int main(void)
         cmocka_unit_test(test_shards_are_one_model),
         cmocka_unit_test(test_gguf_alone_in_a_folder_and_split),
         cmocka_unit_test(test_names_stand_for_folders),
+        cmocka_unit_test(test_a_tensor_of_three_dimensions_is_no_matrix),
         cmocka_unit_test(test_broken_folders_are_refused),
         cmocka_unit_test(test_no_memory_leaves_nothing_behind),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, set_up, NULL);
 }

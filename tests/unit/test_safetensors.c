@@ -275,7 +275,24 @@ static void test_writer_refuses_what_cannot_be(void **state)
     fill(e);
     e[0].dims[0] = e[0].dims[1] = INT64_C(1) << 40;
     assert_fails(hone_safetensors_create(&w, path, e, 3, NULL, 0), HONE_E_RANGE, "z.weight");
+    fill(e);
+    e[0].n_dims = HONE_FILE_DIMS + 1;
+    assert_fails(hone_safetensors_create(&w, path, e, 3, NULL, 0), HONE_E_INVALID, "9 dimensions");
     assert_false(hone_file_exists(path));
+    /* integers are written as bytes, and nothing after the last entry */
+    e[0] = (hone_safetensors_entry){.name = "i", .type = HONE_FT_I64, .n_dims = 0};
+    assert_ok(hone_safetensors_create(&w, path, e, 1, NULL, 0));
+    assert_fails(hone_safetensors_add(&w, written[0], 1), HONE_E_UNSUPPORTED, "i64 is not written");
+    assert_ok(hone_safetensors_add_bytes(&w, "\7\0\0\0\0\0\0\0", 8));
+    assert_fails(hone_safetensors_add(&w, written[0], 1), HONE_E_STATE,
+                 "more data than the file holds");
+    assert_ok(hone_safetensors_close(&w));
+    hone_safetensors st;
+    float seven;
+    assert_ok(hone_safetensors_open(&st, path));
+    hone_file_tensor_read(hone_safetensors_find(&st, hone_str_c("i")), 0, 1, &seven);
+    assert_true(seven == 7.0f);
+    hone_safetensors_release(&st);
 }
 
 /* ---- memory ------------------------------------------------------------------------------------------- */
