@@ -15,6 +15,7 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/paths.h"
+#include "hone/objective.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -440,9 +441,19 @@ const hone_component_info *hone_registry_component(const hone_registry *r, const
 }
 
 /* Nothing has that name: say what is near, what is of another kind, what was refused. */
-static hone_status not_found(hone_registry *r, const char *kind, const char *name)
+static int provides(const hone_component_info *info, const char *iface)
+{
+    for (size_t i = 0; iface && info->c.provides && info->c.provides[i]; i++)
+        if (strcmp(info->c.provides[i], iface) == 0)
+            return 1;
+    return iface == NULL;
+}
+
+static hone_status not_found(hone_registry *r, const char *kind, const char *iface, const char *name)
 {
     const char *what = kind ? kind : "component";
+    if (iface && strcmp(iface, HONE_IFACE_ADVANTAGE) == 0)
+        what = "advantage"; /* of the kind objective, but nobody calls it that */
     for (size_t i = 0; i < r->n_plugins; i++) {
         const hone_plugin *p = r->plugins[i];
         if (p->problem && strcmp(p->name, name) == 0) {
@@ -457,7 +468,7 @@ static hone_status not_found(hone_registry *r, const char *kind, const char *nam
     const hone_component_info *other = NULL;
     for (size_t i = 0; i < r->n_infos; i++) {
         const hone_component_info *info = r->infos[i];
-        if (of_kind(info, kind)) {
+        if (of_kind(info, kind) && provides(info, iface)) {
             names[n++] = info->short_name;
             names[n++] = info->c.id;
         } else if (!info->shadowed_by && (strcmp(info->short_name, name) == 0 || strcmp(info->c.id, name) == 0)) {
@@ -483,10 +494,16 @@ static hone_status not_found(hone_registry *r, const char *kind, const char *nam
 hone_status hone_registry_find(hone_registry *r, const char *kind, const char *name,
                                const hone_component_info **out)
 {
+    return hone_registry_find_iface(r, kind, NULL, name, out);
+}
+
+hone_status hone_registry_find_iface(hone_registry *r, const char *kind, const char *iface, const char *name,
+                                     const hone_component_info **out)
+{
     const hone_component_info *first = NULL, *second = NULL;
     for (size_t i = 0; i < r->n_infos; i++) {
         const hone_component_info *info = r->infos[i];
-        if (!of_kind(info, kind))
+        if (!of_kind(info, kind) || !provides(info, iface))
             continue;
         if (strcmp(info->c.id, name) == 0) {
             *out = info;
@@ -504,7 +521,7 @@ hone_status hone_registry_find(hone_registry *r, const char *kind, const char *n
         return hone_fail_hint("give the whole id");
     }
     if (!first)
-        return not_found(r, kind, name);
+        return not_found(r, kind, iface, name);
     *out = first;
     return HONE_OK;
 }

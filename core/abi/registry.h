@@ -73,6 +73,10 @@ const hone_component_info *hone_registry_component(const hone_registry *r, const
  * "did you mean", with the reason where the file was refused; E_INVALID when the name is ambiguous. */
 hone_status hone_registry_find(hone_registry *r, const char *kind, const char *name,
                                const hone_component_info **out);
+/* The same among components that provide the interface `iface`: tells the objective dr_grpo from the
+ * advantage dr_grpo, which are of one kind. */
+hone_status hone_registry_find_iface(hone_registry *r, const char *kind, const char *iface, const char *name,
+                                     const hone_component_info **out);
 /* Loads the component's file if it is not loaded yet: afterwards info->c has functions. */
 hone_status hone_registry_load(hone_registry *r, const hone_component_info *info);
 /* A component of the host's own (one written in Lua). `c` and all it points to must live until

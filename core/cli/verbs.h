@@ -9,11 +9,15 @@
 
 /* clang-format off */
 #define HONE_CLI_VERBS(X) \
+    X(advantage, "advantage", "plugin", "advantages: what there is, formulas, values on numbers") \
     X(bench, "bench", "tool", "measures kernels, training, generation") \
+    X(data, "data", "data", "looks at a data file: its rows and columns") \
     X(doctor, "doctor", "tool", "what this machine has, and what is missing") \
     X(model, "model", "model", "looks inside a model, scores text with it, writes it out") \
+    X(objective, "objective", "plugin", "losses: what there is, formulas, values on numbers") \
     X(paths, "paths", "tool", "where hone finds its plugins, scripts and models") \
     X(plugin, "plugin", "plugin", "lists, inspects and describes plugins") \
+    X(score, "score", "run", "scores the samples of a file with rewards") \
     X(template, "template", "model", "renders messages through a chat template") \
     X(tokenize, "tokenize", "model", "text to token ids and back")
 

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #define MAX_NOTES ((size_t)1 << 20)
+#define MAX_REASON ((size_t)1 << 10)
 
 hone_status hone__call_create(size_t n, hone__call **out)
 {
@@ -21,14 +22,17 @@ hone_status hone__call_create(size_t n, hone__call **out)
     call->in = hone_calloc(n, sizeof *call->in);
     call->out = hone_calloc(n, sizeof *call->out);
     call->notes = hone_calloc(n, sizeof *call->notes);
+    call->reasons = hone_calloc(n, sizeof *call->reasons);
     call->tokens = hone_calloc(n, sizeof *call->tokens);
-    if (!call->index || !call->in || !call->out || !call->notes || !call->tokens) {
+    if (!call->index || !call->in || !call->out || !call->notes || !call->reasons ||
+        !call->tokens) {
         call->n = 0;
         hone__call_release(call);
         return HONE_E_NOMEM;
     }
     for (size_t i = 0; i < n; i++) {
         hone_buf_init(&call->notes[i], MAX_NOTES);
+        hone_buf_init(&call->reasons[i], MAX_REASON);
         hone_buf_init(&call->tokens[i], (size_t)1 << 26);
     }
     call->call.struct_size = sizeof call->call;
@@ -44,12 +48,14 @@ void hone__call_release(hone__call *call)
         return;
     for (size_t i = 0; i < call->n; i++) {
         hone_buf_release(&call->notes[i]);
+        hone_buf_release(&call->reasons[i]);
         hone_buf_release(&call->tokens[i]);
     }
     hone_free(call->index);
     hone_free(call->in);
     hone_free(call->out);
     hone_free(call->notes);
+    hone_free(call->reasons);
     hone_free(call->tokens);
     hone_free(call->res);
     hone_free(call);
@@ -65,6 +71,10 @@ static void put_note(const hone_notes *notes, size_t sample, hone_str name, cons
     hone__call *call = notes->ctx;
     if (sample >= call->n)
         return;
+    if (hone_str_eq(name, "reason") && value->type == HONE_STRING) { /* too long: none, the note has it */
+        hone_buf_clear(&call->reasons[sample]);
+        hone_buf_add_str(&call->reasons[sample], value->u.str);
+    }
     hone_buf *b = &call->notes[sample];
     hone_jw w;
     size_t at = b->len;
@@ -142,6 +152,7 @@ hone_score_result *hone__call_results(hone__call *call, hone_status st, int late
             r->reason = lit("the score is not finite");
         } else if (status == HONE_ABSTAIN) {
             r->status = HONE_ABSTAIN;
+            r->reason = hone_buf_str(&call->reasons[i]);
         } else if (status == HONE_PENDING && late) {
             r->status = HONE_TIMEOUT;
             r->reason = lit("the deadline passed");
@@ -153,7 +164,8 @@ hone_score_result *hone__call_results(hone__call *call, hone_status st, int late
             r->reason = lit("not answered");
         } else if (status == HONE_ERROR) {
             r->status = HONE_ERROR;
-            r->reason = lit(call->error.code < 0 ? call->error.what : "the reward said error");
+            r->reason = call->reasons[i].len ? hone_buf_str(&call->reasons[i])
+                                             : lit(call->error.code < 0 ? call->error.what : "the reward said error");
         } else {
             r->status = HONE_ERROR;
             r->reason = lit("unknown outcome status");

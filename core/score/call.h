@@ -18,6 +18,7 @@ typedef struct hone__call {
     hone_sample *in;  /* shallow: strings live in the job */
     hone_outcome *out;
     hone_buf *notes;  /* one JSON map in the making per sample */
+    hone_buf *reasons; /* the note "reason" per sample: why error or abstention */
     hone_buf *tokens; /* per-token scores per sample */
     hone_call call;
     uint32_t cancel_word;

@@ -53,7 +53,8 @@ typedef struct hone_sample {
     uint32_t finish, turn; /* HONE_FINISH_*; 0 when unknown */
 } hone_sample;
 
-/* Notes: named values beside an outcome, for the report and the rollout file. */
+/* Notes: named values beside an outcome, for the report and the rollout file. The text noted as "reason"
+ * beside an error or an abstention is its reason. */
 typedef struct hone_notes {
     uint32_t struct_size, reserved;
     void *ctx;

@@ -1,0 +1,679 @@
+/* objective.c - `hone objective list|show|eval` and `hone advantage list|show|eval`: the formulas, and what
+ * they give on numbers.
+ *
+ * eval reads one JSON object: log-probs, mask, advantages, ... as B x T lists, or the sums of preference
+ * pairs; and writes the loss with its gradient in the same shape. Without --f64 the numbers are rounded to
+ * float on the way in and out. (recipes-and-cli.md, fixed JSON shapes) */
+#include "hone/objective.h"
+
+#include "abi/config.h"
+#include "base/alloc.h"
+#include "cli/component.h"
+#include "cli/numbers.h"
+#include "cli/out.h"
+#include "cli/verbs.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static hone_arg_list paths, sets;
+static int json, f64;
+static const char *input, *compat;
+
+#define PATHS {"plugin-path", HONE_ARG_LIST, &paths, "PATH", "a folder of plugins, or a .so (several times)"}
+#define JSON {"json", HONE_ARG_FLAG, &json, NULL, "as JSON"}
+#define EVAL_OPTIONS                                                                               \
+    {"input", HONE_ARG_STR, &input, "F.json", "the numbers"},                                      \
+        {"compat", HONE_ARG_STR, &compat, "TRAINER", "trl, verl or openrlhf, where they differ"},  \
+        {"set", HONE_ARG_LIST, &sets, "K=V", "a setting (several times)"},                         \
+        {"f64", HONE_ARG_FLAG, &f64, NULL, "double precision, in and out"}, PATHS, JSON, {0}
+
+static int print_buf(hone_buf *b, hone_status s)
+{
+    int code = HONE_EXIT_OK;
+    if (s >= 0)
+        s = b->failed;
+    if (s < 0)
+        code = hone_cli_fail(s);
+    else
+        printf("%s%s", b->ptr, b->len && b->ptr[b->len - 1] == '\n' ? "" : "\n");
+    hone_buf_release(b);
+    return code;
+}
+
+/* ---- list and show -------------------------------------------------------------------------------- */
+
+static int offers(const hone_component_info *info, const char *iface)
+{
+    for (size_t i = 0; info->c.provides && info->c.provides[i]; i++)
+        if (strcmp(info->c.provides[i], iface) == 0)
+            return 1;
+    return 0;
+}
+
+static int list_all(const char *iface, const char *key)
+{
+    hone_registry *r;
+    hone_buf b;
+    hone_jw w;
+    const hone_component_info *info;
+    hone_status s = hone_cli_open_registry(&paths, &r);
+    if (s < 0)
+        return hone_cli_fail(s);
+    hone_buf_init(&b, HONE_BUF_MAX_DEFAULT);
+    hone_jw_init(&w, &b, 2);
+    if (json) {
+        hone_jw_map(&w);
+        hone_jw_key(&w, key);
+        hone_jw_list(&w);
+    }
+    for (size_t i = 0; (info = hone_registry_component(r, HONE_KIND_OBJECTIVE, i)); i++) {
+        if (!offers(info, iface))
+            continue;
+        if (!json) {
+            hone_buf_addf(&b, "%-22s %s\n", info->short_name, info->c.summary);
+            continue;
+        }
+        hone_jw_map(&w);
+        hone_jw_kcstr(&w, "name", info->short_name);
+        hone_jw_kcstr(&w, "id", info->c.id);
+        hone_jw_kcstr(&w, "summary", info->c.summary);
+        hone_jw_key(&w, "settings");
+        hone_config_fields_json(info->c.fields, &w);
+        hone_jw_end(&w);
+    }
+    if (json) {
+        hone_jw_end(&w);
+        hone_jw_end(&w);
+    }
+    int code = print_buf(&b, HONE_OK);
+    hone_registry_close(r);
+    return code;
+}
+
+static hone_str show_text(const hone_ref *ref, const char *iface)
+{
+    const hone_objective_v1 *o = ref->vt;
+    const hone_advantage_v1 *a = ref->vt;
+    hone_str none = {"", 0};
+    if (strcmp(iface, HONE_IFACE_ADVANTAGE) == 0)
+        return HONE_HAS(a, hone_advantage_v1, show) ? a->show(ref->self) : none;
+    return HONE_HAS(o, hone_objective_v1, show) ? o->show(ref->self) : none;
+}
+
+static int show_one(const char *iface, const char *name)
+{
+    hone_registry *r;
+    hone_instance *inst = NULL;
+    hone_ref ref;
+    hone_arena arena;
+    hone_buf b;
+    hone_jw w;
+    hone_status s = hone_cli_open_registry(&paths, &r);
+    if (s < 0)
+        return hone_cli_fail(s);
+    hone_arena_init(&arena, 0);
+    hone_buf_init(&b, HONE_BUF_MAX_DEFAULT);
+    hone_arg_list none = {.n = 0};
+    s = hone_cli_instance(r, HONE_KIND_OBJECTIVE, iface, name, &none, NULL, &arena, &inst, &ref);
+    if (s >= 0) {
+        const hone_component_info *info = hone_instance_info(inst);
+        hone_str text = show_text(&ref, iface);
+        if (json) {
+            hone_jw_init(&w, &b, 2);
+            hone_jw_map(&w);
+            hone_jw_kcstr(&w, "name", info->short_name);
+            hone_jw_kcstr(&w, "id", info->c.id);
+            hone_jw_kcstr(&w, "summary", info->c.summary);
+            hone_jw_kstr(&w, "text", text);
+            hone_jw_key(&w, "settings");
+            hone_config_fields_json(info->c.fields, &w);
+            hone_jw_end(&w);
+        } else {
+            hone_buf_add_str(&b, text);
+            if (text.len && text.ptr[text.len - 1] != '\n')
+                hone_buf_addc(&b, '\n');
+            if (info->c.fields && info->c.fields[0]) {
+                hone_buf_adds(&b, "\nsettings:\n");
+                hone_config_help(info->c.fields, &b);
+            }
+        }
+    }
+    int code = print_buf(&b, s);
+    hone_instance_unref(inst);
+    hone_arena_release(&arena);
+    hone_registry_close(r);
+    return code;
+}
+
+/* ---- what both evals share ------------------------------------------------------------------------ */
+
+/* Settings that the command line and the file give beside --set: compat, kto_kl. */
+static hone_status extra_settings(hone_cli_numbers *in, hone_registry *r, const char *iface, const char *name,
+                                  hone_value *out)
+{
+    const hone_component_info *info;
+    const hone_value *kl = hone_value_get(&in->root, "kto_kl");
+    HONE_TRY(hone_registry_find_iface(r, HONE_KIND_OBJECTIVE, iface, name, &info));
+    hone_pair *pairs = hone_arena_calloc(&in->arena, 2, sizeof *pairs);
+    if (!pairs)
+        return HONE_E_NOMEM;
+    size_t n = 0;
+    for (size_t i = 0; info->c.fields && info->c.fields[i]; i++) {
+        const char *field = info->c.fields[i]->name;
+        if (compat && strcmp(field, "compat") == 0) {
+            pairs[n].key = hone_str_c(field);
+            pairs[n].value.type = HONE_STRING;
+            pairs[n++].value.u.str = hone_str_c(compat);
+        }
+        if (kl && kl->type != HONE_NULL && strcmp(field, "kto_kl") == 0) {
+            pairs[n].key = hone_str_c(field);
+            pairs[n++].value = *kl;
+        }
+    }
+    static const char *const known[] = {"none", "trl", "verl", "openrlhf", NULL};
+    for (size_t i = 0; compat && known[i] && strcmp(compat, known[i]) != 0; i++)
+        if (!known[i + 1]) {
+            hone_fail(HONE_E_USAGE, "--compat %s: there is no such trainer", compat);
+            return hone_fail_hint("trl, verl or openrlhf");
+        }
+    memset(out, 0, sizeof *out);
+    out->type = HONE_MAP;
+    out->u.map.pairs = pairs;
+    out->u.map.n = n;
+    return HONE_OK;
+}
+
+static hone_status make_groups(hone_cli_numbers *in, size_t n, uint32_t **out)
+{
+    int64_t size;
+    double *given;
+    size_t n_given;
+    HONE_TRY(hone_value_i64(&in->root, "group_size", 0, &size));
+    HONE_TRY(hone_cli_list(in, "groups", &n_given, &given, NULL));
+    uint32_t *g = hone_arena_calloc(&in->arena, n + 1, sizeof *g);
+    if (!g)
+        return HONE_E_NOMEM;
+    if (size < 0 || (given && n_given != n))
+        return hone_fail(HONE_E_SHAPE, "%s: group_size or groups do not fit %zu samples", in->path, n);
+    if (size > 0 && n % (size_t)size != 0)
+        return hone_fail(HONE_E_SHAPE, "%s: %zu samples do not make groups of %lld", in->path, n, (long long)size);
+    for (size_t i = 0; i < n; i++)
+        g[i] = given ? (uint32_t)given[i] : size > 0 ? (uint32_t)(i / (size_t)size) : 0;
+    *out = g;
+    return HONE_OK;
+}
+
+static hone_status ones(hone_cli_numbers *in, size_t n, double **out)
+{
+    double *x = hone_arena_calloc(&in->arena, n + 1, sizeof *x);
+    if (!x)
+        return HONE_E_NOMEM;
+    for (size_t i = 0; i < n; i++)
+        x[i] = 1;
+    *out = x;
+    return HONE_OK;
+}
+
+static hone_status sums_of_mask(hone_cli_numbers *in, const hone_cli_shape *shape, const double *mask, double **out)
+{
+    double *x = hone_arena_calloc(&in->arena, shape->n_seqs + 1, sizeof *x);
+    if (!x)
+        return HONE_E_NOMEM;
+    for (size_t s = 0; s < shape->n_seqs; s++)
+        for (size_t t = shape->begin[s]; t < shape->begin[s + 1]; t++)
+            x[s] += mask[t];
+    *out = x;
+    return HONE_OK;
+}
+
+/* ---- advantages ----------------------------------------------------------------------------------- */
+
+typedef struct advantages {
+    hone_cli_shape shape; /* n_seqs, and tokens where there is a mask */
+    int has_mask;
+    double *mask, *seq, *token, *returns;
+    uint32_t per_token;
+} advantages;
+
+static hone_status compute_advantages(hone_cli_numbers *in, hone_registry *r, const char *name,
+                                      const hone_arg_list *settings, advantages *a)
+{
+    static const char *const shaped[] = {"mask", "logp", "values", NULL};
+    hone_advantage_in x = {.struct_size = sizeof x};
+    hone_advantage_out out = {.struct_size = sizeof out};
+    hone_value more;
+    hone_instance *inst = NULL;
+    hone_ref ref;
+    size_t n, k, n_weights = 0, n_base = 0, n_len = 0;
+    double *rewards, *weights, *lengths, *baseline = NULL, *value, *logp, *ref_logp;
+    uint8_t *scored;
+    uint32_t *groups;
+    memset(a, 0, sizeof *a);
+    HONE_TRY(hone_cli_table(in, "rewards", &k, &n, &rewards, &scored));
+    HONE_TRY(hone_cli_shape_of(in, shaped, &a->shape));
+    a->has_mask = a->shape.n_seqs > 0 && hone_value_get(&in->root, "mask") != NULL;
+    if (!rewards && a->shape.n_seqs == 0)
+        return hone_fail(HONE_E_NOT_FOUND, "%s: there are no \"rewards\"", in->path);
+    if (!rewards)
+        n = a->shape.n_seqs;
+    HONE_TRY(hone_cli_list(in, "lengths", &n_len, &lengths, NULL));
+    if (a->shape.n_seqs == 0 && lengths && n_len == n) { /* lengths alone make a mask too */
+        a->shape.n_seqs = n;
+        a->shape.begin = hone_arena_calloc(&in->arena, n + 1, sizeof *a->shape.begin);
+        if (!a->shape.begin)
+            return HONE_E_NOMEM;
+        for (size_t s = 0; s < n; s++) {
+            if (!(lengths[s] >= 0 && lengths[s] <= 1e6))
+                return hone_fail(HONE_E_RANGE, "%s: length %zu is %g", in->path, s + 1, lengths[s]);
+            a->shape.begin[s + 1] = a->shape.begin[s] + (size_t)lengths[s];
+        }
+        a->shape.n_tokens = a->shape.begin[n];
+    }
+    if (a->shape.n_seqs && a->shape.n_seqs != n)
+        return hone_fail(HONE_E_SHAPE, "%s: %zu rewards for %zu rows", in->path, n, a->shape.n_seqs);
+    HONE_TRY(make_groups(in, n, &groups));
+    HONE_TRY(hone_cli_list(in, "weights", &n_weights, &weights, NULL));
+    if (weights && n_weights != k)
+        return hone_fail(HONE_E_SHAPE, "%s: %zu weights for %zu rewards", in->path, n_weights, k);
+    const hone_value *base = hone_value_get(&in->root, "baseline");
+    if (base && (base->type == HONE_F64 || base->type == HONE_I64)) {
+        HONE_TRY(ones(in, n, &baseline));
+        for (size_t i = 0; i < n; i++)
+            baseline[i] = base->type == HONE_F64 ? base->u.f64 : (double)base->u.i64;
+    } else {
+        HONE_TRY(hone_cli_list(in, "baseline", &n_base, &baseline, NULL));
+        if (baseline && n_base != n)
+            return hone_fail(HONE_E_SHAPE, "%s: %zu baselines for %zu samples", in->path, n_base, n);
+    }
+    if (a->shape.n_seqs) {
+        HONE_TRY(hone_cli_rows(in, "mask", &a->shape, &a->mask));
+        if (!a->mask)
+            HONE_TRY(ones(in, a->shape.n_tokens, &a->mask));
+        HONE_TRY(hone_cli_rows(in, "values", &a->shape, &value));
+        HONE_TRY(hone_cli_rows(in, "logp", &a->shape, &logp));
+        HONE_TRY(hone_cli_rows(in, "ref_logp", &a->shape, &ref_logp));
+        HONE_TRY(sums_of_mask(in, &a->shape, a->mask, &lengths));
+        x.seq_begin = a->shape.begin;
+        x.n_tokens = a->shape.n_tokens;
+        x.mask = a->mask;
+        x.value = value;
+        x.logp = logp;
+        x.ref_logp = ref_logp;
+        x.length = lengths;
+    }
+    x.n_seqs = n;
+    x.n_rewards = k;
+    x.rewards = rewards;
+    x.scored = scored;
+    x.weights = weights;
+    x.group = groups;
+    x.baseline = baseline;
+    if (!weights)
+        HONE_TRY(ones(in, k, &weights));
+    x.weights = weights;
+    out.seq = a->seq = hone_arena_calloc(&in->arena, n + 1, sizeof *a->seq);
+    out.token = a->token = a->shape.n_seqs ? hone_arena_calloc(&in->arena, x.n_tokens + 1, sizeof *a->token) : NULL;
+    out.returns = a->returns = a->shape.n_seqs ? hone_arena_calloc(&in->arena, x.n_tokens + 1, sizeof *a->returns) : NULL;
+    out.combined = hone_arena_calloc(&in->arena, n + 1, sizeof *out.combined);
+    out.left_out = hone_arena_calloc(&in->arena, n + 1, 1);
+    if (!out.seq || (a->shape.n_seqs && (!out.token || !out.returns)) || !out.combined || !out.left_out)
+        return HONE_E_NOMEM;
+    HONE_TRY(extra_settings(in, r, HONE_IFACE_ADVANTAGE, name, &more));
+    HONE_TRY(hone_cli_instance(r, HONE_KIND_OBJECTIVE, HONE_IFACE_ADVANTAGE, name, settings, &more, &in->arena, &inst,
+                               &ref));
+    hone_instance_enter(inst);
+    hone_status s =
+        hone_instance_leave(inst, "compute", ((const hone_advantage_v1 *)ref.vt)->compute(ref.self, &x, &out));
+    a->per_token = out.per_token;
+    a->shape.n_seqs = n;
+    hone_instance_unref(inst);
+    return s;
+}
+
+static int advantage_eval(const char *name)
+{
+    hone_registry *r = NULL;
+    hone_cli_numbers in;
+    advantages a;
+    hone_buf b;
+    hone_jw w;
+    hone_status s = hone_cli_numbers_open(&in, input, !f64);
+    if (s < 0)
+        return hone_cli_fail(s);
+    hone_buf_init(&b, HONE_BUF_MAX_DEFAULT);
+    s = hone_cli_open_registry(&paths, &r);
+    if (s >= 0)
+        s = compute_advantages(&in, r, name, &sets, &a);
+    if (s >= 0) {
+        hone_jw_init(&w, &b, 0);
+        hone_jw_map(&w);
+        hone_jw_key(&w, "advantages");
+        if (a.per_token) {
+            hone_cli_put_rows(&w, &a.shape, a.token, !f64);
+        } else if (a.has_mask) {
+            for (size_t q = 0; q < a.shape.n_seqs; q++)
+                for (size_t t = a.shape.begin[q]; t < a.shape.begin[q + 1]; t++)
+                    a.token[t] = a.mask[t] != 0 ? a.seq[q] : 0;
+            hone_cli_put_rows(&w, &a.shape, a.token, !f64);
+        } else {
+            hone_jw_list(&w);
+            for (size_t q = 0; q < a.shape.n_seqs; q++)
+                hone_cli_number(&w, a.seq[q], !f64);
+            hone_jw_end(&w);
+        }
+        if (a.per_token && hone_value_get(&in.root, "values")) {
+            hone_jw_key(&w, "returns");
+            hone_cli_put_rows(&w, &a.shape, a.returns, !f64);
+        }
+        hone_jw_end(&w);
+    }
+    int code = print_buf(&b, s);
+    hone_registry_close(r);
+    hone_cli_numbers_close(&in);
+    return code;
+}
+
+/* ---- objectives ----------------------------------------------------------------------------------- */
+
+enum { MAX_METRICS = 64 };
+typedef struct metrics {
+    struct {
+        char name[64];
+        double value;
+    } m[MAX_METRICS];
+    size_t n;
+} metrics;
+
+static void keep_metric(const hone_objective_out *out, const char *name, uint32_t how, double value, double weight)
+{
+    metrics *m = out->ctx;
+    (void)how;
+    (void)weight;
+    if (m->n < MAX_METRICS) {
+        snprintf(m->m[m->n].name, sizeof m->m[0].name, "%s", name);
+        m->m[m->n++].value = value;
+    }
+}
+
+typedef struct evaluation {
+    hone_objective_in x;
+    hone_objective_out out;
+    hone_cli_shape shape;
+    size_t n_chosen, n_rejected; /* preference losses: how sequences are laid out */
+    uint32_t *role;
+    metrics metrics;
+} evaluation;
+
+static hone_status prepare_tokens(hone_cli_numbers *in, hone_registry *r, uint32_t uses, evaluation *e)
+{
+    static const char *const shaped[] = {"logp", NULL};
+    double *logp, *mask, *old, *ref, *sampler, *entropy, *value, *adv, *length;
+    uint32_t *groups;
+    HONE_TRY(hone_cli_shape_of(in, shaped, &e->shape));
+    if (e->shape.n_seqs == 0)
+        return hone_fail(HONE_E_NOT_FOUND, "%s: there is no \"logp\" of B x T numbers", in->path);
+    HONE_TRY(hone_cli_rows(in, "logp", &e->shape, &logp));
+    HONE_TRY(hone_cli_rows(in, "mask", &e->shape, &mask));
+    if (!mask)
+        HONE_TRY(ones(in, e->shape.n_tokens, &mask));
+    HONE_TRY(hone_cli_rows(in, "old_logp", &e->shape, &old));
+    HONE_TRY(hone_cli_rows(in, "ref_logp", &e->shape, &ref));
+    HONE_TRY(hone_cli_rows(in, "sampler_logp", &e->shape, &sampler));
+    HONE_TRY(hone_cli_rows(in, "entropy", &e->shape, &entropy));
+    HONE_TRY(hone_cli_rows(in, "values", &e->shape, &value));
+    HONE_TRY(hone_cli_rows_or_list(in, "advantages", &e->shape, &adv));
+    HONE_TRY(make_groups(in, e->shape.n_seqs, &groups));
+    HONE_TRY(sums_of_mask(in, &e->shape, mask, &length));
+    if (!adv && (uses & HONE_OBJ_ADVANTAGE) && hone_value_get(&in->root, "rewards")) {
+        /* rewards alone: standardised in their groups, as the trainer named by --compat does */
+        hone_arg_list none = {.n = 0};
+        advantages a;
+        HONE_TRY(compute_advantages(in, r, "group", &none, &a));
+        adv = hone_arena_calloc(&in->arena, e->shape.n_tokens + 1, sizeof *adv);
+        if (!adv)
+            return HONE_E_NOMEM;
+        for (size_t s = 0; s < e->shape.n_seqs; s++)
+            for (size_t t = e->shape.begin[s]; t < e->shape.begin[s + 1]; t++)
+                adv[t] = a.seq[s];
+    }
+    e->x.logp = logp;
+    e->x.mask = mask;
+    e->x.old_logp = old;
+    e->x.ref_logp = ref;
+    e->x.sampler_logp = sampler;
+    e->x.entropy = entropy;
+    e->x.value = value;
+    e->x.advantage = adv;
+    e->x.group = groups;
+    e->x.length = length;
+    HONE_TRY(hone_value_f64(&in->root, "max_length", (double)e->shape.widest, &e->x.max_length));
+    return HONE_OK;
+}
+
+/* Sums of pairs: one token a sequence; chosen and rejected in turn, for unpaired losses as many as there are. */
+static hone_status prepare_pairs(hone_cli_numbers *in, int unpaired, evaluation *e)
+{
+    double *p[2], *ref[2], *len[2], *logp, *refs, *mask, *length;
+    size_t n[2], m;
+    static const char *const sides[2][3] = {{"policy_chosen", "ref_chosen", "len_chosen"},
+                                            {"policy_rejected", "ref_rejected", "len_rejected"}};
+    int has_ref = 1;
+    for (int k = 0; k < 2; k++) {
+        HONE_TRY(hone_cli_list(in, sides[k][0], &n[k], &p[k], NULL));
+        if (!p[k] && !unpaired)
+            return hone_fail(HONE_E_NOT_FOUND, "%s: there is no \"%s\"", in->path, sides[k][0]);
+        HONE_TRY(hone_cli_list(in, sides[k][1], &m, &ref[k], NULL));
+        if (ref[k] && m != n[k])
+            return hone_fail(HONE_E_SHAPE, "%s: \"%s\" has %zu numbers, \"%s\" has %zu", in->path, sides[k][1], m,
+                             sides[k][0], n[k]);
+        has_ref &= ref[k] != NULL || n[k] == 0;
+        HONE_TRY(hone_cli_list(in, sides[k][2], &m, &len[k], NULL));
+        if (len[k] && m != n[k])
+            return hone_fail(HONE_E_SHAPE, "%s: \"%s\" has %zu numbers, \"%s\" has %zu", in->path, sides[k][2], m,
+                             sides[k][0], n[k]);
+    }
+    if (!unpaired && n[0] != n[1])
+        return hone_fail(HONE_E_SHAPE, "%s: %zu chosen and %zu rejected do not make pairs", in->path, n[0], n[1]);
+    e->shape.n_seqs = e->shape.n_tokens = n[0] + n[1];
+    e->shape.widest = 1;
+    e->n_chosen = n[0];
+    e->n_rejected = n[1];
+    e->shape.begin = hone_arena_calloc(&in->arena, e->shape.n_seqs + 1, sizeof *e->shape.begin);
+    logp = hone_arena_calloc(&in->arena, e->shape.n_seqs + 1, sizeof *logp);
+    refs = hone_arena_calloc(&in->arena, e->shape.n_seqs + 1, sizeof *refs);
+    length = hone_arena_calloc(&in->arena, e->shape.n_seqs + 1, sizeof *length);
+    e->role = hone_arena_calloc(&in->arena, e->shape.n_seqs + 1, sizeof *e->role);
+    if (!e->shape.begin || !logp || !refs || !length || !e->role)
+        return HONE_E_NOMEM;
+    HONE_TRY(ones(in, e->shape.n_seqs, &mask));
+    for (size_t s = 0, at[2] = {0, 0}; s < e->shape.n_seqs; s++) {
+        int k = at[0] > at[1] && at[1] < n[1] ? 1 : at[0] < n[0] ? 0 : 1;
+        size_t i = at[k]++;
+        logp[s] = p[k][i];
+        refs[s] = ref[k] ? ref[k][i] : 0;
+        length[s] = len[k] ? len[k][i] : 1;
+        e->role[s] = k ? HONE_ROLE_REJECTED : HONE_ROLE_CHOSEN;
+        e->shape.begin[s + 1] = s + 1;
+    }
+    e->x.logp = logp;
+    e->x.ref_logp = has_ref ? refs : NULL;
+    e->x.mask = mask;
+    e->x.length = length;
+    e->x.role = e->role;
+    return HONE_OK;
+}
+
+static void put_side(hone_jw *w, const evaluation *e, const char *key, uint32_t role)
+{
+    hone_jw_key(w, key);
+    hone_jw_list(w);
+    for (size_t s = 0; s < e->shape.n_seqs; s++)
+        if (e->role[s] == role)
+            hone_cli_number(w, e->out.grad_logp[s], !f64);
+    hone_jw_end(w);
+}
+
+static void put_evaluation(const evaluation *e, hone_buf *b)
+{
+    hone_jw w;
+    if (!json) {
+        hone_buf_addf(b, "%-18s %.10g\n", "loss", e->out.loss);
+        for (size_t i = 0; i < e->metrics.n; i++)
+            hone_buf_addf(b, "%-18s %.10g\n", e->metrics.m[i].name, e->metrics.m[i].value);
+        return;
+    }
+    hone_jw_init(&w, b, 0);
+    hone_jw_map(&w);
+    hone_jw_key(&w, "loss");
+    hone_cli_number(&w, e->out.loss, !f64);
+    if (e->role) {
+        put_side(&w, e, "grad_chosen", HONE_ROLE_CHOSEN);
+        put_side(&w, e, "grad_rejected", HONE_ROLE_REJECTED);
+    } else {
+        hone_jw_key(&w, "grad");
+        hone_cli_put_rows(&w, &e->shape, e->out.grad_logp, !f64);
+    }
+    hone_jw_key(&w, "metrics");
+    hone_jw_map(&w);
+    for (size_t i = 0; i < e->metrics.n; i++) {
+        hone_jw_key(&w, e->metrics.m[i].name);
+        hone_cli_number(&w, e->metrics.m[i].value, !f64);
+    }
+    hone_jw_end(&w);
+    hone_jw_end(&w);
+}
+
+static hone_status evaluate(hone_cli_numbers *in, hone_registry *r, const char *name, evaluation *e)
+{
+    hone_instance *inst = NULL;
+    hone_ref ref;
+    hone_value more;
+    memset(e, 0, sizeof *e);
+    HONE_TRY(extra_settings(in, r, HONE_IFACE_OBJECTIVE, name, &more));
+    HONE_TRY(hone_cli_instance(r, HONE_KIND_OBJECTIVE, HONE_IFACE_OBJECTIVE, name, &sets, &more, &in->arena, &inst,
+                               &ref));
+    const hone_objective_v1 *vt = ref.vt;
+    uint32_t uses = vt->uses(ref.self);
+    hone_status s = uses & (HONE_OBJ_PAIRS | HONE_OBJ_UNPAIRED)
+                        ? prepare_pairs(in, (uses & HONE_OBJ_UNPAIRED) != 0, e)
+                        : prepare_tokens(in, r, uses, e);
+    if (s >= 0) {
+        e->x.struct_size = sizeof e->x;
+        e->x.n_seqs = e->shape.n_seqs;
+        e->x.n_tokens = e->shape.n_tokens;
+        e->x.seq_begin = e->shape.begin;
+        e->out.struct_size = sizeof e->out;
+        e->out.grad_logp = hone_arena_calloc(&in->arena, e->shape.n_tokens + 1, sizeof(double));
+        e->out.ctx = &e->metrics;
+        e->out.metric = keep_metric;
+        s = e->out.grad_logp ? HONE_OK : HONE_E_NOMEM;
+    }
+    if (s >= 0) {
+        hone_instance_enter(inst);
+        s = hone_instance_leave(inst, "loss", vt->loss(ref.self, &e->x, &e->out));
+    }
+    hone_instance_unref(inst);
+    return s;
+}
+
+static int objective_eval(const char *name)
+{
+    hone_registry *r = NULL;
+    hone_cli_numbers in;
+    evaluation e;
+    hone_buf b;
+    hone_status s = hone_cli_numbers_open(&in, input, !f64);
+    if (s < 0)
+        return hone_cli_fail(s);
+    hone_buf_init(&b, HONE_BUF_MAX_DEFAULT);
+    s = hone_cli_open_registry(&paths, &r);
+    if (s >= 0)
+        s = evaluate(&in, r, name, &e);
+    if (s >= 0)
+        put_evaluation(&e, &b);
+    int code = print_buf(&b, s);
+    hone_registry_close(r);
+    hone_cli_numbers_close(&in);
+    return code;
+}
+
+/* ---- the verbs ------------------------------------------------------------------------------------ */
+
+static const hone_arg list_options[] = {PATHS, JSON, {0}};
+static const hone_arg eval_options[] = {EVAL_OPTIONS};
+
+typedef struct words { /* of one of the two verbs */
+    const char *verb, *iface, *key;
+    hone_args list, show, eval;
+    int (*run)(const char *name);
+} words;
+
+static int run_verb(const words *v, int argc, char **argv)
+{
+    static const char *const subs[] = {"list", "show", "eval", NULL};
+    hone_rest rest;
+    const char *sub = argc > 1 ? argv[1] : NULL;
+    if (!sub || strcmp(sub, "--help") == 0 || strcmp(sub, "-h") == 0) {
+        printf("usage: hone %s list|show|eval\n\n  list            names and one line each\n"
+               "  show NAME       formula, source, settings, where trainers differ\n"
+               "  eval NAME       what it gives on the numbers of a JSON file\n\n"
+               "`hone %s eval --help` tells more.\n",
+               v->verb, v->verb);
+        return sub ? HONE_EXIT_OK : hone_cli_usage(v->verb, "list, show or eval is missing");
+    }
+    if (strcmp(sub, "list") == 0)
+        return hone_args_parse(&v->list, argc - 1, argv + 1, &rest) ? list_all(v->iface, v->key) : rest.exit;
+    if (strcmp(sub, "show") == 0)
+        return hone_args_parse(&v->show, argc - 1, argv + 1, &rest) ? show_one(v->iface, rest.v[0]) : rest.exit;
+    if (strcmp(sub, "eval") == 0) {
+        if (!hone_args_parse(&v->eval, argc - 1, argv + 1, &rest))
+            return rest.exit;
+        if (!input)
+            return hone_cli_usage(v->eval.verb, "--input F.json is missing");
+        return v->run(rest.v[0]);
+    }
+    const char *close = hone_closest(sub, subs);
+    return close ? hone_cli_usage(v->verb, "unknown word \"%s\" (did you mean \"%s\"?)", sub, close)
+                 : hone_cli_usage(v->verb, "unknown word \"%s\": list, show or eval", sub);
+}
+
+int hone_cli_objective(int argc, char **argv)
+{
+    static const char *const list_examples[] = {"hone objective list", NULL};
+    static const char *const show_examples[] = {"hone objective show dapo", NULL};
+    static const char *const eval_examples[] = {
+        "hone objective eval grpo --input numbers.json --compat trl --set beta=0.04 --f64 --json", NULL};
+    static const words v = {
+        "objective", HONE_IFACE_OBJECTIVE, "objectives",
+        {"objective list", "[options]", "Names the losses there are.", list_options, list_examples, 0, 0},
+        {"objective show", "NAME [options]", "Prints formula, source, settings and where trainers differ.", list_options,
+         show_examples, 1, 1},
+        {"objective eval", "NAME --input F.json [options]",
+         "Evaluates a loss and its gradient. Keys of F.json: logp, old_logp, ref_logp, sampler_logp, entropy,\n"
+         "values, mask (B x T), advantages (B, or B x T) or rewards with group_size, max_length; for preference\n"
+         "losses policy_chosen, policy_rejected, ref_chosen, ref_rejected (sums), len_chosen, len_rejected,\n"
+         "kto_kl. The gradient is with respect to logp, or to the policy's sums.",
+         eval_options, eval_examples, 1, 1},
+        objective_eval};
+    return run_verb(&v, argc, argv);
+}
+
+int hone_cli_advantage(int argc, char **argv)
+{
+    static const char *const list_examples[] = {"hone advantage list", NULL};
+    static const char *const show_examples[] = {"hone advantage show group", NULL};
+    static const char *const eval_examples[] = {"hone advantage eval group --input numbers.json --json", NULL};
+    static const words v = {
+        "advantage", HONE_IFACE_ADVANTAGE, "advantages",
+        {"advantage list", "[options]", "Names the advantages there are.", list_options, list_examples, 0, 0},
+        {"advantage show", "NAME [options]", "Prints formula, source, settings and where trainers differ.", list_options,
+         show_examples, 1, 1},
+        {"advantage eval", "NAME --input F.json [options]",
+         "Turns rewards into advantages. Keys of F.json: rewards (B, or K x B with null for unscored), weights\n"
+         "(K), group_size, mask or lengths, values, logp, ref_logp (B x T), baseline. Gives B numbers, or B x T\n"
+         "where the method is per token or there is a mask.",
+         eval_options, eval_examples, 1, 1},
+        advantage_eval};
+    return run_verb(&v, argc, argv);
+}

@@ -1,0 +1,327 @@
+/* score.c - `hone score`: rewards on a file of samples, no model.
+ *
+ * Rows have a completion, mostly a prompt (text or messages), and any other columns; 64 of them are one
+ * job of the scoring layer, so that deadlines, abstentions and errors are what they are in a run. One line
+ * of JSON a row with --json; else a short line a row and a table at the end. */
+#include "base/alloc.h"
+#include "cli/component.h"
+#include "cli/out.h"
+#include "cli/verbs.h"
+#include "score/score.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { BATCH = 64, MAX_REWARDS = 32 };
+
+static hone_arg_list paths, sets, rewards;
+static int json, skip_bad;
+static const char *data, *source;
+static double deadline = 60;
+
+typedef struct tally {
+    double sum, square;
+    int64_t scored, abstain, error, timeout;
+} tally;
+
+typedef struct scoring {
+    hone_registry *registry;
+    hone_instance *insts[MAX_REWARDS];
+    hone_score_component comps[MAX_REWARDS];
+    char names[MAX_REWARDS][96];
+    tally tallies[MAX_REWARDS];
+    size_t n;
+    hone_scorer *scorer;
+    hone_data *rows;
+    uint64_t done;
+} scoring;
+
+/* Settings of reward `name`: "name.key=value", or with one reward "key=value". */
+static hone_status settings_of(const char *name, hone_arena *arena, hone_arg_list *out)
+{
+    out->n = 0;
+    for (int i = 0; i < sets.n; i++) {
+        const char *eq = strchr(sets.v[i], '='), *dot = eq ? memchr(sets.v[i], '.', (size_t)(eq - sets.v[i])) : NULL;
+        const char *text = sets.v[i];
+        if (dot && (size_t)(dot - text) == strlen(name) && memcmp(text, name, strlen(name)) == 0)
+            text = dot + 1;
+        else if (rewards.n > 1 && !dot)
+            return hone_fail(HONE_E_USAGE, "--set %s: with several rewards a setting is given as REWARD.name=value", text);
+        else if (rewards.n > 1)
+            continue;
+        out->v[out->n] = hone_arena_strndup(arena, text, strlen(text));
+        if (!out->v[out->n++])
+            return HONE_E_NOMEM;
+    }
+    return HONE_OK;
+}
+
+static hone_status open_rewards(scoring *s, hone_arena *arena)
+{
+    for (int i = 0; i < rewards.n; i++) {
+        hone_arg_list mine;
+        hone_ref ref;
+        if (s->n == MAX_REWARDS)
+            return hone_fail(HONE_E_LIMIT, "more than %d rewards", MAX_REWARDS);
+        HONE_TRY(settings_of(rewards.v[i], arena, &mine));
+        HONE_TRY(hone_cli_instance(s->registry, HONE_KIND_REWARD, HONE_IFACE_REWARD, rewards.v[i], &mine, NULL, arena,
+                                   &s->insts[s->n], &ref));
+        snprintf(s->names[s->n], sizeof s->names[0], "%s", rewards.v[i]);
+        hone_score_component *c = &s->comps[s->n];
+        c->id = s->names[s->n];
+        c->vt = ref.vt;
+        c->self = ref.self;
+        c->caps = hone_instance_caps(s->insts[s->n]);
+        c->weight = 1;
+        c->timeout_s = deadline;
+        s->n++;
+    }
+    return hone_scorer_create(s->comps, s->n, 0, &s->scorer);
+}
+
+static hone_status read_messages(const hone_value *list, hone_arena *arena, hone_sample *out)
+{
+    hone_message *m = hone_arena_calloc(arena, list->u.list.n, sizeof *m);
+    if (!m)
+        return HONE_E_NOMEM;
+    for (size_t i = 0; i < list->u.list.n; i++) {
+        HONE_TRY(hone_value_string(&list->u.list.items[i], "role", hone_str_c(""), &m[i].role));
+        HONE_TRY(hone_value_string(&list->u.list.items[i], "content", hone_str_c(""), &m[i].content));
+        if (hone_str_eq(m[i].role, "user"))
+            out->prompt = m[i].content; /* the last one of the user's */
+    }
+    out->messages = m;
+    out->n_messages = list->u.list.n;
+    return HONE_OK;
+}
+
+static hone_status read_sample(const hone_value *row, uint64_t number, hone_arena *arena, hone_sample *out)
+{
+    const hone_value *prompt = hone_value_get(row, "prompt"), *completion = hone_value_get(row, "completion");
+    const hone_value *messages = hone_value_get(row, "messages"), *finish = hone_value_get(row, "finish");
+    memset(out, 0, sizeof *out);
+    out->id = number;
+    out->group = number;
+    if (!completion || completion->type != HONE_STRING) {
+        hone_fail(HONE_E_NOT_FOUND, "%s: row %llu has no text in column \"completion\"", data, (unsigned long long)number);
+        return hone_fail_hint("rows to score have prompt, completion and any other columns");
+    }
+    out->completion = completion->u.str;
+    out->prompt = hone_str_c("");
+    if (prompt && prompt->type == HONE_STRING)
+        out->prompt = prompt->u.str;
+    if (prompt && prompt->type == HONE_LIST)
+        HONE_TRY(read_messages(prompt, arena, out));
+    else if (messages && messages->type == HONE_LIST)
+        HONE_TRY(read_messages(messages, arena, out));
+    if (finish && finish->type == HONE_STRING)
+        out->finish = hone_str_eq(finish->u.str, "length") ? HONE_FINISH_LENGTH
+                      : hone_str_eq(finish->u.str, "stop") ? HONE_FINISH_STOP
+                                                           : 0;
+    hone_column *columns = hone_arena_calloc(arena, row->u.map.n, sizeof *columns);
+    if (!columns)
+        return HONE_E_NOMEM;
+    for (size_t i = 0; i < row->u.map.n; i++) {
+        columns[i].name = row->u.map.pairs[i].key;
+        columns[i].value = row->u.map.pairs[i].value;
+    }
+    out->columns = columns;
+    out->n_columns = row->u.map.n;
+    return HONE_OK;
+}
+
+static const char *status_word(uint32_t status)
+{
+    return status == HONE_SCORE ? "score" : status == HONE_ABSTAIN ? "abstain" : status == HONE_TIMEOUT ? "timeout" : "error";
+}
+
+static void count(tally *t, const hone_score_result *r)
+{
+    switch (r->status) {
+    case HONE_SCORE:
+        t->scored++;
+        t->sum += (double)r->score;
+        t->square += (double)r->score * (double)r->score;
+        break;
+    case HONE_ABSTAIN:
+        t->abstain++;
+        break;
+    case HONE_TIMEOUT:
+        t->timeout++;
+        break;
+    default:
+        t->error++;
+        break;
+    }
+}
+
+static void put_outcome(hone_jw *w, const hone_score_result *r, hone_arena *arena)
+{
+    hone_value notes;
+    hone_jw_map(w);
+    hone_jw_kcstr(w, "status", status_word(r->status));
+    if (r->status == HONE_SCORE) {
+        hone_jw_key(w, "score");
+        hone_jw_f32(w, r->score);
+    } else if (r->reason.len) {
+        hone_jw_kstr(w, "reason", r->reason);
+    }
+    hone_jw_key(w, "notes");
+    if (r->notes.len && hone_json_parse(r->notes.ptr, r->notes.len, "notes", arena, &notes) >= 0) {
+        hone_jw_value(w, &notes);
+    } else {
+        hone_jw_map(w);
+        hone_jw_end(w);
+    }
+    hone_jw_end(w);
+}
+
+/* The row's own id, or its number. */
+static void put_id(hone_jw *w, const hone_value *row, uint64_t number)
+{
+    const hone_value *id = hone_value_get(row, "id");
+    hone_jw_key(w, "id");
+    if (id && (id->type == HONE_I64 || id->type == HONE_STRING))
+        hone_jw_value(w, id);
+    else
+        hone_jw_i64(w, (int64_t)number);
+}
+
+static hone_status print_batch(scoring *s, const hone_score_job *job, const hone_value *rows, size_t n, hone_arena *arena)
+{
+    hone_buf b;
+    hone_buf_init(&b, HONE_BUF_MAX_DEFAULT);
+    for (size_t i = 0; i < n; i++) {
+        hone_jw w;
+        hone_jw_init(&w, &b, 0);
+        if (json)
+            hone_jw_map(&w);
+        if (json) {
+            put_id(&w, &rows[i], s->done + i + 1);
+            hone_jw_key(&w, "outcomes");
+            hone_jw_map(&w);
+        } else {
+            hone_buf_addf(&b, "%6llu", (unsigned long long)(s->done + i + 1));
+        }
+        for (size_t c = 0; c < s->n; c++) {
+            const hone_score_result *r = hone_score_get(job, c, i);
+            count(&s->tallies[c], r);
+            if (json) {
+                hone_jw_key(&w, s->comps[c].id);
+                put_outcome(&w, r, arena);
+            } else if (r->status == HONE_SCORE) {
+                hone_buf_addf(&b, "  %s %g", s->comps[c].id, (double)r->score);
+            } else {
+                hone_buf_addf(&b, "  %s %s%s%.*s%s", s->comps[c].id, status_word(r->status), r->reason.len ? " (" : "",
+                              (int)r->reason.len, r->reason.ptr ? r->reason.ptr : "", r->reason.len ? ")" : "");
+            }
+        }
+        if (json) {
+            hone_jw_end(&w);
+            hone_jw_end(&w);
+        }
+        hone_buf_addc(&b, '\n');
+    }
+    hone_status st = b.failed;
+    if (st >= 0)
+        fwrite(b.ptr, 1, b.len, stdout);
+    hone_buf_release(&b);
+    return st;
+}
+
+static hone_status score_all(scoring *s, hone_arena *arena)
+{
+    hone_status st = 1;
+    while (st > 0) {
+        hone_value rows[BATCH];
+        hone_sample samples[BATCH];
+        size_t n = 0;
+        hone_arena_clear(arena);
+        for (; n < BATCH; n++) {
+            st = hone_data_next(s->rows, arena, &rows[n]);
+            if (st <= 0)
+                break;
+            HONE_TRY(read_sample(&rows[n], s->done + n + 1, arena, &samples[n]));
+        }
+        if (st < 0 || n == 0)
+            return st;
+        hone_score_params p = {.step = s->done / BATCH, .n_samples = n, .group_size = n, .error_limit = 1};
+        hone_score_job *job;
+        HONE_TRY(hone_score_begin(s->scorer, &p, &job));
+        hone_status work = HONE_OK;
+        for (size_t i = 0; i < n && work >= 0; i++)
+            work = hone_score_add(job, i, &samples[i]);
+        if (work >= 0)
+            work = hone_score_wait(job);
+        if (work >= 0)
+            work = print_batch(s, job, rows, n, arena);
+        hone_score_end(job);
+        HONE_TRY(work);
+        s->done += n;
+    }
+    return HONE_OK;
+}
+
+static void print_table(const scoring *s)
+{
+    printf("\n%-20s %8s %10s %10s %8s %8s %8s\n", "reward", "scored", "mean", "std", "abstain", "error", "timeout");
+    for (size_t c = 0; c < s->n; c++) {
+        const tally *t = &s->tallies[c];
+        double mean = t->scored ? t->sum / (double)t->scored : 0;
+        double var = t->scored ? t->square / (double)t->scored - mean * mean : 0;
+        printf("%-20s %8lld %10.4f %10.4f %8lld %8lld %8lld\n", s->names[c], (long long)t->scored, mean,
+               sqrt(var > 0 ? var : 0), (long long)t->abstain, (long long)t->error, (long long)t->timeout);
+    }
+}
+
+int hone_cli_score(int argc, char **argv)
+{
+    static const hone_arg options[] = {
+        {"reward", HONE_ARG_LIST, &rewards, "NAME", "a reward (several times)"},
+        {"data", HONE_ARG_STR, &data, "FILE", "rows with prompt, completion and any columns"},
+        {"set", HONE_ARG_LIST, &sets, "K=V", "a setting of the reward; with several, REWARD.K=V"},
+        {"source", HONE_ARG_STR, &source, "NAME", "the source component (json for an array, else jsonl)"},
+        {"skip-bad", HONE_ARG_FLAG, &skip_bad, NULL, "leave malformed rows out"},
+        {"deadline", HONE_ARG_F64, &deadline, "S", "seconds for a batch of 64 (60)"},
+        {"plugin-path", HONE_ARG_LIST, &paths, "PATH", "a folder of plugins, or a .so (several times)"},
+        {"json", HONE_ARG_FLAG, &json, NULL, "one line of JSON a row"},
+        {0}};
+    static const char *const examples[] = {"hone score --reward math_answer --data samples.jsonl --json",
+                                           "hone score --reward length --set value=200 --data samples.jsonl", NULL};
+    static const hone_args spec = {"score", "--reward NAME --data FILE [options]",
+                                   "Scores the samples of a file with rewards, without a model.", options, examples, 0, 0};
+    hone_rest rest;
+    scoring *s;
+    hone_arena arena;
+    if (!hone_args_parse(&spec, argc, argv, &rest))
+        return rest.exit;
+    if (rewards.n == 0)
+        return hone_cli_usage("score", "--reward NAME is missing");
+    if (!data)
+        return hone_cli_usage("score", "--data FILE is missing");
+    if (!(deadline > 0))
+        return hone_cli_usage("score", "--deadline is a number of seconds");
+    s = hone_calloc(1, sizeof *s);
+    if (!s)
+        return hone_cli_fail(HONE_E_NOMEM);
+    hone_arena_init(&arena, 0);
+    hone_status st = hone_cli_open_registry(&paths, &s->registry);
+    if (st >= 0)
+        st = open_rewards(s, &arena);
+    if (st >= 0)
+        st = hone_cli_open_data(s->registry, source, data, skip_bad ? "skip" : NULL, &s->rows);
+    if (st >= 0)
+        st = score_all(s, &arena);
+    if (st >= 0 && !json)
+        print_table(s);
+    int code = hone_cli_fail(st);
+    hone_data_close(s->rows);
+    hone_scorer_destroy(s->scorer);
+    for (size_t i = 0; i < s->n; i++)
+        hone_instance_unref(s->insts[i]);
+    hone_registry_close(s->registry);
+    hone_arena_release(&arena);
+    hone_free(s);
+    return code;
+}
