@@ -3,6 +3,7 @@
 
 #include "base/alloc.h"
 #include "base/json.h"
+#include "nn/choose.h"
 #include "nn/hf.h"
 
 #include <stdio.h>
@@ -77,35 +78,6 @@ void hone_text_side_unref(hone_text_side *t)
 
 /* ---- the model -------------------------------------------------------------------------------------- */
 
-/* The surest component for this configuration, with an instance of its own. */
-static hone_status create_model(hone_policy *p, const char *format, const hone_value *config, const char *place, uint32_t flags)
-{
-    enum { MAX = 32 };
-    hone_instance *inst[MAX] = {0};
-    hone_model_choice choice[MAX];
-    const hone_component_info *info;
-    size_t n = 0;
-    hone_status s = HONE_OK;
-    for (size_t i = 0; s >= 0 && n < MAX && (info = hone_registry_component(p->env->registry, HONE_KIND_MODEL, i)) != NULL; i++) {
-        hone_ref ref;
-        s = hone_instance_create_info(p->env->registry, info, NULL, &inst[n]);
-        if (s >= 0)
-            s = hone_instance_ref(inst[n], HONE_IFACE_MODEL, &ref);
-        if (s >= 0)
-            choice[n] = (hone_model_choice){ref.vt, ref.self, hone_instance_id(inst[n])};
-        n += inst[n] != NULL;
-    }
-    if (s >= 0)
-        s = hone_model_create(choice, n, format, config, place, flags, &p->model);
-    for (size_t i = 0; i < n; i++) {
-        if (s >= 0 && choice[i].self == p->model->self)
-            p->model_instance = inst[i];
-        else
-            hone_instance_unref(inst[i]);
-    }
-    return s;
-}
-
 static hone_status load(hone_policy *p, const hone_policy_config *cfg)
 {
     hone_weights *w;
@@ -114,7 +86,8 @@ static hone_status load(hone_policy *p, const hone_policy_config *cfg)
     const hone_value *config = hone_weights_config(w);
     hone_status s = config ? HONE_OK : hone_fail(HONE_E_INVALID, "%s has no model configuration", cfg->model);
     if (s >= 0)
-        s = create_model(p, hone_weights_format(w), config, hone_weights_path(w), cfg->flags);
+        s = hone_model_choose(p->env->registry, hone_weights_format(w), config, hone_weights_path(w), cfg->flags,
+                              &p->model_instance, &p->model);
     if (s >= 0) {
         hone_weights_reader(w, &reader);
         s = hone_model_load(p->model, &reader, hone_pool_exec(p->env->pool));
@@ -137,7 +110,8 @@ static hone_status from_nothing(hone_policy *p, const hone_policy_config *cfg)
     if (cfg->component)
         HONE_TRY(hone_model_create(cfg->component, 1, "hf", cfg->config, "the recipe's model", cfg->flags, &p->model));
     else
-        HONE_TRY(create_model(p, "hf", cfg->config, "the recipe's model", cfg->flags));
+        HONE_TRY(hone_model_choose(p->env->registry, "hf", cfg->config, "the recipe's model", cfg->flags,
+                                   &p->model_instance, &p->model));
     hone_params_init_values(p->model->params, cfg->seed);
     return cfg->tokenizer ? hone_text_side_open(p->env, cfg->tokenizer, &p->text) : HONE_OK;
 }
