@@ -13,6 +13,6 @@
 /* Pushes a handle of `inst`'s interface `iface_id`; the handle holds a reference to the instance.
  * E_UNSUPPORTED when it lacks it, E_NOT_FOUND when nobody described it. */
 hone_status hone_lua_push_iface(lua_State *L, hone_instance *inst, const char *iface_id);
-/* Closes every handle of the state (before the registry goes). */
+/* Frees what calls used; the state destroys its handles itself. */
 void hone_lua_ffi_close(hone_lua *l);
 #endif

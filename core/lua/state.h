@@ -66,6 +66,10 @@ hone_status hone_lua_guard_leave(lua_State *L);
 /* C functions that work long on behalf of Lua say so: raises when the steps are used up. */
 void hone_lua_charge(lua_State *L, uint64_t steps);
 
+/* How many numbers math.random has given: part of a checkpoint. */
+uint64_t hone_lua_random_position(const hone_lua *l);
+void hone_lua_random_seek(hone_lua *l, uint64_t position);
+
 /* ---- the control thread's queue --------------------------------------------------------------------
  * Runs fn(arg, L) on the control thread with a coroutine of its own, and waits: at once when the caller
  * is the control thread, otherwise when it pumps. E_TIMEOUT when the deadline passes before it began (0:

@@ -1,0 +1,585 @@
+/* state.c - making, guarding, calling and pumping the Lua state. See state.h.
+ *
+ * Key ideas. The state's address lies in every coroutine's extra space, so any C function finds it. A guard
+ * is a step budget that a count hook and charging C functions draw from; once it is used up `tripped` stays
+ * set until the guard is left, and hone's pcall and resume raise again, so a script cannot outlive it. A
+ * call from elsewhere runs on a coroutine of a pool, so it never meets the recipe's own stack.
+ *
+ * Invariant: Lua runs on the control thread only. Source: plugin-abi.md section 8. */
+#include "lua/state_private.h"
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/paths.h"
+#include "lua/component.h"
+#include "lua/ffi.h"
+
+#include <errno.h>
+#include <lualib.h>
+#include <string.h>
+#include <time.h>
+
+#define DEFAULT_MEMORY ((size_t)4 << 30)
+#define DEFAULT_GUARD_MEMORY ((size_t)256 << 20)
+#define DEFAULT_GUARD_STEPS 2000000000ull
+
+hone_lua *hone_lua_of(lua_State *L)
+{
+    return *(hone_lua **)lua_getextraspace(L);
+}
+
+lua_State *hone_lua_main(hone_lua *l)
+{
+    return l->L;
+}
+
+hone_registry *hone_lua_registry(hone_lua *l)
+{
+    return l->opts.registry;
+}
+
+const char *hone_lua_recipe_dir(hone_lua *l)
+{
+    return l->recipe_dir;
+}
+
+size_t hone_lua_memory(const hone_lua *l)
+{
+    return l->used;
+}
+
+uint64_t hone_lua_random_position(const hone_lua *l)
+{
+    return l->random_at;
+}
+
+void hone_lua_random_seek(hone_lua *l, uint64_t position)
+{
+    l->random_at = position;
+}
+
+/* ---- memory ------------------------------------------------------------------------------------ */
+
+static void *allocate(void *ud, void *p, size_t old_size, size_t size)
+{
+    hone_lua *l = ud;
+    if (!p)
+        old_size = 0; /* Lua passes the kind of object there */
+    if (size == 0) {
+        l->used -= old_size;
+        hone_free(p);
+        return NULL;
+    }
+    if (size > old_size && (size - old_size > l->limit || l->used > l->limit - (size - old_size)))
+        return NULL;
+    void *q = hone_realloc(p, size);
+    if (!q)
+        return NULL;
+    l->used = l->used - old_size + size;
+    return q;
+}
+
+/* ---- guards ------------------------------------------------------------------------------------ */
+
+static int trip(lua_State *L, hone_lua *l)
+{
+    if (l->tripped == HONE_TRIP_DEADLINE)
+        return luaL_error(L, "the deadline of this call has passed");
+    return luaL_error(L, "this call took too many steps");
+}
+
+static void hook(lua_State *L, lua_Debug *ar)
+{
+    hone_lua *l = hone_lua_of(L);
+    (void)ar;
+    if (!l->guard_depth)
+        return;
+    l->steps -= HONE_LUA_HOOK_EVERY;
+    if (l->steps < 0 && !l->tripped)
+        l->tripped = HONE_TRIP_STEPS;
+    else if (l->deadline && !l->tripped && hone_now_ns() > l->deadline)
+        l->tripped = HONE_TRIP_DEADLINE;
+    if (l->tripped)
+        trip(L, l);
+}
+
+void hone__lua_hook_thread(hone_lua *l, lua_State *co)
+{
+    lua_sethook(co, l->guard_depth ? hook : NULL, l->guard_depth ? LUA_MASKCOUNT : 0, HONE_LUA_HOOK_EVERY);
+}
+
+void hone__lua_rethrow(lua_State *L)
+{
+    hone_lua *l = hone_lua_of(L);
+    if (l->guard_depth && l->tripped)
+        trip(L, l);
+}
+
+void hone_lua_charge(lua_State *L, uint64_t steps)
+{
+    hone_lua *l = hone_lua_of(L);
+    if (!l->guard_depth)
+        return;
+    l->steps -= steps > INT64_MAX / 2 ? INT64_MAX / 2 : (int64_t)steps;
+    if (l->steps < 0 && !l->tripped)
+        l->tripped = HONE_TRIP_STEPS;
+    else if (l->deadline && !l->tripped && hone_now_ns() > l->deadline)
+        l->tripped = HONE_TRIP_DEADLINE;
+    if (l->tripped)
+        trip(L, l);
+}
+
+void hone_lua_guard_enter(lua_State *L, uint64_t deadline_ns)
+{
+    hone_lua *l = hone_lua_of(L);
+    if (l->guard_depth++ == 0) {
+        size_t more = l->opts.guard_memory;
+        l->tripped = HONE_TRIP_NONE;
+        l->steps = (int64_t)l->opts.guard_steps;
+        l->deadline = deadline_ns;
+        if (l->used <= l->opts.memory && more < l->opts.memory - l->used)
+            l->limit = l->used + more;
+    }
+    hone__lua_hook_thread(l, L);
+}
+
+hone_status hone_lua_guard_leave(lua_State *L)
+{
+    hone_lua *l = hone_lua_of(L);
+    if (--l->guard_depth > 0)
+        return l->tripped ? HONE_E_LIMIT : HONE_OK;
+    lua_sethook(L, NULL, 0, 0);
+    l->limit = l->opts.memory;
+    int tripped = l->tripped;
+    l->tripped = HONE_TRIP_NONE;
+    if (tripped == HONE_TRIP_DEADLINE)
+        return hone_fail(HONE_E_TIMEOUT, "the Lua function was stopped at its deadline");
+    if (tripped) {
+        hone_fail(HONE_E_LIMIT, "the Lua function was stopped after %llu steps",
+                  (unsigned long long)l->opts.guard_steps);
+        return hone_fail_hint("does it loop for ever?");
+    }
+    return HONE_OK;
+}
+
+/* ---- errors ------------------------------------------------------------------------------------ */
+
+#define ERROR_TYPE "hone.error"
+
+static int error_tostring(lua_State *L)
+{
+    const hone_error *e = luaL_checkudata(L, 1, ERROR_TYPE);
+    lua_pushstring(L, e->what);
+    if (e->hint[0]) {
+        lua_pushfstring(L, " (%s)", e->hint);
+        lua_concat(L, 2);
+    }
+    return 1;
+}
+
+static int error_index(lua_State *L)
+{
+    const hone_error *e = luaL_checkudata(L, 1, ERROR_TYPE);
+    const char *key = luaL_checkstring(L, 2);
+    if (strcmp(key, "code") == 0)
+        lua_pushstring(L, hone_status_name(e->code));
+    else if (strcmp(key, "message") == 0)
+        lua_pushstring(L, e->what);
+    else if (strcmp(key, "detail") == 0)
+        lua_pushstring(L, e->detail);
+    else if (strcmp(key, "hint") == 0)
+        lua_pushstring(L, e->hint);
+    else
+        lua_pushnil(L);
+    return 1;
+}
+
+static void make_error_type(lua_State *L)
+{
+    luaL_newmetatable(L, ERROR_TYPE);
+    lua_pushcfunction(L, error_tostring);
+    lua_setfield(L, -2, "__tostring");
+    lua_pushcfunction(L, error_index);
+    lua_setfield(L, -2, "__index");
+    lua_pushliteral(L, "hone.error");
+    lua_setfield(L, -2, "__metatable");
+    lua_pop(L, 1);
+}
+
+static hone_error *push_error(lua_State *L)
+{
+    hone_error *e = lua_newuserdatauv(L, sizeof *e, 0);
+    memset(e, 0, sizeof *e);
+    luaL_setmetatable(L, ERROR_TYPE);
+    return e;
+}
+
+int hone_lua_raise(lua_State *L)
+{
+    hone_error keep = *hone_error_get(); /* making the object may fail for memory, which sets another */
+    *push_error(L) = keep;
+    return lua_error(L);
+}
+
+void hone_lua_check(lua_State *L, hone_status s)
+{
+    if (s < 0)
+        hone_lua_raise(L);
+}
+
+/* "file:line" of the innermost Lua function. */
+static int where(lua_State *L, char *out, size_t n)
+{
+    lua_Debug ar;
+    for (int level = 1; lua_getstack(L, level, &ar); level++) {
+        lua_getinfo(L, "Sl", &ar);
+        if (ar.currentline > 0) {
+            snprintf(out, n, "%s:%d", ar.short_src, ar.currentline);
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* Turns any error value into an error object while the stack is still there. */
+static int message_handler(lua_State *L)
+{
+    const hone_error *have = luaL_testudata(L, 1, ERROR_TYPE);
+    char at[200];
+    if (have) {
+        if (!have->detail[0] && where(L, at, sizeof at)) {
+            hone_error copy = *have;
+            snprintf(copy.detail, sizeof copy.detail, "called at %s", at);
+            *push_error(L) = copy;
+        }
+        return 1;
+    }
+    const char *text = luaL_tolstring(L, 1, NULL);
+    luaL_traceback(L, L, NULL, 1);
+    const char *trace = lua_tostring(L, -1);
+    hone_error *e = push_error(L);
+    e->code = HONE_E_SCRIPT;
+    snprintf(e->what, sizeof e->what, "%s", text);
+    snprintf(e->detail, sizeof e->detail, "%s", trace);
+    return 1;
+}
+
+/* Sets the thread's error from the value on top and pops it. */
+static hone_status take_error(lua_State *L, int rc)
+{
+    hone_status s;
+    const hone_error *e = lua_touserdata(L, -1) ? luaL_testudata(L, -1, ERROR_TYPE) : NULL;
+    if (e) {
+        s = hone_error_set(e);
+    } else if (rc == LUA_ERRMEM) {
+        s = hone_fail(HONE_E_LIMIT, "the script used more memory than it may");
+        hone_fail_hint("keep fewer rows or texts in tables");
+    } else {
+        const char *text = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : "unknown error";
+        s = hone_fail(HONE_E_SCRIPT, "%s", text);
+    }
+    lua_pop(L, 1);
+    return s;
+}
+
+hone_status hone_lua_pcall(lua_State *L, int nargs, int nresults)
+{
+    int base = lua_gettop(L) - nargs;
+    if (!lua_checkstack(L, 8)) {
+        lua_settop(L, base - 1);
+        return hone_fail(HONE_E_LIMIT, "the script's stack is too deep");
+    }
+    lua_pushcfunction(L, message_handler); /* a light C function: cannot fail */
+    lua_insert(L, base);
+    int rc = lua_pcall(L, nargs, nresults, base);
+    lua_remove(L, base);
+    return rc == LUA_OK ? HONE_OK : take_error(L, rc);
+}
+
+/* ---- loading ----------------------------------------------------------------------------------- */
+
+struct chunk {
+    const char *text, *name;
+    size_t len;
+};
+
+/* Compiles in protected mode: the parser may run out of memory. */
+static int load_chunk(lua_State *L)
+{
+    const struct chunk *c = lua_touserdata(L, 1);
+    if (luaL_loadbufferx(L, c->text, c->len, c->name, "t") != LUA_OK)
+        return lua_error(L);
+    return 1;
+}
+
+hone_status hone_lua_load_text(hone_lua *l, const char *text, size_t len, const char *chunk_name)
+{
+    struct chunk c = {text, chunk_name, len};
+    if (len && text[0] == LUA_SIGNATURE[0])
+        return hone_fail(HONE_E_SCRIPT, "%s: is compiled Lua, which hone does not run", chunk_name + (*chunk_name == '@'));
+    lua_pushcfunction(l->L, load_chunk);
+    lua_pushlightuserdata(l->L, &c);
+    hone_status s = hone_lua_pcall(l->L, 1, 1);
+    if (s == HONE_E_SCRIPT) { /* the traceback of the compiler says nothing */
+        hone_error e = *hone_error_get();
+        e.detail[0] = 0;
+        hone_error_set(&e);
+    }
+    return s;
+}
+
+hone_status hone_lua_load(hone_lua *l, const char *path)
+{
+    hone_buf b;
+    hone_buf_init(&b, 64 << 20);
+    hone_status s = hone_file_read(path, 64 << 20, &b);
+    char name[300];
+    snprintf(name, sizeof name, "@%s", path);
+    if (s >= 0) {
+        size_t skip = 0;
+        if (b.len > 1 && b.ptr[0] == '#') { /* "#!" line: the newline stays, so that lines count right */
+            while (skip < b.len && b.ptr[skip] != '\n')
+                skip++;
+        }
+        s = hone_lua_load_text(l, b.ptr + skip, b.len - skip, name);
+    }
+    hone_buf_release(&b);
+    return s;
+}
+
+/* ---- the queue --------------------------------------------------------------------------------- */
+
+int hone_lua_on_control(const hone_lua *l)
+{
+    return pthread_equal(pthread_self(), l->control);
+}
+
+static int new_thread(lua_State *L)
+{
+    hone_lua *l = lua_touserdata(L, 1);
+    lua_State *co = lua_newthread(L);
+    l->pool[l->n_pool] = co;
+    l->pool_ref[l->n_pool] = luaL_ref(L, LUA_REGISTRYINDEX);
+    l->n_pool++;
+    return 0;
+}
+
+static hone_status run_job(hone_lua *l, hone_lua_fn fn, void *arg)
+{
+    lua_State *own = NULL;
+    if (l->run_depth >= HONE_LUA_DEPTH)
+        return hone_fail(HONE_E_LIMIT, "calls between Lua and components are nested more than %d deep", HONE_LUA_DEPTH);
+    int slot = l->run_depth;
+    if (slot < HONE_LUA_POOL) {
+        if (slot >= l->n_pool) {
+            lua_pushcfunction(l->L, new_thread);
+            lua_pushlightuserdata(l->L, l);
+            HONE_TRY(hone_lua_pcall(l->L, 1, 0));
+        }
+        own = l->pool[slot];
+    } else {
+        own = l->pool[HONE_LUA_POOL - 1]; /* very deep: share the last one, above what stands on it */
+    }
+    int top = lua_gettop(own);
+    l->run_depth++;
+    hone_status s = fn(arg, own);
+    l->run_depth--;
+    lua_settop(own, top);
+    return s;
+}
+
+static void finish(hone_lua *l, struct hone__lua_job *j, hone_status s)
+{
+    j->status = s;
+    if (s < 0)
+        j->error = *hone_error_get();
+    pthread_mutex_lock(&l->lock);
+    j->done = 1;
+    pthread_cond_broadcast(&l->cond);
+    pthread_mutex_unlock(&l->lock);
+}
+
+size_t hone_lua_pump(hone_lua *l)
+{
+    for (size_t n = 0;; n++) {
+        pthread_mutex_lock(&l->lock);
+        struct hone__lua_job *j = l->head;
+        if (j) {
+            l->head = j->next;
+            if (!l->head)
+                l->tail = NULL;
+            j->started = 1;
+        }
+        pthread_mutex_unlock(&l->lock);
+        if (!j)
+            return n;
+        finish(l, j, run_job(l, j->fn, j->arg));
+    }
+}
+
+static void until(uint64_t ns, struct timespec *ts)
+{
+    ts->tv_sec = (time_t)(ns / 1000000000);
+    ts->tv_nsec = (long)(ns % 1000000000);
+}
+
+void hone_lua_pump_until(hone_lua *l, int (*done)(void *ctx), void *ctx)
+{
+    for (;;) {
+        hone_lua_pump(l);
+        if (done(ctx))
+            return;
+        struct timespec ts;
+        until(hone_now_ns() + 20000000, &ts); /* should a wake be forgotten, look again after 20 ms */
+        pthread_mutex_lock(&l->lock);
+        if (!l->head && !l->woken)
+            pthread_cond_timedwait(&l->cond, &l->lock, &ts);
+        l->woken = 0;
+        pthread_mutex_unlock(&l->lock);
+    }
+}
+
+void hone_lua_wake(hone_lua *l)
+{
+    pthread_mutex_lock(&l->lock);
+    l->woken = 1;
+    pthread_cond_broadcast(&l->cond);
+    pthread_mutex_unlock(&l->lock);
+}
+
+static void unlink_job(hone_lua *l, struct hone__lua_job *j)
+{
+    struct hone__lua_job **p = &l->head, *last = NULL;
+    while (*p && *p != j) {
+        last = *p;
+        p = &(*p)->next;
+    }
+    if (*p)
+        *p = j->next;
+    if (l->tail == j)
+        l->tail = last;
+}
+
+hone_status hone_lua_call_on_control(hone_lua *l, hone_lua_fn fn, void *arg, uint64_t deadline_ns)
+{
+    if (hone_lua_on_control(l))
+        return run_job(l, fn, arg);
+    struct hone__lua_job j = {.fn = fn, .arg = arg};
+    struct timespec ts;
+    until(deadline_ns, &ts);
+    pthread_mutex_lock(&l->lock);
+    if (l->closing) {
+        pthread_mutex_unlock(&l->lock);
+        return hone_fail(HONE_E_CANCELLED, "the recipe is ending");
+    }
+    if (l->tail)
+        l->tail->next = &j;
+    else
+        l->head = &j;
+    l->tail = &j;
+    pthread_cond_broadcast(&l->cond);
+    while (!j.done) {
+        int rc = deadline_ns && !j.started ? pthread_cond_timedwait(&l->cond, &l->lock, &ts)
+                                           : pthread_cond_wait(&l->cond, &l->lock);
+        if (rc == ETIMEDOUT && !j.started && !j.done) {
+            unlink_job(l, &j);
+            pthread_mutex_unlock(&l->lock);
+            hone_fail(HONE_E_TIMEOUT, "the deadline passed while the call waited for the recipe's thread");
+            return hone_fail_hint("Lua components run on the recipe's own thread, while it waits in hone");
+        }
+    }
+    pthread_mutex_unlock(&l->lock);
+    return j.status < 0 ? hone_error_set(&j.error) : j.status;
+}
+
+/* ---- life -------------------------------------------------------------------------------------- */
+
+static int panic(lua_State *L)
+{
+    (void)L;
+    hone_log(HONE_LOG_HOST_MISBEHAVING, NULL, "an error in Lua outside of a protected call");
+    return 0; /* and Lua aborts: this cannot be survived */
+}
+
+static int open_state(lua_State *L)
+{
+    make_error_type(L);
+    hone__lua_open_sandbox(L);
+    return 0;
+}
+
+hone_status hone_lua_create(const hone_lua_opts *opts, hone_lua **out)
+{
+    hone_lua *l = hone_calloc(1, sizeof *l);
+    if (!l)
+        return HONE_E_NOMEM;
+    l->opts = *opts;
+    if (!l->opts.memory)
+        l->opts.memory = DEFAULT_MEMORY;
+    if (!l->opts.guard_memory)
+        l->opts.guard_memory = DEFAULT_GUARD_MEMORY;
+    if (!l->opts.guard_steps)
+        l->opts.guard_steps = DEFAULT_GUARD_STEPS;
+    l->limit = l->opts.memory;
+    l->random_seed = opts->seed;
+    l->control = pthread_self();
+    hone_arena_init(&l->arena, 0);
+    pthread_mutex_init(&l->lock, NULL);
+    pthread_condattr_t attr;
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(&l->cond, &attr);
+    pthread_condattr_destroy(&attr);
+    hone_status s = HONE_E_NOMEM;
+    l->lib_dir = hone_strdup(opts->lib_dir ? opts->lib_dir : hone_paths_lib());
+    l->recipe_dir = hone_strdup(opts->recipe_dir);
+    if (!l->lib_dir || (opts->recipe_dir && !l->recipe_dir))
+        goto fail;
+    l->L = lua_newstate(allocate, l);
+    if (!l->L) {
+        hone_fail(HONE_E_NOMEM, "no memory for Lua");
+        goto fail;
+    }
+    *(hone_lua **)lua_getextraspace(l->L) = l;
+    lua_atpanic(l->L, panic);
+    lua_pushcfunction(l->L, open_state);
+    s = hone_lua_pcall(l->L, 0, 0);
+    if (s < 0) {
+        if (s == HONE_E_LIMIT)
+            s = hone_fail(HONE_E_NOMEM, "no memory for Lua");
+        goto fail;
+    }
+    *out = l;
+    return HONE_OK;
+fail:
+    hone_lua_destroy(l);
+    return s;
+}
+
+void hone_lua_destroy(hone_lua *l)
+{
+    if (!l)
+        return;
+    pthread_mutex_lock(&l->lock);
+    l->closing = 1;
+    pthread_mutex_unlock(&l->lock);
+    hone_fail(HONE_E_CANCELLED, "the recipe is ending");
+    for (struct hone__lua_job *j = l->head, *next; j; j = next) {
+        next = j->next;
+        j->started = 1;
+        finish(l, j, HONE_E_CANCELLED);
+    }
+    l->head = l->tail = NULL;
+    if (l->L)
+        lua_close(l->L); /* handles let their instances go */
+    hone_lua_ffi_close(l);
+    hone__component_close(l);
+    hone_arena_release(&l->arena);
+    pthread_cond_destroy(&l->cond);
+    pthread_mutex_destroy(&l->lock);
+    hone_free(l->lib_dir);
+    hone_free(l->recipe_dir);
+    hone_free(l);
+}
