@@ -114,6 +114,13 @@ struct hone__deferred {
     uint32_t attr_size;
 };
 
+#define HONE__PROFILED 96
+struct hone__profile {
+    const hone_op *op[HONE__PROFILED];
+    hone_tape_profile row[HONE__PROFILED];
+    size_t n;
+};
+
 struct hone_ctx {
     struct hone__exec exec;
     hone_region arena, scratch, inputs, deferred;
@@ -150,6 +157,7 @@ struct hone_ctx {
     struct hone__deferred *defer;
     int32_t n_defer, cap_defer;
     size_t n_deferred; /* bytes in use */
+    struct hone__profile *profile; /* NULL: off */
 };
 enum { HONE__S_EMPTY = 0, HONE__S_RECORDING = 1, HONE__S_RAN = 2, HONE__S_DONE = 3 };
 

@@ -14,6 +14,7 @@
 #include "graph/internal.h"
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "tensor/pool.h"
 
 #include <string.h>
@@ -145,6 +146,57 @@ static hone_status run_backward(hone_tape *t, int32_t n)
     return HONE_OK;
 }
 
+static hone_status run_plain(hone_tape *t, const struct hone__step *st)
+{
+    return st->kind == HONE__BWD ? run_backward(t, st->node)
+                                 : run_forward(t, st->node, st->kind == HONE__REPLAY);
+}
+
+static hone_status run_step(hone_tape *t, const struct hone__step *st)
+{
+    struct hone__profile *p = t->profile;
+    const hone_op *op = t->nodes[st->node].op;
+    uint64_t from;
+    hone_status s;
+    size_t i = 0;
+    if (!p)
+        return run_plain(t, st);
+    while (i < p->n && p->op[i] != op)
+        i++;
+    if (i == p->n && i < HONE__PROFILED) {
+        p->op[i] = op;
+        p->row[i].op = op->name;
+        p->n++;
+    }
+    from = hone_now_ns();
+    s = run_plain(t, st);
+    from = hone_now_ns() - from;
+    if (i < HONE__PROFILED && st->kind == HONE__BWD) {
+        p->row[i].calls_bwd++;
+        p->row[i].ns_bwd += from;
+    } else if (i < HONE__PROFILED) {
+        p->row[i].calls_fwd++;
+        p->row[i].ns_fwd += from;
+    }
+    return s;
+}
+
+hone_status hone_tape_set_profile(hone_tape *t, int on)
+{
+    hone_free(t->profile);
+    t->profile = on ? hone_calloc(1, sizeof *t->profile) : NULL;
+    return on && !t->profile ? HONE_E_NOMEM : HONE_OK;
+}
+
+size_t hone_tape_get_profile(const hone_tape *t, hone_tape_profile *out, size_t max)
+{
+    if (!t->profile)
+        return 0;
+    for (size_t i = 0; i < t->profile->n && i < max; i++)
+        out[i] = t->profile->row[i];
+    return t->profile->n;
+}
+
 /* ---- scratch -------------------------------------------------------------------------------------------- */
 static void *own_scratch(const hone_exec *ex, uint32_t thread)
 {
@@ -230,7 +282,7 @@ hone_status hone_tape_forward(hone_tape *t)
         memset(t->seeded, 0, (size_t)t->n_tensors);
     hone_fp_setup();
     for (int32_t i = 0; i < t->plan->n_fwd; i++) {
-        s = run_forward(t, t->plan->steps[i].node, 0);
+        s = run_step(t, &t->plan->steps[i]);
         if (s < 0)
             return op_failed(t, t->plan->steps[i].node, s, "forward");
     }
@@ -268,8 +320,7 @@ hone_status hone_tape_backward(hone_tape *t)
     hone_fp_setup();
     for (int32_t i = t->plan->n_fwd + 1; i < t->plan->n_steps; i++) {
         const struct hone__step *st = &t->plan->steps[i];
-        hone_status s = st->kind == HONE__REPLAY ? run_forward(t, st->node, 1)
-                                                 : run_backward(t, st->node);
+        hone_status s = run_step(t, st);
         if (s < 0)
             return op_failed(t, st->node, s, "backward");
     }

@@ -135,6 +135,7 @@ void hone_tape_destroy(hone_tape *t)
     hone_free(t->sig);
     hone_free(t->seeded);
     hone_free(t->defer);
+    hone_free(t->profile);
     hone_free(t);
 }
 

@@ -111,6 +111,13 @@ typedef struct hone_tape_stats {
     uint64_t flops, bytes; /* of one forward, by the ops' cost functions */
 } hone_tape_stats;
 void hone_tape_get_stats(const hone_tape *t, hone_tape_stats *out);
+/* Where time goes, by op, since profiling was switched on (off: nothing is measured). For `hone bench`. */
+typedef struct hone_tape_profile {
+    const char *op;
+    uint64_t calls_fwd, calls_bwd, ns_fwd, ns_bwd;
+} hone_tape_profile;
+hone_status hone_tape_set_profile(hone_tape *t, int on);
+size_t hone_tape_get_profile(const hone_tape *t, hone_tape_profile *out, size_t max); /* how many there are */
 /* Plans what was recorded without running it: sizes for --dry-run. */
 hone_status hone_tape_plan(hone_tape *t);
 #endif

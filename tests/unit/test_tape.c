@@ -489,6 +489,21 @@ static void test_plans_are_shared_by_shape(void **state)
     assert_ok(chain(100, 20));
 }
 
+static void test_a_profile_counts_calls(void **state)
+{
+    hone_tape_profile row[4];
+    (void)state;
+    assert_int_equal(hone_tape_get_profile(tape, row, 4), 0);
+    assert_ok(hone_tape_set_profile(tape, 1));
+    assert_ok(chain(10, 7));
+    assert_int_equal(hone_tape_get_profile(tape, row, 4), 1);
+    assert_string_equal(row[0].op, "sigmoid/1");
+    assert_int_equal(row[0].calls_fwd, 7);
+    assert_int_equal(row[0].calls_bwd, 0);
+    assert_ok(hone_tape_set_profile(tape, 0));
+    assert_int_equal(hone_tape_get_profile(tape, row, 4), 0);
+}
+
 static void test_planning_survives_without_memory(void **state)
 {
     (void)state;
@@ -532,6 +547,7 @@ int main(void)
         cmocka_unit_test(test_calls_out_of_order_are_refused),
         cmocka_unit_test(test_values_that_are_asked_for_survive),
         cmocka_unit_test(test_plans_are_shared_by_shape),
+        cmocka_unit_test(test_a_profile_counts_calls),
         cmocka_unit_test(test_planning_survives_without_memory),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
