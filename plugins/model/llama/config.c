@@ -296,6 +296,7 @@ static void read_hf(struct reader *r, llama_facts *f)
         f->rope.interleaved = 1;
     truth(r, "is_llama_config", 1); /* SmolLM2 writes it; it says what the model type says */
     read_window(r, f);
+    f->init_std = number(r, "initializer_range", 0.02);
     f->rope.theta = number(r, "rope_theta", 10000.0);
     v = use(r, "rope_scaling", full);
     if (v)
@@ -328,6 +329,7 @@ static void read_gguf(struct reader *r, llama_facts *f)
     f->vocab = whole(&in, KEY("vocab_size"), n_ids, 1, 1 << 30);
     f->max_positions = whole(&in, KEY("context_length"), 2048, 1, (int64_t)1 << 40);
     f->eps = number(&in, KEY("attention.layer_norm_rms_epsilon"), 1e-6);
+    f->init_std = 0.02;
     f->rope.theta = number(&in, KEY("rope.freq_base"), 10000.0);
     f->rope.rotary_dim = (int32_t)whole(&in, KEY("rope.dimension_count"), f->head_dim, 2, f->head_dim);
     kind = text(&in, KEY("rope.scaling.type"), "none");
@@ -462,6 +464,8 @@ size_t llama_write(const llama_facts *f, char *out, size_t size)
     put(&w, ",\n  ");
     put_number(&w, "rms_norm_eps", f->eps);
     put(&w, ",\n  \"hidden_act\": \"silu\"");
+    put(&w, ",\n  ");
+    put_number(&w, "initializer_range", f->init_std);
     put_rope(&w, &f->rope);
     put_truth(&w, "tie_word_embeddings", f->tied);
     if (f->family == LLAMA_LLAMA) {

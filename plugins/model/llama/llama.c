@@ -70,9 +70,9 @@ static hone_param name(const struct namer *n, const char *hf, const char *gguf, 
     s.cols = cols;
     s.layer = n->layer;
     s.init = flags & HONE_PARAM_NORM ? HONE_INIT_ONE : flags & HONE_PARAM_BIAS ? HONE_INIT_ZERO : HONE_INIT_NORMAL;
-    s.init_std = 0.02f;
+    s.init_std = (float)n->f->init_std;
     if (strcmp(role, "o") == 0 || strcmp(role, "down") == 0) /* they add to the residual: GPT-2's scaling */
-        s.init_std = 0.02f / sqrtf(2.0f * (float)n->f->layers);
+        s.init_std = (float)n->f->init_std / sqrtf(2.0f * (float)n->f->layers);
     s.gguf_permute_heads = permuted_heads;
     return n->store->param(n->store, &s);
 }
@@ -120,7 +120,7 @@ static hone_param declare_table(const hone_store_v1 *store, const llama_facts *f
     s.rows = f->vocab;
     s.cols = f->hidden;
     s.init = HONE_INIT_NORMAL;
-    s.init_std = 0.02f;
+    s.init_std = (float)f->init_std;
     return store->param(store, &s);
 }
 

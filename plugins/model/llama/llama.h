@@ -10,7 +10,7 @@ enum { LLAMA_MAX_LAYERS = 1024, LLAMA_MAX_STOPS = 8, LLAMA_JSON = 4096 };
 typedef struct llama_facts {
     int family;
     int64_t vocab, hidden, intermediate, layers, heads, kv_heads, head_dim, max_positions;
-    double eps;
+    double eps, init_std;
     int tied, qkv_bias, o_bias, mlp_bias;
     int64_t window;      /* 0: every position is seen */
     int64_t first_windowed; /* layers from here on use the window */
