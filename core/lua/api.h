@@ -23,8 +23,10 @@ typedef struct hone_recipe_options {
     const char *from;      /* RUN[@step] to branch off, or NULL */
     int force;             /* resume although something changed */
     int dry_run, help, quiet, no_gate;
+    int no_run;            /* hone.run makes no run directory: a verb that only computes */
     uint64_t seed;         /* overrides the recipe's when has_seed */
     int has_seed;
+    const char *const *allow; /* --allow grants, NULL-terminated; or NULL */
 } hone_recipe_options;
 
 /* One recipe being executed. */
@@ -35,11 +37,14 @@ typedef struct hone_recipe {
     hone_run *run;
     hone_journal *journal;
     hone_arena state_arena; /* the state.json that is resumed from */
-    hone_value state;       /* HONE_NULL: a fresh start */
+    hone_value state;       /* state.json; HONE_NULL: a fresh start */
+    hone_value meta;        /* run.json of the resumed run; HONE_NULL: fresh */
+    char *state_dir;        /* the checkpoint's folder */
     uint64_t resume_step;
     uint64_t seed;
     hone_metrics metrics;   /* of the step in progress */
     hone_buf rollouts;      /* JSON lines of the step in progress */
+    int stopped;            /* --help or --dry-run ended it: no failure */
     int interrupted;        /* set by a signal handler through hone_recipe_interrupt */
 } hone_recipe;
 
@@ -63,6 +68,7 @@ typedef struct hone_lua_comp {
     const void *vt;
     void *self;
     int in_lua; /* written in Lua: calls run on the control thread */
+    void (*free_self)(struct hone_lua_comp *c); /* or NULL */
     char id[96];
 } hone_lua_comp;
 

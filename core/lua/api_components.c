@@ -1,6 +1,8 @@
 /* api_components.c - components by name, and scorers, for recipes.
  *
  *   core.component(kind, name, config) -> component      a plugin's
+ *   core.lua_component(table, kind) -> component          one written in Lua
+ *   core.closest(name, list) -> name or nil
  *   core.component_id(c) -> id, in_lua
  *   core.components(kind) -> list of { id, name, summary }
  *   core.scorer({ { component, id = , weight = , timeout = }, ... }, workers) -> scorer */
@@ -8,7 +10,9 @@
 
 #include "base/alloc.h"
 #include "base/json.h"
+#include "hone/model.h"
 #include "hone/objective.h"
+#include "lua/component.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -16,6 +20,8 @@
 static void component_release(void *p)
 {
     hone_lua_comp *c = p;
+    if (c->free_self)
+        c->free_self(c);
     hone_instance_unref(c->instance);
     hone_free(c);
 }
@@ -41,6 +47,8 @@ static const char *iface_of(const char *kind, hone_instance *inst)
     void *self;
     if (strcmp(kind, HONE_KIND_REWARD) == 0)
         return HONE_IFACE_REWARD;
+    if (strcmp(kind, HONE_KIND_MODEL) == 0)
+        return HONE_IFACE_MODEL;
     if (strcmp(kind, HONE_KIND_OBJECTIVE) == 0)
         return hone_instance_iface(inst, HONE_IFACE_ADVANTAGE, &self) ? HONE_IFACE_ADVANTAGE : HONE_IFACE_OBJECTIVE;
     return NULL;
@@ -84,6 +92,45 @@ static int l_component(lua_State *L)
     if (s < 0)
         return hone_lua_raise(L);
     hone__lua_push(L, c, HONE_LUA_COMPONENT);
+    return 1;
+}
+
+/* A table with functions becomes a component, and an instance of it. */
+static int l_lua_component(lua_State *L)
+{
+    hone_recipe *r = hone__lua_recipe(L);
+    const char *kind = luaL_optstring(L, 2, NULL);
+    const hone_component_info *info;
+    hone_instance *inst = NULL;
+    hone_lua_comp *c = NULL;
+    luaL_checktype(L, 1, LUA_TTABLE);
+    hone_status s = hone_lua_component(L, 1, kind, &info);
+    if (s >= 0)
+        s = hone_instance_create_info(r->env.registry, info, NULL, &inst);
+    if (s >= 0)
+        s = hone__lua_component_from(inst, info->c.kind, 1, &c);
+    hone_instance_unref(inst);
+    if (s < 0)
+        return hone_lua_raise(L);
+    hone__lua_push(L, c, HONE_LUA_COMPONENT);
+    return 1;
+}
+
+static int l_closest(lua_State *L)
+{
+    luaL_checktype(L, 2, LUA_TTABLE);
+    size_t n = lua_rawlen(L, 2);
+    const char **names = lua_newuserdatauv(L, (n + 1) * sizeof *names, 0);
+    for (size_t i = 0; i < n; i++) {
+        lua_rawgeti(L, 2, (lua_Integer)i + 1);
+        names[i] = luaL_checkstring(L, -1); /* the caller's table keeps it */
+        lua_pop(L, 1);
+    }
+    names[n] = NULL;
+    const char *close = hone_closest(luaL_checkstring(L, 1), names);
+    if (!close)
+        return 0;
+    lua_pushstring(L, close);
     return 1;
 }
 
@@ -172,6 +219,8 @@ hone_scorer *hone__lua_check_scorer(lua_State *L, int index)
 void hone__lua_open_components(lua_State *L)
 {
     static const luaL_Reg funcs[] = {{"component", l_component},
+                                     {"lua_component", l_lua_component},
+                                     {"closest", l_closest},
                                      {"component_id", l_component_id},
                                      {"components", l_components},
                                      {"scorer", l_scorer},
@@ -179,4 +228,6 @@ void hone__lua_open_components(lua_State *L)
     hone__lua_type(L, HONE_LUA_COMPONENT, component_release);
     hone__lua_type(L, HONE_LUA_SCORER, scorer_release);
     luaL_setfuncs(L, funcs, 0);
+    hone_lua_push_abstain(L);
+    lua_setfield(L, -2, "abstain");
 }

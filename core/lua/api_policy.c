@@ -6,7 +6,6 @@
  *   core.policy_save(policy, dir, dtype)
  *   core.policy_lerp(ema, policy, t)                  ema += t (policy - ema)
  *   core.generate(policy, rows, options) -> list of lists of { text, ids, logprobs, finish }
- *   core.embed(policy, texts) -> list of lists        mean hidden state of the last layer
  *   core.rollout(policy, rows, options, scorer?, logits?, between?) -> rollout
  *   core.rollout_score(rollout, scorer)
  *   core.rollout_advantages(rollout, component)

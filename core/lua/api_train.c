@@ -5,7 +5,7 @@
  *   core.update(policy, list, options, objective, reference?) -> metrics      list: rollouts, or examples
  *   core.loss(policy, list, options, objective, reference?) -> loss, metrics
  *   core.logprobs(policy, examples, options) -> list of lists of lists        one list a sequence
- *   core.embed(policy, list of id lists) -> list of vectors                   mean of the last hidden state
+ *   core.embed(policy, texts) -> list of vectors                              mean of the last hidden state
  *   core.schedule_at(schedule, total, t) -> share of the peak */
 #include "lua/api.h"
 
@@ -500,6 +500,7 @@ static hone_status update_or_loss(lua_State *L, int train, double *loss, hone_me
     settings x;
     data d;
     hone_arena_init(&a, (size_t)8 << 30);
+    hone__lua_recipe(L)->L = L; /* where a function of the recipe is called */
     hone_status s = hone__lua_options(L, 3, &a, &v);
     if (s >= 0)
         s = read_settings(&v, p, &x);

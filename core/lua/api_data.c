@@ -1,0 +1,490 @@
+/* api_data.c - rows, tokenizers and statistics for recipes.
+ *
+ *   core.source(name, settings) -> data       core.rows(list) -> data
+ *   core.data_stage(data, stage, ...) -> data     the chain grows; `data` is the longer chain
+ *       "map" fn, "filter" fn, "shuffle" seed block, "take" n, "skip" n, "epochs" n,
+ *       "split" { by, seed, from, to }, "batches" n partial
+ *   core.mix(list of data, weights, seed, stop) -> data       the parts are used up
+ *   core.data_next(data) -> row or list, or nil
+ *   core.data_save(data) -> table             core.data_restore(data, table)
+ *   core.data_rewind(data, epoch), core.data_count(data), core.data_skipped(data)
+ *   core.encode(policy, text, special) -> ids     core.decode(policy, ids) -> text
+ *   core.bpe_train(texts, options) -> files       a table name -> text of a tokenizer's files
+ *   core.bootstrap(values, seed) -> mean, lo, hi, n     core.pass_at_k(n, c, k)
+ *   core.random(seed, purpose, step, sample, index) -> [0, 1)
+ *   core.hash(text) -> 64-bit integer             core.sha256(text) -> hex */
+#include "lua/api.h"
+
+#include "base/alloc.h"
+#include "base/hash.h"
+#include "base/json.h"
+#include "base/rng.h"
+#include "text/bpe_train.h"
+#include "train/source.h"
+#include "train/stats.h"
+
+#include <string.h>
+
+typedef struct data_box {
+    hone_data *d;
+} data_box;
+
+static void data_release(void *p)
+{
+    data_box *b = p;
+    hone_data_close(b->d);
+    hone_free(b);
+}
+
+static int push_data(lua_State *L, hone_data *d)
+{
+    data_box *b = hone_calloc(1, sizeof *b);
+    if (!b) {
+        hone_data_close(d);
+        return hone_lua_raise(L);
+    }
+    b->d = d;
+    hone__lua_push(L, b, HONE_LUA_SOURCE);
+    return 1;
+}
+
+static data_box *check_data(lua_State *L, int index)
+{
+    data_box *b = hone__lua_check(L, index, HONE_LUA_SOURCE);
+    if (!b->d)
+        luaL_error(L, "these rows were used up by a mix");
+    return b;
+}
+
+static int l_source(lua_State *L)
+{
+    hone_recipe *r = hone__lua_recipe(L);
+    hone_arena a;
+    hone_value settings;
+    hone_data *d = NULL;
+    hone_status s;
+    if (lua_isuserdata(L, 1)) {
+        hone_lua_comp *c = hone__lua_check(L, 1, HONE_LUA_COMPONENT);
+        s = c->instance ? hone_data_open_instance(c->instance, &d) : hone_fail(HONE_E_TYPE, "a source component is wanted");
+    } else {
+        const char *name = luaL_checkstring(L, 1);
+        hone_arena_init(&a, 0);
+        s = hone__lua_options(L, 2, &a, &settings);
+        if (s >= 0)
+            s = hone_data_open(r->env.registry, name, &settings, &d);
+        hone_arena_release(&a);
+    }
+    return s < 0 ? hone_lua_raise(L) : push_data(L, d);
+}
+
+static int l_rows(lua_State *L)
+{
+    hone_arena a;
+    hone_value list;
+    hone_data *d = NULL;
+    hone_arena_init(&a, (size_t)8 << 30);
+    hone_status s = hone_lua_to_value(L, 1, &a, &list);
+    if (s >= 0 && list.type == HONE_MAP && list.u.map.n == 0)
+        list = (hone_value){.type = HONE_LIST};
+    if (s >= 0)
+        s = hone_data_open_list(&list, &d);
+    hone_arena_release(&a);
+    return s < 0 ? hone_lua_raise(L) : push_data(L, d);
+}
+
+/* ---- stages -------------------------------------------------------------------------------------------------- */
+
+typedef struct stage_fn {
+    hone_recipe *r;
+    int fn, filter;
+} stage_fn;
+
+static void stage_drop(void *ctx)
+{
+    stage_fn *f = ctx;
+    if (f->r->L)
+        luaL_unref(f->r->L, LUA_REGISTRYINDEX, f->fn);
+    hone_free(f);
+}
+
+static hone_status stage_call(void *ctx, hone_arena *arena, const hone_value *in, hone_value *out)
+{
+    stage_fn *f = ctx;
+    lua_State *L = f->r->L;
+    if (!lua_checkstack(L, 16))
+        return hone_fail(HONE_E_LIMIT, "the Lua stack is full");
+    lua_rawgeti(L, LUA_REGISTRYINDEX, f->fn);
+    hone_lua_push_value(L, in);
+    HONE_TRY(hone_lua_pcall(L, 1, 1));
+    hone_status s = 1;
+    if (f->filter)
+        s = lua_toboolean(L, -1);
+    else if (lua_isnil(L, -1))
+        s = 0;
+    else if (!lua_istable(L, -1))
+        s = hone_fail(HONE_E_TYPE, "a map function must return a table (a row), or nil to leave the row out");
+    else if (hone_lua_to_value(L, -1, arena, out) < 0)
+        s = hone_error_get()->code;
+    lua_pop(L, 1);
+    return s;
+}
+
+static hone_status add_fn(lua_State *L, data_box *b, int filter)
+{
+    luaL_checktype(L, 3, LUA_TFUNCTION);
+    stage_fn *f = hone_calloc(1, sizeof *f);
+    if (!f)
+        return HONE_E_NOMEM;
+    lua_pushvalue(L, 3);
+    f->r = hone__lua_recipe(L);
+    f->fn = luaL_ref(L, LUA_REGISTRYINDEX);
+    f->filter = filter;
+    hone_status s = hone_data_map(&b->d, stage_call, f, stage_drop);
+    if (s < 0)
+        stage_drop(f);
+    return s;
+}
+
+static uint64_t count_arg(lua_State *L, int index, lua_Integer dflt)
+{
+    lua_Integer n = luaL_optinteger(L, index, dflt);
+    luaL_argcheck(L, n >= 0, index, "must not be negative");
+    return (uint64_t)n;
+}
+
+static hone_status add_split(lua_State *L, data_box *b)
+{
+    const char *by = NULL;
+    luaL_checktype(L, 3, LUA_TTABLE);
+    lua_getfield(L, 3, "by");
+    if (!lua_isnil(L, -1))
+        by = luaL_checkstring(L, -1);
+    lua_getfield(L, 3, "seed");
+    lua_getfield(L, 3, "from");
+    lua_getfield(L, 3, "to");
+    return hone_data_split(&b->d, by, (uint64_t)luaL_optinteger(L, -3, 0), luaL_optnumber(L, -2, 0), luaL_optnumber(L, -1, 1));
+}
+
+static int l_data_stage(lua_State *L)
+{
+    static const char *const names[] = {"map", "filter", "shuffle", "take", "skip", "epochs", "split", "batches", NULL};
+    data_box *b = check_data(L, 1);
+    hone_status s = HONE_OK;
+    switch (luaL_checkoption(L, 2, NULL, names)) {
+    case 0:
+    case 1:
+        s = add_fn(L, b, strcmp(lua_tostring(L, 2), "filter") == 0);
+        break;
+    case 2:
+        s = hone_data_shuffle(&b->d, (uint64_t)luaL_checkinteger(L, 3), count_arg(L, 4, 0));
+        break;
+    case 3:
+        s = hone_data_take(&b->d, count_arg(L, 3, 0));
+        break;
+    case 4:
+        s = hone_data_skip(&b->d, count_arg(L, 3, 0));
+        break;
+    case 5:
+        s = hone_data_epochs(&b->d, count_arg(L, 3, 0));
+        break;
+    case 6:
+        s = add_split(L, b);
+        break;
+    default:
+        s = hone_data_batches(&b->d, count_arg(L, 3, 1), lua_toboolean(L, 4));
+        break;
+    }
+    if (s < 0)
+        return hone_lua_raise(L);
+    lua_settop(L, 1);
+    return 1;
+}
+
+static int l_mix(lua_State *L)
+{
+    luaL_checktype(L, 1, LUA_TTABLE);
+    luaL_checktype(L, 2, LUA_TTABLE);
+    size_t n = lua_rawlen(L, 1);
+    hone_data **parts = lua_newuserdatauv(L, (n ? n : 1) * sizeof *parts, 0), *out = NULL;
+    double *weights = lua_newuserdatauv(L, (n ? n : 1) * sizeof *weights, 0);
+    for (size_t i = 0; i < n; i++) {
+        lua_rawgeti(L, 1, (lua_Integer)i + 1);
+        lua_rawgeti(L, 2, (lua_Integer)i + 1);
+        parts[i] = check_data(L, -2)->d;
+        weights[i] = luaL_optnumber(L, -1, 1);
+        lua_pop(L, 2);
+    }
+    if (hone_data_mix(parts, weights, n, (uint64_t)luaL_optinteger(L, 3, 0), lua_toboolean(L, 4), &out) < 0)
+        return hone_lua_raise(L);
+    for (size_t i = 0; i < n; i++) {
+        lua_rawgeti(L, 1, (lua_Integer)i + 1);
+        check_data(L, -1)->d = NULL;
+        lua_pop(L, 1);
+    }
+    return push_data(L, out);
+}
+
+/* ---- reading -------------------------------------------------------------------------------------------------- */
+
+static int l_data_next(lua_State *L)
+{
+    hone_recipe *r = hone__lua_recipe(L);
+    data_box *b = check_data(L, 1);
+    hone_arena a;
+    hone_value row;
+    r->L = L;
+    hone_arena_init(&a, (size_t)4 << 30);
+    hone_status s = hone_data_next(b->d, &a, &row);
+    if (s > 0)
+        hone_lua_push_value(L, &row);
+    hone_arena_release(&a);
+    if (s < 0)
+        return hone_lua_raise(L);
+    return s > 0 ? 1 : 0;
+}
+
+static int l_data_save(lua_State *L)
+{
+    data_box *b = check_data(L, 1);
+    hone_buf buf;
+    hone_jw w;
+    hone_arena a;
+    hone_value v;
+    hone_buf_init(&buf, (size_t)1 << 26);
+    hone_arena_init(&a, 0);
+    hone_jw_init(&w, &buf, 0);
+    hone_status s = hone_data_save(b->d, &w);
+    if (s >= 0 && buf.failed < 0)
+        s = buf.failed;
+    if (s >= 0)
+        s = hone_json_parse(buf.ptr, buf.len, "data position", &a, &v);
+    hone_buf_release(&buf);
+    if (s >= 0)
+        hone_lua_push_value(L, &v);
+    hone_arena_release(&a);
+    return s < 0 ? hone_lua_raise(L) : 1;
+}
+
+static int l_data_restore(lua_State *L)
+{
+    data_box *b = check_data(L, 1);
+    hone_arena a;
+    hone_value v;
+    hone_arena_init(&a, 0);
+    hone_status s = hone_lua_to_value(L, 2, &a, &v);
+    hone__lua_recipe(L)->L = L;
+    if (s >= 0)
+        s = hone_data_restore(b->d, &v);
+    hone_arena_release(&a);
+    return s < 0 ? hone_lua_raise(L) : 0;
+}
+
+static int l_data_rewind(lua_State *L)
+{
+    hone__lua_recipe(L)->L = L;
+    return hone_data_rewind(check_data(L, 1)->d, count_arg(L, 2, 0)) < 0 ? hone_lua_raise(L) : 0;
+}
+
+static int l_data_count(lua_State *L)
+{
+    lua_pushinteger(L, hone_data_count(check_data(L, 1)->d));
+    return 1;
+}
+
+static int l_data_skipped(lua_State *L)
+{
+    lua_pushinteger(L, hone_data_skipped(check_data(L, 1)->d));
+    return 1;
+}
+
+/* ---- text ------------------------------------------------------------------------------------------------------ */
+
+static const hone_tokenizer *tokenizer_of(lua_State *L, int index)
+{
+    hone_policy *p = hone__lua_check(L, index, HONE_LUA_POLICY);
+    if (!p->text || !p->text->tokenizer_instance)
+        luaL_error(L, "this policy has no tokenizer");
+    return &p->text->tokenizer;
+}
+
+static int l_encode(lua_State *L)
+{
+    const hone_tokenizer *t = tokenizer_of(L, 1);
+    hone_str text;
+    hone_tokens ids;
+    text.ptr = luaL_checklstring(L, 2, &text.len);
+    hone_tokens_init(&ids, 0);
+    if (hone_tokenizer_encode(t, text, lua_toboolean(L, 3) ? HONE_ENCODE_SPECIAL | HONE_ENCODE_ADD : 0, &ids) < 0) {
+        hone_tokens_release(&ids);
+        return hone_lua_raise(L);
+    }
+    lua_createtable(L, (int)ids.n, 0);
+    for (size_t i = 0; i < ids.n; i++) {
+        lua_pushinteger(L, ids.ids[i]);
+        lua_rawseti(L, -2, (lua_Integer)i + 1);
+    }
+    hone_tokens_release(&ids);
+    return 1;
+}
+
+static int l_decode(lua_State *L)
+{
+    const hone_tokenizer *t = tokenizer_of(L, 1);
+    luaL_checktype(L, 2, LUA_TTABLE);
+    size_t n = lua_rawlen(L, 2);
+    int32_t *ids = lua_newuserdatauv(L, (n ? n : 1) * sizeof *ids, 0);
+    hone_buf b;
+    for (size_t i = 0; i < n; i++) {
+        lua_rawgeti(L, 2, (lua_Integer)i + 1);
+        ids[i] = (int32_t)luaL_checkinteger(L, -1);
+        lua_pop(L, 1);
+    }
+    hone_buf_init(&b, (size_t)1 << 28);
+    hone_status s = hone_tokenizer_decode(t, ids, n, 0, &b);
+    if (s >= 0)
+        lua_pushlstring(L, b.ptr, b.len);
+    hone_buf_release(&b);
+    return s < 0 ? hone_lua_raise(L) : 1;
+}
+
+/* options: vocab_size, special = { texts }, single_digits, min_count, bos, eos, pad, chat_template */
+static hone_status read_bpe(const hone_value *o, hone_arena *a, hone_bpe_train_config *cfg)
+{
+    int64_t size;
+    const hone_value *special = hone_value_get(o, "special");
+    HONE_TRY(hone_value_i64(o, "vocab_size", 512, &size));
+    HONE_TRY(hone_value_i64(o, "min_count", 1, &cfg->min_count));
+    HONE_TRY(hone_value_bool(o, "single_digits", 0, &cfg->single_digits));
+    HONE_TRY(hone_value_string(o, "bos", cfg->bos, &cfg->bos));
+    HONE_TRY(hone_value_string(o, "eos", cfg->eos, &cfg->eos));
+    HONE_TRY(hone_value_string(o, "pad", cfg->pad, &cfg->pad));
+    HONE_TRY(hone_value_string(o, "chat_template", cfg->chat_template, &cfg->chat_template));
+    if (size < 1)
+        return hone_fail(HONE_E_RANGE, "vocab_size %lld: must be positive", (long long)size);
+    cfg->vocab_size = (size_t)size;
+    if (special && special->type == HONE_LIST) {
+        hone_str *list = hone_arena_calloc(a, special->u.list.n, sizeof *list);
+        if (!list)
+            return HONE_E_NOMEM;
+        for (size_t i = 0; i < special->u.list.n; i++) {
+            if (special->u.list.items[i].type != HONE_STRING)
+                return hone_fail(HONE_E_TYPE, "special: a list of texts");
+            list[i] = special->u.list.items[i].u.str;
+        }
+        cfg->special = list;
+        cfg->n_special = special->u.list.n;
+    }
+    return HONE_OK;
+}
+
+static int l_bpe_train(lua_State *L)
+{
+    luaL_checktype(L, 1, LUA_TTABLE);
+    size_t n = lua_rawlen(L, 1);
+    hone_str *texts = lua_newuserdatauv(L, (n ? n : 1) * sizeof *texts, 0);
+    for (size_t i = 0; i < n; i++) {
+        lua_rawgeti(L, 1, (lua_Integer)i + 1);
+        texts[i].ptr = luaL_checklstring(L, -1, &texts[i].len); /* the list keeps it alive */
+        lua_pop(L, 1);
+    }
+    hone_arena a;
+    hone_value o;
+    hone_buf tok, config;
+    hone_bpe_train_config cfg = {0};
+    hone_arena_init(&a, 0);
+    hone_buf_init(&tok, (size_t)1 << 28);
+    hone_buf_init(&config, (size_t)1 << 24);
+    hone_status s = hone__lua_options(L, 2, &a, &o);
+    if (s >= 0)
+        s = read_bpe(&o, &a, &cfg);
+    if (s >= 0)
+        s = hone_bpe_train(texts, n, &cfg, &tok, &config, NULL);
+    if (s >= 0) {
+        lua_newtable(L);
+        lua_pushlstring(L, tok.ptr, tok.len);
+        lua_setfield(L, -2, "tokenizer.json");
+        lua_pushlstring(L, config.ptr, config.len);
+        lua_setfield(L, -2, "tokenizer_config.json");
+    }
+    hone_buf_release(&tok);
+    hone_buf_release(&config);
+    hone_arena_release(&a);
+    return s < 0 ? hone_lua_raise(L) : 1;
+}
+
+/* ---- numbers ---------------------------------------------------------------------------------------------------- */
+
+static int l_bootstrap(lua_State *L)
+{
+    luaL_checktype(L, 1, LUA_TTABLE);
+    size_t n = lua_rawlen(L, 1);
+    double *v = lua_newuserdatauv(L, (n ? n : 1) * sizeof *v, 0);
+    hone_interval iv;
+    for (size_t i = 0; i < n; i++) {
+        lua_rawgeti(L, 1, (lua_Integer)i + 1);
+        v[i] = luaL_checknumber(L, -1);
+        lua_pop(L, 1);
+    }
+    if (hone_bootstrap(v, n, (uint64_t)luaL_optinteger(L, 2, 0), &iv) < 0)
+        return hone_lua_raise(L);
+    lua_pushnumber(L, iv.mean);
+    lua_pushnumber(L, iv.lo);
+    lua_pushnumber(L, iv.hi);
+    lua_pushinteger(L, (lua_Integer)iv.n);
+    return 4;
+}
+
+static int l_pass_at_k(lua_State *L)
+{
+    lua_Integer n = luaL_checkinteger(L, 1), c = luaL_checkinteger(L, 2), k = luaL_checkinteger(L, 3);
+    luaL_argcheck(L, n > 0 && c >= 0 && c <= n && k > 0 && k <= n, 1, "0 <= c <= n and 1 <= k <= n are wanted");
+    lua_pushnumber(L, hone_pass_at_k((uint32_t)n, (uint32_t)c, (uint32_t)k));
+    return 1;
+}
+
+static hone_rng_key key_of(lua_State *L)
+{
+    hone_rng_key k = {.seed = (uint64_t)luaL_checkinteger(L, 1), .purpose = HONE_RNG_USER};
+    k.purpose = hone_rng_purpose(luaL_optstring(L, 2, "recipe"));
+    k.step = (uint64_t)luaL_optinteger(L, 3, 0);
+    k.sample = (uint64_t)luaL_optinteger(L, 4, 0);
+    return k;
+}
+
+static int l_random(lua_State *L)
+{
+    hone_rng_key k = key_of(L);
+    lua_pushnumber(L, hone_rng_uniform(&k, (uint64_t)luaL_optinteger(L, 5, 0)));
+    return 1;
+}
+
+static int l_hash(lua_State *L)
+{
+    size_t n;
+    const char *z = luaL_checklstring(L, 1, &n);
+    lua_pushinteger(L, (lua_Integer)hone_xxh64(z, n, (uint64_t)luaL_optinteger(L, 2, 0)));
+    return 1;
+}
+
+static int l_sha256(lua_State *L)
+{
+    size_t n;
+    const char *z = luaL_checklstring(L, 1, &n);
+    char hex[65];
+    hone_sha256_of(z, n, hex);
+    lua_pushstring(L, hex);
+    return 1;
+}
+
+void hone__lua_open_data(lua_State *L)
+{
+    static const luaL_Reg funcs[] = {
+        {"source", l_source},           {"rows", l_rows},           {"data_stage", l_data_stage},
+        {"mix", l_mix},                 {"data_next", l_data_next}, {"data_save", l_data_save},
+        {"data_restore", l_data_restore}, {"data_rewind", l_data_rewind}, {"data_count", l_data_count},
+        {"data_skipped", l_data_skipped}, {"encode", l_encode},     {"decode", l_decode},
+        {"bpe_train", l_bpe_train},     {"bootstrap", l_bootstrap},     {"pass_at_k", l_pass_at_k}, {"random", l_random},
+        {"hash", l_hash},               {"sha256", l_sha256},       {NULL, NULL}};
+    hone__lua_type(L, HONE_LUA_SOURCE, data_release);
+    luaL_setfuncs(L, funcs, 0);
+}

@@ -1,0 +1,265 @@
+/* recipe.c - see recipe.h. */
+#include "lua/recipe.h"
+
+#include "base/alloc.h"
+#include "base/json.h"
+#include "base/paths.h"
+#include "lua/component.h"
+#include "ops/cpu.h"
+#include "score/score.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static hone_recipe *running; /* for the signal handler */
+
+void hone_recipe_interrupt(void)
+{
+    hone_recipe *r = running;
+    if (r)
+        __atomic_store_n(&r->interrupted, 1, __ATOMIC_RELAXED);
+}
+
+hone_status hone_recipe_locate(const char *name, char **path)
+{
+    if (hone_file_exists(name) && !hone_file_is_dir(name)) {
+        *path = hone_strdup(name);
+        return *path ? HONE_OK : HONE_E_NOMEM;
+    }
+    char leaf[256];
+    snprintf(leaf, sizeof leaf, "%s.lua", name);
+    char *p = strchr(name, '/') ? NULL : hone_path_join(hone_paths_recipes(), leaf);
+    if (p && hone_file_exists(p)) {
+        *path = p;
+        return HONE_OK;
+    }
+    hone_free(p);
+    hone_status s = hone_fail(HONE_E_NOT_FOUND, "there is no recipe %s", name);
+    char **names = NULL;
+    size_t n = 0;
+    hone_error e = *hone_error_get();
+    if (hone_list_dir(hone_paths_recipes(), &names, &n) >= 0) {
+        const char **stems = hone_calloc(n + 1, sizeof *stems);
+        for (size_t i = 0, k = 0; stems && i < n; i++) {
+            char *dot = strrchr(names[i], '.');
+            if (dot && strcmp(dot, ".lua") == 0) {
+                *dot = '\0';
+                stems[k++] = names[i];
+            }
+        }
+        const char *close = stems ? hone_closest(name, stems) : NULL;
+        hone_error_set(&e);
+        if (close)
+            hone_fail_hint("did you mean %s?", close);
+        else
+            hone_fail_hint("give the path of a .lua file, or one of the names in %s", hone_paths_recipes());
+        hone_free(stems);
+        hone_names_free(names, n);
+    }
+    return s;
+}
+
+/* ---- files ---------------------------------------------------------------------------------------------------- */
+
+static int below(const char *path, const char *root)
+{
+    char real[PATH_MAX];
+    if (!root || !root[0] || !realpath(root, real))
+        return 0;
+    size_t n = strlen(real);
+    return strncmp(path, real, n) == 0 && (path[n] == '\0' || path[n] == '/' || n == 1);
+}
+
+/* Was the path (or a folder above it) named on the command line: a key=value or an --allow=fs-read? */
+static int was_given(const hone_recipe *r, const char *real)
+{
+    for (int i = 0; r->opt.set && r->opt.set[i]; i++) {
+        const char *eq = strchr(r->opt.set[i], '=');
+        if (eq && below(real, eq + 1))
+            return 1;
+    }
+    for (int i = 0; r->opt.allow && r->opt.allow[i]; i++) {
+        if (strncmp(r->opt.allow[i], "fs-read:", 8) == 0 && below(real, r->opt.allow[i] + 8))
+            return 1;
+    }
+    return 0;
+}
+
+hone_status hone_recipe_file(const hone_recipe *r, const char *name, char **path)
+{
+    char *dir = r->opt.recipe ? hone_path_dir(r->opt.recipe) : NULL;
+    const char *data = getenv("HONE_DATA");
+    const char *roots[3] = {dir, ".", data && data[0] ? data : NULL};
+    char real[PATH_MAX], *found = NULL;
+    hone_status s = HONE_OK;
+    for (int i = 0; i < 3 && !found; i++) {
+        char *p = roots[i] ? hone_path_join(roots[i], name) : NULL;
+        if (p && hone_file_exists(p))
+            found = p;
+        else
+            hone_free(p);
+    }
+    if (!found) {
+        s = hone_fail(HONE_E_NOT_FOUND, "there is no file %s", name);
+        hone_fail_hint("it is looked for beside the recipe, in the current folder and in HONE_DATA%s", data ? "" : " (not set)");
+    } else if (!realpath(found, real)) {
+        s = hone_fail_errno("cannot resolve %s", found);
+    } else if (!below(real, roots[0]) && !below(real, ".") && !below(real, roots[2]) && !was_given(r, real)) {
+        s = hone_fail(HONE_E_REFUSED, "the recipe may not read %s", real);
+        hone_fail_hint("name it on the command line, or allow it: --allow=fs-read:%s", real);
+    }
+    hone_free(dir);
+    if (s < 0) {
+        hone_free(found);
+        return s;
+    }
+    *path = found;
+    return HONE_OK;
+}
+
+/* ---- running -------------------------------------------------------------------------------------------------- */
+
+static hone_lua *pumped;
+
+static int pump(void *ctx, uint64_t max_ns)
+{
+    (void)ctx;
+    (void)max_ns;
+    return pumped ? hone_lua_pump(pumped) > 0 : 0;
+}
+
+static void print(void *ctx, const char *text, size_t len)
+{
+    hone_recipe *r = ctx;
+    if (isatty(STDERR_FILENO) && !r->opt.quiet)
+        fputs("\r\033[K", stderr);
+    fwrite(text, 1, len, stdout);
+    fputc('\n', stdout);
+    fflush(stdout);
+    if (r->run)
+        (void)hone_run_log(r->run, (hone_str){text, len});
+}
+
+static void close_recipe(hone_recipe *r, hone_lua *l)
+{
+    running = NULL;
+    pumped = NULL;
+    hone_score_set_pump(NULL);
+    if (hone_score_lost() > 0) {
+        /* A call that never returned still owns its plugin: leave without tearing anything down. */
+        hone_run_close(r->run);
+        return;
+    }
+    r->L = NULL;
+    hone_lua_destroy(l);
+    hone_journal_close(r->journal);
+    hone_run_close(r->run);
+    hone_metrics_release(&r->metrics);
+    hone_buf_release(&r->rollouts);
+    hone_arena_release(&r->state_arena);
+    hone_free(r->state_dir);
+    hone_pool_destroy(r->env.pool);
+    hone_registry_close(r->env.registry);
+}
+
+static hone_status open_recipe(hone_recipe *r, const char *dir, hone_lua **l)
+{
+    hone_registry_opts ro = {.project = dir};
+    hone_lua_opts lo = {.recipe_dir = dir, .print = print, .print_ctx = r};
+    hone_buf_init(&r->rollouts, (size_t)1 << 32);
+    hone_arena_init(&r->state_arena, (size_t)1 << 30);
+    hone_metrics_init(&r->metrics);
+    HONE_TRY(hone_cpu_check());
+    HONE_TRY(hone_registry_open(&ro, &r->env.registry));
+    HONE_TRY(hone_pool_create(0, &r->env.pool));
+    lo.registry = r->env.registry;
+    HONE_TRY(hone_lua_create(&lo, l));
+    r->L = hone_lua_main(*l);
+    hone__lua_set_recipe(r->L, r);
+    hone_lua_preload(*l, "hone.core", hone__lua_open_core);
+    pumped = *l;
+    hone_score_pump p = {pump, NULL};
+    hone_score_set_pump(&p);
+    running = r;
+    return HONE_OK;
+}
+
+static hone_status execute(const hone_recipe_options *o, const char *file)
+{
+    hone_recipe r = {.opt = *o};
+    hone_lua *l = NULL;
+    char *dir = file ? hone_path_dir(file) : hone_strdup(".");
+    hone_status s = dir ? open_recipe(&r, dir, &l) : HONE_E_NOMEM;
+    if (s >= 0)
+        s = hone_lua_load(l, file);
+    if (s >= 0)
+        s = hone_lua_pcall(r.L, 0, 0);
+    if (s < 0 && r.stopped) /* --help, --dry-run: the recipe has said what it had to say */
+        s = HONE_OK;
+    hone_error e = *hone_error_get();
+    close_recipe(&r, l);
+    hone_free(dir);
+    return s < 0 ? hone_error_set(&e) : HONE_OK;
+}
+
+hone_status hone_recipe_run(const hone_recipe_options *o)
+{
+    return execute(o, o->recipe);
+}
+
+/* One line: an expression is printed, anything else executed. */
+static hone_status shell_line(hone_lua *l, lua_State *L, const char *line)
+{
+    char expr[4096 + 16];
+    int n = snprintf(expr, sizeof expr, "return %s", line);
+    hone_status s = n > 0 && (size_t)n < sizeof expr ? hone_lua_load_text(l, expr, (size_t)n, "=stdin") : HONE_E_LIMIT;
+    if (s < 0)
+        s = hone_lua_load_text(l, line, strlen(line), "=stdin");
+    if (s >= 0)
+        s = hone_lua_pcall(L, 0, LUA_MULTRET);
+    if (s < 0)
+        return s;
+    if (lua_gettop(L) > 0) {
+        lua_getglobal(L, "print");
+        lua_insert(L, 1);
+        s = hone_lua_pcall(L, lua_gettop(L) - 1, 0);
+    }
+    lua_settop(L, 0);
+    return s;
+}
+
+hone_status hone_recipe_shell(int prompt)
+{
+    static const char start[] = "hone = require \"hone\"";
+    hone_recipe r = {.opt = {.recipe = NULL}};
+    hone_lua *l = NULL;
+    char line[4096];
+    hone_status s = open_recipe(&r, ".", &l), last = HONE_OK;
+    if (s >= 0)
+        s = hone_lua_load_text(l, start, sizeof start - 1, "=start");
+    if (s >= 0)
+        s = hone_lua_pcall(r.L, 0, 0);
+    while (s >= 0) {
+        if (prompt) {
+            fputs("hone> ", stdout);
+            fflush(stdout);
+        }
+        if (!fgets(line, sizeof line, stdin))
+            break;
+        last = shell_line(l, r.L, line);
+        if (last < 0) {
+            fprintf(stderr, "%s\n", hone_error_get()->what);
+            if (!prompt)
+                break;
+            last = HONE_OK;
+        }
+    }
+    hone_error e = *hone_error_get();
+    close_recipe(&r, l);
+    if (s >= 0)
+        s = last;
+    return s < 0 ? hone_error_set(&e) : HONE_OK;
+}

@@ -1,0 +1,21 @@
+/* recipe.h - runs a recipe: registry, threads, Lua state and run directory of one execution.
+ *
+ * hone_recipe_run() executes the file from its top and cleans up. A recipe reads the files it is given: paths
+ * under its own folder, the current folder and HONE_DATA, whatever the command line named, and what --allow
+ * grants. [control-thread] */
+#ifndef HONE_CORE_LUA_RECIPE_H
+#define HONE_CORE_LUA_RECIPE_H
+#include "lua/api.h"
+
+/* The file that NAME stands for: a path, or NAME.lua of the shipped recipes. hone_free it. E_NOT_FOUND with what
+ * there is. */
+hone_status hone_recipe_locate(const char *name, char **path);
+/* HONE_E_INTERRUPTED after a signal (a checkpoint was written). */
+hone_status hone_recipe_run(const hone_recipe_options *o);
+/* The recipe language as a shell: lines of standard input, `hone` loaded as a global. prompt: show one. */
+hone_status hone_recipe_shell(int prompt);
+/* From a signal handler: the run stops after its step. */
+void hone_recipe_interrupt(void);
+/* A data file of the recipe: beside it, in the current folder, in HONE_DATA. hone_free it. */
+hone_status hone_recipe_file(const hone_recipe *r, const char *name, char **path);
+#endif
