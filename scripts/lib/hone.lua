@@ -1,0 +1,61 @@
+--- hone: the recipe language.
+-- A recipe is a Lua program that describes and drives a run. This module is what `require "hone"` gives:
+-- parameters, runs, policies, rows, components. The parts live in hone/*.lua; hone.core is the C side.
+
+local core = require "hone.core"
+local components = require "hone.components"
+local params = require "hone.params"
+local rows = require "hone.rows"
+local run = require "hone.run"
+
+local hone = {
+  --- A null inside lists and maps (JSON's null).
+  null = core.null,
+  --- What a reward's score function returns for a sample it does not judge.
+  abstain = core.abstain,
+}
+
+--- Typed parameters of the recipe: name = { default, "what it is", min =, max =, choices = { ... } }.
+-- Shown by `hone run RECIPE --help`, set with key=value. Returns a table of values.
+hone.params = params.declare
+
+--- Starts (or resumes) the run. name: of its folder; seed; checkpoint = { every = 100, keep = 2 }.
+hone.run = run.open
+
+--- Rows from a source component: hone.source("jsonl", { path = ... }), hone.source(component).
+hone.source = rows.source
+--- Rows from a list of tables in memory.
+hone.rows = rows.list
+--- Draws rows from several sources by weight: hone.mix({ a, b }, { 0.7, 0.3 }, { seed = 7 }).
+hone.mix = rows.mix
+
+--- A reward: a plugin's by name, hone.reward("math_answer", { weight = 1, reference = "answer" }), or one written
+-- in Lua, hone.reward { id = "brief", weight = 0.1, score = function(batch) ... end }.
+-- weight (1), id (its name) and timeout (seconds a call) are the host's; all else is the component's.
+hone.reward = components.reward
+--- An objective by name with settings, or a function over tensors (see docs/recipes.md).
+hone.objective = components.objective
+--- An advantage by name with settings, or a function(groups) that returns a list of lists of numbers.
+hone.advantage = components.advantage
+--- Any component written in Lua: hone.component { kind = ..., id = ..., ... }.
+hone.component = components.component
+--- A model written in Lua: hone.model { declare = function(config, store) ..., forward = function(g) ... }.
+hone.model = components.model
+--- Settings of an optimizer, for run:policy: hone.optimizer("adamw", { lr = 1e-5 }).
+hone.optimizer = components.optimizer
+--- Components there are of a kind: a list of { id, name, summary }.
+hone.components = core.components
+
+--- Mean of a list of numbers with its 95 % bootstrap interval: mean, lo, hi, n.
+hone.bootstrap = core.bootstrap
+--- Unbiased pass@k from n samples of which c are right.
+hone.pass_at_k = core.pass_at_k
+--- A random number in [0, 1) that depends on its arguments alone: hone.random(seed, purpose, step, sample, index).
+hone.random = core.random
+--- 64-bit hash of a text, as an integer; SHA-256 as hexadecimal text.
+hone.hash = core.hash
+hone.sha256 = core.sha256
+--- Trains a byte-level BPE tokenizer: hone.bpe_train(texts, { vocab_size = 512, ... }) -> { [file name] = text }.
+hone.bpe_train = core.bpe_train
+
+return hone

@@ -1,0 +1,51 @@
+--- What `hone eval` runs.
+
+local hone = require "hone"
+local core = require "hone.core"
+local formats = require "hone.formats"
+
+local p = hone.params {
+  model = { "", "model" }, data = { "", "rows" }, reward = { "exact_match", "reward" }, set = { {}, "its settings" },
+  n = { 1, "samples a prompt", min = 1 }, k = { 1, "pass@k", min = 1 }, temperature = { 0.0, "of sampling", min = 0 },
+  max_tokens = { 256, "new tokens", min = 1 }, limit = { 0, "rows", min = 0 }, seed = { 0, "seed" },
+  raw = { false, "without the chat template" }, json = { false, "JSON" }, prompt_column = { "", "column of the prompt" },
+}
+
+-- Settings arrive as text: numbers and truth values are what they look like.
+local settings = {}
+for key, text in pairs(p.set) do
+  settings[key] = math.tointeger(tonumber(text)) or tonumber(text) or text
+  if text == "true" or text == "false" then settings[key] = text == "true" end
+end
+
+local run = hone.run { name = "eval", seed = p.seed, scratch = true }
+local policy = run:policy { model = p.model }
+local rows = hone.source(formats.source_of(p.data), { path = p.data }):map(function(r)
+  if p.prompt_column ~= "" then
+    r.prompt = r[p.prompt_column]
+    if r.prompt == nil then error("the row has no column \"" .. p.prompt_column .. "\"", 0) end
+  elseif r.prompt == nil and r.messages == nil then
+    r.prompt = r.question
+    if r.prompt == nil then error("the row has no prompt, messages or question (see --prompt-column)", 0) end
+  end
+  return r
+end)
+if p.limit > 0 then rows:take(p.limit) end
+
+local r = policy:eval {
+  rows, rewards = { hone.reward(p.reward, settings) }, n = p.n, k = math.min(p.k, p.n), max_tokens = p.max_tokens,
+  temperature = p.temperature > 0 and p.temperature or nil, raw = p.raw,
+}
+local x = r[p.reward]
+if p.json then
+  local pass = {}
+  for k, v in ipairs(x.pass) do pass["pass@" .. k] = v end
+  print((require "hone.json".encode {
+    model = p.model, reward = p.reward, rows = r.n, scored = x.n, mean = x.mean, lo = x.lo, hi = x.hi, pass = pass,
+    length = r.length, truncated = r.truncated,
+  }:gsub("\n%s*", "")))
+else
+  print(string.format("%s: mean %.4f [%.4f, %.4f] over %d rows (%d scored)", p.reward, x.mean, x.lo, x.hi, r.n, x.n))
+  for k, v in ipairs(x.pass) do print(string.format("  pass@%d %.4f", k, v)) end
+  print(string.format("  %.1f tokens a sample, %.1f %% cut at max_tokens", r.length, 100 * r.truncated))
+end

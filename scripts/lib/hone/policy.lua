@@ -1,0 +1,335 @@
+--- Policies: sampling, training, evaluating.
+
+local components = require "hone.components"
+local core = require "hone.core"
+local rollouts = require "hone.rollout"
+local rows = require "hone.rows"
+
+local Policy = {}
+Policy.__index = Policy
+
+local policy = {}
+
+-- Far beyond any training step: evaluations draw from random streams of their own.
+local EVAL_STEPS = 1 << 40
+
+local function wrap(run, ud, name)
+  return setmetatable({ run = run, ud = ud, name = name }, Policy)
+end
+
+-- { "adamw", lr = 1e-6 } -> { name = "adamw", lr = 1e-6 }
+local function named(spec)
+  if type(spec) ~= "table" then return spec end
+  local out = {}
+  for k, v in pairs(spec) do out[k == 1 and "name" or k] = v end
+  return out
+end
+
+function policy.create(run, config)
+  local c = {}
+  for k, v in pairs(config) do c[k] = v end
+  local component
+  if type(c.model) == "table" and c.model.model then
+    component, c.config, c.model = c.model.component, c.model.config, nil
+  end
+  c.name = c.name or "policy"
+  c.optimizer = named(c.optimizer)
+  return wrap(run, core.policy(c, component), c.name)
+end
+
+--- Facts: parameters, trainable, vocab_size, max_positions, version, lr, checksum, ...
+function Policy:info()
+  return core.policy_info(self.ud)
+end
+
+-- ---- copies --------------------------------------------------------------------------------------------------
+
+--- A frozen copy of the policy as it is now, for KL terms and preference losses. With an adapter no copy is
+-- needed: the base with the adapter off is the reference by itself.
+function Policy:reference()
+  return self:copy(self.run:_copy_name "reference")
+end
+
+--- A frozen copy under a name of its own.
+function Policy:copy(name)
+  local p = wrap(self.run, core.policy_copy(self.ud, name), name)
+  return self.run:_adopt(p)
+end
+
+--- An average of the policy's past: call ema:track() once a step; decay d close to 1.
+function Policy:ema(d)
+  local p = self:copy(self.run:_copy_name "ema")
+  p.fixed = false
+  local from = self
+  function p.track(average)
+    core.policy_lerp(average.ud, from.ud, 1 - d)
+  end
+  return p
+end
+
+--- Writes a folder in Hugging Face layout; an adapter is merged. dtype: "f32", "bf16", "f16".
+function Policy:save(path, dtype)
+  core.policy_save(self.ud, path, dtype or "f32")
+end
+
+-- ---- sampling ------------------------------------------------------------------------------------------------
+
+local scorers = setmetatable({}, { __mode = "k" })
+
+local function scorer_of(rewards)
+  if not rewards then return nil end
+  if not scorers[rewards] then
+    for i, r in ipairs(rewards) do
+      if type(r) ~= "table" or not r.reward then error("rewards: entry " .. i .. " is not made by hone.reward", 0) end
+    end
+    scorers[rewards] = core.scorer(rewards, rewards.workers or 2)
+  end
+  return scorers[rewards]
+end
+rollouts.scorer_of = scorer_of
+
+local function sampling(config)
+  local c = {}
+  for _, k in ipairs { "n", "max_tokens", "temperature", "top_k", "top_p", "min_p", "repetition_penalty", "greedy",
+    "raw", "stop", "seed", "step", "first_sample", "max_sequences", "error_limit", "no_journal" } do
+    c[k] = config[k]
+  end
+  return c
+end
+
+-- A prompt may be a text, a list of messages, or a row with prompt or messages.
+local function as_rows(prompts)
+  if type(prompts) == "string" then prompts = { prompts } end
+  local out = {}
+  for i, p in ipairs(prompts) do
+    if type(p) == "string" then
+      out[i] = { prompt = p }
+    elseif p[1] and p[1].role then
+      out[i] = { messages = p }
+    else
+      out[i] = p
+    end
+  end
+  return out
+end
+
+--- Draws n samples of each prompt and scores them as they finish.
+-- config: n, max_tokens, temperature, top_k, top_p, min_p, repetition_penalty, greedy, stop, raw, rewards,
+-- logits = function(logits, sample, ids), permute = seed (outcomes are dealt out anew: a control).
+function Policy:rollout(prompts, config)
+  config = config or {}
+  local run, c = self.run, sampling(config)
+  local list = as_rows(prompts)
+  c.step = c.step or run.step
+  c.first_sample = c.first_sample or run.sample_base or 0
+  run.sample_base = (run.sample_base or 0) + #list * (c.n or 1)
+  local ud = core.rollout(self.ud, list, c, scorer_of(config.rewards), config.logits)
+  if config.permute then core.rollout_permute(ud, config.permute) end
+  local r = rollouts.wrap(run, ud, config.rewards)
+  local info = r:info()
+  run:_time("generate", info.generate_s, info.new_tokens)
+  run:_time("reward", info.reward_s)
+  for id, t in pairs(info.components) do
+    run.times["reward/" .. id .. "/p50_ms"], run.times["reward/" .. id .. "/p95_ms"] = t.p50_ms, t.p95_ms
+  end
+  run.pending[#run.pending + 1] = r
+  return r
+end
+
+--- Texts: for one prompt a list of { text, ids, finish, logprob }, for a list of prompts a list of those.
+function Policy:generate(prompts, config)
+  config = config or {}
+  local c = sampling(config)
+  if c.greedy == nil and not c.temperature then c.greedy = true end
+  c.no_journal = true
+  local list = as_rows(prompts)
+  local out = core.generate(self.ud, list, c, nil, config.logits)
+  if type(prompts) == "string" then return out[1] end
+  return out
+end
+
+--- Mean of the last hidden state of each text: a list of vectors.
+function Policy:embed(texts)
+  if type(texts) == "string" then return core.embed(self.ud, { texts })[1] end
+  return core.embed(self.ud, texts)
+end
+
+-- ---- training ------------------------------------------------------------------------------------------------
+
+--- Rows as the trainer wants them: prompt and completion, messages, text, or prompt, chosen and rejected.
+-- options: raw, eos, max_tokens, on_error = "stop" | "skip".
+function Policy:batch(list, options)
+  options = options or {}
+  local skip = options.on_error == "skip"
+  local c = { raw = options.raw, eos = options.eos, max_tokens = options.max_tokens }
+  local out, left_out = {}, 0
+  for i, row in ipairs(list) do
+    if type(row) == "userdata" then
+      out[#out + 1] = row
+    elseif skip then
+      local ok, e = pcall(core.example, self.ud, row, c)
+      if ok then out[#out + 1] = e else left_out = left_out + 1 end
+    else
+      out[#out + 1] = core.example(self.ud, row, c)
+    end
+  end
+  return out, left_out
+end
+
+local update_keys = { "epochs", "minibatches", "accumulate", "micro_tokens", "checkpoint_every", "lr", "clip", "max_length",
+  "temperature", "skip_equal", "schedule", "total" }
+
+local function settings(config)
+  local c = {}
+  for _, k in ipairs(update_keys) do c[k] = config[k] end
+  if type(c.schedule) == "table" and c.schedule[1] then
+    local s = {}
+    for k, v in pairs(c.schedule) do s[k == 1 and "name" or k] = v end
+    c.schedule = s
+  end
+  return c
+end
+
+-- Rollouts get their advantages; rows become examples.
+local function prepare(self, config)
+  local list = {}
+  for _, item in ipairs(config) do
+    if rollouts.is(item) then
+      if config.advantage or not item.has_advantages then item:advantages(config.advantage or "group") end
+      list[#list + 1] = item.ud
+    elseif type(item) == "table" and (item[1] ~= nil) then
+      for _, e in ipairs(self:batch(item, config)) do list[#list + 1] = e end
+    elseif type(item) == "table" then
+      for _, e in ipairs(self:batch({ item }, config)) do list[#list + 1] = e end
+    else
+      list[#list + 1] = item
+    end
+  end
+  return list
+end
+
+local function reference_of(config)
+  local r = config.reference
+  if type(r) == "table" then return r.ud end
+end
+
+--- One or more optimizer steps: policy:update { rollout or rows, objective = "grpo", advantage = "group", ... }.
+-- objective: a name, { "dapo", eps_high = 0.28 }, or a function over tensors. Also: epochs, minibatches,
+-- accumulate, clip, schedule, reference, skip_equal, micro_tokens, checkpoint_every. Returns the metrics.
+function Policy:update(config)
+  local t0 = core.now()
+  local list = prepare(self, config)
+  if #list == 0 then error("policy:update: nothing to train on", 0) end
+  local objective = components.resolve_objective(config.objective or "grpo")
+  local m = core.update(self.ud, list, settings(config), objective, reference_of(config))
+  self.run:_time("train", core.now() - t0, m.tokens)
+  return m
+end
+
+--- Loss and metrics of rows (or a rollout) without training.
+function Policy:loss(config)
+  local list = prepare(self, config)
+  return core.loss(self.ud, list, settings(config), components.resolve_objective(config.objective or "sft"), reference_of(config))
+end
+
+--- Log-probs of every token of the completions of rows: a list (rows) of lists (sequences) of lists.
+-- reference = true: with the adapter off.
+function Policy:logprobs(list, options)
+  options = options or {}
+  return core.logprobs(self.ud, self:batch(list, options), options.reference or false, options.temperature or 1)
+end
+
+-- ---- evaluating ----------------------------------------------------------------------------------------------
+
+local function take_rows(source, limit)
+  local list = {}
+  if getmetatable(source) == rows.Rows then
+    while not limit or #list < limit do
+      local row = source:next()
+      if not row then break end
+      list[#list + 1] = row
+    end
+    return list
+  end
+  for i, row in ipairs(source) do
+    if limit and i > limit then break end
+    list[i] = row
+  end
+  return list
+end
+
+local function gather(samples, ids, out)
+  for _, s in ipairs(samples) do
+    for _, id in ipairs(ids) do
+      local o = s.outcomes[id]
+      if o and o.status == "score" then
+        local v = out[id]
+        v[s.row] = v[s.row] or { sum = 0, n = 0, pass = 0 }
+        v[s.row].sum, v[s.row].n = v[s.row].sum + o.score, v[s.row].n + 1
+        if o.score >= 1 then v[s.row].pass = v[s.row].pass + 1 end
+      end
+    end
+  end
+end
+
+local function interval(per_row, seed)
+  local list = {}
+  for _, v in pairs(per_row) do list[#list + 1] = v.sum / v.n end
+  table.sort(list) -- the order of a table differs from process to process
+  local mean, lo, hi, n = core.bootstrap(list, seed)
+  return { mean = mean, lo = lo, hi = hi, n = n }
+end
+
+--- Scores completions of held-out rows: policy:eval { rows, rewards = ..., n = 1, k = 1, max_tokens = ..., limit = }.
+-- Greedy when n is 1 and no temperature is given. Returns { [reward id] = { mean, lo, hi, n, pass = { [k] = } },
+-- length, truncated, samples }; intervals are 95 %, by bootstrap over rows. Inside a step the means are logged as
+-- eval/<id>.
+function Policy:eval(config)
+  local run, c = self.run, sampling(config)
+  local list = take_rows(config[1] or config.source, config.limit)
+  local rewards = config.rewards or error("policy:eval: rewards are missing", 0)
+  if #list == 0 then error("policy:eval: there are no rows", 0) end
+  c.n = config.n or 1
+  if c.greedy == nil and not c.temperature and c.n == 1 then c.greedy = true end
+  c.step = EVAL_STEPS + run.step
+  local base = run.eval_base or 0 -- samples of evaluations within this step: no two share a number
+  run.eval_base = base + #list * c.n
+  local ids, out, all = {}, {}, {}
+  for i, r in ipairs(rewards) do
+    ids[i], out[r.id] = r.id, {}
+  end
+  local length, truncated, count, chunk = 0, 0, 0, config.chunk or 64
+  for from = 1, #list, chunk do
+    local part = table.move(list, from, math.min(#list, from + chunk - 1), 1, {})
+    c.first_sample = base + (from - 1) * c.n
+    local ud = core.rollout(self.ud, as_rows(part), c, scorer_of(rewards), config.logits)
+    local samples = core.rollout_samples(ud)
+    for _, s in ipairs(samples) do
+      s.row = from + s.group - 1
+      length, count = length + s.n_tokens, count + 1
+      if s.finish == "length" then truncated = truncated + 1 end
+      all[#all + 1] = s
+    end
+    gather(samples, ids, out)
+    core.close(ud)
+    if not run.dry_run then core.progress(string.format("eval %d/%d", math.min(#list, from + chunk - 1), #list)) end
+  end
+  core.progress ""
+  local result = { length = length / count, truncated = truncated / count, samples = all, n = #list }
+  for _, id in ipairs(ids) do
+    local r = interval(out[id], run.seed)
+    r.pass = {}
+    for k = 1, math.min(config.k or 1, c.n) do
+      local sum, n = 0, 0
+      for _, v in pairs(out[id]) do
+        if v.n >= k then sum, n = sum + core.pass_at_k(v.n, v.pass, k), n + 1 end
+      end
+      r.pass[k] = n > 0 and sum / n or nil
+    end
+    result[id] = r
+    if run.step > 0 and config.log ~= false and r.n > 0 then core.log { ["eval/" .. (config.name and config.name .. "/" or "") .. id] = r.mean } end
+  end
+  return result
+end
+
+return policy

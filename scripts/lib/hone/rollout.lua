@@ -1,0 +1,104 @@
+--- Rollouts: the samples of one step.
+
+local components = require "hone.components"
+local core = require "hone.core"
+
+local Rollout = {}
+Rollout.__index = Rollout
+
+local rollout = {}
+
+function rollout.wrap(run, ud, rewards)
+  return setmetatable({ run = run, ud = ud, rewards = rewards }, Rollout)
+end
+
+function rollout.is(v)
+  return getmetatable(v) == Rollout
+end
+
+--- Counts and times.
+function Rollout:info()
+  return core.rollout_info(self.ud)
+end
+
+--- Scores the samples (again) with other rewards; advantages are forgotten.
+function Rollout:score(rewards)
+  core.rollout_score(self.ud, rollout.scorer_of(rewards))
+  self.rewards, self.has_advantages = rewards, false
+  return self
+end
+
+--- All samples: { completion, prompt, ids, logprobs, finish, n_tokens, columns, outcomes, reward, advantage, group }.
+function Rollout:samples()
+  return core.rollout_samples(self.ud)
+end
+
+--- The same, a list for each prompt.
+function Rollout:groups()
+  local groups = {}
+  for _, s in ipairs(self:samples()) do
+    groups[s.group] = groups[s.group] or {}
+    table.insert(groups[s.group], s)
+  end
+  return groups
+end
+
+--- A list of fn(sample), and of the samples for which fn(sample) is true.
+function Rollout:map(fn)
+  local out = {}
+  for i, s in ipairs(self:samples()) do out[i] = fn(s) end
+  return out
+end
+
+function Rollout:filter(fn)
+  local out = {}
+  for _, s in ipairs(self:samples()) do
+    if fn(s) then out[#out + 1] = s end
+  end
+  return out
+end
+
+-- The weighted reward of a sample, or nil when a weighted reward did not score it.
+local function combined(rewards, s)
+  local sum = 0
+  for _, r in ipairs(rewards) do
+    if r.weight ~= 0 then
+      local o = s.outcomes[r.id]
+      if not o or o.status ~= "score" then return nil end
+      sum = sum + r.weight * o.score
+    end
+  end
+  return sum
+end
+
+--- Turns outcomes into advantages: a name, { "group", scale = "batch" }, or function(groups) that gets a list of
+-- lists of samples (with .reward, nil where one is missing) and returns a list of lists of numbers (false: left out).
+function Rollout:advantages(spec)
+  if type(spec) ~= "function" then
+    core.rollout_advantages(self.ud, components.resolve_advantage(spec))
+    self.has_advantages = true
+    return self
+  end
+  local groups = self:groups()
+  for _, g in ipairs(groups) do
+    for _, s in ipairs(g) do s.reward = combined(self.rewards or {}, s) end
+  end
+  local result, rewards, values = spec(groups), {}, {}
+  for i, g in ipairs(groups) do
+    for j, s in ipairs(g) do
+      local a = result[i] and result[i][j]
+      rewards[#rewards + 1] = s.reward or false
+      values[#values + 1] = s.reward ~= nil and a or false
+    end
+  end
+  core.rollout_set(self.ud, rewards, values)
+  self.has_advantages = true
+  return self
+end
+
+-- Metrics and samples join the step in progress.
+function Rollout:_record()
+  core.rollout_record(self.ud)
+end
+
+return rollout

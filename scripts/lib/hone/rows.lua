@@ -1,0 +1,126 @@
+--- Rows: sources and what is done to them before they reach a policy.
+-- Every method changes the chain and returns it, so calls can be strung together:
+--   hone.source("jsonl", { path = p.data }):map(f):shuffle(7):epochs(2):batches(16)
+
+local core = require "hone.core"
+
+local Rows = {}
+Rows.__index = Rows
+
+local function wrap(data)
+  return setmetatable({ data = data }, Rows)
+end
+
+--- Each row becomes what fn(row) returns; nil leaves it out.
+function Rows:map(fn)
+  core.data_stage(self.data, "map", fn)
+  return self
+end
+
+--- Keeps the rows for which fn(row) is true.
+function Rows:filter(fn)
+  core.data_stage(self.data, "filter", fn)
+  return self
+end
+
+--- Random order by seed; every epoch has its own. block: rows held at once (1,000,000).
+function Rows:shuffle(seed, block)
+  core.data_stage(self.data, "shuffle", seed or 0, block or 0)
+  return self
+end
+
+--- The first n rows of each epoch; all but the first n.
+function Rows:take(n)
+  core.data_stage(self.data, "take", n)
+  return self
+end
+
+function Rows:skip(n)
+  core.data_stage(self.data, "skip", n)
+  return self
+end
+
+--- The rows n times over (no n: for ever).
+function Rows:epochs(n)
+  core.data_stage(self.data, "epochs", n or 0)
+  return self
+end
+
+--- The rows whose hash of column `by` lies in [from, to): { by = "id", from = 0, to = 0.9, seed = 1 }. Rows with
+-- the same value are always on the same side.
+function Rows:split(options)
+  core.data_stage(self.data, "split", options)
+  return self
+end
+
+--- Lists of n rows. partial: the last may be shorter (otherwise it is left out).
+function Rows:batches(n, partial)
+  core.data_stage(self.data, "batches", n, partial and true or false)
+  return self
+end
+
+--- The next row (or list of rows), nil at the end.
+function Rows:next()
+  return core.data_next(self.data)
+end
+
+--- for row in rows:each() do ... end
+function Rows:each()
+  return function() return core.data_next(self.data) end
+end
+
+--- All rows that are left, as a list.
+function Rows:list()
+  local out = {}
+  for row in self:each() do out[#out + 1] = row end
+  return out
+end
+
+--- From the start; `epoch` gives shuffles another order.
+function Rows:rewind(epoch)
+  core.data_rewind(self.data, epoch or 0)
+  return self
+end
+
+--- Rows from the start, or nil where that is not known without reading.
+function Rows:count()
+  local n = core.data_count(self.data)
+  if n >= 0 then return n end
+end
+
+--- Malformed rows that were left out so far.
+function Rows:skipped()
+  return core.data_skipped(self.data)
+end
+
+function Rows:position()
+  return core.data_save(self.data)
+end
+
+function Rows:seek(position)
+  core.data_restore(self.data, position)
+end
+
+local rows = { Rows = Rows }
+
+--- A relative path is looked for beside the recipe, in the current folder, in HONE_DATA.
+function rows.source(name, settings)
+  if type(name) ~= "string" then return wrap(core.source(name.component or name)) end
+  local copy = {}
+  for k, v in pairs(settings or {}) do copy[k] = v end
+  if type(copy.path) == "string" then copy.path = core.find_file(copy.path) end
+  return wrap(core.source(name, copy))
+end
+
+function rows.list(list)
+  return wrap(core.rows(list))
+end
+
+function rows.mix(parts, weights, options)
+  local datas = {}
+  for i, p in ipairs(parts) do datas[i] = p.data end
+  options = options or {}
+  return wrap(core.mix(datas, weights, options.seed or 0, options.stop or false))
+end
+
+return rows

@@ -1,0 +1,339 @@
+--- A run: its directory, its steps, its checkpoints, its stages.
+-- Resuming executes the recipe again from its top. Policies are made as at first; when run:steps comes to the
+-- loop that was interrupted, policies, rows and run.state are put back to the checkpoint and the loop goes on.
+
+local core = require "hone.core"
+local params = require "hone.params"
+local policy = require "hone.policy"
+local rows = require "hone.rows"
+
+local Run = {}
+Run.__index = Run
+
+local run = {}
+
+-- ---- opening -------------------------------------------------------------------------------------------------
+
+local function describe(config, seed)
+  local options = core.options()
+  local meta = {
+    name = config.name, seed = seed, recipe = options.recipe, set = options.set, params = params.values,
+    from = options.from, machine = core.machine(),
+  }
+  if options.recipe then meta.recipe_sha256 = core.file_sha256(options.recipe) end
+  return meta
+end
+
+-- What must not have changed since the run began.
+local function compare(old, new, force)
+  local changed = {}
+  if old.recipe_sha256 ~= new.recipe_sha256 then changed[#changed + 1] = "the recipe " .. tostring(new.recipe) end
+  for _, p in ipairs(old.plugins or {}) do
+    local ok, sha = pcall(core.file_sha256, p.path)
+    if not ok then
+      changed[#changed + 1] = "the plugin " .. p.path .. " (gone)"
+    elseif sha ~= p.sha256 then
+      changed[#changed + 1] = "the plugin " .. p.path
+    end
+  end
+  if #changed == 0 then return end
+  local text = "changed since the run began: " .. table.concat(changed, ", ")
+  if not force then
+    error(text .. " (resume would not give the same bytes; --force goes on all the same)", 0)
+  end
+  core.warn(text)
+end
+
+--- hone.run { name = "grpo", seed = 7, checkpoint = { every = 100, keep = 2 } }
+function run.open(config)
+  config = config or {}
+  local options = core.options()
+  local seed = core.set_seed(config.seed or 0)
+  local meta = not options.no_run and describe(config, seed) or {}
+  local self = setmetatable({
+    name = config.name or "run", seed = seed, state = {}, step = 0, meta = meta,
+    every = (config.checkpoint or {}).every or 100, keep = (config.checkpoint or {}).keep or 2,
+    policies = {}, by_name = {}, loops = {}, loop_count = {}, stages = {}, stage_name = "", sources = {},
+    times = {}, pending = {}, models = {}, dry_run = options.dry_run, copies = 0,
+  }, Run)
+  if options.dry_run or options.no_run then return self end
+  self.dir = core.run_open(self.name, meta)
+  local state, step = core.run_state()
+  local old = core.run_meta()
+  if old then compare(old, meta, options.force) end
+  if old and options.force then
+    old.forced = true
+    self.meta = old
+  end
+  if state then
+    self.saved = state.recipe
+    self.saved_step = step
+  end
+  if not options.quiet then core.say("run " .. self.dir) end
+  return self
+end
+
+--- The file `name` of the run directory.
+function Run:path(name)
+  return core.run_path(name)
+end
+
+--- A file of the run directory, all or nothing.
+function Run:write(name, text)
+  core.run_write(name, text)
+end
+
+--- Numbers for this step's line of metrics.jsonl: run:log { ["my/number"] = 1 }
+function Run:log(numbers)
+  core.log(numbers)
+end
+
+--- Text to the terminal and to log.txt.
+function Run:say(format, ...)
+  core.say(string.format(format, ...))
+end
+
+-- ---- policies ------------------------------------------------------------------------------------------------
+
+local function register(self, p, fixed)
+  if self.by_name[p.name] then
+    error("two policies are called \"" .. p.name .. "\": give one of them another name", 0)
+  end
+  self.by_name[p.name] = p
+  p.fixed = fixed
+  self.policies[#self.policies + 1] = p
+  return p
+end
+
+--- run:policy { model = M, lora = { rank = 16 }, optimizer = { "adamw", lr = 1e-6 }, name = "policy" }
+-- model: a folder, a GGUF file, a known name; or hone.model{...}; or config = { ... } for one made from nothing.
+function Run:policy(config)
+  local p = policy.create(self, config)
+  self.models[p.name] = { model = p:info().model, checksum = p:info().checksum }
+  local old = core.run_meta()
+  local before = old and old.models and old.models[p.name]
+  if before and before.checksum ~= self.models[p.name].checksum and not core.options().force then
+    error("the model of policy \"" .. p.name .. "\" changed since the run began: " .. tostring(before.model), 0)
+  end
+  return register(self, p, false)
+end
+
+-- A copy made before the first step is the same after a resume; one made later must be kept.
+function Run:_adopt(p)
+  return register(self, p, self.step == 0)
+end
+
+function Run:_copy_name(prefix)
+  self.copies = self.copies + 1
+  return prefix .. self.copies
+end
+
+-- ---- checkpoints ---------------------------------------------------------------------------------------------
+
+local function write_meta(self, finished)
+  self.meta.plugins = core.plugins()
+  self.meta.models = self.models
+  self.meta.finished = finished or nil
+  self.meta.steps = self.step
+  core.run_write("run.json", require "hone.json".encode(self.meta))
+end
+
+function Run:_checkpoint()
+  local list, positions = {}, {}
+  for _, p in ipairs(self.policies) do
+    if not p.fixed then list[#list + 1] = { p.name, p.ud } end
+  end
+  for name, source in pairs(self.sources) do positions[name] = source:position() end
+  core.checkpoint(self.step, list, {
+    loops = self.loops, stages = self.stages, current = self.current, state = self.state, sources = positions, seed = self.seed,
+  }, self.keep)
+  self.checkpointed = self.step
+  if not self.wrote_meta then
+    write_meta(self)
+    self.wrote_meta = true
+  end
+end
+
+-- Everything back to the checkpoint: called when the interrupted loop is reached.
+local function restore(self)
+  local saved = self.saved
+  if not saved or self.restored then return end
+  self.restored = true
+  for _, p in ipairs(self.policies) do
+    if not p.fixed then core.restore(p.name, p.ud) end
+  end
+  for k in pairs(self.state) do self.state[k] = nil end
+  for k, v in pairs(saved.state or {}) do self.state[k] = v end
+  self.step = self.saved_step
+  self.checkpointed = self.saved_step
+  core.step_clear()
+  self.pending = {}
+end
+
+-- ---- steps ---------------------------------------------------------------------------------------------------
+
+local function duration(s)
+  s = math.floor(s + 0.5)
+  if s >= 3600 then return string.format("%dh%02dm", s // 3600, s % 3600 // 60) end
+  if s >= 60 then return string.format("%dm%02ds", s // 60, s % 60) end
+  return s .. "s"
+end
+
+local function progress(self, loop)
+  local now = core.now()
+  local left = (loop.total - loop.done) * (now - loop.t0) / math.max(1, loop.done - loop.from)
+  local reward, loss = loop.reward, loop.loss
+  local parts = { string.format("step %d/%d", loop.done, loop.total) }
+  if reward then parts[#parts + 1] = string.format("reward %.3f", reward) end
+  if loss then parts[#parts + 1] = string.format("loss %.4f", loss) end
+  if loop.tokens_per_s then parts[#parts + 1] = string.format("%.0f tokens/s", loop.tokens_per_s) end
+  parts[#parts + 1] = "ETA " .. duration(left)
+  core.progress(table.concat(parts, "  "))
+end
+
+local function add_time(self, what, seconds)
+  self.times[what] = (self.times[what] or 0) + seconds
+end
+
+function Run:_time(what, seconds, tokens)
+  add_time(self, "time/" .. what, seconds)
+  if tokens then self.tokens = (self.tokens or 0) + tokens end
+end
+
+local function end_step(self, loop)
+  local now = core.now()
+  local total = now - (loop.step_t0 or now)
+  for _, rollout in ipairs(self.pending) do rollout:_record() end
+  self.pending = {}
+  self.times["time/total"] = total
+  if self.tokens and total > 0 then self.times.tokens_per_s = self.tokens / total end
+  loop.reward, loop.loss = core.metric "reward/mean", core.metric "loss"
+  loop.tokens_per_s = self.times.tokens_per_s
+  core.step_end(self.step, self.times)
+  self.times, self.tokens = {}, nil
+  loop.done = loop.done + 1
+  self.loops[loop.key] = { done = loop.done, finished = loop.done >= loop.total }
+  progress(self, loop)
+  if core.interrupted() then
+    self:_checkpoint()
+    core.progress ""
+    core.raise_interrupted(self.step)
+  end
+  if self.every > 0 and self.step % self.every == 0 then
+    local changed = loop.snapshot and loop.leaks()
+    if changed and #changed > 0 then
+      core.warn("changed inside the loop but not kept in run.state, so lost by a resume: " .. table.concat(changed, ", "))
+    end
+    self:_checkpoint()
+  end
+end
+
+-- Level 4 of the stack is the recipe: above it stand next_step (or the closer), end_step and this function.
+-- Names whose plain values differ from those at the loop's beginning; each is told once.
+local function leak_finder(loop)
+  local told = {}
+  return function()
+    local now, out = core.plain_values(4), {}
+    for name, v in pairs(now) do
+      if loop.snapshot[name] ~= nil and loop.snapshot[name] ~= v and not told[name] then
+        told[name] = true
+        out[#out + 1] = name
+      end
+    end
+    table.sort(out)
+    return out
+  end
+end
+
+--- for step, batch in run:steps(n, rows:batches(16)) do ... end
+-- One iteration is one step: metrics, timings and samples are written at its end, a checkpoint every so often.
+-- step counts through all loops of the run. The iterator may be rows, a function, or nothing.
+function Run:steps(n, iterator)
+  local index = (self.loop_count[self.stage_name] or 0) + 1
+  self.loop_count[self.stage_name] = index
+  local key = self.stage_name .. "#" .. index
+  local saved = not self.restored and self.saved and self.saved.loops and self.saved.loops[key]
+  local is_rows = getmetatable(iterator) == rows.Rows
+  if self.dry_run then return function() end end
+  if saved and saved.finished and self.saved.current ~= key then
+    self.loops[key] = saved
+    return function() end
+  end
+  local loop = { key = key, total = n, done = 0, from = 0, t0 = core.now() }
+  if self.saved and not self.restored then
+    restore(self)
+    if saved then loop.done, loop.from = saved.done, saved.done end
+    if is_rows and self.saved.sources[key] then iterator:seek(self.saved.sources[key]) end
+  end
+  self.current, self.sources = key, {}
+  if is_rows then self.sources[key] = iterator end
+  self.sample_base, self.eval_base = 0, 0
+  local open = false
+  local function next_step()
+    if open then
+      end_step(self, loop)
+      open = false
+    else
+      loop.snapshot = core.plain_values(2)
+      loop.leaks = leak_finder(loop)
+    end
+    if loop.done >= n then return nil end
+    local batch = true
+    if is_rows then
+      batch = iterator:next()
+    elseif iterator then
+      batch = iterator()
+    end
+    if batch == nil then
+      core.warn(string.format("the rows ended after %d of %d steps", loop.done, n))
+      self.loops[key] = { done = loop.done, finished = true }
+      return nil
+    end
+    open = true
+    self.step = self.step + 1
+    self.sample_base, self.eval_base = 0, 0
+    loop.step_t0 = core.now()
+    return self.step, batch
+  end
+  -- Closed when the loop is left: a break ends the step that was open, an error does not.
+  local closer = setmetatable({}, { __close = function(_, failure)
+    if failure then return end
+    if open then end_step(self, loop) end
+    self.loops[key] = { done = loop.done, finished = true }
+    if self.checkpointed ~= self.step then self:_checkpoint() end
+    core.progress ""
+  end })
+  return next_step, nil, nil, closer
+end
+
+--- A stage: skipped on resume once it finished. run:stage("sft", function() ... end)
+function Run:stage(name, fn)
+  if self.saved and not self.restored and self.saved.stages and self.saved.stages[name] then
+    self.stages[name] = true
+    if self.saved.current == "stage " .. name then restore(self) end
+    return false
+  end
+  if self.dry_run then return false end
+  local before = self.stage_name
+  self.stage_name = before == "" and name or before .. "/" .. name
+  fn()
+  self.stage_name = before
+  self.stages[name] = true
+  self.current = "stage " .. name
+  self:_checkpoint()
+  return true
+end
+
+--- Writes the final model into the run directory (Hugging Face layout) and marks the run as finished.
+-- options: policy (the first one), dtype ("f32").
+function Run:save(options)
+  if self.dry_run then return end
+  options = options or {}
+  if self.saved and not self.restored then restore(self) end
+  local p = options.policy or self.policies[1]
+  if not p then error("run:save: the run has no policy", 0) end
+  p:save(core.run_path "model", options.dtype)
+  write_meta(self, true)
+end
+
+return run
