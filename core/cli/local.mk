@@ -9,3 +9,6 @@ libhone_a_SOURCES += core/cli/bench.c core/cli/bench_kernels.c core/cli/doctor.c
 libhone_a_SOURCES += core/cli/template.c core/cli/tokenize.c
 libhone_a_SOURCES += core/cli/bench_run.c core/cli/bench_train.c core/cli/bench_generate.c core/cli/bench_grpo.c
 libhone_a_SOURCES += core/cli/component.c core/cli/data.c core/cli/numbers.c core/cli/objective.c core/cli/score.c
+libhone_a_SOURCES += core/cli/run.c
+libhone_a_SOURCES += core/cli/env.c core/cli/generate.c
+libhone_a_SOURCES += core/cli/eval.c

@@ -11,12 +11,18 @@
 #define HONE_CLI_VERBS(X) \
     X(advantage, "advantage", "plugin", "advantages: what there is, formulas, values on numbers") \
     X(bench, "bench", "tool", "measures kernels, training, generation") \
+    X(chat, "chat", "model", "a conversation in the terminal") \
     X(data, "data", "data", "looks at a data file: its rows and columns") \
     X(doctor, "doctor", "tool", "what this machine has, and what is missing") \
+    X(eval, "eval", "model", "scores a model's answers on a file") \
+    X(generate, "generate", "model", "continues a text") \
+    X(lua, "lua", "tool", "the recipe language as a shell") \
     X(model, "model", "model", "looks inside a model, scores text with it, writes it out") \
     X(objective, "objective", "plugin", "losses: what there is, formulas, values on numbers") \
     X(paths, "paths", "tool", "where hone finds its plugins, scripts and models") \
     X(plugin, "plugin", "plugin", "lists, inspects and describes plugins") \
+    X(resume, "resume", "run", "goes on with a run from its last checkpoint") \
+    X(run, "run", "run", "runs a recipe") \
     X(score, "score", "run", "scores the samples of a file with rewards") \
     X(template, "template", "model", "renders messages through a chat template") \
     X(tokenize, "tokenize", "model", "text to token ids and back")

@@ -1,0 +1,15 @@
+/* env.h - what a verb that computes needs: the plugins found and the threads. */
+#ifndef HONE_CORE_CLI_ENV_H
+#define HONE_CORE_CLI_ENV_H
+#include "train/policy.h"
+
+/* The working folder is the project folder. On failure *env holds nothing. [control-thread] */
+hone_status hone_cli_env_open(hone_env *env);
+void hone_cli_env_close(hone_env *env);
+/* "5,17,9" -> ids; E_USAGE naming the place. *ids is the caller's (hone_free). */
+hone_status hone_cli_ids(const char *text, int32_t **ids, size_t *n);
+/* A frozen policy of model M. */
+hone_status hone_cli_policy(hone_env *env, const char *model, hone_policy **out);
+/* All of stdin, at most 256 MiB. */
+hone_status hone_cli_stdin(hone_buf *out);
+#endif

@@ -1,0 +1,165 @@
+/* run.c - hone run, hone resume: execute a recipe, or go on with one. */
+#include "base/alloc.h"
+#include "base/json.h"
+#include "cli/args.h"
+#include "cli/out.h"
+#include "lua/recipe.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+static void on_signal(int sig)
+{
+    static volatile sig_atomic_t times;
+    if (++times > 1) { /* the second one does not wait for the step */
+        signal(sig, SIG_DFL);
+        raise(sig);
+        return;
+    }
+    hone_recipe_interrupt();
+}
+
+static void catch_signals(void)
+{
+    struct sigaction sa = {.sa_handler = on_signal};
+    sigemptyset(&sa.sa_mask);
+    sigaction(SIGINT, &sa, NULL);
+    sigaction(SIGTERM, &sa, NULL);
+}
+
+static int execute(const hone_recipe_options *o)
+{
+    catch_signals();
+    hone_status s = hone_recipe_run(o);
+    return hone_cli_finish(hone_cli_fail(s));
+}
+
+/* `hone run RECIPE --help` is the recipe's own help: its parameters. */
+static int recipe_help(int argc, char **argv)
+{
+    int help = 0, name = 0;
+    for (int i = 1; i < argc; i++) {
+        help |= strcmp(argv[i], "--help") == 0;
+        name |= argv[i][0] != '-';
+    }
+    return help && name;
+}
+
+int hone_cli_run(int argc, char **argv)
+{
+    static const char *runs, *run_dir, *from;
+    static int dry_run, quiet, no_gate;
+    static int64_t seed = -1;
+    static hone_arg_list allow;
+    static const hone_arg options[] = {
+        {"runs", HONE_ARG_STR, &runs, "DIR", "folder of run directories (runs)"},
+        {"run-dir", HONE_ARG_STR, &run_dir, "DIR", "the run directory itself; must not exist"},
+        {"from", HONE_ARG_STR, &from, "RUN[@STEP]", "branch off a checkpoint of another run"},
+        {"seed", HONE_ARG_I64, &seed, "N", "instead of the recipe's seed"},
+        {"allow", HONE_ARG_LIST, &allow, "GRANT", "net, exec, fs-read:PATH, fs-write:PATH, PLUGIN:net, weak-box"},
+        {"dry-run", HONE_ARG_FLAG, &dry_run, NULL, "print the plan: memory, steps, what loads; train nothing"},
+        {"no-gate", HONE_ARG_FLAG, &no_gate, NULL, "train on a judge without a gate record (written into the run)"},
+        {"quiet", HONE_ARG_FLAG, &quiet, NULL, "no progress, no samples"},
+        {0}};
+    static const char *const examples[] = {
+        "hone run quickstart", "hone run grpo --help",
+        "hone run sft model=tiny data=rows.jsonl steps=20 lr=1e-4", NULL};
+    static const hone_args spec = {
+        "run", "RECIPE [key=value ...] [options]",
+        "Runs a recipe: a .lua file, or one that hone ships (quickstart, sft, dpo, grpo, ...).\n"
+        "hone run RECIPE --help shows the recipe's parameters.",
+        options, examples, 1, -1};
+    hone_rest rest;
+    int help = recipe_help(argc, argv);
+    if (help) {
+        int k = 0;
+        for (int i = 0; i < argc; i++) {
+            if (strcmp(argv[i], "--help") != 0)
+                argv[k++] = argv[i];
+        }
+        argv[k] = NULL;
+        argc = k;
+    }
+    if (!hone_args_parse(&spec, argc, argv, &rest))
+        return rest.exit;
+    for (int i = 1; i < rest.n; i++) {
+        if (!strchr(rest.v[i], '='))
+            return hone_cli_usage("run", "\"%s\": parameters are given as key=value", rest.v[i]);
+    }
+    char *path;
+    hone_status s = hone_recipe_locate(rest.v[0], &path);
+    if (s < 0)
+        return hone_cli_fail(s);
+    hone_recipe_options o = {.recipe = path, .set = (const char *const *)rest.v + 1, .runs_dir = runs,
+                             .run_dir = run_dir, .from = from, .dry_run = dry_run, .help = help,
+                             .quiet = quiet, .no_gate = no_gate, .allow = allow.v};
+    if (seed >= 0) {
+        o.seed = (uint64_t)seed;
+        o.has_seed = 1;
+    }
+    int code = execute(&o);
+    hone_free(path);
+    return code;
+}
+
+int hone_cli_resume(int argc, char **argv)
+{
+    static int force, quiet;
+    static hone_arg_list allow;
+    static const hone_arg options[] = {
+        {"force", HONE_ARG_FLAG, &force, NULL, "go on although recipe, plugins or model changed (written into the run)"},
+        {"allow", HONE_ARG_LIST, &allow, "GRANT", "as for hone run"},
+        {"quiet", HONE_ARG_FLAG, &quiet, NULL, "no progress, no samples"},
+        {0}};
+    static const char *const examples[] = {"hone resume runs/quickstart-20260131-120000-1a2b", NULL};
+    static const hone_args spec = {"resume", "RUN [options]",
+                                   "Goes on with a run from its last checkpoint, to the same bytes as if it had\n"
+                                   "never stopped.",
+                                   options, examples, 1, 1};
+    hone_rest rest;
+    if (!hone_args_parse(&spec, argc, argv, &rest))
+        return rest.exit;
+    hone_arena a;
+    hone_value meta;
+    hone_str recipe = {NULL, 0};
+    const char **set = NULL;
+    hone_arena_init(&a, 0);
+    char *path = hone_path_join(rest.v[0], "run.json");
+    hone_status s = path ? HONE_OK : HONE_E_NOMEM;
+    if (s >= 0 && !hone_file_exists(path)) {
+        s = hone_fail(HONE_E_NOT_FOUND, "%s is no run directory (no run.json)", rest.v[0]);
+        hone_fail_hint("hone runs lists the runs of this folder");
+    }
+    if (s >= 0)
+        s = hone_json_parse_file(path, 0, &a, &meta);
+    if (s >= 0)
+        s = hone_value_string(&meta, "recipe", recipe, &recipe);
+    if (s >= 0 && !recipe.ptr)
+        s = hone_fail(HONE_E_PARSE, "%s names no recipe", path);
+    const hone_value *given = s >= 0 ? hone_value_get(&meta, "set") : NULL;
+    size_t n = given && given->type == HONE_LIST ? given->u.list.n : 0;
+    if (s >= 0) {
+        set = hone_arena_calloc(&a, n + 1, sizeof *set);
+        s = set ? HONE_OK : HONE_E_NOMEM;
+        for (size_t i = 0; s >= 0 && i < n; i++)
+            set[i] = given->u.list.items[i].type == HONE_STRING ? hone_arena_strndup(&a, given->u.list.items[i].u.str.ptr, given->u.list.items[i].u.str.len) : "";
+    }
+    int64_t seed = 0;
+    if (s >= 0)
+        s = hone_value_i64(&meta, "seed", 0, &seed);
+    const char *file = s >= 0 ? hone_arena_strndup(&a, recipe.ptr, recipe.len) : NULL;
+    int code;
+    if (s >= 0 && !file)
+        s = HONE_E_NOMEM;
+    if (s < 0) {
+        code = hone_cli_fail(s);
+    } else {
+        hone_recipe_options o = {.recipe = file, .set = set, .resume = rest.v[0], .force = force, .quiet = quiet,
+                                 .seed = (uint64_t)seed, .has_seed = 1, .allow = allow.v};
+        code = execute(&o);
+    }
+    hone_free(path);
+    hone_arena_release(&a);
+    return code;
+}
