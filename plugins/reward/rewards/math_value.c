@@ -1240,15 +1240,18 @@ static int equal_ordered(const pair *p, int x, int y)
 /* Equations are equal when left - right agrees up to a constant factor. */
 static int equal_equations(const pair *p, const node *x, const node *y)
 {
-    number ratio = 0;
+    number f0 = 1, g0 = 1;
     for (int k = 0; k < POINTS; k++) {
         number f = evaluate(p->a, x->a, k, 1) - evaluate(p->a, x->b, k, 1);
         number g = evaluate(p->b, y->a, k, 1) - evaluate(p->b, y->b, k, 1);
-        if (isnan(creal(f)) || isnan(creal(g)) || cabs(f) < 1e-12 || cabs(g) < 1e-12)
+        if (!isfinite(cabs(f)) || !isfinite(cabs(g)) || cabs(f) < 1e-12 || cabs(g) < 1e-12)
             return 0;
-        if (k && !close_to(f / g, ratio, 1e-9))
+        if (k == 0) {
+            f0 = f;
+            g0 = g;
+        } else if (!close_to(f * g0, g * f0, 1e-9)) {
             return 0;
-        ratio = f / g;
+        }
     }
     return 1;
 }
