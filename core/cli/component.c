@@ -36,6 +36,13 @@ static hone_status read_value(const hone_field *field, const char *text, hone_ar
         goto is_text;
     if (hone_json_parse(text, raw.len, "--set", arena, out) >= 0)
         return HONE_OK;
+    const char *end; /* ".1" and "+3" are numbers too, though not of JSON */
+    double x = hone_parse_f64(text, &end);
+    if (end != text && !*end) {
+        out->type = HONE_F64;
+        out->u.f64 = x;
+        return HONE_OK;
+    }
 is_text:
     out->type = HONE_STRING;
     out->u.str = hone_arena_str(arena, raw);

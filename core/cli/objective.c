@@ -171,12 +171,6 @@ static hone_status extra_settings(hone_cli_numbers *in, hone_registry *r, const 
             pairs[n++].value = *kl;
         }
     }
-    static const char *const known[] = {"none", "trl", "verl", "openrlhf", NULL};
-    for (size_t i = 0; compat && known[i] && strcmp(compat, known[i]) != 0; i++)
-        if (!known[i + 1]) {
-            hone_fail(HONE_E_USAGE, "--compat %s: there is no such trainer", compat);
-            return hone_fail_hint("trl, verl or openrlhf");
-        }
     memset(out, 0, sizeof *out);
     out->type = HONE_MAP;
     out->u.map.pairs = pairs;
@@ -609,6 +603,15 @@ typedef struct words { /* of one of the two verbs */
     int (*run)(const char *name);
 } words;
 
+static int is_trainer(const char *name)
+{
+    static const char *const known[] = {"none", "trl", "verl", "openrlhf"};
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (strcmp(name, known[i]) == 0)
+            return 1;
+    return 0;
+}
+
 static int run_verb(const words *v, int argc, char **argv)
 {
     static const char *const subs[] = {"list", "show", "eval", NULL};
@@ -631,6 +634,8 @@ static int run_verb(const words *v, int argc, char **argv)
             return rest.exit;
         if (!input)
             return hone_cli_usage(v->eval.verb, "--input F.json is missing");
+        if (compat && !is_trainer(compat))
+            return hone_cli_usage(v->eval.verb, "--compat %s: there is trl, verl and openrlhf", compat);
         return v->run(rest.v[0]);
     }
     const char *close = hone_closest(sub, subs);
