@@ -319,12 +319,13 @@ static int perform(lua_State *L, struct call *c)
     union value v[HONE_SIG_MAX], ret;
     void *args[HONE_SIG_MAX];
     struct collector *sinks[HONE_SIG_MAX];
-    int known[HONE_SIG_MAX], next = c->first, top = lua_gettop(L);
+    int known[HONE_SIG_MAX], from_list[HONE_SIG_MAX], next = c->first, top = lua_gettop(L);
     hone_call call = {.struct_size = sizeof call, .id = atomic_fetch_add(&call_ids, 1)};
     memset(v, 0, sizeof v);
     memset(&ret, 0, sizeof ret);
     memset(sinks, 0, sizeof sinks);
     memset(known, 0, sizeof known);
+    memset(from_list, 0, sizeof from_list);
     luaL_checkstack(L, 2 * HONE_SIG_MAX + 8, "too many arguments");
     if (top < c->first + sig->n)
         lua_settop(L, c->first + sig->n); /* missing arguments are nil */
@@ -332,7 +333,7 @@ static int perform(lua_State *L, struct call *c)
     for (size_t i = 0; i < sig->n; i++) {
         const hone_sig_arg *a = &sig->args[i];
         if (a->array && a->dir != HONE_DIR_OUT && a->count >= 0)
-            known[a->count] = -1;
+            from_list[a->count] = 1;
     }
     for (size_t i = 0; i < sig->n; i++) {
         const hone_sig_arg *a = &sig->args[i];
@@ -350,7 +351,7 @@ static int perform(lua_State *L, struct call *c)
         case HONE_A_STREAM: luaL_error(L, "%s: cannot be called from Lua (%s)", c->s->slot->name, a->name); continue;
         default: break;
         }
-        if (a->role == HONE_ROLE_STRIDE || (a->role == HONE_ROLE_COUNT && known[i] == -1))
+        if (a->role == HONE_ROLE_STRIDE || (a->role == HONE_ROLE_COUNT && from_list[i]))
             continue;
         if (a->base == HONE_A_SINK) {
             hone__view *view = hone__test_view(L, next);
@@ -368,8 +369,6 @@ static int perform(lua_State *L, struct call *c)
             size_t n;
             v[i].p = read_list(L, index, arena, a, &n);
             if (a->count >= 0) {
-                if (known[a->count] == -1)
-                    known[a->count] = 0;
                 set_count(L, sig, a->count, v, known, n, a->name);
             } else if (n != a->fixed) {
                 luaL_error(L, "%s: %I elements expected, got %I", a->name, (LUAI_UACINT)a->fixed, (LUAI_UACINT)n);

@@ -18,7 +18,7 @@ static inline const char *compile_plugin(const char *source, const char *flags, 
     assert_int_equal(system(command), 0);
     snprintf(out, sizeof so[0], "%s/%s.so", scratch_path(dir), name);
     snprintf(command, sizeof command,
-             "%s -O0 -shared -fPIC -fvisibility=hidden -Wall -Wextra %s -I'%s' -o '%s' '%s'",
+             "%s -O0 -shared -fPIC -fvisibility=hidden -Wall -Wextra %s -I'%s' -o '%s' '%s' -lm",
              cpp ? "c++ -std=c++17" : "cc -std=c11", flags, source_path("sdk/include"), out, source_path(source));
     assert_int_equal(system(command), 0);
     return out;
