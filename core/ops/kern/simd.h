@@ -27,7 +27,11 @@
 #define HONE_SIMD_CAT(a, b) HONE_SIMD_CAT_(a, b)
 #define HONE_SIMD HONE_SIMD_CAT(HONE_SIMD_, HONE_KERN)
 
+#if HONE_SIMD == HONE_SIMD_c /* 16 floats in memory: inlining them all takes the compiler minutes */
+#define V_FN static inline __attribute__((unused))
+#else
 #define V_FN static inline __attribute__((always_inline, unused))
+#endif
 #define V_UNROLL(n) V_PRAGMA(GCC unroll n)
 #define V_PRAGMA(x) _Pragma(#x)
 enum { V_LANES = 16 };
