@@ -80,7 +80,7 @@ struct hone__node_place {
     size_t twin[HONE_OP_MAX_IN]; /* gradient of an input that occurs twice: added afterwards */
     uint32_t fresh;              /* inputs whose gradient buffer is written first here */
     int32_t group;               /* checkpoint group: backward reads its values from the replay; -1 */
-    int32_t defer;
+    int32_t defer, cheap;        /* cheap: every backward reads the replayed result */
 };
 struct hone__plan {
     uint64_t hash, used; /* used: clock of the cache */

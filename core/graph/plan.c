@@ -3,7 +3,8 @@
  * Schedule: all nodes forward, one step for the host (it reads results and seeds gradients), then the
  * backward: nodes in reverse, those without a gradient path left out; where blocks are checkpointed, a
  * group of blocks is replayed forward just before its backward, and its backward reads the replayed
- * values, never the first ones.
+ * values, never the first ones. Outside such groups a cheap op (HONE_OP_CHEAP: swiglu) whose inputs
+ * backward needs anyway is replayed alone before its result is first read there, instead of kept.
  *
  * Every activation, extra and gradient is a buffer that lives from the first step that writes it to the
  * last that reads it. Buffers are then placed, largest first, each in the smallest gap among those alive
@@ -33,6 +34,7 @@ struct planner {
     struct hone__step *steps;
     uint8_t *reached, *wanted; /* tensor: gradient flows here; value needed from a replay */
     uint8_t *active, *replay;  /* node: has a backward step; has a replay step */
+    uint8_t *cheap;            /* node: replayed alone; every backward step reads the replayed result */
     int32_t *group;            /* node: checkpoint group, -1 */
     int32_t *rstep, *bstep;    /* node: replay step, backward step, or -1 */
     int32_t *val_last, *rep_last;           /* tensor: last step that reads the value */
@@ -59,6 +61,13 @@ static int same_group(const struct planner *p, int32_t m, int32_t x)
 {
     int32_t n = producer(p, x);
     return n >= 0 && p->group[m] >= 0 && p->group[n] == p->group[m];
+}
+
+/* Does a step of node n (not its first forward) read the replayed value of x? */
+static int reads_replay(const struct planner *p, uint32_t kind, int32_t n, int32_t x)
+{
+    int32_t from = producer(p, x);
+    return same_group(p, n, x) || (kind == HONE__BWD && from >= 0 && p->cheap[from]);
 }
 
 static int wants_grad(const struct planner *p, int32_t x)
@@ -138,11 +147,43 @@ static void find_replays(struct planner *p)
     }
 }
 
+/* Cheap nodes: one output and no extras, and whatever goes in is kept for their own backward, so that a
+ * replay keeps nothing alive that would not be anyway. */
+static void find_cheap(struct planner *p)
+{
+    const hone_tape *t = p->t;
+    for (int32_t n = 0; n < p->nn; n++) {
+        const struct hone__node *a = &t->nodes[n];
+        int ok = p->active[n] && p->group[n] < 0 && (a->op->flags & HONE_OP_CHEAP) && a->n_extra == 0 &&
+                 a->n_out == 1;
+        for (int32_t i = 0; ok && i < a->n_in; i++) {
+            int32_t from = producer(p, t->ins[a->in_begin + i]);
+            ok = from < 0 || ((a->saves_in >> i & 1) && !p->cheap[from]);
+        }
+        p->cheap[n] = (uint8_t)ok;
+    }
+}
+
 static void add_step(struct planner *p, int32_t node, uint32_t kind)
 {
     p->steps[p->n_steps].node = node;
     p->steps[p->n_steps].kind = kind;
     p->n_steps++;
+}
+
+/* Replays of the cheap results that the backward of node n reads, unless they happened already. */
+static void replay_cheap(struct planner *p, int32_t n)
+{
+    const hone_tape *t = p->t;
+    const struct hone__node *a = &t->nodes[n];
+    for (int32_t i = 0; i <= a->n_in; i++) {
+        int32_t m = i < a->n_in ? producer(p, t->ins[a->in_begin + i]) : n;
+        int reads = i < a->n_in ? a->saves_in >> i & 1 : a->saves_out != 0;
+        if (reads && m >= 0 && p->cheap[m] && p->rstep[m] < 0) {
+            p->rstep[m] = p->n_steps;
+            add_step(p, m, HONE__REPLAY);
+        }
+    }
 }
 
 static void make_schedule(struct planner *p)
@@ -168,6 +209,7 @@ static void make_schedule(struct planner *p)
                 }
         }
         if (p->active[n]) {
+            replay_cheap(p, n);
             p->bstep[n] = p->n_steps;
             add_step(p, n, HONE__BWD);
         }
@@ -201,7 +243,7 @@ static void find_last_uses(struct planner *p)
             int32_t x = t->ins[a->in_begin + i];
             if (kind == HONE__BWD && !(a->saves_in >> i & 1))
                 continue;
-            extend(kind != HONE__FWD && same_group(p, n, x) ? &p->rep_last[x] : &p->val_last[x], s);
+            extend(kind != HONE__FWD && reads_replay(p, kind, n, x) ? &p->rep_last[x] : &p->val_last[x], s);
         }
         for (int32_t i = 0; i < a->n_out; i++) {
             int32_t x = a->first_out + i;
@@ -210,7 +252,7 @@ static void find_last_uses(struct planner *p)
             else if (kind == HONE__REPLAY)
                 extend(&p->rep_last[x], s);
             else if (a->saves_out >> i & 1)
-                extend(p->group[n] >= 0 ? &p->rep_last[x] : &p->val_last[x], s);
+                extend(p->group[n] >= 0 || p->cheap[n] ? &p->rep_last[x] : &p->val_last[x], s);
         }
     }
 }
@@ -489,6 +531,7 @@ static hone_status write_plan(struct planner *p, struct hone__plan *pl, uint64_t
             a->twin[i] = offset_of(p, p->twin[(size_t)n * HONE_OP_MAX_IN + i]);
         a->fresh = p->fresh[n];
         a->group = p->group[n];
+        a->cheap = p->cheap[n];
         a->defer = (t->nodes[n].op->flags & HONE_OP_DEFER) && t->nodes[n].n_in == 1 &&
                    t->tensors[t->ins[t->nodes[n].in_begin]].kind == HONE__T_PARAM;
     }
@@ -500,7 +543,7 @@ static void *planner_init(struct planner *p, hone_tape *t)
 {
     size_t nt = (size_t)t->n_tensors, nn = (size_t)t->n_nodes, at = 0;
     size_t words = nt * 6 + nn * (4 + 2 * HONE_OP_MAX_EXTRA + HONE_OP_MAX_IN) + (3 * nn + 1) * 2;
-    size_t flags = nt * 2 + nn * 2;
+    size_t flags = nt * 2 + nn * 3;
     unsigned char *block = hone_calloc(1, words * 4 + flags);
     int32_t *w;
     memset(p, 0, sizeof *p);
@@ -531,6 +574,7 @@ static void *planner_init(struct planner *p, hone_tape *t)
     p->wanted = p->reached + nt;
     p->active = p->wanted + nt;
     p->replay = p->active + nn;
+    p->cheap = p->replay + nn;
     return block;
 }
 
@@ -544,6 +588,7 @@ static hone_status make_plan(hone_tape *t, struct hone__plan *pl, uint64_t hash)
     HONE_TRY_GOTO(find_active(&p), done);
     find_groups(&p);
     find_replays(&p);
+    find_cheap(&p);
     make_schedule(&p);
     find_last_uses(&p);
     HONE_TRY_GOTO(place_all(&p), done);

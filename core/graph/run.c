@@ -44,15 +44,16 @@ static void *at(const hone_tape *t, size_t offset)
     return offset == HONE__NO_BUFFER ? NULL : (unsigned char *)t->arena.base + offset;
 }
 
-/* Value of tensor x as node n sees it in its forward (group -1) or in the replay and backward of `group`. */
-static hone_view value_of(const hone_tape *t, int32_t x, int32_t group)
+/* Value of tensor x as a node sees it: in its forward (group -1), in the replay of `group`, or in backward. */
+static hone_view value_of(const hone_tape *t, int32_t x, int32_t group, int backward)
 {
     const struct hone__tensor *a = &t->tensors[x];
     if (a->kind == HONE__T_PARAM)
         return a->value;
     if (a->kind != HONE__T_NODE)
         return view_of(&a->shape, (unsigned char *)t->inputs.base + a->input_off);
-    if (group >= 0 && t->plan->nodes[a->node].group == group)
+    if ((group >= 0 && t->plan->nodes[a->node].group == group) ||
+        (backward && t->plan->nodes[a->node].cheap))
         return view_of(&a->shape, at(t, t->plan->tensors[x].replay));
     return view_of(&a->shape, at(t, t->plan->tensors[x].value));
 }
@@ -81,9 +82,9 @@ static hone_status run_forward(hone_tape *t, int32_t n, int replay)
     struct call c;
     start_call(t, n, &c);
     for (int32_t i = 0; i < a->n_in; i++)
-        c.in[i] = value_of(t, t->ins[a->in_begin + i], group);
+        c.in[i] = value_of(t, t->ins[a->in_begin + i], group, 0);
     for (int32_t i = 0; i < a->n_out; i++)
-        c.out[i] = value_of(t, a->first_out + i, group);
+        c.out[i] = value_of(t, a->first_out + i, group, replay);
     for (int32_t i = 0; i < a->n_extra; i++)
         c.extra[i] = view_of(&a->extra[i], at(t, replay ? p->extra_replay[i] : p->extra[i]));
     return a->op->fwd(&c.args, &t->exec.ex);
@@ -115,7 +116,7 @@ static hone_status run_backward(hone_tape *t, int32_t n)
     for (int32_t i = 0; i < a->n_in; i++) {
         int32_t x = t->ins[a->in_begin + i];
         const struct hone__tensor *b = &t->tensors[x];
-        c.in[i] = value_of(t, x, p->group);
+        c.in[i] = value_of(t, x, p->group, 1);
         if (b->kind == HONE__T_NODE && !(a->saves_in >> i & 1))
             c.in[i].data = NULL;
         c.fresh[i] = p->fresh >> i & 1;
@@ -130,7 +131,7 @@ static hone_status run_backward(hone_tape *t, int32_t n)
     }
     for (int32_t i = 0; i < a->n_out; i++) {
         int32_t x = a->first_out + i;
-        c.out[i] = value_of(t, x, p->group);
+        c.out[i] = value_of(t, x, p->group, 1);
         if (!(a->saves_out >> i & 1))
             c.out[i].data = NULL;
         c.dout[i] = view_of(&t->tensors[x].shape, at(t, t->plan->tensors[x].grad));

@@ -454,6 +454,27 @@ static void test_values_that_are_asked_for_survive(void **state)
     assert_null(hone_tape_value(tape, first).data);
 }
 
+static void test_cheap_results_are_replayed_not_kept(void **state)
+{
+    hone_tape_stats stats;
+    hone_tensor a, b, y;
+    const float *g;
+    (void)state;
+    begin(HONE_MODE_TRAIN);
+    a = hone_tape_variable(tape, 2, 3, six);
+    b = hone_tape_variable(tape, 2, 3, six);
+    y = binary("mul/1", binary("mul/1", a, b), a); /* the inner product is read by the outer backward */
+    hone_tape_root(tape, y);
+    assert_ok(hone_tape_forward(tape));
+    hone_tape_get_stats(tape, &stats);
+    assert_int_equal(stats.kept_bytes, 0);
+    assert_ok(hone_tape_seed(tape, y, six));
+    assert_ok(hone_tape_backward(tape));
+    g = hone_tape_grad(tape, a).data; /* d(a b a)/da = 2 a b */
+    for (int i = 0; i < 6; i++)
+        assert_true(fabsf(g[i] - 2.0f * six[i] * six[i] * six[i]) <= 1e-5f * g[i]);
+}
+
 static hone_status chain(int64_t rows, int length)
 {
     static float data[4096];
@@ -546,6 +567,7 @@ int main(void)
         cmocka_unit_test(test_a_gradient_without_backward_is_an_error),
         cmocka_unit_test(test_calls_out_of_order_are_refused),
         cmocka_unit_test(test_values_that_are_asked_for_survive),
+        cmocka_unit_test(test_cheap_results_are_replayed_not_kept),
         cmocka_unit_test(test_plans_are_shared_by_shape),
         cmocka_unit_test(test_a_profile_counts_calls),
         cmocka_unit_test(test_planning_survives_without_memory),
