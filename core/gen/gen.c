@@ -153,6 +153,7 @@ static hone_status slot_init(run *r, slot *s, size_t prompt, uint64_t sample)
         return HONE_E_NOMEM;
     if (r->g->tokenizer) {
         hone_decoder_init(&s->decoder, r->g->tokenizer, HONE_DECODE_SKIP_SPECIAL);
+        hone_decoder_after(&s->decoder, r->prompts[prompt].ids[r->prompts[prompt].n - 1]);
         s->has_decoder = 1;
     }
     return HONE_OK;

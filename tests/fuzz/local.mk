@@ -3,6 +3,8 @@
 # all there; run one as fuzz-build/tests/fuzz/fuzz_json -max_total_time=60.
 FUZZ_TARGETS = $(patsubst $(srcdir)/%.c,%,$(sort $(wildcard $(srcdir)/tests/fuzz/fuzz_*.c)))
 # A target that tests a plugin's parser compiles the plugin in: FUZZ_EXTRA_<name> = its sources.
+FUZZ_EXTRA_tokenizer_json = $(wildcard $(srcdir)/plugins/tokenizer/bpe/*.c)
+FUZZ_EXTRA_encode = $(FUZZ_EXTRA_tokenizer_json)
 .PHONY: fuzz fuzz-programs
 if FUZZ
 tests/fuzz/fuzz_%: $(srcdir)/tests/fuzz/fuzz_%.c $(HONE_LIBS)

@@ -1,4 +1,4 @@
-"""make_seeds.py - writes tests/fuzz/corpus/{safetensors,gguf,config}: small valid files for the fuzzers to spoil."""
+"""make_seeds.py - writes tests/fuzz/corpus/{safetensors,gguf,config,jinja,tokenizer_json,encode}: small valid files for the fuzzers to spoil."""
 import json
 import os
 import struct
@@ -93,3 +93,36 @@ put("config", "newer.json", json.dumps(dict(CONFIG, rope_parameters={"rope_type"
 put("config", "qwen2.json", json.dumps(dict(CONFIG, architectures=["Qwen2ForCausalLM"], model_type="qwen2",
                                             sliding_window=None, use_sliding_window=False)))
 put("config", "llama.gguf", gguf(LLAMA))
+
+
+# templates: our own cases, one a file
+with open(os.path.join(os.path.dirname(here), "..", "golden", "jinja_cases.jsonl"), encoding="utf-8") as f:
+    for number, line in enumerate(f):
+        case = json.loads(line)
+        if "source" in case and number % 4 == 1:
+            put("jinja", "case%03d" % number, case["source"])
+
+
+def tokenizer(pre, **more):
+    tree = {"added_tokens": [{"id": 5, "content": "<s>", "special": True, "lstrip": True}], "normalizer": {"type": "NFC"},
+            "pre_tokenizer": pre, "decoder": {"type": "ByteLevel"},
+            "model": {"type": "BPE", "unk_token": "a", "vocab": {"a": 0, "b": 1, "ab": 2, "\u0120": 3, "\u0120a": 4}, "merges": ["a b", ["\u0120", "a"]]}}
+    tree.update(more)
+    return json.dumps(tree)
+
+
+byte_level = {"type": "ByteLevel", "add_prefix_space": True}
+split = {"type": "Split", "pattern": {"Regex": "\\p{N}|a+"}, "behavior": "MergedWithNext", "invert": True}
+put("tokenizer_json", "plain", tokenizer(byte_level))
+put("tokenizer_json", "split", tokenizer({"type": "Sequence", "pretokenizers": [split, {"type": "Digits", "individual_digits": False},
+                                                                               {"type": "ByteLevel", "add_prefix_space": False}]}))
+put("tokenizer_json", "post", tokenizer(byte_level, post_processor={
+    "type": "TemplateProcessing", "single": [{"SpecialToken": {"id": "<s>", "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}}],
+    "special_tokens": {"<s>": {"id": "<s>", "ids": [5], "tokens": ["<s>"]}}}))
+put("tokenizer_json", "gguf", "G" + json.dumps({
+    "tokenizer.ggml.model": "gpt2", "tokenizer.ggml.pre": "llama-bpe", "tokenizer.ggml.tokens": ["a", "b", "ab", "<s>"],
+    "tokenizer.ggml.token_type": [1, 1, 1, 3], "tokenizer.ggml.merges": ["a b"], "tokenizer.ggml.bos_token_id": 3}))
+put("tokenizer_json", "llama", "G" + json.dumps({
+    "tokenizer.ggml.model": "llama", "tokenizer.ggml.tokens": ["<unk>", "<0x41>", "\u2581a"], "tokenizer.ggml.token_type": [2, 6, 1]}))
+put("encode", "text", b"\x80Hello the <s> world's 1234\n\n  end\tx ab\r\n")
+put("encode", "scripts", "\x02\u4e2d\u6587 e\u0301 \u00bd \u0663 \U0001f600'S\u017f\u3000\u2028x".encode("utf-8"))

@@ -61,8 +61,10 @@ static int cached_word(const bpe_tok *t, bpe_work *w, const unsigned char *p, si
             return 0;
         size_t at = base;
         for (size_t i = 0; i < e->n; i++) {
-            hone_span32 s = {(uint32_t)at, (uint32_t)(at += t->bytes[e->ids[i]].len)};
+            size_t end = at + t->bytes[e->ids[i]].len;
+            hone_span32 s = {(uint32_t)at, (uint32_t)end};
             ((hone_span32 *)w->spans.v)[w->spans.n++] = s;
+            at = end;
         }
     }
     return 1;
