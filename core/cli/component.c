@@ -21,18 +21,20 @@ hone_status hone_cli_open_registry(const hone_arg_list *plugin_paths, hone_regis
 static const hone_field *field_named(const hone_field *const *fields, hone_str name)
 {
     for (size_t i = 0; fields && fields[i]; i++)
-        if (hone_str_eq(name, fields[i]->name) || (fields[i]->old_name && hone_str_eq(name, fields[i]->old_name)))
+        if (hone_str_eq(name, fields[i]->name) ||
+            (fields[i]->old_name && hone_str_eq(name, fields[i]->old_name)))
             return fields[i];
     return NULL;
 }
 
 /* Text stays text where the table wants text; elsewhere JSON, and what is no JSON is text. */
-static hone_status read_value(const hone_field *field, const char *text, hone_arena *arena, hone_value *out)
+static hone_status read_value(const hone_field *field, const char *text, hone_arena *arena,
+                              hone_value *out)
 {
     hone_str raw = hone_str_c(text);
     memset(out, 0, sizeof *out);
-    if (field && (field->type == HONE_FIELD_STR || field->type == HONE_FIELD_ENUM || field->type == HONE_FIELD_PATH ||
-                  field->type == HONE_FIELD_COMPONENT))
+    if (field && (field->type == HONE_FIELD_STR || field->type == HONE_FIELD_ENUM ||
+                  field->type == HONE_FIELD_PATH || field->type == HONE_FIELD_COMPONENT))
         goto is_text;
     if (hone_json_parse(text, raw.len, "--set", arena, out) >= 0)
         return HONE_OK;
@@ -58,8 +60,8 @@ static hone_pair *place_for(hone_pair *pairs, size_t *n, hone_str key)
     return &pairs[(*n)++];
 }
 
-hone_status hone_cli_settings(const hone_field *const *fields, const hone_arg_list *sets, const hone_value *more,
-                              hone_arena *arena, hone_value *out)
+hone_status hone_cli_settings(const hone_field *const *fields, const hone_arg_list *sets,
+                              const hone_value *more, hone_arena *arena, hone_value *out)
 {
     size_t n_more = more && more->type == HONE_MAP ? more->u.map.n : 0, n = 0;
     hone_pair *pairs = hone_arena_calloc(arena, n_more + (size_t)sets->n + 1, sizeof *pairs);
@@ -86,9 +88,9 @@ hone_status hone_cli_settings(const hone_field *const *fields, const hone_arg_li
     return HONE_OK;
 }
 
-hone_status hone_cli_instance(hone_registry *r, const char *kind, const char *iface, const char *name,
-                              const hone_arg_list *sets, const hone_value *more, hone_arena *arena,
-                              hone_instance **out, hone_ref *ref)
+hone_status hone_cli_instance(hone_registry *r, const char *kind, const char *iface,
+                              const char *name, const hone_arg_list *sets, const hone_value *more,
+                              hone_arena *arena, hone_instance **out, hone_ref *ref)
 {
     const hone_component_info *info;
     hone_value settings;
@@ -126,8 +128,8 @@ static const char *guess_source(const char *path)
     return c == '[' ? "json" : "jsonl";
 }
 
-hone_status hone_cli_open_data(hone_registry *r, const char *source, const char *path, const char *on_error,
-                               hone_data **out)
+hone_status hone_cli_open_data(hone_registry *r, const char *source, const char *path,
+                               const char *on_error, hone_data **out)
 {
     char place[PATH_MAX];
     const char *folder = getenv("HONE_DATA");
@@ -136,8 +138,9 @@ hone_status hone_cli_open_data(hone_registry *r, const char *source, const char 
         if (access(place, F_OK) == 0)
             path = place;
     }
-    hone_pair pairs[2] = {{hone_str_c("path"), {.type = HONE_STRING, .u.str = hone_str_c(path)}},
-                          {hone_str_c("on_error"), {.type = HONE_STRING, .u.str = hone_str_c(on_error)}}};
+    hone_pair pairs[2] = {
+        {hone_str_c("path"), {.type = HONE_STRING, .u.str = hone_str_c(path)}},
+        {hone_str_c("on_error"), {.type = HONE_STRING, .u.str = hone_str_c(on_error)}}};
     hone_value settings = {.type = HONE_MAP, .u.map = {pairs, on_error ? 2 : 1}};
     return hone_data_open(r, source ? source : guess_source(path), &settings, out);
 }

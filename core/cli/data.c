@@ -16,14 +16,19 @@ static int64_t rows = 5;
 static const char *source;
 
 #define COMMON                                                                                     \
-    {"source", HONE_ARG_STR, &source, "NAME", "the source component (json for an array, else jsonl)"},     \
+    {"source", HONE_ARG_STR, &source, "NAME",                                                      \
+     "the source component (json for an array, else jsonl)"},                                      \
         {"skip-bad", HONE_ARG_FLAG, &skip_bad, NULL, "leave malformed rows out and count them"},   \
-        {"plugin-path", HONE_ARG_LIST, &paths, "PATH", "a folder of plugins, or a .so (several times)"}
+    {                                                                                              \
+        "plugin-path", HONE_ARG_LIST, &paths, "PATH",                                              \
+            "a folder of plugins, or a .so (several times)"                                        \
+    }
 
 /* ---- info ----------------------------------------------------------------------------------------- */
 
 enum { MAX_COLUMNS = 1000, N_TYPES = 8 };
-static const char *const type_names[N_TYPES] = {"null", "bool", "integer", "number", "string", "bytes", "list", "object"};
+static const char *const type_names[N_TYPES] = {"null",   "bool",  "integer", "number",
+                                                "string", "bytes", "list",    "object"};
 
 typedef struct column {
     char *name;
@@ -151,7 +156,9 @@ static void put_text(const survey *s, int64_t skipped, hone_buf *b)
             }
         if (c->measured)
             hone_buf_addf(b, "  %g to %g%s", c->least, c->most,
-                          c->types[HONE_STRING] ? " bytes" : c->types[HONE_LIST] ? " long" : "");
+                          c->types[HONE_STRING] ? " bytes"
+                          : c->types[HONE_LIST] ? " long"
+                                                : "");
         if (c->there != s->rows)
             hone_buf_addf(b, "  missing in %lld", (long long)(s->rows - c->there));
         hone_buf_addc(b, '\n');
@@ -224,29 +231,40 @@ static int run_on_file(const char *file, hone_status (*work)(hone_data *d, hone_
 
 int hone_cli_data(int argc, char **argv)
 {
-    static const hone_arg info_options[] = {COMMON, {"json", HONE_ARG_FLAG, &json, NULL, "as JSON"}, {0}};
-    static const hone_arg head_options[] = {{"n", HONE_ARG_I64, &rows, "N", "so many rows (5)"}, COMMON,
-                                            {"json", HONE_ARG_FLAG, &json, NULL, "one line a row"}, {0}};
+    static const hone_arg info_options[] = {
+        COMMON, {"json", HONE_ARG_FLAG, &json, NULL, "as JSON"}, {0}};
+    static const hone_arg head_options[] = {{"n", HONE_ARG_I64, &rows, "N", "so many rows (5)"},
+                                            COMMON,
+                                            {"json", HONE_ARG_FLAG, &json, NULL, "one line a row"},
+                                            {0}};
     static const char *const info_examples[] = {"hone data info train.jsonl", NULL};
     static const char *const head_examples[] = {"hone data head train.jsonl --n 2", NULL};
-    static const hone_args info_spec = {"data info", "FILE [options]", "Counts rows and describes columns.", info_options,
-                                        info_examples, 1, 1};
-    static const hone_args head_spec = {"data head", "FILE [options]", "Prints the first rows.", head_options,
-                                        head_examples, 1, 1};
+    static const hone_args info_spec = {"data info",
+                                        "FILE [options]",
+                                        "Counts rows and describes columns.",
+                                        info_options,
+                                        info_examples,
+                                        1,
+                                        1};
+    static const hone_args head_spec = {
+        "data head", "FILE [options]", "Prints the first rows.", head_options, head_examples, 1, 1};
     static const char *const subs[] = {"info", "head", NULL};
     hone_rest rest;
     const char *sub = argc > 1 ? argv[1] : NULL;
     if (!sub || strcmp(sub, "--help") == 0 || strcmp(sub, "-h") == 0) {
-        printf("usage: hone data info|head FILE\n\n  info   rows, columns, types, ranges\n  head   the first rows\n\n"
+        printf("usage: hone data info|head FILE\n\n  info   rows, columns, types, ranges\n  head   "
+               "the first rows\n\n"
                "`hone data info --help` tells more.\n");
         return sub ? HONE_EXIT_OK : hone_cli_usage("data", "info or head is missing");
     }
     if (strcmp(sub, "info") == 0)
-        return hone_args_parse(&info_spec, argc - 1, argv + 1, &rest) ? run_on_file(rest.v[0], info) : rest.exit;
+        return hone_args_parse(&info_spec, argc - 1, argv + 1, &rest) ? run_on_file(rest.v[0], info)
+                                                                      : rest.exit;
     if (strcmp(sub, "head") == 0) {
         if (!hone_args_parse(&head_spec, argc - 1, argv + 1, &rest))
             return rest.exit;
-        return rows < 0 ? hone_cli_usage("data head", "--n counts rows") : run_on_file(rest.v[0], head);
+        return rows < 0 ? hone_cli_usage("data head", "--n counts rows")
+                        : run_on_file(rest.v[0], head);
     }
     const char *close = hone_closest(sub, subs);
     return close ? hone_cli_usage("data", "unknown word \"%s\" (did you mean \"%s\"?)", sub, close)

@@ -25,7 +25,8 @@ void hone_cli_numbers_close(hone_cli_numbers *in)
     hone_arena_release(&in->arena);
 }
 
-static hone_status read_number(hone_cli_numbers *in, const char *key, const hone_value *v, double *out)
+static hone_status read_number(hone_cli_numbers *in, const char *key, const hone_value *v,
+                               double *out)
 {
     double x;
     if (v->type == HONE_F64)
@@ -35,7 +36,8 @@ static hone_status read_number(hone_cli_numbers *in, const char *key, const hone
     else if (v->type == HONE_BOOL)
         x = (double)v->u.boolean;
     else
-        return hone_fail(HONE_E_TYPE, "%s: \"%s\" holds something that is no number", in->path, key);
+        return hone_fail(HONE_E_TYPE, "%s: \"%s\" holds something that is no number", in->path,
+                         key);
     *out = in->f32 ? (double)(float)x : x;
     return HONE_OK;
 }
@@ -51,8 +53,8 @@ static hone_status no_list(hone_cli_numbers *in, const char *key)
     return hone_fail(HONE_E_TYPE, "%s: \"%s\" is not a list", in->path, key);
 }
 
-hone_status hone_cli_table(hone_cli_numbers *in, const char *key, size_t *n_rows, size_t *n, double **out,
-                           uint8_t **scored)
+hone_status hone_cli_table(hone_cli_numbers *in, const char *key, size_t *n_rows, size_t *n,
+                           double **out, uint8_t **scored)
 {
     const hone_value *v = find(in, key);
     *n_rows = *n = 0;
@@ -64,7 +66,8 @@ hone_status hone_cli_table(hone_cli_numbers *in, const char *key, size_t *n_rows
     if (v->type != HONE_LIST)
         return no_list(in, key);
     int nested = v->u.list.n > 0 && v->u.list.items[0].type == HONE_LIST;
-    size_t rows = nested ? v->u.list.n : 1, width = nested ? v->u.list.items[0].u.list.n : v->u.list.n;
+    size_t rows = nested ? v->u.list.n : 1,
+           width = nested ? v->u.list.items[0].u.list.n : v->u.list.n;
     double *x = hone_arena_calloc(&in->arena, rows * width + 1, sizeof *x);
     uint8_t *there = hone_arena_calloc(&in->arena, rows * width + 1, 1);
     if (!x || !there)
@@ -72,7 +75,8 @@ hone_status hone_cli_table(hone_cli_numbers *in, const char *key, size_t *n_rows
     for (size_t r = 0; r < rows; r++) {
         const hone_value *row = nested ? &v->u.list.items[r] : v;
         if (row->type != HONE_LIST || row->u.list.n != width)
-            return hone_fail(HONE_E_SHAPE, "%s: row %zu of \"%s\" is not a list of %zu", in->path, r + 1, key, width);
+            return hone_fail(HONE_E_SHAPE, "%s: row %zu of \"%s\" is not a list of %zu", in->path,
+                             r + 1, key, width);
         for (size_t i = 0; i < width; i++) {
             const hone_value *cell = &row->u.list.items[i];
             there[r * width + i] = cell->type != HONE_NULL;
@@ -89,11 +93,15 @@ hone_status hone_cli_table(hone_cli_numbers *in, const char *key, size_t *n_rows
     return HONE_OK;
 }
 
-hone_status hone_cli_list(hone_cli_numbers *in, const char *key, size_t *n, double **out, uint8_t **scored)
+hone_status hone_cli_list(hone_cli_numbers *in, const char *key, size_t *n, double **out,
+                          uint8_t **scored)
 {
     size_t rows;
     HONE_TRY(hone_cli_table(in, key, &rows, n, out, scored));
-    return rows <= 1 ? HONE_OK : hone_fail(HONE_E_SHAPE, "%s: \"%s\" is a list of lists, one list was expected", in->path, key);
+    return rows <= 1
+               ? HONE_OK
+               : hone_fail(HONE_E_SHAPE, "%s: \"%s\" is a list of lists, one list was expected",
+                           in->path, key);
 }
 
 hone_status hone_cli_shape_of(hone_cli_numbers *in, const char *const *keys, hone_cli_shape *out)
@@ -120,7 +128,8 @@ hone_status hone_cli_shape_of(hone_cli_numbers *in, const char *const *keys, hon
     return HONE_OK;
 }
 
-hone_status hone_cli_rows(hone_cli_numbers *in, const char *key, const hone_cli_shape *shape, double **out)
+hone_status hone_cli_rows(hone_cli_numbers *in, const char *key, const hone_cli_shape *shape,
+                          double **out)
 {
     const hone_value *v = find(in, key);
     *out = NULL;
@@ -129,8 +138,8 @@ hone_status hone_cli_rows(hone_cli_numbers *in, const char *key, const hone_cli_
     if (v->type != HONE_LIST)
         return no_list(in, key);
     if (v->u.list.n != shape->n_seqs)
-        return hone_fail(HONE_E_SHAPE, "%s: \"%s\" has %zu rows, the batch has %zu", in->path, key, v->u.list.n,
-                         shape->n_seqs);
+        return hone_fail(HONE_E_SHAPE, "%s: \"%s\" has %zu rows, the batch has %zu", in->path, key,
+                         v->u.list.n, shape->n_seqs);
     double *x = hone_arena_calloc(&in->arena, shape->n_tokens + 1, sizeof *x);
     if (!x)
         return HONE_E_NOMEM;
@@ -138,7 +147,8 @@ hone_status hone_cli_rows(hone_cli_numbers *in, const char *key, const hone_cli_
         const hone_value *row = &v->u.list.items[s];
         size_t n = shape->begin[s + 1] - shape->begin[s];
         if (row->type != HONE_LIST || row->u.list.n != n)
-            return hone_fail(HONE_E_SHAPE, "%s: row %zu of \"%s\" is not a list of %zu", in->path, s + 1, key, n);
+            return hone_fail(HONE_E_SHAPE, "%s: row %zu of \"%s\" is not a list of %zu", in->path,
+                             s + 1, key, n);
         for (size_t t = 0; t < n; t++)
             HONE_TRY(read_number(in, key, &row->u.list.items[t], &x[shape->begin[s] + t]));
     }
@@ -146,7 +156,8 @@ hone_status hone_cli_rows(hone_cli_numbers *in, const char *key, const hone_cli_
     return HONE_OK;
 }
 
-hone_status hone_cli_rows_or_list(hone_cli_numbers *in, const char *key, const hone_cli_shape *shape, double **out)
+hone_status hone_cli_rows_or_list(hone_cli_numbers *in, const char *key,
+                                  const hone_cli_shape *shape, double **out)
 {
     const hone_value *v = find(in, key);
     double *list, *x;
@@ -155,8 +166,8 @@ hone_status hone_cli_rows_or_list(hone_cli_numbers *in, const char *key, const h
         return hone_cli_rows(in, key, shape, out);
     HONE_TRY(hone_cli_list(in, key, &n, &list, NULL));
     if (n != shape->n_seqs)
-        return hone_fail(HONE_E_SHAPE, "%s: \"%s\" has %zu numbers, the batch has %zu rows", in->path, key, n,
-                         shape->n_seqs);
+        return hone_fail(HONE_E_SHAPE, "%s: \"%s\" has %zu numbers, the batch has %zu rows",
+                         in->path, key, n, shape->n_seqs);
     x = hone_arena_calloc(&in->arena, shape->n_tokens + 1, sizeof *x);
     if (!x)
         return HONE_E_NOMEM;

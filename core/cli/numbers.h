@@ -21,16 +21,19 @@ void hone_cli_numbers_close(hone_cli_numbers *in);
 
 /* The list of numbers `key`: *n of them; NULL and 0 when the key is absent. `scored` (may be NULL) gets 0
  * where the list has null, 1 elsewhere; without it null is an error. */
-hone_status hone_cli_list(hone_cli_numbers *in, const char *key, size_t *n, double **out, uint8_t **scored);
+hone_status hone_cli_list(hone_cli_numbers *in, const char *key, size_t *n, double **out,
+                          uint8_t **scored);
 /* The shape of the first of `keys` that is there and is a list of lists. n_seqs 0: none is. */
 hone_status hone_cli_shape_of(hone_cli_numbers *in, const char *const *keys, hone_cli_shape *out);
 /* B lists of the shape's widths into a flat array; NULL when the key is absent. */
-hone_status hone_cli_rows(hone_cli_numbers *in, const char *key, const hone_cli_shape *shape, double **out);
+hone_status hone_cli_rows(hone_cli_numbers *in, const char *key, const hone_cli_shape *shape,
+                          double **out);
 /* The same; a flat list of B numbers is spread over each row's tokens. */
-hone_status hone_cli_rows_or_list(hone_cli_numbers *in, const char *key, const hone_cli_shape *shape, double **out);
+hone_status hone_cli_rows_or_list(hone_cli_numbers *in, const char *key,
+                                  const hone_cli_shape *shape, double **out);
 /* K lists of n numbers, or one list: row-major. */
-hone_status hone_cli_table(hone_cli_numbers *in, const char *key, size_t *n_rows, size_t *n, double **out,
-                           uint8_t **scored);
+hone_status hone_cli_table(hone_cli_numbers *in, const char *key, size_t *n_rows, size_t *n,
+                           double **out, uint8_t **scored);
 
 /* Writes a number as the input's precision has it. */
 void hone_cli_number(hone_jw *w, double v, int f32);

@@ -20,13 +20,23 @@ static hone_arg_list paths, sets;
 static int json, f64;
 static const char *input, *compat;
 
-#define PATHS {"plugin-path", HONE_ARG_LIST, &paths, "PATH", "a folder of plugins, or a .so (several times)"}
-#define JSON {"json", HONE_ARG_FLAG, &json, NULL, "as JSON"}
+#define PATHS                                                                                      \
+    {                                                                                              \
+        "plugin-path", HONE_ARG_LIST, &paths, "PATH",                                              \
+            "a folder of plugins, or a .so (several times)"                                        \
+    }
+#define JSON                                                                                       \
+    {                                                                                              \
+        "json", HONE_ARG_FLAG, &json, NULL, "as JSON"                                              \
+    }
 #define EVAL_OPTIONS                                                                               \
     {"input", HONE_ARG_STR, &input, "F.json", "the numbers"},                                      \
         {"compat", HONE_ARG_STR, &compat, "TRAINER", "trl, verl or openrlhf, where they differ"},  \
         {"set", HONE_ARG_LIST, &sets, "K=V", "a setting (several times)"},                         \
-        {"f64", HONE_ARG_FLAG, &f64, NULL, "double precision, in and out"}, PATHS, JSON, {0}
+        {"f64", HONE_ARG_FLAG, &f64, NULL, "double precision, in and out"}, PATHS, JSON,           \
+    {                                                                                              \
+        0                                                                                          \
+    }
 
 static int print_buf(hone_buf *b, hone_status s)
 {
@@ -149,8 +159,8 @@ static int show_one(const char *iface, const char *name)
 /* ---- what both evals share ------------------------------------------------------------------------ */
 
 /* Settings that the command line and the file give beside --set: compat, kto_kl. */
-static hone_status extra_settings(hone_cli_numbers *in, hone_registry *r, const char *iface, const char *name,
-                                  hone_value *out)
+static hone_status extra_settings(hone_cli_numbers *in, hone_registry *r, const char *iface,
+                                  const char *name, hone_value *out)
 {
     const hone_component_info *info;
     const hone_value *kl = hone_value_get(&in->root, "kto_kl");
@@ -189,9 +199,11 @@ static hone_status make_groups(hone_cli_numbers *in, size_t n, uint32_t **out)
     if (!g)
         return HONE_E_NOMEM;
     if (size < 0 || (given && n_given != n))
-        return hone_fail(HONE_E_SHAPE, "%s: group_size or groups do not fit %zu samples", in->path, n);
+        return hone_fail(HONE_E_SHAPE, "%s: group_size or groups do not fit %zu samples", in->path,
+                         n);
     if (size > 0 && n % (size_t)size != 0)
-        return hone_fail(HONE_E_SHAPE, "%s: %zu samples do not make groups of %lld", in->path, n, (long long)size);
+        return hone_fail(HONE_E_SHAPE, "%s: %zu samples do not make groups of %lld", in->path, n,
+                         (long long)size);
     for (size_t i = 0; i < n; i++)
         g[i] = given ? (uint32_t)given[i] : size > 0 ? (uint32_t)(i / (size_t)size) : 0;
     *out = g;
@@ -209,7 +221,8 @@ static hone_status ones(hone_cli_numbers *in, size_t n, double **out)
     return HONE_OK;
 }
 
-static hone_status sums_of_mask(hone_cli_numbers *in, const hone_cli_shape *shape, const double *mask, double **out)
+static hone_status sums_of_mask(hone_cli_numbers *in, const hone_cli_shape *shape,
+                                const double *mask, double **out)
 {
     double *x = hone_arena_calloc(&in->arena, shape->n_seqs + 1, sizeof *x);
     if (!x)
@@ -265,7 +278,8 @@ static hone_status compute_advantages(hone_cli_numbers *in, hone_registry *r, co
         a->shape.n_tokens = a->shape.begin[n];
     }
     if (a->shape.n_seqs && a->shape.n_seqs != n)
-        return hone_fail(HONE_E_SHAPE, "%s: %zu rewards for %zu rows", in->path, n, a->shape.n_seqs);
+        return hone_fail(HONE_E_SHAPE, "%s: %zu rewards for %zu rows", in->path, n,
+                         a->shape.n_seqs);
     HONE_TRY(make_groups(in, n, &groups));
     HONE_TRY(hone_cli_list(in, "weights", &n_weights, &weights, NULL));
     if (weights && n_weights != k)
@@ -278,7 +292,8 @@ static hone_status compute_advantages(hone_cli_numbers *in, hone_registry *r, co
     } else {
         HONE_TRY(hone_cli_list(in, "baseline", &n_base, &baseline, NULL));
         if (baseline && n_base != n)
-            return hone_fail(HONE_E_SHAPE, "%s: %zu baselines for %zu samples", in->path, n_base, n);
+            return hone_fail(HONE_E_SHAPE, "%s: %zu baselines for %zu samples", in->path, n_base,
+                             n);
     }
     if (a->shape.n_seqs) {
         HONE_TRY(hone_cli_rows(in, "mask", &a->shape, &a->mask));
@@ -307,18 +322,23 @@ static hone_status compute_advantages(hone_cli_numbers *in, hone_registry *r, co
         HONE_TRY(ones(in, k, &weights));
     x.weights = weights;
     out.seq = a->seq = hone_arena_calloc(&in->arena, n + 1, sizeof *a->seq);
-    out.token = a->token = a->shape.n_seqs ? hone_arena_calloc(&in->arena, x.n_tokens + 1, sizeof *a->token) : NULL;
-    out.returns = a->returns = a->shape.n_seqs ? hone_arena_calloc(&in->arena, x.n_tokens + 1, sizeof *a->returns) : NULL;
+    out.token = a->token = a->shape.n_seqs
+                               ? hone_arena_calloc(&in->arena, x.n_tokens + 1, sizeof *a->token)
+                               : NULL;
+    out.returns = a->returns = a->shape.n_seqs ? hone_arena_calloc(&in->arena, x.n_tokens + 1,
+                                                                   sizeof *a->returns)
+                                               : NULL;
     out.combined = hone_arena_calloc(&in->arena, n + 1, sizeof *out.combined);
     out.left_out = hone_arena_calloc(&in->arena, n + 1, 1);
-    if (!out.seq || (a->shape.n_seqs && (!out.token || !out.returns)) || !out.combined || !out.left_out)
+    if (!out.seq || (a->shape.n_seqs && (!out.token || !out.returns)) || !out.combined ||
+        !out.left_out)
         return HONE_E_NOMEM;
     HONE_TRY(extra_settings(in, r, HONE_IFACE_ADVANTAGE, name, &more));
-    HONE_TRY(hone_cli_instance(r, HONE_KIND_OBJECTIVE, HONE_IFACE_ADVANTAGE, name, settings, &more, &in->arena, &inst,
-                               &ref));
+    HONE_TRY(hone_cli_instance(r, HONE_KIND_OBJECTIVE, HONE_IFACE_ADVANTAGE, name, settings, &more,
+                               &in->arena, &inst, &ref));
     hone_instance_enter(inst);
-    hone_status s =
-        hone_instance_leave(inst, "compute", ((const hone_advantage_v1 *)ref.vt)->compute(ref.self, &x, &out));
+    hone_status s = hone_instance_leave(
+        inst, "compute", ((const hone_advantage_v1 *)ref.vt)->compute(ref.self, &x, &out));
     a->per_token = out.per_token;
     a->shape.n_seqs = n;
     hone_instance_unref(inst);
@@ -379,7 +399,8 @@ typedef struct metrics {
     size_t n;
 } metrics;
 
-static void keep_metric(const hone_objective_out *out, const char *name, uint32_t how, double value, double weight)
+static void keep_metric(const hone_objective_out *out, const char *name, uint32_t how, double value,
+                        double weight)
 {
     metrics *m = out->ctx;
     (void)how;
@@ -399,7 +420,8 @@ typedef struct evaluation {
     metrics metrics;
 } evaluation;
 
-static hone_status prepare_tokens(hone_cli_numbers *in, hone_registry *r, uint32_t uses, evaluation *e)
+static hone_status prepare_tokens(hone_cli_numbers *in, hone_registry *r, uint32_t uses,
+                                  evaluation *e)
 {
     static const char *const shaped[] = {"logp", NULL};
     double *logp, *mask, *old, *ref, *sampler, *entropy, *value, *adv, *length;
@@ -459,16 +481,17 @@ static hone_status prepare_pairs(hone_cli_numbers *in, int unpaired, evaluation 
             return hone_fail(HONE_E_NOT_FOUND, "%s: there is no \"%s\"", in->path, sides[k][0]);
         HONE_TRY(hone_cli_list(in, sides[k][1], &m, &ref[k], NULL));
         if (ref[k] && m != n[k])
-            return hone_fail(HONE_E_SHAPE, "%s: \"%s\" has %zu numbers, \"%s\" has %zu", in->path, sides[k][1], m,
-                             sides[k][0], n[k]);
+            return hone_fail(HONE_E_SHAPE, "%s: \"%s\" has %zu numbers, \"%s\" has %zu", in->path,
+                             sides[k][1], m, sides[k][0], n[k]);
         has_ref &= ref[k] != NULL || n[k] == 0;
         HONE_TRY(hone_cli_list(in, sides[k][2], &m, &len[k], NULL));
         if (len[k] && m != n[k])
-            return hone_fail(HONE_E_SHAPE, "%s: \"%s\" has %zu numbers, \"%s\" has %zu", in->path, sides[k][2], m,
-                             sides[k][0], n[k]);
+            return hone_fail(HONE_E_SHAPE, "%s: \"%s\" has %zu numbers, \"%s\" has %zu", in->path,
+                             sides[k][2], m, sides[k][0], n[k]);
     }
     if (!unpaired && n[0] != n[1])
-        return hone_fail(HONE_E_SHAPE, "%s: %zu chosen and %zu rejected do not make pairs", in->path, n[0], n[1]);
+        return hone_fail(HONE_E_SHAPE, "%s: %zu chosen and %zu rejected do not make pairs",
+                         in->path, n[0], n[1]);
     e->shape.n_seqs = e->shape.n_tokens = n[0] + n[1];
     e->shape.widest = 1;
     e->n_chosen = n[0];
@@ -545,8 +568,8 @@ static hone_status evaluate(hone_cli_numbers *in, hone_registry *r, const char *
     hone_value more;
     memset(e, 0, sizeof *e);
     HONE_TRY(extra_settings(in, r, HONE_IFACE_OBJECTIVE, name, &more));
-    HONE_TRY(hone_cli_instance(r, HONE_KIND_OBJECTIVE, HONE_IFACE_OBJECTIVE, name, &sets, &more, &in->arena, &inst,
-                               &ref));
+    HONE_TRY(hone_cli_instance(r, HONE_KIND_OBJECTIVE, HONE_IFACE_OBJECTIVE, name, &sets, &more,
+                               &in->arena, &inst, &ref));
     const hone_objective_v1 *vt = ref.vt;
     uint32_t uses = vt->uses(ref.self);
     hone_status s = uses & (HONE_OBJ_PAIRS | HONE_OBJ_UNPAIRED)
@@ -626,16 +649,19 @@ static int run_verb(const words *v, int argc, char **argv)
         return sub ? HONE_EXIT_OK : hone_cli_usage(v->verb, "list, show or eval is missing");
     }
     if (strcmp(sub, "list") == 0)
-        return hone_args_parse(&v->list, argc - 1, argv + 1, &rest) ? list_all(v->iface, v->key) : rest.exit;
+        return hone_args_parse(&v->list, argc - 1, argv + 1, &rest) ? list_all(v->iface, v->key)
+                                                                    : rest.exit;
     if (strcmp(sub, "show") == 0)
-        return hone_args_parse(&v->show, argc - 1, argv + 1, &rest) ? show_one(v->iface, rest.v[0]) : rest.exit;
+        return hone_args_parse(&v->show, argc - 1, argv + 1, &rest) ? show_one(v->iface, rest.v[0])
+                                                                    : rest.exit;
     if (strcmp(sub, "eval") == 0) {
         if (!hone_args_parse(&v->eval, argc - 1, argv + 1, &rest))
             return rest.exit;
         if (!input)
             return hone_cli_usage(v->eval.verb, "--input F.json is missing");
         if (compat && !is_trainer(compat))
-            return hone_cli_usage(v->eval.verb, "--compat %s: there is trl, verl and openrlhf", compat);
+            return hone_cli_usage(v->eval.verb, "--compat %s: there is trl, verl and openrlhf",
+                                  compat);
         return v->run(rest.v[0]);
     }
     const char *close = hone_closest(sub, subs);
@@ -648,16 +674,24 @@ int hone_cli_objective(int argc, char **argv)
     static const char *const list_examples[] = {"hone objective list", NULL};
     static const char *const show_examples[] = {"hone objective show dapo", NULL};
     static const char *const eval_examples[] = {
-        "hone objective eval grpo --input numbers.json --compat trl --set beta=0.04 --f64 --json", NULL};
+        "hone objective eval grpo --input numbers.json --compat trl --set beta=0.04 --f64 --json",
+        NULL};
     static const words v = {
-        "objective", HONE_IFACE_OBJECTIVE, "objectives",
-        {"objective list", "[options]", "Names the losses there are.", list_options, list_examples, 0, 0},
-        {"objective show", "NAME [options]", "Prints formula, source, settings and where trainers differ.", list_options,
-         show_examples, 1, 1},
+        "objective",
+        HONE_IFACE_OBJECTIVE,
+        "objectives",
+        {"objective list", "[options]", "Names the losses there are.", list_options, list_examples,
+         0, 0},
+        {"objective show", "NAME [options]",
+         "Prints formula, source, settings and where trainers differ.", list_options, show_examples,
+         1, 1},
         {"objective eval", "NAME --input F.json [options]",
-         "Evaluates a loss and its gradient. Keys of F.json: logp, old_logp, ref_logp, sampler_logp, entropy,\n"
-         "values, mask (B x T), advantages (B, or B x T) or rewards with group_size, max_length; for preference\n"
-         "losses policy_chosen, policy_rejected, ref_chosen, ref_rejected (sums), len_chosen, len_rejected,\n"
+         "Evaluates a loss and its gradient. Keys of F.json: logp, old_logp, ref_logp, "
+         "sampler_logp, entropy,\n"
+         "values, mask (B x T), advantages (B, or B x T) or rewards with group_size, max_length; "
+         "for preference\n"
+         "losses policy_chosen, policy_rejected, ref_chosen, ref_rejected (sums), len_chosen, "
+         "len_rejected,\n"
          "kto_kl. The gradient is with respect to logp, or to the policy's sums.",
          eval_options, eval_examples, 1, 1},
         objective_eval};
@@ -668,17 +702,23 @@ int hone_cli_advantage(int argc, char **argv)
 {
     static const char *const list_examples[] = {"hone advantage list", NULL};
     static const char *const show_examples[] = {"hone advantage show group", NULL};
-    static const char *const eval_examples[] = {"hone advantage eval group --input numbers.json --json", NULL};
-    static const words v = {
-        "advantage", HONE_IFACE_ADVANTAGE, "advantages",
-        {"advantage list", "[options]", "Names the advantages there are.", list_options, list_examples, 0, 0},
-        {"advantage show", "NAME [options]", "Prints formula, source, settings and where trainers differ.", list_options,
-         show_examples, 1, 1},
-        {"advantage eval", "NAME --input F.json [options]",
-         "Turns rewards into advantages. Keys of F.json: rewards (B, or K x B with null for unscored), weights\n"
-         "(K), group_size, mask or lengths, values, logp, ref_logp (B x T), baseline. Gives B numbers, or B x T\n"
-         "where the method is per token or there is a mask.",
-         eval_options, eval_examples, 1, 1},
-        advantage_eval};
+    static const char *const eval_examples[] = {
+        "hone advantage eval group --input numbers.json --json", NULL};
+    static const words v = {"advantage",
+                            HONE_IFACE_ADVANTAGE,
+                            "advantages",
+                            {"advantage list", "[options]", "Names the advantages there are.",
+                             list_options, list_examples, 0, 0},
+                            {"advantage show", "NAME [options]",
+                             "Prints formula, source, settings and where trainers differ.",
+                             list_options, show_examples, 1, 1},
+                            {"advantage eval", "NAME --input F.json [options]",
+                             "Turns rewards into advantages. Keys of F.json: rewards (B, or K x B "
+                             "with null for unscored), weights\n"
+                             "(K), group_size, mask or lengths, values, logp, ref_logp (B x T), "
+                             "baseline. Gives B numbers, or B x T\n"
+                             "where the method is per token or there is a mask.",
+                             eval_options, eval_examples, 1, 1},
+                            advantage_eval};
     return run_verb(&v, argc, argv);
 }

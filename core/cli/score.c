@@ -42,12 +42,15 @@ static hone_status settings_of(const char *name, hone_arena *arena, hone_arg_lis
 {
     out->n = 0;
     for (int i = 0; i < sets.n; i++) {
-        const char *eq = strchr(sets.v[i], '='), *dot = eq ? memchr(sets.v[i], '.', (size_t)(eq - sets.v[i])) : NULL;
+        const char *eq = strchr(sets.v[i], '='),
+                   *dot = eq ? memchr(sets.v[i], '.', (size_t)(eq - sets.v[i])) : NULL;
         const char *text = sets.v[i];
         if (dot && (size_t)(dot - text) == strlen(name) && memcmp(text, name, strlen(name)) == 0)
             text = dot + 1;
         else if (rewards.n > 1 && !dot)
-            return hone_fail(HONE_E_USAGE, "--set %s: with several rewards a setting is given as REWARD.name=value", text);
+            return hone_fail(
+                HONE_E_USAGE,
+                "--set %s: with several rewards a setting is given as REWARD.name=value", text);
         else if (rewards.n > 1)
             continue;
         out->v[out->n] = hone_arena_strndup(arena, text, strlen(text));
@@ -65,8 +68,8 @@ static hone_status open_rewards(scoring *s, hone_arena *arena)
         if (s->n == MAX_REWARDS)
             return hone_fail(HONE_E_LIMIT, "more than %d rewards", MAX_REWARDS);
         HONE_TRY(settings_of(rewards.v[i], arena, &mine));
-        HONE_TRY(hone_cli_instance(s->registry, HONE_KIND_REWARD, HONE_IFACE_REWARD, rewards.v[i], &mine, NULL, arena,
-                                   &s->insts[s->n], &ref));
+        HONE_TRY(hone_cli_instance(s->registry, HONE_KIND_REWARD, HONE_IFACE_REWARD, rewards.v[i],
+                                   &mine, NULL, arena, &s->insts[s->n], &ref));
         snprintf(s->names[s->n], sizeof s->names[0], "%s", rewards.v[i]);
         hone_score_component *c = &s->comps[s->n];
         c->id = s->names[s->n];
@@ -87,7 +90,8 @@ static hone_status read_messages(const hone_value *list, hone_arena *arena, hone
         return HONE_E_NOMEM;
     for (size_t i = 0; i < list->u.list.n; i++) {
         HONE_TRY(hone_value_string(&list->u.list.items[i], "role", hone_str_c(""), &m[i].role));
-        HONE_TRY(hone_value_string(&list->u.list.items[i], "content", hone_str_c(""), &m[i].content));
+        HONE_TRY(
+            hone_value_string(&list->u.list.items[i], "content", hone_str_c(""), &m[i].content));
         if (hone_str_eq(m[i].role, "user"))
             out->prompt = m[i].content; /* the last one of the user's */
     }
@@ -96,15 +100,19 @@ static hone_status read_messages(const hone_value *list, hone_arena *arena, hone
     return HONE_OK;
 }
 
-static hone_status read_sample(const hone_value *row, uint64_t number, hone_arena *arena, hone_sample *out)
+static hone_status read_sample(const hone_value *row, uint64_t number, hone_arena *arena,
+                               hone_sample *out)
 {
-    const hone_value *prompt = hone_value_get(row, "prompt"), *completion = hone_value_get(row, "completion");
-    const hone_value *messages = hone_value_get(row, "messages"), *finish = hone_value_get(row, "finish");
+    const hone_value *prompt = hone_value_get(row, "prompt"),
+                     *completion = hone_value_get(row, "completion");
+    const hone_value *messages = hone_value_get(row, "messages"),
+                     *finish = hone_value_get(row, "finish");
     memset(out, 0, sizeof *out);
     out->id = number;
     out->group = number;
     if (!completion || completion->type != HONE_STRING) {
-        hone_fail(HONE_E_NOT_FOUND, "%s: row %llu has no text in column \"completion\"", data, (unsigned long long)number);
+        hone_fail(HONE_E_NOT_FOUND, "%s: row %llu has no text in column \"completion\"", data,
+                  (unsigned long long)number);
         return hone_fail_hint("rows to score have prompt, completion and any other columns");
     }
     out->completion = completion->u.str;
@@ -133,7 +141,10 @@ static hone_status read_sample(const hone_value *row, uint64_t number, hone_aren
 
 static const char *status_word(uint32_t status)
 {
-    return status == HONE_SCORE ? "score" : status == HONE_ABSTAIN ? "abstain" : status == HONE_TIMEOUT ? "timeout" : "error";
+    return status == HONE_SCORE     ? "score"
+           : status == HONE_ABSTAIN ? "abstain"
+           : status == HONE_TIMEOUT ? "timeout"
+                                    : "error";
 }
 
 static void count(tally *t, const hone_score_result *r)
@@ -188,7 +199,8 @@ static void put_id(hone_jw *w, const hone_value *row, uint64_t number)
         hone_jw_i64(w, (int64_t)number);
 }
 
-static hone_status print_batch(scoring *s, const hone_score_job *job, const hone_value *rows, size_t n, hone_arena *arena)
+static hone_status print_batch(scoring *s, const hone_score_job *job, const hone_value *rows,
+                               size_t n, hone_arena *arena)
 {
     hone_buf b;
     hone_buf_init(&b, HONE_BUF_MAX_DEFAULT);
@@ -213,8 +225,9 @@ static hone_status print_batch(scoring *s, const hone_score_job *job, const hone
             } else if (r->status == HONE_SCORE) {
                 hone_buf_addf(&b, "  %s %g", s->comps[c].id, (double)r->score);
             } else {
-                hone_buf_addf(&b, "  %s %s%s%.*s%s", s->comps[c].id, status_word(r->status), r->reason.len ? " (" : "",
-                              (int)r->reason.len, r->reason.ptr ? r->reason.ptr : "", r->reason.len ? ")" : "");
+                hone_buf_addf(&b, "  %s %s%s%.*s%s", s->comps[c].id, status_word(r->status),
+                              r->reason.len ? " (" : "", (int)r->reason.len,
+                              r->reason.ptr ? r->reason.ptr : "", r->reason.len ? ")" : "");
             }
         }
         if (json) {
@@ -246,7 +259,8 @@ static hone_status score_all(scoring *s, hone_arena *arena)
         }
         if (st < 0 || n == 0)
             return st;
-        hone_score_params p = {.step = s->done / BATCH, .n_samples = n, .group_size = n, .error_limit = 1};
+        hone_score_params p = {
+            .step = s->done / BATCH, .n_samples = n, .group_size = n, .error_limit = 1};
         hone_score_job *job;
         HONE_TRY(hone_score_begin(s->scorer, &p, &job));
         hone_status work = HONE_OK;
@@ -265,13 +279,15 @@ static hone_status score_all(scoring *s, hone_arena *arena)
 
 static void print_table(const scoring *s)
 {
-    printf("\n%-20s %8s %10s %10s %8s %8s %8s\n", "reward", "scored", "mean", "std", "abstain", "error", "timeout");
+    printf("\n%-20s %8s %10s %10s %8s %8s %8s\n", "reward", "scored", "mean", "std", "abstain",
+           "error", "timeout");
     for (size_t c = 0; c < s->n; c++) {
         const tally *t = &s->tallies[c];
         double mean = t->scored ? t->sum / (double)t->scored : 0;
         double var = t->scored ? t->square / (double)t->scored - mean * mean : 0;
-        printf("%-20s %8lld %10.4f %10.4f %8lld %8lld %8lld\n", s->names[c], (long long)t->scored, mean,
-               sqrt(var > 0 ? var : 0), (long long)t->abstain, (long long)t->error, (long long)t->timeout);
+        printf("%-20s %8lld %10.4f %10.4f %8lld %8lld %8lld\n", s->names[c], (long long)t->scored,
+               mean, sqrt(var > 0 ? var : 0), (long long)t->abstain, (long long)t->error,
+               (long long)t->timeout);
     }
 }
 
@@ -281,16 +297,24 @@ int hone_cli_score(int argc, char **argv)
         {"reward", HONE_ARG_LIST, &rewards, "NAME", "a reward (several times)"},
         {"data", HONE_ARG_STR, &data, "FILE", "rows with prompt, completion and any columns"},
         {"set", HONE_ARG_LIST, &sets, "K=V", "a setting of the reward; with several, REWARD.K=V"},
-        {"source", HONE_ARG_STR, &source, "NAME", "the source component (json for an array, else jsonl)"},
+        {"source", HONE_ARG_STR, &source, "NAME",
+         "the source component (json for an array, else jsonl)"},
         {"skip-bad", HONE_ARG_FLAG, &skip_bad, NULL, "leave malformed rows out"},
         {"deadline", HONE_ARG_F64, &deadline, "S", "seconds for a batch of 64 (60)"},
-        {"plugin-path", HONE_ARG_LIST, &paths, "PATH", "a folder of plugins, or a .so (several times)"},
+        {"plugin-path", HONE_ARG_LIST, &paths, "PATH",
+         "a folder of plugins, or a .so (several times)"},
         {"json", HONE_ARG_FLAG, &json, NULL, "one line of JSON a row"},
         {0}};
-    static const char *const examples[] = {"hone score --reward math_answer --data samples.jsonl --json",
-                                           "hone score --reward length --set value=200 --data samples.jsonl", NULL};
-    static const hone_args spec = {"score", "--reward NAME --data FILE [options]",
-                                   "Scores the samples of a file with rewards, without a model.", options, examples, 0, 0};
+    static const char *const examples[] = {
+        "hone score --reward math_answer --data samples.jsonl --json",
+        "hone score --reward length --set value=200 --data samples.jsonl", NULL};
+    static const hone_args spec = {"score",
+                                   "--reward NAME --data FILE [options]",
+                                   "Scores the samples of a file with rewards, without a model.",
+                                   options,
+                                   examples,
+                                   0,
+                                   0};
     hone_rest rest;
     scoring *s;
     hone_arena arena;

@@ -58,8 +58,8 @@ static int is_json(const struct ArrowSchema *c)
 
 static int whole_rows(const struct ArrowSchema *s)
 {
-    return s->n_children == 1 && s->children[0]->name && strcmp(s->children[0]->name, HONE_SOURCE_ROW) == 0 &&
-           is_json(s->children[0]);
+    return s->n_children == 1 && s->children[0]->name &&
+           strcmp(s->children[0]->name, HONE_SOURCE_ROW) == 0 && is_json(s->children[0]);
 }
 
 /* ---- what a format is -------------------------------------------------------------------------------- */
@@ -68,13 +68,20 @@ static int whole_rows(const struct ArrowSchema *s)
 static size_t width_of(const char *f)
 {
     switch (f[0]) {
-    case 'c': case 'C':
+    case 'c':
+    case 'C':
         return f[1] ? 0 : 1;
-    case 's': case 'S': case 'e':
+    case 's':
+    case 'S':
+    case 'e':
         return f[1] ? 0 : 2;
-    case 'i': case 'I': case 'f':
+    case 'i':
+    case 'I':
+    case 'f':
         return f[1] ? 0 : 4;
-    case 'l': case 'L': case 'g':
+    case 'l':
+    case 'L':
+    case 'g':
         return f[1] ? 0 : 8;
     case 't': /* tdD days, tdm ms; tts ttm ttu ttn; ts?:zone; tD? durations */
         if (f[1] == 'd')
@@ -117,16 +124,19 @@ static hone_status check_column(const struct ArrowSchema *c, int depth)
     if (c->dictionary)
         return width_of(f) && f[0] != 't' && f[0] != 'e' && f[0] != 'f' && f[0] != 'g'
                    ? check_column(c->dictionary, depth + 1)
-                   : hone_fail(HONE_E_MISBEHAVED, "column %s: dictionary indices of format \"%s\"", name, f);
+                   : hone_fail(HONE_E_MISBEHAVED, "column %s: dictionary indices of format \"%s\"",
+                               name, f);
     if (is_list(f) || strcmp(f, "+s") == 0) {
-        if (c->n_children < 0 || (is_list(f) && c->n_children != 1) || (c->n_children && !c->children))
-            return hone_fail(HONE_E_MISBEHAVED, "column %s: format \"%s\" with %lld children", name, f,
-                             (long long)c->n_children);
+        if (c->n_children < 0 || (is_list(f) && c->n_children != 1) ||
+            (c->n_children && !c->children))
+            return hone_fail(HONE_E_MISBEHAVED, "column %s: format \"%s\" with %lld children", name,
+                             f, (long long)c->n_children);
         for (int64_t i = 0; i < c->n_children; i++)
             HONE_TRY(check_column(c->children[i], depth + 1));
         return HONE_OK;
     }
-    if (strcmp(f, "n") == 0 || strcmp(f, "b") == 0 || width_of(f) || is_text(f) || (f[0] == 'w' && fixed_size(f) >= 0))
+    if (strcmp(f, "n") == 0 || strcmp(f, "b") == 0 || width_of(f) || is_text(f) ||
+        (f[0] == 'w' && fixed_size(f) >= 0))
         return HONE_OK;
     hone_fail(HONE_E_UNSUPPORTED, "column %s: Arrow format \"%s\" is not read", name, f);
     return hone_fail_hint("cast it in the query: to text, or to a number of 64 bits");
@@ -139,13 +149,18 @@ hone_status hone__arrow_check_schema(const struct ArrowSchema *schema)
     return check_column(schema, 0);
 }
 
-static hone_status check_array(const struct ArrowSchema *c, const struct ArrowArray *a, int64_t at_least)
+static hone_status check_array(const struct ArrowSchema *c, const struct ArrowArray *a,
+                               int64_t at_least)
 {
     const char *f = c->format, *name = c->name ? c->name : "?";
-    int64_t buffers = strcmp(f, "n") == 0 ? 0 : strcmp(f, "+s") == 0 || fixed_size(f) >= 0 ? 1 : is_text(f) ? 3 : 2;
+    int64_t buffers = strcmp(f, "n") == 0                          ? 0
+                      : strcmp(f, "+s") == 0 || fixed_size(f) >= 0 ? 1
+                      : is_text(f)                                 ? 3
+                                                                   : 2;
     if (f[0] == 'w')
         buffers = 2;
-    if (!a || a->length < 0 || a->offset < 0 || a->length < at_least || a->offset > INT64_MAX - a->length)
+    if (!a || a->length < 0 || a->offset < 0 || a->length < at_least ||
+        a->offset > INT64_MAX - a->length)
         return hone_fail(HONE_E_MISBEHAVED, "column %s: its array is shorter than its batch", name);
     if (a->n_buffers < buffers || (buffers && !a->buffers))
         return hone_fail(HONE_E_MISBEHAVED, "column %s: %lld buffers, format \"%s\" has %lld", name,
@@ -154,17 +169,20 @@ static hone_status check_array(const struct ArrowSchema *c, const struct ArrowAr
         if (!a->buffers[b] && a->length > 0 && b == 1)
             return hone_fail(HONE_E_MISBEHAVED, "column %s: its values are missing", name);
     if (c->dictionary)
-        return a->dictionary ? check_array(c->dictionary, a->dictionary, 0)
-                             : hone_fail(HONE_E_MISBEHAVED, "column %s: its dictionary is missing", name);
+        return a->dictionary
+                   ? check_array(c->dictionary, a->dictionary, 0)
+                   : hone_fail(HONE_E_MISBEHAVED, "column %s: its dictionary is missing", name);
     if (a->n_children != c->n_children || (a->n_children && !a->children))
         return hone_fail(HONE_E_MISBEHAVED, "column %s: %lld children, its schema has %lld", name,
                          (long long)a->n_children, (long long)c->n_children);
     for (int64_t i = 0; i < c->n_children; i++)
-        HONE_TRY(check_array(c->children[i], a->children[i], strcmp(f, "+s") == 0 ? a->offset + a->length : 0));
+        HONE_TRY(check_array(c->children[i], a->children[i],
+                             strcmp(f, "+s") == 0 ? a->offset + a->length : 0));
     return HONE_OK;
 }
 
-hone_status hone__arrow_check_batch(const struct ArrowSchema *schema, const struct ArrowArray *batch)
+hone_status hone__arrow_check_batch(const struct ArrowSchema *schema,
+                                    const struct ArrowArray *batch)
 {
     return check_array(schema, batch, 0);
 }
@@ -184,10 +202,12 @@ static int64_t offset_at(const struct ArrowSchema *c, const struct ArrowArray *a
 
 static hone_status bad_offsets(const struct ArrowSchema *c)
 {
-    return hone_fail(HONE_E_MISBEHAVED, "column %s: its offsets do not rise", c->name ? c->name : "?");
+    return hone_fail(HONE_E_MISBEHAVED, "column %s: its offsets do not rise",
+                     c->name ? c->name : "?");
 }
 
-static hone_status read_number(const struct ArrowSchema *c, const void *values, int64_t i, hone_value *out)
+static hone_status read_number(const struct ArrowSchema *c, const void *values, int64_t i,
+                               hone_value *out)
 {
     const char *f = c->format;
     const char *p = (const char *)values + (size_t)i * width_of(f);
@@ -243,8 +263,8 @@ static hone_status read_number(const struct ArrowSchema *c, const void *values, 
     }
 }
 
-static hone_status read_text(const struct ArrowSchema *c, const struct ArrowArray *a, int64_t i, const char *name,
-                             hone_arena *arena, hone_value *out)
+static hone_status read_text(const struct ArrowSchema *c, const struct ArrowArray *a, int64_t i,
+                             const char *name, hone_arena *arena, hone_value *out)
 {
     int64_t from, to;
     if (c->format[0] == 'w') {
@@ -256,9 +276,11 @@ static hone_status read_text(const struct ArrowSchema *c, const struct ArrowArra
     }
     if (from < 0 || to < from)
         return bad_offsets(c);
-    hone_str s = {(const char *)a->buffers[c->format[0] == 'w' ? 1 : 2] + from, (size_t)(to - from)};
+    hone_str s = {(const char *)a->buffers[c->format[0] == 'w' ? 1 : 2] + from,
+                  (size_t)(to - from)};
     if (to > from && !a->buffers[c->format[0] == 'w' ? 1 : 2])
-        return hone_fail(HONE_E_MISBEHAVED, "column %s: its bytes are missing", c->name ? c->name : "?");
+        return hone_fail(HONE_E_MISBEHAVED, "column %s: its bytes are missing",
+                         c->name ? c->name : "?");
     if (is_json(c))
         return hone_json_parse(s.ptr, s.len, name, arena, out);
     out->type = c->format[0] == 'u' || c->format[0] == 'U' ? HONE_STRING : HONE_BYTES;
@@ -268,11 +290,11 @@ static hone_status read_text(const struct ArrowSchema *c, const struct ArrowArra
     return out->u.str.len || !s.len ? HONE_OK : HONE_E_NOMEM;
 }
 
-static hone_status read_cell(const struct ArrowSchema *c, const struct ArrowArray *a, int64_t row, const char *name,
-                             hone_arena *arena, hone_value *out);
+static hone_status read_cell(const struct ArrowSchema *c, const struct ArrowArray *a, int64_t row,
+                             const char *name, hone_arena *arena, hone_value *out);
 
-static hone_status read_list(const struct ArrowSchema *c, const struct ArrowArray *a, int64_t i, const char *name,
-                             hone_arena *arena, hone_value *out)
+static hone_status read_list(const struct ArrowSchema *c, const struct ArrowArray *a, int64_t i,
+                             const char *name, hone_arena *arena, hone_value *out)
 {
     int64_t size = fixed_size(c->format), from, to;
     from = size >= 0 ? i * size : offset_at(c, a, i);
@@ -290,8 +312,8 @@ static hone_status read_list(const struct ArrowSchema *c, const struct ArrowArra
     return HONE_OK;
 }
 
-static hone_status read_struct(const struct ArrowSchema *c, const struct ArrowArray *a, int64_t i, const char *name,
-                               hone_arena *arena, hone_value *out)
+static hone_status read_struct(const struct ArrowSchema *c, const struct ArrowArray *a, int64_t i,
+                               const char *name, hone_arena *arena, hone_value *out)
 {
     hone_pair *pairs = hone_arena_calloc(arena, (size_t)c->n_children, sizeof *pairs);
     if (!pairs)
@@ -308,8 +330,8 @@ static hone_status read_struct(const struct ArrowSchema *c, const struct ArrowAr
 }
 
 /* Element `row` of the array (its offset not yet added). */
-static hone_status read_cell(const struct ArrowSchema *c, const struct ArrowArray *a, int64_t row, const char *name,
-                             hone_arena *arena, hone_value *out)
+static hone_status read_cell(const struct ArrowSchema *c, const struct ArrowArray *a, int64_t row,
+                             const char *name, hone_arena *arena, hone_value *out)
 {
     const char *f = c->format;
     int64_t i = row + a->offset;
@@ -337,13 +359,15 @@ static hone_status read_cell(const struct ArrowSchema *c, const struct ArrowArra
     return read_text(c, a, i, name, arena, out);
 }
 
-hone_status hone__arrow_row(const struct ArrowSchema *schema, const struct ArrowArray *batch, int64_t i,
-                            const char *name, hone_arena *arena, hone_value *row)
+hone_status hone__arrow_row(const struct ArrowSchema *schema, const struct ArrowArray *batch,
+                            int64_t i, const char *name, hone_arena *arena, hone_value *row)
 {
     if (!whole_rows(schema)) {
         memset(row, 0, sizeof *row);
         return read_struct(schema, batch, i + batch->offset, name, arena, row);
     }
-    HONE_TRY(read_cell(schema->children[0], batch->children[0], i + batch->offset, name, arena, row));
-    return row->type == HONE_MAP ? HONE_OK : hone_fail(HONE_E_MISBEHAVED, "%s: a row is no map", name);
+    HONE_TRY(
+        read_cell(schema->children[0], batch->children[0], i + batch->offset, name, arena, row));
+    return row->type == HONE_MAP ? HONE_OK
+                                 : hone_fail(HONE_E_MISBEHAVED, "%s: a row is no map", name);
 }

@@ -8,8 +8,9 @@
  * column and format, E_INVALID when the struct is broken. */
 hone_status hone__arrow_check_schema(const struct ArrowSchema *schema);
 /* Does the batch have the schema's shape: children, lengths, buffers? E_MISBEHAVED. */
-hone_status hone__arrow_check_batch(const struct ArrowSchema *schema, const struct ArrowArray *batch);
+hone_status hone__arrow_check_batch(const struct ArrowSchema *schema,
+                                    const struct ArrowArray *batch);
 /* Row `i` of the batch as a map; `name` (of the source) is put in errors. */
-hone_status hone__arrow_row(const struct ArrowSchema *schema, const struct ArrowArray *batch, int64_t i,
-                            const char *name, hone_arena *arena, hone_value *row);
+hone_status hone__arrow_row(const struct ArrowSchema *schema, const struct ArrowArray *batch,
+                            int64_t i, const char *name, hone_arena *arena, hone_value *row);
 #endif

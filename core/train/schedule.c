@@ -38,7 +38,8 @@ static hone_status read_count(const hone_value *map, const char *key, uint64_t d
     int64_t v;
     HONE_TRY(hone_value_i64(map, key, (int64_t)dflt, &v));
     if (v < 0)
-        return hone_fail(HONE_E_INVALID, "schedule: %s is %lld, but counts updates", key, (long long)v);
+        return hone_fail(HONE_E_INVALID, "schedule: %s is %lld, but counts updates", key,
+                         (long long)v);
     *out = (uint64_t)v;
     return HONE_OK;
 }
@@ -90,11 +91,15 @@ hone_status hone_schedule_read(const hone_value *given, uint64_t total, hone_sch
         return hone_fail(HONE_E_TYPE, "schedule: neither a name nor a table");
     }
     if (!(s.min >= 0 && s.min <= 1))
-        return hone_fail(HONE_E_INVALID, "schedule: min is a share of the peak, 0 to 1, not %g", s.min);
+        return hone_fail(HONE_E_INVALID, "schedule: min is a share of the peak, 0 to 1, not %g",
+                         s.min);
     if (!(s.decay > 0 && s.decay <= 1))
-        return hone_fail(HONE_E_INVALID, "schedule: decay is a share of the updates, above 0 and to 1, not %g", s.decay);
+        return hone_fail(HONE_E_INVALID,
+                         "schedule: decay is a share of the updates, above 0 and to 1, not %g",
+                         s.decay);
     if (cycles < 1 || cycles > 1000000)
-        return hone_fail(HONE_E_INVALID, "schedule: cycles is %llu, at least 1 is needed", (unsigned long long)cycles);
+        return hone_fail(HONE_E_INVALID, "schedule: cycles is %llu, at least 1 is needed",
+                         (unsigned long long)cycles);
     if (s.kind != HONE_SCHEDULE_CONSTANT && s.kind != HONE_SCHEDULE_INV_SQRT && s.total == 0) {
         hone_fail(HONE_E_INVALID, "schedule: %s needs the total number of updates", names[s.kind]);
         return hone_fail_hint("give total = N");

@@ -62,14 +62,17 @@ hone_status hone_data_restore(hone_data *d, const hone_value *state)
     const hone_value *stage = hone_value_get(state, "stage");
     if (!stage || stage->type != HONE_STRING || !hone_str_eq(stage->u.str, d->ops->name)) {
         int known = stage && stage->type == HONE_STRING && stage->u.str.len < 64;
-        hone_fail(HONE_E_STATE, "data: the saved state is of another chain: it has \"%.*s\" where \"%s\" stands",
+        hone_fail(HONE_E_STATE,
+                  "data: the saved state is of another chain: it has \"%.*s\" where \"%s\" stands",
                   known ? (int)stage->u.str.len : 1, known ? stage->u.str.ptr : "?", d->ops->name);
-        return hone_fail_hint("the recipe's source, map, shuffle, ... must be those that were saved");
+        return hone_fail_hint(
+            "the recipe's source, map, shuffle, ... must be those that were saved");
     }
     if (d->up && !d->ops->own_up) {
         const hone_value *up = hone_value_get(state, "up");
         if (!up)
-            return hone_fail(HONE_E_STATE, "data: the saved state of \"%s\" has no \"up\"", d->ops->name);
+            return hone_fail(HONE_E_STATE, "data: the saved state of \"%s\" has no \"up\"",
+                             d->ops->name);
         HONE_TRY(hone_data_restore(d->up, up));
     }
     return d->ops->restore(d, state);
@@ -96,7 +99,8 @@ typedef struct source_data {
     struct ArrowArray batch; /* release NULL: none */
     int64_t at;              /* row of the batch that comes next */
     uint64_t row;            /* rows handed out since the start */
-    hone_buf before;         /* position of the batch's first row, or of the next batch when there is none */
+    hone_buf
+        before; /* position of the batch's first row, or of the next batch when there is none */
     int ended;
 } source_data;
 
@@ -145,12 +149,12 @@ static void drop_stream(source_data *d)
 static hone_status stream_failed(source_data *d, int code, const char *call)
 {
     const char *text = d->stream.get_last_error ? d->stream.get_last_error(&d->stream) : NULL;
-    hone_status s = code == EINVAL ? HONE_E_PARSE
-                    : code == ENOMEM ? HONE_E_NOMEM
-                    : code == ENOENT ? HONE_E_NOT_FOUND
+    hone_status s = code == EINVAL                       ? HONE_E_PARSE
+                    : code == ENOMEM                     ? HONE_E_NOMEM
+                    : code == ENOENT                     ? HONE_E_NOT_FOUND
                     : code == EFBIG || code == EOVERFLOW ? HONE_E_LIMIT
-                    : code == ENOTSUP || code == ENOSYS ? HONE_E_UNSUPPORTED
-                                                        : HONE_E_IO;
+                    : code == ENOTSUP || code == ENOSYS  ? HONE_E_UNSUPPORTED
+                                                         : HONE_E_IO;
     if (text && *text)
         return hone_fail(s, "%s", text);
     return hone_fail(s, "%s: %s failed: %s", hone_instance_id(d->inst), call, strerror(code));
@@ -207,7 +211,8 @@ static hone_status source_next(hone_data *link, hone_arena *arena, hone_value *r
         if (s <= 0)
             return s;
     }
-    hone_status s = hone__arrow_row(&d->schema, &d->batch, d->at, hone_instance_id(d->inst), arena, row);
+    hone_status s = hone__arrow_row(&d->schema, &d->batch, d->at, hone_instance_id(d->inst), arena,
+                                    row);
     if (s < 0)
         return hone_fail_at("row %llu", (unsigned long long)d->row + 1);
     d->at++;
@@ -221,7 +226,9 @@ static hone_status seek(source_data *d, const void *position, size_t n)
     d->ended = 0;
     if (!HONE_HAS(d->vt, hone_source_v1, seek)) {
         drop_stream(d); /* a source without seek starts over when it is opened again */
-        return n == 0 ? HONE_OK : hone_fail(HONE_E_UNSUPPORTED, "%s: it cannot seek", hone_instance_id(d->inst));
+        return n == 0
+                   ? HONE_OK
+                   : hone_fail(HONE_E_UNSUPPORTED, "%s: it cannot seek", hone_instance_id(d->inst));
     }
     hone_instance_enter(d->inst);
     return hone_instance_leave(d->inst, "seek", d->vt->seek(d->self, position, n));
@@ -316,7 +323,9 @@ static hone_status skip_rows(source_data *d, uint64_t n)
         hone_arena_clear(&scratch);
     }
     hone_arena_release(&scratch);
-    return s < 0 ? s : s == 0 ? hone_fail(HONE_E_STATE, "data: there are fewer rows than were read before") : HONE_OK;
+    return s < 0    ? s
+           : s == 0 ? hone_fail(HONE_E_STATE, "data: there are fewer rows than were read before")
+                    : HONE_OK;
 }
 
 static hone_status source_restore(hone_data *link, const hone_value *state)
@@ -327,7 +336,8 @@ static hone_status source_restore(hone_data *link, const hone_value *state)
     int ended;
     hone_buf position;
     if (!id || id->type != HONE_STRING || !hone_str_eq(id->u.str, hone_instance_id(d->inst)))
-        return hone_fail(HONE_E_STATE, "data: the saved state is of another source than %s", hone_instance_id(d->inst));
+        return hone_fail(HONE_E_STATE, "data: the saved state is of another source than %s",
+                         hone_instance_id(d->inst));
     HONE_TRY(hone__data_read_count(state, "row", &row));
     HONE_TRY(hone_value_bool(state, "ended", 0, &ended));
     if (!has_position(d)) {
@@ -344,7 +354,8 @@ static hone_status source_restore(hone_data *link, const hone_value *state)
     if (s >= 0 && at > 0) {
         s = next_batch(d);
         if (s == 0 || (s > 0 && at > (uint64_t)d->batch.length))
-            s = hone_fail(HONE_E_STATE, "data: %s has fewer rows than were read before", hone_instance_id(d->inst));
+            s = hone_fail(HONE_E_STATE, "data: %s has fewer rows than were read before",
+                          hone_instance_id(d->inst));
         else
             d->at = (int64_t)at;
     }
@@ -369,8 +380,9 @@ static void source_close(hone_data *link)
     hone_instance_unref(d->inst);
 }
 
-static const hone_data_ops source_ops = {"source", source_next, source_rewind, source_count, source_skipped,
-                                         source_save, source_restore, source_close, 0};
+static const hone_data_ops source_ops = {"source",       source_next,    source_rewind,
+                                         source_count,   source_skipped, source_save,
+                                         source_restore, source_close,   0};
 
 hone_status hone_data_open_instance(hone_instance *inst, hone_data **out)
 {
@@ -388,7 +400,8 @@ hone_status hone_data_open_instance(hone_instance *inst, hone_data **out)
     return HONE_OK;
 }
 
-hone_status hone_data_open(hone_registry *r, const char *name, const hone_value *settings, hone_data **out)
+hone_status hone_data_open(hone_registry *r, const char *name, const hone_value *settings,
+                           hone_data **out)
 {
     hone_instance *inst;
     HONE_TRY(hone_instance_create(r, HONE_KIND_SOURCE, name, settings, &inst));
@@ -439,8 +452,8 @@ static hone_status list_restore(hone_data *link, const hone_value *state)
     HONE_TRY(hone__data_read_count(state, "at", &at));
     HONE_TRY(hone__data_read_count(state, "n", &n));
     if (n != d->list.u.list.n || at > n)
-        return hone_fail(HONE_E_STATE, "data: the list had %llu rows and has %zu now", (unsigned long long)n,
-                         d->list.u.list.n);
+        return hone_fail(HONE_E_STATE, "data: the list had %llu rows and has %zu now",
+                         (unsigned long long)n, d->list.u.list.n);
     d->at = at;
     return HONE_OK;
 }
@@ -448,8 +461,8 @@ static void list_close(hone_data *link)
 {
     hone_arena_release(&((list_data *)link)->arena);
 }
-static const hone_data_ops list_ops = {"list", list_next, list_rewind, list_count, NULL, list_save, list_restore,
-                                       list_close, 0};
+static const hone_data_ops list_ops = {"list",    list_next,    list_rewind, list_count, NULL,
+                                       list_save, list_restore, list_close,  0};
 
 hone_status hone_data_open_list(const hone_value *list, hone_data **out)
 {

@@ -22,7 +22,8 @@
 typedef struct hone_data hone_data;
 
 /* A source by name and settings (a map, or NULL). */
-hone_status hone_data_open(hone_registry *r, const char *name, const hone_value *settings, hone_data **out);
+hone_status hone_data_open(hone_registry *r, const char *name, const hone_value *settings,
+                           hone_data **out);
 /* A source instance that is there already (one written in Lua); takes a reference. */
 hone_status hone_data_open_instance(hone_instance *inst, hone_data **out);
 /* Rows in memory, copied: a list of maps. */
@@ -48,7 +49,8 @@ hone_status hone_data_restore(hone_data *d, const hone_value *state);
 
 /* fn: 1 keeps *out (memory in `arena`; presets to *in), 0 leaves the row out, or an error.
  * drop(ctx) when the chain is closed; may be NULL. map and filter of recipes are both this. */
-typedef hone_status (*hone_data_fn)(void *ctx, hone_arena *arena, const hone_value *in, hone_value *out);
+typedef hone_status (*hone_data_fn)(void *ctx, hone_arena *arena, const hone_value *in,
+                                    hone_value *out);
 hone_status hone_data_map(hone_data **d, hone_data_fn fn, void *ctx, void (*drop)(void *ctx));
 /* Random order. Rows are read in blocks of `block` (0 = 1,000,000; a block ends early at 1 GiB), each
  * permuted by a Feistel network keyed by seed, epoch and block; so the state is two numbers, and data of
@@ -64,8 +66,8 @@ hone_status hone_data_epochs(hone_data **d, uint64_t n);
 hone_status hone_data_split(hone_data **d, const char *by, uint64_t seed, double from, double to);
 /* Draws each row from one of the n chains, by weight, until all are at their end (one that ended is left
  * out; `stop` 1: until the first is). Takes the n chains over on success. */
-hone_status hone_data_mix(hone_data **from, const double *weights, size_t n, uint64_t seed, int stop,
-                          hone_data **out);
+hone_status hone_data_mix(hone_data **from, const double *weights, size_t n, uint64_t seed,
+                          int stop, hone_data **out);
 /* Lists of n rows: each next is then a HONE_LIST. partial 1: the last may be shorter, 0: it is left out. */
 hone_status hone_data_batches(hone_data **d, uint64_t n, int partial);
 #endif

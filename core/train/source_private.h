@@ -11,9 +11,10 @@ typedef struct hone_data_ops {
     int64_t (*skipped)(hone_data *d);
     /* Members of an open map; the caller has written "stage" and, for a stage on another, writes "up". */
     hone_status (*save)(hone_data *d, hone_jw *w);
-    hone_status (*restore)(hone_data *d, const hone_value *state); /* its own part; the upstream's is done before */
-    void (*close)(hone_data *d); /* its own memory, not `up` and not itself */
-    int own_up;                  /* 1: save and restore deal with `up` themselves */
+    hone_status (*restore)(
+        hone_data *d, const hone_value *state); /* its own part; the upstream's is done before */
+    void (*close)(hone_data *d);                /* its own memory, not `up` and not itself */
+    int own_up;                                 /* 1: save and restore deal with `up` themselves */
 } hone_data_ops;
 
 struct hone_data {

@@ -88,8 +88,8 @@ static void map_close(hone_data *link)
     if (d->drop)
         d->drop(d->ctx);
 }
-static const hone_data_ops map_ops = {"map", map_next, pass_rewind, unknown_count, NULL, save_nothing,
-                                      restore_nothing, map_close, 0};
+static const hone_data_ops map_ops = {
+    "map", map_next, pass_rewind, unknown_count, NULL, save_nothing, restore_nothing, map_close, 0};
 
 hone_status hone_data_map(hone_data **d, hone_data_fn fn, void *ctx, void (*drop)(void *ctx))
 {
@@ -163,7 +163,8 @@ static hone_status shuffle_next(hone_data *link, hone_arena *arena, hone_value *
         HONE_TRY(load_block(d));
     if (d->ended)
         return 0;
-    hone_rng_key key = {.seed = d->seed, .purpose = HONE_RNG_SHUFFLE, .step = d->epoch, .sample = d->block};
+    hone_rng_key key = {
+        .seed = d->seed, .purpose = HONE_RNG_SHUFFLE, .step = d->epoch, .sample = d->block};
     uint64_t i = hone_rng_permute(&key, d->at, d->n);
     HONE_TRY(hone_value_copy(arena, &d->rows[i], row));
     d->at++;
@@ -228,7 +229,8 @@ static void shuffle_close(hone_data *link)
     hone_free(d->rows);
     hone_buf_release(&d->up_state);
 }
-static const hone_data_ops shuffle_ops = {"shuffle", shuffle_next, shuffle_rewind, same_count, NULL, shuffle_save,
+static const hone_data_ops shuffle_ops = {"shuffle",       shuffle_next,  shuffle_rewind,
+                                          same_count,      NULL,          shuffle_save,
                                           shuffle_restore, shuffle_close, 1};
 
 hone_status hone_data_shuffle(hone_data **d, uint64_t seed, uint64_t block)
@@ -295,10 +297,10 @@ static hone_status count_restore(hone_data *link, const hone_value *state)
 {
     return hone__data_read_count(state, "done", &((count_data *)link)->done);
 }
-static const hone_data_ops take_ops = {"take", take_next, count_rewind, take_count, NULL, count_save, count_restore,
-                                       close_nothing, 0};
-static const hone_data_ops skip_ops = {"skip", skip_next, count_rewind, skip_count, NULL, count_save, count_restore,
-                                       close_nothing, 0};
+static const hone_data_ops take_ops = {"take",     take_next,     count_rewind,  take_count, NULL,
+                                       count_save, count_restore, close_nothing, 0};
+static const hone_data_ops skip_ops = {"skip",     skip_next,     count_rewind,  skip_count, NULL,
+                                       count_save, count_restore, close_nothing, 0};
 
 hone_status hone_data_take(hone_data **d, uint64_t n)
 {
@@ -373,7 +375,8 @@ static hone_status epochs_restore(hone_data *link, const hone_value *state)
     HONE_TRY(hone__data_read_count(state, "rows", &d->rows));
     return hone__data_read_count(state, "base", &d->base);
 }
-static const hone_data_ops epochs_ops = {"epochs", epochs_next, epochs_rewind, epochs_count, NULL, epochs_save,
+static const hone_data_ops epochs_ops = {"epochs",       epochs_next,   epochs_rewind,
+                                         epochs_count,   NULL,          epochs_save,
                                          epochs_restore, close_nothing, 0};
 
 hone_status hone_data_epochs(hone_data **d, uint64_t n)
@@ -426,7 +429,8 @@ static void split_close(hone_data *link)
     hone_free(d->by);
     hone_buf_release(&d->key);
 }
-static const hone_data_ops split_ops = {"split", split_next, pass_rewind, unknown_count, NULL, save_nothing,
+static const hone_data_ops split_ops = {"split",         split_next,  pass_rewind,
+                                        unknown_count,   NULL,        save_nothing,
                                         restore_nothing, split_close, 0};
 
 hone_status hone_data_split(hone_data **d, const char *by, uint64_t seed, double from, double to)
@@ -463,7 +467,8 @@ static hone_status mix_next(hone_data *link, hone_arena *arena, hone_value *row)
 {
     mix_data *d = (mix_data *)link;
     for (;;) {
-        hone_rng_key key = {.seed = d->seed, .purpose = HONE_RNG_SHUFFLE, .step = d->epoch, .sample = UINT64_MAX};
+        hone_rng_key key = {
+            .seed = d->seed, .purpose = HONE_RNG_SHUFFLE, .step = d->epoch, .sample = UINT64_MAX};
         double all = 0, at;
         size_t pick = d->n;
         for (size_t i = 0; i < d->n; i++) {
@@ -542,9 +547,10 @@ static hone_status mix_restore(hone_data *link, const hone_value *state)
 {
     mix_data *d = (mix_data *)link;
     const hone_value *from = hone_value_get(state, "from"), *ended = hone_value_get(state, "ended");
-    if (!from || from->type != HONE_LIST || !ended || ended->type != HONE_LIST || from->u.list.n != d->n ||
-        ended->u.list.n != d->n)
-        return hone_fail(HONE_E_STATE, "data: the saved state mixes another number of sources than %zu", d->n);
+    if (!from || from->type != HONE_LIST || !ended || ended->type != HONE_LIST ||
+        from->u.list.n != d->n || ended->u.list.n != d->n)
+        return hone_fail(HONE_E_STATE,
+                         "data: the saved state mixes another number of sources than %zu", d->n);
     HONE_TRY(hone__data_read_count(state, "epoch", &d->epoch));
     HONE_TRY(hone__data_read_count(state, "drawn", &d->drawn));
     for (size_t i = 0; i < d->n; i++) {
@@ -562,11 +568,11 @@ static void mix_close(hone_data *link)
     hone_free(d->weights);
     hone_free(d->ended);
 }
-static const hone_data_ops mix_ops = {"mix", mix_next, mix_rewind, mix_count, mix_skipped, mix_save, mix_restore,
-                                      mix_close, 0};
+static const hone_data_ops mix_ops = {"mix",    mix_next,    mix_rewind, mix_count, mix_skipped,
+                                      mix_save, mix_restore, mix_close,  0};
 
-hone_status hone_data_mix(hone_data **from, const double *weights, size_t n, uint64_t seed, int stop,
-                          hone_data **out)
+hone_status hone_data_mix(hone_data **from, const double *weights, size_t n, uint64_t seed,
+                          int stop, hone_data **out)
 {
     double all = 0;
     if (n == 0 || n > MAX_MIX)
@@ -640,13 +646,15 @@ static int64_t batches_count(hone_data *link)
     int64_t up = hone_data_count(link->up);
     return up < 0 ? -1 : up / (int64_t)d->n + (d->partial && up % (int64_t)d->n != 0);
 }
-static const hone_data_ops batches_ops = {"batches", batches_next, pass_rewind, batches_count, NULL, save_nothing,
+static const hone_data_ops batches_ops = {"batches",       batches_next,  pass_rewind,
+                                          batches_count,   NULL,          save_nothing,
                                           restore_nothing, close_nothing, 0};
 
 hone_status hone_data_batches(hone_data **d, uint64_t n, int partial)
 {
     if (n == 0 || n > 1 << 24)
-        return hone_fail(HONE_E_INVALID, "batches: %llu rows a batch; 1 to 16777216 can be asked for",
+        return hone_fail(HONE_E_INVALID,
+                         "batches: %llu rows a batch; 1 to 16777216 can be asked for",
                          (unsigned long long)n);
     batches_data *b = put_on(d, &batches_ops, sizeof *b);
     if (!b)

@@ -1,4 +1,5 @@
 /* Mathematical answers: any text is read or refused, and what was read is equal to itself both ways. */
+#include "../../plugins/reward/rewards/math_read.c"
 #include "../../plugins/reward/rewards/math_value.c"
 
 #include "../../plugins/reward/rewards/common.c"

@@ -36,7 +36,8 @@ static inline hone_status try_component(const char *id, const char *json, hone_i
     return s;
 }
 
-static inline hone_instance *open_component(const char *id, const char *json, const char *iface, hone_ref *ref)
+static inline hone_instance *open_component(const char *id, const char *json, const char *iface,
+                                            hone_ref *ref)
 {
     hone_instance *inst = NULL;
     assert_ok(try_component(id, json, &inst));

@@ -22,13 +22,15 @@ static rig open_optimizer(const char *name, const char *settings)
     return r;
 }
 
-static void one_step(const rig *r, float *p, const float *g, float *a, float *b, size_t n, double lr, double wd,
-                     uint64_t step, double scale)
+static void one_step(const rig *r, float *p, const float *g, float *a, float *b, size_t n,
+                     double lr, double wd, uint64_t step, double scale)
 {
-    hone_opt_slice s = {.param = p, .grad = g, .state = {a, b}, .length = n, .lr = lr, .weight_decay = wd};
+    hone_opt_slice s = {
+        .param = p, .grad = g, .state = {a, b}, .length = n, .lr = lr, .weight_decay = wd};
     hone_opt_info info = {.struct_size = sizeof info, .step = step, .grad_scale = scale};
     hone_instance_enter(r->inst);
-    assert_ok(hone_instance_leave(r->inst, "step", r->vt->step(r->ref.self, &s, 1, sizeof s, &info)));
+    assert_ok(
+        hone_instance_leave(r->inst, "step", r->vt->step(r->ref.self, &s, 1, sizeof s, &info)));
 }
 
 static void test_adamw_equals_pytorch_over_1000_steps(void **state)
@@ -114,13 +116,16 @@ static void test_sgd_follows_its_formula(void **state)
             double G = (double)g + 0.1 * P;
             one_step(&r, &p, &g, spec.n_buffers ? &buf : NULL, NULL, 1, 0.05, 0.1, t, 1);
             B = t == 1 ? G : cases[c].momentum * B + (1 - cases[c].dampening) * G;
-            P -= 0.05 * (cases[c].momentum == 0 ? G : cases[c].nesterov ? G + cases[c].momentum * B : B);
+            P -= 0.05 * (cases[c].momentum == 0 ? G
+                         : cases[c].nesterov    ? G + cases[c].momentum * B
+                                                : B);
             assert_true(fabs((double)p - P) < 1e-6);
         }
         hone_instance_unref(r.inst);
     }
     hone_instance *inst;
-    assert_fails(try_component("org.hone.optimizer.sgd", "{\"nesterov\":true}", &inst), HONE_E_INVALID, "nesterov");
+    assert_fails(try_component("org.hone.optimizer.sgd", "{\"nesterov\":true}", &inst),
+                 HONE_E_INVALID, "nesterov");
 }
 
 /* Slices of every length and alignment must give what one slice gives: a vector loop has a tail. */
@@ -128,7 +133,8 @@ static void test_any_cut_gives_equal_bits(void **state)
 {
     (void)state;
     enum { N = 1021 };
-    static const char *const names[] = {"adamw", "sgd"}, *const settings[] = {NULL, "{\"momentum\":0.9,\"nesterov\":true}"};
+    static const char *const names[] = {"adamw", "sgd"},
+                             *const settings[] = {NULL, "{\"momentum\":0.9,\"nesterov\":true}"};
     static float p[2][N], g[N], m[2][N], v[2][N];
     for (size_t k = 0; k < 2; k++) {
         rig r = open_optimizer(names[k], settings[k]);

@@ -26,7 +26,8 @@ static void keep_note(const hone_notes *notes, size_t sample, hone_str name, con
 }
 
 /* Scores one completion; `row` is JSON of its columns, or NULL. */
-static answer score_text(hone_instance *inst, const char *completion, size_t n, const hone_value *row)
+static answer score_text(hone_instance *inst, const char *completion, size_t n,
+                         const hone_value *row)
 {
     hone_ref ref;
     answer a;
@@ -45,7 +46,8 @@ static answer score_text(hone_instance *inst, const char *completion, size_t n, 
     assert_ok(hone_instance_ref(inst, HONE_IFACE_REWARD, &ref));
     const hone_reward_v1 *vt = ref.vt;
     hone_instance_enter(inst);
-    assert_ok(hone_instance_leave(inst, "score", vt->score(ref.self, &call, &s, 1, sizeof s, &out, sizeof out, &notes)));
+    assert_ok(hone_instance_leave(
+        inst, "score", vt->score(ref.self, &call, &s, 1, sizeof s, &out, sizeof out, &notes)));
     a.status = out.status;
     a.score = out.score;
     return a;
@@ -78,8 +80,10 @@ static void expect(const char *name, const char *settings, const line *lines, si
     for (size_t i = 0; i < n; i++) {
         answer a = score(inst, lines[i].completion, lines[i].row);
         if (a.status != HONE_SCORE || fabs((double)a.score - lines[i].want) > 1e-6)
-            fail_with("%s %s: \"%s\" %s: status %u score %g (%s), wanted %g", name, settings ? settings : "",
-                      lines[i].completion, lines[i].row ? lines[i].row : "", a.status, (double)a.score, a.reason, lines[i].want);
+            fail_with("%s %s: \"%s\" %s: status %u score %g (%s), wanted %g", name,
+                      settings ? settings : "", lines[i].completion,
+                      lines[i].row ? lines[i].row : "", a.status, (double)a.score, a.reason,
+                      lines[i].want);
     }
     hone_instance_unref(inst);
 }
@@ -95,18 +99,23 @@ static void test_exact_match_normalises_both_sides(void **state)
 {
     (void)state;
     EXPECT("exact_match", NULL, {" 19 \n", "{\"answer\":19}", 1}, {"19.0", "{\"answer\":19}", 0},
-           {"a  b", "{\"answer\":\"a b\"}", 1}, {"A b", "{\"answer\":\"a b\"}", 0}, {"", "{\"answer\":\"\"}", 1},
-           {"b", "{\"answer\":[\"a\",\"b\"]}", 1}, {"c", "{\"answer\":[\"a\",\"b\"]}", 0}, {"0.5", "{\"answer\":0.5}", 1},
+           {"a  b", "{\"answer\":\"a b\"}", 1}, {"A b", "{\"answer\":\"a b\"}", 0},
+           {"", "{\"answer\":\"\"}", 1}, {"b", "{\"answer\":[\"a\",\"b\"]}", 1},
+           {"c", "{\"answer\":[\"a\",\"b\"]}", 0}, {"0.5", "{\"answer\":0.5}", 1},
            {"true", "{\"answer\":true}", 1});
-    EXPECT("exact_match", "{\"prefix\":\"Answer:\"}", {"11-3=8\nAnswer: 19", "{\"answer\":\"19\"}", 1},
-           {"Answer: 8\nAnswer: 19\nbye", "{\"answer\":\"19\"}", 1}, {"19", "{\"answer\":\"19\"}", 0},
-           {"Answer: 19 apples", "{\"answer\":\"19\"}", 0}, {"Answer:", "{\"answer\":\"19\"}", 0});
-    EXPECT("exact_match", "{\"ignore_case\":true,\"ignore_punctuation\":true,\"ignore_articles\":true}",
-           {"The Cat, sat!", "{\"answer\":\"cat sat\"}", 1}, {"thecat sat", "{\"answer\":\"cat sat\"}", 0},
-           {"an a the", "{\"answer\":\"\"}", 1});
-    EXPECT("exact_match", "{\"mode\":\"contains\",\"reference\":\"gold\"}", {"it is Paris.", "{\"gold\":\"Paris\"}", 1},
+    EXPECT(
+        "exact_match", "{\"prefix\":\"Answer:\"}", {"11-3=8\nAnswer: 19", "{\"answer\":\"19\"}", 1},
+        {"Answer: 8\nAnswer: 19\nbye", "{\"answer\":\"19\"}", 1}, {"19", "{\"answer\":\"19\"}", 0},
+        {"Answer: 19 apples", "{\"answer\":\"19\"}", 0}, {"Answer:", "{\"answer\":\"19\"}", 0});
+    EXPECT("exact_match",
+           "{\"ignore_case\":true,\"ignore_punctuation\":true,\"ignore_articles\":true}",
+           {"The Cat, sat!", "{\"answer\":\"cat sat\"}", 1},
+           {"thecat sat", "{\"answer\":\"cat sat\"}", 0}, {"an a the", "{\"answer\":\"\"}", 1});
+    EXPECT("exact_match", "{\"mode\":\"contains\",\"reference\":\"gold\"}",
+           {"it is Paris.", "{\"gold\":\"Paris\"}", 1},
            {"it is London", "{\"gold\":\"Paris\"}", 0});
-    EXPECT("exact_match", "{\"mode\":\"starts\"}", {"yes, because", "{\"answer\":\"yes\"}", 1}, {"oh yes", "{\"answer\":\"yes\"}", 0});
+    EXPECT("exact_match", "{\"mode\":\"starts\"}", {"yes, because", "{\"answer\":\"yes\"}", 1},
+           {"oh yes", "{\"answer\":\"yes\"}", 0});
 }
 
 static void test_a_missing_reference_is_an_error_or_an_abstention(void **state)
@@ -131,14 +140,19 @@ static void test_a_missing_reference_is_an_error_or_an_abstention(void **state)
 static void test_regex_searches_matches_whole_and_counts(void **state)
 {
     (void)state;
-    EXPECT("regex", "{\"pattern\":\"^\\\\d+$\"}", {"12", NULL, 1}, {"12a", NULL, 0}, {"x\n12", NULL, 0});
+    EXPECT("regex", "{\"pattern\":\"^\\\\d+$\"}", {"12", NULL, 1}, {"12a", NULL, 0},
+           {"x\n12", NULL, 0});
     EXPECT("regex", "{\"pattern\":\"^\\\\d+$\",\"multiline\":true}", {"x\n12", NULL, 1});
-    EXPECT("regex", "{\"pattern\":\"a+\",\"mode\":\"full\"}", {"aaa", NULL, 1}, {"aaab", NULL, 0}, {"", NULL, 0});
-    EXPECT("regex", "{\"pattern\":\"ab?\",\"mode\":\"count\",\"max_count\":4}", {"ab a x a", NULL, .75}, {"aaaaaaa", NULL, 1}, {"", NULL, 0});
-    EXPECT("regex", "{\"pattern\":\"x*\",\"mode\":\"count\",\"max_count\":4}", {"\xC3\xA4", NULL, .5}, {"", NULL, .25});
-    EXPECT("regex", "{\"pattern\":\"SORRY\",\"ignore_case\":true,\"invert\":true}", {"sorry", NULL, 0}, {"fine", NULL, 1});
-    EXPECT("regex", "{\"pattern\":\"= *(-?\\\\d+)\",\"group\":1}", {"x = 7", "{\"answer\":7}", 1}, {"x = 8", "{\"answer\":7}", 0},
-           {"none", "{\"answer\":7}", 0});
+    EXPECT("regex", "{\"pattern\":\"a+\",\"mode\":\"full\"}", {"aaa", NULL, 1}, {"aaab", NULL, 0},
+           {"", NULL, 0});
+    EXPECT("regex", "{\"pattern\":\"ab?\",\"mode\":\"count\",\"max_count\":4}",
+           {"ab a x a", NULL, .75}, {"aaaaaaa", NULL, 1}, {"", NULL, 0});
+    EXPECT("regex", "{\"pattern\":\"x*\",\"mode\":\"count\",\"max_count\":4}",
+           {"\xC3\xA4", NULL, .5}, {"", NULL, .25});
+    EXPECT("regex", "{\"pattern\":\"SORRY\",\"ignore_case\":true,\"invert\":true}",
+           {"sorry", NULL, 0}, {"fine", NULL, 1});
+    EXPECT("regex", "{\"pattern\":\"= *(-?\\\\d+)\",\"group\":1}", {"x = 7", "{\"answer\":7}", 1},
+           {"x = 8", "{\"answer\":7}", 0}, {"none", "{\"answer\":7}", 0});
     hone_instance *inst;
     assert_true(try_component("org.hone.reward.regex", "{\"pattern\":\"(a\"}", &inst) < 0);
     assert_true(try_component("org.hone.reward.regex", NULL, &inst) < 0);
@@ -153,45 +167,61 @@ static void test_regex_searches_matches_whole_and_counts(void **state)
 static void test_format_requires_parts_in_order(void **state)
 {
     (void)state;
-    EXPECT("format", "{\"preset\":\"boxed\"}", {"so \\boxed{5}", NULL, 1}, {"\\boxed{}", NULL, 0}, {"\\boxed{5", NULL, 0},
-           {"\\boxed{} \\boxed{\\frac{1}{2}}", NULL, 1}, {"5", NULL, 0});
-    EXPECT("format", "{\"preset\":\"hash\"}", {"a\n#### 5\n", NULL, 1}, {"#### 5\nmore", NULL, 0}, {"a\n####", NULL, 0});
-    EXPECT("format", "{\"preset\":\"answer\"}", {"a\nAnswer: 5", NULL, 1}, {"the Answer: 5", NULL, 0});
-    EXPECT("format", "{\"preset\":\"think_answer\"}", {"<think>x</think>\n<answer>y</answer> ", NULL, 1},
-           {"<think>x</think> and <answer>y</answer>", NULL, 0}, {"<answer>y</answer><think>x</think>", NULL, 0},
-           {"<think>x</think><answer> </answer>", NULL, 0}, {"<think><think>x</think><answer>y</answer>", NULL, 0});
-    EXPECT("format", "{\"parts\":[\"A:\",\"B:\"]}", {"A: 1 B: 2", NULL, 1}, {"B: 2 A: 1", NULL, 0}, {"A: 1", NULL, 0});
-    EXPECT("format", "{\"parts\":[\"A:\",\"B:\"],\"partial\":true,\"once\":true}", {"A: 1 B: 2", NULL, 1}, {"A: 1", NULL, .5},
-           {"A: A: B:", NULL, .5}, {"", NULL, 0});
+    EXPECT("format", "{\"preset\":\"boxed\"}", {"so \\boxed{5}", NULL, 1}, {"\\boxed{}", NULL, 0},
+           {"\\boxed{5", NULL, 0}, {"\\boxed{} \\boxed{\\frac{1}{2}}", NULL, 1}, {"5", NULL, 0});
+    EXPECT("format", "{\"preset\":\"hash\"}", {"a\n#### 5\n", NULL, 1}, {"#### 5\nmore", NULL, 0},
+           {"a\n####", NULL, 0});
+    EXPECT("format", "{\"preset\":\"answer\"}", {"a\nAnswer: 5", NULL, 1},
+           {"the Answer: 5", NULL, 0});
+    EXPECT("format", "{\"preset\":\"think_answer\"}",
+           {"<think>x</think>\n<answer>y</answer> ", NULL, 1},
+           {"<think>x</think> and <answer>y</answer>", NULL, 0},
+           {"<answer>y</answer><think>x</think>", NULL, 0},
+           {"<think>x</think><answer> </answer>", NULL, 0},
+           {"<think><think>x</think><answer>y</answer>", NULL, 0});
+    EXPECT("format", "{\"parts\":[\"A:\",\"B:\"]}", {"A: 1 B: 2", NULL, 1}, {"B: 2 A: 1", NULL, 0},
+           {"A: 1", NULL, 0});
+    EXPECT("format", "{\"parts\":[\"A:\",\"B:\"],\"partial\":true,\"once\":true}",
+           {"A: 1 B: 2", NULL, 1}, {"A: 1", NULL, .5}, {"A: A: B:", NULL, .5}, {"", NULL, 0});
     EXPECT("format", "{\"pattern\":\"\\\\{.*\\\\}\"}", {"{a\nb}", NULL, 1}, {"x{a}", NULL, 0});
     hone_instance *inst;
-    assert_fails(try_component("org.hone.reward.format", NULL, &inst), HONE_E_INVALID, "nothing is required");
-    assert_fails(try_component("org.hone.reward.format", "{\"parts\":[1]}", &inst), HONE_E_INVALID, "part 1");
+    assert_fails(try_component("org.hone.reward.format", NULL, &inst), HONE_E_INVALID,
+                 "nothing is required");
+    assert_fails(try_component("org.hone.reward.format", "{\"parts\":[1]}", &inst), HONE_E_INVALID,
+                 "part 1");
 }
 
 static void test_length_falls_over_its_soft_edge(void **state)
 {
     (void)state;
-    EXPECT("length", "{\"value\":4}", {"abcd", NULL, 1}, {"abcde", NULL, 0}, {"\xC3\xA4\xC3\xA4\xC3\xA4\xC3\xA4", NULL, 1});
-    EXPECT("length", "{\"value\":2,\"soft\":4,\"unit\":\"words\"}", {"a b", NULL, 1}, {" a  b c ", NULL, .75}, {"a b c d e f g", NULL, 0});
-    EXPECT("length", "{\"value\":4,\"soft\":2,\"mode\":\"target\"}", {"abc", NULL, .5}, {"abcd", NULL, 1}, {"abcde", NULL, .5}, {"", NULL, 0});
-    EXPECT("length", "{\"value\":4,\"soft\":4,\"mode\":\"min\"}", {"abcdefgh", NULL, 1}, {"abc", NULL, .75}, {"", NULL, 0});
+    EXPECT("length", "{\"value\":4}", {"abcd", NULL, 1}, {"abcde", NULL, 0},
+           {"\xC3\xA4\xC3\xA4\xC3\xA4\xC3\xA4", NULL, 1});
+    EXPECT("length", "{\"value\":2,\"soft\":4,\"unit\":\"words\"}", {"a b", NULL, 1},
+           {" a  b c ", NULL, .75}, {"a b c d e f g", NULL, 0});
+    EXPECT("length", "{\"value\":4,\"soft\":2,\"mode\":\"target\"}", {"abc", NULL, .5},
+           {"abcd", NULL, 1}, {"abcde", NULL, .5}, {"", NULL, 0});
+    EXPECT("length", "{\"value\":4,\"soft\":4,\"mode\":\"min\"}", {"abcdefgh", NULL, 1},
+           {"abc", NULL, .75}, {"", NULL, 0});
 }
 
 static void test_repetition_is_the_share_of_seen_ngrams(void **state)
 {
     (void)state;
     EXPECT("repetition", "{\"n\":1}", {"a b c d", NULL, 0}, {"a A a a", NULL, -.75}, {"", NULL, 0});
-    EXPECT("repetition", "{\"n\":2,\"max_penalty\":2}", {"a b a b a", NULL, -1}, {"a b c a", NULL, 0}, {"a b", NULL, 0});
+    EXPECT("repetition", "{\"n\":2,\"max_penalty\":2}", {"a b a b a", NULL, -1},
+           {"a b c a", NULL, 0}, {"a b", NULL, 0});
 }
 
 static void test_json_valid_looks_where_it_is_told(void **state)
 {
     (void)state;
-    EXPECT("json_valid", NULL, {" [1,2] ", NULL, 1}, {"{\"a\":1", NULL, 0}, {"text {\"a\":1}", NULL, 0}, {"", NULL, 0}, {"7", NULL, 1});
-    EXPECT("json_valid", "{\"find\":\"first\",\"type\":\"object\"}", {"text {\"a\":\"}\"} more", NULL, 1}, {"[1]", NULL, 0}, {"{", NULL, 0});
-    EXPECT("json_valid", "{\"find\":\"fence\",\"keys\":[\"a\"]}", {"x\n```json\n{\"a\":1}\n```\n", NULL, 1},
-           {"```\n{\"b\":1}\n```", NULL, 0}, {"{\"a\":1}", NULL, 0}, {"```[1]```", NULL, 0});
+    EXPECT("json_valid", NULL, {" [1,2] ", NULL, 1}, {"{\"a\":1", NULL, 0},
+           {"text {\"a\":1}", NULL, 0}, {"", NULL, 0}, {"7", NULL, 1});
+    EXPECT("json_valid", "{\"find\":\"first\",\"type\":\"object\"}",
+           {"text {\"a\":\"}\"} more", NULL, 1}, {"[1]", NULL, 0}, {"{", NULL, 0});
+    EXPECT("json_valid", "{\"find\":\"fence\",\"keys\":[\"a\"]}",
+           {"x\n```json\n{\"a\":1}\n```\n", NULL, 1}, {"```\n{\"b\":1}\n```", NULL, 0},
+           {"{\"a\":1}", NULL, 0}, {"```[1]```", NULL, 0});
 }
 
 /* ---- mathematics ------------------------------------------------------------------------------------ */
@@ -200,30 +230,46 @@ static void test_math_answer_compares_meaning(void **state)
 {
     (void)state;
 #define Q(x) "{\"answer\":\"" x "\"}"
-    EXPECT("math_answer", NULL, {"\\boxed{\\frac{1}{2}}", Q("0.5"), 1}, {"\\boxed{\\frac12}", Q("1/2"), 1},
-           {"\\boxed{0.5}", Q("\\\\dfrac{1}{2}"), 1}, {"\\boxed{0.51}", Q("1/2"), 0}, {"#### 1,234", Q("1234"), 1},
-           {"#### 1234", Q("12#### 1,234"), 1}, {"The answer is 18 dollars a day.", Q("18"), 1}, {"answer: $18.00", Q("18"), 1},
-           {"so we get 18", Q("18"), 1}, {"18 or 19", Q("18"), 0}, {"it is 28%", Q("28"), 1}, {"\\boxed{28\\%}", Q("0.28"), 1},
-           {"\\boxed{28\\%}", Q("280"), 0}, {"-5", Q("-5"), 1}, {"10-5", Q("5"), 1}, {"5", Q("-5"), 0}, {"nothing", Q("5"), 0},
-           {"", Q("5"), 0}, {"\\boxed{2\\sqrt{2}}", Q("\\\\sqrt{8}"), 1}, {"\\boxed{x+1}", Q("1+x"), 1}, {"\\boxed{x-1}", Q("1-x"), 0},
-           {"\\boxed{2(x+1)}", Q("2x+2"), 1}, {"\\boxed{x=5}", Q("5"), 1}, {"\\boxed{(1,2)}", Q("(1, 2)"), 1},
-           {"\\boxed{(2,1)}", Q("(1,2)"), 0}, {"\\boxed{\\{2,1\\}}", Q("\\\\{1,2\\\\}"), 1}, {"\\boxed{1,2}", Q("2, 1"), 1},
-           {"\\boxed{[0,9)}", Q("(0,9)"), 0}, {"\\boxed{(0,9)}", Q("0<x<9"), 1}, {"\\boxed{x\\le 2}", Q("(-\\\\infty,2]"), 1},
-           {"\\boxed{x \\leq 2}", Q("2 \\\\geq x"), 1}, {"\\boxed{3\\pm 2\\sqrt{2}}", Q("3-2\\\\sqrt2, 3+2\\\\sqrt2"), 1},
-           {"\\boxed{1\\frac{4}{5}}", Q("9/5"), 1}, {"\\boxed{137 \\frac{1}{2}}", Q("137.5"), 1}, {"\\boxed{90^\\circ}", Q("90"), 1},
-           {"\\boxed{\\text{Evelyn}}", Q("Evelyn"), 1}, {"\\boxed{\\text{Kevin}}", Q("Evelyn"), 0}, {"\\boxed{\\text{(C)}}", Q("C"), 1},
-           {"\\boxed{B}", Q("\\\\text{(C)}"), 0}, {"\\boxed{10,\\!080}", Q("10080"), 1}, {"\\boxed{6-5i}", Q("-5i+6"), 1},
-           {"\\boxed{y=2x+3}", Q("-2x+y-3=0"), 1}, {"\\boxed{y=2x+4}", Q("-2x+y-3=0"), 0}, {"\\boxed{4210_5}", Q("4210_{5}"), 1},
-           {"\\boxed{4210_6}", Q("4210_{5}"), 0}, {"\\boxed{1000001}", Q("1000000"), 0}, {"\\boxed{3.14}", Q("\\\\pi"), 0},
-           {"\\boxed{12345678901234567891}", Q("12345678901234567890"), 0}, {"\\boxed{12345678901234567890}", Q("12,345,678,901,234,567,890"), 1},
-           {"\\boxed{\\begin{pmatrix} 1 & 2 \\\\ 3 & 4\\end{pmatrix}}", Q("\\\\begin{bmatrix}1&2\\\\\\\\3&4\\\\end{bmatrix}"), 1},
-           {"\\boxed{\\begin{pmatrix} 1 & 2 \\\\ 3 & 5\\end{pmatrix}}", Q("\\\\begin{bmatrix}1&2\\\\\\\\3&4\\\\end{bmatrix}"), 0},
-           {"\\boxed{(2,12)\\cup(12,102)}", Q("(12,102)\\\\cup(2,12)"), 1}, {"AZYUK2A", Q("2"), 0}, {"\\boxed{1\\sqrt{19}}", Q("1"), 0},
-           {"\\boxed{", Q("1"), 0}, {"\\boxed{{{{{}}}}}", Q("1"), 0});
+    EXPECT("math_answer", NULL, {"\\boxed{\\frac{1}{2}}", Q("0.5"), 1},
+           {"\\boxed{\\frac12}", Q("1/2"), 1}, {"\\boxed{0.5}", Q("\\\\dfrac{1}{2}"), 1},
+           {"\\boxed{0.51}", Q("1/2"), 0}, {"#### 1,234", Q("1234"), 1},
+           {"#### 1234", Q("12#### 1,234"), 1}, {"The answer is 18 dollars a day.", Q("18"), 1},
+           {"answer: $18.00", Q("18"), 1}, {"so we get 18", Q("18"), 1}, {"18 or 19", Q("18"), 0},
+           {"it is 28%", Q("28"), 1}, {"\\boxed{28\\%}", Q("0.28"), 1},
+           {"\\boxed{28\\%}", Q("280"), 0}, {"-5", Q("-5"), 1}, {"10-5", Q("5"), 1},
+           {"5", Q("-5"), 0}, {"nothing", Q("5"), 0}, {"", Q("5"), 0},
+           {"\\boxed{2\\sqrt{2}}", Q("\\\\sqrt{8}"), 1}, {"\\boxed{x+1}", Q("1+x"), 1},
+           {"\\boxed{x-1}", Q("1-x"), 0}, {"\\boxed{2(x+1)}", Q("2x+2"), 1},
+           {"\\boxed{x=5}", Q("5"), 1}, {"\\boxed{(1,2)}", Q("(1, 2)"), 1},
+           {"\\boxed{(2,1)}", Q("(1,2)"), 0}, {"\\boxed{\\{2,1\\}}", Q("\\\\{1,2\\\\}"), 1},
+           {"\\boxed{1,2}", Q("2, 1"), 1}, {"\\boxed{[0,9)}", Q("(0,9)"), 0},
+           {"\\boxed{(0,9)}", Q("0<x<9"), 1}, {"\\boxed{x\\le 2}", Q("(-\\\\infty,2]"), 1},
+           {"\\boxed{x \\leq 2}", Q("2 \\\\geq x"), 1},
+           {"\\boxed{3\\pm 2\\sqrt{2}}", Q("3-2\\\\sqrt2, 3+2\\\\sqrt2"), 1},
+           {"\\boxed{1\\frac{4}{5}}", Q("9/5"), 1}, {"\\boxed{137 \\frac{1}{2}}", Q("137.5"), 1},
+           {"\\boxed{90^\\circ}", Q("90"), 1}, {"\\boxed{\\text{Evelyn}}", Q("Evelyn"), 1},
+           {"\\boxed{\\text{Kevin}}", Q("Evelyn"), 0}, {"\\boxed{\\text{(C)}}", Q("C"), 1},
+           {"\\boxed{B}", Q("\\\\text{(C)}"), 0}, {"\\boxed{10,\\!080}", Q("10080"), 1},
+           {"\\boxed{6-5i}", Q("-5i+6"), 1}, {"\\boxed{y=2x+3}", Q("-2x+y-3=0"), 1},
+           {"\\boxed{y=2x+4}", Q("-2x+y-3=0"), 0}, {"\\boxed{4210_5}", Q("4210_{5}"), 1},
+           {"\\boxed{4210_6}", Q("4210_{5}"), 0}, {"\\boxed{1000001}", Q("1000000"), 0},
+           {"\\boxed{3.14}", Q("\\\\pi"), 0},
+           {"\\boxed{12345678901234567891}", Q("12345678901234567890"), 0},
+           {"\\boxed{12345678901234567890}", Q("12,345,678,901,234,567,890"), 1},
+           {"\\boxed{\\begin{pmatrix} 1 & 2 \\\\ 3 & 4\\end{pmatrix}}",
+            Q("\\\\begin{bmatrix}1&2\\\\\\\\3&4\\\\end{bmatrix}"), 1},
+           {"\\boxed{\\begin{pmatrix} 1 & 2 \\\\ 3 & 5\\end{pmatrix}}",
+            Q("\\\\begin{bmatrix}1&2\\\\\\\\3&4\\\\end{bmatrix}"), 0},
+           {"\\boxed{(2,12)\\cup(12,102)}", Q("(12,102)\\\\cup(2,12)"), 1}, {"AZYUK2A", Q("2"), 0},
+           {"\\boxed{1\\sqrt{19}}", Q("1"), 0}, {"\\boxed{", Q("1"), 0},
+           {"\\boxed{{{{{}}}}}", Q("1"), 0});
 #undef Q
-    EXPECT("math_answer", "{\"extract\":\"boxed\"}", {"5", "{\"answer\":5}", 0}, {"\\boxed{5}", "{\"answer\":5}", 1});
-    EXPECT("math_answer", "{\"extract\":\"last_number\"}", {"1/2 then 3/4", "{\"answer\":0.75}", 1}, {"\\boxed{5} 6", "{\"answer\":5}", 0});
-    EXPECT("math_answer", "{\"tolerance\":0.01}", {"\\boxed{3.14}", "{\"answer\":\"\\\\pi\"}", 1}, {"\\boxed{3.2}", "{\"answer\":\"\\\\pi\"}", 0});
+    EXPECT("math_answer", "{\"extract\":\"boxed\"}", {"5", "{\"answer\":5}", 0},
+           {"\\boxed{5}", "{\"answer\":5}", 1});
+    EXPECT("math_answer", "{\"extract\":\"last_number\"}", {"1/2 then 3/4", "{\"answer\":0.75}", 1},
+           {"\\boxed{5} 6", "{\"answer\":5}", 0});
+    EXPECT("math_answer", "{\"tolerance\":0.01}", {"\\boxed{3.14}", "{\"answer\":\"\\\\pi\"}", 1},
+           {"\\boxed{3.2}", "{\"answer\":\"\\\\pi\"}", 0});
 }
 
 /* Rows of a JSONL file, or NULL. */
@@ -267,7 +313,8 @@ static void test_gsm8k_golds_score_1_and_shuffled_ones_0(void **state)
     assert_int_equal(n, 1319);
     hone_instance *inst = open_reward("math_answer", NULL);
     for (size_t i = 0; i < n; i++) {
-        hone_str gold = text_of(&rows[i], "answer"), other = text_of(&rows[(i + 611) % n], "answer");
+        hone_str gold = text_of(&rows[i], "answer"),
+                 other = text_of(&rows[(i + 611) % n], "answer");
         answer a = score_text(inst, gold.ptr, gold.len, &rows[i]);
         if (a.status != HONE_SCORE || a.score != 1)
             fail_with("row %zu: its own answer scores %g", i + 1, (double)a.score);
@@ -278,7 +325,8 @@ static void test_gsm8k_golds_score_1_and_shuffled_ones_0(void **state)
         int same = hone_str_same(x, y);
         equal += (size_t)same;
         if (a.score != (same ? 1.0f : 0.0f))
-            fail_with("row %zu: %.*s against %.*s scores %g", i + 1, (int)y.len, y.ptr, (int)x.len, x.ptr, (double)a.score);
+            fail_with("row %zu: %.*s against %.*s scores %g", i + 1, (int)y.len, y.ptr, (int)x.len,
+                      x.ptr, (double)a.score);
     }
     assert_true(equal < 60);
     hone_instance_unref(inst);
@@ -298,7 +346,8 @@ static void test_math500_golds_score_1_and_shuffled_ones_0(void **state)
         for (size_t k = 0; k < 12; k++) {
             hone_str other = k ? text_of(&rows[(i + 41 * k) % n], "answer") : gold;
             char text[1200];
-            snprintf(text, sizeof text, "Therefore the answer is $\\boxed{%.*s}$.", (int)other.len, other.ptr);
+            snprintf(text, sizeof text, "Therefore the answer is $\\boxed{%.*s}$.", (int)other.len,
+                     other.ptr);
             answer a = score_text(inst, text, strlen(text), &rows[i]);
             if (k == 0 && a.score != 1) {
                 missed++;
@@ -307,7 +356,8 @@ static void test_math500_golds_score_1_and_shuffled_ones_0(void **state)
             if (k && a.score == 1 && !hone_str_same(gold, other) && !strstr(other.ptr, "^\\circ") &&
                 !strstr(gold.ptr, "^\\circ")) { /* 30 degrees are 30 */
                 false_hits++;
-                print_error("false: %.*s for %.*s\n", (int)other.len, other.ptr, (int)gold.len, gold.ptr);
+                print_error("false: %.*s for %.*s\n", (int)other.len, other.ptr, (int)gold.len,
+                            gold.ptr);
             }
         }
         hone_str solution = text_of(&rows[i], "solution");
@@ -354,7 +404,8 @@ static void test_math_verify_cases(void **state)
 static void test_hostile_completions_get_an_outcome(void **state)
 {
     (void)state;
-    static const char *const names[] = {"math_answer", "exact_match", "length", "repetition", "json_valid"};
+    static const char *const names[] = {"math_answer", "exact_match", "length", "repetition",
+                                        "json_valid"};
     enum { BIG = 1 << 20 };
     char *big = hone_alloc(BIG);
     hone_value row;
@@ -400,7 +451,8 @@ static void test_a_batch_keeps_its_order_and_stops_when_cancelled(void **state)
     memset(out, 0, sizeof out);
     for (size_t i = 0; i < 5; i++)
         samples[i].s.completion = hone_str_c(&"aaaaa"[4 - i]);
-    assert_ok(vt->score(ref.self, &call, &samples[0].s, 5, sizeof samples[0], &out[0].o, sizeof out[0], NULL));
+    assert_ok(vt->score(ref.self, &call, &samples[0].s, 5, sizeof samples[0], &out[0].o,
+                        sizeof out[0], NULL));
     for (size_t i = 0; i < 5; i++) {
         assert_int_equal(out[i].o.status, HONE_SCORE);
         assert_true(out[i].o.score == (i < 2 ? 1.0f : 0.0f));
@@ -408,7 +460,11 @@ static void test_a_batch_keeps_its_order_and_stops_when_cancelled(void **state)
     memset(out, 0, sizeof out);
     cancelled = 1;
     hone_instance_enter(inst);
-    assert_int_equal(hone_instance_leave(inst, "score", vt->score(ref.self, &call, &samples[0].s, 5, sizeof samples[0], &out[0].o, sizeof out[0], NULL)), HONE_E_CANCELLED);
+    assert_int_equal(
+        hone_instance_leave(inst, "score",
+                            vt->score(ref.self, &call, &samples[0].s, 5, sizeof samples[0],
+                                      &out[0].o, sizeof out[0], NULL)),
+        HONE_E_CANCELLED);
     assert_int_equal(out[0].o.status, HONE_PENDING);
     hone_instance_unref(inst);
 }

@@ -19,11 +19,13 @@ static const char *write_file(const char *name, const void *p, size_t n)
     return path;
 }
 
-static hone_status open_file(const char *component, const char *path, const char *more, hone_data **out)
+static hone_status open_file(const char *component, const char *path, const char *more,
+                             hone_data **out)
 {
     char settings[600];
     hone_value v;
-    snprintf(settings, sizeof settings, "{\"path\":\"%s\"%s%s}", path, more ? "," : "", more ? more : "");
+    snprintf(settings, sizeof settings, "{\"path\":\"%s\"%s%s}", path, more ? "," : "",
+             more ? more : "");
     assert_ok(hone_json_parse(settings, strlen(settings), NULL, &arena, &v));
     return hone_data_open(shipped(), component, &v, out);
 }
@@ -81,7 +83,8 @@ static hone_data *open_numbers(size_t n)
 static void test_jsonl_reads_lines_of_any_kind(void **state)
 {
     (void)state;
-    const char text[] = "\xEF\xBB\xBF{\"a\":1}\r\n\n  \n {\"a\":[1,{\"b\":null}]} \n{\"c\":\"\\u00e4\\n\"}";
+    const char text[] =
+        "\xEF\xBB\xBF{\"a\":1}\r\n\n  \n {\"a\":[1,{\"b\":null}]} \n{\"c\":\"\\u00e4\\n\"}";
     hone_data *d;
     assert_ok(open_file("jsonl", write_file("kinds.jsonl", text, sizeof text - 1), NULL, &d));
     expect_rows(d, "{\"a\":1}\n{\"a\":[1,{\"b\":null}]}\n{\"c\":\"\xC3\xA4\\n\"}\n");
@@ -172,11 +175,14 @@ static void test_a_bad_line_is_named_and_the_rows_before_it_come(void **state)
     static const struct {
         const char *line, *what;
     } bad[] = {
-        {"{\"a\":1", "ends early"},        {"{\"a\":1}}", "more follows"},      {"[1]", "must be a JSON object"},
-        {"{\"a\":01}", "starts with 0"},   {"{\"a\":tru}", "unknown word"},     {"{\"a\":\"\t\"}", "control character"},
-        {"{\"a\":\"\xFF\"}", "UTF-8"},      {"{\"a\":\"\\x\"}", "escape"},       {"{a:1}", "name in quotes"},
-        {"{\"a\":\"\\ud800\"}", "surrogate"}, {"{\"a\" 1}", "\":\""},            {"{\"a\":1,}", "name in quotes"},
-        {"{\"a\":[1,]}", "a value"},        {"{\"a\":[1}", "\"]\""},             {"{\"a\":-}", "lacks digits"},
+        {"{\"a\":1", "ends early"},       {"{\"a\":1}}", "more follows"},
+        {"[1]", "must be a JSON object"}, {"{\"a\":01}", "starts with 0"},
+        {"{\"a\":tru}", "unknown word"},  {"{\"a\":\"\t\"}", "control character"},
+        {"{\"a\":\"\xFF\"}", "UTF-8"},    {"{\"a\":\"\\x\"}", "escape"},
+        {"{a:1}", "name in quotes"},      {"{\"a\":\"\\ud800\"}", "surrogate"},
+        {"{\"a\" 1}", "\":\""},           {"{\"a\":1,}", "name in quotes"},
+        {"{\"a\":[1,]}", "a value"},      {"{\"a\":[1}", "\"]\""},
+        {"{\"a\":-}", "lacks digits"},
     };
     for (size_t k = 0; k < sizeof bad / sizeof *bad; k++) {
         char text[200];
@@ -204,21 +210,29 @@ static void test_damaged_arrays_are_errors_under_skip_too(void **state)
     static const struct {
         const char *text, *what;
     } bad[] = {
-        {"", "empty"},           {"{\"a\":1}", "jsonl"},          {"[{\"a\":1}", "not closed"}, {"[{\"a\":1} {\"a\":2}]", ""},
-        {"[{\"a\":1},]", "comma"}, {"[{\"a\":1}] x", "more follows"}, {"[{\"a\":1},,{}]", "missing"}, {"[{\"a\":1}}]", "closes nothing"},
+        {"", "empty"},
+        {"{\"a\":1}", "jsonl"},
+        {"[{\"a\":1}", "not closed"},
+        {"[{\"a\":1} {\"a\":2}]", ""},
+        {"[{\"a\":1},]", "comma"},
+        {"[{\"a\":1}] x", "more follows"},
+        {"[{\"a\":1},,{}]", "missing"},
+        {"[{\"a\":1}}]", "closes nothing"},
     };
     for (size_t k = 0; k < sizeof bad / sizeof *bad; k++) {
         hone_data *d;
         hone_buf got;
         hone_buf_init(&got, 1000);
-        assert_ok(open_file("json", write_file("bad.json", bad[k].text, strlen(bad[k].text)), NULL, &d));
+        assert_ok(
+            open_file("json", write_file("bad.json", bad[k].text, strlen(bad[k].text)), NULL, &d));
         assert_fails(drain(d, &got, UINT64_MAX), HONE_E_PARSE, bad[k].what);
         hone_data_close(d);
         hone_buf_release(&got);
     }
     hone_data *d;
     const char *text = "[{\"a\":1},\n{\"a\":tru},7,\n{\"a\":2}]";
-    assert_ok(open_file("json", write_file("skip.json", text, strlen(text)), "\"on_error\":\"skip\"", &d));
+    assert_ok(open_file("json", write_file("skip.json", text, strlen(text)),
+                        "\"on_error\":\"skip\"", &d));
     expect_rows(d, "{\"a\":1}\n{\"a\":2}\n");
     assert_int_equal(hone_data_skipped(d), 2);
     hone_data_close(d);
@@ -230,10 +244,12 @@ static void test_missing_files_and_long_rows_are_refused(void **state)
     hone_data *d;
     hone_buf got;
     hone_buf_init(&got, 1000);
-    assert_fails(open_file("jsonl", scratch_path("nowhere.jsonl"), NULL, &d), HONE_E_NOT_FOUND, "nowhere.jsonl");
+    assert_fails(open_file("jsonl", scratch_path("nowhere.jsonl"), NULL, &d), HONE_E_NOT_FOUND,
+                 "nowhere.jsonl");
     assert_fails(open_file("jsonl", scratch_dir(), NULL, &d), HONE_E_INVALID, "folder");
     const char *text = "{\"a\":\"0123456789\"}\n{\"a\":\"01234567890123456789\"}\n";
-    assert_ok(open_file("jsonl", write_file("long.jsonl", text, strlen(text)), "\"max_row_bytes\":20", &d));
+    assert_ok(open_file("jsonl", write_file("long.jsonl", text, strlen(text)),
+                        "\"max_row_bytes\":20", &d));
     assert_fails(drain(d, &got, UINT64_MAX), HONE_E_LIMIT, "long.jsonl:2: a row is longer");
     hone_data_close(d);
     hone_buf_release(&got);
@@ -396,7 +412,8 @@ static void test_map_filters_and_passes_errors_up(void **state)
     int calls = 0;
     hone_data *d = open_numbers(5);
     assert_ok(hone_data_map(&d, keep_odd, &calls, count_drop));
-    expect_rows(d, "{\"i\":1,\"g\":0,\"t\":\"row number 1\"}\n{\"i\":3,\"g\":1,\"t\":\"row number 3\"}\n");
+    expect_rows(
+        d, "{\"i\":1,\"g\":0,\"t\":\"row number 1\"}\n{\"i\":3,\"g\":1,\"t\":\"row number 3\"}\n");
     assert_int_equal(calls, 5);
     hone_data_close(d);
     assert_int_equal(calls, 1005);
@@ -520,25 +537,40 @@ static void test_typed_arrow_columns_become_values(void **state)
     const double f64[4] = {9, .5, 1.5, 2.5};
     const int16_t i16[4] = {9, -7, 8, 9};
     const uint8_t bools[1] = {0x0A}, valid[1] = {0x0B}; /* bits 1, 3 set; row 1 (bit 2) null */
-    const int32_t ends[5] = {0, 1, 3, 3, 6}, list_ends[5] = {0, 1, 3, 3, 4}, index[4] = {0, 1, 0, 1}, dict_ends[3] = {0, 3, 6};
-    const void *b_i64[2] = {valid, i64}, *b_f64[2] = {NULL, f64}, *b_i16[2] = {NULL, i16}, *b_bool[2] = {NULL, bools},
-               *b_text[3] = {NULL, ends, "xabcde"}, *b_list[2] = {NULL, list_ends}, *b_index[2] = {NULL, index},
-               *b_dict[3] = {NULL, dict_ends, "onetwo"}, *b_json[3] = {NULL, ends, "712[3]"}, *b_none[1] = {NULL};
-    struct ArrowSchema item = {.format = "l", .name = "item"}, dict_s = {.format = "u", .name = ""}, *item_s[1] = {&item};
+    const int32_t ends[5] = {0, 1, 3, 3, 6}, list_ends[5] = {0, 1, 3, 3, 4},
+                  index[4] = {0, 1, 0, 1}, dict_ends[3] = {0, 3, 6};
+    const void *b_i64[2] = {valid, i64}, *b_f64[2] = {NULL, f64}, *b_i16[2] = {NULL, i16},
+               *b_bool[2] = {NULL, bools}, *b_text[3] = {NULL, ends, "xabcde"},
+               *b_list[2] = {NULL, list_ends}, *b_index[2] = {NULL, index},
+               *b_dict[3] = {NULL, dict_ends, "onetwo"}, *b_json[3] = {NULL, ends, "712[3]"},
+               *b_none[1] = {NULL};
+    struct ArrowSchema item = {.format = "l", .name = "item"}, dict_s = {.format = "u", .name = ""},
+                       *item_s[1] = {&item};
     const char meta[] = "\1\0\0\0\24\0\0\0ARROW:extension:name\12\0\0\0arrow.json";
-    struct ArrowSchema cols[9] = {{.format = "l", .name = "i"}, {.format = "g", .name = "f"}, {.format = "s", .name = "s"},
-                                  {.format = "b", .name = "b"}, {.format = "u", .name = "t"},
-                                  {.format = "+l", .name = "l", .n_children = 1, .children = item_s},
-                                  {.format = "i", .name = "d", .dictionary = &dict_s}, {.format = "n", .name = "n"},
-                                  {.format = "u", .name = "j", .metadata = meta}};
+    struct ArrowSchema cols[9] = {
+        {.format = "l", .name = "i"},
+        {.format = "g", .name = "f"},
+        {.format = "s", .name = "s"},
+        {.format = "b", .name = "b"},
+        {.format = "u", .name = "t"},
+        {.format = "+l", .name = "l", .n_children = 1, .children = item_s},
+        {.format = "i", .name = "d", .dictionary = &dict_s},
+        {.format = "n", .name = "n"},
+        {.format = "u", .name = "j", .metadata = meta}};
     struct ArrowSchema *kids[9];
-    struct ArrowArray items = {.length = 4, .null_count = -1, .n_buffers = 2, .buffers = b_i64}, *items_a[1] = {&items};
+    struct ArrowArray items = {.length = 4, .null_count = -1, .n_buffers = 2, .buffers = b_i64},
+                      *items_a[1] = {&items};
     struct ArrowArray dict_a = {.length = 2, .n_buffers = 3, .buffers = b_dict};
     struct ArrowArray arrays[9] = {
-        {.n_buffers = 2, .buffers = b_i64, .null_count = -1}, {.n_buffers = 2, .buffers = b_f64}, {.n_buffers = 2, .buffers = b_i16},
-        {.n_buffers = 2, .buffers = b_bool}, {.n_buffers = 3, .buffers = b_text},
+        {.n_buffers = 2, .buffers = b_i64, .null_count = -1},
+        {.n_buffers = 2, .buffers = b_f64},
+        {.n_buffers = 2, .buffers = b_i16},
+        {.n_buffers = 2, .buffers = b_bool},
+        {.n_buffers = 3, .buffers = b_text},
         {.n_buffers = 2, .buffers = b_list, .n_children = 1, .children = items_a},
-        {.n_buffers = 2, .buffers = b_index, .dictionary = &dict_a}, {.n_buffers = 0}, {.n_buffers = 3, .buffers = b_json}};
+        {.n_buffers = 2, .buffers = b_index, .dictionary = &dict_a},
+        {.n_buffers = 0},
+        {.n_buffers = 3, .buffers = b_json}};
     struct ArrowArray *kids_a[9];
     for (size_t k = 0; k < 9; k++) {
         kids[k] = &cols[k];
@@ -546,8 +578,14 @@ static void test_typed_arrow_columns_become_values(void **state)
         arrays[k].length = 3;
         arrays[k].offset = 1;
     }
-    struct ArrowSchema schema = {.format = "+s", .n_children = 9, .children = kids, .release = no_schema_release};
-    struct ArrowArray batch = {.length = 3, .n_buffers = 1, .buffers = b_none, .n_children = 9, .children = kids_a, .release = no_release};
+    struct ArrowSchema schema = {
+        .format = "+s", .n_children = 9, .children = kids, .release = no_schema_release};
+    struct ArrowArray batch = {.length = 3,
+                               .n_buffers = 1,
+                               .buffers = b_none,
+                               .n_children = 9,
+                               .children = kids_a,
+                               .release = no_release};
     hone_buf got;
     hone_buf_init(&got, 4096);
     assert_ok(hone__arrow_check_schema(&schema));
@@ -565,9 +603,10 @@ static void test_typed_arrow_columns_become_values(void **state)
         hone_jw_value(&w, &row);
         hone_buf_addc(&got, '\n');
     }
-    assert_string_equal(got.ptr,
-                        "{\"i\":-1,\"f\":0.5,\"s\":-7,\"b\":true,\"t\":\"ab\",\"l\":[-1,null],\"d\":\"two\",\"n\":null,\"j\":12}\n"
-                        "{\"i\":3,\"f\":2.5,\"s\":9,\"b\":true,\"t\":\"cde\",\"l\":[3],\"d\":\"two\",\"n\":null,\"j\":[3]}\n");
+    assert_string_equal(got.ptr, "{\"i\":-1,\"f\":0.5,\"s\":-7,\"b\":true,\"t\":\"ab\",\"l\":[-1,"
+                                 "null],\"d\":\"two\",\"n\":null,\"j\":12}\n"
+                                 "{\"i\":3,\"f\":2.5,\"s\":9,\"b\":true,\"t\":\"cde\",\"l\":[3],"
+                                 "\"d\":\"two\",\"n\":null,\"j\":[3]}\n");
     cols[1].format = "d:10,2";
     assert_fails(hone__arrow_check_schema(&schema), HONE_E_UNSUPPORTED, "d:10,2");
     cols[1].format = "g";

@@ -146,7 +146,8 @@ static int combine(const advantage *p, const hone_advantage_in *in, size_t s, do
 
 static void by_groups(const advantage *p, const hone_advantage_in *in, const work *w, double *seq)
 {
-    double batch_std = p->scale == SCALE_BATCH ? stats_of(w->reward, w->members, w->n_members).std : 0;
+    double batch_std = p->scale == SCALE_BATCH ? stats_of(w->reward, w->members, w->n_members).std
+                                               : 0;
     double nonzero = 0;
     for (size_t i = 0; i < w->n_members; i++)
         nonzero += w->reward[w->members[i].seq] != 0;
@@ -175,16 +176,17 @@ static void by_groups(const advantage *p, const hone_advantage_in *in, const wor
                                                    : centred / (g.std + p->eps);
                 break;
             case ADV_RLOO:
-                seq[s] = n > 1 ? centred * (double)n / (double)(n - 1)
-                               : p->compat == COMPAT_VERL ? r : 0;
+                seq[s] = n > 1                      ? centred * (double)n / (double)(n - 1)
+                         : p->compat == COMPAT_VERL ? r
+                                                    : 0;
                 break;
             case ADV_PASSK:
                 seq[s] = n > 1 && s == g.best ? (g.max - g.second) / (g.std + p->eps) : 0;
                 break;
             case ADV_OPO:
                 seq[s] = p->compat == COMPAT_VERL && n == 1 ? r
-                         : length > 0                      ? r - weighted / length
-                                                           : 0;
+                         : length > 0                       ? r - weighted / length
+                                                            : 0;
                 break;
             case ADV_GPG:
                 seq[s] = centred * (double)w->n_members / larger(nonzero, 1);
@@ -201,7 +203,8 @@ static void by_groups(const advantage *p, const hone_advantage_in *in, const wor
 }
 
 /* Each reward standardised in its group, weighted sum, standardised over the batch. */
-static void normalize_then_sum(const advantage *p, const hone_advantage_in *in, work *w, double *seq)
+static void normalize_then_sum(const advantage *p, const hone_advantage_in *in, work *w,
+                               double *seq)
 {
     stats all;
     for (size_t i = 0; i < w->n_members; i++)
@@ -299,7 +302,8 @@ static size_t last_token(const hone_advantage_in *in, size_t s)
 }
 
 /* Discounted returns: the sequence's reward at its last token, less the KL penalty of each token. */
-static void returns_of(const advantage *p, const hone_advantage_in *in, const work *w, size_t s, double *x)
+static void returns_of(const advantage *p, const hone_advantage_in *in, const work *w, size_t s,
+                       double *x)
 {
     size_t last = last_token(in, s);
     double run = 0;
@@ -314,7 +318,8 @@ static void returns_of(const advantage *p, const hone_advantage_in *in, const wo
     }
 }
 
-static void gae_of(const advantage *p, const hone_advantage_in *in, const work *w, size_t s, double *x)
+static void gae_of(const advantage *p, const hone_advantage_in *in, const work *w, size_t s,
+                   double *x)
 {
     size_t last = last_token(in, s);
     double next = 0, run = 0;
@@ -349,8 +354,10 @@ static void per_token(const advantage *p, const hone_advantage_in *in, const wor
             break;
         case ADV_GAE:
             gae_of(p, in, w, s, x);
-            for (size_t t = begin; out->struct_size >= offsetof(hone_advantage_out, returns) + sizeof out->returns &&
-                                   out->returns && t < end; t++)
+            for (size_t t = begin;
+                 out->struct_size >= offsetof(hone_advantage_out, returns) + sizeof out->returns &&
+                 out->returns && t < end;
+                 t++)
                 out->returns[t] = x[t] + in->value[t];
             break;
         case ADV_OPD:
@@ -378,25 +385,30 @@ static void per_token(const advantage *p, const hone_advantage_in *in, const wor
 
 /* ---- a call --------------------------------------------------------------------------------------- */
 
-static hone_status check_input(const advantage *p, const hone_advantage_in *in, const hone_advantage_out *out)
+static hone_status check_input(const advantage *p, const hone_advantage_in *in,
+                               const hone_advantage_out *out)
 {
     const hone_host *host = p->mem.host;
     const char *name = p->row->name;
     if (p->row->kind == ADV_REMAX && !in->baseline)
-        return hone_host_fail(host, HONE_E_INVALID, "%s: needs the rewards of the greedy answers (baseline)", name);
+        return hone_host_fail(host, HONE_E_INVALID,
+                              "%s: needs the rewards of the greedy answers (baseline)", name);
     if (p->row->kind < ADV_REINFORCE_PP)
         return HONE_OK;
     if (!in->seq_begin || !in->mask || !out->token)
-        return hone_host_fail(host, HONE_E_INVALID, "%s: is per token and needs the token mask", name);
+        return hone_host_fail(host, HONE_E_INVALID, "%s: is per token and needs the token mask",
+                              name);
     if (p->row->kind == ADV_GAE && !in->value)
         return hone_host_fail(host, HONE_E_INVALID, "%s: needs values", name);
     if ((p->row->kind == ADV_OPD || p->beta != 0) && (!in->logp || !in->ref_logp))
-        return hone_host_fail(host, HONE_E_INVALID, "%s: needs log-probs of the policy and of the %s", name,
+        return hone_host_fail(host, HONE_E_INVALID,
+                              "%s: needs log-probs of the policy and of the %s", name,
                               p->row->kind == ADV_OPD ? "teacher" : "reference");
     return HONE_OK;
 }
 
-static hone_status advantage_compute(void *self, const hone_advantage_in *in, hone_advantage_out *out)
+static hone_status advantage_compute(void *self, const hone_advantage_in *in,
+                                     hone_advantage_out *out)
 {
     const advantage *p = self;
     work w = {0};
@@ -446,8 +458,8 @@ static hone_str advantage_show(void *self)
     return hone_str_c(((advantage *)self)->row->show);
 }
 
-static const hone_advantage_v1 per_sequence_vtable = {sizeof(hone_advantage_v1), 0, advantage_compute,
-                                                      advantage_show};
+static const hone_advantage_v1 per_sequence_vtable = {sizeof(hone_advantage_v1), 0,
+                                                      advantage_compute, advantage_show};
 static const hone_advantage_v1 per_token_vtable = {sizeof(hone_advantage_v1), HONE_ADV_PER_TOKEN,
                                                    advantage_compute, advantage_show};
 const void *advantage_get_iface(void *self, const char *iface_id)

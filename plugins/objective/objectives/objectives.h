@@ -77,8 +77,7 @@ extern const hone_component *const preference_components[];
 extern const hone_component *const supervised_components[];
 extern const hone_component *const advantage_components[];
 
-#define OBJECTIVE_CAPS                                                                             \
-    (HONE_CAP_PURE | HONE_CAP_DETERMINISTIC | HONE_CAP_REENTRANT)
+#define OBJECTIVE_CAPS (HONE_CAP_PURE | HONE_CAP_DETERMINISTIC | HONE_CAP_REENTRANT)
 #define COMPONENT_HEAD(full_id, text)                                                              \
     .struct_size = sizeof(hone_component), .id = full_id, .kind = HONE_KIND_OBJECTIVE,             \
     .version = "0.1.0", .vendor = "hone", .license = "MIT", .summary = text, .url = "",            \

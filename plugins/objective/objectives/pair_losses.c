@@ -47,7 +47,8 @@ static double divergence_score(const preference *p, double x, double *d)
 /* h, and dh/dpc, dh/dpr (the latter is negative). */
 static double difference(const preference *p, const pair *x, pair_grad *dh)
 {
-    double c = divergence_score(p, x->pc - x->rc, &dh->c), r = divergence_score(p, x->pr - x->rr, &dh->r);
+    double c = divergence_score(p, x->pc - x->rc, &dh->c),
+           r = divergence_score(p, x->pr - x->rr, &dh->r);
     dh->r = -dh->r;
     return c - r;
 }
@@ -86,8 +87,8 @@ double loss_ipo(const preference *p, const pair *x, pair_grad *g)
 {
     double nc = p->compat == COMPAT_TRL ? x->lc : 1, nr = p->compat == COMPAT_TRL ? x->lr : 1;
     double dc, dr, e;
-    e = divergence_score(p, x->pc - x->rc, &dc) / nc - divergence_score(p, x->pr - x->rr, &dr) / nr -
-        1 / (2 * p->beta);
+    e = divergence_score(p, x->pc - x->rc, &dc) / nc -
+        divergence_score(p, x->pr - x->rr, &dr) / nr - 1 / (2 * p->beta);
     g->c = 2 * e * dc / nc;
     g->r = -2 * e * dr / nr;
     return e * e;
@@ -96,7 +97,8 @@ double loss_ipo(const preference *p, const pair *x, pair_grad *g)
 double loss_sigmoid_norm(const preference *p, const pair *x, pair_grad *g)
 {
     double dc, dr, d, z, l;
-    z = divergence_score(p, x->pc - x->rc, &dc) / x->lc - divergence_score(p, x->pr - x->rr, &dr) / x->lr;
+    z = divergence_score(p, x->pc - x->rc, &dc) / x->lc -
+        divergence_score(p, x->pr - x->rr, &dr) / x->lr;
     l = smoothed_logistic(p->label_smoothing, p->beta * z, &d);
     g->c = d * p->beta * dc / x->lc;
     g->r = -d * p->beta * dr / x->lr;
@@ -107,7 +109,8 @@ double loss_exo(const preference *p, const pair *x, pair_grad *g)
 {
     pair_grad dh;
     double ls = p->label_smoothing, z = p->beta * difference(p, x, &dh);
-    double s = hone_sigmoid(z), n = hone_sigmoid(-z), lp = hone_logsigmoid(z), ln = hone_logsigmoid(-z);
+    double s = hone_sigmoid(z), n = hone_sigmoid(-z), lp = hone_logsigmoid(z),
+           ln = hone_logsigmoid(-z);
     double up = lp - hone_log(1 - ls), down = ln - hone_log(ls);
     /* d/dz [s up + n down] = s n (up - down) + s (1 - s) - n (1 - n) = s n (up - down) */
     chain(g, &dh, p->beta * s * n * (up - down));
@@ -233,7 +236,8 @@ static double alpha_reward(double alpha, double x, double *d)
 double loss_alphapo(const preference *p, const pair *x, pair_grad *g)
 {
     double dc, dr, d, l;
-    double z = alpha_reward(p->alpha, x->pc / x->lc, &dc) - alpha_reward(p->alpha, x->pr / x->lr, &dr);
+    double z = alpha_reward(p->alpha, x->pc / x->lc, &dc) -
+               alpha_reward(p->alpha, x->pr / x->lr, &dr);
     l = smoothed_logistic(p->label_smoothing, p->beta * z - p->gamma, &d);
     g->c = p->beta * d * dc / x->lc - p->nll / x->lc;
     g->r = -p->beta * d * dr / x->lr;

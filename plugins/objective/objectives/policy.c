@@ -260,8 +260,8 @@ static void sequence_loss(const policy *p, const hone_objective_in *in, sequence
 }
 
 /* Counts a token for the metrics. `r` is the ratio that the loss uses. */
-static void count_token(const policy *p, const hone_objective_in *in, size_t t, double r, double adv,
-                        sums *m)
+static void count_token(const policy *p, const hone_objective_in *in, size_t t, double r,
+                        double adv, sums *m)
 {
     double w = in->mask[t];
     m->n += w;
@@ -323,7 +323,8 @@ static double one_sequence(const policy *p, const hone_objective_in *in, sequenc
         }
         if (p->beta != 0) {
             double kl = kl_term(p, in->logp[t], in->ref_logp[t], &d);
-            if (p->unbiased && level) { /* r is the sequence's: its derivative goes to every token */
+            if (p->unbiased &&
+                level) { /* r is the sequence's: its derivative goes to every token */
                 loss += w * p->beta * r * kl;
                 out->grad_logp[t] += w * p->beta * r * d;
                 kl_weight += w * p->beta * r * kl;
@@ -360,16 +361,18 @@ static hone_status check_input(const policy *p, const hone_objective_in *in, con
     if (!in->advantage)
         return hone_host_fail(host, HONE_E_INVALID, "%s: needs advantages", name);
     if (p->beta != 0 && !in->ref_logp)
-        return hone_host_fail(host, HONE_E_INVALID, "%s: beta is %g but there are no reference log-probs",
-                              name, p->beta);
+        return hone_host_fail(host, HONE_E_INVALID,
+                              "%s: beta is %g but there are no reference log-probs", name, p->beta);
     if (corrects_sampler(p) && !in->sampler_logp)
-        return hone_host_fail(host, HONE_E_INVALID, "%s: sampler_cap is set but there are no sampler log-probs",
-                              name);
+        return hone_host_fail(host, HONE_E_INVALID,
+                              "%s: sampler_cap is set but there are no sampler log-probs", name);
     if ((p->entropy != 0 || p->top_entropy < 1) && !in->entropy)
-        return hone_host_fail(host, HONE_E_INVALID, "%s: entropy is set but there are no entropies", name);
+        return hone_host_fail(host, HONE_E_INVALID, "%s: entropy is set but there are no entropies",
+                              name);
     if (p->reduce == REDUCE_SEQ_MEAN_TOKEN_SUM_NORM && all->max_length <= 0)
         return hone_host_fail(host, HONE_E_INVALID,
-                              "%s: divides by the longest completion, but max_length is not set", name);
+                              "%s: divides by the longest completion, but max_length is not set",
+                              name);
     return HONE_OK;
 }
 
@@ -394,7 +397,8 @@ static hone_status find_entropy_floor(const policy *p, const hone_objective_in *
     if (n) {
         at = (1 - p->top_entropy) * (double)(n - 1);
         i = (size_t)at;
-        *out = i + 1 < n ? sorted[i] + (at - (double)i) * (sorted[i + 1] - sorted[i]) : sorted[n - 1];
+        *out = i + 1 < n ? sorted[i] + (at - (double)i) * (sorted[i + 1] - sorted[i])
+                         : sorted[n - 1];
     }
     memory_put(&p->mem, sorted, in->n_tokens, sizeof *sorted);
     return HONE_OK;
@@ -407,7 +411,8 @@ static void put_metrics(const hone_objective_in *in, const sums *m, const hone_o
     put_mean(out, "ratio/mean", m->r, m->n);
     out->metric(out, "ratio/min", HONE_METRIC_MIN, m->r_min, 1);
     out->metric(out, "ratio/max", HONE_METRIC_MAX, m->r_max, 1);
-    out->metric(out, "ratio/ess", HONE_METRIC_MEAN, m->r2 > 0 ? m->r * m->r / (m->n * m->r2) : 0, m->n);
+    out->metric(out, "ratio/ess", HONE_METRIC_MEAN, m->r2 > 0 ? m->r * m->r / (m->n * m->r2) : 0,
+                m->n);
     put_mean(out, "clip/low", m->low, m->n);
     put_mean(out, "clip/high", m->high, m->n);
     if (in->ref_logp) {
@@ -458,8 +463,8 @@ static hone_str policy_show(void *self)
     return hone_str_c(p->row->show);
 }
 
-static const hone_objective_v1 policy_vtable = {sizeof(hone_objective_v1), 0, policy_uses, policy_loss,
-                                                policy_show};
+static const hone_objective_v1 policy_vtable = {sizeof(hone_objective_v1), 0, policy_uses,
+                                                policy_loss, policy_show};
 
 const void *policy_get_iface(void *self, const char *iface_id)
 {

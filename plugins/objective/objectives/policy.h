@@ -5,13 +5,13 @@
 #include <stdlib.h>
 
 enum {
-    LOSS_CLIP,       /* -min(r A, clip(r) A) */
-    LOSS_CISPO,      /* -sg(cap(r)) A logp */
-    LOSS_SAPO,       /* -(4/tau) sigmoid(tau (r - 1)) A */
-    LOSS_DRO,        /* -(A logp - beta/2 (log r)^2) */
-    LOSS_LOGP,       /* -A logp */
-    LOSS_GMPO,       /* sequence: -A exp(mean of the clamped log r) */
-    LOSS_GSPO_TOKEN  /* the sequence's ratio, each token's own gradient */
+    LOSS_CLIP,      /* -min(r A, clip(r) A) */
+    LOSS_CISPO,     /* -sg(cap(r)) A logp */
+    LOSS_SAPO,      /* -(4/tau) sigmoid(tau (r - 1)) A */
+    LOSS_DRO,       /* -(A logp - beta/2 (log r)^2) */
+    LOSS_LOGP,      /* -A logp */
+    LOSS_GMPO,      /* sequence: -A exp(mean of the clamped log r) */
+    LOSS_GSPO_TOKEN /* the sequence's ratio, each token's own gradient */
 };
 typedef struct policy_row {
     const char *name;

@@ -61,8 +61,8 @@ static uint32_t preference_uses(void *self)
 }
 
 /* Sum over the mask of `v`; tokens from `tail` on (in mask units) count ld_alpha. */
-static double masked_sum(const preference *p, const hone_objective_in *in, const double *v, size_t s,
-                         double tail)
+static double masked_sum(const preference *p, const hone_objective_in *in, const double *v,
+                         size_t s, double tail)
 {
     double sum = 0, at = 0;
     for (size_t t = in->seq_begin[s]; t < in->seq_begin[s + 1]; t++) {
@@ -74,8 +74,8 @@ static double masked_sum(const preference *p, const hone_objective_in *in, const
     return sum;
 }
 
-static void spread(const preference *p, const hone_objective_in *in, size_t s, double g, double tail,
-                   double *grad)
+static void spread(const preference *p, const hone_objective_in *in, size_t s, double g,
+                   double tail, double *grad)
 {
     double at = 0;
     for (size_t t = in->seq_begin[s]; t < in->seq_begin[s + 1]; t++) {
@@ -214,14 +214,14 @@ static hone_status aot_loss(const preference *p, const hone_objective_in *in, co
 
 /* ---- unpaired: each answer is desirable or not ---------------------------------------------------- */
 
-static hone_status unpaired_loss(const preference *p, const hone_objective_in *in, const totals *all,
-                                 hone_objective_out *out)
+static hone_status unpaired_loss(const preference *p, const hone_objective_in *in,
+                                 const totals *all, hone_objective_out *out)
 {
     tallies m = {0, 0, 0, 0, 0};
     double loss = 0, kl = p->row->family == FAMILY_KTO ? larger(p->kl, 0) : 0;
     if (!in->role)
-        return hone_host_fail(p->mem.host, HONE_E_INVALID, "%s: needs to know which answers are desirable",
-                              p->row->name);
+        return hone_host_fail(p->mem.host, HONE_E_INVALID,
+                              "%s: needs to know which answers are desirable", p->row->name);
     for (size_t s = 0; s < in->n_seqs; s++) {
         int good = in->role[s] == HONE_ROLE_CHOSEN;
         double a, w, sign = good ? 1 : -1, d;
@@ -245,13 +245,15 @@ static hone_status preference_loss(void *self, const hone_objective_in *in, hone
     const preference *p = self;
     totals all = totals_of(in);
     if (!p->row->reference_free && !in->ref_logp)
-        return hone_host_fail(p->mem.host, HONE_E_INVALID, "%s: needs reference log-probs", p->row->name);
+        return hone_host_fail(p->mem.host, HONE_E_INVALID, "%s: needs reference log-probs",
+                              p->row->name);
     if (p->row->family == FAMILY_KTO || p->row->family == FAMILY_APO_UNPAIRED)
         return unpaired_loss(p, in, &all, out);
     if (in->n_seqs % 2)
-        return hone_host_fail(p->mem.host, HONE_E_SHAPE, "%s: %zu sequences are not pairs", p->row->name,
-                              in->n_seqs);
-    return p->row->family == FAMILY_PAIR ? pairs_loss(p, in, &all, out) : aot_loss(p, in, &all, out);
+        return hone_host_fail(p->mem.host, HONE_E_SHAPE, "%s: %zu sequences are not pairs",
+                              p->row->name, in->n_seqs);
+    return p->row->family == FAMILY_PAIR ? pairs_loss(p, in, &all, out)
+                                         : aot_loss(p, in, &all, out);
 }
 
 static hone_str preference_show(void *self)

@@ -34,7 +34,8 @@ struct preference {
     memory mem;
     const preference_row *row;
     uint32_t compat, divergence, variant;
-    double beta, label_smoothing, gamma, alpha, tau, nll, desirable, undesirable, kl, shift, ld_alpha;
+    double beta, label_smoothing, gamma, alpha, tau, nll, desirable, undesirable, kl, shift,
+        ld_alpha;
 };
 
 double loss_dpo(const preference *p, const pair *x, pair_grad *g);

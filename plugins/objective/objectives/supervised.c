@@ -12,8 +12,8 @@ typedef struct supervised {
     uint32_t reduce;
 } supervised;
 
-static hone_status supervised_create(int dft, const hone_field *const *fields, const hone_host *host,
-                                     const hone_config *cfg, void **self_out)
+static hone_status supervised_create(int dft, const hone_field *const *fields,
+                                     const hone_host *host, const hone_config *cfg, void **self_out)
 {
     settings s = {cfg, fields};
     memory mem;
@@ -26,7 +26,8 @@ static hone_status supervised_create(int dft, const hone_field *const *fields, c
         return HONE_E_NOMEM;
     p->mem = mem;
     p->dft = dft;
-    p->reduce = settings_choice(&s, "reduce", 0) == 1 ? REDUCE_SEQ_MEAN_TOKEN_MEAN : REDUCE_TOKEN_MEAN;
+    p->reduce = settings_choice(&s, "reduce", 0) == 1 ? REDUCE_SEQ_MEAN_TOKEN_MEAN
+                                                      : REDUCE_TOKEN_MEAN;
     *self_out = p;
     return HONE_OK;
 }
@@ -73,11 +74,13 @@ static hone_status supervised_loss(void *self, const hone_objective_in *in, hone
     "  seq_mean = mean over sequences of the mean over their tokens.\n"
 static hone_str supervised_show(void *self)
 {
-    return hone_str_c(((supervised *)self)->dft
-                          ? "dft: dynamic fine-tuning\nl_t = -sg(exp(logp)) logp\n" SHOW_TAIL
-                            "source: Wu et al. 2025 (arXiv:2508.05629)\n"
-                          : "sft: negative log-likelihood of the trained tokens\nl_t = -logp\n" SHOW_TAIL
-                            "differences: trl and verl average each micro-batch by itself; hone the whole step.\n");
+    return hone_str_c(
+        ((supervised *)self)->dft
+            ? "dft: dynamic fine-tuning\nl_t = -sg(exp(logp)) logp\n" SHOW_TAIL
+              "source: Wu et al. 2025 (arXiv:2508.05629)\n"
+            : "sft: negative log-likelihood of the trained tokens\nl_t = -logp\n" SHOW_TAIL
+              "differences: trl and verl average each micro-batch by itself; hone the whole "
+              "step.\n");
 }
 
 static const hone_objective_v1 supervised_vtable = {sizeof(hone_objective_v1), 0, supervised_uses,
@@ -88,9 +91,9 @@ static const void *supervised_get_iface(void *self, const char *iface_id)
     return same_text(iface_id, HONE_IFACE_OBJECTIVE) ? &supervised_vtable : NULL;
 }
 
-static const hone_field *const fields[] = {
-    HONE_ENUM("reduce", "token_mean", "token_mean|seq_mean", 0, "how token losses become one number"),
-    NULL};
+static const hone_field *const fields[] = {HONE_ENUM("reduce", "token_mean", "token_mean|seq_mean",
+                                                     0, "how token losses become one number"),
+                                           NULL};
 static const char *const needs[] = {HONE_IFACE_MEM, NULL};
 static const char *const provides[] = {HONE_IFACE_OBJECTIVE, NULL};
 
@@ -103,11 +106,20 @@ static hone_status create_dft(const hone_host *host, const hone_config *cfg, voi
     return supervised_create(1, fields, host, cfg, self_out);
 }
 static const hone_component component_sft = {
-    COMPONENT_HEAD("org.hone.objective.sft", "supervised fine-tuning: mean negative log-likelihood"),
-    .fields = fields, .needs = needs, .provides = provides, .create = create_sft,
-    .destroy = supervised_destroy, .get_iface = supervised_get_iface};
+    COMPONENT_HEAD("org.hone.objective.sft",
+                   "supervised fine-tuning: mean negative log-likelihood"),
+    .fields = fields,
+    .needs = needs,
+    .provides = provides,
+    .create = create_sft,
+    .destroy = supervised_destroy,
+    .get_iface = supervised_get_iface};
 static const hone_component component_dft = {
     COMPONENT_HEAD("org.hone.objective.dft", "SFT weighted by the token's own probability"),
-    .fields = fields, .needs = needs, .provides = provides, .create = create_dft,
-    .destroy = supervised_destroy, .get_iface = supervised_get_iface};
+    .fields = fields,
+    .needs = needs,
+    .provides = provides,
+    .create = create_dft,
+    .destroy = supervised_destroy,
+    .get_iface = supervised_get_iface};
 const hone_component *const supervised_components[] = {&component_sft, &component_dft, NULL};

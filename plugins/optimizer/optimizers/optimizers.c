@@ -25,12 +25,12 @@
 
 /* Scalars of one slice and step, already float. */
 typedef struct adamw_step {
-    float keep;          /* 1 - lr * weight_decay */
-    float scale;         /* of the gradient */
-    float rest1;         /* 1 - beta1 */
-    float beta2, rest2;  /* 1 - beta2 */
-    float root2;         /* sqrt(1 - beta2^t) */
-    float eps, size;     /* lr / (1 - beta1^t) */
+    float keep;         /* 1 - lr * weight_decay */
+    float scale;        /* of the gradient */
+    float rest1;        /* 1 - beta1 */
+    float beta2, rest2; /* 1 - beta2 */
+    float root2;        /* sqrt(1 - beta2^t) */
+    float eps, size;    /* lr / (1 - beta1^t) */
 } adamw_step;
 
 typedef struct sgd_step {
@@ -70,22 +70,19 @@ typedef void (*adamw_fn)(float *restrict p, const float *restrict g, float *rest
                          float *restrict v, size_t n, const adamw_step *k);
 typedef void (*sgd_fn)(float *restrict p, const float *restrict g, float *restrict buf, size_t n,
                        const sgd_step *k);
-typedef void (*sgd_plain_fn)(float *restrict p, const float *restrict g, size_t n, const sgd_step *k);
+typedef void (*sgd_plain_fn)(float *restrict p, const float *restrict g, size_t n,
+                             const sgd_step *k);
 
 #define LOOPS(name, attribute)                                                                     \
     attribute static void adamw_##name(float *restrict p, const float *restrict g,                 \
                                        float *restrict m, float *restrict v, size_t n,             \
-                                       const adamw_step *k)                                        \
-    {                                                                                              \
-        ADAMW_LOOP                                                                                 \
-    }                                                                                              \
-    attribute static void sgd_##name(float *restrict p, const float *restrict g,                   \
-                                     float *restrict buf, size_t n, const sgd_step *k)             \
-    {                                                                                              \
-        SGD_LOOP                                                                                   \
-    }                                                                                              \
-    attribute static void sgd_plain_##name(float *restrict p, const float *restrict g, size_t n,   \
-                                           const sgd_step *k)                                      \
+                                       const adamw_step *k){                                       \
+        ADAMW_LOOP} attribute static void sgd_##name(float *restrict p, const float *restrict g,   \
+                                                     float *restrict buf, size_t n,                \
+                                                     const sgd_step *k){                           \
+        SGD_LOOP} attribute static void sgd_plain_##name(float *restrict p,                        \
+                                                         const float *restrict g, size_t n,        \
+                                                         const sgd_step *k)                        \
     {                                                                                              \
         SGD_PLAIN_LOOP                                                                             \
     }
@@ -208,7 +205,8 @@ static hone_status step(void *self, const hone_opt_slice *slices, size_t n, size
     if (info->step == 0)
         return hone_host_fail(o->host, HONE_E_INVALID, "steps count from 1");
     for (size_t i = 0; i < n; i++) {
-        const hone_opt_slice *s = (const hone_opt_slice *)(const void *)((const char *)slices + i * stride);
+        const hone_opt_slice *s = (const hone_opt_slice *)(const void *)((const char *)slices +
+                                                                         i * stride);
         if (o->kind == ADAMW)
             adamw_slice(o, s, info);
         else
@@ -217,7 +215,8 @@ static hone_status step(void *self, const hone_opt_slice *slices, size_t n, size
     return HONE_OK;
 }
 
-static const hone_optimizer_v1 vtable = {sizeof(hone_optimizer_v1), HONE_OPT_ELEMENTWISE, state_spec, step};
+static const hone_optimizer_v1 vtable = {sizeof(hone_optimizer_v1), HONE_OPT_ELEMENTWISE,
+                                         state_spec, step};
 
 static const void *get_iface(void *self, const char *iface_id)
 {
@@ -230,14 +229,12 @@ static const void *get_iface(void *self, const char *iface_id)
 static const hone_field *const adamw_fields[] = {
     HONE_F64("beta1", .9, 0, .999999, 0, "decay of the mean of gradients"),
     HONE_F64("beta2", .999, 0, .999999, 0, "decay of the mean of squared gradients"),
-    HONE_F64("eps", 1e-8, 1e-30, 1, 0, "added to the root of the mean square"),
-    NULL};
+    HONE_F64("eps", 1e-8, 1e-30, 1, 0, "added to the root of the mean square"), NULL};
 enum { ADAMW_BETA1, ADAMW_BETA2, ADAMW_EPS };
 static const hone_field *const sgd_fields[] = {
     HONE_F64("momentum", 0, 0, .999999, 0, "decay of the velocity; 0: none, and no state"),
     HONE_F64("dampening", 0, 0, 1, 0, "share of the gradient kept out of the velocity"),
-    HONE_FLAG("nesterov", 0, 0, "look ahead along the velocity"),
-    NULL};
+    HONE_FLAG("nesterov", 0, 0, "look ahead along the velocity"), NULL};
 enum { SGD_MOMENTUM, SGD_DAMPENING, SGD_NESTEROV };
 
 static hone_status adamw_create(const hone_host *host, const hone_config *cfg, void **self_out)
@@ -260,7 +257,8 @@ static hone_status sgd_create(const hone_host *host, const hone_config *cfg, voi
     int nesterov = (int)cfg->i64(cfg, SGD_NESTEROV);
     double momentum = cfg->f64(cfg, SGD_MOMENTUM), dampening = cfg->f64(cfg, SGD_DAMPENING);
     if (nesterov && (momentum == 0 || dampening != 0))
-        return hone_host_fail(host, HONE_E_INVALID, "sgd: nesterov needs a momentum and no dampening");
+        return hone_host_fail(host, HONE_E_INVALID,
+                              "sgd: nesterov needs a momentum and no dampening");
     s = create(SGD, host, &o);
     if (s < 0)
         return s;
@@ -281,8 +279,8 @@ static const char *const provides[] = {HONE_IFACE_OPTIMIZER, NULL};
     .provides = provides, .destroy = destroy, .get_iface = get_iface
 static const hone_component adamw = {HEAD("adamw", "Adam with decoupled weight decay"),
                                      .fields = adamw_fields, .create = adamw_create};
-static const hone_component sgd = {HEAD("sgd", "gradient descent with momentum"), .fields = sgd_fields,
-                                   .create = sgd_create};
+static const hone_component sgd = {HEAD("sgd", "gradient descent with momentum"),
+                                   .fields = sgd_fields, .create = sgd_create};
 static const hone_component *const components[] = {&adamw, &sgd, NULL};
 static const hone_magic magic = HONE_MAGIC(HONE_SDK_VERSION);
 static const hone_entry entry = {sizeof(hone_entry), 0, &magic, components, NULL, NULL, NULL};

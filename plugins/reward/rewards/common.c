@@ -7,15 +7,17 @@
 const char *const reward_provides[] = {HONE_IFACE_REWARD, NULL};
 const char *const reward_needs[] = {HONE_IFACE_MEM, NULL};
 
-static hone_status score_batch(void *self, const hone_call *call, const hone_sample *in, size_t n, size_t in_stride,
-                               hone_outcome *out, size_t out_stride, const hone_notes *notes)
+static hone_status score_batch(void *self, const hone_call *call, const hone_sample *in, size_t n,
+                               size_t in_stride, hone_outcome *out, size_t out_stride,
+                               const hone_notes *notes)
 {
     const reward *r = self;
     for (size_t i = 0; i < n; i++) {
         verdict v = {HONE_ERROR, 0, NULL, {0}};
         scoring s = {r, hone_sample_at(in, in_stride, i), i, notes};
         if (hone_cancelled(call))
-            return hone_host_fail(r->host, HONE_E_CANCELLED, "cancelled after %zu of %zu samples", i, n);
+            return hone_host_fail(r->host, HONE_E_CANCELLED, "cancelled after %zu of %zu samples",
+                                  i, n);
         r->score(&s, &v);
         if (v.status == HONE_SCORE && !isfinite((float)v.score)) {
             v.status = HONE_ERROR;
@@ -182,8 +184,8 @@ const hone_value *reference_of(const scoring *s, hone_str column, uint32_t on_mi
             c->value.type != HONE_NULL)
             return &c->value;
     }
-    snprintf(v->text, sizeof v->text, "the row has no column \"%.*s\"", (int)(column.len < 100 ? column.len : 100),
-             column.ptr);
+    snprintf(v->text, sizeof v->text, "the row has no column \"%.*s\"",
+             (int)(column.len < 100 ? column.len : 100), column.ptr);
     if (on_missing == 1)
         abstains(v, v->text);
     else

@@ -17,8 +17,11 @@ enum { F_REFERENCE, F_ON_MISSING, F_PREFIX, F_MODE, F_CASE, F_SPACE, F_PUNCTUATI
 static const hone_field *const fields[] = {
     FIELD_REFERENCE,
     FIELD_ON_MISSING,
-    HONE_STR("prefix", NULL, 0, "the answer is what follows the last of these on its line, as in \"Answer:\"; unset: the whole completion"),
-    HONE_ENUM("mode", "equal", "equal|contains|starts", 0, "how the answer must agree with the reference"),
+    HONE_STR("prefix", NULL, 0,
+             "the answer is what follows the last of these on its line, as in \"Answer:\"; unset: "
+             "the whole completion"),
+    HONE_ENUM("mode", "equal", "equal|contains|starts", 0,
+              "how the answer must agree with the reference"),
     HONE_FLAG("ignore_case", 0, 0, "fold ASCII letters"),
     HONE_FLAG("ignore_space", 1, 0, "trim, and make runs of white space one blank"),
     HONE_FLAG("ignore_punctuation", 0, 0, "leave out ASCII punctuation"),
@@ -27,7 +30,8 @@ static const hone_field *const fields[] = {
 
 static int is_punctuation(char c)
 {
-    return (c >= 33 && c <= 47) || (c >= 58 && c <= 64) || (c >= 91 && c <= 96) || (c >= 123 && c <= 126);
+    return (c >= 33 && c <= 47) || (c >= 58 && c <= 64) || (c >= 91 && c <= 96) ||
+           (c >= 123 && c <= 126);
 }
 
 /* Normalised copy of s into out (room for s.len). */
@@ -125,7 +129,8 @@ static void exact_score(const scoring *s, verdict *v)
         n = reference->u.list.n;
     for (size_t i = 0; i < n && yes == 0; i++) {
         cell_text buf;
-        hone_str want = cell_as_text(reference->type == HONE_LIST ? &reference->u.list.items[i] : reference, &buf);
+        hone_str want = cell_as_text(
+            reference->type == HONE_LIST ? &reference->u.list.items[i] : reference, &buf);
         if (!want.ptr) {
             error_is(v, "the reference is neither text nor a number");
             return;
@@ -160,5 +165,5 @@ static hone_status exact_create(const hone_host *host, const hone_config *cfg, v
 
 static const char *const wants[] = {"completion", "columns", NULL};
 const hone_component exact_match_component = {
-    REWARD_HEAD("exact_match", "1 when the answer is the reference"), .fields = fields, .needs = reward_needs,
-    .wants = wants, .create = exact_create};
+    REWARD_HEAD("exact_match", "1 when the answer is the reference"), .fields = fields,
+    .needs = reward_needs, .wants = wants, .create = exact_create};

@@ -21,9 +21,11 @@ typedef struct format {
 enum { PRESET_NONE, PRESET_BOXED, PRESET_HASH, PRESET_ANSWER, PRESET_THINK_ANSWER };
 enum { F_PRESET, F_PARTS, F_PATTERN, F_PARTIAL, F_ONCE };
 static const hone_field *const fields[] = {
-    HONE_ENUM("preset", "none", "none|boxed|hash|answer|think_answer", 0, "a well-known form of answers"),
+    HONE_ENUM("preset", "none", "none|boxed|hash|answer|think_answer", 0,
+              "a well-known form of answers"),
     HONE_LIST_OF("parts", 0, "texts that must come, in this order"),
-    HONE_STR("pattern", NULL, 0, "PCRE2 expression that the whole completion must match (. takes newlines)"),
+    HONE_STR("pattern", NULL, 0,
+             "PCRE2 expression that the whole completion must match (. takes newlines)"),
     HONE_FLAG("partial", 0, 0, "score the share of what holds"),
     HONE_FLAG("once", 0, 0, "each part may come only once"),
     NULL};
@@ -108,9 +110,11 @@ static void format_score(const scoring *s, verdict *v)
     }
     if (f->compiled) {
         size_t span[2];
-        hone_status st = ((const hone_regex_v1 *)f->re.vt)->match(f->re.self, f->compiled, text, 0, span, 1);
+        hone_status st =
+            ((const hone_regex_v1 *)f->re.vt)->match(f->re.self, f->compiled, text, 0, span, 1);
         if (st < 0) {
-            error_is(v, st == HONE_E_LIMIT ? "the expression hit its match limit" : "the expression could not be matched");
+            error_is(v, st == HONE_E_LIMIT ? "the expression hit its match limit"
+                                           : "the expression could not be matched");
             return;
         }
         asked++;
@@ -141,18 +145,21 @@ static hone_status format_create(const hone_host *host, const hone_config *cfg, 
     f->partial = (int)cfg->i64(cfg, F_PARTIAL);
     f->once = (int)cfg->i64(cfg, F_ONCE);
     for (size_t i = 0; f->parts && i < f->parts->u.list.n; i++)
-        if (f->parts->u.list.items[i].type != HONE_STRING || f->parts->u.list.items[i].u.str.len == 0) {
+        if (f->parts->u.list.items[i].type != HONE_STRING ||
+            f->parts->u.list.items[i].u.str.len == 0) {
             s = hone_host_fail(host, HONE_E_INVALID, "format: part %zu is not a text", i + 1);
             goto failed;
         }
     if (f->preset == PRESET_NONE && (!f->parts || f->parts->u.list.n == 0) && !pattern.len) {
-        s = hone_host_fail(host, HONE_E_INVALID, "format: nothing is required: set preset, parts or pattern");
+        s = hone_host_fail(host, HONE_E_INVALID,
+                           "format: nothing is required: set preset, parts or pattern");
         goto failed;
     }
     if (pattern.len) {
         s = host->get_iface(host, HONE_IFACE_REGEX, &f->re);
         if (s >= 0)
-            s = ((const hone_regex_v1 *)f->re.vt)->compile(f->re.self, pattern, HONE_REGEX_DOTALL, &f->compiled);
+            s = ((const hone_regex_v1 *)f->re.vt)
+                    ->compile(f->re.self, pattern, HONE_REGEX_DOTALL, &f->compiled);
         if (s < 0)
             goto failed;
     }
@@ -165,5 +172,6 @@ failed:
 
 static const char *const needs[] = {HONE_IFACE_MEM, HONE_IFACE_REGEX, NULL};
 static const char *const wants[] = {"completion", NULL};
-const hone_component format_component = {REWARD_HEAD("format", "required parts of the completion, in order"),
-                                         .fields = fields, .needs = needs, .wants = wants, .create = format_create};
+const hone_component format_component = {
+    REWARD_HEAD("format", "required parts of the completion, in order"), .fields = fields,
+    .needs = needs, .wants = wants, .create = format_create};

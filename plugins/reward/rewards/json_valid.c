@@ -15,10 +15,10 @@ enum { WHERE_WHOLE, WHERE_FENCE, WHERE_FIRST };
 enum { TYPE_ANY, TYPE_OBJECT, TYPE_ARRAY };
 enum { F_WHERE, F_TYPE, F_KEYS };
 static const hone_field *const fields[] = {
-    HONE_ENUM("find", "whole", "whole|fence|first", 0, "where the JSON is: all of the completion, its last ``` block, or its first { or ["),
+    HONE_ENUM("find", "whole", "whole|fence|first", 0,
+              "where the JSON is: all of the completion, its last ``` block, or its first { or ["),
     HONE_ENUM("type", "any", "any|object|array", 0, "what it must be"),
-    HONE_LIST_OF("keys", 0, "members that an object must have"),
-    NULL};
+    HONE_LIST_OF("keys", 0, "members that an object must have"), NULL};
 
 /* What lies between the last two fences, without the language behind the first. */
 static hone_str in_fence(hone_str s)
@@ -30,7 +30,8 @@ static hone_str in_fence(hone_str s)
     from = find_last(part(s, 0, end), mark);
     if (from == SIZE_MAX)
         return none;
-    for (from += 3; from < end && s.ptr[from] != '\n' && s.ptr[from] != '{' && s.ptr[from] != '['; from++)
+    for (from += 3; from < end && s.ptr[from] != '\n' && s.ptr[from] != '{' && s.ptr[from] != '[';
+         from++)
         ;
     return part(s, from, end);
 }
@@ -95,7 +96,8 @@ static void json_score(const scoring *s, verdict *v)
         error_is(v, "out of memory");
     if (st < 0)
         return;
-    if ((j->type == TYPE_ANY || value->type == (j->type == TYPE_OBJECT ? HONE_MAP : HONE_LIST)) && has_keys(j, value))
+    if ((j->type == TYPE_ANY || value->type == (j->type == TYPE_OBJECT ? HONE_MAP : HONE_LIST)) &&
+        has_keys(j, value))
         score_is(v, 1);
     vt->release(j->json.self, doc);
 }
@@ -125,5 +127,6 @@ static hone_status json_create(const hone_host *host, const hone_config *cfg, vo
 
 static const char *const needs[] = {HONE_IFACE_MEM, HONE_IFACE_JSON, NULL};
 static const char *const wants[] = {"completion", NULL};
-const hone_component json_valid_component = {REWARD_HEAD("json_valid", "1 when the completion is JSON"),
-                                             .fields = fields, .needs = needs, .wants = wants, .create = json_create};
+const hone_component json_valid_component = {
+    REWARD_HEAD("json_valid", "1 when the completion is JSON"), .fields = fields, .needs = needs,
+    .wants = wants, .create = json_create};

@@ -20,8 +20,7 @@ static const hone_field *const fields[] = {
     HONE_ENUM("unit", "chars", "tokens|chars|words", 0, "what is counted"),
     HONE_ENUM("mode", "max", "target|max|min", 0, "what the length is compared as"),
     HONE_F64("value", 500, 0, 1e9, 0, "target, maximum or minimum"),
-    HONE_F64("soft", 0, 0, 1e9, 0, "width over which the score falls from 1 to 0"),
-    NULL};
+    HONE_F64("soft", 0, 0, 1e9, 0, "width over which the score falls from 1 to 0"), NULL};
 
 static double count(const hone_sample *s, uint32_t unit)
 {
@@ -70,6 +69,6 @@ static hone_status length_create(const hone_host *host, const hone_config *cfg, 
 }
 
 static const char *const wants[] = {"completion", "tokens", NULL};
-const hone_component length_component = {REWARD_HEAD("length", "length of the completion against a bound"),
-                                         .fields = fields, .needs = reward_needs, .wants = wants,
-                                         .create = length_create};
+const hone_component length_component = {
+    REWARD_HEAD("length", "length of the completion against a bound"), .fields = fields,
+    .needs = reward_needs, .wants = wants, .create = length_create};

@@ -16,14 +16,21 @@ typedef struct math_answer {
     double tolerance;
 } math_answer;
 
-enum { EXTRACT_AUTO, EXTRACT_BOXED, EXTRACT_HASH, EXTRACT_PHRASE, EXTRACT_LAST_NUMBER, EXTRACT_WHOLE };
+enum {
+    EXTRACT_AUTO,
+    EXTRACT_BOXED,
+    EXTRACT_HASH,
+    EXTRACT_PHRASE,
+    EXTRACT_LAST_NUMBER,
+    EXTRACT_WHOLE
+};
 enum { F_REFERENCE, F_ON_MISSING, F_EXTRACT, F_TOLERANCE };
 static const hone_field *const fields[] = {
-    FIELD_REFERENCE,
-    FIELD_ON_MISSING,
+    FIELD_REFERENCE, FIELD_ON_MISSING,
     HONE_ENUM("extract", "auto", "auto|boxed|hash|phrase|last_number|whole", 0,
               "where the final answer is: the first of these that is there, or one of them only"),
-    HONE_F64("tolerance", 1e-6, 0, 1, 0, "relative error allowed where a number has a decimal point"),
+    HONE_F64("tolerance", 1e-6, 0, 1, 0,
+             "relative error allowed where a number has a decimal point"),
     NULL};
 
 /* ---- places --------------------------------------------------------------------------------------- */
@@ -175,7 +182,8 @@ static int find_formula(hone_str s, hone_str *out)
 
 static int find_phrase(hone_str s, hone_str *out)
 {
-    static const char *const phrases[] = {"answer is", "answer:", "answer =", "answer**:", "answer:**"};
+    static const char *const phrases[] = {"answer is",
+                                          "answer:", "answer =", "answer**:", "answer:**"};
     size_t at = SIZE_MAX, i;
     for (size_t k = 0; k < sizeof phrases / sizeof *phrases; k++) {
         size_t p = find_last_phrase(s, phrases[k]);
@@ -243,11 +251,14 @@ static int find_last_number(hone_str s, hone_str *out)
         else
             break;
     }
-    if (from > 0 && s.ptr[from - 1] == '-' && (from == 1 || !(is_digit(s.ptr[from - 2]) || is_letter(s.ptr[from - 2]) || s.ptr[from - 2] == ')')))
+    if (from > 0 && s.ptr[from - 1] == '-' &&
+        (from == 1 ||
+         !(is_digit(s.ptr[from - 2]) || is_letter(s.ptr[from - 2]) || s.ptr[from - 2] == ')')))
         from--;
     if (from > 0 && is_letter(s.ptr[from - 1])) /* inside a word: AZYUK2A */
         return find_last_number(part(s, 0, from), out);
-    if (end < s.len && is_letter(s.ptr[end]) && end - from < 2 && from > 0 && is_letter(s.ptr[from - 1]))
+    if (end < s.len && is_letter(s.ptr[end]) && end - from < 2 && from > 0 &&
+        is_letter(s.ptr[from - 1]))
         return 0;
     if (end < s.len && s.ptr[end] == '%')
         end++;
@@ -310,7 +321,8 @@ static int is_phrase(hone_str s)
 }
 
 /* One reference: 1, 0. m[0] is the answer's room, m[1] the reference's. */
-static int agrees(const math_answer *r, math *answer, math *reference, hone_str given, hone_str want)
+static int agrees(const math_answer *r, math *answer, math *reference, hone_str given,
+                  hone_str want)
 {
     hone_str number;
     int readable = math_read(reference, want), read;
@@ -322,7 +334,8 @@ static int agrees(const math_answer *r, math *answer, math *reference, hone_str 
     /* "18 dollars a day": a reference that is a number, an answer that is a phrase with one */
     if (!readable || !math_is_number(reference) || (read && math_is_number(answer)))
         return 0;
-    return is_phrase(given) && find_last_number(given, &number) && math_read(answer, number) && math_equal(reference, answer, r->tolerance);
+    return is_phrase(given) && find_last_number(given, &number) && math_read(answer, number) &&
+           math_equal(reference, answer, r->tolerance);
 }
 
 static void math_score(const scoring *s, verdict *v)
@@ -348,13 +361,15 @@ static void math_score(const scoring *s, verdict *v)
     n = reference->type == HONE_LIST ? reference->u.list.n : 1;
     for (size_t i = 0; i < n && !yes; i++) {
         cell_text buf;
-        hone_str want = cell_as_text(reference->type == HONE_LIST ? &reference->u.list.items[i] : reference, &buf);
+        hone_str want = cell_as_text(
+            reference->type == HONE_LIST ? &reference->u.list.items[i] : reference, &buf);
         if (!want.ptr) {
             memory_put(&r->base, room, 2 * math_size());
             error_is(v, "the reference is neither text nor a number");
             return;
         }
-        yes = agrees(r, (math *)(void *)room, (math *)(void *)(room + math_size()), given, read_reference(want));
+        yes = agrees(r, (math *)(void *)room, (math *)(void *)(room + math_size()), given,
+                     read_reference(want));
     }
     memory_put(&r->base, room, 2 * math_size());
     score_is(v, yes);
@@ -378,5 +393,5 @@ static hone_status math_create(const hone_host *host, const hone_config *cfg, vo
 
 static const char *const wants[] = {"completion", "columns", NULL};
 const hone_component math_answer_component = {
-    REWARD_HEAD("math_answer", "1 when the final answer is the reference, as mathematics"), .fields = fields,
-    .needs = reward_needs, .wants = wants, .create = math_create};
+    REWARD_HEAD("math_answer", "1 when the final answer is the reference, as mathematics"),
+    .fields = fields, .needs = reward_needs, .wants = wants, .create = math_create};

@@ -18,15 +18,28 @@ typedef struct regex {
 
 enum { MODE_SEARCH, MODE_FULL, MODE_COUNT };
 enum { MAX_GROUPS = 32 };
-enum { F_PATTERN, F_MODE, F_CASE, F_MULTILINE, F_DOTALL, F_INVERT, F_GROUP, F_REFERENCE, F_ON_MISSING, F_MAX };
+enum {
+    F_PATTERN,
+    F_MODE,
+    F_CASE,
+    F_MULTILINE,
+    F_DOTALL,
+    F_INVERT,
+    F_GROUP,
+    F_REFERENCE,
+    F_ON_MISSING,
+    F_MAX
+};
 static const hone_field *const fields[] = {
     HONE_STR("pattern", NULL, HONE_REQUIRED, "PCRE2 expression"),
-    HONE_ENUM("mode", "search", "search|full|count", 0, "found anywhere; the whole completion; share of max_count matches found"),
+    HONE_ENUM("mode", "search", "search|full|count", 0,
+              "found anywhere; the whole completion; share of max_count matches found"),
     HONE_FLAG("ignore_case", 0, 0, "fold letters"),
     HONE_FLAG("multiline", 0, 0, "^ and $ at lines"),
     HONE_FLAG("dotall", 0, 0, ". takes newlines too"),
     HONE_FLAG("invert", 0, 0, "1 when it does not match"),
-    HONE_INT("group", 0, 0, MAX_GROUPS - 1, 0, "compare this group with the reference column; 0: no comparison"),
+    HONE_INT("group", 0, 0, MAX_GROUPS - 1, 0,
+             "compare this group with the reference column; 0: no comparison"),
     FIELD_REFERENCE,
     FIELD_ON_MISSING,
     HONE_INT("max_count", 1, 1, 1000000, 0, "of mode count"),
@@ -55,7 +68,8 @@ static void regex_score(const scoring *s, verdict *v)
         from = shortest;
     }
     if (st < 0) {
-        error_is(v, st == HONE_E_LIMIT ? "the expression hit its match limit" : "the expression could not be matched");
+        error_is(v, st == HONE_E_LIMIT ? "the expression hit its match limit"
+                                       : "the expression could not be matched");
         return;
     }
     if (r->mode == MODE_FULL && count && (spans[0] != 0 || spans[1] != text.len))
@@ -73,7 +87,8 @@ static void regex_score(const scoring *s, verdict *v)
         count = got.len == want.len && want.ptr && memcmp(got.ptr, want.ptr, want.len) == 0;
     }
     if (r->mode == MODE_COUNT)
-        score_is(v, r->invert ? 1 - (double)count / (double)r->max_count : (double)count / (double)r->max_count);
+        score_is(v, r->invert ? 1 - (double)count / (double)r->max_count
+                              : (double)count / (double)r->max_count);
     else
         score_is(v, (count > 0) != r->invert);
 }
@@ -100,7 +115,8 @@ static hone_status regex_create(const hone_host *host, const hone_config *cfg, v
         flags |= cfg->i64(cfg, F_CASE) ? HONE_REGEX_CASELESS : 0;
         flags |= cfg->i64(cfg, F_MULTILINE) ? HONE_REGEX_MULTILINE : 0;
         flags |= cfg->i64(cfg, F_DOTALL) ? HONE_REGEX_DOTALL : 0;
-        s = ((const hone_regex_v1 *)r->re.vt)->compile(r->re.self, cfg->str(cfg, F_PATTERN), flags, &r->compiled);
+        s = ((const hone_regex_v1 *)r->re.vt)
+                ->compile(r->re.self, cfg->str(cfg, F_PATTERN), flags, &r->compiled);
     }
     if (s < 0) {
         reward_destroy(r);
@@ -118,5 +134,6 @@ static hone_status regex_create(const hone_host *host, const hone_config *cfg, v
 
 static const char *const needs[] = {HONE_IFACE_MEM, HONE_IFACE_REGEX, NULL};
 static const char *const wants[] = {"completion", "columns", NULL};
-const hone_component regex_component = {REWARD_HEAD("regex", "a regular expression on the completion"),
-                                        .fields = fields, .needs = needs, .wants = wants, .create = regex_create};
+const hone_component regex_component = {
+    REWARD_HEAD("regex", "a regular expression on the completion"), .fields = fields,
+    .needs = needs, .wants = wants, .create = regex_create};

@@ -17,8 +17,7 @@ enum { F_UNIT, F_N, F_PENALTY };
 static const hone_field *const fields[] = {
     HONE_ENUM("unit", "words", "words|tokens", 0, "what n-grams are made of"),
     HONE_INT("n", 3, 1, 64, 0, "units in an n-gram"),
-    HONE_F64("max_penalty", 1, 0, 1e6, 0, "score of pure repetition, negated"),
-    NULL};
+    HONE_F64("max_penalty", 1, 0, 1e6, 0, "score of pure repetition, negated"), NULL};
 
 /* One 64-bit value a unit (FNV-1a of a word, the id of a token). Returns how many; out may be NULL. */
 static size_t units_of(const repetition *r, const hone_sample *s, uint64_t *out)
@@ -69,7 +68,8 @@ static void repetition_score(const scoring *s, verdict *v)
     }
     units_of(r, s->sample, units);
     grams = n - r->n + 1;
-    for (size_t i = 0; i < grams; i++) { /* an n-gram becomes one hash, in place: later units are still whole */
+    for (size_t i = 0; i < grams;
+         i++) { /* an n-gram becomes one hash, in place: later units are still whole */
         uint64_t h = 0x9E3779B97F4A7C15u;
         for (size_t k = 0; k < r->n; k++) {
             h = (h ^ units[i + k]) * 0xBF58476D1CE4E5B9u;
@@ -101,6 +101,6 @@ static hone_status repetition_create(const hone_host *host, const hone_config *c
 }
 
 static const char *const wants[] = {"completion", "tokens", NULL};
-const hone_component repetition_component = {REWARD_HEAD("repetition", "a penalty for repeated n-grams"),
-                                             .fields = fields, .needs = reward_needs, .wants = wants,
-                                             .create = repetition_create};
+const hone_component repetition_component = {
+    REWARD_HEAD("repetition", "a penalty for repeated n-grams"), .fields = fields,
+    .needs = reward_needs, .wants = wants, .create = repetition_create};

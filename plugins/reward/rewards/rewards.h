@@ -111,17 +111,20 @@ hone_str cell_as_text(const hone_value *v, cell_text *buf);
 const hone_value *reference_of(const scoring *s, hone_str column, uint32_t on_missing, verdict *v);
 #define ON_MISSING_CHOICES "error|abstain"
 #define FIELD_REFERENCE HONE_STR("reference", "answer", 0, "data column with the right answer")
-#define FIELD_ON_MISSING                                                                            \
-    HONE_ENUM("on_missing", "error", ON_MISSING_CHOICES, 0, "a sample without that column: error, or no opinion")
+#define FIELD_ON_MISSING                                                                           \
+    HONE_ENUM("on_missing", "error", ON_MISSING_CHOICES, 0,                                        \
+              "a sample without that column: error, or no opinion")
 
-extern const hone_component math_answer_component, exact_match_component, regex_component, format_component,
-    length_component, repetition_component, json_valid_component;
+extern const hone_component math_answer_component, exact_match_component, regex_component,
+    format_component, length_component, repetition_component, json_valid_component;
 
 extern const char *const reward_provides[];
 extern const char *const reward_needs[];
-#define REWARD_HEAD(name, text)                                                                     \
-    .struct_size = sizeof(hone_component), .id = "org.hone.reward." name, .kind = HONE_KIND_REWARD, \
-    .version = "0.1.0", .vendor = "hone", .license = "MIT", .summary = text, .url = "",             \
-    .caps = HONE_CAP_PURE | HONE_CAP_DETERMINISTIC | HONE_CAP_REENTRANT | HONE_CAP_BATCH_INVARIANT, \
+#define REWARD_HEAD(name, text)                                                                    \
+    .struct_size = sizeof(hone_component), .id = "org.hone.reward." name,                          \
+    .kind = HONE_KIND_REWARD, .version = "0.1.0", .vendor = "hone", .license = "MIT",              \
+    .summary = text, .url = "",                                                                    \
+    .caps = HONE_CAP_PURE | HONE_CAP_DETERMINISTIC | HONE_CAP_REENTRANT |                          \
+            HONE_CAP_BATCH_INVARIANT,                                                              \
     .provides = reward_provides, .destroy = reward_destroy, .get_iface = reward_get_iface
 #endif

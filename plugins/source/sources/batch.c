@@ -30,7 +30,8 @@ int batch_add(batch *b, const char *row, size_t n)
         return EOVERFLOW;
     if (b->n == b->cap_rows) {
         size_t cap = b->cap_rows ? 2 * b->cap_rows : 64;
-        int32_t *ends = memory_resize(&b->mem, b->ends, b->cap_rows * sizeof *ends, cap * sizeof *ends);
+        int32_t *ends = memory_resize(&b->mem, b->ends, b->cap_rows * sizeof *ends,
+                                      cap * sizeof *ends);
         if (!ends)
             return ENOMEM;
         b->ends = ends;
@@ -105,10 +106,18 @@ int batch_hand_out(batch *b, struct ArrowArray *out)
         memcpy(k->offsets + b->n + 1, b->text, b->len);
     k->child_buffers[1] = k->offsets;
     k->child_buffers[2] = k->offsets + b->n + 1;
-    k->child = (struct ArrowArray){.length = (int64_t)b->n, .n_buffers = 3, .buffers = k->child_buffers,
-                                   .release = release_child, .private_data = k};
-    *out = (struct ArrowArray){.length = (int64_t)b->n, .n_buffers = 1, .n_children = 1, .buffers = k->buffers,
-                               .children = k->children, .release = release_parent, .private_data = k};
+    k->child = (struct ArrowArray){.length = (int64_t)b->n,
+                                   .n_buffers = 3,
+                                   .buffers = k->child_buffers,
+                                   .release = release_child,
+                                   .private_data = k};
+    *out = (struct ArrowArray){.length = (int64_t)b->n,
+                               .n_buffers = 1,
+                               .n_children = 1,
+                               .buffers = k->buffers,
+                               .children = k->children,
+                               .release = release_parent,
+                               .private_data = k};
     b->n = b->len = 0;
     return 0;
 }
@@ -147,10 +156,22 @@ static void release_schema(struct ArrowSchema *s)
 int batch_schema(const memory *mem, struct ArrowSchema *out)
 {
     /* int32 counts and lengths in the machine's order: two pairs, the second value is empty */
-    static const char metadata[] = "\2\0\0\0" "\24\0\0\0" "ARROW:extension:name" "\12\0\0\0" "arrow.json"
-                                   "\30\0\0\0" "ARROW:extension:metadata" "\0\0\0";
-    static const char big_metadata[] = "\0\0\0\2" "\0\0\0\24" "ARROW:extension:name" "\0\0\0\12" "arrow.json"
-                                       "\0\0\0\30" "ARROW:extension:metadata" "\0\0\0";
+    static const char metadata[] = "\2\0\0\0"
+                                   "\24\0\0\0"
+                                   "ARROW:extension:name"
+                                   "\12\0\0\0"
+                                   "arrow.json"
+                                   "\30\0\0\0"
+                                   "ARROW:extension:metadata"
+                                   "\0\0\0";
+    static const char big_metadata[] = "\0\0\0\2"
+                                       "\0\0\0\24"
+                                       "ARROW:extension:name"
+                                       "\0\0\0\12"
+                                       "arrow.json"
+                                       "\0\0\0\30"
+                                       "ARROW:extension:metadata"
+                                       "\0\0\0";
     const uint32_t probe = 1;
     schema_block *k = memory_resize(mem, NULL, 0, sizeof *k);
     if (!k)
@@ -159,10 +180,16 @@ int batch_schema(const memory *mem, struct ArrowSchema *out)
     k->mem = *mem;
     k->holders = 2;
     k->children[0] = &k->child;
-    k->child = (struct ArrowSchema){.format = "u", .name = HONE_SOURCE_ROW,
+    k->child = (struct ArrowSchema){.format = "u",
+                                    .name = HONE_SOURCE_ROW,
                                     .metadata = *(const char *)&probe ? metadata : big_metadata,
-                                    .release = release_schema_child, .private_data = k};
-    *out = (struct ArrowSchema){.format = "+s", .name = "", .n_children = 1, .children = k->children,
-                                .release = release_schema, .private_data = k};
+                                    .release = release_schema_child,
+                                    .private_data = k};
+    *out = (struct ArrowSchema){.format = "+s",
+                                .name = "",
+                                .n_children = 1,
+                                .children = k->children,
+                                .release = release_schema,
+                                .private_data = k};
     return 0;
 }

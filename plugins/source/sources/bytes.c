@@ -26,8 +26,8 @@ enum { PLAIN, GZIP, ZSTD };
 struct bytes {
     memory mem;
     int fd, kind;
-    int ended;     /* the decompressor stands at the end of a member or frame */
-    int eof;       /* the file has no more bytes */
+    int ended; /* the decompressor stands at the end of a member or frame */
+    int eof;   /* the file has no more bytes */
     uint64_t size, fingerprint;
     const char *path; /* borrowed */
     size_t in_begin, in_end;
@@ -136,7 +136,8 @@ int bytes_open(const memory *mem, const char *path, bytes **out, char *err, size
         goto failed;
     }
     if (!S_ISREG(st.st_mode)) {
-        e = fail(EINVAL, err, err_size, path, S_ISDIR(st.st_mode) ? "is a folder" : "is not a regular file");
+        e = fail(EINVAL, err, err_size, path,
+                 S_ISDIR(st.st_mode) ? "is a folder" : "is not a regular file");
         goto failed;
     }
     b->size = (uint64_t)st.st_size;
@@ -269,7 +270,9 @@ int bytes_seek(bytes *b, uint64_t offset, char *err, size_t err_size)
     if (b->kind == PLAIN) {
         if (offset > b->size)
             return fail(EINVAL, err, err_size, b->path, "the position lies past the end");
-        return lseek(b->fd, (off_t)offset, SEEK_SET) < 0 ? fail(errno, err, err_size, b->path, strerror(errno)) : 0;
+        return lseek(b->fd, (off_t)offset, SEEK_SET) < 0
+                   ? fail(errno, err, err_size, b->path, strerror(errno))
+                   : 0;
     }
     e = start(b, err, err_size);
     while (!e && offset > 0) {

@@ -45,7 +45,14 @@ static int escape(scan *s)
     if (s->p >= s->end)
         return wrong(s, "a string is not closed");
     switch (*s->p++) {
-    case '"': case '\\': case '/': case 'b': case 'f': case 'n': case 'r': case 't':
+    case '"':
+    case '\\':
+    case '/':
+    case 'b':
+    case 'f':
+    case 'n':
+    case 'r':
+    case 't':
         return 1;
     case 'u':
         if (!hex4(s, &u))
@@ -235,7 +242,8 @@ static int object(scan *s)
                 break;
             }
             if (*s->p != ((maps & 1) ? '}' : ']'))
-                return wrong(s, (maps & 1) ? "\",\" or \"}\" was expected" : "\",\" or \"]\" was expected");
+                return wrong(s, (maps & 1) ? "\",\" or \"}\" was expected"
+                                           : "\",\" or \"]\" was expected");
             s->p++;
             maps >>= 1;
             depth--;

@@ -100,7 +100,8 @@ static int pass_mark(rows *r)
         if (e)
             return e;
     }
-    if (r->at == 0 && r->end - r->begin >= 3 && memcmp(r->window + r->begin, "\xEF\xBB\xBF", 3) == 0)
+    if (r->at == 0 && r->end - r->begin >= 3 &&
+        memcmp(r->window + r->begin, "\xEF\xBB\xBF", 3) == 0)
         consume(r, 3);
     return 0;
 }
@@ -211,8 +212,10 @@ static int find_element(rows *r, size_t *n, size_t *take)
         return e;
     if (r->phase == BEFORE_ARRAY) {
         if (c != '[')
-            return fail(r, EINVAL, c < 0 ? "the file is empty, an array of objects was expected"
-                                         : "an array of objects was expected (for an object a line use the source jsonl)");
+            return fail(r, EINVAL,
+                        c < 0 ? "the file is empty, an array of objects was expected"
+                              : "an array of objects was expected (for an object a line use the "
+                                "source jsonl)");
         consume(r, 1);
         r->phase = FIRST_ELEMENT;
         e = next_byte(r, &c);
@@ -227,7 +230,9 @@ static int find_element(rows *r, size_t *n, size_t *take)
             return e;
     } else if (r->phase == NEXT_ELEMENT) {
         if (c != ',')
-            return fail(r, EINVAL, c < 0 ? "the array is not closed" : "\",\" or \"]\" was expected after a row");
+            return fail(r, EINVAL,
+                        c < 0 ? "the array is not closed"
+                              : "\",\" or \"]\" was expected after a row");
         consume(r, 1);
         r->phase = AFTER_COMMA;
         e = next_byte(r, &c);
@@ -255,8 +260,8 @@ static int bad_row(rows *r, const char *why, size_t at, size_t n)
 {
     if (r->skip_bad) {
         if (r->skipped < 10)
-            hone_host_log(r->host, HONE_LEVEL_WARN, "%s:%llu: left out: %s at byte %zu of the row", r->path,
-                          (unsigned long long)r->line, why, at);
+            hone_host_log(r->host, HONE_LEVEL_WARN, "%s:%llu: left out: %s at byte %zu of the row",
+                          r->path, (unsigned long long)r->line, why, at);
         r->skipped++;
         return 0;
     }
@@ -362,12 +367,15 @@ static hone_status source_seek(void *self, const void *position, size_t n)
     const unsigned char *p = position;
     uint64_t at = 0, phase = 0;
     if (n != 0) {
-        if (n != POSITION_SIZE || memcmp(p, position_magic, 8) != 0 || get64(p + 40) >> 32 != (uint64_t)r->array ||
+        if (n != POSITION_SIZE || memcmp(p, position_magic, 8) != 0 ||
+            get64(p + 40) >> 32 != (uint64_t)r->array ||
             (get64(p + 40) & 0xFFFFFFFFu) > AFTER_ARRAY)
-            return hone_host_fail(r->host, HONE_E_INVALID, "%s: this is not a position of this source", r->path);
-        if (get64(p + 48) != bytes_file_size(r->file) || get64(p + 56) != bytes_fingerprint(r->file))
-            return hone_host_fail(r->host, HONE_E_STATE, "%s: the file has changed since the position was taken",
-                                  r->path);
+            return hone_host_fail(r->host, HONE_E_INVALID,
+                                  "%s: this is not a position of this source", r->path);
+        if (get64(p + 48) != bytes_file_size(r->file) ||
+            get64(p + 56) != bytes_fingerprint(r->file))
+            return hone_host_fail(r->host, HONE_E_STATE,
+                                  "%s: the file has changed since the position was taken", r->path);
         at = get64(p + 16);
         phase = get64(p + 40) & 0xFFFFFFFFu;
     }
@@ -399,10 +407,11 @@ static int64_t source_skipped(void *self)
 
 enum { F_PATH, F_ON_ERROR, F_MAX_ROW };
 static const hone_field *const fields[] = {
-    HONE_PATH("path", NULL, HONE_REQUIRED, "the file; plain, gzip or zstd, told by its first bytes"),
-    HONE_ENUM("on_error", "stop", "stop|skip", 0, "a malformed row: an error, or left out and counted"),
-    HONE_INT("max_row_bytes", 64 << 20, 1, 1 << 30, 0, "longest row accepted"),
-    NULL};
+    HONE_PATH("path", NULL, HONE_REQUIRED,
+              "the file; plain, gzip or zstd, told by its first bytes"),
+    HONE_ENUM("on_error", "stop", "stop|skip", 0,
+              "a malformed row: an error, or left out and counted"),
+    HONE_INT("max_row_bytes", 64 << 20, 1, 1 << 30, 0, "longest row accepted"), NULL};
 
 static void destroy(void *self)
 {
@@ -451,8 +460,12 @@ static hone_status create(int array, const hone_host *host, const hone_config *c
     r->path[path.len] = 0;
     e = bytes_open(&mem, r->path, &r->file, r->error, sizeof r->error);
     if (e) {
-        s = hone_host_fail(host, e == ENOENT ? HONE_E_NOT_FOUND : e == ENOMEM ? HONE_E_NOMEM
-                                 : e == ENOTSUP ? HONE_E_UNSUPPORTED : e == EINVAL ? HONE_E_INVALID : HONE_E_IO,
+        s = hone_host_fail(host,
+                           e == ENOENT    ? HONE_E_NOT_FOUND
+                           : e == ENOMEM  ? HONE_E_NOMEM
+                           : e == ENOTSUP ? HONE_E_UNSUPPORTED
+                           : e == EINVAL  ? HONE_E_INVALID
+                                          : HONE_E_IO,
                            "%s", r->error);
         goto failed;
     }
@@ -472,8 +485,9 @@ static hone_status create_jsonl(const hone_host *host, const hone_config *cfg, v
     return create(0, host, cfg, self_out);
 }
 
-static const hone_source_v1 vtable = {sizeof(hone_source_v1), 0, source_open, source_position, source_seek,
-                                      source_row_count, source_skipped, NULL};
+static const hone_source_v1 vtable = {sizeof(hone_source_v1), 0,           source_open,
+                                      source_position,        source_seek, source_row_count,
+                                      source_skipped,         NULL};
 static const void *get_iface(void *self, const char *iface_id)
 {
     (void)self;
@@ -483,11 +497,13 @@ static const void *get_iface(void *self, const char *iface_id)
 static const char *const needs[] = {HONE_IFACE_MEM, NULL};
 static const char *const provides[] = {HONE_IFACE_SOURCE, NULL};
 #define HEAD(name, text)                                                                           \
-    .struct_size = sizeof(hone_component), .id = "org.hone.source." name, .kind = HONE_KIND_SOURCE, \
-    .version = "0.1.0", .vendor = "hone", .license = "MIT", .summary = text, .url = "",            \
-    .caps = HONE_CAP_DETERMINISTIC | HONE_CAP_FS_READ, .fields = fields, .needs = needs,           \
-    .provides = provides, .destroy = destroy, .get_iface = get_iface
-static const hone_component json = {HEAD("json", "a JSON file that holds an array of objects"), .create = create_json};
+    .struct_size = sizeof(hone_component), .id = "org.hone.source." name,                          \
+    .kind = HONE_KIND_SOURCE, .version = "0.1.0", .vendor = "hone", .license = "MIT",              \
+    .summary = text, .url = "", .caps = HONE_CAP_DETERMINISTIC | HONE_CAP_FS_READ,                 \
+    .fields = fields, .needs = needs, .provides = provides, .destroy = destroy,                    \
+    .get_iface = get_iface
+static const hone_component json = {HEAD("json", "a JSON file that holds an array of objects"),
+                                    .create = create_json};
 static const hone_component jsonl = {HEAD("jsonl", "a JSON object a line"), .create = create_jsonl};
 static const hone_component *const components[] = {&json, &jsonl, NULL};
 static const hone_magic magic = HONE_MAGIC(HONE_SDK_VERSION);

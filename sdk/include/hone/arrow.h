@@ -22,14 +22,16 @@ extern "C" {
 #define ARROW_FLAG_MAP_KEYS_SORTED 4
 
 struct ArrowSchema {
-    const char *format; /* "u" utf8, "l" int64, "g" float64, "b" bool, "+s" struct, "+l" list, ... */
+    const char
+        *format; /* "u" utf8, "l" int64, "g" float64, "b" bool, "+s" struct, "+l" list, ... */
     const char *name;
-    const char *metadata; /* int32 count, then per pair int32 length, bytes, int32 length, bytes; or NULL */
+    const char *
+        metadata; /* int32 count, then per pair int32 length, bytes, int32 length, bytes; or NULL */
     int64_t flags;
     int64_t n_children;
     struct ArrowSchema **children;
     struct ArrowSchema *dictionary;
-    void (*release)(struct ArrowSchema *);
+    void (*release)(struct ArrowSchema *); /* [any-thread] */
     void *private_data;
 };
 
@@ -42,7 +44,7 @@ struct ArrowArray {
     const void **buffers;
     struct ArrowArray **children;
     struct ArrowArray *dictionary;
-    void (*release)(struct ArrowArray *);
+    void (*release)(struct ArrowArray *); /* [any-thread] */
     void *private_data;
 };
 #endif
@@ -52,11 +54,14 @@ struct ArrowArray {
 
 struct ArrowArrayStream {
     /* 0, or an errno code: then get_last_error tells. */
-    int (*get_schema)(struct ArrowArrayStream *, struct ArrowSchema *out);
+    int (*get_schema)(struct ArrowArrayStream *,
+                      struct ArrowSchema *out); /* [control-thread & active] */
     /* The next batch; at the end `out` is released (release == NULL). */
-    int (*get_next)(struct ArrowArrayStream *, struct ArrowArray *out);
-    const char *(*get_last_error)(struct ArrowArrayStream *); /* until the next call, or NULL */
-    void (*release)(struct ArrowArrayStream *);
+    int (*get_next)(struct ArrowArrayStream *,
+                    struct ArrowArray *out); /* [control-thread & active] */
+    /* Text until the next call, or NULL. */
+    const char *(*get_last_error)(struct ArrowArrayStream *); /* [control-thread & active] */
+    void (*release)(struct ArrowArrayStream *);               /* [control-thread & !active] */
     void *private_data;
 };
 #endif

@@ -17,7 +17,7 @@ extern "C" {
 #endif
 
 #define HONE_LN2 0.6931471805599453094
-#define HONE_LN2_HI 0x1.62e42fefa0000p-1  /* k * HI is exact for |k| < 2^14 */
+#define HONE_LN2_HI 0x1.62e42fefa0000p-1 /* k * HI is exact for |k| < 2^14 */
 #define HONE_LN2_LO 0x1.cf79abc9e3b3ap-40
 
 static inline double hone_math_from_bits(uint64_t bits)

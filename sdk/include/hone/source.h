@@ -18,33 +18,37 @@ extern "C" {
 #endif
 
 #define HONE_IFACE_SOURCE "hone.source/1"
-#define HONE_SOURCE_ROW "hone.row"          /* name of the one column that holds whole rows */
-#define HONE_SOURCE_JSON "arrow.json"       /* extension name of utf8 cells that hold JSON */
+#define HONE_SOURCE_ROW "hone.row"    /* name of the one column that holds whole rows */
+#define HONE_SOURCE_JSON "arrow.json" /* extension name of utf8 cells that hold JSON */
 
 /* Where a position is written to. */
 typedef struct hone_bytes_sink {
     uint32_t struct_size, reserved;
     void *ctx;
-    hone_status (*put)(const struct hone_bytes_sink *sink, const void *bytes_bor, size_t n); /* [control-thread] */
+    hone_status (*put)(const struct hone_bytes_sink *sink, const void *bytes_bor,
+                       size_t n); /* [control-thread] */
 } hone_bytes_sink;
 
 typedef struct hone_source_v1 {
     uint32_t struct_size, reserved;
     /* A stream from the current position: the start, or what seek set. One stream of an instance is open
      * at a time; its calls are [control-thread & active] too. It must be released before destroy. */
-    hone_status (*open)(void *self, struct ArrowArrayStream *out_own); /* [control-thread & !active] */
+    hone_status (*open)(void *self,
+                        struct ArrowArrayStream *out_own); /* [control-thread & !active] */
     /* Where the next get_next begins. [control-thread & !active] */
     hone_status (*position)(void *self, const hone_bytes_sink *sink);
     /* To a position, or with n == 0 to the start. The open stream goes on from there. E_STATE when the
      * data is not what the position was taken from. [control-thread & !active] */
     hone_status (*seek)(void *self, const void *position_bor, size_t n);
-    int64_t (*row_count)(void *self); /* all rows, -1 when it cannot be told cheaply [control-thread & !active] */
+    int64_t (*row_count)(
+        void *self); /* all rows, -1 when it cannot be told cheaply [control-thread & !active] */
     /* Rows left out so far because they were malformed (settings like on_error = skip). Optional.
      * [control-thread & !active] */
     int64_t (*skipped)(void *self);
     /* Optional: hand only these columns (NULL: all), rows that match `filter` (the source's own language,
      * or empty), at most `limit` rows (-1: all). Before open. [control-thread & !active] */
-    hone_status (*push_down)(void *self, const hone_str *columns_bor, size_t n_columns, hone_str filter, int64_t limit);
+    hone_status (*push_down)(void *self, const hone_str *columns_bor, size_t n_columns,
+                             hone_str filter, int64_t limit);
 } hone_source_v1;
 
 #ifdef __cplusplus
