@@ -512,7 +512,7 @@ static void test_kernels_keep_accumulators_in_registers(void **state)
 #else
     char command[256], line[512];
     const int rows[] = {14, 8, 7, 6, 4, 3, 1};
-    int fmas = 0;
+    int fmas = 0, spilt = 0, instrumented = 0;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         snprintf(command, sizeof command,
                  "objdump -d --no-show-raw-insn --disassemble=tile_%d /proc/%ld/exe 2>/dev/null",
@@ -522,16 +522,22 @@ static void test_kernels_keep_accumulators_in_registers(void **state)
         while (fgets(line, sizeof line, f)) {
             const int vector = strstr(line, "%zmm") || strstr(line, "%ymm");
             fmas += strstr(line, "vfmadd") != NULL;
-            if (vector && (strstr(line, "(%rsp)") || strstr(line, "(%rbp)")))
-                fail_msg("tile_%d spills: %s", rows[i], line);
+            instrumented |= strstr(line, "__ubsan") != NULL; /* a sanitizer without a macro of its own */
+            if (vector && (strstr(line, "(%rsp)") || strstr(line, "(%rbp)"))) {
+                print_message("tile_%d spills: %s", rows[i], line);
+                spilt++;
+            }
         }
         pclose(f);
     }
+    if (instrumented)
+        skip();
     if (fmas == 0) {
         print_message("objdump is not there: nothing was looked at\n");
         skip();
     }
     assert_true(fmas > 100);
+    assert_int_equal(spilt, 0);
 #endif
 }
 

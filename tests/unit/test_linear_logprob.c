@@ -66,10 +66,10 @@ static void make(struct head *p, int scattered)
         p->rows[t] = t;
         p->ids[t] = (int32_t)((seed = seed * 6364136223846793005u + 1) >> 33) % V;
     }
-    if (scattered) { /* gaps, and rows with two and three targets, one of them across row 256 */
+    if (scattered) { /* gaps, and rows with two and three targets, one of them across target 256 */
         int32_t r = 0;
         for (int t = 0; t < N; t++) {
-            r += t % 10 == 3 || t == 260 || t == 261 ? 0 : 1;
+            r += t % 10 == 3 || t == 256 || t == 257 ? 0 : 1;
             r += t % 37 == 5;
             p->rows[t] = r;
         }
