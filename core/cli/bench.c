@@ -22,8 +22,9 @@ int hone_cli_bench(int argc, char **argv)
     if (argc < 2)
         return hone_cli_usage("bench", "the name of a benchmark is missing");
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
-        printf("usage: hone bench NAME [options]\n\nMeasures this machine; every figure has its unit "
-               "and the limit it is compared with.\n\n");
+        printf(
+            "usage: hone bench NAME [options]\n\nMeasures this machine; every figure has its unit "
+            "and the limit it is compared with.\n\n");
         for (int i = 0; i < N_BENCHES; i++)
             printf("  %-10s %s\n", benches[i].name, benches[i].summary);
         printf("\n`hone bench NAME --help` tells more.\nexamples:\n  hone bench kernels --json\n");
@@ -38,6 +39,7 @@ int hone_cli_bench(int argc, char **argv)
     names[N_BENCHES] = NULL;
     const char *close = hone_closest(argv[1], names);
     if (close)
-        return hone_cli_usage("bench", "unknown benchmark \"%s\" (did you mean \"%s\"?)", argv[1], close);
+        return hone_cli_usage("bench", "unknown benchmark \"%s\" (did you mean \"%s\"?)", argv[1],
+                              close);
     return hone_cli_usage("bench", "unknown benchmark \"%s\"", argv[1]);
 }

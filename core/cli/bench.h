@@ -1,6 +1,6 @@
 /* bench.h - the table of `hone bench NAME`. X(function, "name", "summary"): the benchmark is
- * `int hone_cli_bench_<function>(int argc, char **argv)` in core/cli/bench_<function>.c, argv[0] being
- * its name; it returns the exit code. Keep the lines sorted by name. */
+ * `int hone_cli_bench_<function>(int argc, char **argv)` in core/cli/bench_<function>.c, argv[0]
+ * being its name; it returns the exit code. Keep the lines sorted by name. */
 #ifndef HONE_CORE_CLI_BENCH_H
 #define HONE_CORE_CLI_BENCH_H
 

@@ -1,8 +1,8 @@
 /* bench_generate.c - `hone bench generate`: prefill and decode, in tokens a second.
  *
- * `sequences` prompts of random ids, all decoding together at temperature 1, end tokens ignored. Beside the
- * figures stand their limits: prefill against 2N flops a token at the speed of sgemm, decode against one
- * reading of all weights a step at the bandwidth measured here. */
+ * `sequences` prompts of random ids, all decoding together at temperature 1, end tokens ignored.
+ * Beside the figures stand their limits: prefill against 2N flops a token at the speed of sgemm,
+ * decode against one reading of all weights a step at the bandwidth measured here. */
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/json.h"
@@ -31,12 +31,18 @@ static hone_status run(hone_bench_run *r, const struct work *w, hone_gen_stats *
         goto out;
     hone__bench_ids(r, 1, ids, n);
     for (int64_t i = 0; i < w->sequences; i++)
-        prompts[i] = (hone_gen_prompt){.ids = ids + i * w->prompt, .n = (size_t)w->prompt,
-                                       .first_sample = (uint64_t)i, .n_samples = 1};
-    hone_gen_params p = {.rule = {.temperature = 1, .top_p = 1, .repetition_penalty = 1}, .seed = 1,
-                         .max_tokens = 2, .ignore_stop_ids = 1, .adapters = HONE_ADAPTERS_ACTIVE,
+        prompts[i] = (hone_gen_prompt){.ids = ids + i * w->prompt,
+                                       .n = (size_t)w->prompt,
+                                       .first_sample = (uint64_t)i,
+                                       .n_samples = 1};
+    hone_gen_params p = {.rule = {.temperature = 1, .top_p = 1, .repetition_penalty = 1},
+                         .seed = 1,
+                         .max_tokens = 2,
+                         .ignore_stop_ids = 1,
+                         .adapters = HONE_ADAPTERS_ACTIVE,
                          .max_sequences = (uint32_t)w->sequences};
-    HONE_TRY_GOTO(hone_gen_run(gen, prompts, (size_t)w->sequences, &p), out); /* plans, and touches memory */
+    HONE_TRY_GOTO(hone_gen_run(gen, prompts, (size_t)w->sequences, &p),
+                  out); /* plans, and touches memory */
     p.max_tokens = (int32_t)w->tokens;
     HONE_TRY_GOTO(hone_gen_run(gen, prompts, (size_t)w->sequences, &p), out);
     hone_gen_get_stats(gen, stats);
@@ -107,14 +113,18 @@ int hone_cli_bench_generate(int argc, char **argv)
         {0},
     };
     static const char *const examples[] = {"hone bench generate tiny --tokens 16", NULL};
-    const hone_args spec = {"bench generate", "MODEL [options]",
-                            "Tokens a second of reading prompts and of writing completions.", options, examples,
-                            1, 1};
+    const hone_args spec = {"bench generate",
+                            "MODEL [options]",
+                            "Tokens a second of reading prompts and of writing completions.",
+                            options,
+                            examples,
+                            1,
+                            1};
     hone_rest rest;
     if (!hone_args_parse(&spec, argc, argv, &rest))
         return rest.exit;
-    if (w.sequences < 1 || w.sequences > 4096 || w.prompt < 1 || w.prompt > 1 << 20 || w.tokens < 2 ||
-        w.tokens > 1 << 20 || setup.threads < 0 || setup.threads > HONE_POOL_MAX)
+    if (w.sequences < 1 || w.sequences > 4096 || w.prompt < 1 || w.prompt > 1 << 20 ||
+        w.tokens < 2 || w.tokens > 1 << 20 || setup.threads < 0 || setup.threads > HONE_POOL_MAX)
         return hone_cli_usage("bench generate", "a number is out of range");
     setup.model = rest.v[0];
     hone_bench_run r;
@@ -152,10 +162,11 @@ int hone_cli_bench_generate(int argc, char **argv)
             printf("%s\n", b.ptr);
             hone_buf_release(&b);
         } else {
-            printf("prefill %.0f tokens/s (limit %.0f: 2N flops at %.0f GFLOP/s of sgemm)\n"
-                   "decode  %.0f tokens/s (limit %.0f: weights read at %.1f GB/s)\npeak    %.0f MB\n",
-                   prefill, prefill_limit, r.sgemm_gflops, decode, decode_limit, bw * 1e-9,
-                   hone__bench_peak_mb());
+            printf(
+                "prefill %.0f tokens/s (limit %.0f: 2N flops at %.0f GFLOP/s of sgemm)\n"
+                "decode  %.0f tokens/s (limit %.0f: weights read at %.1f GB/s)\npeak    %.0f MB\n",
+                prefill, prefill_limit, r.sgemm_gflops, decode, decode_limit, bw * 1e-9,
+                hone__bench_peak_mb());
         }
     }
     hone__bench_close(&r);

@@ -1,9 +1,9 @@
 /* bench_grpo.c - `hone bench grpo`: one step of group-relative training: generate, then update.
  *
- * `prompts` prompts of random ids, `samples` completions each, end tokens ignored so that every run does
- * the same work; advantages alternate, so that every completion has a gradient; the objective is grpo
- * without a reference. Rewards are left out: they run beside generation. Medians; the first step, which
- * plans, is not counted. */
+ * `prompts` prompts of random ids, `samples` completions each, end tokens ignored so that every run
+ * does the same work; advantages alternate, so that every completion has a gradient; the objective
+ * is grpo without a reference. Rewards are left out: they run beside generation. Medians; the first
+ * step, which plans, is not counted. */
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/json.h"
@@ -60,8 +60,9 @@ static hone_status reserve(struct rollout *r, const struct work *w)
     r->seqs = hone_calloc(n, sizeof *r->seqs);
     r->trees = hone_calloc((size_t)w->prompts, sizeof *r->trees);
     r->prompts = hone_calloc((size_t)w->prompts, sizeof *r->prompts);
-    return r->prompt_ids && r->ids && r->logp && r->full && r->seqs && r->trees && r->prompts ? HONE_OK
-                                                                                              : HONE_E_NOMEM;
+    return r->prompt_ids && r->ids && r->logp && r->full && r->seqs && r->trees && r->prompts
+               ? HONE_OK
+               : HONE_E_NOMEM;
 }
 
 static void release(struct rollout *r)
@@ -98,23 +99,37 @@ static hone_status steps(hone_bench_run *b, const struct work *w, struct times *
         s = hone_instance_ref(inst, HONE_IFACE_OBJECTIVE, &ref);
     if (s < 0)
         goto out;
-    const hone_update_params u = {.objective = ref.vt, .objective_self = ref.self, .temperature = 1, .lr = 1e-9,
-                                  .clip = 1, .max_length = (double)w->tokens, .micro_tokens = (size_t)w->micro,
-                                  .full_is_old = 1, .measure_mismatch = 1};
+    const hone_update_params u = {.objective = ref.vt,
+                                  .objective_self = ref.self,
+                                  .temperature = 1,
+                                  .lr = 1e-9,
+                                  .clip = 1,
+                                  .max_length = (double)w->tokens,
+                                  .micro_tokens = (size_t)w->micro,
+                                  .full_is_old = 1,
+                                  .measure_mismatch = 1};
     out->mismatch = 0;
     for (int64_t i = 0; i <= w->steps; i++) {
         hone__bench_ids(b, (uint64_t)i, r.prompt_ids, (size_t)(w->prompts * w->prompt_tokens));
         for (int64_t k = 0; k < w->prompts; k++) {
             const int32_t *ids = r.prompt_ids + k * w->prompt_tokens;
-            r.prompts[k] = (hone_gen_prompt){.ids = ids, .n = (size_t)w->prompt_tokens,
+            r.prompts[k] = (hone_gen_prompt){.ids = ids,
+                                             .n = (size_t)w->prompt_tokens,
                                              .first_sample = (uint64_t)(k * w->samples),
                                              .n_samples = (uint32_t)w->samples};
-            r.trees[k] = (hone_train_tree){.prompt = ids, .n_prompt = (size_t)w->prompt_tokens,
-                                           .seqs = r.seqs + k * w->samples, .n_seqs = (size_t)w->samples};
+            r.trees[k] = (hone_train_tree){.prompt = ids,
+                                           .n_prompt = (size_t)w->prompt_tokens,
+                                           .seqs = r.seqs + k * w->samples,
+                                           .n_seqs = (size_t)w->samples};
         }
-        const hone_gen_params p = {.rule = {.temperature = 1, .top_p = 1, .repetition_penalty = 1}, .seed = 1,
-                                   .step = (uint64_t)i, .max_tokens = (int32_t)w->tokens, .ignore_stop_ids = 1,
-                                   .adapters = HONE_ADAPTERS_ACTIVE, .ctx = &r, .on_finish = keep,
+        const hone_gen_params p = {.rule = {.temperature = 1, .top_p = 1, .repetition_penalty = 1},
+                                   .seed = 1,
+                                   .step = (uint64_t)i,
+                                   .max_tokens = (int32_t)w->tokens,
+                                   .ignore_stop_ids = 1,
+                                   .adapters = HONE_ADAPTERS_ACTIVE,
+                                   .ctx = &r,
+                                   .on_finish = keep,
                                    .max_sequences = (uint32_t)(w->prompts * w->samples)};
         hone_metrics_clear(&metrics);
         const double t0 = hone_now_s();
@@ -151,7 +166,8 @@ int hone_cli_bench_grpo(int argc, char **argv)
         {"samples", HONE_ARG_I64, &w.samples, "N", "completions a prompt (8)"},
         {"prompt-tokens", HONE_ARG_I64, &w.prompt_tokens, "N", "tokens a prompt (50)"},
         {"tokens", HONE_ARG_I64, &w.tokens, "N", "new tokens a completion (64)"},
-        {"lora", HONE_ARG_I64, &setup.lora, "R", "adapters of rank R on all linears; 0: all weights train (0)"},
+        {"lora", HONE_ARG_I64, &setup.lora, "R",
+         "adapters of rank R on all linears; 0: all weights train (0)"},
         {"steps", HONE_ARG_I64, &w.steps, "N", "steps that are timed (3)"},
         {"threads", HONE_ARG_I64, &setup.threads, "N", "threads (all processors)"},
         {"micro-tokens", HONE_ARG_I64, &w.micro, "N", "tokens a micro-batch (automatic)"},
@@ -159,16 +175,20 @@ int hone_cli_bench_grpo(int argc, char **argv)
         {0},
     };
     static const char *const examples[] = {"hone bench grpo tiny --steps 1", NULL};
-    const hone_args spec = {"bench grpo", "MODEL [options]",
-                            "Seconds of one GRPO step: generation of groups and the update.", options, examples,
-                            1, 1};
+    const hone_args spec = {"bench grpo",
+                            "MODEL [options]",
+                            "Seconds of one GRPO step: generation of groups and the update.",
+                            options,
+                            examples,
+                            1,
+                            1};
     hone_rest rest;
     if (!hone_args_parse(&spec, argc, argv, &rest))
         return rest.exit;
-    if (w.prompts < 1 || w.prompts > 4096 || w.samples < 1 || w.samples > 4096 || w.prompt_tokens < 1 ||
-        w.prompt_tokens > 1 << 20 || w.tokens < 1 || w.tokens > 1 << 20 || w.steps < 1 || w.steps > STEPS_MAX ||
-        w.micro < 0 || setup.lora < 0 || setup.lora > 4096 || setup.threads < 0 ||
-        setup.threads > HONE_POOL_MAX)
+    if (w.prompts < 1 || w.prompts > 4096 || w.samples < 1 || w.samples > 4096 ||
+        w.prompt_tokens < 1 || w.prompt_tokens > 1 << 20 || w.tokens < 1 || w.tokens > 1 << 20 ||
+        w.steps < 1 || w.steps > STEPS_MAX || w.micro < 0 || setup.lora < 0 || setup.lora > 4096 ||
+        setup.threads < 0 || setup.threads > HONE_POOL_MAX)
         return hone_cli_usage("bench grpo", "a number is out of range");
     setup.model = rest.v[0];
     hone_bench_run r;
@@ -198,10 +218,11 @@ int hone_cli_bench_grpo(int argc, char **argv)
             printf("%s\n", b.ptr);
             hone_buf_release(&b);
         } else {
-            printf("%.3f s a step: generation %.3f (%.0f tokens/s), update %.3f; sampler against trainer "
+            printf("%.3f s a step: generation %.3f (%.0f tokens/s), update %.3f; sampler against "
+                   "trainer "
                    "log-probs: at most %g apart; peak %.0f MB; sgemm %.0f GFLOP/s\n",
-                   t.step, t.generate, new_tokens / t.generate, t.train, t.mismatch, hone__bench_peak_mb(),
-                   r.sgemm_gflops);
+                   t.step, t.generate, new_tokens / t.generate, t.train, t.mismatch,
+                   hone__bench_peak_mb(), r.sgemm_gflops);
         }
     }
     hone__bench_close(&r);

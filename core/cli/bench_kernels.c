@@ -1,8 +1,8 @@
 /* bench_kernels.c - `hone bench kernels`: GFLOP/s of the three matrix products, beside sgemm.
  *
- * Two shapes: an MLP projection of SmolLM2 (weights stay in cache) and its head (113 MB, streamed from
- * memory at small M). sgemm is OpenBLAS on the same number of threads, each with its share of the
- * outputs. Figures are medians. (compute.md 4) */
+ * Two shapes: an MLP projection of SmolLM2 (weights stay in cache) and its head (113 MB, streamed
+ * from memory at small M). sgemm is OpenBLAS on the same number of threads, each with its share of
+ * the outputs. Figures are medians. (compute.md 4) */
 #include "base/buf.h"
 #include "base/json.h"
 #include "cli/args.h"
@@ -78,15 +78,23 @@ static hone_status measure(const struct bench *b, const struct shape *s)
     for (int i = 0; s->m[i]; i++) {
         const int64_t m = s->m[i];
         struct product p = {b->ex,
-                            {.M = m, .N = s->n, .K = s->k, .x = x, .ldx = s->k, .w = w,
-                             .wtype = HONE_F32, .alpha = 1.0f, .y = y, .ldy = s->n},
+                            {.M = m,
+                             .N = s->n,
+                             .K = s->k,
+                             .x = x,
+                             .ldx = s->k,
+                             .w = w,
+                             .wtype = HONE_F32,
+                             .alpha = 1.0f,
+                             .y = y,
+                             .ldy = s->n},
                             d};
         const double work = 2e-9 * (double)m * (double)s->n * (double)s->k;
         const double fwd = work / hone_bench_median(run_fwd, &p, b->seconds);
         const double dx = work / hone_bench_median(run_dx, &p, b->seconds);
         const double dw = work / hone_bench_median(run_dw, &p, b->seconds);
-        const double blas = b->blas ? hone_blas_measure(b->blas, b->ex, (int)m, (int)s->n, (int)s->k,
-                                                        b->seconds)
+        const double blas = b->blas ? hone_blas_measure(b->blas, b->ex, (int)m, (int)s->n,
+                                                        (int)s->k, b->seconds)
                                     : 0.0;
         if (b->json) {
             hone_jw_map(b->w);
@@ -123,12 +131,17 @@ int hone_cli_bench_kernels(int argc, char **argv)
         {"json", HONE_ARG_FLAG, &json, NULL, "one JSON object"},
         {0},
     };
-    static const char *const examples[] = {"hone bench kernels", "hone bench kernels --n 576 --k 1536 --json",
-                                           NULL};
-    const hone_args spec = {"bench kernels", "[options]",
-                            "GFLOP/s of the matrix products of training, forward and both gradients,\n"
-                            "beside OpenBLAS. HONE_CPU=c|avx2|avx512 chooses the kernel set.",
-                            options, examples, 0, 0};
+    static const char *const examples[] = {"hone bench kernels",
+                                           "hone bench kernels --n 576 --k 1536 --json", NULL};
+    const hone_args spec = {
+        "bench kernels",
+        "[options]",
+        "GFLOP/s of the matrix products of training, forward and both gradients,\n"
+        "beside OpenBLAS. HONE_CPU=c|avx2|avx512 chooses the kernel set.",
+        options,
+        examples,
+        0,
+        0};
     hone_rest rest;
     if (!hone_args_parse(&spec, argc, argv, &rest))
         return rest.exit;
@@ -151,7 +164,8 @@ int hone_cli_bench_kernels(int argc, char **argv)
         goto done;
     HONE_TRY_GOTO(hone_pool_create((uint32_t)threads, &pool), done);
     HONE_TRY_GOTO(hone_pool_reserve(pool, HONE_GEMM_SCRATCH, 0), done);
-    const struct bench partial = {.ex = hone_pool_exec(pool), .seconds = seconds, .json = json, .w = &w};
+    const struct bench partial = {
+        .ex = hone_pool_exec(pool), .seconds = seconds, .json = json, .w = &w};
     struct bench b = partial;
     if (hone_blas_get(&b.blas) < 0)
         b.blas = NULL; /* a yardstick less; `hone doctor` says why */
@@ -165,7 +179,8 @@ int hone_cli_bench_kernels(int argc, char **argv)
     hone_jw_list(&w);
     if (!json)
         printf("%s, kernels %s, %u threads, sgemm: OpenBLAS %s; GFLOP/s, medians\n", cpu->brand,
-               hone_cpu_set_name(cpu->used), hone_pool_threads(pool), b.blas ? b.blas->corename : "none");
+               hone_cpu_set_name(cpu->used), hone_pool_threads(pool),
+               b.blas ? b.blas->corename : "none");
     if (n) {
         HONE_TRY_GOTO(measure(&b, &own), done);
     } else {

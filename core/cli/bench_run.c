@@ -18,13 +18,15 @@ static double sgemm(const hone_bench_run *r)
     return hone_blas_measure(b, hone_pool_exec(r->env.pool), M, N, K, 0.25);
 }
 
-/* Matrices a token meets: all linears, and the head once (tied or not); the embedding is a look-up. */
+/* Matrices a token meets: all linears, and the head once (tied or not); the embedding is a look-up.
+ */
 static double met_params(const hone_model *m)
 {
     double sum = 0;
     for (hone_param i = 0; i < hone_params_count(m->params); i++) {
         const hone_param_item *p = hone_params_item(m->params, i);
-        if (p && !p->is_vector && p->adapter < 0 && (i != m->info.embed || m->info.head == m->info.embed))
+        if (p && !p->is_vector && p->adapter < 0 &&
+            (i != m->info.embed || m->info.head == m->info.embed))
             sum += (double)p->rows * (double)p->cols;
     }
     return sum;

@@ -1,26 +1,28 @@
-/* bench_run.h - what `hone bench train`, `generate` and `grpo` share: a model with its threads, token ids
- * made from nothing, the limit that a figure is compared with. */
+/* bench_run.h - what `hone bench train`, `generate` and `grpo` share: a model with its threads,
+ * token ids made from nothing, the limit that a figure is compared with. */
 #ifndef HONE_CORE_CLI_BENCH_RUN_H
 #define HONE_CORE_CLI_BENCH_RUN_H
 #include "train/policy.h"
 
 typedef struct hone_bench_setup {
     const char *model;
-    int64_t threads, lora; /* threads 0: all; lora: rank of adapters on all linears, 0: all weights train */
-    int train;             /* with an optimizer */
+    int64_t threads; /* 0: all */
+    int64_t lora;    /* rank of adapters on all linears, 0: all weights train */
+    int train;       /* with an optimizer */
 } hone_bench_setup;
 
 typedef struct hone_bench_run {
     hone_env env;
     hone_policy *policy;
-    double sgemm_gflops;      /* OpenBLAS on the same threads before the work; 0 without OpenBLAS */
-    double params;            /* N of 2N flops a token: matrices that a token meets, the head among them */
+    double sgemm_gflops; /* OpenBLAS on the same threads before the work; 0 without OpenBLAS */
+    double params; /* N of 2N flops a token: matrices that a token meets, the head among them */
 } hone_bench_run;
 
-/* Opens the registry, the threads and the model, and measures sgemm (1/4 s). On failure nothing is open. */
+/* Opens the registry, the threads and the model, and measures sgemm (1/4 s). On failure nothing is
+ * open. */
 hone_status hone__bench_open(const hone_bench_setup *setup, hone_bench_run *out);
 void hone__bench_close(hone_bench_run *r);
-/* The later of two sgemm measurements, before and after: their mean into r->sgemm_gflops. */
+/* Measures sgemm again, after the work: the mean of both goes to r->sgemm_gflops. */
 void hone__bench_again(hone_bench_run *r);
 /* n token ids of the model's vocabulary, the same for the same `seed`. */
 void hone__bench_ids(const hone_bench_run *r, uint64_t seed, int32_t *ids, size_t n);

@@ -1,9 +1,10 @@
 /* bench_train.c - `hone bench train`: supervised steps, full or with adapters, in tokens a second.
  *
- * The work is one optimizer step on `batch` sequences of `tokens` random ids, every token but the first a
- * target, through the same hone_policy_step that training uses. The limit is arithmetic at the speed of
- * sgemm on the same threads, measured before and after: 6N flops a token when all weights train, 4N with
- * adapters (N: weights a token meets). Medians; the first step, which plans, is not counted. */
+ * The work is one optimizer step on `batch` sequences of `tokens` random ids, every token but the
+ * first a target, through the same hone_policy_step that training uses. The limit is arithmetic at
+ * the speed of sgemm on the same threads, measured before and after: 6N flops a token when all
+ * weights train, 4N with adapters (N: weights a token meets). Medians; the first step, which plans,
+ * is not counted. */
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/json.h"
@@ -39,8 +40,12 @@ static hone_status steps(hone_bench_run *r, const struct work *w, double *step_s
         s = hone_instance_ref(inst, HONE_IFACE_OBJECTIVE, &ref);
     if (s < 0)
         goto out;
-    const hone_update_params u = {.objective = ref.vt, .objective_self = ref.self, .temperature = 1,
-                                  .lr = 1e-9, .clip = 1, .micro_tokens = (size_t)w->micro,
+    const hone_update_params u = {.objective = ref.vt,
+                                  .objective_self = ref.self,
+                                  .temperature = 1,
+                                  .lr = 1e-9,
+                                  .clip = 1,
+                                  .micro_tokens = (size_t)w->micro,
                                   .checkpoint_every = (uint32_t)w->checkpoint};
     for (int64_t i = 0; i < w->batch; i++) {
         seqs[i] = (hone_train_seq){.ids = ids + i * w->tokens, .n = (size_t)w->tokens};
@@ -72,26 +77,34 @@ int hone_cli_bench_train(int argc, char **argv)
     const hone_arg options[] = {
         {"batch", HONE_ARG_I64, &w.batch, "N", "sequences a step (4)"},
         {"tokens", HONE_ARG_I64, &w.tokens, "N", "tokens a sequence (256)"},
-        {"lora", HONE_ARG_I64, &setup.lora, "R", "adapters of rank R on all linears; 0: all weights train (0)"},
+        {"lora", HONE_ARG_I64, &setup.lora, "R",
+         "adapters of rank R on all linears; 0: all weights train (0)"},
         {"steps", HONE_ARG_I64, &w.steps, "N", "steps that are timed (5)"},
         {"threads", HONE_ARG_I64, &setup.threads, "N", "threads (all processors)"},
         {"micro-tokens", HONE_ARG_I64, &w.micro, "N", "tokens a micro-batch (automatic)"},
-        {"checkpoint-every", HONE_ARG_I64, &w.checkpoint, "N", "activation checkpointing; 0: none (0)"},
+        {"checkpoint-every", HONE_ARG_I64, &w.checkpoint, "N",
+         "activation checkpointing; 0: none (0)"},
         {"json", HONE_ARG_FLAG, &json, NULL, "one JSON object"},
         {0},
     };
     static const char *const examples[] = {"hone bench train tiny --steps 2",
-                                           "hone bench train tiny --lora 16 --steps 2 --json", NULL};
-    const hone_args spec = {"bench train", "MODEL [options]",
-                            "Tokens a second of supervised training on random tokens, and the share of what\n"
-                            "the arithmetic would take at the speed of sgemm.",
-                            options, examples, 1, 1};
+                                           "hone bench train tiny --lora 16 --steps 2 --json",
+                                           NULL};
+    const hone_args spec = {
+        "bench train",
+        "MODEL [options]",
+        "Tokens a second of supervised training on random tokens, and the share of what\n"
+        "the arithmetic would take at the speed of sgemm.",
+        options,
+        examples,
+        1,
+        1};
     hone_rest rest;
     if (!hone_args_parse(&spec, argc, argv, &rest))
         return rest.exit;
     if (w.batch < 1 || w.batch > 4096 || w.tokens < 2 || w.tokens > 1 << 20 || w.steps < 1 ||
-        w.steps > STEPS_MAX || w.micro < 0 || w.checkpoint < 0 || setup.lora < 0 || setup.lora > 4096 ||
-        setup.threads < 0 || setup.threads > HONE_POOL_MAX)
+        w.steps > STEPS_MAX || w.micro < 0 || w.checkpoint < 0 || setup.lora < 0 ||
+        setup.lora > 4096 || setup.threads < 0 || setup.threads > HONE_POOL_MAX)
         return hone_cli_usage("bench train", "a number is out of range");
     setup.model = rest.v[0];
     hone_bench_run r;
@@ -121,7 +134,8 @@ int hone_cli_bench_train(int argc, char **argv)
             printf("%s\n", b.ptr);
             hone_buf_release(&b);
         } else {
-            printf("%.1f tokens/s, %.3f s a step, peak %.0f MB; %.0f %% of %.0f tokens/s (%dN flops at %.0f "
+            printf("%.1f tokens/s, %.3f s a step, peak %.0f MB; %.0f %% of %.0f tokens/s (%dN "
+                   "flops at %.0f "
                    "GFLOP/s of sgemm)\n",
                    rate, step_s, hone__bench_peak_mb(), 100 * of_limit, limit, setup.lora ? 4 : 6,
                    r.sgemm_gflops);

@@ -1,8 +1,8 @@
 /* doctor.c - `hone doctor`: what this machine has, what hone makes of it, and what to do about it.
  *
- * Measures a product on panels and the same with OpenBLAS (a fraction of a second each), reads memory
- * and disk, and counts plugins. Each finding that costs speed or stops work is a line of advice.
- * Exit 0 also with advice; 1 when something that hone needs is missing. */
+ * Measures a product on panels and the same with OpenBLAS (a fraction of a second each), reads
+ * memory and disk, and counts plugins. Each finding that costs speed or stops work is a line of
+ * advice. Exit 0 also with advice; 1 when something that hone needs is missing. */
 #include "abi/registry.h"
 #include "base/buf.h"
 #include "base/file.h"
@@ -31,7 +31,8 @@ struct findings {
     const hone_blas *blas;         /* or NULL */
     double blas_one, blas_all;
     char no_blas[1100];
-    uint64_t memory_total, memory_free, memory_limit; /* bytes; limit: of the control group, 0 = none */
+    uint64_t memory_total, memory_free,
+        memory_limit; /* bytes; limit: of the control group, 0 = none */
     char huge_pages[32];
     uint64_t disk_here, disk_cache; /* bytes free */
     size_t plugins, refused, components;
@@ -84,7 +85,8 @@ static void look_at_memory(struct findings *f)
         snprintf(f->huge_pages, sizeof f->huge_pages, "%.*s", (int)(close - open - 1), open + 1);
     if (strcmp(f->huge_pages, "never") == 0)
         advise(f, "huge pages are off: echo madvise > /sys/kernel/mm/transparent_hugepage/enabled");
-    const uint64_t have = f->memory_limit && f->memory_limit < f->memory_free ? f->memory_limit : f->memory_free;
+    const uint64_t have = f->memory_limit && f->memory_limit < f->memory_free ? f->memory_limit
+                                                                              : f->memory_free;
     if (have < (uint64_t)1 << 30)
         advise(f, "less than 1 GB of memory is free: enough for the embedded model only");
 }
@@ -108,7 +110,8 @@ static void look_at_disk(struct findings *f)
         *slash = '\0';
     f->disk_cache = disk_free(parent);
     if (f->disk_here < (uint64_t)2 << 30)
-        advise(f, "less than 2 GB of disk is free here: checkpoints of a 135M model take 1.6 GB each");
+        advise(f,
+               "less than 2 GB of disk is free here: checkpoints of a 135M model take 1.6 GB each");
 }
 
 struct product {
@@ -128,8 +131,16 @@ static double panel_rate(const hone_exec *ex, float *data)
 {
     float *w = data, *x = w + N * K, *y = x + M * K;
     struct product p = {ex,
-                        {.M = M, .N = N, .K = K, .x = x, .ldx = K, .w = w, .wtype = HONE_F32,
-                         .alpha = 1.0f, .y = y, .ldy = N}};
+                        {.M = M,
+                         .N = N,
+                         .K = K,
+                         .x = x,
+                         .ldx = K,
+                         .w = w,
+                         .wtype = HONE_F32,
+                         .alpha = 1.0f,
+                         .y = y,
+                         .ldy = N}};
     return 2e-9 * M * N * K / hone_bench_median(run_product, &p, 0.1);
 }
 
@@ -169,13 +180,19 @@ static void judge(struct findings *f)
 {
     const char *type = hone_blas_core_type();
     if (f->blas && f->blas->asked_by_user && type && strcasecmp(type, f->blas->corename) != 0)
-        advise(f, "OPENBLAS_CORETYPE=%s is set, and OpenBLAS runs its %s kernels; without it hone asks for %s",
+        advise(f,
+               "OPENBLAS_CORETYPE=%s is set, and OpenBLAS runs its %s kernels; without it hone "
+               "asks for %s",
                f->blas->asked, f->blas->corename, type);
     else if (f->blas && type && strcasecmp(type, f->blas->corename) != 0)
-        advise(f, "OpenBLAS was asked for %s kernels and runs %s: a newer release may know this processor",
+        advise(f,
+               "OpenBLAS was asked for %s kernels and runs %s: a newer release may know this "
+               "processor",
                type, f->blas->corename);
     if (f->blas && f->blas_one < 0.4 * f->panels_one)
-        advise(f, "OpenBLAS reaches %.0f GFLOP/s where hone's own kernels reach %.0f: plugins that use it are slow",
+        advise(f,
+               "OpenBLAS reaches %.0f GFLOP/s where hone's own kernels reach %.0f: plugins that "
+               "use it are slow",
                f->blas_one, f->panels_one);
     if (f->cpu->used != f->cpu->best)
         advise(f, "HONE_CPU=%s: this machine could run %s", hone_cpu_set_name(f->cpu->used),
@@ -183,7 +200,9 @@ static void judge(struct findings *f)
     if (f->cpu->best == HONE_CPU_C)
         advise(f, "no AVX2: the plain C kernels run, some ten times slower");
     if (f->threads > 1 && f->panels_all < 1.3 * f->panels_one)
-        advise(f, "%u threads are hardly faster than one: the machine is busy, or its processors share a core",
+        advise(f,
+               "%u threads are hardly faster than one: the machine is busy, or its processors "
+               "share a core",
                f->threads);
 }
 
@@ -201,10 +220,12 @@ static hone_status count_plugins(struct findings *f)
     while (hone_registry_component(r, NULL, f->components))
         f->components++;
     if (f->refused)
-        advise(f, "%zu plugins are refused, the first: %.200s (hone plugin list)", f->refused, f->first_refused);
+        advise(f, "%zu plugins are refused, the first: %.200s (hone plugin list)", f->refused,
+               f->first_refused);
     if (f->components == 0) {
         f->missing = 1;
-        advise(f, "no plugins were found in %s: build again, or set HONE_PLUGIN_PATH", hone_paths_plugins());
+        advise(f, "no plugins were found in %s: build again, or set HONE_PLUGIN_PATH",
+               hone_paths_plugins());
     }
     hone_registry_close(r);
     return HONE_OK;
@@ -212,9 +233,9 @@ static hone_status count_plugins(struct findings *f)
 
 static void features(const hone_cpu *c, char *out, size_t n)
 {
-    snprintf(out, n, "%s%s%s%s%s%s", c->avx2 ? " avx2" : "", c->fma ? " fma" : "", c->avx512 ? " avx512" : "",
-             c->avx512_vnni ? " avx512_vnni" : "", c->avx512_bf16 ? " avx512_bf16" : "",
-             c->avx_vnni ? " avx_vnni" : "");
+    snprintf(out, n, "%s%s%s%s%s%s", c->avx2 ? " avx2" : "", c->fma ? " fma" : "",
+             c->avx512 ? " avx512" : "", c->avx512_vnni ? " avx512_vnni" : "",
+             c->avx512_bf16 ? " avx512_bf16" : "", c->avx_vnni ? " avx_vnni" : "");
 }
 
 static double gb(uint64_t bytes)
@@ -226,11 +247,12 @@ static void print_text(const struct findings *f)
 {
     char feat[128];
     features(f->cpu, feat, sizeof feat);
-    printf("processor   %s\n            features%s\n            caches: L1d %zu KB, L2 %zu KB, L3 %zu MB\n",
+    printf("processor   %s\n            features%s\n            caches: L1d %zu KB, L2 %zu KB, L3 "
+           "%zu MB\n",
            f->cpu->brand[0] ? f->cpu->brand : "unknown", feat[0] ? feat : " none that hone uses",
            f->cpu->l1d >> 10, f->cpu->l2 >> 10, f->cpu->l3 >> 20);
-    printf("kernels     %s, %.0f GFLOP/s on one thread, %.0f on %u\n", hone_cpu_set_name(f->cpu->used),
-           f->panels_one, f->panels_all, f->threads);
+    printf("kernels     %s, %.0f GFLOP/s on one thread, %.0f on %u\n",
+           hone_cpu_set_name(f->cpu->used), f->panels_one, f->panels_all, f->threads);
     if (f->blas)
         printf("OpenBLAS    %s kernels, %.0f GFLOP/s on one thread, %.0f on %u\n            %s\n",
                f->blas->corename, f->blas_one, f->blas_all, f->threads, f->blas->config);
@@ -240,9 +262,10 @@ static void print_text(const struct findings *f)
     if (f->memory_limit)
         printf(", limit of the control group %.1f GB", gb(f->memory_limit));
     printf("; huge pages: %s\n", f->huge_pages[0] ? f->huge_pages : "unknown");
-    printf("disk        %.1f GB free here, %.1f GB for models (%s)\n", gb(f->disk_here), gb(f->disk_cache),
-           hone_paths_cache());
-    printf("plugins     %zu files, %zu components, %zu refused\n", f->plugins, f->components, f->refused);
+    printf("disk        %.1f GB free here, %.1f GB for models (%s)\n", gb(f->disk_here),
+           gb(f->disk_cache), hone_paths_cache());
+    printf("plugins     %zu files, %zu components, %zu refused\n", f->plugins, f->components,
+           f->refused);
     for (int i = 0; i < f->n_advice; i++)
         printf("%s%s\n", i ? "            " : "\nadvice      ", f->advice[i]);
     if (!f->n_advice)
@@ -308,10 +331,15 @@ int hone_cli_doctor(int argc, char **argv)
         {0},
     };
     static const char *const examples[] = {"hone doctor", "hone doctor --json", NULL};
-    const hone_args spec = {"doctor", "[--json]",
-                            "What this machine has: processor, kernels and what they reach, OpenBLAS,\n"
-                            "memory, disk, plugins; and what to do about what is missing.",
-                            options, examples, 0, 0};
+    const hone_args spec = {
+        "doctor",
+        "[--json]",
+        "What this machine has: processor, kernels and what they reach, OpenBLAS,\n"
+        "memory, disk, plugins; and what to do about what is missing.",
+        options,
+        examples,
+        0,
+        0};
     hone_rest rest;
     if (!hone_args_parse(&spec, argc, argv, &rest))
         return rest.exit;

@@ -2,6 +2,7 @@
 #include "base/error.h"
 #include "cli/out.h"
 #include "cli/verbs.h"
+#include "ops/cpu.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -88,5 +89,9 @@ int main(int argc, char **argv)
         return hone_cli_finish(v ? v->run(2, ask) : unknown(argv[2]));
     }
     const struct verb *v = find(name);
+    const hone_status cpu =
+        hone_cpu_check(); /* a HONE_CPU that cannot be honoured is no surprise later */
+    if (v && cpu < 0)
+        return hone_cli_finish(hone_cli_fail(cpu));
     return hone_cli_finish(v ? v->run(argc - 1, argv + 1) : unknown(name));
 }

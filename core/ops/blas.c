@@ -43,7 +43,8 @@ static void copy(char *dst, size_t n, const char *src)
 
 static void open_once(void)
 {
-    static const char *const names[] = {"libopenblas.so.0", "libopenblas.so", "libopenblasp.so.0", NULL};
+    static const char *const names[] = {"libopenblas.so.0", "libopenblas.so", "libopenblasp.so.0",
+                                        NULL};
     const char *user = getenv("OPENBLAS_CORETYPE");
     opened = -1;
     if (user && *user) {
@@ -93,7 +94,8 @@ hone_status hone_blas_get(const hone_blas **out)
     return HONE_OK;
 }
 
-/* ---- measuring ----------------------------------------------------------------------------------- */
+/* ---- measuring
+ * ----------------------------------------------------------------------------------- */
 
 static int by_value(const void *a, const void *b)
 {
@@ -135,11 +137,12 @@ static void product_task(void *arg, int64_t task, uint32_t thread)
 {
     const struct product *p = arg;
     const int parts = (int)p->ex->n_threads;
-    const int n0 = (int)((int64_t)p->n * task / parts), n1 = (int)((int64_t)p->n * (task + 1) / parts);
+    const int n0 = (int)((int64_t)p->n * task / parts),
+              n1 = (int)((int64_t)p->n * (task + 1) / parts);
     (void)thread;
     if (n1 > n0)
-        p->b->sgemm(101, 111, 112, p->m, n1 - n0, p->k, 1.0f, p->x, p->k, p->w + (size_t)n0 * (size_t)p->k,
-                    p->k, 0.0f, p->y + n0, p->n);
+        p->b->sgemm(101, 111, 112, p->m, n1 - n0, p->k, 1.0f, p->x, p->k,
+                    p->w + (size_t)n0 * (size_t)p->k, p->k, 0.0f, p->y + n0, p->n);
 }
 
 static void product_run(void *arg)

@@ -2,9 +2,9 @@
  *
  * A model's products run on panels (ops/kernels.h). OpenBLAS serves plugins, matrix-wise optimizers
  * and statistics, and `hone bench kernels` and `hone doctor` measure it. Releases older than a
- * processor do not know it and fall back to kernels five times slower, so hone chooses a core type from
- * what the processor can do and says so in OPENBLAS_CORETYPE before it opens the library. A user's own
- * setting wins; an empty one counts as unset. One thread, because hone has its own. */
+ * processor do not know it and fall back to kernels five times slower, so hone chooses a core type
+ * from what the processor can do and says so in OPENBLAS_CORETYPE before it opens the library. A
+ * user's own setting wins; an empty one counts as unset. One thread, because hone has its own. */
 #ifndef HONE_CORE_OPS_BLAS_H
 #define HONE_CORE_OPS_BLAS_H
 #include "base/error.h"
@@ -27,9 +27,9 @@ typedef struct hone_blas {
 hone_status hone_blas_get(const hone_blas **out);
 /* The core type OpenBLAS should be asked for on this processor, or NULL to leave it alone. */
 const char *hone_blas_core_type(void);
-/* GFLOP/s of sgemm (m, k) x (n, k)^T, n split among the threads of `ex` (a call each): the median of
- * `seconds` of repeats; 0 without memory. This is the peak that `hone bench` compares with. Not while
- * others compute. [worker-thread] */
+/* GFLOP/s of sgemm (m, k) x (n, k)^T, n split among the threads of `ex` (a call each): the median
+ * of `seconds` of repeats; 0 without memory. This is the peak that `hone bench` compares with. Not
+ * while others compute. [worker-thread] */
 double hone_blas_measure(const hone_blas *b, const hone_exec *ex, int m, int n, int k,
                          double seconds);
 

@@ -1,10 +1,10 @@
 /* cpu.h - what this processor can do, and which kernel set runs on it.
  *
- * Three sets of kernels are built from one source (core/ops/kern): plain C with fmaf, AVX2, AVX-512.
- * They give equal bits, so the choice is only a matter of speed. The best one the processor and the
- * operating system allow is taken, unless HONE_CPU names another ("c", "avx2", "avx512").
- * Each family of kernels is a table of functions per set; HONE_KERNEL_TABLES declares the three,
- * HONE_KERNEL_PICK gives the one in use (zlib-ng's functable). */
+ * Three sets of kernels are built from one source (core/ops/kern): plain C with fmaf, AVX2,
+ * AVX-512. They give equal bits, so the choice is only a matter of speed. The best one the
+ * processor and the operating system allow is taken, unless HONE_CPU names another ("c", "avx2",
+ * "avx512"). Each family of kernels is a table of functions per set; HONE_KERNEL_TABLES declares
+ * the three, HONE_KERNEL_PICK gives the one in use (zlib-ng's functable). */
 #ifndef HONE_CORE_OPS_CPU_H
 #define HONE_CORE_OPS_CPU_H
 #include "base/error.h"
@@ -15,8 +15,8 @@ typedef struct hone_cpu {
     char vendor[16]; /* "GenuineIntel", "AuthenticAMD", or "" */
     char brand[64];  /* "AMD EPYC ...", or "" */
     uint32_t family, model, stepping;
-    uint8_t avx2, fma, f16c;               /* usable: the system saves the registers too */
-    uint8_t avx512;                        /* F, BW, DQ, VL */
+    uint8_t avx2, fma, f16c; /* usable: the system saves the registers too */
+    uint8_t avx512;          /* F, BW, DQ, VL */
     uint8_t avx512_vnni, avx512_bf16, avx_vnni;
     size_t l1d, l2, l3; /* bytes of one cache as the system tells, 0 = unknown */
     int best;           /* best set, HONE_CPU_* */
@@ -34,8 +34,8 @@ const char *hone_cpu_set_name(int set);
 /* Tests and `hone bench`: switch sets while nothing runs. E_UNSUPPORTED if the machine lacks it. */
 hone_status hone_cpu_use(int set);
 
-/* In a kernel source, compiled once per set with -DHONE_KERN=c|avx2|avx512: the set's own name for a
- * symbol, hone__k_<name>_<set>. */
+/* In a kernel source, compiled once per set with -DHONE_KERN=c|avx2|avx512: the set's own name for
+ * a symbol, hone__k_<name>_<set>. */
 #ifdef HONE_KERN
 #define HONE_KFN__(name, set) hone__k_##name##_##set
 #define HONE_KFN_(name, set) HONE_KFN__(name, set)

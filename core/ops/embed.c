@@ -1,10 +1,10 @@
 /* embed.c - rows of the token table, and their gradient scattered back into its panels.
  *
  * The table is a panelled weight like any other (often the head's as well), so a row is read with a
- * stride of 32. Backward adds dy to the rows in token order, one chain for each element, parallel over
- * columns and never over tokens: micro-batches, threads and repeated tokens do not change bits. The
- * flag DEFER asks the tape to run it once, after the last micro-batch, because a tied head adds to the
- * same gradient. */
+ * stride of 32. Backward adds dy to the rows in token order, one chain for each element, parallel
+ * over columns and never over tokens: micro-batches, threads and repeated tokens do not change
+ * bits. The flag DEFER asks the tape to run it once, after the last micro-batch, because a tied
+ * head adds to the same gradient. */
 #include "ops/linear.h"
 
 #include "base/error.h"
@@ -65,7 +65,8 @@ static hone_status embed_fwd(const hone_op_args *args, const hone_exec *ex)
     const int64_t V = args->in[0].rows;
     for (int64_t t = 0; t < b->n_tokens; t++)
         if (b->tokens[t] < 0 || b->tokens[t] >= V)
-            return hone_fail(HONE_E_RANGE, "embed/1: token %lld has the id %d of a table of %lld rows",
+            return hone_fail(HONE_E_RANGE,
+                             "embed/1: token %lld has the id %d of a table of %lld rows",
                              (long long)t, b->tokens[t], (long long)V);
     struct job j = {args, b->n_tokens < 64 ? 1 : 4 * (int64_t)ex->n_threads};
     ex->parallel(ex, j.parts, embed_fwd_task, &j);

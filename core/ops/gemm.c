@@ -1,9 +1,9 @@
 /* gemm.c - matrix products split into tasks for the threads; panels from and to rows.
  *
- * The key idea is in ops/kernels.h: an element's bits depend on nothing that is decided here, so the
- * split is chosen for speed alone. A task costs what it packs: rows once per task, and (backward) a
- * panel once per block of rows. So tasks get whole row blocks and at least eight panels where there
- * is enough work for all threads that way, and less where there is not. */
+ * The key idea is in ops/kernels.h: an element's bits depend on nothing that is decided here, so
+ * the split is chosen for speed alone. A task costs what it packs: rows once per task, and
+ * (backward) a panel once per block of rows. So tasks get whole row blocks and at least eight
+ * panels where there is enough work for all threads that way, and less where there is not. */
 #include "ops/kernels.h"
 
 #include <string.h>
@@ -82,8 +82,12 @@ void hone_gemm_fwd(const hone_exec *ex, const hone_gemm *g)
 
 void hone_gemm_dx(const hone_exec *ex, const hone_gemm *g, float *dx, int64_t lddx)
 {
-    struct product p = {.g = g,         .ex = ex,         .kind = DX,
-                        .out = dx,      .ldo = lddx,      .rows = g->M,
+    struct product p = {.g = g,
+                        .ex = ex,
+                        .kind = DX,
+                        .out = dx,
+                        .ldo = lddx,
+                        .rows = g->M,
                         .panels = hone_panels(g->K)};
     product_run(&p);
 }

@@ -4,10 +4,10 @@
  * (HONE_PANELS in hone/ops.h). Every product here is the same micro-kernel: a tile of rows times 32
  * columns of accumulators, and for each element of the result ONE chain of fused multiply-adds in a
  * fixed order:
- *   forward  y[m][n]  = chain over k = 0..K-1 of x[m][k]*W[n][k]            (from 0)
- *   dx       dx[m][k] = chain over n = 0..N-1 of dy[m][n]*W[n][k]           (from 0, then added once)
- *   dw       dW[n][k] = chain over t = 0..T-1 of dy[t][n]*x[t][k]           (from the stored value)
- *   columns  db[n]    = chain over t = 0..T-1 of + dy[t][n]                 (from the stored value)
+ *   forward  y[m][n]  = chain over k = 0..K-1 of x[m][k]*W[n][k]    from 0
+ *   dx       dx[m][k] = chain over n = 0..N-1 of dy[m][n]*W[n][k]   from 0, then added once
+ *   dw       dW[n][k] = chain over t = 0..T-1 of dy[t][n]*x[t][k]   from the stored value
+ *   columns  db[n]    = chain over t = 0..T-1 of + dy[t][n]         from the stored value
  * So a result depends on no tile size, row position, number of rows, split among threads or kernel
  * set, and dw on no split of tokens into micro-batches. (compute.md 4)
  *
@@ -38,7 +38,7 @@ typedef struct hone_gemm {
     const void *w;  /* (N, K) panels */
     uint32_t wtype; /* HONE_F32, HONE_BF16 or HONE_F16 */
     int add;        /* result added to what is stored instead of replacing it */
-    float alpha;    /* with add: stored = fma(alpha, result, stored); without: alpha*result if != 1 */
+    float alpha; /* with add: stored = fma(alpha, result, stored); without: alpha*result if != 1 */
     const float *bias; /* (N) added after the chain (and alpha), or NULL */
     float *y;          /* (M, N), ldy */
     int64_t ldy;
@@ -66,7 +66,8 @@ void hone_panels_pack(const float *src, int64_t ld, int64_t rows, int64_t cols, 
 void hone_panels_unpack(const float *src, int64_t rows, int64_t cols, float *dst, int64_t ld);
 void hone_panel_row(const hone_view *w, int64_t row, float *out);
 
-/* ---- what a kernel set provides (core/ops/kern/gemm.c) ------------------------------------------ */
+/* ---- what a kernel set provides (core/ops/kern/gemm.c) ------------------------------------------
+ */
 typedef struct hone_gemm_kernels {
     const char *set;
     int64_t row_tile; /* rows of the largest tile */

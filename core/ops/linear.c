@@ -1,12 +1,12 @@
 /* linear.c - y = x W^T + b, with any number of low-rank adapters beside it.
  *
- * Order of the sums, the same in every mode: chain over the inputs, then the bias, then adapter after
- * adapter: u_a = x A_a^T (a chain), y = fma(scale_a, u_a B_a^T, y). Backward, dx = dy W first, then
- * du_a A_a, adapter after adapter, each a chain from 0 that is added once; weight gradients are chains
- * over tokens from the stored gradient (ops/kernels.h). u_a is kept for dB_a.
+ * Order of the sums, the same in every mode: chain over the inputs, then the bias, then adapter
+ * after adapter: u_a = x A_a^T (a chain), y = fma(scale_a, u_a B_a^T, y). Backward, dx = dy W
+ * first, then du_a A_a, adapter after adapter, each a chain from 0 that is added once; weight
+ * gradients are chains over tokens from the stored gradient (ops/kernels.h). u_a is kept for dB_a.
  *
- * A gradient that nobody wants costs nothing: x is read in backward only for dW and dA, the frozen W
- * only for dx. LoRA: Hu et al. 2021, eq. 3, scale = alpha/r. */
+ * A gradient that nobody wants costs nothing: x is read in backward only for dW and dA, the frozen
+ * W only for dx. LoRA: Hu et al. 2021, eq. 3, scale = alpha/r. */
 #include "ops/linear.h"
 
 #include "base/error.h"
@@ -52,8 +52,8 @@ static hone_status linear_infer(hone_shape_ctx *c)
         return HONE_E_TYPE;
     }
     if (x->cols != w->cols) {
-        snprintf(c->error, sizeof c->error, "x (%lld, %lld) and W (%lld, %lld)",
-                 (long long)x->rows, (long long)x->cols, (long long)w->rows, (long long)w->cols);
+        snprintf(c->error, sizeof c->error, "x (%lld, %lld) and W (%lld, %lld)", (long long)x->rows,
+                 (long long)x->cols, (long long)w->rows, (long long)w->cols);
         return HONE_E_SHAPE;
     }
     if (at->has_bias) {
@@ -74,8 +74,8 @@ static hone_status linear_infer(hone_shape_ctx *c)
             a->cols != w->cols || b->rows != w->rows || b->cols != a->rows) {
             snprintf(c->error, sizeof c->error,
                      "adapter %u: A (%lld, %lld) and B (%lld, %lld) beside W (%lld, %lld)", i,
-                     (long long)a->rows, (long long)a->cols, (long long)b->rows,
-                     (long long)b->cols, (long long)w->rows, (long long)w->cols);
+                     (long long)a->rows, (long long)a->cols, (long long)b->rows, (long long)b->cols,
+                     (long long)w->rows, (long long)w->cols);
             return HONE_E_SHAPE;
         }
         ranks += a->rows;
@@ -117,8 +117,16 @@ static hone_status linear_fwd(const hone_op_args *args, const hone_exec *ex)
 {
     const hone_linear_attr *at = args->attr;
     const hone_view *x = &args->in[IN_X], *w = &args->in[IN_W], *y = &args->out[0];
-    hone_gemm g = {.M = x->rows, .N = w->rows, .K = w->cols, .x = x->data, .ldx = x->ld,
-                   .w = w->data, .wtype = w->dtype, .alpha = 1.0f, .y = y->data, .ldy = y->ld};
+    hone_gemm g = {.M = x->rows,
+                   .N = w->rows,
+                   .K = w->cols,
+                   .x = x->data,
+                   .ldx = x->ld,
+                   .w = w->data,
+                   .wtype = w->dtype,
+                   .alpha = 1.0f,
+                   .y = y->data,
+                   .ldy = y->ld};
     if (at->has_bias)
         g.bias = args->in[IN_BIAS].data;
     hone_gemm_fwd(ex, &g);
@@ -132,11 +140,27 @@ static hone_status linear_fwd(const hone_op_args *args, const hone_exec *ex)
             u = (float *)args->extra[0].data + column;
             ldu = args->extra[0].ld;
         }
-        hone_gemm down = {.M = x->rows, .N = r, .K = w->cols, .x = x->data, .ldx = x->ld,
-                          .w = a->data, .wtype = HONE_F32, .alpha = 1.0f, .y = u, .ldy = ldu};
+        hone_gemm down = {.M = x->rows,
+                          .N = r,
+                          .K = w->cols,
+                          .x = x->data,
+                          .ldx = x->ld,
+                          .w = a->data,
+                          .wtype = HONE_F32,
+                          .alpha = 1.0f,
+                          .y = u,
+                          .ldy = ldu};
         hone_gemm_fwd(ex, &down);
-        hone_gemm up = {.M = x->rows, .N = w->rows, .K = r, .x = u, .ldx = ldu, .w = b->data,
-                        .wtype = HONE_F32, .add = 1, .alpha = at->scale[i], .y = y->data,
+        hone_gemm up = {.M = x->rows,
+                        .N = w->rows,
+                        .K = r,
+                        .x = u,
+                        .ldx = ldu,
+                        .w = b->data,
+                        .wtype = HONE_F32,
+                        .add = 1,
+                        .alpha = at->scale[i],
+                        .y = y->data,
                         .ldy = y->ld};
         hone_gemm_fwd(ex, &up);
         column += r;
@@ -158,8 +182,16 @@ static hone_status linear_bwd(const hone_op_args *args, const hone_exec *ex)
     if (!dy->data)
         return HONE_OK;
     /* dy in the place of y; the products below differ in x, w and shapes */
-    hone_gemm g = {.M = dy->rows, .N = w->rows, .K = w->cols, .x = x->data, .ldx = x->ld,
-                   .w = w->data, .wtype = w->dtype, .alpha = 1.0f, .y = dy->data, .ldy = dy->ld};
+    hone_gemm g = {.M = dy->rows,
+                   .N = w->rows,
+                   .K = w->cols,
+                   .x = x->data,
+                   .ldx = x->ld,
+                   .w = w->data,
+                   .wtype = w->dtype,
+                   .alpha = 1.0f,
+                   .y = dy->data,
+                   .ldy = dy->ld};
     if (wanted(args, IN_X)) {
         g.add = !fresh[IN_X];
         hone_gemm_dx(ex, &g, din[IN_X].data, din[IN_X].ld);
@@ -178,12 +210,26 @@ static hone_status linear_bwd(const hone_op_args *args, const hone_exec *ex)
         const int64_t r = a->rows;
         float *du = ex->shared_scratch, *su = du + dy->rows * r;
         if (wanted(args, IN_X) || wanted(args, ia)) { /* du = scale * dy B */
-            hone_gemm up = {.M = dy->rows, .N = w->rows, .K = r, .w = b->data, .wtype = HONE_F32,
-                            .alpha = at->scale[i], .y = dy->data, .ldy = dy->ld};
+            hone_gemm up = {.M = dy->rows,
+                            .N = w->rows,
+                            .K = r,
+                            .w = b->data,
+                            .wtype = HONE_F32,
+                            .alpha = at->scale[i],
+                            .y = dy->data,
+                            .ldy = dy->ld};
             hone_gemm_dx(ex, &up, du, r);
         }
-        hone_gemm down = {.M = dy->rows, .N = r, .K = w->cols, .x = x->data, .ldx = x->ld,
-                          .w = a->data, .wtype = HONE_F32, .alpha = 1.0f, .y = du, .ldy = r};
+        hone_gemm down = {.M = dy->rows,
+                          .N = r,
+                          .K = w->cols,
+                          .x = x->data,
+                          .ldx = x->ld,
+                          .w = a->data,
+                          .wtype = HONE_F32,
+                          .alpha = 1.0f,
+                          .y = du,
+                          .ldy = r};
         if (wanted(args, IN_X)) {
             down.add = 1;
             hone_gemm_dx(ex, &down, din[IN_X].data, din[IN_X].ld);
@@ -197,8 +243,15 @@ static hone_status linear_bwd(const hone_op_args *args, const hone_exec *ex)
             for (int64_t t = 0; t < dy->rows; t++)
                 for (int64_t c = 0; c < r; c++)
                     su[t * r + c] = at->scale[i] * u[t * args->extra[0].ld + c];
-            hone_gemm up = {.M = dy->rows, .N = w->rows, .K = r, .x = su, .ldx = r,
-                            .add = !fresh[ia + 1], .alpha = 1.0f, .y = dy->data, .ldy = dy->ld};
+            hone_gemm up = {.M = dy->rows,
+                            .N = w->rows,
+                            .K = r,
+                            .x = su,
+                            .ldx = r,
+                            .add = !fresh[ia + 1],
+                            .alpha = 1.0f,
+                            .y = dy->data,
+                            .ldy = dy->ld};
             hone_gemm_dw(ex, &up, din[ia + 1].data);
         }
         column += r;

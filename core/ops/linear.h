@@ -1,12 +1,14 @@
 /* linear.h - attributes and descriptors of the ops that read a panelled weight.
  *
- * linear/1          in: x (T,K), W (N,K) panels, [bias (N,1) or (1,N)], then per adapter a: A_a (r,K)
- *                   panels, B_a (N,r) panels.  out: y (T,N) = x W^T + b + sum_a scale_a (x A_a^T) B_a^T
- * embed/1           in: table (V,C) panels.    out: y (T,C), y[t] = scale*table[batch->tokens[t]]
- * linear_logprob/1  in: hidden (T,C), W (V,C). out: logp (n_targets,1), [entropy (n_targets,1)]
- * logits/1          in: hidden (T,C), W (V,C). out: (n_logit_rows,V)
- * The last two see z = inv_temperature * cap(logit_scale * h W^T), cap(v) = softcap*tanh(v/softcap);
- * logits/1 leaves inv_temperature out. */
+ *   linear/1          x (T,K), W (N,K) panels, [bias (N,1) or (1,N)], then for each adapter a
+ *                     A_a (r,K) panels, B_a (N,r) panels
+ *                     -> y (T,N) = x W^T + b + sum_a scale_a (x A_a^T) B_a^T
+ *   embed/1           table (V,C) panels  -> y (T,C), y[t] = scale*table[batch->tokens[t]]
+ *   linear_logprob/1  hidden (T,C), W (V,C) panels  -> logp (n_targets,1), [entropy (n_targets,1)]
+ *   logits/1          hidden (T,C), W (V,C) panels  -> (n_logit_rows,V)
+ *
+ * The last two see z = inv_temperature * cap(logit_scale * h W^T), cap(v) =
+ * softcap*tanh(v/softcap); logits/1 leaves inv_temperature out. */
 #ifndef HONE_CORE_OPS_LINEAR_H
 #define HONE_CORE_OPS_LINEAR_H
 #include "hone/ops.h"

@@ -1,8 +1,8 @@
 /* linear_logprob.c - head product, softmax, log-probs of targets, entropy, and all their gradients,
  * never as a T x V array.
  *
- * Targets are triples (row, id, weight) sorted by row; a parent's last row carries one for each child.
- * A block of at most 256 rows meets the whole vocabulary at a time: they are gathered,
+ * Targets are triples (row, id, weight) sorted by row; a parent's last row carries one for each
+ * child. A block of at most 256 rows meets the whole vocabulary at a time: they are gathered,
  * multiplied by the head into shared scratch, and each row is reduced where it lies. Rows without a
  * target never reach the head. With z = inv_temperature * cap(logit_scale * h W^T) of a row and
  * p = softmax(z):
@@ -10,8 +10,8 @@
  *   H    = -sum p log p                        d H / dz    = -p (log p + H)
  * Backward computes the logits of a block again (7 % of a full step) and turns them into dlogits in
  * place; dH = dlogits W, dW += dlogits^T h, a chain over rows in order from the stored gradient.
- * When the head is frozen and no entropy is wanted, forward keeps d logp / d h of each target instead,
- * and backward is one multiplication by the upstream gradient.
+ * When the head is frozen and no entropy is wanted, forward keeps d logp / d h of each target
+ * instead, and backward is one multiplication by the upstream gradient.
  *
  * Invariant: nothing depends on where blocks end: forward is per row, dW is one chain through them,
  * and a row's targets are never in two blocks.
@@ -75,7 +75,8 @@ static hone_status logprob_infer(hone_shape_ctx *c)
     const hone_shape *h = &c->in[0], *w = &c->in[1];
     if (!is_rows(h) || w->layout != HONE_PANELS ||
         (w->dtype != HONE_F32 && w->dtype != HONE_BF16 && w->dtype != HONE_F16)) {
-        snprintf(c->error, sizeof c->error, "hidden must be float32 rows, the head a panelled weight");
+        snprintf(c->error, sizeof c->error,
+                 "hidden must be float32 rows, the head a panelled weight");
         return HONE_E_TYPE;
     }
     if (h->cols != w->cols || w->rows < 1 || w->cols < 1) {
@@ -98,7 +99,8 @@ static hone_status logprob_infer(hone_shape_ctx *c)
     c->thread_scratch_bwd = HONE_GEMM_SCRATCH;
     const size_t row = (size_t)l.ldz * sizeof(float);
     if (at->softcap > 0.0f)
-        c->thread_scratch = c->thread_scratch_bwd = row > HONE_GEMM_SCRATCH ? row : HONE_GEMM_SCRATCH;
+        c->thread_scratch = c->thread_scratch_bwd = row > HONE_GEMM_SCRATCH ? row
+                                                                            : HONE_GEMM_SCRATCH;
     c->shared_scratch_bwd = (size_t)l.total * sizeof(float);
     if (c->mode != HONE_MODE_TRAIN || !c->needs_grad)
         return HONE_OK;
@@ -119,7 +121,7 @@ struct block {
     const hone_op_args *args;
     const hone_exec *ex;
     const hone_linear_logprob_attr *at;
-    int64_t t0, t1, n; /* n: distinct rows */
+    int64_t t0, t1, n;        /* n: distinct rows */
     int32_t first[BLOCK + 1]; /* relative to t0; first[n] = t1 - t0 */
     float *z;
     int64_t ldz, V;
@@ -157,8 +159,13 @@ static void begin(struct block *k, const hone_op_args *args, const hone_exec *ex
     const hone_view *h = &args->in[0], *w = &args->in[1];
     const struct layout l = layout(b->n_targets, w->rows, w->cols);
     float *scratch = ex->shared_scratch;
-    *k = (struct block){.args = args, .ex = ex, .at = args->attr, .t0 = t0, .z = scratch + l.z,
-                        .ldz = l.ldz, .V = w->rows};
+    *k = (struct block){.args = args,
+                        .ex = ex,
+                        .at = args->attr,
+                        .t0 = t0,
+                        .z = scratch + l.z,
+                        .ldz = l.ldz,
+                        .V = w->rows};
     k->consecutive = b->target_row[t0];
     /* A row stays whole, so that dW is one chain over rows wherever blocks end. Directions are one
      * row of z for each target, and each has a chain of its own: those may be cut anywhere. */
@@ -187,8 +194,16 @@ static void begin(struct block *k, const hone_op_args *args, const hone_exec *ex
         k->x = rows;
         k->ldx = h->cols;
     }
-    const hone_gemm g = {.M = k->n, .N = w->rows, .K = w->cols, .x = k->x, .ldx = k->ldx,
-                         .w = w->data, .wtype = w->dtype, .alpha = 1.0f, .y = k->z, .ldy = k->ldz};
+    const hone_gemm g = {.M = k->n,
+                         .N = w->rows,
+                         .K = w->cols,
+                         .x = k->x,
+                         .ldx = k->ldx,
+                         .w = w->data,
+                         .wtype = w->dtype,
+                         .alpha = 1.0f,
+                         .y = k->z,
+                         .ldy = k->ldz};
     hone_gemm_fwd(ex, &g);
 }
 
@@ -222,10 +237,10 @@ static void reduce_task(void *arg, int64_t i, uint32_t thread)
     }
 }
 
-/* z -> gradient of the raw logits. z is capped already; `targets` of them with upstream gradients g. */
+/* z -> gradient of the raw logits. z is capped already; `targets` of them with upstream gradients
+ * g. */
 static void row_gradient(const struct block *k, float *z, float lse, const int32_t *ids,
-                         const float *g, int64_t ldg, int64_t targets, float g_entropy,
-                         float *copy)
+                         const float *g, int64_t ldg, int64_t targets, float g_entropy, float *copy)
 {
     const hone_linear_logprob_attr *at = k->at;
     const float it = at->inv_temperature;
@@ -279,8 +294,14 @@ static void keep_directions(struct block *k)
             if (t != i)
                 memcpy(k->z + t * k->ldz, k->z + i * k->ldz, (size_t)k->V * sizeof(float));
     k->ex->parallel(k->ex, targets, direction_task, k);
-    const hone_gemm g = {.M = targets, .N = w->rows, .K = w->cols, .w = w->data,
-                         .wtype = w->dtype, .alpha = 1.0f, .y = k->z, .ldy = k->ldz};
+    const hone_gemm g = {.M = targets,
+                         .N = w->rows,
+                         .K = w->cols,
+                         .w = w->data,
+                         .wtype = w->dtype,
+                         .alpha = 1.0f,
+                         .y = k->z,
+                         .ldy = k->ldz};
     hone_gemm_dx(k->ex, &g, (float *)keep->data + k->t0 * keep->ld, keep->ld);
 }
 
@@ -356,8 +377,16 @@ static hone_status logprob_bwd(const hone_op_args *args, const hone_exec *ex)
     for (int64_t t = 0; t < b->n_targets; t = k.t1) {
         begin(&k, args, ex, t);
         ex->parallel(ex, k.n, gradient_task, &k);
-        hone_gemm g = {.M = k.n, .N = w->rows, .K = w->cols, .x = k.x, .ldx = k.ldx, .w = w->data,
-                       .wtype = w->dtype, .alpha = 1.0f, .y = k.z, .ldy = k.ldz};
+        hone_gemm g = {.M = k.n,
+                       .N = w->rows,
+                       .K = w->cols,
+                       .x = k.x,
+                       .ldx = k.ldx,
+                       .w = w->data,
+                       .wtype = w->dtype,
+                       .alpha = 1.0f,
+                       .y = k.z,
+                       .ldy = k.ldz};
         if (dh->data && k.consecutive >= 0) {
             g.add = 1;
             hone_gemm_dx(ex, &g, (float *)dh->data + k.consecutive * dh->ld, dh->ld);

@@ -21,7 +21,8 @@ static hone_status logits_infer(hone_shape_ctx *c)
     const hone_shape *h = &c->in[0], *w = &c->in[1];
     if (h->layout != HONE_ROWS || h->dtype != HONE_F32 || w->layout != HONE_PANELS ||
         (w->dtype != HONE_F32 && w->dtype != HONE_BF16 && w->dtype != HONE_F16)) {
-        snprintf(c->error, sizeof c->error, "hidden must be float32 rows, the head a panelled weight");
+        snprintf(c->error, sizeof c->error,
+                 "hidden must be float32 rows, the head a panelled weight");
         return HONE_E_TYPE;
     }
     if (h->cols != w->cols || w->rows < 1 || w->cols < 1) {
@@ -62,9 +63,16 @@ static hone_status logits_fwd(const hone_op_args *args, const hone_exec *ex)
         memcpy(rows + i * h->cols, (const float *)h->data + r * h->ld,
                (size_t)h->cols * sizeof(float));
     }
-    const hone_gemm g = {.M = b->n_logit_rows, .N = w->rows, .K = w->cols, .x = rows,
-                         .ldx = h->cols, .w = w->data, .wtype = w->dtype, .alpha = 1.0f,
-                         .y = y->data, .ldy = y->ld};
+    const hone_gemm g = {.M = b->n_logit_rows,
+                         .N = w->rows,
+                         .K = w->cols,
+                         .x = rows,
+                         .ldx = h->cols,
+                         .w = w->data,
+                         .wtype = w->dtype,
+                         .alpha = 1.0f,
+                         .y = y->data,
+                         .ldy = y->ld};
     hone_gemm_fwd(ex, &g);
     if (at->softcap > 0.0f || !(at->logit_scale == 1.0f)) {
         hone_op_args copy = *args;

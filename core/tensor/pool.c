@@ -6,8 +6,9 @@
  * left, and leaves (inside - 1). The caller takes tasks too; when none is left it clears `open`, so
  * that nobody enters any more, and waits until nobody is inside. Only then may the fields change: a
  * helper that sleeps through a job costs nothing and finds nothing.
- * Waiting is a short spin and then a futex on that word; helpers and the caller use different bitset
- * masks. The generation keeps a helper from entering the same job twice; its wrap-around is harmless.
+ * Waiting is a short spin and then a futex on that word; helpers and the caller use different
+ * bitset masks. The generation keeps a helper from entering the same job twice; its wrap-around is
+ * harmless.
  */
 #include "tensor/pool.h"
 
@@ -33,7 +34,8 @@
 #define GENERATION 0x1000u
 enum { MASK_HELPER = 1, MASK_CALLER = 2 };
 
-/* Turns of the spin before sleeping: helpers some 20 us, so that the next op of a step finds them. */
+/* Turns of the spin before sleeping: helpers some 20 us, so that the next op of a step finds them.
+ */
 enum { SPIN_HELPER = 1000, SPIN_CALLER = 4000 };
 
 struct helper {
@@ -232,7 +234,8 @@ hone_status hone_pool_create(uint32_t n_threads, hone_pool **out)
     /* more threads than processors: a spinning thread would keep a working one off its processor */
     cpu_set_t set;
     CPU_ZERO(&set);
-    const int fits = sched_getaffinity(0, sizeof set, &set) != 0 || (int)n_threads <= CPU_COUNT(&set);
+    const int fits = sched_getaffinity(0, sizeof set, &set) != 0 ||
+                     (int)n_threads <= CPU_COUNT(&set);
     p->spins_helper = fits ? SPIN_HELPER : 0;
     p->spins_caller = fits ? SPIN_CALLER : 0;
     for (uint32_t i = 0; i < n_threads; i++) {
@@ -249,8 +252,8 @@ hone_status hone_pool_create(uint32_t n_threads, hone_pool **out)
     for (uint32_t i = 1; i < n_threads; i++, p->n_started++) {
         const int e = pthread_create(&p->helpers[i].thread, NULL, helper_main, &p->helpers[i]);
         if (e) {
-            s = hone_fail(HONE_E_NOMEM, "thread %u of %u could not be started: %s", i + 1, n_threads,
-                          strerror(e));
+            s = hone_fail(HONE_E_NOMEM, "thread %u of %u could not be started: %s", i + 1,
+                          n_threads, strerror(e));
             break;
         }
     }

@@ -1,9 +1,10 @@
 /* region.h - large numeric memory: one mmap each, counted by name.
  *
- * Parameters, gradients, optimizer state, activations, sequence pages and scratch live in regions, not
- * on the heap: 64-byte aligned (a page), zeroed by the system, huge pages asked for from 8 MB on, and
- * every region is counted under its name, so that `--dry-run`, `hone doctor` and the run's timings can
- * say where memory went. A region may grow; its contents stay, its address may change. */
+ * Parameters, gradients, optimizer state, activations, sequence pages and scratch live in regions,
+ * not on the heap: 64-byte aligned (a page), zeroed by the system, huge pages asked for from 8 MB
+ * on, and every region is counted under its name, so that `--dry-run`, `hone doctor` and the run's
+ * timings can say where memory went. A region may grow; its contents stay, its address may change.
+ */
 #ifndef HONE_CORE_TENSOR_REGION_H
 #define HONE_CORE_TENSOR_REGION_H
 #include "base/error.h"

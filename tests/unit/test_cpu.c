@@ -1,5 +1,5 @@
-/* test_cpu.c - the kernel set follows HONE_CPU where the machine can, and OpenBLAS is opened with the
- * kernels of this processor. */
+/* test_cpu.c - the kernel set follows HONE_CPU where the machine can, and OpenBLAS is opened with
+ * the kernels of this processor. */
 #include "ops/blas.h"
 #include "ops/cpu.h"
 #include "support.h"

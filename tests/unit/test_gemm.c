@@ -1,8 +1,9 @@
-/* test_gemm.c - matrix products over panels: each element is one chain of fused multiply-adds, bit for
- * bit, whatever the kernel set, the number of rows, their position, the threads and the micro-batches.
+/* test_gemm.c - matrix products over panels: each element is one chain of fused multiply-adds, bit
+ * for bit, whatever the kernel set, the number of rows, their position, the threads and the
+ * micro-batches.
  *
- * The definition is written out below as plain loops over fmaf; every product of every set is compared
- * with it by bytes, and it is itself compared with float64. */
+ * The definition is written out below as plain loops over fmaf; every product of every set is
+ * compared with it by bytes, and it is itself compared with float64. */
 #include "base/alloc.h"
 #include "ops/kernels.h"
 #include "support.h"
@@ -69,7 +70,8 @@ static float weight(const hone_gemm *g, int64_t n, int64_t k)
     return ((const float *)g->w)[at_panel(n, k, g->K)];
 }
 
-/* ---- the definition ------------------------------------------------------------------------------ */
+/* ---- the definition
+ * ------------------------------------------------------------------------------ */
 static void ref_fwd(const hone_gemm *g, float *y)
 {
     for (int64_t m = 0; m < g->M; m++)
@@ -110,9 +112,9 @@ struct shape {
     int64_t M, N, K;
 };
 static const struct shape shapes[] = {
-    {1, 1, 1},     {1, 3, 17},   {2, 17, 3},    {3, 129, 129}, {4, 33, 5},    {5, 64, 64},
-    {6, 100, 31},  {7, 32, 129}, {8, 200, 48},  {13, 40, 33},  {14, 129, 17}, {15, 3, 129},
-    {17, 161, 65}, {29, 96, 3},  {43, 130, 65}, {129, 17, 33}, {1, 576, 300}, {3, 320, 200},
+    {1, 1, 1},      {1, 3, 17},      {2, 17, 3},     {3, 129, 129}, {4, 33, 5},    {5, 64, 64},
+    {6, 100, 31},   {7, 32, 129},    {8, 200, 48},   {13, 40, 33},  {14, 129, 17}, {15, 3, 129},
+    {17, 161, 65},  {29, 96, 3},     {43, 130, 65},  {129, 17, 33}, {1, 576, 300}, {3, 320, 200},
     {300, 40, 700}, {270, 1100, 40}, {1100, 40, 35},
 };
 enum { N_SHAPES = sizeof shapes / sizeof *shapes };
@@ -404,7 +406,8 @@ static void test_nan_reaches_its_row_and_no_other(void **state)
         for (int64_t n = 0; n < g.N; n++)
             assert_int_equal(isnan(y[m * g.ldy + n]) != 0, m == 7);
     hone_gemm_dw(hone_pool_exec(pools[1]), &d.g, d.dw);
-    for (int64_t n = 0; n < 64; n++) /* padding stays 0: it is summed by nobody, but norms read it */
+    for (int64_t n = 0; n < 64;
+         n++) /* padding stays 0: it is summed by nobody, but norms read it */
         for (int64_t k = 0; k < g.K; k++) {
             const float v = d.dw[at_panel(n, k, g.K)];
             if (n >= g.N)
@@ -443,9 +446,9 @@ static void test_half_weights_equal_their_widened_selves(void **state)
             } else { /* f16: subnormals too */
                 if ((v & 0x7C00u) == 0x7C00u)
                     v &= 0x83FFu;
-                const double mag = (v & 0x7C00u) ? ldexp((double)((v & 0x3FFu) | 0x400u),
-                                                         (v >> 10 & 31) - 25)
-                                                 : ldexp((double)(v & 0x3FFu), -24);
+                const double mag = (v & 0x7C00u)
+                                       ? ldexp((double)((v & 0x3FFu) | 0x400u), (v >> 10 & 31) - 25)
+                                       : ldexp((double)(v & 0x3FFu), -24);
                 d.w[i] = (float)(v & 0x8000u ? -mag : mag);
             }
             h[i] = v;
@@ -506,7 +509,7 @@ static void test_panels_round_trip_with_zero_padding(void **state)
 static void test_kernels_keep_accumulators_in_registers(void **state)
 {
     (void)state;
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || !defined(__OPTIMIZE__) ||       \
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || !defined(__OPTIMIZE__) ||     \
     !defined(__x86_64__)
     skip();
 #else
@@ -522,7 +525,8 @@ static void test_kernels_keep_accumulators_in_registers(void **state)
         while (fgets(line, sizeof line, f)) {
             const int vector = strstr(line, "%zmm") || strstr(line, "%ymm");
             fmas += strstr(line, "vfmadd") != NULL;
-            instrumented |= strstr(line, "__ubsan") != NULL; /* a sanitizer without a macro of its own */
+            instrumented |= strstr(line, "__ubsan") !=
+                            NULL; /* a sanitizer without a macro of its own */
             if (vector && (strstr(line, "(%rsp)") || strstr(line, "(%rbp)"))) {
                 print_message("tile_%d spills: %s", rows[i], line);
                 spilt++;

@@ -1,5 +1,6 @@
-/* test_linear.c - linear/1 with bias and adapters, embed/1: values and gradients against float64 and
- * finite differences, bits that ignore mode, sets, threads and micro-batches, and only what is wanted. */
+/* test_linear.c - linear/1 with bias and adapters, embed/1: values and gradients against float64
+ * and finite differences, bits that ignore mode, sets, threads and micro-batches, and only what is
+ * wanted. */
 #include "ops/kernels.h"
 #include "ops/linear.h"
 #include "support.h"
@@ -38,7 +39,8 @@ static float number(void)
 static const struct {
     int64_t rows, cols;
     int panels;
-} shapes[INPUTS] = {{T, K, 0}, {N, K, 1}, {1, N, 0}, {R0, K, 1}, {N, R0, 1}, {R1, K, 1}, {N, R1, 1}};
+} shapes[INPUTS] = {{T, K, 0},  {N, K, 1},  {1, N, 0}, {R0, K, 1},
+                    {N, R0, 1}, {R1, K, 1}, {N, R1, 1}};
 enum { X, W, BIAS, A0, B0, A1, B1 };
 static const hone_linear_attr attr = {1, 2, {0.5f, 1.75f, 0, 0}};
 
@@ -77,8 +79,12 @@ static void infer(hone_shape_ctx *c, hone_shape *in, uint32_t mode, uint32_t nee
         in[i] = (hone_shape){shapes[i].rows, shapes[i].cols, HONE_F32,
                              shapes[i].panels ? HONE_PANELS : HONE_ROWS};
     in[0].rows = rows;
-    *c = (hone_shape_ctx){.struct_size = sizeof *c, .mode = mode, .n_in = INPUTS,
-                          .needs_grad = needs, .in = in, .attr = &attr};
+    *c = (hone_shape_ctx){.struct_size = sizeof *c,
+                          .mode = mode,
+                          .n_in = INPUTS,
+                          .needs_grad = needs,
+                          .in = in,
+                          .attr = &attr};
 }
 
 /* Tokens t0..t1: forward, and backward adding to r->d, for the inputs in `needs`. */
@@ -89,13 +95,15 @@ static void run(hone_pool *pool, const struct data *p, uint32_t mode, uint32_t n
     hone_shape_ctx c;
     infer(&c, in, mode, needs, t1 - t0);
     assert_int_equal(hone_op_linear.infer(&c), HONE_OK);
-    const size_t shared = c.shared_scratch > c.shared_scratch_bwd ? c.shared_scratch : c.shared_scratch_bwd;
+    const size_t shared = c.shared_scratch > c.shared_scratch_bwd ? c.shared_scratch
+                                                                  : c.shared_scratch_bwd;
     assert_int_equal(hone_pool_reserve(pool, c.thread_scratch, shared), HONE_OK);
     hone_view vin[INPUTS], din[INPUTS], extra[1] = {{0}};
     uint8_t is_fresh[INPUTS];
     static float kept[T * (R0 + R1)];
     for (int i = 0; i < INPUTS; i++) {
-        vin[i] = (hone_view){(void *)p->in[i], HONE_F32, in[i].layout, in[i].rows, in[i].cols, in[i].cols};
+        vin[i] = (hone_view){(void *)p->in[i], HONE_F32,   in[i].layout,
+                             in[i].rows,       in[i].cols, in[i].cols};
         din[i] = vin[i];
         din[i].data = needs >> i & 1 ? r->d[i] : NULL;
         is_fresh[i] = (uint8_t)fresh;
@@ -109,9 +117,18 @@ static void run(hone_pool *pool, const struct data *p, uint32_t mode, uint32_t n
     }
     const hone_view out = {r->y + t0 * N, HONE_F32, HONE_ROWS, t1 - t0, N, N};
     const hone_view dout = {(void *)(p->g + t0 * N), HONE_F32, HONE_ROWS, t1 - t0, N, N};
-    hone_op_args args = {.struct_size = sizeof args, .mode = mode, .n_in = INPUTS, .n_out = 1,
-                         .n_extra = c.n_extra, .in = vin, .out = &out, .extra = extra,
-                         .dout = &dout, .din = din, .din_fresh = is_fresh, .attr = &attr};
+    hone_op_args args = {.struct_size = sizeof args,
+                         .mode = mode,
+                         .n_in = INPUTS,
+                         .n_out = 1,
+                         .n_extra = c.n_extra,
+                         .in = vin,
+                         .out = &out,
+                         .extra = extra,
+                         .dout = &dout,
+                         .din = din,
+                         .din_fresh = is_fresh,
+                         .attr = &attr};
     assert_int_equal(hone_op_linear.fwd(&args, hone_pool_exec(pool)), HONE_OK);
     if (!needs)
         return;
@@ -228,8 +245,13 @@ static void test_a_gradient_nobody_wants_costs_nothing(void **state)
     struct data *p = make();
     struct result *all = result_make();
     run(pools[0], p, HONE_MODE_TRAIN, 0x7F, 0, T, 1, all);
-    const uint32_t cases[] = {1u << X, 1u << W, 1u << BIAS, 1u << A0 | 1u << B0, 1u << B1,
-                              1u << A1, 1u << X | 1u << A0 | 1u << B0 | 1u << A1 | 1u << B1};
+    const uint32_t cases[] = {1u << X,
+                              1u << W,
+                              1u << BIAS,
+                              1u << A0 | 1u << B0,
+                              1u << B1,
+                              1u << A1,
+                              1u << X | 1u << A0 | 1u << B0 | 1u << A1 | 1u << B1};
     for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
         struct result *r = result_make();
         run(pools[0], p, HONE_MODE_TRAIN, cases[c], 0, T, 1, r); /* reads only what infer keeps */
@@ -278,17 +300,24 @@ static void test_shapes_that_do_not_fit_are_named(void **state)
     assert_int_equal(hone_op_linear.infer(&c), HONE_E_INVALID);
 }
 
-/* ---- embed/1 --------------------------------------------------------------------------------------- */
+/* ---- embed/1
+ * --------------------------------------------------------------------------------------- */
 enum { VOCAB = 75, TOKENS = 300, WIDTH = 61 };
 
-static void embed(hone_pool *pool, const float *table, const int32_t *tokens, int64_t n, float scale,
-                  float *y, const float *dy, float *dtable, int fresh, hone_status want)
+static void embed(hone_pool *pool, const float *table, const int32_t *tokens, int64_t n,
+                  float scale, float *y, const float *dy, float *dtable, int fresh,
+                  hone_status want)
 {
     const hone_embed_attr at = {scale};
     const hone_batch batch = {.struct_size = sizeof batch, .n_tokens = n, .tokens = tokens};
     const hone_shape in = {VOCAB, WIDTH, HONE_F32, HONE_PANELS};
-    hone_shape_ctx c = {.struct_size = sizeof c, .mode = HONE_MODE_TRAIN, .n_in = 1, .needs_grad = 1,
-                        .in = &in, .attr = &at, .batch = &batch};
+    hone_shape_ctx c = {.struct_size = sizeof c,
+                        .mode = HONE_MODE_TRAIN,
+                        .n_in = 1,
+                        .needs_grad = 1,
+                        .in = &in,
+                        .attr = &at,
+                        .batch = &batch};
     assert_int_equal(hone_op_embed.infer(&c), HONE_OK);
     assert_int_equal(c.out[0].rows, n);
     const hone_view w = {(void *)table, HONE_F32, HONE_PANELS, VOCAB, WIDTH, WIDTH};
@@ -296,9 +325,17 @@ static void embed(hone_pool *pool, const float *table, const int32_t *tokens, in
     const hone_view dout = {(void *)dy, HONE_F32, HONE_ROWS, n, WIDTH, WIDTH};
     const hone_view din = {dtable, HONE_F32, HONE_PANELS, VOCAB, WIDTH, WIDTH};
     const uint8_t is_fresh = (uint8_t)fresh;
-    const hone_op_args args = {.struct_size = sizeof args, .mode = HONE_MODE_TRAIN, .n_in = 1, .n_out = 1,
-                               .in = &w, .out = &out, .dout = &dout, .din = &din, .din_fresh = &is_fresh,
-                               .attr = &at, .batch = &batch};
+    const hone_op_args args = {.struct_size = sizeof args,
+                               .mode = HONE_MODE_TRAIN,
+                               .n_in = 1,
+                               .n_out = 1,
+                               .in = &w,
+                               .out = &out,
+                               .dout = &dout,
+                               .din = &din,
+                               .din_fresh = &is_fresh,
+                               .attr = &at,
+                               .batch = &batch};
     assert_int_equal(hone_op_embed.fwd(&args, hone_pool_exec(pool)), want);
     if (want == HONE_OK)
         assert_int_equal(hone_op_embed.bwd(&args, hone_pool_exec(pool)), HONE_OK);
@@ -336,7 +373,8 @@ static void test_embedding_gathers_rows_and_scatters_in_token_order(void **state
         embed(pools[i], table, tokens, 100, 1.5f, y, dy, got, 0, HONE_OK);
         embed(pools[i], table, tokens + 100, 200, 1.5f, y, dy + 100 * WIDTH, got, 0, HONE_OK);
         assert_memory_equal(got, want, sizeof got);
-        embed(pools[i], table, tokens, 1, 1.0f, y, dy, got, 1, HONE_OK); /* fresh: nothing but its own */
+        embed(pools[i], table, tokens, 1, 1.0f, y, dy, got, 1,
+              HONE_OK); /* fresh: nothing but its own */
         for (int j = 0; j < 96 * WIDTH; j++)
             assert_true(got[j] == 0.0f || (j % 32 == 5 && j < 32 * WIDTH));
     }

@@ -97,11 +97,18 @@ enum { GRAD_H = 1, GRAD_W = 2 };
 static hone_status run(hone_pool *pool, const struct head *p, hone_linear_logprob_attr at,
                        uint32_t needs, int64_t t0, int64_t t1, int fresh, struct result *r)
 {
-    hone_batch batch = {.struct_size = sizeof batch, .n_tokens = T, .n_targets = t1 - t0,
-                        .target_row = p->rows + t0, .target_id = p->ids + t0};
+    hone_batch batch = {.struct_size = sizeof batch,
+                        .n_tokens = T,
+                        .n_targets = t1 - t0,
+                        .target_row = p->rows + t0,
+                        .target_id = p->ids + t0};
     const hone_shape in[2] = {{T, C, HONE_F32, HONE_ROWS}, {V, C, HONE_F32, HONE_PANELS}};
-    hone_shape_ctx c = {.struct_size = sizeof c, .n_in = 2, .needs_grad = needs, .in = in,
-                        .mode = needs ? HONE_MODE_TRAIN : HONE_MODE_SCORE, .attr = &at,
+    hone_shape_ctx c = {.struct_size = sizeof c,
+                        .n_in = 2,
+                        .needs_grad = needs,
+                        .in = in,
+                        .mode = needs ? HONE_MODE_TRAIN : HONE_MODE_SCORE,
+                        .attr = &at,
                         .batch = &batch};
     const hone_op *op = &hone_op_linear_logprob;
     assert_int_equal(op->infer(&c), HONE_OK);
@@ -114,15 +121,16 @@ static hone_status run(hone_pool *pool, const struct head *p, hone_linear_logpro
     assert_int_equal(hone_pool_reserve(pool, thread, shared), HONE_OK);
     const hone_exec *ex = hone_pool_exec(pool);
     const int64_t n = t1 - t0;
-    hone_view vin[2] = {{p->h, HONE_F32, HONE_ROWS, T, C, C}, {p->w, HONE_F32, HONE_PANELS, V, C, C}};
+    hone_view vin[2] = {{p->h, HONE_F32, HONE_ROWS, T, C, C},
+                        {p->w, HONE_F32, HONE_PANELS, V, C, C}};
     hone_view out[2] = {{r->logp + t0, HONE_F32, HONE_ROWS, n, 1, 1},
                         {r->entropy + t0, HONE_F32, HONE_ROWS, n, 1, 1}};
     hone_view extra[2] = {{0}}, dout[2], din[2] = {{0}};
     float *kept[2] = {NULL, NULL};
     for (uint32_t i = 0; i < c.n_extra; i++) {
         kept[i] = numbers(c.extra[i].rows * c.extra[i].cols);
-        extra[i] = (hone_view){kept[i], HONE_F32, HONE_ROWS, c.extra[i].rows, c.extra[i].cols,
-                               c.extra[i].cols};
+        extra[i] = (hone_view){kept[i],         HONE_F32,        HONE_ROWS,
+                               c.extra[i].rows, c.extra[i].cols, c.extra[i].cols};
     }
     dout[0] = (hone_view){p->g + t0, HONE_F32, HONE_ROWS, n, 1, 1};
     dout[1] = (hone_view){p->ge + t0, HONE_F32, HONE_ROWS, n, 1, 1};
@@ -131,10 +139,19 @@ static hone_status run(hone_pool *pool, const struct head *p, hone_linear_logpro
     if (needs & GRAD_W)
         din[1] = (hone_view){r->dw, HONE_F32, HONE_PANELS, V, C, C};
     const uint8_t is_fresh[2] = {(uint8_t)fresh, (uint8_t)fresh};
-    const hone_op_args args = {.struct_size = sizeof args, .mode = c.mode, .n_in = 2,
-                               .n_out = c.n_out, .n_extra = c.n_extra, .in = vin, .out = out,
-                               .extra = extra, .dout = dout, .din = din, .din_fresh = is_fresh,
-                               .attr = &at, .batch = &batch};
+    const hone_op_args args = {.struct_size = sizeof args,
+                               .mode = c.mode,
+                               .n_in = 2,
+                               .n_out = c.n_out,
+                               .n_extra = c.n_extra,
+                               .in = vin,
+                               .out = out,
+                               .extra = extra,
+                               .dout = dout,
+                               .din = din,
+                               .din_fresh = is_fresh,
+                               .attr = &at,
+                               .batch = &batch};
     hone_status s = op->fwd(&args, ex);
     if (s == HONE_OK && needs)
         s = op->bwd(&args, ex);
@@ -167,7 +184,8 @@ static void same(const struct result *a, const struct result *b, int with_w)
         assert_memory_equal(a->dw, b->dw, (size_t)hone_panel_floats(V, C) * sizeof(float));
 }
 
-/* ---- float64 --------------------------------------------------------------------------------------- */
+/* ---- float64
+ * --------------------------------------------------------------------------------------- */
 static double ref_row(const double *h, const double *w, const hone_linear_logprob_attr *at, int id,
                       double *entropy)
 {
@@ -337,8 +355,9 @@ static void test_bits_ignore_sets_threads_blocks_and_micro_batches(void **state)
                     r = result_make();
                     const int64_t cuts[] = {0, 1, 70, 258, 300, N};
                     for (int k = 0; k < 5; k++)
-                        assert_int_equal(run(pools[i], &p, at, needs[which], cuts[k], cuts[k + 1], 0, r),
-                                         HONE_OK);
+                        assert_int_equal(
+                            run(pools[i], &p, at, needs[which], cuts[k], cuts[k + 1], 0, r),
+                            HONE_OK);
                     same(want, r, 1);
                     result_free(r);
                 }
@@ -361,11 +380,15 @@ static void test_sampler_logits_give_the_trainer_s_log_probs(void **state)
         int32_t rows[5];
         for (int i = 0; i < n; i++)
             rows[i] = p.rows[(t + i * 7) % N];
-        hone_batch batch = {.struct_size = sizeof batch, .n_tokens = T, .n_logit_rows = n,
-                            .logit_rows = rows};
+        hone_batch batch = {
+            .struct_size = sizeof batch, .n_tokens = T, .n_logit_rows = n, .logit_rows = rows};
         const hone_shape in[2] = {{T, C, HONE_F32, HONE_ROWS}, {V, C, HONE_F32, HONE_PANELS}};
-        hone_shape_ctx c = {.struct_size = sizeof c, .n_in = 2, .in = in, .mode = HONE_MODE_DECODE,
-                            .attr = &lat, .batch = &batch};
+        hone_shape_ctx c = {.struct_size = sizeof c,
+                            .n_in = 2,
+                            .in = in,
+                            .mode = HONE_MODE_DECODE,
+                            .attr = &lat,
+                            .batch = &batch};
         assert_int_equal(hone_op_logits.infer(&c), HONE_OK);
         assert_int_equal(c.out[0].rows, n);
         assert_int_equal(c.out[0].cols, V);
@@ -374,8 +397,14 @@ static void test_sampler_logits_give_the_trainer_s_log_probs(void **state)
         const hone_view vin[2] = {{p.h, HONE_F32, HONE_ROWS, T, C, C},
                                   {p.w, HONE_F32, HONE_PANELS, V, C, C}};
         const hone_view out = {z, HONE_F32, HONE_ROWS, n, V, V + 3};
-        const hone_op_args args = {.struct_size = sizeof args, .mode = HONE_MODE_DECODE, .n_in = 2,
-                                   .n_out = 1, .in = vin, .out = &out, .attr = &lat, .batch = &batch};
+        const hone_op_args args = {.struct_size = sizeof args,
+                                   .mode = HONE_MODE_DECODE,
+                                   .n_in = 2,
+                                   .n_out = 1,
+                                   .in = vin,
+                                   .out = &out,
+                                   .attr = &lat,
+                                   .batch = &batch};
         assert_int_equal(hone_op_logits.fwd(&args, hone_pool_exec(pools[0])), HONE_OK);
         for (int i = 0; i < n; i++) {
             const float *row = z + i * (V + 3);

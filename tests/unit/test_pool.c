@@ -121,7 +121,7 @@ static void denormal_task(void *arg, int64_t task, uint32_t thread)
 {
     volatile float tiny = 1e-38f, denormal = 1e-40f;
     (void)thread;
-    ((float *)arg)[2 * task] = tiny * 0.01f;      /* the result would be denormal */
+    ((float *)arg)[2 * task] = tiny * 0.01f;         /* the result would be denormal */
     ((float *)arg)[2 * task + 1] = denormal * 1e10f; /* the operand is */
 }
 

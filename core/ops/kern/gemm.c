@@ -1,14 +1,14 @@
 /* gemm.c - one task of a matrix product: pack operands, run the micro-kernel over tiles.
  *
- * All three products are C[row][col] = chain over i of A[row][i] * B[i][col], the panel's 32 columns
- * side by side (ops/kernels.h says what rows, columns and chain are in each):
- *            rows      columns          chain     A packed from     B
- *   fwd      tokens    outputs n        inputs k  rows of x         the panel itself (bf16, f16: widened)
- *   dx       tokens    inputs k         outputs n rows of dy        the panel transposed in 16 x 16 blocks
- *   dw       inputs k  outputs n        tokens t  columns of x      columns of dy
- * A block of rows is packed once (it stays in L2) and meets every panel of the task. Long chains are
- * cut into stretches whose accumulators wait in C: the chain goes on where it stopped, so bits do not
- * change. Cutting, tile height and panel grouping may therefore be chosen freely for speed.
+ * All three products are C[row][col] = chain over i of A[row][i] * B[i][col], the panel's 32
+ * columns side by side (ops/kernels.h says what rows, columns and chain are in each):
+ *         rows      columns    chain      A from        B
+ *   fwd   tokens    outputs n  inputs k   rows of x     the panel itself (bf16, f16: widened)
+ *   dx    tokens    inputs k   outputs n  rows of dy    the panel, transposed by 16 x 16 blocks
+ *   dw    inputs k  outputs n  tokens t   columns of x  columns of dy
+ * A block of rows is packed once (it stays in L2) and meets every panel of the task. Long chains
+ * are cut into stretches whose accumulators wait in C: the chain goes on where it stopped, so bits
+ * do not change. Cutting, tile height and panel grouping may therefore be chosen freely for speed.
  *
  * Compiled once per kernel set (HONE_KERN). Does not know threads. Source: compute.md section 4;
  * blocking after Goto and van de Geijn 2008. */
@@ -18,8 +18,8 @@
 
 enum {
     ROW_BLOCK = 256,
-    STRETCH = 512,      /* of a chain whose B is packed */
-    C_PANELS = 16,      /* panels at a time when sums wait outside the result */
+    STRETCH = 512, /* of a chain whose B is packed */
+    C_PANELS = 16, /* panels at a time when sums wait outside the result */
     A_FLOATS = 160 * 1024,
     B_FLOATS = STRETCH * 32,
     C_FLOATS = ROW_BLOCK * C_PANELS * 32
@@ -37,7 +37,7 @@ static int64_t min64(int64_t a, int64_t b)
 /* Memory that the next panel will be packed from, in runs of cache lines: brought into L2 a little
  * before every tile of the current one. */
 struct ahead {
-    const char *base; /* NULL: nothing */
+    const char *base;           /* NULL: nothing */
     int64_t run, stride, lines; /* lines in a row; bytes from run to run; lines in all */
 };
 
@@ -58,7 +58,8 @@ static void fetch_ahead(const struct ahead *h, int64_t part, int64_t parts)
 #endif
 }
 
-/* One panel or a few (np) over all row tiles of a block. cols: real columns of the (single) panel. */
+/* One panel or a few (np) over all row tiles of a block. cols: real columns of the (single) panel.
+ */
 static void sweep(const float *a, int64_t rows, int64_t len, const float *b, int64_t bs, float *c,
                   int64_t ldc, int64_t cs, int np, int64_t cols, struct tile_end *e,
                   const struct ahead *h)
@@ -142,7 +143,8 @@ PACK_INLINE void drive(const enum kind kind, const hone_gemm *g, float *out, int
         step = (chain + n_steps - 1) / n_steps;
         if (kind == DX) /* a stretch begins with a panel; STRETCH is a multiple of 32 */
             step = (step + 31) / 32 * 32;
-        const int waits = !plain && chain > step; /* unfinished sums must not mix with stored ones */
+        const int waits = !plain &&
+                          chain > step; /* unfinished sums must not mix with stored ones */
         const int64_t group = waits ? C_PANELS : p1 - p0;
         const int np_max = direct && n_tiles == 1 ? TILE_PANELS(rows) : 1;
         for (int64_t g0 = p0; g0 < p1; g0 += group) {
@@ -219,8 +221,8 @@ static void gemm_fwd(const hone_gemm *g, int64_t m0, int64_t m1, int64_t p0, int
     drive(FWD, g, g->y, g->ldy, m0, m1, p0, p1, scratch);
 }
 
-static void gemm_dx(const hone_gemm *g, float *dx, int64_t lddx, int64_t m0, int64_t m1,
-                    int64_t p0, int64_t p1, float *scratch)
+static void gemm_dx(const hone_gemm *g, float *dx, int64_t lddx, int64_t m0, int64_t m1, int64_t p0,
+                    int64_t p1, float *scratch)
 {
     drive(DX, g, dx, lddx, m0, m1, p0, p1, scratch);
 }

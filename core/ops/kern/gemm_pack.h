@@ -128,8 +128,8 @@ PACK_INLINE void transpose(__m256 r[8])
 }
 #endif
 
-/* Rows of x (len columns from its first) as a tile: dst[i*R + r] = x[r*ld + i], R <= 16. May write up
- * to 15 floats past the tile. */
+/* Rows of x (len columns from its first) as a tile: dst[i*R + r] = x[r*ld + i], R <= 16. May write
+ * up to 15 floats past the tile. */
 static void pack_rows(const float *x, int64_t ld, int64_t R, int64_t len, float *dst)
 {
     if (R == 1) {
@@ -155,8 +155,8 @@ static void pack_rows(const float *x, int64_t ld, int64_t R, int64_t len, float 
             dst[i * R + r] = x[r * ld + i];
 }
 
-/* Columns as a tile: dst[t*R + r] = x[t*ld + r] for t < len: the transposed operand of dW. May write up
- * to 15 floats past the tile. */
+/* Columns as a tile: dst[t*R + r] = x[t*ld + r] for t < len: the transposed operand of dW. May
+ * write up to 15 floats past the tile. */
 static void pack_columns(const float *x, int64_t ld, int64_t R, int64_t len, float *dst)
 {
 #if defined(__AVX512F__)
@@ -175,8 +175,8 @@ static void pack_columns(const float *x, int64_t ld, int64_t R, int64_t len, flo
 #endif
 }
 
-/* Up to 32 columns as a panel: dst[t*32 + c] = x[t*ld + c]; zeros from column n to the 16th or 32nd,
- * whichever a tile will read. */
+/* Up to 32 columns as a panel: dst[t*32 + c] = x[t*ld + c]; zeros from column n to the 16th or
+ * 32nd, whichever a tile will read. */
 static void pack_panel(const float *x, int64_t ld, int64_t n, int64_t len, float *dst)
 {
     if (n == 32) {

@@ -1,16 +1,16 @@
 /* gemm_tile.h - the micro-kernel: R rows times 32 columns of accumulators over one chain.
  *
- * Included by gemm.c once per kernel set. tile_run() computes, for r < R and c < 32 of one panel (or
+ * Included by gemm.c once per kernel set. tile_<R>() computes, for r < R and c < 32 of one panel (or
  * of a few panels side by side when R is small, so that one row keeps the multipliers as busy as
  * fourteen),
  *   acc = load ? C[r][c] : 0;  for i < len: acc = fma(a[i*R + r], b[i*32 + c], acc)
- * and stores it by the rules of struct tile_end. Whatever R and the set are, an element sees this one
- * chain: that is the whole of the bit rule. `width` is 32, a multiple of it (several panels), or 16
- * where the rest of the panel is padding (adapters of rank 16).
+ * and stores it by the rules of struct tile_end. Whatever R and the set are, an element sees this
+ * one chain: that is the whole of the bit rule. `width` is 32, a multiple of it (several panels), or
+ * 16 where the rest of the panel is padding (adapters of rank 16).
  *
- * AVX-512: up to 14 x 32, 28 of 32 registers are accumulators. AVX2: 6 x 16, each half of the panel in
- * turn. Plain C: 4 x 32 with fmaf. Loops over registers must unroll completely: a spilled accumulator
- * costs more than half the speed (tests/unit/test_gemm.c counts stack accesses). */
+ * AVX-512: up to 14 x 32, 28 of 32 registers are accumulators. AVX2: 6 x 16, each half of the panel
+ * in turn. Plain C: 4 x 32 with fmaf. Loops over registers must unroll completely: a spilled
+ * accumulator costs more than half the speed (tests/unit/test_gemm.c counts stack accesses). */
 #ifndef HONE_CORE_OPS_KERN_GEMM_TILE_H
 #define HONE_CORE_OPS_KERN_GEMM_TILE_H
 #include <stddef.h>
@@ -115,8 +115,8 @@ TILE_INLINE void tile_body(const int R, const int NV, const int VP, const int PF
         for (int r = 0; r < R; r++)
 #pragma GCC unroll 8
             for (int v = 0; v < NV; v++)
-                acc[r][v] = TILE_FMA(s, acc[r][v],
-                                     TILE_LOAD(c + r * ldc + (v / VP) * cs + (v % VP) * TILE_LANES));
+                acc[r][v] = TILE_FMA(
+                    s, acc[r][v], TILE_LOAD(c + r * ldc + (v / VP) * cs + (v % VP) * TILE_LANES));
     } else if (!(e->alpha == 1.0f)) {
         const TILE_VEC s = TILE_SET1(e->alpha);
 #pragma GCC unroll 14
@@ -152,9 +152,9 @@ TILE_INLINE void tile_body(const int R, const int NV, const int VP, const int PF
                       e->bias ? e->bias + (o) : e->bias, e);                                       \
     } while (0)
 #define TILE_DEFINE(R)                                                                             \
-    static __attribute__((noinline)) void tile_##R(int64_t len, const float *a, const float *b,   \
-                                                   int64_t bs, float *c, int64_t ldc, int64_t cs, \
-                                                   int width, const struct tile_end *e)           \
+    static __attribute__((noinline)) void tile_##R(int64_t len, const float *a, const float *b,    \
+                                                   int64_t bs, float *c, int64_t ldc, int64_t cs,  \
+                                                   int width, const struct tile_end *e)            \
     {                                                                                              \
         if (TILE_PANELS(R) > 1 && width > 32) {                                                    \
             TILE_CALL(R, TILE_PANELS(R) * TILE_VP, 0);                                             \
@@ -193,9 +193,9 @@ TILE_INLINE void tile_body(const int R, const int W, int64_t len, const float *a
         }
 }
 #define TILE_DEFINE(R)                                                                             \
-    static __attribute__((noinline)) void tile_##R(int64_t len, const float *a, const float *b,   \
-                                                   int64_t bs, float *c, int64_t ldc, int64_t cs, \
-                                                   int width, const struct tile_end *e)           \
+    static __attribute__((noinline)) void tile_##R(int64_t len, const float *a, const float *b,    \
+                                                   int64_t bs, float *c, int64_t ldc, int64_t cs,  \
+                                                   int width, const struct tile_end *e)            \
     {                                                                                              \
         (void)bs, (void)cs;                                                                        \
         if (width == 16)                                                                           \
@@ -227,7 +227,7 @@ TILE_DEFINE(14)
 typedef void tile_fn(int64_t len, const float *a, const float *b, int64_t bs, float *c, int64_t ldc,
                      int64_t cs, int width, const struct tile_end *e);
 static tile_fn *const tiles[TILE_ROWS + 1] = {
-    NULL, tile_1, tile_2, tile_3, tile_4,
+    NULL,   tile_1, tile_2, tile_3,  tile_4,
 #if defined(__AVX512F__) || defined(__AVX2__)
     tile_5, tile_6,
 #endif
