@@ -7,6 +7,7 @@
 #include "cli/args.h"
 #include "cli/env.h"
 #include "cli/out.h"
+#include "cli/verbs.h"
 #include "lua/recipe.h"
 
 #include <stdio.h>

@@ -4,6 +4,7 @@
 #include "cli/args.h"
 #include "cli/env.h"
 #include "cli/out.h"
+#include "cli/verbs.h"
 #include "hone/reward.h"
 
 #include <stdio.h>

@@ -3,6 +3,7 @@
 #include "base/json.h"
 #include "cli/args.h"
 #include "cli/out.h"
+#include "cli/verbs.h"
 #include "lua/recipe.h"
 
 #include <signal.h>
