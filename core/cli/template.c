@@ -82,7 +82,8 @@ static hone_status open_template(job *j, const char *model)
         hone_buf_init(&source, MAX_FILE);
         hone_status s = hone_file_read(template_path, MAX_FILE, &source);
         if (s >= 0)
-            s = hone_chat_create(hone_buf_str(&source), template_path, hone_str_c(bos), hone_str_c(eos), &j->own);
+            s = hone_chat_create(hone_buf_str(&source), template_path, hone_str_c(bos),
+                                 hone_str_c(eos), &j->own);
         hone_buf_release(&source);
         j->chat = j->own;
         return s;
@@ -110,7 +111,8 @@ static hone_status render(job *j)
         HONE_TRY(hone_chat_render(j->chat, &j->messages, &j->opt, &j->text));
         if (!has_tokenizer(j) || !json)
             return HONE_OK;
-        return hone_tokenizer_encode(&j->side->tokenizer, hone_buf_str(&j->text), HONE_ENCODE_SPECIAL, &j->tokens);
+        return hone_tokenizer_encode(&j->side->tokenizer, hone_buf_str(&j->text),
+                                     HONE_ENCODE_SPECIAL, &j->tokens);
     }
     HONE_TRY(hone_chat_render_spans(j->chat, &j->messages, &j->opt, &j->text, &j->spans));
     if (has_tokenizer(j))
@@ -199,7 +201,8 @@ static int print(const job *j, hone_status s)
     }
     if (s < 0) {
         hone_cli_fail(s);
-        return s == HONE_E_USAGE ? HONE_EXIT_USAGE : HONE_EXIT_FAILED; /* a template's refusal is a failure */
+        return s == HONE_E_USAGE ? HONE_EXIT_USAGE
+                                 : HONE_EXIT_FAILED; /* a template's refusal is a failure */
     }
     if (json)
         write_json(j, &out);
@@ -222,18 +225,28 @@ int hone_cli_template(int argc, char **argv)
     static const hone_arg options[] = {
         {"messages", HONE_ARG_STR, &messages_path, "FILE", "a JSON array of messages; - is stdin"},
         {"tools", HONE_ARG_STR, &tools_path, "FILE", "a JSON array of tool descriptions"},
-        {"template", HONE_ARG_STR, &template_path, "FILE", "a Jinja file instead of a model's template"},
+        {"template", HONE_ARG_STR, &template_path, "FILE",
+         "a Jinja file instead of a model's template"},
         {"bos", HONE_ARG_STR, &bos, "TEXT", "bos_token for --template"},
         {"eos", HONE_ARG_STR, &eos, "TEXT", "eos_token for --template"},
-        {"set", HONE_ARG_LIST, &vars, "NAME=VALUE", "another variable of the template (several times)"},
-        {"add-generation-prompt", HONE_ARG_FLAG, &generation, NULL, "end where the assistant begins to write"},
-        {"show-mask", HONE_ARG_FLAG, &show_mask, NULL, "mark what the assistant wrote: what is trained on"},
+        {"set", HONE_ARG_LIST, &vars, "NAME=VALUE",
+         "another variable of the template (several times)"},
+        {"add-generation-prompt", HONE_ARG_FLAG, &generation, NULL,
+         "end where the assistant begins to write"},
+        {"show-mask", HONE_ARG_FLAG, &show_mask, NULL,
+         "mark what the assistant wrote: what is trained on"},
         {"json", HONE_ARG_FLAG, &json, NULL, "{\"text\": \"\", \"ids\": []}"},
         {0}};
-    static const char *const examples[] = {
-        "echo '[{\"role\":\"user\",\"content\":\"Hi\"}]' | hone template tiny --messages - --add-generation-prompt", NULL};
-    static const hone_args spec = {"template", "[MODEL] --messages FILE [options]", "Renders messages through a chat template.",
-                                   options, examples, 0, 1};
+    static const char *const examples[] = {"echo '[{\"role\":\"user\",\"content\":\"Hi\"}]' | hone "
+                                           "template tiny --messages - --add-generation-prompt",
+                                           NULL};
+    static const hone_args spec = {"template",
+                                   "[MODEL] --messages FILE [options]",
+                                   "Renders messages through a chat template.",
+                                   options,
+                                   examples,
+                                   0,
+                                   1};
     hone_rest rest;
     hone_status s;
     if (!hone_args_parse(&spec, argc, argv, &rest))
@@ -243,7 +256,8 @@ int hone_cli_template(int argc, char **argv)
     if (!template_path == !rest.n)
         return hone_cli_usage("template", "either a model or --template FILE is needed");
     if (show_mask && generation)
-        return hone_cli_usage("template", "--show-mask shows whole conversations: without --add-generation-prompt");
+        return hone_cli_usage(
+            "template", "--show-mask shows whole conversations: without --add-generation-prompt");
     job j;
     memset(&j, 0, sizeof j);
     hone_arena_init(&j.arena, 0);

@@ -43,7 +43,8 @@ static void print_table(const hone_tokenizer *tk, const hone_tokens *t, hone_buf
 static hone_status encode(const hone_tokenizer *tk, hone_str text, hone_tokens *t, hone_buf *line)
 {
     hone_tokens_clear(t);
-    HONE_TRY(hone_tokenizer_encode(tk, text, (plain ? 0 : HONE_ENCODE_SPECIAL) | (add ? HONE_ENCODE_ADD : 0), t));
+    HONE_TRY(hone_tokenizer_encode(
+        tk, text, (plain ? 0 : HONE_ENCODE_SPECIAL) | (add ? HONE_ENCODE_ADD : 0), t));
     if (json)
         print_json(t, line);
     else
@@ -63,7 +64,8 @@ static hone_status read_ids(hone_str text, hone_tokens *t)
     if (text.len && *p == '{') {
         const char *open = memchr(p, '[', text.len), *close = memchr(p, ']', text.len);
         if (!open || !close || close < open)
-            return hone_fail(HONE_E_PARSE, "{\"ids\": [...]} is needed, found: %.*s", (int)(text.len < 60 ? text.len : 60), text.ptr);
+            return hone_fail(HONE_E_PARSE, "{\"ids\": [...]} is needed, found: %.*s",
+                             (int)(text.len < 60 ? text.len : 60), text.ptr);
         p = open + 1;
         end = close;
     }
@@ -76,14 +78,16 @@ static hone_status read_ids(hone_str text, hone_tokens *t)
         errno = 0;
         long v = strtol(p, &after, 10);
         if (after == p || errno || v < 0 || v > INT32_MAX)
-            return hone_fail(HONE_E_PARSE, "an id is needed, found: %.*s", (int)(end - p < 30 ? end - p : 30), p);
+            return hone_fail(HONE_E_PARSE, "an id is needed, found: %.*s",
+                             (int)(end - p < 30 ? end - p : 30), p);
         HONE_TRY(hone_tokens_add1(t, (int32_t)v));
         p = after;
     }
     return HONE_OK;
 }
 
-static hone_status decode_line(const hone_tokenizer *tk, hone_str text, hone_tokens *t, hone_buf *line)
+static hone_status decode_line(const hone_tokenizer *tk, hone_str text, hone_tokens *t,
+                               hone_buf *line)
 {
     hone_buf out;
     HONE_TRY(read_ids(text, t));
@@ -118,7 +122,8 @@ static hone_status all_of_stdin(const hone_tokenizer *tk, hone_tokens *t, hone_b
     hone_buf_init(&text, HONE_BUF_MAX_DEFAULT);
     while ((n = fread(part, 1, sizeof part, stdin)) > 0)
         hone_buf_add(&text, part, n);
-    hone_status s = text.failed < 0 ? hone_fail(HONE_E_LIMIT, "stdin is longer than 1 GiB") : one(tk, hone_buf_str(&text), t, line);
+    hone_status s = text.failed < 0 ? hone_fail(HONE_E_LIMIT, "stdin is longer than 1 GiB")
+                                    : one(tk, hone_buf_str(&text), t, line);
     hone_buf_release(&text);
     return s;
 }
@@ -145,15 +150,22 @@ int hone_cli_tokenize(int argc, char **argv)
     static const hone_arg options[] = {
         {"json", HONE_ARG_FLAG, &json, NULL, "one {\"ids\": [...]} a line"},
         {"whole", HONE_ARG_FLAG, &whole, NULL, "all of stdin is one text, not each line"},
-        {"decode", HONE_ARG_FLAG, &decode, NULL, "the other way: ids (1,2,3 or {\"ids\": [1,2,3]}) to text"},
+        {"decode", HONE_ARG_FLAG, &decode, NULL,
+         "the other way: ids (1,2,3 or {\"ids\": [1,2,3]}) to text"},
         {"add", HONE_ARG_FLAG, &add, NULL, "add what the tokenizer puts around a text (bos, eos)"},
         {"plain", HONE_ARG_FLAG, &plain, NULL, "text that spells a special token is text"},
         {0}};
-    static const char *const examples[] = {"echo 'Hello world' | hone tokenize tiny", "echo 'Hello world' | hone tokenize tiny --json",
+    static const char *const examples[] = {"echo 'Hello world' | hone tokenize tiny",
+                                           "echo 'Hello world' | hone tokenize tiny --json",
                                            "echo 10,11,12 | hone tokenize tiny --decode", NULL};
-    static const hone_args spec = {"tokenize", "MODEL|TOKENIZER [options]",
-                                   "Turns each line of stdin into token ids: of a model, or of a tokenizer.json.",
-                                   options, examples, 1, 1};
+    static const hone_args spec = {
+        "tokenize",
+        "MODEL|TOKENIZER [options]",
+        "Turns each line of stdin into token ids: of a model, or of a tokenizer.json.",
+        options,
+        examples,
+        1,
+        1};
     hone_rest rest;
     hone_text_side *text = NULL;
     hone_registry *registry = NULL;
@@ -172,7 +184,8 @@ int hone_cli_tokenize(int argc, char **argv)
         s = hone_fail(HONE_E_NOT_FOUND, "%s: it has no tokenizer", rest.v[0]);
         goto done;
     }
-    s = whole ? all_of_stdin(&text->tokenizer, &t, &line) : lines_of_stdin(&text->tokenizer, &t, &line);
+    s = whole ? all_of_stdin(&text->tokenizer, &t, &line)
+              : lines_of_stdin(&text->tokenizer, &t, &line);
 done:
     hone_text_side_unref(text);
     hone_registry_close(registry);

@@ -14,7 +14,8 @@
 #include <pcre2.h>
 #include <string.h>
 
-#define GPT2_PATTERN "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+"
+#define GPT2_PATTERN                                                                               \
+    "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+"
 enum { MAX_VOCAB = 1 << 21, MAX_WORD = 1 << 20 };
 
 typedef struct word {
@@ -158,7 +159,8 @@ static hone_status count_text(trainer *t, hone_str text)
         size_t best = 0;
         for (size_t k = 0; k < t->cfg->n_special; k++) {
             hone_str s = t->cfg->special[k];
-            if (s.len > best && s.len <= text.len - i && text.ptr[i] == s.ptr[0] && memcmp(text.ptr + i, s.ptr, s.len) == 0)
+            if (s.len > best && s.len <= text.len - i && text.ptr[i] == s.ptr[0] &&
+                memcmp(text.ptr + i, s.ptr, s.len) == 0)
                 best = s.len;
         }
         if (!best) {
@@ -440,7 +442,9 @@ static hone_status check_spelling(const trainer *t)
         map_bytes(t->tokens[i], &text);
         hone_str spelled = hone_buf_str(&text);
         if (is_special(t->cfg, spelled, t->cfg->n_special))
-            s = hone_fail(HONE_E_INVALID, "BPE training: special token \"%.*s\" is spelled as another token is", (int)spelled.len, spelled.ptr);
+            s = hone_fail(HONE_E_INVALID,
+                          "BPE training: special token \"%.*s\" is spelled as another token is",
+                          (int)spelled.len, spelled.ptr);
     }
     hone_buf_release(&text);
     return s;
@@ -486,7 +490,8 @@ static hone_status write_tokenizer(const trainer *t, hone_buf *out)
     hone_jw_key(&w, "model");
     hone_jw_map(&w);
     hone_jw_kcstr(&w, "type", "BPE");
-    static const char *const unset[] = {"dropout", "unk_token", "continuing_subword_prefix", "end_of_word_suffix"};
+    static const char *const unset[] = {"dropout", "unk_token", "continuing_subword_prefix",
+                                        "end_of_word_suffix"};
     for (int i = 0; i < 4; i++)
         hone_jw_kcstr(&w, unset[i], NULL);
     hone_jw_kbool(&w, "fuse_unk", 0);
@@ -541,23 +546,29 @@ static hone_status write_config(const trainer *t, hone_buf *out)
         hone_jw_kstr(&w, "chat_template", c->chat_template);
     hone_jw_end(&w);
     hone_buf_addc(out, '\n');
-    return out->failed < 0 ? hone_fail(out->failed, "BPE training: tokenizer_config.json could not be written") : HONE_OK;
+    return out->failed < 0
+               ? hone_fail(out->failed, "BPE training: tokenizer_config.json could not be written")
+               : HONE_OK;
 }
 
 /* ---- the whole -------------------------------------------------------------------------------------------------------- */
 static hone_status check(const hone_bpe_train_config *cfg)
 {
     const hone_str named[] = {cfg->bos, cfg->eos, cfg->pad};
-    if (cfg->n_special > MAX_VOCAB || cfg->vocab_size < cfg->n_special + 256 || cfg->vocab_size > MAX_VOCAB)
-        return hone_fail(HONE_E_INVALID, "BPE training: a vocabulary of %zu entries: from %zu (256 bytes and the special tokens) to %d are possible",
+    if (cfg->n_special > MAX_VOCAB || cfg->vocab_size < cfg->n_special + 256 ||
+        cfg->vocab_size > MAX_VOCAB)
+        return hone_fail(HONE_E_INVALID,
+                         "BPE training: a vocabulary of %zu entries: from %zu (256 bytes and the "
+                         "special tokens) to %d are possible",
                          cfg->vocab_size, cfg->n_special + 256, MAX_VOCAB);
     for (size_t i = 0; i < cfg->n_special; i++)
         if (!cfg->special[i].len || is_special(cfg, cfg->special[i], i))
-            return hone_fail(HONE_E_INVALID, "BPE training: special token %zu is %s", i, cfg->special[i].len ? "given twice" : "empty");
+            return hone_fail(HONE_E_INVALID, "BPE training: special token %zu is %s", i,
+                             cfg->special[i].len ? "given twice" : "empty");
     for (int i = 0; i < 3; i++)
         if (named[i].ptr && !is_special(cfg, named[i], cfg->n_special))
-            return hone_fail(HONE_E_INVALID, "BPE training: \"%.*s\" is none of the special tokens", (int)(named[i].len < 80 ? named[i].len : 80),
-                             named[i].ptr);
+            return hone_fail(HONE_E_INVALID, "BPE training: \"%.*s\" is none of the special tokens",
+                             (int)(named[i].len < 80 ? named[i].len : 80), named[i].ptr);
     return HONE_OK;
 }
 
@@ -587,13 +598,16 @@ static pcre2_code *compile(const char *pattern)
 {
     int code;
     size_t at;
-    pcre2_code *re = pcre2_compile((PCRE2_SPTR)pattern, PCRE2_ZERO_TERMINATED, PCRE2_UTF | PCRE2_UCP | PCRE2_MATCH_INVALID_UTF, &code, &at, NULL);
+    pcre2_code *re = pcre2_compile((PCRE2_SPTR)pattern, PCRE2_ZERO_TERMINATED,
+                                   PCRE2_UTF | PCRE2_UCP | PCRE2_MATCH_INVALID_UTF, &code, &at,
+                                   NULL);
     if (re)
         pcre2_jit_compile(re, PCRE2_JIT_COMPLETE);
     return re;
 }
 
-hone_status hone_bpe_train(const hone_str *texts, size_t n, const hone_bpe_train_config *cfg, hone_buf *tokenizer_json, hone_buf *config_json,
+hone_status hone_bpe_train(const hone_str *texts, size_t n, const hone_bpe_train_config *cfg,
+                           hone_buf *tokenizer_json, hone_buf *config_json,
                            hone_bpe_train_info *info)
 {
     trainer t = {.cfg = cfg};

@@ -9,11 +9,11 @@
 #include "base/buf.h"
 
 typedef struct hone_bpe_train_config {
-    size_t vocab_size; /* entries in all: special tokens, 256 bytes, the rest merges */
+    size_t vocab_size;       /* entries in all: special tokens, 256 bytes, the rest merges */
     const hone_str *special; /* ids 0, 1, ... in this order; never inside of a word */
     size_t n_special;
-    int single_digits; /* each number character is a word of its own */
-    int64_t min_count; /* a pair seen less often is not joined; 0 is 1 */
+    int single_digits;      /* each number character is a word of its own */
+    int64_t min_count;      /* a pair seen less often is not joined; 0 is 1 */
     hone_str bos, eos, pad; /* texts of special tokens, or {NULL, 0} */
     hone_str chat_template; /* Jinja, or {NULL, 0} */
 } hone_bpe_train_config;
@@ -25,6 +25,7 @@ typedef struct hone_bpe_train_info {
 
 /* Appends tokenizer.json and tokenizer_config.json (either may be NULL; info too). E_INVALID: too small a
  * vocabulary, a special token that is empty, given twice, or a bos/eos/pad that is none of them; E_LIMIT. [any-thread] */
-hone_status hone_bpe_train(const hone_str *texts, size_t n, const hone_bpe_train_config *cfg, hone_buf *tokenizer_json, hone_buf *config_json,
+hone_status hone_bpe_train(const hone_str *texts, size_t n, const hone_bpe_train_config *cfg,
+                           hone_buf *tokenizer_json, hone_buf *config_json,
                            hone_bpe_train_info *info);
 #endif

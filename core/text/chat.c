@@ -33,7 +33,8 @@ static hone_status copy(hone_str in, hone_str *out)
     return out->ptr ? HONE_OK : HONE_E_NOMEM;
 }
 
-hone_status hone_chat_create(hone_str source, const char *name, hone_str bos, hone_str eos, hone_chat **out)
+hone_status hone_chat_create(hone_str source, const char *name, hone_str bos, hone_str eos,
+                             hone_chat **out)
 {
     hone_chat *c = hone_calloc(1, sizeof *c);
     hone_status s;
@@ -82,7 +83,8 @@ static hone_status check_messages(const hone_value *messages)
         const hone_value *role = hone_value_get(&messages->u.list.items[i], "role");
         if (!role || role->type != HONE_STRING) {
             hone_fail(HONE_E_TYPE, "messages[%zu]: a map with the text \"role\" is needed", i);
-            return hone_fail_hint("ShareGPT's from/value pairs are turned into role/content by the data reader");
+            return hone_fail_hint(
+                "ShareGPT's from/value pairs are turned into role/content by the data reader");
         }
     }
     return HONE_OK;
@@ -97,12 +99,16 @@ static void set(hone_pair *p, const char *key, hone_value v)
 enum { OWN_VARS = 6 };
 
 /* The first `n` messages. `spans` gets generation blocks, or NULL. */
-static hone_status render(const hone_chat *c, const hone_value *messages, size_t n, int generation_prompt,
-                          const hone_chat_options *opt, hone_byte_spans *spans, hone_buf *out)
+static hone_status render(const hone_chat *c, const hone_value *messages, size_t n,
+                          int generation_prompt, const hone_chat_options *opt,
+                          hone_byte_spans *spans, hone_buf *out)
 {
     const hone_value none = {.type = HONE_NULL};
-    hone_value first = *messages, flag = {.type = HONE_BOOL}, text = {.type = HONE_STRING}, vars = {.type = HONE_MAP};
-    size_t k = 0, extra = opt && opt->extra && opt->extra->type == HONE_MAP ? opt->extra->u.map.n : 0, total;
+    hone_value first = *messages, flag = {.type = HONE_BOOL}, text = {.type = HONE_STRING},
+               vars = {.type = HONE_MAP};
+    size_t k = 0,
+           extra = opt && opt->extra && opt->extra->type == HONE_MAP ? opt->extra->u.map.n : 0,
+           total;
     if (!hone_add_size(extra, OWN_VARS, &total))
         return hone_fail(HONE_E_LIMIT, "too many template variables");
     hone_pair *pairs = hone_calloc(total, sizeof *pairs);
@@ -129,19 +135,24 @@ static hone_status render(const hone_chat *c, const hone_value *messages, size_t
     }
     vars.u.map.pairs = pairs;
     vars.u.map.n = k;
-    hone_jinja_options jo = {.now = opt && opt->now ? opt->now : HONE_JINJA_NO_CLOCK, .generation = spans, .raised = opt ? opt->raised : NULL};
+    hone_jinja_options jo = {.now = opt && opt->now ? opt->now : HONE_JINJA_NO_CLOCK,
+                             .generation = spans,
+                             .raised = opt ? opt->raised : NULL};
     hone_status s = hone_jinja_render(c->template, &vars, &jo, out);
     hone_free(pairs);
     return s;
 }
 
-hone_status hone_chat_render(const hone_chat *c, const hone_value *messages, const hone_chat_options *opt, hone_buf *out)
+hone_status hone_chat_render(const hone_chat *c, const hone_value *messages,
+                             const hone_chat_options *opt, hone_buf *out)
 {
     HONE_TRY(check_messages(messages));
-    return render(c, messages, messages->u.list.n, opt && opt->add_generation_prompt, opt, NULL, out);
+    return render(c, messages, messages->u.list.n, opt && opt->add_generation_prompt, opt, NULL,
+                  out);
 }
 
-hone_status hone_chat_messages(const hone_message *messages, size_t n, hone_arena *arena, hone_value *out)
+hone_status hone_chat_messages(const hone_message *messages, size_t n, hone_arena *arena,
+                               hone_value *out)
 {
     hone_value *items = hone_arena_calloc(arena, n + 1, sizeof *items);
     if (!items)
@@ -166,7 +177,8 @@ hone_status hone_chat_messages(const hone_message *messages, size_t n, hone_aren
     return HONE_OK;
 }
 
-hone_status hone_chat_render_messages(const hone_chat *c, const hone_message *messages, size_t n, const hone_chat_options *opt, hone_buf *out)
+hone_status hone_chat_render_messages(const hone_chat *c, const hone_message *messages, size_t n,
+                                      const hone_chat_options *opt, hone_buf *out)
 {
     hone_arena arena;
     hone_value list;
@@ -227,7 +239,8 @@ static size_t text_end(const hone_value *message, hone_str turn)
     for (int attempt = 0; attempt < 2; attempt++) {
         if (want.len == 0)
             return 0;
-        const char *p = want.len <= turn.len ? memmem(turn.ptr, turn.len, want.ptr, want.len) : NULL;
+        const char *p = want.len <= turn.len ? memmem(turn.ptr, turn.len, want.ptr, want.len)
+                                             : NULL;
         if (p)
             return (size_t)(p - turn.ptr) + want.len;
         static const char mark[] = "</think>";
@@ -246,20 +259,25 @@ static size_t text_end(const hone_value *message, hone_str turn)
 
 static hone_status refuse(size_t turn, const char *why, hone_str text)
 {
-    hone_fail(HONE_E_INVALID, "chat template: which text of message %zu is the assistant's cannot be told: %s", turn, why);
+    hone_fail(HONE_E_INVALID,
+              "chat template: which text of message %zu is the assistant's cannot be told: %s",
+              turn, why);
     hone_fail_detail("%.*s", (int)(text.len < 900 ? text.len : 900), text.ptr);
-    return hone_fail_hint("put {%% generation %%} ... {%% endgeneration %%} around the assistant's text in the template");
+    return hone_fail_hint("put {%% generation %%} ... {%% endgeneration %%} around the assistant's "
+                          "text in the template");
 }
 
-static hone_status compare_turn(const hone_chat *c, const hone_value *messages, size_t i, const hone_chat_options *opt, hone_str whole,
-                                int ignores_flag, hone_buf *before, hone_buf *after, hone_byte_spans *spans)
+static hone_status compare_turn(const hone_chat *c, const hone_value *messages, size_t i,
+                                const hone_chat_options *opt, hone_str whole, int ignores_flag,
+                                hone_buf *before, hone_buf *after, hone_byte_spans *spans)
 {
     size_t n = messages->u.list.n;
     hone_buf_clear(before);
     hone_buf_clear(after);
     if (render(c, messages, i, 1, opt, NULL, before) < 0) {
         char why[600];
-        snprintf(why, sizeof why, "rendering what stands before it fails: %s", hone_error_get()->what);
+        snprintf(why, sizeof why, "rendering what stands before it fails: %s",
+                 hone_error_get()->what);
         return refuse(i, why, whole);
     }
     if (i + 1 < n && render(c, messages, i + 1, 0, opt, NULL, after) < 0)
@@ -287,7 +305,8 @@ static hone_status compare_turn(const hone_chat *c, const hone_value *messages, 
     return hone_byte_spans_add(spans, begin, end);
 }
 
-hone_status hone_chat_render_spans(const hone_chat *c, const hone_value *messages, const hone_chat_options *opt, hone_buf *out,
+hone_status hone_chat_render_spans(const hone_chat *c, const hone_value *messages,
+                                   const hone_chat_options *opt, hone_buf *out,
                                    hone_byte_spans *assistant)
 {
     size_t start = out->len, n_spans = assistant->n;
@@ -327,7 +346,9 @@ done:
 }
 
 /* ---- tokens --------------------------------------------------------------------------------------------------- */
-hone_status hone_chat_prompt(const hone_chat *c, const hone_tokenizer *t, const hone_value *messages, const hone_chat_options *opt, hone_tokens *out)
+hone_status hone_chat_prompt(const hone_chat *c, const hone_tokenizer *t,
+                             const hone_value *messages, const hone_chat_options *opt,
+                             hone_tokens *out)
 {
     hone_buf text;
     hone_buf_init(&text, HONE_BUF_MAX_DEFAULT);
@@ -339,7 +360,8 @@ hone_status hone_chat_prompt(const hone_chat *c, const hone_tokenizer *t, const 
 }
 
 /* Text [begin, end) to tokens whose spans count from the whole text's start, all with the same mask. */
-static hone_status add_part(const hone_tokenizer *t, hone_str whole, size_t begin, size_t end, int mask, hone_tokens *out)
+static hone_status add_part(const hone_tokenizer *t, hone_str whole, size_t begin, size_t end,
+                            int mask, hone_tokens *out)
 {
     hone_str part = {whole.ptr + begin, end - begin};
     size_t first = out->n;
@@ -387,7 +409,8 @@ static void unmask_tails(const hone_tokenizer *t, hone_str whole, hone_tokens *o
         if (!out->mask[i] || (i + 1 < out->n && out->mask[i + 1]))
             continue;
         size_t last = i;
-        hone_str text = {whole.ptr + out->spans[last].begin, out->spans[last].end - out->spans[last].begin};
+        hone_str text = {whole.ptr + out->spans[last].begin,
+                         out->spans[last].end - out->spans[last].begin};
         while (last > 0 && out->mask[last - 1] && is_space(text)) {
             last--;
             text.ptr = whole.ptr + out->spans[last].begin;
@@ -398,7 +421,9 @@ static void unmask_tails(const hone_tokenizer *t, hone_str whole, hone_tokens *o
     }
 }
 
-hone_status hone_chat_encode(const hone_chat *c, const hone_tokenizer *t, const hone_value *messages, const hone_chat_options *opt, hone_tokens *out)
+hone_status hone_chat_encode(const hone_chat *c, const hone_tokenizer *t,
+                             const hone_value *messages, const hone_chat_options *opt,
+                             hone_tokens *out)
 {
     hone_buf text;
     hone_byte_spans spans;
@@ -426,8 +451,9 @@ hone_status hone_chat_encode(const hone_chat *c, const hone_tokenizer *t, const 
     for (size_t i = 0; i < out->n; i++)
         ones += out->mask[i];
     if (ones == 0 || ones == out->n) {
-        s = hone_fail(HONE_E_INVALID, "chat template: the loss mask is %s: %zu of %zu tokens are the assistant's", ones ? "total" : "empty",
-                      ones, out->n);
+        s = hone_fail(HONE_E_INVALID,
+                      "chat template: the loss mask is %s: %zu of %zu tokens are the assistant's",
+                      ones ? "total" : "empty", ones, out->n);
         hone_fail_detail("%.*s", (int)(whole.len < 900 ? whole.len : 900), whole.ptr);
         hone_fail_hint("the conversation needs a message of role \"assistant\" and one before it");
     }

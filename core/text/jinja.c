@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
-hone_status j_fail(jrun *r, hone_status s, const char *fmt, ...)
+hone_status hone__jinja_fail(jrun *r, hone_status s, const char *fmt, ...)
 {
     char text[400];
     va_list ap;
@@ -21,10 +21,11 @@ hone_status j_fail(jrun *r, hone_status s, const char *fmt, ...)
     return hone_fail(s, "%s:%d: %s", r->t->name, r->line, text);
 }
 
-hone_status j_step(jrun *r, size_t n)
+hone_status hone__jinja_step(jrun *r, size_t n)
 {
     if (n > r->max_steps - r->steps)
-        return j_fail(r, HONE_E_LIMIT, "the template takes more than %zu steps", r->max_steps);
+        return hone__jinja_fail(r, HONE_E_LIMIT, "the template takes more than %zu steps",
+                                r->max_steps);
     r->steps += n;
     return HONE_OK;
 }
@@ -96,12 +97,13 @@ static jval look_up(jrun *r, hone_str name)
         for (size_t i = 0; i < s->n; i++)
             if (s->v[i].name == name.ptr)
                 return s->v[i].val;
-    const jval *v = j_dict_get_str(r->globals, name);
+    const jval *v = hone__jinja_dict_get_str(r->globals, name);
     if (v)
         return *v;
     jval f = {.type = J_FUNC};
-    f.u.func = j_find_global(name);
-    if (f.u.func && (!j_is(name, "strftime_now") || (r->opt && r->opt->now != HONE_JINJA_NO_CLOCK)))
+    f.u.func = hone__jinja_find_global(name);
+    if (f.u.func &&
+        (!hone__jinja_is(name, "strftime_now") || (r->opt && r->opt->now != HONE_JINJA_NO_CLOCK)))
         return f;
     return j_undef(name);
 }
@@ -135,17 +137,21 @@ static hone_status compare_one(jrun *r, int op, const jval *a, const jval *b, in
     switch (op) {
     case J_OP2('=', '='):
     case J_OP2('!', '='):
-        HONE_TRY(j_pay_equal(r, a, 1));
-        *out = j_equal(a, b, 0) == (op == J_OP2('=', '='));
+        HONE_TRY(hone__jinja_pay_equal(r, a, 1));
+        *out = hone__jinja_equal(a, b, 0) == (op == J_OP2('=', '='));
         return HONE_OK;
     case 'i':
     case 'n':
-        HONE_TRY(j_contains(r, a, b, out));
+        HONE_TRY(hone__jinja_contains(r, a, b, out));
         *out ^= op == 'n';
         return HONE_OK;
     default:
-        HONE_TRY(j_order(r, a, b, &c));
-        *out = c == 2 ? 0 : op == '<' ? c < 0 : op == '>' ? c > 0 : op == J_OP2('<', '=') ? c <= 0 : c >= 0;
+        HONE_TRY(hone__jinja_order(r, a, b, &c));
+        *out = c == 2                  ? 0
+               : op == '<'             ? c < 0
+               : op == '>'             ? c > 0
+               : op == J_OP2('<', '=') ? c <= 0
+                                       : c >= 0;
         return HONE_OK;
     }
 }
@@ -171,7 +177,7 @@ static hone_status eval_item(jrun *r, const jnode *n, jval *out)
     if (n->b->kind != E_SLICE) {
         HONE_TRY(eval(r, n->b, &key));
         r->line = n->line;
-        return j_get_item(r, &obj, &key, out);
+        return hone__jinja_get_item(r, &obj, &key, out);
     }
     const jnode *bounds[3] = {n->b->a, n->b->b, n->b->c};
     for (int i = 0; i < 3; i++) {
@@ -180,7 +186,7 @@ static hone_status eval_item(jrun *r, const jnode *n, jval *out)
             HONE_TRY(eval(r, bounds[i], &part[i]));
     }
     r->line = n->line;
-    return j_slice(r, &obj, &part[0], &part[1], &part[2], out);
+    return hone__jinja_slice(r, &obj, &part[0], &part[1], &part[2], out);
 }
 
 static hone_status eval_concat(jrun *r, const jnode *n, jval *out)
@@ -192,13 +198,13 @@ static hone_status eval_concat(jrun *r, const jnode *n, jval *out)
     for (size_t i = 0; s >= 0 && i < n->n; i++) {
         s = eval(r, n->list[i], &v);
         if (s >= 0)
-            s = j_write(r, &b, &v);
+            s = hone__jinja_write(r, &b, &v);
     }
     if (s < 0) {
         hone_buf_release(&b);
         return s;
     }
-    return j_take_buf(r, &b, out);
+    return hone__jinja_take_buf(r, &b, out);
 }
 
 static hone_status eval_now(jrun *r, const jnode *n, jval *out)
@@ -214,31 +220,31 @@ static hone_status eval_now(jrun *r, const jnode *n, jval *out)
         return HONE_OK;
     case E_LIST:
     case E_TUPLE:
-        HONE_TRY(j_new_list(r, n->kind == E_LIST ? J_LIST : J_TUPLE, n->n, out));
+        HONE_TRY(hone__jinja_new_list(r, n->kind == E_LIST ? J_LIST : J_TUPLE, n->n, out));
         for (size_t i = 0; i < n->n; i++) {
             HONE_TRY(eval(r, n->list[i], &a));
-            HONE_TRY(j_push(r, out->u.list, a));
+            HONE_TRY(hone__jinja_push(r, out->u.list, a));
         }
         return HONE_OK;
     case E_DICT:
-        HONE_TRY(j_new_dict(r, J_DICT, n->n / 2, out));
+        HONE_TRY(hone__jinja_new_dict(r, J_DICT, n->n / 2, out));
         for (size_t i = 0; i + 1 < n->n; i += 2) {
             HONE_TRY(eval(r, n->list[i], &a));
             HONE_TRY(eval(r, n->list[i + 1], &b));
-            HONE_TRY(j_dict_put(r, out->u.dict, a, b));
+            HONE_TRY(hone__jinja_dict_put(r, out->u.dict, a, b));
         }
         return HONE_OK;
     case E_ATTR:
         HONE_TRY(eval(r, n->a, &a));
         r->line = n->line;
-        return j_get_attr(r, &a, n->name, out);
+        return hone__jinja_get_attr(r, &a, n->name, out);
     case E_ITEM:
         return eval_item(r, n, out);
     case E_CALL:
         HONE_TRY(eval(r, n->a, &a));
         HONE_TRY(eval_args(r, n, &c));
         r->line = n->line;
-        return j_call(r, &a, &c, out);
+        return hone__jinja_call(r, &a, &c, out);
     case E_FILTER:
     case E_TEST:
         HONE_TRY(eval(r, n->a, &a));
@@ -247,33 +253,34 @@ static hone_status eval_now(jrun *r, const jnode *n, jval *out)
         return n->fn->fn(r, &a, &c, out);
     case E_NOT:
         HONE_TRY(eval(r, n->a, &a));
-        *out = j_bool(!j_truth(&a));
+        *out = j_bool(!hone__jinja_truth(&a));
         return HONE_OK;
     case E_NEG:
     case E_POS:
         HONE_TRY(eval(r, n->a, &a));
         if (!j_is_num(&a))
-            return j_fail(r, HONE_E_SCRIPT, "bad operand type for unary %c: '%s'", n->kind == E_NEG ? '-' : '+', j_type_name(&a));
+            return hone__jinja_fail(r, HONE_E_SCRIPT, "bad operand type for unary %c: '%s'",
+                                    n->kind == E_NEG ? '-' : '+', hone__jinja_type_name(&a));
         b = j_int(0);
         if (a.type == J_FLOAT && n->kind == E_NEG) {
             *out = j_float(-a.u.f);
             return HONE_OK;
         }
-        return j_binary(r, n->kind == E_NEG ? '-' : '+', &b, &a, out);
+        return hone__jinja_binary(r, n->kind == E_NEG ? '-' : '+', &b, &a, out);
     case E_BIN:
         HONE_TRY(eval(r, n->a, &a));
         HONE_TRY(eval(r, n->b, &b));
         r->line = n->line;
-        return j_binary(r, n->op, &a, &b, out);
+        return hone__jinja_binary(r, n->op, &a, &b, out);
     case E_AND:
     case E_OR:
         HONE_TRY(eval(r, n->a, out));
-        return j_truth(out) == (n->kind == E_OR) ? HONE_OK : eval(r, n->b, out);
+        return hone__jinja_truth(out) == (n->kind == E_OR) ? HONE_OK : eval(r, n->b, out);
     case E_COMPARE:
         return eval_compare(r, n, out);
     case E_COND:
         HONE_TRY(eval(r, n->b, &a));
-        if (j_truth(&a))
+        if (hone__jinja_truth(&a))
             return eval(r, n->a, out);
         if (n->c)
             return eval(r, n->c, out);
@@ -282,18 +289,18 @@ static hone_status eval_now(jrun *r, const jnode *n, jval *out)
     case E_CONCAT:
         return eval_concat(r, n, out);
     default:
-        return j_fail(r, HONE_E_STATE, "not an expression");
+        return hone__jinja_fail(r, HONE_E_STATE, "not an expression");
     }
 }
 
 static hone_status too_deep(jrun *r)
 {
-    return j_fail(r, HONE_E_LIMIT, "the template is nested too deep to be evaluated");
+    return hone__jinja_fail(r, HONE_E_LIMIT, "the template is nested too deep to be evaluated");
 }
 
 static hone_status eval(jrun *r, const jnode *n, jval *out)
 {
-    HONE_TRY(j_step(r, 1));
+    HONE_TRY(hone__jinja_step(r, 1));
     r->line = n->line;
     if (r->depth >= J_EVAL_DEPTH)
         return too_deep(r);
@@ -315,7 +322,7 @@ static hone_status capture(jrun *r, const jnode *body, jval *out)
         hone_buf_release(&b);
         return s;
     }
-    return j_take_buf(r, &b, out);
+    return hone__jinja_take_buf(r, &b, out);
 }
 
 static hone_status call_macro(jrun *r, const jmacro *m, const jcall *c, jval *out)
@@ -324,9 +331,12 @@ static hone_status call_macro(jrun *r, const jmacro *m, const jcall *c, jval *ou
     jscope *before = r->scope;
     const jval *caller = NULL;
     if (r->macro_depth >= J_MACRO_DEPTH)
-        return j_fail(r, HONE_E_LIMIT, "macros call each other deeper than %d", J_MACRO_DEPTH);
+        return hone__jinja_fail(r, HONE_E_LIMIT, "macros call each other deeper than %d",
+                                J_MACRO_DEPTH);
     if (c->n > n->n)
-        return j_fail(r, HONE_E_SCRIPT, "macro '%.*s' takes not more than %zu argument(s)", (int)n->name.len, n->name.ptr, n->n);
+        return hone__jinja_fail(r, HONE_E_SCRIPT,
+                                "macro '%.*s' takes not more than %zu argument(s)",
+                                (int)n->name.len, n->name.ptr, n->n);
     r->scope = m->scope;
     if (!push_scope(r)) {
         r->scope = before;
@@ -339,7 +349,8 @@ static hone_status call_macro(jrun *r, const jmacro *m, const jcall *c, jval *ou
         for (size_t k = 0; k < c->n_kw; k++)
             if (c->names[k].ptr == n->list[i]->name.ptr) {
                 if (given)
-                    s = j_fail(r, HONE_E_SCRIPT, "macro argument '%.*s' is given twice", (int)c->names[k].len, c->names[k].ptr);
+                    s = hone__jinja_fail(r, HONE_E_SCRIPT, "macro argument '%.*s' is given twice",
+                                         (int)c->names[k].len, c->names[k].ptr);
                 given = &c->kw[k];
                 used++;
             }
@@ -352,14 +363,15 @@ static hone_status call_macro(jrun *r, const jmacro *m, const jcall *c, jval *ou
             s = define(r, n->list[i]->name.ptr, v);
     }
     for (size_t k = 0; k < c->n_kw; k++)
-        if (j_is(c->names[k], "caller")) {
+        if (hone__jinja_is(c->names[k], "caller")) {
             caller = &c->kw[k];
             used++;
         }
     if (s >= 0 && caller)
         s = define(r, r->t->n_caller, *caller);
     if (s >= 0 && used < c->n_kw)
-        s = j_fail(r, HONE_E_SCRIPT, "macro '%.*s' takes no such keyword argument", (int)n->name.len, n->name.ptr);
+        s = hone__jinja_fail(r, HONE_E_SCRIPT, "macro '%.*s' takes no such keyword argument",
+                             (int)n->name.len, n->name.ptr);
     r->macro_depth++;
     if (s >= 0)
         s = capture(r, n->d, out);
@@ -370,23 +382,23 @@ static hone_status call_macro(jrun *r, const jmacro *m, const jcall *c, jval *ou
 
 static hone_status call_loop(jrun *r, jloop *l, hone_str name, const jcall *c, jval *out)
 {
-    if (j_is(name, "cycle")) {
+    if (hone__jinja_is(name, "cycle")) {
         if (c->n == 0)
-            return j_fail(r, HONE_E_SCRIPT, "no items for cycling given");
+            return hone__jinja_fail(r, HONE_E_SCRIPT, "no items for cycling given");
         *out = c->args[l->index % c->n];
         return HONE_OK;
     }
     jval now; /* changed */
-    HONE_TRY(j_new_list(r, J_TUPLE, c->n, &now));
+    HONE_TRY(hone__jinja_new_list(r, J_TUPLE, c->n, &now));
     for (size_t i = 0; i < c->n; i++)
-        HONE_TRY(j_push(r, now.u.list, c->args[i]));
-    *out = j_bool(!l->has_changed || !j_equal(&l->changed, &now, 0));
+        HONE_TRY(hone__jinja_push(r, now.u.list, c->args[i]));
+    *out = j_bool(!l->has_changed || !hone__jinja_equal(&l->changed, &now, 0));
     l->has_changed = 1;
     l->changed = now;
     return HONE_OK;
 }
 
-hone_status j_call(jrun *r, const jval *fn, const jcall *c, jval *out)
+hone_status hone__jinja_call(jrun *r, const jval *fn, const jcall *c, jval *out)
 {
     switch (fn->type) {
     case J_FUNC:
@@ -396,11 +408,13 @@ hone_status j_call(jrun *r, const jval *fn, const jcall *c, jval *out)
     case J_METHOD:
         if (fn->u.method->self.type == J_LOOP)
             return call_loop(r, fn->u.method->self.u.loop, fn->u.method->name, c, out);
-        return j_call_method(r, fn->u.method, c, out);
+        return hone__jinja_call_method(r, fn->u.method, c, out);
     case J_UNDEF:
-        return j_fail(r, HONE_E_SCRIPT, "'%.*s' is undefined", (int)(fn->u.str.len < 100 ? fn->u.str.len : 100), fn->u.str.ptr);
+        return hone__jinja_fail(r, HONE_E_SCRIPT, "'%.*s' is undefined",
+                                (int)(fn->u.str.len < 100 ? fn->u.str.len : 100), fn->u.str.ptr);
     default:
-        return j_fail(r, HONE_E_SCRIPT, "'%s' object is not callable", j_type_name(fn));
+        return hone__jinja_fail(r, HONE_E_SCRIPT, "'%s' object is not callable",
+                                hone__jinja_type_name(fn));
     }
 }
 
@@ -412,13 +426,15 @@ static hone_status assign(jrun *r, const jnode *target, const jval *v)
     if (target->kind == E_ATTR) {
         jval ns = look_up(r, target->a->name);
         if (ns.type != J_NAMESPACE)
-            return j_fail(r, HONE_E_SCRIPT, "cannot assign attribute on non-namespace object");
-        return j_dict_put(r, ns.u.dict, j_str(target->name), *v);
+            return hone__jinja_fail(r, HONE_E_SCRIPT,
+                                    "cannot assign attribute on non-namespace object");
+        return hone__jinja_dict_put(r, ns.u.dict, j_str(target->name), *v);
     }
     const jlist *l;
-    HONE_TRY(j_items(r, v, &l));
+    HONE_TRY(hone__jinja_items(r, v, &l));
     if (l->n != target->n)
-        return j_fail(r, HONE_E_SCRIPT, "cannot unpack %zu values into %zu names", l->n, target->n);
+        return hone__jinja_fail(r, HONE_E_SCRIPT, "cannot unpack %zu values into %zu names", l->n,
+                                target->n);
     for (size_t i = 0; i < target->n; i++)
         HONE_TRY(assign(r, target->list[i], &l->v[i]));
     return HONE_OK;
@@ -428,15 +444,15 @@ static hone_status filtered(jrun *r, const jnode *n, const jlist **items)
 {
     jval kept, yes;
     jscope *before = r->scope;
-    HONE_TRY(j_new_list(r, J_LIST, 0, &kept));
+    HONE_TRY(hone__jinja_new_list(r, J_LIST, 0, &kept));
     for (size_t i = 0; i < (*items)->n; i++) {
         if (!push_scope(r))
             return HONE_E_NOMEM;
         HONE_TRY(assign(r, n->a, &(*items)->v[i]));
         HONE_TRY(eval(r, n->c, &yes));
         r->scope = before;
-        if (j_truth(&yes))
-            HONE_TRY(j_push(r, kept.u.list, (*items)->v[i]));
+        if (hone__jinja_truth(&yes))
+            HONE_TRY(hone__jinja_push(r, kept.u.list, (*items)->v[i]));
     }
     *items = kept.u.list;
     return HONE_OK;
@@ -448,7 +464,7 @@ static hone_status run_for(jrun *r, const jnode *n)
     jscope *before = r->scope;
     const jlist *items;
     HONE_TRY(eval(r, n->b, &iter));
-    HONE_TRY(j_items(r, &iter, &items));
+    HONE_TRY(hone__jinja_items(r, &iter, &items));
     if (n->c)
         HONE_TRY(filtered(r, n, &items));
     jloop *l = hone_arena_calloc(&r->arena, 1, sizeof *l);
@@ -524,15 +540,18 @@ static hone_status run_call(jrun *r, const jnode *n)
     c.n_kw++;
     r->line = n->line;
     if (fn.type != J_MACRO)
-        return j_fail(r, HONE_E_UNSUPPORTED, "{%% call %%} of something that is no macro is not supported");
-    HONE_TRY(j_call(r, &fn, &c, &out));
-    return j_write(r, r->out, &out);
+        return hone__jinja_fail(r, HONE_E_UNSUPPORTED,
+                                "{%% call %%} of something that is no macro is not supported");
+    HONE_TRY(hone__jinja_call(r, &fn, &c, &out));
+    return hone__jinja_write(r, r->out, &out);
 }
 
 static hone_status run_generation(jrun *r, const jnode *n)
 {
     if (r->out != r->top)
-        return j_fail(r, HONE_E_UNSUPPORTED, "{%% generation %%} inside of a macro or a captured block is not supported");
+        return hone__jinja_fail(
+            r, HONE_E_UNSUPPORTED,
+            "{%% generation %%} inside of a macro or a captured block is not supported");
     size_t begin = r->out->len;
     jscope *before = r->scope;
     if (!push_scope(r))
@@ -551,15 +570,15 @@ static hone_status run_statement(jrun *r, const jnode *n)
     hone_status s;
     switch (n->kind) {
     case S_DATA:
-        return j_write(r, r->out, &n->value);
+        return hone__jinja_write(r, r->out, &n->value);
     case S_OUT:
         HONE_TRY(eval(r, n->a, &v));
         r->line = n->line;
-        return j_write(r, r->out, &v);
+        return hone__jinja_write(r, r->out, &v);
     case S_IF:
         for (size_t i = 0; i + 1 < n->n; i += 2) {
             HONE_TRY(eval(r, n->list[i], &v));
-            if (j_truth(&v))
+            if (hone__jinja_truth(&v))
                 return run(r, n->list[i + 1]);
         }
         return n->d ? run(r, n->d) : HONE_OK;
@@ -576,7 +595,7 @@ static hone_status run_statement(jrun *r, const jnode *n)
     case S_FILTER:
         HONE_TRY(capture(r, n->d, &text));
         HONE_TRY(filter_chain(r, n->b, &text, &v));
-        return j_write(r, r->out, &v);
+        return hone__jinja_write(r, r->out, &v);
     case S_MACRO:
         HONE_TRY(make_macro(r, n, &v));
         return define(r, n->name.ptr, v);
@@ -603,7 +622,7 @@ static hone_status run_statement(jrun *r, const jnode *n)
         r->signal = n->kind == S_BREAK ? J_BREAK : J_CONTINUE;
         return HONE_OK;
     default:
-        return j_fail(r, HONE_E_STATE, "not a statement");
+        return hone__jinja_fail(r, HONE_E_STATE, "not a statement");
     }
 }
 
@@ -615,7 +634,7 @@ static hone_status run(jrun *r, const jnode *n)
     r->depth++;
     for (size_t i = 0; s >= 0 && i < n->n && r->signal == J_GO; i++) {
         r->line = n->list[i]->line;
-        s = j_step(r, 1);
+        s = hone__jinja_step(r, 1);
         if (s >= 0)
             s = run_statement(r, n->list[i]);
     }
@@ -630,7 +649,8 @@ hone_status hone_jinja_create(hone_str source, const char *name, hone_jinja **ou
 {
     jtokens tokens = {NULL, 0, 0};
     if (source.len > MAX_SOURCE)
-        return hone_fail(HONE_E_LIMIT, "%s: a template is longer than %d bytes", name ? name : "template", MAX_SOURCE);
+        return hone_fail(HONE_E_LIMIT, "%s: a template is longer than %d bytes",
+                         name ? name : "template", MAX_SOURCE);
     hone_jinja *t = hone_calloc(1, sizeof *t);
     if (!t)
         return HONE_E_NOMEM;
@@ -640,9 +660,9 @@ hone_status hone_jinja_create(hone_str source, const char *name, hone_jinja **ou
     if (!t->name)
         s = HONE_E_NOMEM;
     if (s >= 0)
-        s = j_lex(t, source, &tokens);
+        s = hone__jinja_lex(t, source, &tokens);
     if (s >= 0)
-        s = j_parse(t, &tokens);
+        s = hone__jinja_parse(t, &tokens);
     hone_free(tokens.v);
     if (s < 0) {
         hone_jinja_destroy(t);
@@ -666,9 +686,11 @@ int hone_jinja_has_generation(const hone_jinja *t)
     return t->has_generation;
 }
 
-hone_status hone_jinja_render(const hone_jinja *t, const hone_value *vars, const hone_jinja_options *opt, hone_buf *out)
+hone_status hone_jinja_render(const hone_jinja *t, const hone_value *vars,
+                              const hone_jinja_options *opt, hone_buf *out)
 {
-    jrun r = {.t = t, .opt = opt, .out = out, .top = out, .start = out->len, .vars = vars, .line = 1};
+    jrun r = {
+        .t = t, .opt = opt, .out = out, .top = out, .start = out->len, .vars = vars, .line = 1};
     jval globals;
     size_t spans = opt && opt->generation ? opt->generation->n : 0;
     r.max_steps = opt && opt->max_steps ? opt->max_steps : 10u * 1000 * 1000;
@@ -676,7 +698,7 @@ hone_status hone_jinja_render(const hone_jinja *t, const hone_value *vars, const
     if (!vars || vars->type != HONE_MAP)
         return hone_fail(HONE_E_TYPE, "%s: the variables of a template must be a map", t->name);
     hone_arena_init(&r.arena, (size_t)MAX_MEMORY);
-    hone_status s = j_import(&r, vars, 0, &globals);
+    hone_status s = hone__jinja_import(&r, vars, 0, &globals);
     if (s >= 0) {
         r.globals = globals.u.dict;
         s = push_scope(&r) ? HONE_OK : HONE_E_NOMEM;
@@ -686,7 +708,8 @@ hone_status hone_jinja_render(const hone_jinja *t, const hone_value *vars, const
     if (s >= 0 && out->failed < 0)
         s = out->failed;
     if (s == HONE_E_NOMEM && r.arena.used > MAX_MEMORY / 2)
-        s = j_fail(&r, HONE_E_LIMIT, "the template needs more than %d MiB of memory", MAX_MEMORY >> 20);
+        s = hone__jinja_fail(&r, HONE_E_LIMIT, "the template needs more than %d MiB of memory",
+                             MAX_MEMORY >> 20);
     if (s < 0) {
         out->len = r.start;
         if (out->cap)

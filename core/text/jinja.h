@@ -35,14 +35,16 @@ hone_status hone_byte_spans_add(hone_byte_spans *s, size_t begin, size_t end);
 
 #define HONE_JINJA_NO_CLOCK INT64_MIN
 typedef struct hone_jinja_options {
-    int64_t now; /* seconds since 1970 for strftime_now (shown as UTC); NO_CLOCK: it is not defined */
+    int64_t
+        now; /* seconds since 1970 for strftime_now (shown as UTC); NO_CLOCK: it is not defined */
     size_t max_steps, max_output; /* 0 = 10 million, 64 MiB */
-    hone_byte_spans *generation; /* gets the spans of generation blocks in `out`, or NULL */
-    hone_buf *raised; /* gets the whole text given to raise_exception, or NULL */
+    hone_byte_spans *generation;  /* gets the spans of generation blocks in `out`, or NULL */
+    hone_buf *raised;             /* gets the whole text given to raise_exception, or NULL */
 } hone_jinja_options;
 
 /* Appends the rendering with `vars` (a HONE_MAP) to `out`. `opt` may be NULL (no clock). On failure
  * `out` has its old length. E_REFUSED is raise_exception's code, and no other failure's; E_SCRIPT:
  * the template did what Jinja2 refuses too (undefined value, wrong type); E_UNSUPPORTED; E_LIMIT. [any-thread] */
-hone_status hone_jinja_render(const hone_jinja *t, const hone_value *vars, const hone_jinja_options *opt, hone_buf *out);
+hone_status hone_jinja_render(const hone_jinja *t, const hone_value *vars,
+                              const hone_jinja_options *opt, hone_buf *out);
 #endif

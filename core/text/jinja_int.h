@@ -10,8 +10,22 @@
 #include "base/arena.h"
 #include "text/jinja.h"
 
+#include <string.h>
+
 /* ---- tokens ------------------------------------------------------------------------------------------- */
-enum { T_EOF, T_DATA, T_VAR_BEGIN, T_VAR_END, T_BLOCK_BEGIN, T_BLOCK_END, T_NAME, T_STRING, T_INT, T_FLOAT, T_OP };
+enum {
+    T_EOF,
+    T_DATA,
+    T_VAR_BEGIN,
+    T_VAR_END,
+    T_BLOCK_BEGIN,
+    T_BLOCK_END,
+    T_NAME,
+    T_STRING,
+    T_INT,
+    T_FLOAT,
+    T_OP
+};
 #define J_OP2(a, b) ((int)(a) | (int)(b) << 8) /* an operator: one character, or two */
 typedef struct jtoken {
     int kind, op, line;
@@ -35,7 +49,7 @@ typedef enum jtype {
     J_LIST,
     J_TUPLE,
     J_DICT,
-    J_GEN, /* a generator: a list that is read once, true even when empty, without length */
+    J_GEN,       /* a generator: a list that is read once, true even when empty, without length */
     J_NAMESPACE, /* u.dict */
     J_LOOP,
     J_MACRO,
@@ -91,10 +105,41 @@ typedef struct jcall { /* arguments, evaluated */
 /* ---- tree --------------------------------------------------------------------------------------------------- */
 enum jkind {
     /* statements */
-    S_DATA, S_OUT, S_FOR, S_IF, S_SET, S_SET_BLOCK, S_MACRO, S_CALL, S_FILTER, S_WITH, S_BREAK, S_CONTINUE, S_GENERATION, S_LIST,
+    S_DATA,
+    S_OUT,
+    S_FOR,
+    S_IF,
+    S_SET,
+    S_SET_BLOCK,
+    S_MACRO,
+    S_CALL,
+    S_FILTER,
+    S_WITH,
+    S_BREAK,
+    S_CONTINUE,
+    S_GENERATION,
+    S_LIST,
     /* expressions */
-    E_CONST, E_NAME, E_LIST, E_TUPLE, E_DICT, E_ATTR, E_ITEM, E_SLICE, E_CALL, E_FILTER, E_TEST, E_NOT, E_NEG, E_POS,
-    E_BIN, E_AND, E_OR, E_COMPARE, E_COND, E_CONCAT
+    E_CONST,
+    E_NAME,
+    E_LIST,
+    E_TUPLE,
+    E_DICT,
+    E_ATTR,
+    E_ITEM,
+    E_SLICE,
+    E_CALL,
+    E_FILTER,
+    E_TEST,
+    E_NOT,
+    E_NEG,
+    E_POS,
+    E_BIN,
+    E_AND,
+    E_OR,
+    E_COMPARE,
+    E_COND,
+    E_CONCAT
 };
 /* What the children are:
  *   S_FOR a target, b iterable, c condition or NULL, d body, e else or NULL    S_IF list: cond, body, ...; d else
@@ -139,7 +184,7 @@ typedef struct jscope {
     struct jslot {
         const char *name; /* interned */
         jval val;
-    } *v;
+    } * v;
     size_t n, cap;
 } jscope;
 typedef struct jrun {
@@ -158,12 +203,12 @@ typedef struct jrun {
 enum { J_GO, J_BREAK, J_CONTINUE };
 
 /* Fails at the current line. */
-hone_status j_fail(jrun *r, hone_status s, const char *fmt, ...) HONE_PRINTF(3, 4);
-hone_status j_step(jrun *r, size_t n); /* n more steps of the budget */
+hone_status hone__jinja_fail(jrun *r, hone_status s, const char *fmt, ...) HONE_PRINTF(3, 4);
+hone_status hone__jinja_step(jrun *r, size_t n); /* n more steps of the budget */
 
 /* jinja_lex.c, jinja_parse.c */
-hone_status j_lex(hone_jinja *t, hone_str source, jtokens *out);
-hone_status j_parse(hone_jinja *t, const jtokens *tokens);
+hone_status hone__jinja_lex(hone_jinja *t, hone_str source, jtokens *out);
+hone_status hone__jinja_parse(hone_jinja *t, const jtokens *tokens);
 
 /* ---- values: jinja_value.c ---------------------------------------------------------------------------------- */
 static inline jval j_none(void)
@@ -209,70 +254,107 @@ static inline double j_num(const jval *v)
 {
     return v->type == J_FLOAT ? v->u.f : (double)v->u.i;
 }
-int j_is(hone_str s, const char *z);
-int j_same(hone_str a, hone_str b);
-const char *j_type_name(const jval *v);
-hone_status j_new_list(jrun *r, jtype type, size_t cap, jval *out);
-hone_status j_push(jrun *r, jlist *l, jval v);
-hone_status j_new_dict(jrun *r, jtype type, size_t cap, jval *out);
-hone_status j_dict_put(jrun *r, jdict *d, jval key, jval val);
-const jval *j_dict_get(const jdict *d, const jval *key);
-const jval *j_dict_get_str(const jdict *d, hone_str key);
-hone_status j_import(jrun *r, const hone_value *in, int depth, jval *out);
-hone_status j_copy_str(jrun *r, const char *p, size_t n, jval *out); /* into the arena */
-hone_status j_take_buf(jrun *r, hone_buf *b, jval *out);            /* copies and releases b */
-int j_truth(const jval *v);
-int j_equal(const jval *a, const jval *b, int depth);
-hone_status j_pay_equal(jrun *r, const jval *v, size_t times); /* steps for comparing with v so often */
+int hone__jinja_is(hone_str s, const char *z);
+int hone__jinja_same(hone_str a, hone_str b);
+const char *hone__jinja_type_name(const jval *v);
+hone_status hone__jinja_new_list(jrun *r, jtype type, size_t cap, jval *out);
+hone_status hone__jinja_push(jrun *r, jlist *l, jval v);
+hone_status hone__jinja_new_dict(jrun *r, jtype type, size_t cap, jval *out);
+hone_status hone__jinja_dict_put(jrun *r, jdict *d, jval key, jval val);
+const jval *hone__jinja_dict_get(const jdict *d, const jval *key);
+const jval *hone__jinja_dict_get_str(const jdict *d, hone_str key);
+hone_status hone__jinja_import(jrun *r, const hone_value *in, int depth, jval *out);
+hone_status hone__jinja_copy_str(jrun *r, const char *p, size_t n, jval *out); /* into the arena */
+hone_status hone__jinja_take_buf(jrun *r, hone_buf *b, jval *out); /* copies and releases b */
+int hone__jinja_truth(const jval *v);
+int hone__jinja_equal(const jval *a, const jval *b, int depth);
+hone_status hone__jinja_pay_equal(jrun *r, const jval *v,
+                                  size_t times); /* steps for comparing with v so often */
 /* <0, 0, >0 into *out; a TypeError for values without an order. */
-hone_status j_order(jrun *r, const jval *a, const jval *b, int *out);
-hone_status j_to_str(jrun *r, const jval *v, jval *out);  /* str(v) */
-hone_status j_write(jrun *r, hone_buf *b, const jval *v); /* str(v), appended */
-hone_status j_repr(jrun *r, hone_buf *b, const jval *v, int depth);
-void j_float_repr(double f, char out[48]);
+hone_status hone__jinja_order(jrun *r, const jval *a, const jval *b, int *out);
+hone_status hone__jinja_to_str(jrun *r, const jval *v, jval *out);  /* str(v) */
+hone_status hone__jinja_write(jrun *r, hone_buf *b, const jval *v); /* str(v), appended */
+hone_status hone__jinja_repr(jrun *r, hone_buf *b, const jval *v, int depth);
+void hone__jinja_float_repr(double f, char out[48]);
 typedef struct jjson {
     hone_str indent; /* ptr NULL: one line */
     hone_str item_sep, key_sep;
     int sort_keys, ascii;
 } jjson;
-hone_status j_json(jrun *r, hone_buf *b, const jval *v, const jjson *o, int depth);
+hone_status hone__jinja_json(jrun *r, hone_buf *b, const jval *v, const jjson *o, int depth);
 /* All items: list and tuple as they are (borrowed), others into a new list. Consumes a generator. */
-hone_status j_items(jrun *r, const jval *v, const jlist **out);
-hone_status j_length(jrun *r, const jval *v, int64_t *out);
-hone_status j_contains(jrun *r, const jval *needle, const jval *hay, int *out);
-hone_status j_binary(jrun *r, int op, const jval *a, const jval *b, jval *out);
-hone_status j_format(jrun *r, hone_str fmt, const jval *args, size_t n, int one, jval *out); /* "%s" % args */
-hone_status j_get_item(jrun *r, const jval *obj, const jval *key, jval *out);
-hone_status j_get_attr(jrun *r, const jval *obj, hone_str name, jval *out);
-hone_status j_slice(jrun *r, const jval *obj, const jval *from, const jval *to, const jval *step, jval *out);
+hone_status hone__jinja_items(jrun *r, const jval *v, const jlist **out);
+hone_status hone__jinja_length(jrun *r, const jval *v, int64_t *out);
+hone_status hone__jinja_contains(jrun *r, const jval *needle, const jval *hay, int *out);
+hone_status hone__jinja_binary(jrun *r, int op, const jval *a, const jval *b, jval *out);
+hone_status hone__jinja_format(jrun *r, hone_str fmt, const jval *args, size_t n, int one,
+                               jval *out); /* "%s" % args */
+hone_status hone__jinja_get_item(jrun *r, const jval *obj, const jval *key, jval *out);
+hone_status hone__jinja_get_attr(jrun *r, const jval *obj, hone_str name, jval *out);
+hone_status hone__jinja_slice(jrun *r, const jval *obj, const jval *from, const jval *to,
+                              const jval *step, jval *out);
 /* "a.b.0" of an attribute argument, or an index */
-hone_status j_get_path(jrun *r, const jval *obj, const jval *path, jval *out);
-size_t j_count_chars(hone_str s);
-size_t j_char_len(hone_str s, size_t at); /* bytes of the character at `at` */
-int j_space(uint32_t code);               /* str.isspace() */
-hone_str j_strip(hone_str s, const hone_str *chars, int left, int right);
+hone_status hone__jinja_get_path(jrun *r, const jval *obj, const jval *path, jval *out);
+size_t hone__jinja_count_chars(hone_str s);
+size_t hone__jinja_char_len(hone_str s, size_t at); /* bytes of the character at `at` */
+int hone__jinja_space(uint32_t code);               /* str.isspace() */
+hone_str hone__jinja_strip(hone_str s, const hone_str *chars, int left, int right);
 
 /* ---- functions --------------------------------------------------------------------------------------------- */
 /* Distributes arguments over `names` (NULL-terminated); those not given become J_ABSENT. */
-hone_status j_bind(jrun *r, const char *what, const jcall *c, size_t min, const char *const *names, jval *out);
-hone_status j_want_str(jrun *r, const char *what, const jval *v, hone_str *out);
-hone_status j_want_int(jrun *r, const char *what, const jval *v, int64_t *out);
+hone_status hone__jinja_bind(jrun *r, const char *what, const jcall *c, size_t min,
+                             const char *const *names, jval *out);
+hone_status hone__jinja_want_str(jrun *r, const char *what, const jval *v, hone_str *out);
+hone_status hone__jinja_want_int(jrun *r, const char *what, const jval *v, int64_t *out);
 
 typedef struct jfilter {
     const char *name;
     hone_status (*fn)(jrun *r, const jval *in, const jcall *c, jval *out);
 } jfilter;
-const jfilter *j_find_filter(hone_str name);
-const jfilter *j_find_test(hone_str name); /* out: a bool */
+const jfilter *hone__jinja_find_filter(hone_str name);
+const jfilter *hone__jinja_find_test(hone_str name); /* out: a bool */
 typedef struct jfunc {
     const char *name;
     hone_status (*fn)(jrun *r, const jcall *c, jval *out);
 } jfunc;
-const jfunc *j_find_global(hone_str name);
-int j_has_method(const jval *v, hone_str name);
-hone_status j_call_method(jrun *r, const jmethod *m, const jcall *c, jval *out);
-hone_status j_call(jrun *r, const jval *fn, const jcall *c, jval *out); /* jinja_eval.c */
-hone_status j_apply_filter(jrun *r, hone_str name, const jval *in, const jcall *c, jval *out); /* |map("name") */
+const jfunc *hone__jinja_find_global(hone_str name);
+int hone__jinja_has_method(const jval *v, hone_str name);
+hone_status hone__jinja_call_method(jrun *r, const jmethod *m, const jcall *c, jval *out);
+hone_status hone__jinja_call(jrun *r, const jval *fn, const jcall *c, jval *out); /* jinja_eval.c */
+hone_status hone__jinja_apply_filter(jrun *r, hone_str name, const jval *in, const jcall *c,
+                                     jval *out); /* |map("name") */
+
+/* for filters and tests */
+#define J_BIND(what, min, ...)                                                                     \
+    static const char *const names[] = {__VA_ARGS__, NULL};                                        \
+    jval a[sizeof names / sizeof *names];                                                          \
+    HONE_TRY(hone__jinja_bind(r, what, c, min, names, a))
+
+static inline hone_status j_no_args(jrun *r, const char *what, const jcall *c)
+{
+    static const char *const names[] = {NULL};
+    jval a[1];
+    return hone__jinja_bind(r, what, c, 0, names, a);
+}
+
+/* soft_str: a str as it is, everything else printed. */
+static inline hone_status j_soft_str(jrun *r, const jval *in, hone_str *out)
+{
+    jval v;
+    HONE_TRY(hone__jinja_to_str(r, in, &v));
+    *out = v.u.str;
+    return HONE_OK;
+}
+
+/* A method of str on a value that is printed first. */
+static inline hone_status j_str_method(jrun *r, const char *name, const jval *in, const jcall *c,
+                                       jval *out)
+{
+    jmethod m = {.name = {name, strlen(name)}};
+    HONE_TRY(hone__jinja_to_str(r, in, &m.self));
+    return hone__jinja_call_method(r, &m, c, out);
+}
+extern const jfilter hone__jinja_seq_filters[]; /* jinja_seq.c; ends with {NULL, NULL} */
 
 /* unicode.c */
 int hone__upper(uint32_t code, uint32_t *out); /* 0: not known in this build */

@@ -50,7 +50,7 @@ static size_t space_at(const lexer *x, size_t i)
     hone_str s = {x->p, x->n};
     uint32_t code;
     int k = i < x->n ? hone_utf8_step(s, i, &code) : 0;
-    return k > 0 && j_space(code) ? (size_t)k : 0;
+    return k > 0 && hone__jinja_space(code) ? (size_t)k : 0;
 }
 
 static void skip_space(lexer *x)
@@ -70,7 +70,7 @@ static hone_str before_tag(const lexer *x, size_t begin, size_t end, char sign, 
 {
     hone_str s = {x->p + begin, end - begin};
     if (sign == '-')
-        return j_strip(s, NULL, 0, 1);
+        return hone__jinja_strip(s, NULL, 0, 1);
     if (sign == '+' || !is_block)
         return s;
     size_t line = s.len;
@@ -79,7 +79,7 @@ static hone_str before_tag(const lexer *x, size_t begin, size_t end, char sign, 
     if (line == 0 && begin > 0 && x->p[begin - 1] != '\n')
         return s;
     hone_str tail = {s.ptr + line, s.len - line};
-    if (j_strip(tail, NULL, 1, 0).len == 0)
+    if (hone__jinja_strip(tail, NULL, 1, 0).len == 0)
         s.len = line;
     return s;
 }
@@ -174,7 +174,10 @@ static hone_status lex_comment(lexer *x)
 
 static int hex_digit(char c)
 {
-    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+    return c >= '0' && c <= '9'   ? c - '0'
+           : c >= 'a' && c <= 'f' ? c - 'a' + 10
+           : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                  : -1;
 }
 
 static hone_status lex_string(lexer *x)
@@ -224,7 +227,8 @@ static hone_status lex_string(lexer *x)
             i--;
             k += hone__utf8_put(code, out + k);
         } else if (c == 'N') {
-            return hone_fail(HONE_E_UNSUPPORTED, "%s:%d: string escape \\N{...} is not supported", x->t->name, line);
+            return hone_fail(HONE_E_UNSUPPORTED, "%s:%d: string escape \\N{...} is not supported",
+                             x->t->name, line);
         } else {
             out[k++] = '\\';
             out[k++] = c;
@@ -258,9 +262,12 @@ static hone_status lex_number(lexer *x)
         int digit = base == 16 ? hex_digit(c) : is_digit(c) ? c - '0' : -1;
         if (digit >= base)
             return fail_at(x, x->line, "malformed number");
-        if (digit < 0 && !(base == 10 && ((c == '.' && !is_float && i + 1 < x->n && is_digit(x->p[i + 1])) ||
-                                          ((c == 'e' || c == 'E') && is_float < 2 && i + 1 < x->n &&
-                                           (is_digit(x->p[i + 1]) || ((x->p[i + 1] == '-' || x->p[i + 1] == '+') && i + 2 < x->n && is_digit(x->p[i + 2])))))))
+        if (digit < 0 &&
+            !(base == 10 &&
+              ((c == '.' && !is_float && i + 1 < x->n && is_digit(x->p[i + 1])) ||
+               ((c == 'e' || c == 'E') && is_float < 2 && i + 1 < x->n &&
+                (is_digit(x->p[i + 1]) || ((x->p[i + 1] == '-' || x->p[i + 1] == '+') &&
+                                           i + 2 < x->n && is_digit(x->p[i + 2])))))))
             break;
         if (k + 3 >= sizeof digits)
             return fail_at(x, x->line, "number is too long");
@@ -281,7 +288,8 @@ static hone_status lex_number(lexer *x)
             return fail_at(x, x->line, "malformed number");
         for (size_t d = 0; d < k; d++) {
             int digit = hex_digit(digits[d]);
-            if (__builtin_mul_overflow(tok.i, (int64_t)base, &tok.i) || __builtin_add_overflow(tok.i, (int64_t)digit, &tok.i))
+            if (__builtin_mul_overflow(tok.i, (int64_t)base, &tok.i) ||
+                __builtin_add_overflow(tok.i, (int64_t)digit, &tok.i))
                 return fail_at(x, x->line, "number is too large");
         }
     }
@@ -291,7 +299,8 @@ static hone_status lex_number(lexer *x)
 
 static int name_byte(unsigned char c)
 {
-    return c == '_' || is_digit((char)c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c >= 0x80;
+    return c == '_' || is_digit((char)c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+           c >= 0x80;
 }
 
 /* The inside of {{ }} or {% %} up to its end. */
@@ -332,10 +341,12 @@ static hone_status lex_inside(lexer *x, int is_block)
         if (!tok.op && c && strchr("+-/*%~[](){}><=.:|,;", c))
             tok.op = c;
         if (!tok.op)
-            return hone_fail(HONE_E_PARSE, "%s:%d: unexpected character '%c'", x->t->name, x->line, c > 32 && c < 127 ? c : '?');
+            return hone_fail(HONE_E_PARSE, "%s:%d: unexpected character '%c'", x->t->name, x->line,
+                             c > 32 && c < 127 ? c : '?');
         if (c == '(' || c == '[' || c == '{') {
             if (depth == J_DEPTH)
-                return hone_fail(HONE_E_LIMIT, "%s:%d: brackets are nested too deep", x->t->name, x->line);
+                return hone_fail(HONE_E_LIMIT, "%s:%d: brackets are nested too deep", x->t->name,
+                                 x->line);
             open[depth++] = c == '(' ? ')' : c == '[' ? ']' : '}';
         } else if (c == ')' || c == ']' || c == '}') {
             if (depth == 0 || open[depth - 1] != c)
@@ -368,14 +379,15 @@ static hone_status normalise(lexer *x, hone_str source)
     return HONE_OK;
 }
 
-hone_status j_lex(hone_jinja *t, hone_str source, jtokens *out)
+hone_status hone__jinja_lex(hone_jinja *t, hone_str source, jtokens *out)
 {
     lexer x = {.t = t, .out = out, .line = 1};
     hone_str none = {NULL, 0};
     HONE_TRY(normalise(&x, source));
     while (x.at < x.n) {
         size_t i = x.at;
-        while (i < x.n && !(x.p[i] == '{' && i + 1 < x.n && (x.p[i + 1] == '%' || x.p[i + 1] == '{' || x.p[i + 1] == '#')))
+        while (i < x.n && !(x.p[i] == '{' && i + 1 < x.n &&
+                            (x.p[i + 1] == '%' || x.p[i + 1] == '{' || x.p[i + 1] == '#')))
             i++;
         if (i == x.n) {
             hone_str rest = {x.p + x.at, x.n - x.at};

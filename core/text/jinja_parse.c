@@ -23,8 +23,8 @@ static hone_status fail_at(parser *p, const char *what)
 
 static hone_status unsupported(parser *p, const char *what, hone_str name)
 {
-    return hone_fail(HONE_E_UNSUPPORTED, "%s:%d: %s \"%.*s\" is not supported", p->t->name, p->tok->line, what,
-                     (int)(name.len < 60 ? name.len : 60), name.ptr);
+    return hone_fail(HONE_E_UNSUPPORTED, "%s:%d: %s \"%.*s\" is not supported", p->t->name,
+                     p->tok->line, what, (int)(name.len < 60 ? name.len : 60), name.ptr);
 }
 
 static int is_op(const parser *p, int op)
@@ -34,7 +34,7 @@ static int is_op(const parser *p, int op)
 
 static int is_name(const parser *p, const char *z)
 {
-    return p->tok->kind == T_NAME && j_is(p->tok->text, z);
+    return p->tok->kind == T_NAME && hone__jinja_is(p->tok->text, z);
 }
 
 static int skip_op(parser *p, int op)
@@ -59,13 +59,14 @@ static hone_status unexpected(parser *p, const char *wanted)
     switch (k->kind) {
     case T_NAME:
     case T_STRING:
-        return hone_fail(HONE_E_PARSE, "%s:%d: expected %s, found \"%.*s\"", p->t->name, k->line, wanted,
-                         (int)(k->text.len < 60 ? k->text.len : 60), k->text.ptr);
+        return hone_fail(HONE_E_PARSE, "%s:%d: expected %s, found \"%.*s\"", p->t->name, k->line,
+                         wanted, (int)(k->text.len < 60 ? k->text.len : 60), k->text.ptr);
     case T_OP:
-        return hone_fail(HONE_E_PARSE, "%s:%d: expected %s, found '%c%c'", p->t->name, k->line, wanted, k->op & 255,
-                         k->op > 255 ? k->op >> 8 : ' ');
+        return hone_fail(HONE_E_PARSE, "%s:%d: expected %s, found '%c%c'", p->t->name, k->line,
+                         wanted, k->op & 255, k->op > 255 ? k->op >> 8 : ' ');
     case T_EOF:
-        return hone_fail(HONE_E_PARSE, "%s:%d: expected %s, found the end of the template", p->t->name, k->line, wanted);
+        return hone_fail(HONE_E_PARSE, "%s:%d: expected %s, found the end of the template",
+                         p->t->name, k->line, wanted);
     default:
         return hone_fail(HONE_E_PARSE, "%s:%d: expected %s", p->t->name, k->line, wanted);
     }
@@ -200,7 +201,8 @@ static hone_status tuple(parser *p, int close, jnode **out)
     }
     HONE_TRY(add(p, &t->list, &t->n, first));
     while (skip_op(p, ',')) {
-        if ((close && is_op(p, close)) || p->tok->kind == T_VAR_END || p->tok->kind == T_BLOCK_END || is_op(p, '='))
+        if ((close && is_op(p, close)) || p->tok->kind == T_VAR_END ||
+            p->tok->kind == T_BLOCK_END || is_op(p, '='))
             break;
         HONE_TRY(expression(p, &first));
         HONE_TRY(add(p, &t->list, &t->n, first));
@@ -213,11 +215,11 @@ static hone_status primary(parser *p, jnode **out)
 {
     const jtoken *k = p->tok;
     if (k->kind == T_NAME) {
-        if (j_is(k->text, "true") || j_is(k->text, "True"))
+        if (hone__jinja_is(k->text, "true") || hone__jinja_is(k->text, "True"))
             return constant(p, j_bool(1), out);
-        if (j_is(k->text, "false") || j_is(k->text, "False"))
+        if (hone__jinja_is(k->text, "false") || hone__jinja_is(k->text, "False"))
             return constant(p, j_bool(0), out);
-        if (j_is(k->text, "none") || j_is(k->text, "None"))
+        if (hone__jinja_is(k->text, "none") || hone__jinja_is(k->text, "None"))
             return constant(p, j_none(), out);
         HONE_TRY(node(p, E_NAME, out));
         return want_name(p, &(*out)->name);
@@ -312,7 +314,8 @@ static hone_status postfix(parser *p, jnode **n)
     for (int chain = 0;; chain++) {
         jnode *outer;
         if (chain > 10 * J_DEPTH)
-            return hone_fail(HONE_E_LIMIT, "%s:%d: too many subscripts in a row", p->t->name, p->tok->line);
+            return hone_fail(HONE_E_LIMIT, "%s:%d: too many subscripts in a row", p->t->name,
+                             p->tok->line);
         if (skip_op(p, '.')) {
             if (p->tok->kind == T_INT) {
                 jnode *index;
@@ -344,7 +347,7 @@ static hone_status one_filter(parser *p, jnode **n)
     HONE_TRY(node(p, E_FILTER, &f));
     f->a = *n;
     HONE_TRY(want_name(p, &f->name));
-    f->fn = j_find_filter(f->name);
+    f->fn = hone__jinja_find_filter(f->name);
     if (!f->fn) {
         p->tok--;
         return unsupported(p, "filter", f->name);
@@ -359,9 +362,12 @@ static int begins_primary(const parser *p)
 {
     const jtoken *k = p->tok;
     if (k->kind == T_NAME)
-        return !j_is(k->text, "else") && !j_is(k->text, "or") && !j_is(k->text, "and") && !j_is(k->text, "if") &&
-               !j_is(k->text, "is") && !j_is(k->text, "not") && !j_is(k->text, "in");
-    return k->kind == T_STRING || k->kind == T_INT || k->kind == T_FLOAT || is_op(p, '(') || is_op(p, '[') || is_op(p, '{');
+        return !hone__jinja_is(k->text, "else") && !hone__jinja_is(k->text, "or") &&
+               !hone__jinja_is(k->text, "and") && !hone__jinja_is(k->text, "if") &&
+               !hone__jinja_is(k->text, "is") && !hone__jinja_is(k->text, "not") &&
+               !hone__jinja_is(k->text, "in");
+    return k->kind == T_STRING || k->kind == T_INT || k->kind == T_FLOAT || is_op(p, '(') ||
+           is_op(p, '[') || is_op(p, '{');
 }
 
 static hone_status one_test(parser *p, jnode **n)
@@ -371,7 +377,7 @@ static hone_status one_test(parser *p, jnode **n)
     HONE_TRY(node(p, E_TEST, &t));
     t->a = *n;
     HONE_TRY(want_name(p, &t->name));
-    t->fn = j_find_test(t->name);
+    t->fn = hone__jinja_find_test(t->name);
     if (!t->fn) {
         p->tok--;
         return unsupported(p, "test", t->name);
@@ -452,7 +458,8 @@ static hone_status full_unary(parser *p, jnode **out)
 #define CHAIN_LIMIT(p, k)                                                                          \
     do {                                                                                           \
         if (++(k) > 4 * J_DEPTH)                                                                   \
-            return hone_fail(HONE_E_LIMIT, "%s:%d: too many operators in a row", (p)->t->name, (p)->tok->line); \
+            return hone_fail(HONE_E_LIMIT, "%s:%d: too many operators in a row", (p)->t->name,     \
+                             (p)->tok->line);                                                      \
     } while (0)
 
 static hone_status power(parser *p, jnode **out)
@@ -510,12 +517,15 @@ static hone_status compare(parser *p, jnode **out)
     HONE_TRY(sum(p, out));
     for (;;) {
         int op = 0;
-        if (p->tok->kind == T_OP && (p->tok->op == '<' || p->tok->op == '>' || p->tok->op == J_OP2('=', '=') ||
-                                     p->tok->op == J_OP2('!', '=') || p->tok->op == J_OP2('<', '=') || p->tok->op == J_OP2('>', '=')))
+        if (p->tok->kind == T_OP &&
+            (p->tok->op == '<' || p->tok->op == '>' || p->tok->op == J_OP2('=', '=') ||
+             p->tok->op == J_OP2('!', '=') || p->tok->op == J_OP2('<', '=') ||
+             p->tok->op == J_OP2('>', '=')))
             op = p->tok->op;
         else if (is_name(p, "in"))
             op = 'i';
-        else if (is_name(p, "not") && p->tok[1].kind == T_NAME && j_is(p->tok[1].text, "in"))
+        else if (is_name(p, "not") && p->tok[1].kind == T_NAME &&
+                 hone__jinja_is(p->tok[1].text, "in"))
             op = 'n';
         if (!op)
             return HONE_OK;
@@ -536,7 +546,7 @@ static hone_status compare(parser *p, jnode **out)
 
 static hone_status negation(parser *p, jnode **out)
 {
-    if (!is_name(p, "not") || (p->tok[1].kind == T_NAME && j_is(p->tok[1].text, "in")))
+    if (!is_name(p, "not") || (p->tok[1].kind == T_NAME && hone__jinja_is(p->tok[1].text, "in")))
         return compare(p, out);
     HONE_TRY(enter(p));
     HONE_TRY(node(p, E_NOT, out));
@@ -546,7 +556,8 @@ static hone_status negation(parser *p, jnode **out)
     return HONE_OK;
 }
 
-static hone_status logic(parser *p, const char *word, enum jkind kind, jnode **out, hone_status (*next)(parser *, jnode **))
+static hone_status logic(parser *p, const char *word, enum jkind kind, jnode **out,
+                         hone_status (*next)(parser *, jnode **))
 {
     int k = 0;
     HONE_TRY(next(p, out));
@@ -690,7 +701,8 @@ static hone_status parse_for(parser *p, jnode **out)
 
 static hone_status parse_if(parser *p, jnode **out)
 {
-    static const char *const middle[] = {"elif", "else", "endif", NULL}, *const last[] = {"endif", NULL};
+    static const char *const middle[] = {"elif", "else", "endif", NULL}, *const last[] = {"endif",
+                                                                                          NULL};
     jnode *n, *cond, *then;
     HONE_TRY(node(p, S_IF, &n));
     do {
@@ -874,8 +886,12 @@ static hone_status body(parser *p, const char *const *ends, jnode **out)
                 }
             HONE_TRY(statement(p, &n));
         } else if (ends) {
-            return hone_fail(HONE_E_PARSE, "%s:%d: {%% %s %%} is missing for the block that begins here", p->t->name, line,
-                             ends[1] && ends[2] ? ends[2] : ends[1] ? ends[1] : ends[0]);
+            return hone_fail(HONE_E_PARSE,
+                             "%s:%d: {%% %s %%} is missing for the block that begins here",
+                             p->t->name, line,
+                             ends[1] && ends[2] ? ends[2]
+                             : ends[1]          ? ends[1]
+                                                : ends[0]);
         } else {
             break;
         }
@@ -886,7 +902,7 @@ static hone_status body(parser *p, const char *const *ends, jnode **out)
     return HONE_OK;
 }
 
-hone_status j_parse(hone_jinja *t, const jtokens *tokens)
+hone_status hone__jinja_parse(hone_jinja *t, const jtokens *tokens)
 {
     parser p = {.t = t, .tok = tokens->v};
     hone_str word = {NULL, 0}, loop = {"loop", 4}, caller = {"caller", 6};

@@ -15,7 +15,7 @@
 #include <string.h>
 
 /* ---- floats ------------------------------------------------------------------------------------------------ */
-void j_float_repr(double f, char out[48])
+void hone__jinja_float_repr(double f, char out[48])
 {
     char text[32], digits[32];
     int n = 0, exponent = 0, point = -1;
@@ -39,7 +39,7 @@ void j_float_repr(double f, char out[48])
     if (point < 0)
         point = n;
     if (p < text + len)
-        exponent = atoi(p + 1);
+        exponent = (int)strtol(p + 1, NULL, 10);
     int lead = 0; /* digits d1 d2 ... with value 0.d1d2... * 10^point */
     while (lead < n - 1 && digits[lead] == '0')
         lead++;
@@ -107,12 +107,12 @@ static hone_status repr_str(hone_buf *b, hone_str s)
     return hone_buf_addc(b, quote);
 }
 
-hone_status j_repr(jrun *r, hone_buf *b, const jval *v, int depth)
+hone_status hone__jinja_repr(jrun *r, hone_buf *b, const jval *v, int depth)
 {
     char number[48];
     if (depth > J_NESTING)
-        return j_fail(r, HONE_E_LIMIT, "a value is nested too deep to be printed");
-    HONE_TRY(j_step(r, 1));
+        return hone__jinja_fail(r, HONE_E_LIMIT, "a value is nested too deep to be printed");
+    HONE_TRY(hone__jinja_step(r, 1));
     switch (v->type) {
     case J_UNDEF:
         return hone_buf_adds(b, depth ? "Undefined" : "");
@@ -123,10 +123,10 @@ hone_status j_repr(jrun *r, hone_buf *b, const jval *v, int depth)
     case J_INT:
         return hone_buf_addf(b, "%lld", (long long)v->u.i);
     case J_FLOAT:
-        j_float_repr(v->u.f, number);
+        hone__jinja_float_repr(v->u.f, number);
         return hone_buf_adds(b, number);
     case J_STR:
-        HONE_TRY(j_step(r, v->u.str.len / 64));
+        HONE_TRY(hone__jinja_step(r, v->u.str.len / 64));
         return repr_str(b, v->u.str);
     case J_LIST:
     case J_TUPLE: {
@@ -135,7 +135,7 @@ hone_status j_repr(jrun *r, hone_buf *b, const jval *v, int depth)
         for (size_t i = 0; i < l->n; i++) {
             if (i)
                 hone_buf_adds(b, ", ");
-            HONE_TRY(j_repr(r, b, &l->v[i], depth + 1));
+            HONE_TRY(hone__jinja_repr(r, b, &l->v[i], depth + 1));
         }
         return hone_buf_adds(b, v->type == J_LIST ? "]" : l->n == 1 ? ",)" : ")");
     }
@@ -144,29 +144,32 @@ hone_status j_repr(jrun *r, hone_buf *b, const jval *v, int depth)
         for (size_t i = 0; i < v->u.dict->n; i++) {
             if (i)
                 hone_buf_adds(b, ", ");
-            HONE_TRY(j_repr(r, b, &v->u.dict->v[i].key, depth + 1));
+            HONE_TRY(hone__jinja_repr(r, b, &v->u.dict->v[i].key, depth + 1));
             hone_buf_adds(b, ": ");
-            HONE_TRY(j_repr(r, b, &v->u.dict->v[i].val, depth + 1));
+            HONE_TRY(hone__jinja_repr(r, b, &v->u.dict->v[i].val, depth + 1));
         }
         return hone_buf_addc(b, '}');
     default:
-        return j_fail(r, HONE_E_UNSUPPORTED, "printing a %s is not supported", j_type_name(v));
+        return hone__jinja_fail(r, HONE_E_UNSUPPORTED, "printing a %s is not supported",
+                                hone__jinja_type_name(v));
     }
 }
 
-hone_status j_write(jrun *r, hone_buf *b, const jval *v)
+hone_status hone__jinja_write(jrun *r, hone_buf *b, const jval *v)
 {
     hone_status s;
     if (v->type == J_STR)
-        s = j_step(r, v->u.str.len / 64) < 0 ? HONE_E_LIMIT : hone_buf_add_str(b, v->u.str);
+        s = hone__jinja_step(r, v->u.str.len / 64) < 0 ? HONE_E_LIMIT
+                                                       : hone_buf_add_str(b, v->u.str);
     else
-        s = j_repr(r, b, v, 0);
+        s = hone__jinja_repr(r, b, v, 0);
     if (s >= 0 && b == r->top && b->len - r->start > r->max_output)
-        return j_fail(r, HONE_E_LIMIT, "the rendering is longer than %zu bytes", r->max_output);
+        return hone__jinja_fail(r, HONE_E_LIMIT, "the rendering is longer than %zu bytes",
+                                r->max_output);
     return s;
 }
 
-hone_status j_to_str(jrun *r, const jval *v, jval *out)
+hone_status hone__jinja_to_str(jrun *r, const jval *v, jval *out)
 {
     if (v->type == J_STR) {
         *out = *v;
@@ -174,12 +177,12 @@ hone_status j_to_str(jrun *r, const jval *v, jval *out)
     }
     hone_buf b;
     hone_buf_init(&b, r->max_output);
-    hone_status s = j_repr(r, &b, v, 0);
+    hone_status s = hone__jinja_repr(r, &b, v, 0);
     if (s < 0) {
         hone_buf_release(&b);
         return s;
     }
-    return j_take_buf(r, &b, out);
+    return hone__jinja_take_buf(r, &b, out);
 }
 
 /* ---- JSON --------------------------------------------------------------------------------------------------------- */
@@ -198,7 +201,8 @@ static hone_status json_str(hone_buf *b, hone_str s, int ascii)
         else if (c < 0x20 || (ascii && c >= 0x7F && c < 0x10000 && c != 0x7F))
             hone_buf_addf(b, "\\u%04x", c);
         else if (ascii && c >= 0x10000)
-            hone_buf_addf(b, "\\u%04x\\u%04x", 0xD800 + ((c - 0x10000) >> 10), 0xDC00 + ((c - 0x10000) & 0x3FF));
+            hone_buf_addf(b, "\\u%04x\\u%04x", 0xD800 + ((c - 0x10000) >> 10),
+                          0xDC00 + ((c - 0x10000) & 0x3FF));
         else
             hone_buf_add(b, s.ptr + i, (size_t)k);
         i += (size_t)k;
@@ -230,12 +234,15 @@ static hone_status json_key(jrun *r, hone_buf *b, const jval *key, const jjson *
         return json_str(b, key->u.str, o->ascii);
     if (key->type == J_INT || key->type == J_FLOAT) {
         hone_buf_addc(b, '"');
-        HONE_TRY(j_repr(r, b, key, 1));
+        HONE_TRY(hone__jinja_repr(r, b, key, 1));
         return hone_buf_addc(b, '"');
     }
     if (key->type == J_BOOL || key->type == J_NONE)
-        return hone_buf_adds(b, key->type == J_NONE ? "\"null\"" : key->u.i ? "\"true\"" : "\"false\"");
-    return j_fail(r, HONE_E_SCRIPT, "tojson: a key cannot be a %s", j_type_name(key));
+        return hone_buf_adds(b, key->type == J_NONE ? "\"null\""
+                                : key->u.i          ? "\"true\""
+                                                    : "\"false\"");
+    return hone__jinja_fail(r, HONE_E_SCRIPT, "tojson: a key cannot be a %s",
+                            hone__jinja_type_name(key));
 }
 
 static hone_status json_dict(jrun *r, hone_buf *b, const jdict *d, const jjson *o, int depth)
@@ -246,7 +253,8 @@ static hone_status json_dict(jrun *r, hone_buf *b, const jdict *d, const jjson *
     for (size_t i = 0; i < d->n; i++) {
         order[i] = &d->v[i];
         if (o->sort_keys && d->v[i].key.type != J_STR)
-            return j_fail(r, HONE_E_UNSUPPORTED, "tojson: sorting keys that are no strings is not supported");
+            return hone__jinja_fail(r, HONE_E_UNSUPPORTED,
+                                    "tojson: sorting keys that are no strings is not supported");
     }
     if (o->sort_keys)
         qsort(order, d->n, sizeof *order, by_key);
@@ -257,31 +265,31 @@ static hone_status json_dict(jrun *r, hone_buf *b, const jdict *d, const jjson *
         json_newline(b, o, depth + 1);
         HONE_TRY(json_key(r, b, &order[i]->key, o));
         hone_buf_add_str(b, o->key_sep);
-        HONE_TRY(j_json(r, b, &order[i]->val, o, depth + 1));
+        HONE_TRY(hone__jinja_json(r, b, &order[i]->val, o, depth + 1));
     }
     if (d->n)
         json_newline(b, o, depth);
     return hone_buf_addc(b, '}');
 }
 
-hone_status j_json(jrun *r, hone_buf *b, const jval *v, const jjson *o, int depth)
+hone_status hone__jinja_json(jrun *r, hone_buf *b, const jval *v, const jjson *o, int depth)
 {
     if (depth > J_NESTING)
-        return j_fail(r, HONE_E_LIMIT, "tojson: a value is nested too deep");
-    HONE_TRY(j_step(r, 1));
+        return hone__jinja_fail(r, HONE_E_LIMIT, "tojson: a value is nested too deep");
+    HONE_TRY(hone__jinja_step(r, 1));
     switch (v->type) {
     case J_NONE:
         return hone_buf_adds(b, "null");
     case J_BOOL:
         return hone_buf_adds(b, v->u.i ? "true" : "false");
     case J_INT:
-        return j_repr(r, b, v, 1);
+        return hone__jinja_repr(r, b, v, 1);
     case J_FLOAT:
         if (isnan(v->u.f) || isinf(v->u.f))
             return hone_buf_adds(b, isnan(v->u.f) ? "NaN" : v->u.f < 0 ? "-Infinity" : "Infinity");
-        return j_repr(r, b, v, 1);
+        return hone__jinja_repr(r, b, v, 1);
     case J_STR:
-        HONE_TRY(j_step(r, v->u.str.len / 64));
+        HONE_TRY(hone__jinja_step(r, v->u.str.len / 64));
         return json_str(b, v->u.str, o->ascii);
     case J_LIST:
     case J_TUPLE:
@@ -290,7 +298,7 @@ hone_status j_json(jrun *r, hone_buf *b, const jval *v, const jjson *o, int dept
             if (i)
                 hone_buf_add_str(b, o->item_sep);
             json_newline(b, o, depth + 1);
-            HONE_TRY(j_json(r, b, &v->u.list->v[i], o, depth + 1));
+            HONE_TRY(hone__jinja_json(r, b, &v->u.list->v[i], o, depth + 1));
         }
         if (v->u.list->n)
             json_newline(b, o, depth);
@@ -298,7 +306,9 @@ hone_status j_json(jrun *r, hone_buf *b, const jval *v, const jjson *o, int dept
     case J_DICT:
         return json_dict(r, b, v->u.dict, o, depth);
     default:
-        return j_fail(r, HONE_E_SCRIPT, "tojson: Object of type %s is not JSON serializable", j_type_name(v));
+        return hone__jinja_fail(r, HONE_E_SCRIPT,
+                                "tojson: Object of type %s is not JSON serializable",
+                                hone__jinja_type_name(v));
     }
 }
 
@@ -307,9 +317,11 @@ static hone_status wrong_types(jrun *r, int op, const jval *a, const jval *b)
 {
     const jval *u = a->type == J_UNDEF ? a : b->type == J_UNDEF ? b : NULL;
     if (u)
-        return j_fail(r, HONE_E_SCRIPT, "\"%.*s\" is undefined", (int)(u->u.str.len < 100 ? u->u.str.len : 100), u->u.str.ptr);
-    return j_fail(r, HONE_E_SCRIPT, "unsupported operand types for %c%c: '%s' and '%s'", op & 255, op > 255 ? op >> 8 : ' ',
-                  j_type_name(a), j_type_name(b));
+        return hone__jinja_fail(r, HONE_E_SCRIPT, "\"%.*s\" is undefined",
+                                (int)(u->u.str.len < 100 ? u->u.str.len : 100), u->u.str.ptr);
+    return hone__jinja_fail(r, HONE_E_SCRIPT, "unsupported operand types for %c%c: '%s' and '%s'",
+                            op & 255, op > 255 ? op >> 8 : ' ', hone__jinja_type_name(a),
+                            hone__jinja_type_name(b));
 }
 
 static hone_status repeat(jrun *r, const jval *v, int64_t times, jval *out)
@@ -318,30 +330,31 @@ static hone_status repeat(jrun *r, const jval *v, int64_t times, jval *out)
     if (v->type == J_STR) {
         size_t total;
         if (!hone_mul_size(v->u.str.len, n, &total) || total > r->max_output)
-            return j_fail(r, HONE_E_LIMIT, "a text is longer than %zu bytes", r->max_output);
+            return hone__jinja_fail(r, HONE_E_LIMIT, "a text is longer than %zu bytes",
+                                    r->max_output);
         hone_buf b;
         hone_buf_init(&b, r->max_output);
         for (size_t i = 0; i < n && v->u.str.len; i++)
             hone_buf_add_str(&b, v->u.str);
-        return j_take_buf(r, &b, out);
+        return hone__jinja_take_buf(r, &b, out);
     }
-    HONE_TRY(j_new_list(r, v->type, 0, out));
+    HONE_TRY(hone__jinja_new_list(r, v->type, 0, out));
     for (size_t k = 0; k < n && v->u.list->n; k++)
         for (size_t i = 0; i < v->u.list->n; i++)
-            HONE_TRY(j_push(r, out->u.list, v->u.list->v[i]));
+            HONE_TRY(hone__jinja_push(r, out->u.list, v->u.list->v[i]));
     return HONE_OK;
 }
 
 static hone_status too_large(jrun *r)
 {
-    return j_fail(r, HONE_E_UNSUPPORTED, "an integer does not fit 64 bits");
+    return hone__jinja_fail(r, HONE_E_UNSUPPORTED, "an integer does not fit 64 bits");
 }
 
 static hone_status integers(jrun *r, int op, int64_t a, int64_t b, jval *out)
 {
     int64_t v = 0;
     if (b == 0 && (op == '/' || op == '%' || op == J_OP2('/', '/')))
-        return j_fail(r, HONE_E_SCRIPT, "division by zero");
+        return hone__jinja_fail(r, HONE_E_SCRIPT, "division by zero");
     switch (op) {
     case '+':
         if (__builtin_add_overflow(a, b, &v))
@@ -392,7 +405,7 @@ static hone_status floats(jrun *r, int op, double a, double b, jval *out)
 {
     double v;
     if (b == 0 && (op == '/' || op == '%' || op == J_OP2('/', '/')))
-        return j_fail(r, HONE_E_SCRIPT, "float division by zero");
+        return hone__jinja_fail(r, HONE_E_SCRIPT, "float division by zero");
     switch (op) {
     case '+':
         v = a + b;
@@ -420,10 +433,13 @@ static hone_status floats(jrun *r, int op, double a, double b, jval *out)
     return HONE_OK;
 }
 
-hone_status j_binary(jrun *r, int op, const jval *a, const jval *b, jval *out)
+hone_status hone__jinja_binary(jrun *r, int op, const jval *a, const jval *b, jval *out)
 {
     if ((a->type == J_STR && a->markup) || (b->type == J_STR && b->markup))
-        return j_fail(r, HONE_E_UNSUPPORTED, "an operator on the result of |safe is not supported (Jinja2 would escape the other side)");
+        return hone__jinja_fail(
+            r, HONE_E_UNSUPPORTED,
+            "an operator on the result of |safe is not supported (Jinja2 would escape "
+            "the other side)");
     if (j_is_num(a) && j_is_num(b)) {
         if (a->type != J_FLOAT && b->type != J_FLOAT)
             return integers(r, op, a->u.i, b->u.i, out);
@@ -432,7 +448,8 @@ hone_status j_binary(jrun *r, int op, const jval *a, const jval *b, jval *out)
     if (op == '+' && a->type == J_STR && b->type == J_STR) {
         size_t n;
         if (!hone_add_size(a->u.str.len, b->u.str.len, &n) || n > r->max_output)
-            return j_fail(r, HONE_E_LIMIT, "a text is longer than %zu bytes", r->max_output);
+            return hone__jinja_fail(r, HONE_E_LIMIT, "a text is longer than %zu bytes",
+                                    r->max_output);
         char *p = hone_arena_alloc(&r->arena, n + 1);
         if (!p)
             return HONE_E_NOMEM;
@@ -442,14 +459,14 @@ hone_status j_binary(jrun *r, int op, const jval *a, const jval *b, jval *out)
             memcpy(p + a->u.str.len, b->u.str.ptr, b->u.str.len);
         hone_str s = {p, n};
         *out = j_str(s);
-        return j_step(r, n / 64);
+        return hone__jinja_step(r, n / 64);
     }
     if (op == '+' && a->type == b->type && (a->type == J_LIST || a->type == J_TUPLE)) {
-        HONE_TRY(j_new_list(r, a->type, a->u.list->n + b->u.list->n, out));
+        HONE_TRY(hone__jinja_new_list(r, a->type, a->u.list->n + b->u.list->n, out));
         for (size_t i = 0; i < a->u.list->n; i++)
-            HONE_TRY(j_push(r, out->u.list, a->u.list->v[i]));
+            HONE_TRY(hone__jinja_push(r, out->u.list, a->u.list->v[i]));
         for (size_t i = 0; i < b->u.list->n; i++)
-            HONE_TRY(j_push(r, out->u.list, b->u.list->v[i]));
+            HONE_TRY(hone__jinja_push(r, out->u.list, b->u.list->v[i]));
         return HONE_OK;
     }
     int left = a->type == J_STR || a->type == J_LIST || a->type == J_TUPLE;
@@ -460,14 +477,15 @@ hone_status j_binary(jrun *r, int op, const jval *a, const jval *b, jval *out)
         return repeat(r, b, a->u.i, out);
     if (op == '%' && a->type == J_STR) {
         if (b->type == J_TUPLE)
-            return j_format(r, a->u.str, b->u.list->v, b->u.list->n, 0, out);
-        return j_format(r, a->u.str, b, 1, b->type != J_DICT, out);
+            return hone__jinja_format(r, a->u.str, b->u.list->v, b->u.list->n, 0, out);
+        return hone__jinja_format(r, a->u.str, b, 1, b->type != J_DICT, out);
     }
     return wrong_types(r, op, a, b);
 }
 
 /* "%d %s %.2f" % args. `one`: args is the one value, which must be used. Mapping keys are refused. */
-hone_status j_format(jrun *r, hone_str fmt, const jval *args, size_t n, int one, jval *out)
+hone_status hone__jinja_format(jrun *r, hone_str fmt, const jval *args, size_t n, int one,
+                               jval *out)
 {
     hone_buf b;
     size_t used = 0;
@@ -480,7 +498,9 @@ hone_status j_format(jrun *r, hone_str fmt, const jval *args, size_t n, int one,
         }
         char spec[24] = "%", number[400];
         size_t k = 1;
-        for (i++; i < fmt.len && k < sizeof spec - 4 && strchr("0123456789.-+ #", fmt.ptr[i]) && fmt.ptr[i]; i++)
+        for (i++; i < fmt.len && k < sizeof spec - 4 && strchr("0123456789.-+ #", fmt.ptr[i]) &&
+                  fmt.ptr[i];
+             i++)
             spec[k++] = fmt.ptr[i];
         char c = i < fmt.len ? fmt.ptr[i] : 0;
         if (c == '%' && k == 1) {
@@ -488,30 +508,34 @@ hone_status j_format(jrun *r, hone_str fmt, const jval *args, size_t n, int one,
             continue;
         }
         if (!c || !strchr("sdifxXr", c)) {
-            s = j_fail(r, HONE_E_UNSUPPORTED, "format \"%%%c\" is not supported", c ? c : '?');
+            s = hone__jinja_fail(r, HONE_E_UNSUPPORTED, "format \"%%%c\" is not supported",
+                                 c ? c : '?');
             break;
         }
         if (used >= n) {
-            s = j_fail(r, HONE_E_SCRIPT, "not enough arguments for format string");
+            s = hone__jinja_fail(r, HONE_E_SCRIPT, "not enough arguments for format string");
             break;
         }
         const jval *v = &args[used++];
         if (c == 's' || c == 'r') {
             if (k > 1)
-                s = j_fail(r, HONE_E_UNSUPPORTED, "a width in \"%%s\" is not supported");
+                s = hone__jinja_fail(r, HONE_E_UNSUPPORTED, "a width in \"%%s\" is not supported");
             else
-                s = c == 's' && v->type == J_STR ? hone_buf_add_str(&b, v->u.str) : j_repr(r, &b, v, 0);
+                s = c == 's' && v->type == J_STR ? hone_buf_add_str(&b, v->u.str)
+                                                 : hone__jinja_repr(r, &b, v, 0);
             continue;
         }
         if (!j_is_num(v) || (c != 'f' && c != 'd' && c != 'i' && v->type == J_FLOAT)) {
-            s = j_fail(r, HONE_E_SCRIPT, "%%%c format: a number is required, not %s", c, j_type_name(v));
+            s = hone__jinja_fail(r, HONE_E_SCRIPT, "%%%c format: a number is required, not %s", c,
+                                 hone__jinja_type_name(v));
             break;
         }
         int width = 0;
         for (size_t d = 1; d < k; d++)
-            width = spec[d] >= '0' && spec[d] <= '9' ? width * 10 + spec[d] - '0' : 0, width = width > 300 ? 300 : width;
+            width = spec[d] >= '0' && spec[d] <= '9' ? width * 10 + spec[d] - '0' : 0,
+            width = width > 300 ? 300 : width;
         if (width >= 100) {
-            s = j_fail(r, HONE_E_LIMIT, "a width of 100 or more in a format");
+            s = hone__jinja_fail(r, HONE_E_LIMIT, "a width of 100 or more in a format");
             break;
         }
         if (c == 'f') {
@@ -526,15 +550,17 @@ hone_status j_format(jrun *r, hone_str fmt, const jval *args, size_t n, int one,
                 s = too_large(r);
                 break;
             }
-            snprintf(number, sizeof number, spec, (long long)(v->type == J_FLOAT ? (int64_t)v->u.f : v->u.i));
+            snprintf(number, sizeof number, spec,
+                     (long long)(v->type == J_FLOAT ? (int64_t)v->u.f : v->u.i));
         }
         hone_buf_adds(&b, number);
     }
     if (s >= 0 && used < n && (one || args == NULL || n > 1))
-        s = j_fail(r, HONE_E_SCRIPT, "not all arguments converted during string formatting");
+        s = hone__jinja_fail(r, HONE_E_SCRIPT,
+                             "not all arguments converted during string formatting");
     if (s < 0) {
         hone_buf_release(&b);
         return s;
     }
-    return j_take_buf(r, &b, out);
+    return hone__jinja_take_buf(r, &b, out);
 }

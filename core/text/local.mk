@@ -7,6 +7,8 @@ libhone_a_SOURCES += \
 	core/text/jinja_lex.c \
 	core/text/jinja_method.c \
 	core/text/jinja_parse.c \
+	core/text/jinja_seq.c \
+	core/text/jinja_test.c \
 	core/text/jinja_text.c \
 	core/text/jinja_value.c \
 	core/text/tokenizer.c \

@@ -33,7 +33,8 @@ static hone_status reserve(hone_tokens *t, size_t more)
     size_t need, cap = t->cap ? t->cap : 16;
     if (!hone_add_size(t->n, more, &need) || need > (size_t)1 << 40)
         return hone_fail(HONE_E_LIMIT, "a list of tokens is too long");
-    if (need <= t->cap && (!(t->want & HONE_TOKENS_SPANS) || t->spans) && (!(t->want & HONE_TOKENS_MASK) || t->mask))
+    if (need <= t->cap && (!(t->want & HONE_TOKENS_SPANS) || t->spans) &&
+        (!(t->want & HONE_TOKENS_MASK) || t->mask))
         return HONE_OK;
     while (cap < need)
         cap *= 2;
@@ -63,7 +64,8 @@ static hone_status reserve(hone_tokens *t, size_t more)
     return HONE_OK;
 }
 
-hone_status hone_tokens_add(hone_tokens *t, const int32_t *ids, const hone_span32 *spans, const uint8_t *mask, size_t n)
+hone_status hone_tokens_add(hone_tokens *t, const int32_t *ids, const hone_span32 *spans,
+                            const uint8_t *mask, size_t n)
 {
     if (n == 0)
         return HONE_OK;
@@ -95,9 +97,11 @@ static const hone_tokenizer_v1 *table(const hone_tokenizer *t)
 hone_status hone_tokenizer_init(hone_tokenizer *t, hone_ref ref)
 {
     const hone_tokenizer_v1 *v = ref.vt;
-    if (!v || !HONE_HAS(v, hone_tokenizer_v1, fingerprint) || !v->encode || !v->decode || !v->vocab_size ||
-        !v->token_bytes || !v->token_text || !v->token_id || !v->special || !v->is_special)
-        return hone_fail(HONE_E_MISBEHAVED, "tokenizer: a function of " HONE_IFACE_TOKENIZER " is missing");
+    if (!v || !HONE_HAS(v, hone_tokenizer_v1, fingerprint) || !v->encode || !v->decode ||
+        !v->vocab_size || !v->token_bytes || !v->token_text || !v->token_id || !v->special ||
+        !v->is_special)
+        return hone_fail(HONE_E_MISBEHAVED,
+                         "tokenizer: a function of " HONE_IFACE_TOKENIZER " is missing");
     int32_t n = v->vocab_size(ref.self);
     if (n <= 0)
         return hone_fail(HONE_E_MISBEHAVED, "tokenizer: the vocabulary has %d entries", n);
@@ -106,7 +110,8 @@ hone_status hone_tokenizer_init(hone_tokenizer *t, hone_ref ref)
     for (int i = 0; i < 4; i++) {
         ids[i] = v->special(ref.self, names[i]);
         if (ids[i] < -1 || ids[i] >= n)
-            return hone_fail(HONE_E_MISBEHAVED, "tokenizer: the id of %s, %d, is out of range", names[i], ids[i]);
+            return hone_fail(HONE_E_MISBEHAVED, "tokenizer: the id of %s, %d, is out of range",
+                             names[i], ids[i]);
     }
     t->ref = ref;
     t->vocab_size = n;
@@ -124,22 +129,28 @@ typedef struct encoding {
     size_t n, next;
 } encoding;
 
-static hone_status put_ids(const hone_ids_sink *sink, size_t text, const int32_t *ids, const hone_span32 *offsets, size_t n)
+static hone_status put_ids(const hone_ids_sink *sink, size_t text, const int32_t *ids,
+                           const hone_span32 *offsets, size_t n)
 {
     encoding *e = sink->ctx;
     if (text != e->next || text >= e->n)
-        return hone_fail(HONE_E_MISBEHAVED, "tokenizer: answered text %zu when %zu was due", text, e->next);
+        return hone_fail(HONE_E_MISBEHAVED, "tokenizer: answered text %zu when %zu was due", text,
+                         e->next);
     hone_tokens *out = &e->outs[text];
     if ((out->want & HONE_TOKENS_SPANS) && n && !offsets)
-        return hone_fail(HONE_E_MISBEHAVED, "tokenizer: gave no offsets although they were asked for");
+        return hone_fail(HONE_E_MISBEHAVED,
+                         "tokenizer: gave no offsets although they were asked for");
     uint32_t before = 0;
     for (size_t i = 0; i < n; i++) {
         if (ids[i] < 0 || ids[i] >= e->t->vocab_size)
-            return hone_fail(HONE_E_MISBEHAVED, "tokenizer: gave id %d of a vocabulary of %d", ids[i], e->t->vocab_size);
+            return hone_fail(HONE_E_MISBEHAVED, "tokenizer: gave id %d of a vocabulary of %d",
+                             ids[i], e->t->vocab_size);
         if (!offsets)
             continue;
-        if (offsets[i].begin < before || offsets[i].end < offsets[i].begin || offsets[i].end > e->texts[text].len)
-            return hone_fail(HONE_E_MISBEHAVED, "tokenizer: offsets %u to %u of token %zu do not fit the text",
+        if (offsets[i].begin < before || offsets[i].end < offsets[i].begin ||
+            offsets[i].end > e->texts[text].len)
+            return hone_fail(HONE_E_MISBEHAVED,
+                             "tokenizer: offsets %u to %u of token %zu do not fit the text",
                              offsets[i].begin, offsets[i].end, i);
         before = offsets[i].begin;
     }
@@ -148,7 +159,8 @@ static hone_status put_ids(const hone_ids_sink *sink, size_t text, const int32_t
     return HONE_OK;
 }
 
-hone_status hone_tokenizer_encode_all(const hone_tokenizer *t, const hone_str *texts, size_t n, uint32_t flags, hone_tokens *outs)
+hone_status hone_tokenizer_encode_all(const hone_tokenizer *t, const hone_str *texts, size_t n,
+                                      uint32_t flags, hone_tokens *outs)
 {
     if (n == 0)
         return HONE_OK;
@@ -166,7 +178,8 @@ hone_status hone_tokenizer_encode_all(const hone_tokenizer *t, const hone_str *t
     return HONE_OK;
 }
 
-hone_status hone_tokenizer_encode(const hone_tokenizer *t, hone_str text, uint32_t flags, hone_tokens *out)
+hone_status hone_tokenizer_encode(const hone_tokenizer *t, hone_str text, uint32_t flags,
+                                  hone_tokens *out)
 {
     size_t before = out->n;
     hone_status s = hone_tokenizer_encode_all(t, &text, 1, flags, out);
@@ -181,7 +194,8 @@ static hone_status put_text(const hone_text_sink *sink, size_t index, hone_str t
     return hone_buf_add(sink->ctx, text.ptr, text.len);
 }
 
-hone_status hone_tokenizer_decode_bytes(const hone_tokenizer *t, const int32_t *ids, size_t n, uint32_t flags, hone_buf *out)
+hone_status hone_tokenizer_decode_bytes(const hone_tokenizer *t, const int32_t *ids, size_t n,
+                                        uint32_t flags, hone_buf *out)
 {
     hone_text_sink sink = {sizeof sink, 0, out, put_text};
     hone_ids in = {ids, n};
@@ -194,7 +208,8 @@ static hone_status put_clean(const hone_text_sink *sink, size_t index, hone_str 
     return hone_utf8_clean(text, sink->ctx);
 }
 
-hone_status hone_tokenizer_decode(const hone_tokenizer *t, const int32_t *ids, size_t n, uint32_t flags, hone_buf *out)
+hone_status hone_tokenizer_decode(const hone_tokenizer *t, const int32_t *ids, size_t n,
+                                  uint32_t flags, hone_buf *out)
 {
     hone_text_sink sink = {sizeof sink, 0, out, put_clean};
     hone_ids in = {ids, n};
@@ -267,11 +282,13 @@ hone_status hone_decoder_push(hone_decoder *d, int32_t id, hone_buf *out)
         hone_buf_clear(&d->piece);
     }
     HONE_TRY(hone_buf_add(&d->piece, d->held, d->n_held));
-    HONE_TRY(hone_tokenizer_decode_bytes(d->tokenizer, d->before >= 0 ? pair : pair + 1, d->before >= 0 ? 2 : 1, d->flags, &d->piece));
+    HONE_TRY(hone_tokenizer_decode_bytes(d->tokenizer, d->before >= 0 ? pair : pair + 1,
+                                         d->before >= 0 ? 2 : 1, d->flags, &d->piece));
     if (d->piece.len < d->n_held + skip)
         return hone_fail(HONE_E_MISBEHAVED, "tokenizer: decoding more ids gave less text");
     /* [held][text of `before`][new text] -> [held][new text] */
-    memmove(d->piece.ptr + d->n_held, d->piece.ptr + d->n_held + skip, d->piece.len - d->n_held - skip);
+    memmove(d->piece.ptr + d->n_held, d->piece.ptr + d->n_held + skip,
+            d->piece.len - d->n_held - skip);
     hone_str all = {d->piece.ptr, d->piece.len - skip};
     size_t keep = 0;
     for (size_t back = 1; back <= 3 && back <= all.len; back++)

@@ -28,11 +28,12 @@ void hone_tokens_init(hone_tokens *t, uint32_t want); /* allocates nothing */
 void hone_tokens_release(hone_tokens *t);
 void hone_tokens_clear(hone_tokens *t); /* n = 0, memory kept */
 /* Appends; spans NULL are {0,0}, mask NULL is 0. */
-hone_status hone_tokens_add(hone_tokens *t, const int32_t *ids, const hone_span32 *spans, const uint8_t *mask, size_t n);
+hone_status hone_tokens_add(hone_tokens *t, const int32_t *ids, const hone_span32 *spans,
+                            const uint8_t *mask, size_t n);
 hone_status hone_tokens_add1(hone_tokens *t, int32_t id);
 
 typedef struct hone_tokenizer {
-    hone_ref ref; /* a hone_tokenizer_v1; borrowed */
+    hone_ref ref;                           /* a hone_tokenizer_v1; borrowed */
     int32_t vocab_size, bos, eos, pad, unk; /* -1 = none */
 } hone_tokenizer;
 
@@ -41,19 +42,24 @@ hone_status hone_tokenizer_init(hone_tokenizer *t, hone_ref ref);
 
 /* Appends the ids of `text` (flags: HONE_ENCODE_SPECIAL | HONE_ENCODE_ADD; offsets are filled when
  * `out` wants spans). On failure `out` is as it was. Text need not be valid UTF-8. [any-thread] */
-hone_status hone_tokenizer_encode(const hone_tokenizer *t, hone_str text, uint32_t flags, hone_tokens *out);
+hone_status hone_tokenizer_encode(const hone_tokenizer *t, hone_str text, uint32_t flags,
+                                  hone_tokens *out);
 /* n texts in one call; outs[i] gets those of texts[i] (appended). On failure some outs may have grown. [any-thread] */
-hone_status hone_tokenizer_encode_all(const hone_tokenizer *t, const hone_str *texts, size_t n, uint32_t flags, hone_tokens *outs);
+hone_status hone_tokenizer_encode_all(const hone_tokenizer *t, const hone_str *texts, size_t n,
+                                      uint32_t flags, hone_tokens *outs);
 /* Appends the text of ids as valid UTF-8 (hone_utf8_clean). flags: HONE_DECODE_SKIP_SPECIAL. [any-thread] */
-hone_status hone_tokenizer_decode(const hone_tokenizer *t, const int32_t *ids, size_t n, uint32_t flags, hone_buf *out);
+hone_status hone_tokenizer_decode(const hone_tokenizer *t, const int32_t *ids, size_t n,
+                                  uint32_t flags, hone_buf *out);
 /* The same, raw bytes. [any-thread] */
-hone_status hone_tokenizer_decode_bytes(const hone_tokenizer *t, const int32_t *ids, size_t n, uint32_t flags, hone_buf *out);
+hone_status hone_tokenizer_decode_bytes(const hone_tokenizer *t, const int32_t *ids, size_t n,
+                                        uint32_t flags, hone_buf *out);
 
 /* By vocabulary or special text ("<|im_end|>"); -1 when there is none. [any-thread] */
 int32_t hone_tokenizer_id(const hone_tokenizer *t, hone_str text);
-int hone_tokenizer_is_special(const hone_tokenizer *t, int32_t id);     /* [any-thread] */
-hone_str hone_tokenizer_token_text(const hone_tokenizer *t, int32_t id);  /* as in the vocabulary [any-thread] */
-hone_str hone_tokenizer_token_bytes(const hone_tokenizer *t, int32_t id); /* [any-thread] */
+int hone_tokenizer_is_special(const hone_tokenizer *t, int32_t id); /* [any-thread] */
+hone_str hone_tokenizer_token_text(const hone_tokenizer *t,
+                                   int32_t id); /* as in the vocabulary [any-thread] */
+hone_str hone_tokenizer_token_bytes(const hone_tokenizer *t, int32_t id);   /* [any-thread] */
 void hone_tokenizer_fingerprint(const hone_tokenizer *t, char out_hex[65]); /* [any-thread] */
 /* The one id that a stop string stands for: a special token spelled exactly so. -1: compare text. [any-thread] */
 int32_t hone_tokenizer_stop_id(const hone_tokenizer *t, hone_str stop);
@@ -75,7 +81,8 @@ void hone_decoder_release(hone_decoder *d);
 /* The text goes on after `id` (the last of a prompt), whose own text is not given out. */
 void hone_decoder_after(hone_decoder *d, int32_t id);
 hone_status hone_decoder_push(hone_decoder *d, int32_t id, hone_buf *out);
-hone_status hone_decoder_finish(hone_decoder *d, hone_buf *out); /* what is held becomes U+FFFD; ready for a new text */
+hone_status hone_decoder_finish(
+    hone_decoder *d, hone_buf *out); /* what is held becomes U+FFFD; ready for a new text */
 
 /* ---- UTF-8 ----------------------------------------------------------------------------------------- */
 /* Appends `s` with every maximal ill-formed part replaced by one U+FFFD (Unicode 15, 3.9: U+FFFD

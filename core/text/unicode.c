@@ -11,7 +11,9 @@ int hone__upper(uint32_t c, uint32_t *out)
 {
     *out = (uint32_t)utf8proc_toupper((utf8proc_int32_t)c);
     return c != 0xDF && c != 0x149 && c != 0x1F0 && c != 0x390 && c != 0x3B0 && c != 0x587 &&
-           !(c >= 0x1E96 && c <= 0x1E9A) && !(c >= 0x1F50 && c <= 0x1FFC && *out == c && utf8proc_category((utf8proc_int32_t)c) == UTF8PROC_CATEGORY_LL) &&
+           !(c >= 0x1E96 && c <= 0x1E9A) &&
+           !(c >= 0x1F50 && c <= 0x1FFC && *out == c &&
+             utf8proc_category((utf8proc_int32_t)c) == UTF8PROC_CATEGORY_LL) &&
            !(c >= 0xFB00 && c <= 0xFB17); /* these become several characters */
 }
 
@@ -71,7 +73,8 @@ int hone__alpha(uint32_t c)
 
 int hone__printable(uint32_t c)
 {
-    return c >= ' ' && c != 127 && !(c >= 0x80 && c <= 0xA0) && c != 0xAD && !(c >= 0x2000 && c <= 0x200F) && c != 0x2028 && c != 0x2029;
+    return c >= ' ' && c != 127 && !(c >= 0x80 && c <= 0xA0) && c != 0xAD &&
+           !(c >= 0x2000 && c <= 0x200F) && c != 0x2028 && c != 0x2029;
 }
 #endif
 

@@ -10,7 +10,11 @@
 static size_t subpart(const unsigned char *p, size_t n, size_t *need)
 {
     unsigned char lo = 0x80, hi = 0xBF, c = p[0];
-    *need = c < 0x80 ? 1 : c >= 0xC2 && c <= 0xDF ? 2 : c >= 0xE0 && c <= 0xEF ? 3 : c >= 0xF0 && c <= 0xF4 ? 4 : 0;
+    *need = c < 0x80                 ? 1
+            : c >= 0xC2 && c <= 0xDF ? 2
+            : c >= 0xE0 && c <= 0xEF ? 3
+            : c >= 0xF0 && c <= 0xF4 ? 4
+                                     : 0;
     if (c == 0xE0)
         lo = 0xA0;
     else if (c == 0xED)
@@ -39,7 +43,8 @@ int hone_utf8_step(hone_str s, size_t i, uint32_t *code)
         *code = need == 1   ? p[0]
                 : need == 2 ? (p[0] & 0x1Fu) << 6 | (p[1] & 0x3Fu)
                 : need == 3 ? (p[0] & 0x0Fu) << 12 | (p[1] & 0x3Fu) << 6 | (p[2] & 0x3Fu)
-                            : (p[0] & 0x07u) << 18 | (p[1] & 0x3Fu) << 12 | (p[2] & 0x3Fu) << 6 | (p[3] & 0x3Fu);
+                            : (p[0] & 0x07u) << 18 | (p[1] & 0x3Fu) << 12 | (p[2] & 0x3Fu) << 6 |
+                                  (p[3] & 0x3Fu);
     return (int)need;
 }
 

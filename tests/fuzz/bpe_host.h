@@ -40,7 +40,8 @@ static hone_status set_fail(const hone_host *host, hone_status status, hone_str 
     (void)host;
     return hone_fail(status, "%.*s", (int)text.len, text.ptr);
 }
-static const hone_host host = {sizeof host, HONE_EPOCH, HONE_SDK_VERSION, 0, NULL, get_iface, say, set_fail};
+static const hone_host host = {sizeof host, HONE_EPOCH, HONE_SDK_VERSION, 0, NULL,
+                               get_iface,   say,        set_fail};
 
 typedef struct bpe_instance {
     hone_config cfg;

@@ -4,7 +4,8 @@
 
 static void use(bpe_instance *b)
 {
-    static const char *const texts[] = {"Hello world's 12345\n\n  x", "<|im_start|><s> a<pad> b", "e\xCC\x81\xE4\xB8\xAD\xFF\xF0\x9F", ""};
+    static const char *const texts[] = {"Hello world's 12345\n\n  x", "<|im_start|><s> a<pad> b",
+                                        "e\xCC\x81\xE4\xB8\xAD\xFF\xF0\x9F", ""};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         for (uint32_t flags = 0; flags < 4; flags++) {
             hone_tokens ids;
@@ -30,7 +31,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     bpe_instance b;
     int gguf = size > 0 && data[0] == 'G';
     hone_arena_init(&arena, 64 << 20);
-    if (hone_json_parse((const char *)data + gguf, size - (size_t)gguf, "fuzz", &arena, &tree) >= 0) {
+    if (hone_json_parse((const char *)data + gguf, size - (size_t)gguf, "fuzz", &arena, &tree) >=
+        0) {
         format.u.str = hone_str_c(gguf ? "gguf" : "tokenizer.json");
         pairs[0] = (hone_pair){{"format", 6}, format};
         pairs[1] = (hone_pair){gguf ? (hone_str){"metadata", 8} : (hone_str){"json", 4}, tree};

@@ -12,7 +12,10 @@ static char *spec(const char *vocab, const char *merges, const char *model_more,
 {
     hone_buf b;
     hone_buf_init(&b, 1 << 24);
-    hone_buf_addf(&b, "{\"format\":\"tokenizer.json\",\"json\":{%s\"model\":{\"type\":\"BPE\",%s\"vocab\":%s,\"merges\":%s}", more, model_more, vocab, merges);
+    hone_buf_addf(&b,
+                  "{\"format\":\"tokenizer.json\",\"json\":{%s\"model\":{\"type\":\"BPE\",%"
+                  "s\"vocab\":%s,\"merges\":%s}",
+                  more, model_more, vocab, merges);
     if (!strstr(more, "pre_tokenizer"))
         hone_buf_adds(&b, ",\"pre_tokenizer\":{\"type\":\"ByteLevel\",\"add_prefix_space\":false}");
     if (!strstr(more, "decoder"))
@@ -41,7 +44,8 @@ typedef struct made {
     hone_arena arena;
 } made;
 
-static hone_status make(made *m, const char *vocab_extra, const char *merges, const char *model_more, const char *more)
+static hone_status make(made *m, const char *vocab_extra, const char *merges,
+                        const char *model_more, const char *more)
 {
     char *vocab = alphabet(vocab_extra), *text = spec(vocab, merges, model_more, more);
     hone_arena_init(&m->arena, 0);
@@ -59,7 +63,8 @@ static void drop(made *m)
     hone_arena_release(&m->arena);
 }
 
-static void refused(const char *vocab_extra, const char *merges, const char *model_more, const char *more, hone_status code, const char *text)
+static void refused(const char *vocab_extra, const char *merges, const char *model_more,
+                    const char *more, hone_status code, const char *text)
 {
     made m;
     hone_status s = make(&m, vocab_extra, merges, model_more, more);
@@ -69,7 +74,8 @@ static void refused(const char *vocab_extra, const char *merges, const char *mod
     assert_non_null(strstr(hone_error_get()->what, text));
 }
 
-static void encodes(const tt_tokenizer *t, const char *text, size_t len, uint32_t flags, const char *want)
+static void encodes(const tt_tokenizer *t, const char *text, size_t len, uint32_t flags,
+                    const char *want)
 {
     hone_tokens ids;
     hone_buf b;
@@ -78,7 +84,8 @@ static void encodes(const tt_tokenizer *t, const char *text, size_t len, uint32_
     hone_buf_init(&b, 1 << 20);
     assert_int_equal(hone_tokenizer_encode(&t->t, s, flags, &ids), HONE_OK);
     for (size_t i = 0; i < ids.n; i++)
-        hone_buf_addf(&b, "%s%d:%u-%u", i ? " " : "", ids.ids[i], ids.spans[i].begin, ids.spans[i].end);
+        hone_buf_addf(&b, "%s%d:%u-%u", i ? " " : "", ids.ids[i], ids.spans[i].begin,
+                      ids.spans[i].end);
     assert_string_equal(b.ptr, want);
     hone_buf_release(&b);
     hone_tokens_release(&ids);
@@ -92,7 +99,8 @@ static void test_merges_go_by_rank_and_keep_places(void **state)
     (void)state;
     made m;
     assert_int_equal(make(&m, HELLO, HELLO_MERGES, "", ""), HONE_OK);
-    encodes(&m.t, "hello world", 11, 0, "258:0-4 111:4-5 259:5-7 111:7-8 114:8-9 108:9-10 100:10-11");
+    encodes(&m.t, "hello world", 11, 0,
+            "258:0-4 111:4-5 259:5-7 111:7-8 114:8-9 108:9-10 100:10-11");
     encodes(&m.t, "lllhe", 5, 0, "257:0-2 108:2-3 256:3-5");
     encodes(&m.t, "", 0, 0, "");
     encodes(&m.t, "a\0b", 3, 0, "97:0-1 0:1-2 98:2-3");
@@ -104,7 +112,8 @@ static void test_what_a_file_gets_wrong_is_named(void **state)
 {
     (void)state;
     refused(",\"ab\":256", "[\"a q\"]", "", "", HONE_E_PARSE, "\"a\" + \"q\" gives no token");
-    refused("", "[\"a \\u4e00\"]", "", "", HONE_E_PARSE, "merges[0]: \"\xE4\xB8\x80\" is not in the vocabulary");
+    refused("", "[\"a \\u4e00\"]", "", "", HONE_E_PARSE,
+            "merges[0]: \"\xE4\xB8\x80\" is not in the vocabulary");
     refused("", "[\"ab\"]", "", "", HONE_E_PARSE, "model.merges[0] is no pair");
     refused("", "[\"a b c\"]", "", "", HONE_E_PARSE, "model.merges[0] is no pair");
     refused("", "[[\"a\"]]", "", "", HONE_E_PARSE, "model.merges[0] is no pair");
@@ -115,18 +124,29 @@ static void test_what_a_file_gets_wrong_is_named(void **state)
     refused(",\"ab\":1.5", "[]", "", "", HONE_E_PARSE, "model.vocab[\"ab\"] is no id");
     refused(",\"ab\":\"x\"", "[]", "", "", HONE_E_PARSE, "model.vocab[\"ab\"] is no id");
     refused("", "[]", "\"unk_token\":\"<none>\",", "", HONE_E_PARSE, "unk_token");
-    refused("", "[]", "", "\"added_tokens\":[{\"id\":300}],", HONE_E_PARSE, "added_tokens[0] lacks");
-    refused("", "[]", "", "\"added_tokens\":[{\"id\":97,\"content\":\"<x>\"}],", HONE_E_PARSE, "id 97 is given twice");
-    refused("", "[]", "", "\"added_tokens\":[{\"id\":256,\"content\":\"a\"}],", HONE_E_PARSE, "token \"a\" is given twice: ids 97 and 256");
+    refused("", "[]", "", "\"added_tokens\":[{\"id\":300}],", HONE_E_PARSE,
+            "added_tokens[0] lacks");
+    refused("", "[]", "", "\"added_tokens\":[{\"id\":97,\"content\":\"<x>\"}],", HONE_E_PARSE,
+            "id 97 is given twice");
+    refused("", "[]", "", "\"added_tokens\":[{\"id\":256,\"content\":\"a\"}],", HONE_E_PARSE,
+            "token \"a\" is given twice: ids 97 and 256");
     refused("", "[]", "", "\"added_tokens\":7,", HONE_E_PARSE, "added_tokens is no list");
     refused("", "{}", "", "", HONE_E_PARSE, "model.merges");
-    static const char *const specs[] = {"{}", "{\"format\":\"tokenizer.json\"}", "{\"format\":\"tokenizer.json\",\"json\":[]}",
-                                        "{\"format\":\"tokenizer.json\",\"json\":{\"model\":[]}}",
-                                        "{\"format\":\"tokenizer.json\",\"json\":{\"model\":{\"type\":\"BPE\",\"vocab\":{},\"merges\":[]}}}",
-                                        "{\"format\":\"gguf\"}", "{\"format\":\"gguf\",\"metadata\":{\"tokenizer.ggml.model\":\"gpt2\"}}",
-                                        "{\"format\":\"gguf\",\"metadata\":{\"tokenizer.ggml.model\":\"gpt2\",\"tokenizer.ggml.tokens\":[]}}",
-                                        "{\"format\":\"gguf\",\"metadata\":{\"tokenizer.ggml.model\":\"gpt2\",\"tokenizer.ggml.tokens\":[1]}}",
-                                        "{\"format\":\"gguf\",\"metadata\":{\"tokenizer.ggml.model\":\"gpt2\",\"tokenizer.ggml.tokens\":[\"a\"]}}"};
+    static const char *const specs[] = {
+        "{}",
+        "{\"format\":\"tokenizer.json\"}",
+        "{\"format\":\"tokenizer.json\",\"json\":[]}",
+        "{\"format\":\"tokenizer.json\",\"json\":{\"model\":[]}}",
+        "{\"format\":\"tokenizer.json\",\"json\":{\"model\":{\"type\":\"BPE\",\"vocab\":{},"
+        "\"merges\":[]}}}",
+        "{\"format\":\"gguf\"}",
+        "{\"format\":\"gguf\",\"metadata\":{\"tokenizer.ggml.model\":\"gpt2\"}}",
+        "{\"format\":\"gguf\",\"metadata\":{\"tokenizer.ggml.model\":\"gpt2\",\"tokenizer.ggml."
+        "tokens\":[]}}",
+        "{\"format\":\"gguf\",\"metadata\":{\"tokenizer.ggml.model\":\"gpt2\",\"tokenizer.ggml."
+        "tokens\":[1]}}",
+        "{\"format\":\"gguf\",\"metadata\":{\"tokenizer.ggml.model\":\"gpt2\",\"tokenizer.ggml."
+        "tokens\":[\"a\"]}}"};
     for (size_t i = 0; i < sizeof specs / sizeof *specs; i++) {
         tt_tokenizer t;
         hone_arena arena;
@@ -148,12 +168,19 @@ static void test_what_is_not_handled_is_refused_by_name(void **state)
         {"\"end_of_word_suffix\":\"</w>\",", "", "end_of_word_suffix"},
         {"\"byte_fallback\":true,", "", "byte_fallback"},
         {"", "\"normalizer\":{\"type\":\"Lowercase\"},", "normalizer \"Lowercase\""},
-        {"", "\"normalizer\":{\"type\":\"Sequence\",\"normalizers\":[{\"type\":\"NFKC\"}]},", "normalizer \"NFKC\""},
+        {"", "\"normalizer\":{\"type\":\"Sequence\",\"normalizers\":[{\"type\":\"NFKC\"}]},",
+         "normalizer \"NFKC\""},
         {"", "\"pre_tokenizer\":{\"type\":\"Metaspace\"},", "pre_tokenizer \"Metaspace\""},
-        {"", "\"pre_tokenizer\":{\"type\":\"Sequence\",\"pretokenizers\":[{\"type\":\"ByteLevel\"},{\"type\":\"Digits\"}]},", "after ByteLevel"},
-        {"", "\"pre_tokenizer\":{\"type\":\"Digits\",\"individual_digits\":true},", "without ByteLevel"},
-        {"", "\"pre_tokenizer\":{\"type\":\"Sequence\",\"pretokenizers\":[{\"type\":\"Split\",\"pattern\":{\"Regex\":\"(a\"},\"behavior\":\"Isolated\"},"
-             "{\"type\":\"ByteLevel\",\"add_prefix_space\":false}]},",
+        {"",
+         "\"pre_tokenizer\":{\"type\":\"Sequence\",\"pretokenizers\":[{\"type\":\"ByteLevel\"},{"
+         "\"type\":\"Digits\"}]},",
+         "after ByteLevel"},
+        {"", "\"pre_tokenizer\":{\"type\":\"Digits\",\"individual_digits\":true},",
+         "without ByteLevel"},
+        {"",
+         "\"pre_tokenizer\":{\"type\":\"Sequence\",\"pretokenizers\":[{\"type\":\"Split\","
+         "\"pattern\":{\"Regex\":\"(a\"},\"behavior\":\"Isolated\"},"
+         "{\"type\":\"ByteLevel\",\"add_prefix_space\":false}]},",
          "pattern \"(a\""},
         {"", "\"decoder\":{\"type\":\"WordPiece\"},", "decoder \"WordPiece\""},
         {"", "\"decoder\":null,", "decoder"},
@@ -164,13 +191,22 @@ static void test_what_is_not_handled_is_refused_by_name(void **state)
     tt_tokenizer t;
     hone_arena arena;
     hone_arena_init(&arena, 0);
-    assert_int_equal(tt_create_text(&t, &arena, "{\"format\":\"tokenizer.json\",\"json\":{\"model\":{\"type\":\"Unigram\",\"vocab\":[]}}}"), HONE_E_UNSUPPORTED);
-    assert_non_null(strstr(hone_error_get()->what, "\"Unigram\""));
-    assert_int_equal(tt_create_text(&t, &arena, "{\"format\":\"gguf\",\"metadata\":{\"tokenizer.ggml.model\":\"bert\"}}"), HONE_E_UNSUPPORTED);
     assert_int_equal(tt_create_text(&t, &arena,
-                                    "{\"format\":\"gguf\",\"metadata\":{\"tokenizer.ggml.model\":\"gpt2\",\"tokenizer.ggml.pre\":\"nobody\","
-                                    "\"tokenizer.ggml.tokens\":[\"a\",\"b\",\"ab\"],\"tokenizer.ggml.merges\":[\"a b\"]}}"),
+                                    "{\"format\":\"tokenizer.json\",\"json\":{\"model\":{\"type\":"
+                                    "\"Unigram\",\"vocab\":[]}}}"),
                      HONE_E_UNSUPPORTED);
+    assert_non_null(strstr(hone_error_get()->what, "\"Unigram\""));
+    assert_int_equal(
+        tt_create_text(&t, &arena,
+                       "{\"format\":\"gguf\",\"metadata\":{\"tokenizer.ggml.model\":\"bert\"}}"),
+        HONE_E_UNSUPPORTED);
+    assert_int_equal(
+        tt_create_text(
+            &t, &arena,
+            "{\"format\":\"gguf\",\"metadata\":{\"tokenizer.ggml.model\":\"gpt2\",\"tokenizer.ggml."
+            "pre\":\"nobody\","
+            "\"tokenizer.ggml.tokens\":[\"a\",\"b\",\"ab\"],\"tokenizer.ggml.merges\":[\"a b\"]}}"),
+        HONE_E_UNSUPPORTED);
     assert_non_null(strstr(hone_error_get()->what, "\"nobody\""));
     hone_arena_release(&arena);
 }
@@ -181,17 +217,39 @@ static void test_added_tokens_are_found_as_their_flags_say(void **state)
 {
     (void)state;
     made m;
-    assert_int_equal(make(&m, "", "[]", "",
-                          "\"added_tokens\":[" ADDED(256, "<s>", ",\"special\":true") "," ADDED(257, "<sep>", ",\"special\":true,\"lstrip\":true") ","
-                          ADDED(258, "<pad>", ",\"special\":true,\"rstrip\":true") "," ADDED(259, "cat", ",\"single_word\":true,\"normalized\":false") ","
-                          ADDED(260, "<sx", ",\"normalized\":true") "," ADDED(261, "<s>>", ",\"special\":false,\"normalized\":false") "],"),
-                     HONE_OK);
+    assert_int_equal(
+        make(
+            &m, "", "[]", "",
+            "\"added_tokens\":[" ADDED(256, "<s>", ",\"special\":true") "," ADDED(257, "<sep>", ",\"special\":true,\"lstrip\":true") "," ADDED(
+                258, "<pad>", ",\"special\":true,\"rstrip\":true") "," ADDED(259, "cat",
+                                                                             ",\"single_word\":"
+                                                                             "true,\"normalized\":"
+                                                                             "false") "," ADDED(260,
+                                                                                                "<s"
+                                                                                                "x",
+                                                                                                ","
+                                                                                                "\""
+                                                                                                "no"
+                                                                                                "rm"
+                                                                                                "al"
+                                                                                                "iz"
+                                                                                                "ed"
+                                                                                                "\""
+                                                                                                ":t"
+                                                                                                "ru"
+                                                                                                "e") "," ADDED(261,
+                                                                                                               "<s>>",
+                                                                                                               ",\"special\":false,\"normalized\":false") "],"),
+        HONE_OK);
     encodes(&m.t, "a<s>b", 5, HONE_ENCODE_SPECIAL, "97:0-1 256:1-4 98:4-5");
     encodes(&m.t, "a<s>b", 5, 0, "97:0-1 60:1-2 115:2-3 62:3-4 98:4-5");
     encodes(&m.t, "a \n<sep> b", 10, HONE_ENCODE_SPECIAL, "97:0-1 257:1-8 32:8-9 98:9-10");
     encodes(&m.t, "a <pad> \tb", 10, HONE_ENCODE_SPECIAL, "97:0-1 32:1-2 258:2-9 98:9-10");
-    encodes(&m.t, "cat cats 1cat", 13, 0, "259:0-3 32:3-4 99:4-5 97:5-6 116:6-7 115:7-8 32:8-9 49:9-10 99:10-11 97:11-12 116:12-13");
-    encodes(&m.t, "<s>>", 4, HONE_ENCODE_SPECIAL, "261:0-4"); /* the longer of two that begin at one place */
+    encodes(
+        &m.t, "cat cats 1cat", 13, 0,
+        "259:0-3 32:3-4 99:4-5 97:5-6 116:6-7 115:7-8 32:8-9 49:9-10 99:10-11 97:11-12 116:12-13");
+    encodes(&m.t, "<s>>", 4, HONE_ENCODE_SPECIAL,
+            "261:0-4"); /* the longer of two that begin at one place */
     encodes(&m.t, "<sx", 3, 0, "260:0-3");
     assert_int_equal(hone_tokenizer_stop_id(&m.t.t, hone_str_c("<s>")), 256);
     assert_int_equal(hone_tokenizer_stop_id(&m.t.t, hone_str_c("cat")), -1); /* not special: text */
@@ -204,29 +262,44 @@ static void test_post_processor_adds_its_tokens_when_asked(void **state)
 {
     (void)state;
     made m;
-    static const char more[] = "\"added_tokens\":[{\"id\":256,\"content\":\"<s>\",\"special\":true},{\"id\":257,\"content\":\"</s>\",\"special\":true}],"
-                               "\"post_processor\":{\"type\":\"Sequence\",\"processors\":[{\"type\":\"ByteLevel\"},{\"type\":\"TemplateProcessing\",\"single\":["
-                               "{\"SpecialToken\":{\"id\":\"<s>\",\"type_id\":0}},{\"Sequence\":{\"id\":\"A\",\"type_id\":0}},"
-                               "{\"SpecialToken\":{\"id\":\"</s>\",\"type_id\":0}}],\"special_tokens\":{\"<s>\":{\"id\":\"<s>\",\"ids\":[256]},"
-                               "\"</s>\":{\"id\":\"</s>\",\"ids\":[257]}}}]},";
+    static const char more[] =
+        "\"added_tokens\":[{\"id\":256,\"content\":\"<s>\",\"special\":true},{\"id\":257,"
+        "\"content\":\"</s>\",\"special\":true}],"
+        "\"post_processor\":{\"type\":\"Sequence\",\"processors\":[{\"type\":\"ByteLevel\"},{"
+        "\"type\":\"TemplateProcessing\",\"single\":["
+        "{\"SpecialToken\":{\"id\":\"<s>\",\"type_id\":0}},{\"Sequence\":{\"id\":\"A\",\"type_id\":"
+        "0}},"
+        "{\"SpecialToken\":{\"id\":\"</"
+        "s>\",\"type_id\":0}}],\"special_tokens\":{\"<s>\":{\"id\":\"<s>\",\"ids\":[256]},"
+        "\"</s>\":{\"id\":\"</s>\",\"ids\":[257]}}}]},";
     assert_int_equal(make(&m, "", "[]", "", more), HONE_OK);
     encodes(&m.t, "a", 1, HONE_ENCODE_ADD, "256:0-0 97:0-1 257:1-1");
     encodes(&m.t, "a", 1, 0, "97:0-1");
     drop(&m);
     refused("", "[]", "",
-            "\"post_processor\":{\"type\":\"TemplateProcessing\",\"single\":[{\"SpecialToken\":{\"id\":\"<s>\"}},{\"Sequence\":{\"id\":\"A\"}}],"
+            "\"post_processor\":{\"type\":\"TemplateProcessing\",\"single\":[{\"SpecialToken\":{"
+            "\"id\":\"<s>\"}},{\"Sequence\":{\"id\":\"A\"}}],"
             "\"special_tokens\":{\"<s>\":{\"ids\":[999]}}},",
-            HONE_E_PARSE, "out of range");
+            HONE_E_PARSE, "no token of the vocabulary");
+    /* an id below the highest that no token has (found by the fuzzer) */
+    refused(",\"zz\":300", "[]", "",
+            "\"post_processor\":{\"type\":\"TemplateProcessing\",\"single\":[{\"SpecialToken\":{"
+            "\"id\":\"<s>\"}},{\"Sequence\":{\"id\":\"A\"}}],"
+            "\"special_tokens\":{\"<s>\":{\"ids\":[299]}}},",
+            HONE_E_PARSE, "no token of the vocabulary");
 }
 
 static void test_nfc_keeps_the_places_of_the_text_as_written(void **state)
 {
     (void)state;
     made m;
-    assert_int_equal(make(&m, ",\"\\u00c3\\u00a9\":256", "[\"\\u00c3 \\u00a9\"]", "", "\"normalizer\":{\"type\":\"NFC\"},"), HONE_OK);
+    assert_int_equal(make(&m, ",\"\\u00c3\\u00a9\":256", "[\"\\u00c3 \\u00a9\"]", "",
+                          "\"normalizer\":{\"type\":\"NFC\"},"),
+                     HONE_OK);
     encodes(&m.t, "xe\xCC\x81y", 5, 0, "120:0-1 256:1-4 121:4-5"); /* e + combining acute */
     encodes(&m.t, "x\xC3\xA9y", 4, 0, "120:0-1 256:1-3 121:3-4");
-    encodes(&m.t, "\xCC\x81\xFFz", 4, 0, "204:0-1 129:1-2 255:2-3 122:3-4"); /* a mark alone, a byte that is no text */
+    encodes(&m.t, "\xCC\x81\xFFz", 4, 0,
+            "204:0-1 129:1-2 255:2-3 122:3-4"); /* a mark alone, a byte that is no text */
     drop(&m);
 }
 
@@ -234,7 +307,9 @@ static void test_prefix_space_has_no_place(void **state)
 {
     (void)state;
     made m;
-    assert_int_equal(make(&m, "", "[]", "", "\"pre_tokenizer\":{\"type\":\"ByteLevel\",\"add_prefix_space\":true},"), HONE_OK);
+    assert_int_equal(make(&m, "", "[]", "",
+                          "\"pre_tokenizer\":{\"type\":\"ByteLevel\",\"add_prefix_space\":true},"),
+                     HONE_OK);
     encodes(&m.t, "ab", 2, 0, "32:0-0 97:0-1 98:1-2");
     encodes(&m.t, " a", 2, 0, "32:0-1 97:1-2");
     drop(&m);
@@ -246,7 +321,8 @@ static void test_bytes_without_token_become_unk_or_nothing(void **state)
     tt_tokenizer t;
     hone_arena arena;
     hone_arena_init(&arena, 0);
-    char *with = spec("{\"a\":0,\"b\":1,\"?\":2,\"ab\":3}", "[\"a b\"]", "\"unk_token\":\"?\",", "");
+    char *with = spec("{\"a\":0,\"b\":1,\"?\":2,\"ab\":3}", "[\"a b\"]", "\"unk_token\":\"?\",",
+                      "");
     assert_int_equal(tt_create_text(&t, &arena, with), HONE_OK);
     encodes(&t, "axb ab", 6, 0, "0:0-1 2:1-2 1:2-3 2:3-4 3:4-6");
     encodes(&t, "axb ab", 6, 0, "0:0-1 2:1-2 1:2-3 2:3-4 3:4-6"); /* and so from the cache */
@@ -264,8 +340,12 @@ static void test_ignore_merges_takes_whole_words(void **state)
 {
     (void)state;
     made m;
-    assert_int_equal(make(&m, ",\"ab\":256,\"abc\":257", "[\"b c\"]", "\"ignore_merges\":true,", ""), HONE_E_PARSE); /* no token "bc" */
-    assert_int_equal(make(&m, ",\"ab\":256,\"abc\":257,\"bc\":258", "[\"b c\"]", "\"ignore_merges\":true,", ""), HONE_OK);
+    assert_int_equal(
+        make(&m, ",\"ab\":256,\"abc\":257", "[\"b c\"]", "\"ignore_merges\":true,", ""),
+        HONE_E_PARSE); /* no token "bc" */
+    assert_int_equal(
+        make(&m, ",\"ab\":256,\"abc\":257,\"bc\":258", "[\"b c\"]", "\"ignore_merges\":true,", ""),
+        HONE_OK);
     encodes(&m.t, "abc abcd", 8, 0, "257:0-3 32:3-4 97:4-5 258:5-7 100:7-8");
     drop(&m);
 }
@@ -280,8 +360,37 @@ static uint64_t next_random(uint64_t *s)
 /* Letters, digits, spaces, marks and newlines of several scripts, weighted so that runs occur. */
 static void random_text(uint64_t *seed, hone_buf *b)
 {
-    static const char *const parts[] = {"a", "b", "Z", " ", " ", "  ", "\n", "\r\n", "\t", "1", "23", "456", "'s", "'LL", "'", "\xC5\xBF", ".", "!?", "\xC3\xA9",
-                                        "\xE4\xB8\xAD", "\xE2\x80\xAF", "\xC2\xA0", "\xE3\x80\x80", "\xC2\xBD", "\xD9\xA3", "\xF0\x9F\x98\x80", "_", "\xCC\x81", "'\xC5\xBF", "\x0B", "\xE2\x80\xA8"};
+    static const char *const parts[] = {"a",
+                                        "b",
+                                        "Z",
+                                        " ",
+                                        " ",
+                                        "  ",
+                                        "\n",
+                                        "\r\n",
+                                        "\t",
+                                        "1",
+                                        "23",
+                                        "456",
+                                        "'s",
+                                        "'LL",
+                                        "'",
+                                        "\xC5\xBF",
+                                        ".",
+                                        "!?",
+                                        "\xC3\xA9",
+                                        "\xE4\xB8\xAD",
+                                        "\xE2\x80\xAF",
+                                        "\xC2\xA0",
+                                        "\xE3\x80\x80",
+                                        "\xC2\xBD",
+                                        "\xD9\xA3",
+                                        "\xF0\x9F\x98\x80",
+                                        "_",
+                                        "\xCC\x81",
+                                        "'\xC5\xBF",
+                                        "\x0B",
+                                        "\xE2\x80\xA8"};
     hone_buf_clear(b);
     for (size_t n = next_random(seed) % 40; n > 0; n--)
         hone_buf_adds(b, parts[next_random(seed) % (sizeof parts / sizeof *parts)]);
@@ -300,7 +409,8 @@ static void same_ids(const tt_tokenizer *a, const tt_tokenizer *b, hone_str text
     if (x.n)
         assert_memory_equal(x.ids, y.ids, x.n * sizeof *x.ids);
     for (size_t i = 0; i < y.n; i++)
-        assert_int_equal(y.spans[i].end - y.spans[i].begin, hone_tokenizer_token_bytes(&b->t, y.ids[i]).len);
+        assert_int_equal(y.spans[i].end - y.spans[i].begin,
+                         hone_tokenizer_token_bytes(&b->t, y.ids[i]).len);
     hone_tokens_release(&x);
     hone_tokens_release(&y);
 }
@@ -309,12 +419,17 @@ static void same_ids(const tt_tokenizer *a, const tt_tokenizer *b, hone_str text
 static void test_hand_written_scanners_cut_as_their_patterns(void **state)
 {
     (void)state;
-#define SPLIT(re) "\"pre_tokenizer\":{\"type\":\"Sequence\",\"pretokenizers\":[{\"type\":\"Split\",\"pattern\":{\"Regex\":\"" re "\"},\"behavior\":\"Isolated\"}," \
-                  "{\"type\":\"ByteLevel\",\"add_prefix_space\":false,\"use_regex\":false}]},"
-#define LLAMA(n) "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\\\r\\\\n\\\\p{L}\\\\p{N}]?\\\\p{L}+|\\\\p{N}" n "| ?[^\\\\s\\\\p{L}\\\\p{N}]+[\\\\r\\\\n]*|\\\\s*[\\\\r\\\\n]+|\\\\s+(?!\\\\S)|\\\\s+"
+#define SPLIT(re)                                                                                  \
+    "\"pre_tokenizer\":{\"type\":\"Sequence\",\"pretokenizers\":[{\"type\":\"Split\",\"pattern\":" \
+    "{\"Regex\":\"" re "\"},\"behavior\":\"Isolated\"},"                                           \
+    "{\"type\":\"ByteLevel\",\"add_prefix_space\":false,\"use_regex\":false}]},"
+#define LLAMA(n)                                                                                   \
+    "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\\\r\\\\n\\\\p{L}\\\\p{N}]?\\\\p{L}+|\\\\p{N}" n              \
+    "| ?[^\\\\s\\\\p{L}\\\\p{N}]+[\\\\r\\\\n]*|\\\\s*[\\\\r\\\\n]+|\\\\s+(?!\\\\S)|\\\\s+"
     static const char *const rules[] = {
         "\"pre_tokenizer\":{\"type\":\"ByteLevel\",\"add_prefix_space\":false},",
-        "\"pre_tokenizer\":{\"type\":\"Sequence\",\"pretokenizers\":[{\"type\":\"Digits\",\"individual_digits\":true},{\"type\":\"ByteLevel\",\"add_prefix_space\":false}]},",
+        "\"pre_tokenizer\":{\"type\":\"Sequence\",\"pretokenizers\":[{\"type\":\"Digits\","
+        "\"individual_digits\":true},{\"type\":\"ByteLevel\",\"add_prefix_space\":false}]},",
         SPLIT(LLAMA("{1,3}")), SPLIT(LLAMA(""))};
     hone_buf vocab, merges, text;
     hone_arena arena;
@@ -324,7 +439,8 @@ static void test_hand_written_scanners_cut_as_their_patterns(void **state)
     hone_buf_init(&text, 1 << 16);
     hone_arena_init(&arena, 0);
     /* all pairs of 40 bytes that occur often: "ab" is one token exactly when no cut is between */
-    static const unsigned char often[] = "abZ \n\r\t1234'sLl.!?e\xC3\xA9\xC5\xBF\xE2\x80\xA8\xC2\xA0\xAF\xBD\x0B";
+    static const unsigned char often[] =
+        "abZ \n\r\t1234'sLl.!?e\xC3\xA9\xC5\xBF\xE2\x80\xA8\xC2\xA0\xAF\xBD\x0B";
     hone_buf_adds(&merges, "[");
     int id = 256;
     for (size_t i = 0; i + 1 < sizeof often; i++)
@@ -388,7 +504,8 @@ static void test_any_bytes_come_back(void **state)
         for (size_t n = next_random(&seed) % 60; n > 0; n--)
             hone_buf_addc(&text, (char)next_random(&seed));
         hone_tokens_init(&ids, HONE_TOKENS_SPANS);
-        assert_int_equal(hone_tokenizer_encode(&m.t.t, hone_buf_str(&text), HONE_ENCODE_SPECIAL, &ids), HONE_OK);
+        assert_int_equal(
+            hone_tokenizer_encode(&m.t.t, hone_buf_str(&text), HONE_ENCODE_SPECIAL, &ids), HONE_OK);
         assert_int_equal(hone_tokenizer_decode_bytes(&m.t.t, ids.ids, ids.n, 0, &back), HONE_OK);
         assert_int_equal(back.len, text.len);
         assert_memory_equal(back.ptr, text.ptr, text.len);
@@ -497,7 +614,10 @@ static void test_every_failed_allocation_of_the_plugin_is_reported(void **state)
 {
     (void)state;
     size_t before, after, bytes;
-    char *vocab = alphabet(HELLO), *json = spec(vocab, HELLO_MERGES, "\"ignore_merges\":true,", "\"normalizer\":{\"type\":\"NFC\"},\"added_tokens\":[" ADDED(300, "<s>", "") "],");
+    char *vocab = alphabet(HELLO),
+         *json = spec(
+             vocab, HELLO_MERGES, "\"ignore_merges\":true,",
+             "\"normalizer\":{\"type\":\"NFC\"},\"added_tokens\":[" ADDED(300, "<s>", "") "],");
     hone_arena arena;
     hone_value v;
     int done = 0;
@@ -507,7 +627,8 @@ static void test_every_failed_allocation_of_the_plugin_is_reported(void **state)
     for (uint64_t n = 1; n < 200 && !done; n++) {
         tt_tokenizer t;
         hone_tokens ids;
-        hone_str text = hone_str_c("hello e\xCC\x81 <s> hellhellhellhellhellhellhellhellhellhellhellhell");
+        hone_str text = hone_str_c(
+            "hello e\xCC\x81 <s> hellhellhellhellhellhellhellhellhellhellhellhell");
         hone_tokens_init(&ids, HONE_TOKENS_SPANS);
         hone_alloc_fail_after(n, 0);
         hone_status s = tt_create(&t, &v, 0);
@@ -541,7 +662,8 @@ static void test_fingerprint_tells_tokenizers_apart(void **state)
     assert_int_equal(make(&m, HELLO, HELLO_MERGES, "", ""), HONE_OK);
     hone_tokenizer_fingerprint(&m.t.t, b);
     drop(&m);
-    assert_int_equal(make(&m, HELLO, "[\"l l\",\"h e\",[\"he\",\"ll\"],\"\\u0120 w\"]", "", ""), HONE_OK);
+    assert_int_equal(make(&m, HELLO, "[\"l l\",\"h e\",[\"he\",\"ll\"],\"\\u0120 w\"]", "", ""),
+                     HONE_OK);
     hone_tokenizer_fingerprint(&m.t.t, c);
     drop(&m);
     assert_int_equal(strlen(a), 64);
@@ -559,13 +681,20 @@ static void test_gguf_llama_vocabulary_is_decoded(void **state)
     hone_tokens none;
     hone_arena_init(&arena, 0);
     hone_buf_init(&out, 1 << 16);
-    assert_int_equal(tt_create_text(&t, &arena,
-                                    "{\"format\":\"gguf\",\"metadata\":{\"tokenizer.ggml.model\":\"llama\",\"tokenizer.ggml.tokens\":[\"<unk>\",\"<s>\",\"</s>\","
-                                    "\"<0xE4>\",\"<0xB8>\",\"<0xAD>\",\"\\u2581Once\",\"\\u2581a\",\".\",\"<0x41>\"],\"tokenizer.ggml.token_type\":[2,3,3,6,6,6,1,1,1,1],"
-                                    "\"tokenizer.ggml.bos_token_id\":1,\"tokenizer.ggml.eos_token_id\":2,\"tokenizer.ggml.padding_token_id\":4294967295}}"),
+    assert_int_equal(
+        tt_create_text(&t, &arena,
+                       "{\"format\":\"gguf\",\"metadata\":{\"tokenizer.ggml.model\":\"llama\","
+                       "\"tokenizer.ggml.tokens\":[\"<unk>\",\"<s>\",\"</s>\","
+                       "\"<0xE4>\",\"<0xB8>\",\"<0xAD>\",\"\\u2581Once\",\"\\u2581a\",\".\",\"<"
+                       "0x41>\"],\"tokenizer.ggml.token_type\":[2,3,3,6,6,6,1,1,1,1],"
+                       "\"tokenizer.ggml.bos_token_id\":1,\"tokenizer.ggml.eos_token_id\":2,"
+                       "\"tokenizer.ggml.padding_token_id\":4294967295}}"),
+        HONE_OK);
+    assert_int_equal(hone_tokenizer_decode(&t.t, (int32_t[]){1, 6, 7, 8, 3, 4, 5, 9}, 8,
+                                           HONE_DECODE_SKIP_SPECIAL, &out),
                      HONE_OK);
-    assert_int_equal(hone_tokenizer_decode(&t.t, (int32_t[]){1, 6, 7, 8, 3, 4, 5, 9}, 8, HONE_DECODE_SKIP_SPECIAL, &out), HONE_OK);
-    assert_string_equal(out.ptr, "Once a.\xE4\xB8\xAD<0x41>"); /* no space behind bos; a normal token is its text */
+    assert_string_equal(
+        out.ptr, "Once a.\xE4\xB8\xAD<0x41>"); /* no space behind bos; a normal token is its text */
     hone_buf_clear(&out);
     assert_int_equal(hone_tokenizer_decode(&t.t, (int32_t[]){6, 7, 3}, 3, 0, &out), HONE_OK);
     assert_string_equal(out.ptr, " Once a\xEF\xBF\xBD");
@@ -632,7 +761,8 @@ static void check_pairs(const tt_tokenizer *t, const char *name, int decode_only
             hone_buf_init(&back, 1 << 20);
             assert_int_equal(hone_tokenizer_decode(&t->t, want, n, 0, &back), HONE_OK);
             hone_str got = hone_buf_str(&back);
-            got.ptr += got.len > text.len; /* those ids begin with the space the tokenizer put in front */
+            got.ptr += got.len >
+                       text.len; /* those ids begin with the space the tokenizer put in front */
             got.len -= got.len > text.len;
             assert_true(hone_str_same(got, text));
             hone_buf_release(&back);
@@ -658,7 +788,8 @@ static void test_gguf_pairs(void **state)
         hone_weights *w;
         tt_tokenizer t;
         snprintf(path, sizeof path, "assets/tokenizers/gguf-vocab/ggml-vocab-%s.gguf", names[i]);
-        assert_int_equal(hone_weights_open(shared_path(path), HONE_WEIGHTS_NO_TENSORS, &w), HONE_OK);
+        assert_int_equal(hone_weights_open(shared_path(path), HONE_WEIGHTS_NO_TENSORS, &w),
+                         HONE_OK);
         assert_int_equal(tt_create(&t, hone_weights_tokenizer(w), 0), HONE_OK);
         check_pairs(&t, names[i], i == 1);
         tt_destroy(&t);
@@ -667,7 +798,8 @@ static void test_gguf_pairs(void **state)
 }
 
 /* A tokenizer.json tree of vocab.json and merges.txt. */
-static void load_pair(hone_arena *arena, const char *vocab_path, const char *merges_path, const char *rules, tt_tokenizer *t)
+static void load_pair(hone_arena *arena, const char *vocab_path, const char *merges_path,
+                      const char *rules, tt_tokenizer *t)
 {
     hone_buf vocab, merges, list;
     hone_value *v = hone_arena_alloc(arena, sizeof *v);
@@ -705,10 +837,12 @@ static void test_gpt2_and_qwen2_files(void **state)
     if (!shared_path("assets/tokenizers/qwen2/vocab.json"))
         skip_without("assets/tokenizers/qwen2");
     hone_arena_init(&arena, (size_t)1 << 32);
-    load_pair(&arena, shared_path("assets/tokenizers/gpt2/vocab.json"), shared_path("assets/tokenizers/gpt2/merges.txt"), "", &t);
+    load_pair(&arena, shared_path("assets/tokenizers/gpt2/vocab.json"),
+              shared_path("assets/tokenizers/gpt2/merges.txt"), "", &t);
     check_pairs(&t, "gpt-2", 0);
     tt_destroy(&t);
-    load_pair(&arena, shared_path("assets/tokenizers/qwen2/vocab.json"), shared_path("assets/tokenizers/qwen2/merges.txt"),
+    load_pair(&arena, shared_path("assets/tokenizers/qwen2/vocab.json"),
+              shared_path("assets/tokenizers/qwen2/merges.txt"),
               "\"normalizer\":{\"type\":\"NFC\"}," SPLIT(LLAMA("")), &t);
     check_pairs(&t, "qwen2", 0);
     tt_destroy(&t);

@@ -32,15 +32,23 @@ static void test_the_reference_merges_and_vocabulary(void **state)
     assert_int_equal(info.vocab_size, 500);
     assert_int_equal(info.n_merges, 243);
     assert_int_equal(hone_json_parse(json.ptr, json.len, "made", &arena, &made), HONE_OK);
-    assert_int_equal(hone_json_parse_file(shared_path("assets/tokenizers/bpe-training/train-bpe-reference-vocab.json"), 0, &arena, &want), HONE_OK);
-    const hone_value *vocab = path_at(&made, "model.vocab"), *merges = path_at(&made, "model.merges");
+    assert_int_equal(
+        hone_json_parse_file(
+            shared_path("assets/tokenizers/bpe-training/train-bpe-reference-vocab.json"), 0, &arena,
+            &want),
+        HONE_OK);
+    const hone_value *vocab = path_at(&made, "model.vocab"),
+                     *merges = path_at(&made, "model.merges");
     assert_int_equal(vocab->u.map.n, want.u.map.n);
     for (size_t i = 0; i < want.u.map.n; i++) {
         const hone_value *id = hone_value_get_str(vocab, want.u.map.pairs[i].key);
         assert_non_null(id);
         assert_int_equal(id->u.i64, want.u.map.pairs[i].value.u.i64);
     }
-    assert_int_equal(hone_file_read(shared_path("assets/tokenizers/bpe-training/train-bpe-reference-merges.txt"), 1 << 20, &expected), HONE_OK);
+    assert_int_equal(
+        hone_file_read(shared_path("assets/tokenizers/bpe-training/train-bpe-reference-merges.txt"),
+                       1 << 20, &expected),
+        HONE_OK);
     char *p = expected.ptr;
     for (size_t i = 0; i < merges->u.list.n; i++) {
         char *end = strchr(p, '\n');
@@ -56,14 +64,16 @@ static void test_the_reference_merges_and_vocabulary(void **state)
 }
 
 /* Trains on `texts` and creates the tokenizer of what came out. */
-static void train(const hone_str *texts, size_t n, const hone_bpe_train_config *cfg, hone_arena *arena, tt_tokenizer *t, hone_buf *json)
+static void train(const hone_str *texts, size_t n, const hone_bpe_train_config *cfg,
+                  hone_arena *arena, tt_tokenizer *t, hone_buf *json)
 {
     hone_buf config, all;
     hone_buf_init(&config, 1 << 20);
     hone_buf_init(&all, 1 << 24);
     hone_buf_clear(json);
     assert_int_equal(hone_bpe_train(texts, n, cfg, json, &config, NULL), HONE_OK);
-    hone_buf_addf(&all, "{\"format\":\"tokenizer.json\",\"json\":%s,\"config\":%s}", json->ptr, config.ptr);
+    hone_buf_addf(&all, "{\"format\":\"tokenizer.json\",\"json\":%s,\"config\":%s}", json->ptr,
+                  config.ptr);
     hone_status s = tt_create_text(t, arena, all.ptr);
     if (s < 0)
         fprintf(stderr, "%s\n", hone_error_get()->what);
@@ -72,8 +82,11 @@ static void train(const hone_str *texts, size_t n, const hone_bpe_train_config *
     hone_buf_release(&all);
 }
 
-static const hone_str corpus[] = {{"low low low low low lower lower newest newest newest newest newest newest widest widest widest", 94},
-                                  {"<|im_start|>user 12345 12345 it's it's\n\n  <|im_end|>\xE4\xB8\xAD\xE4\xB8\xAD \xFF", 62}};
+static const hone_str corpus[] = {
+    {"low low low low low lower lower newest newest newest newest newest newest widest widest "
+     "widest",
+     94},
+    {"<|im_start|>user 12345 12345 it's it's\n\n  <|im_end|>\xE4\xB8\xAD\xE4\xB8\xAD \xFF", 62}};
 static const hone_str specials[] = {{"<|im_start|>", 12}, {"<|im_end|>", 10}, {"<|pad|>", 7}};
 
 static void test_what_is_made_can_be_used(void **state)
@@ -87,7 +100,12 @@ static void test_what_is_made_can_be_used(void **state)
     hone_buf_init(&json, 1 << 24);
     hone_buf_init(&text, 1 << 16);
     hone_tokens_init(&ids, HONE_TOKENS_SPANS);
-    hone_bpe_train_config cfg = {.vocab_size = 400, .special = specials, .n_special = 3, .single_digits = 1, .eos = specials[1], .pad = specials[2],
+    hone_bpe_train_config cfg = {.vocab_size = 400,
+                                 .special = specials,
+                                 .n_special = 3,
+                                 .single_digits = 1,
+                                 .eos = specials[1],
+                                 .pad = specials[2],
                                  .chat_template = hone_str_c("{{ messages }}")};
     train(corpus, 2, &cfg, &arena, &t, &json);
     assert_int_equal(t.t.eos, 1);
@@ -96,7 +114,9 @@ static void test_what_is_made_can_be_used(void **state)
     assert_int_equal(hone_tokenizer_encode(&t.t, corpus[0], 0, &ids), HONE_OK);
     assert_int_equal(ids.n, 16); /* every word is one token by now */
     hone_tokens_clear(&ids);
-    assert_int_equal(hone_tokenizer_encode(&t.t, hone_str_c(" 123<|im_end|>"), HONE_ENCODE_SPECIAL, &ids), HONE_OK);
+    assert_int_equal(
+        hone_tokenizer_encode(&t.t, hone_str_c(" 123<|im_end|>"), HONE_ENCODE_SPECIAL, &ids),
+        HONE_OK);
     assert_int_equal(ids.n, 5); /* the space, three digits, the special token */
     assert_int_equal(ids.ids[4], 1);
     hone_tokens_clear(&ids);
@@ -150,7 +170,8 @@ static void merges_are(const hone_str *text, size_t vocab, int64_t min_count, co
 static void test_ties_go_to_the_greatest_bytes(void **state)
 {
     (void)state;
-    hone_str ties = hone_str_c("ab ba cb"), overlap = hone_str_c("aaaaa"), same = hone_str_c("abc\nabc\nbcab\nabcab");
+    hone_str ties = hone_str_c("ab ba cb"), overlap = hone_str_c("aaaaa"),
+             same = hone_str_c("abc\nabc\nbcab\nabcab");
     merges_are(&ties, 257, 0, "c b");
     merges_are(&ties, 300, 2, ""); /* nothing is there twice */
     merges_are(&ties, 300, 0, "c b|b a|a b|\xC4\xA0 cb|\xC4\xA0 ba");
@@ -162,7 +183,8 @@ static void test_what_cannot_be_trained_is_refused(void **state)
 {
     (void)state;
     hone_buf json;
-    static const hone_str twice[] = {{"<a>", 3}, {"<a>", 3}}, empty[] = {{"", 0}}, byte[] = {{"a", 1}}, mapped[] = {{"\xC4\xA0", 2}};
+    static const hone_str twice[] = {{"<a>", 3}, {"<a>", 3}}, empty[] = {{"", 0}},
+                          byte[] = {{"a", 1}}, mapped[] = {{"\xC4\xA0", 2}};
     hone_buf_init(&json, 1 << 24);
     hone_bpe_train_config cfg = {.vocab_size = 255};
     assert_int_equal(hone_bpe_train(corpus, 1, &cfg, &json, NULL, NULL), HONE_E_INVALID);

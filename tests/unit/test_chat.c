@@ -15,16 +15,27 @@ static int setup(void **state)
     int rest = 0;
     hone_buf_init(&b, 1 << 20);
     hone_buf_adds(&b, "{\"format\":\"tokenizer.json\",\"json\":{\"added_tokens\":[");
-    static const char *const special[] = {"<|im_start|>", "<|im_end|>", "<|begin_of_text|>", "<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>", "<s>", "</s>", "<t>"};
+    static const char *const special[] = {"<|im_start|>",
+                                          "<|im_end|>",
+                                          "<|begin_of_text|>",
+                                          "<|start_header_id|>",
+                                          "<|end_header_id|>",
+                                          "<|eot_id|>",
+                                          "<s>",
+                                          "</s>",
+                                          "<t>"};
     for (int i = 0; i < 9; i++)
-        hone_buf_addf(&b, "%s{\"id\":%d,\"content\":\"%s\",\"special\":true}", i ? "," : "", 300 + i, special[i]);
+        hone_buf_addf(&b, "%s{\"id\":%d,\"content\":\"%s\",\"special\":true}", i ? "," : "",
+                      300 + i, special[i]);
     hone_buf_adds(&b, "],\"model\":{\"type\":\"BPE\",\"vocab\":{");
     for (int i = 0; i < 256; i++) {
         int plain = (i >= '!' && i <= '~') || (i >= 0xA1 && i <= 0xAC) || i >= 0xAE;
         hone_buf_addf(&b, "\"\\u%04x\":%d,", plain ? i : 256 + rest++, i);
     }
-    hone_buf_adds(&b, "\"\\u010a\\u010a\":256},\"merges\":[\"\\u010a \\u010a\"]},\"pre_tokenizer\":{\"type\":\"ByteLevel\",\"add_prefix_space\":false},"
-                      "\"decoder\":{\"type\":\"ByteLevel\"}}}");
+    hone_buf_adds(
+        &b, "\"\\u010a\\u010a\":256},\"merges\":[\"\\u010a "
+            "\\u010a\"]},\"pre_tokenizer\":{\"type\":\"ByteLevel\",\"add_prefix_space\":false},"
+            "\"decoder\":{\"type\":\"ByteLevel\"}}}");
     hone_arena_init(&tok_arena, 0);
     hone_status s = tt_create_text(&tok, &tok_arena, b.ptr);
     if (s < 0)
@@ -41,14 +52,20 @@ static int teardown(void **state)
     return 0;
 }
 
-#define CHATML                                                                                                        \
-    "{% for message in messages %}{{'<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>' + '\n'}}" \
+#define CHATML                                                                                     \
+    "{% for message in messages %}{{'<|im_start|>' + message['role'] + '\n' + message['content'] " \
+    "+ '<|im_end|>' + '\n'}}"                                                                      \
     "{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
-#define LLAMA3                                                                                                        \
-    "{% for message in messages %}{% set content = '<|start_header_id|>' + message['role'] + '<|end_header_id|>\n\n'+ message['content'] | trim + " \
-    "'<|eot_id|>' %}{% if loop.index0 == 0 %}{% set content = bos_token + content %}{% endif %}{{ content }}{% endfor %}"   \
-    "{% if add_generation_prompt %}{{ '<|start_header_id|>assistant<|end_header_id|>\n\n' }}{% endif %}"
-#define TALK "[{\"role\":\"user\",\"content\":\"Hi\"},{\"role\":\"assistant\",\"content\":\"Hello\"},{\"role\":\"user\",\"content\":\"Bye\"},{\"role\":\"assistant\",\"content\":\"See you\"}]"
+#define LLAMA3                                                                                     \
+    "{% for message in messages %}{% set content = '<|start_header_id|>' + message['role'] + "     \
+    "'<|end_header_id|>\n\n'+ message['content'] | trim + "                                        \
+    "'<|eot_id|>' %}{% if loop.index0 == 0 %}{% set content = bos_token + content %}{% endif "     \
+    "%}{{ content }}{% endfor %}"                                                                  \
+    "{% if add_generation_prompt %}{{ '<|start_header_id|>assistant<|end_header_id|>\n\n' }}{% "   \
+    "endif %}"
+#define TALK                                                                                       \
+    "[{\"role\":\"user\",\"content\":\"Hi\"},{\"role\":\"assistant\",\"content\":\"Hello\"},{"     \
+    "\"role\":\"user\",\"content\":\"Bye\"},{\"role\":\"assistant\",\"content\":\"See you\"}]"
 
 /* The rendering with assistant tokens in brackets, or the error. */
 static hone_status masked(const char *template, const char *messages, hone_buf *out)
@@ -65,7 +82,8 @@ static hone_status masked(const char *template, const char *messages, hone_buf *
     hone_buf_clear(out);
     hone_status s = hone_json_parse(messages, strlen(messages), "messages", &arena, &v);
     if (s >= 0)
-        s = hone_chat_create(hone_str_c(template), "t", hone_str_c("<|begin_of_text|>"), hone_str_c("</s>"), &c);
+        s = hone_chat_create(hone_str_c(template), "t", hone_str_c("<|begin_of_text|>"),
+                             hone_str_c("</s>"), &c);
     if (s >= 0)
         s = hone_chat_encode(c, &tok.t, &v, &opt, &t);
     if (s >= 0)
@@ -96,7 +114,8 @@ static void masks(const char *template, const char *messages, const char *want)
     hone_buf_release(&out);
 }
 
-static void refuses(const char *template, const char *messages, hone_status code, const char *what, const char *shown)
+static void refuses(const char *template, const char *messages, hone_status code, const char *what,
+                    const char *shown)
 {
     hone_buf out;
     hone_buf_init(&out, 1 << 20);
@@ -113,37 +132,47 @@ static void test_chatml_masks_each_turn_with_its_end(void **state)
 {
     (void)state;
     masks(CHATML, TALK,
-          "<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n[Hello<|im_end|>]\n<|im_start|>user\nBye<|im_end|>\n<|im_start|>assistant\n[See you<|im_end|>]\n");
+          "<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n[Hello<|im_end|>]\n<|im_start|>"
+          "user\nBye<|im_end|>\n<|im_start|>assistant\n[See you<|im_end|>]\n");
 }
 
 static void test_llama3_masks_each_turn_with_its_end(void **state)
 {
     (void)state;
     masks(LLAMA3, TALK,
-          "<|begin_of_text|><|start_header_id|>user<|end_header_id|>\n\nHi<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n[Hello<|eot_id|>]"
-          "<|start_header_id|>user<|end_header_id|>\n\nBye<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n[See you<|eot_id|>]");
+          "<|begin_of_text|><|start_header_id|>user<|end_header_id|>\n\nHi<|eot_id|><|start_header_"
+          "id|>assistant<|end_header_id|>\n\n[Hello<|eot_id|>]"
+          "<|start_header_id|>user<|end_header_id|>\n\nBye<|eot_id|><|start_header_id|>assistant<|"
+          "end_header_id|>\n\n[See you<|eot_id|>]");
 }
 
 static void test_a_header_that_is_always_written_is_nobodys(void **state)
 {
     (void)state;
-    masks("{% for m in messages %}{% if m.role == 'user' %}Q: {{ m.content }}\n{% else %}A: {{ m.content }}{{ eos_token }}\n{% endif %}{% endfor %}A: ", TALK,
-          "Q: Hi\nA: [Hello</s>]\nQ: Bye\nA: [See you</s>]\nA: ");
+    masks("{% for m in messages %}{% if m.role == 'user' %}Q: {{ m.content }}\n{% else %}A: {{ "
+          "m.content }}{{ eos_token }}\n{% endif %}{% endfor %}A: ",
+          TALK, "Q: Hi\nA: [Hello</s>]\nQ: Bye\nA: [See you</s>]\nA: ");
 }
 
 static void test_a_thought_that_only_the_prompt_opens(void **state)
 {
     (void)state;
-    masks("{% for m in messages %}{% if m.role == 'user' %}<U>{{ m.content }}{% else %}<A>{{ m.content.split('</think>')[-1] }}{{ eos_token }}{% endif %}"
+    masks("{% for m in messages %}{% if m.role == 'user' %}<U>{{ m.content }}{% else %}<A>{{ "
+          "m.content.split('</think>')[-1] }}{{ eos_token }}{% endif %}"
           "{% endfor %}{% if add_generation_prompt %}<A><think>\n{% endif %}",
-          "[{\"role\":\"user\",\"content\":\"Hi\"},{\"role\":\"assistant\",\"content\":\"<think>hm</think>Hello\"}]", "<U>Hi<A>[Hello</s>]");
+          "[{\"role\":\"user\",\"content\":\"Hi\"},{\"role\":\"assistant\",\"content\":\"<think>hm<"
+          "/think>Hello\"}]",
+          "<U>Hi<A>[Hello</s>]");
 }
 
 static void test_generation_blocks_are_taken_at_their_word(void **state)
 {
     (void)state;
-    masks("{% for m in messages %}{{ m.role }}: {% if m.role == 'assistant' %}{% generation %}{{ m.content }}<|im_end|>{% endgeneration %}{% else %}{{ m.content }}{% endif %}{{ '\\n' }}{% endfor %}",
-          TALK, "user: Hi\nassistant: [Hello<|im_end|>]\nuser: Bye\nassistant: [See you<|im_end|>]\n");
+    masks("{% for m in messages %}{{ m.role }}: {% if m.role == 'assistant' %}{% generation %}{{ "
+          "m.content }}<|im_end|>{% endgeneration %}{% else %}{{ m.content }}{% endif %}{{ '\\n' "
+          "}}{% endfor %}",
+          TALK,
+          "user: Hi\nassistant: [Hello<|im_end|>]\nuser: Bye\nassistant: [See you<|im_end|>]\n");
 }
 
 /* "\n" + "\nHi" would be one token: what generation sees is the prompt's own ids. */
@@ -154,13 +183,16 @@ static void test_no_token_joins_prompt_and_answer(void **state)
     hone_value v, first;
     hone_chat *c;
     hone_tokens whole, prompt;
-    static const char messages[] = "[{\"role\":\"user\",\"content\":\"Hi\"},{\"role\":\"assistant\",\"content\":\"\\nYes\"}]";
+    static const char messages[] =
+        "[{\"role\":\"user\",\"content\":\"Hi\"},{\"role\":\"assistant\",\"content\":\"\\nYes\"}]";
     hone_chat_options opt = {.add_generation_prompt = 1};
     hone_arena_init(&arena, 0);
     hone_tokens_init(&whole, 0);
     hone_tokens_init(&prompt, 0);
     assert_int_equal(hone_json_parse(messages, strlen(messages), NULL, &arena, &v), HONE_OK);
-    assert_int_equal(hone_chat_create(hone_str_c(CHATML), NULL, (hone_str){NULL, 0}, (hone_str){NULL, 0}, &c), HONE_OK);
+    assert_int_equal(
+        hone_chat_create(hone_str_c(CHATML), NULL, (hone_str){NULL, 0}, (hone_str){NULL, 0}, &c),
+        HONE_OK);
     assert_int_equal(hone_chat_encode(c, &tok.t, &v, NULL, &whole), HONE_OK);
     first = v;
     first.u.list.n = 1;
@@ -179,14 +211,20 @@ static void test_no_token_joins_prompt_and_answer(void **state)
 static void test_empty_and_total_masks_are_refused_with_the_text(void **state)
 {
     (void)state;
-    refuses(CHATML, "[{\"role\":\"user\",\"content\":\"Hi there\"}]", HONE_E_INVALID, "mask is empty", "Hi there");
-    refuses("{% generation %}{% for m in messages %}{{ m.content }}{% endfor %}{% endgeneration %}", TALK, HONE_E_INVALID, "mask is total", "HiHello");
-    refuses("{% for m in messages %}{{ m.role }}{% endfor %}", TALK, HONE_E_INVALID, "cannot be told", "userassistant");
-    refuses("{% for m in messages %}{% if m.role == 'user' %}{{ m.content }}{% else %}{{ m.content | upper }}{% endif %}{% endfor %}", TALK, HONE_E_INVALID,
-            "its text is not found", "HiHELLO");
+    refuses(CHATML, "[{\"role\":\"user\",\"content\":\"Hi there\"}]", HONE_E_INVALID,
+            "mask is empty", "Hi there");
+    refuses("{% generation %}{% for m in messages %}{{ m.content }}{% endfor %}{% endgeneration %}",
+            TALK, HONE_E_INVALID, "mask is total", "HiHello");
+    refuses("{% for m in messages %}{{ m.role }}{% endfor %}", TALK, HONE_E_INVALID,
+            "cannot be told", "userassistant");
+    refuses("{% for m in messages %}{% if m.role == 'user' %}{{ m.content }}{% else %}{{ m.content "
+            "| upper }}{% endif %}{% endfor %}",
+            TALK, HONE_E_INVALID, "its text is not found", "HiHELLO");
     /* earlier turns are rendered otherwise once there are later ones */
-    refuses("{% for m in messages %}{{ messages | length }}{{ m.content }}{% endfor %}", TALK, HONE_E_INVALID, "cannot be told", "4Hi4Hello");
-    refuses("{{ messages[0].content }}{% for m in messages[1:] %}|{{ m.content }}{% endfor %}", "[{\"role\":\"assistant\",\"content\":\"x\"},{\"role\":\"user\",\"content\":\"y\"}]",
+    refuses("{% for m in messages %}{{ messages | length }}{{ m.content }}{% endfor %}", TALK,
+            HONE_E_INVALID, "cannot be told", "4Hi4Hello");
+    refuses("{{ messages[0].content }}{% for m in messages[1:] %}|{{ m.content }}{% endfor %}",
+            "[{\"role\":\"assistant\",\"content\":\"x\"},{\"role\":\"user\",\"content\":\"y\"}]",
             HONE_E_INVALID, "message 0", "x|y");
 }
 
@@ -195,7 +233,8 @@ static void test_messages_must_be_messages(void **state)
     (void)state;
     refuses(CHATML, "{}", HONE_E_TYPE, "a list of maps", "");
     refuses(CHATML, "[\"Hi\"]", HONE_E_TYPE, "messages[0]", "");
-    refuses(CHATML, "[{\"role\":\"user\",\"content\":\"a\"},{\"from\":\"gpt\",\"value\":\"b\"}]", HONE_E_TYPE, "messages[1]", "");
+    refuses(CHATML, "[{\"role\":\"user\",\"content\":\"a\"},{\"from\":\"gpt\",\"value\":\"b\"}]",
+            HONE_E_TYPE, "messages[1]", "");
     assert_non_null(strstr(hone_error_get()->hint, "ShareGPT"));
 }
 
@@ -212,15 +251,20 @@ static void test_options_reach_the_template(void **state)
     static const char more[] = "{\"mood\":\"good\",\"eos_token\":\"E\"}", list[] = "[{\"n\":1}]";
     assert_int_equal(hone_json_parse(more, strlen(more), NULL, &arena, &extra), HONE_OK);
     assert_int_equal(hone_json_parse(list, strlen(list), NULL, &arena, &tools), HONE_OK);
-    hone_chat_options opt = {.extra = &extra, .tools = &tools, .add_generation_prompt = 1, .now = 86400};
-    assert_int_equal(hone_chat_create(hone_str_c("{{ bos_token is defined }}{{ eos_token }}{{ mood }}{{ tools|tojson }}{{ add_generation_prompt }}"
-                                                 "{{ strftime_now('%d') }}{% for m in messages %}{{ m.role }}{% endfor %}{{ documents is none }}"),
-                                      NULL, (hone_str){NULL, 0}, hone_str_c("</s>"), &c),
-                     HONE_OK);
+    hone_chat_options opt = {
+        .extra = &extra, .tools = &tools, .add_generation_prompt = 1, .now = 86400};
+    assert_int_equal(
+        hone_chat_create(hone_str_c("{{ bos_token is defined }}{{ eos_token }}{{ mood }}{{ "
+                                    "tools|tojson }}{{ add_generation_prompt }}"
+                                    "{{ strftime_now('%d') }}{% for m in messages %}{{ m.role }}{% "
+                                    "endfor %}{{ documents is none }}"),
+                         NULL, (hone_str){NULL, 0}, hone_str_c("</s>"), &c),
+        HONE_OK);
     assert_int_equal(hone_chat_render_messages(c, m, 2, &opt, &out), HONE_OK);
     assert_string_equal(out.ptr, "FalseEgood[{\"n\": 1}]True02systemuserTrue");
     hone_buf_clear(&out);
-    assert_int_equal(hone_chat_render_messages(c, m, 2, NULL, &out), HONE_E_SCRIPT); /* no clock: strftime_now is not there */
+    assert_int_equal(hone_chat_render_messages(c, m, 2, NULL, &out),
+                     HONE_E_SCRIPT); /* no clock: strftime_now is not there */
     hone_chat_destroy(c);
     hone_buf_release(&out);
     hone_arena_release(&arena);
@@ -244,24 +288,28 @@ static void test_shared_templates_are_masked_or_refused(void **state)
     for (char *p = file.ptr, *end; *p; p = end + 1) {
         end = strchr(p, '\n');
         assert_int_equal(hone_json_parse(p, (size_t)(end - p), "golden", &arena, &row), HONE_OK);
-        const hone_value *messages = hone_value_get(&row, "messages"), *rendered = hone_value_get(&row, "rendered");
+        const hone_value *messages = hone_value_get(&row, "messages"),
+                         *rendered = hone_value_get(&row, "rendered");
         hone_byte_spans spans;
         hone_chat *c;
         if (!rendered || rendered->type != HONE_STRING)
             continue;
         hone_byte_spans_init(&spans);
         hone_buf_clear(&text);
-        assert_int_equal(hone_chat_create(hone_value_get(&row, "source")->u.str, "golden", hone_value_get(&row, "bos_token")->u.str,
+        assert_int_equal(hone_chat_create(hone_value_get(&row, "source")->u.str, "golden",
+                                          hone_value_get(&row, "bos_token")->u.str,
                                           hone_value_get(&row, "eos_token")->u.str, &c),
                          HONE_OK);
         if (hone_chat_render_spans(c, messages, NULL, &text, &spans) >= 0) {
             size_t turn = 0;
             for (size_t i = 0; i < messages->u.list.n; i++) {
-                const hone_value *m = &messages->u.list.items[i], *content = hone_value_get(m, "content");
+                const hone_value *m = &messages->u.list.items[i],
+                                 *content = hone_value_get(m, "content");
                 if (!hone_str_eq(hone_value_get(m, "role")->u.str, "assistant"))
                     continue;
                 assert_true(turn < spans.n);
-                hone_str s = {text.ptr + spans.v[turn].begin, spans.v[turn].end - spans.v[turn].begin};
+                hone_str s = {text.ptr + spans.v[turn].begin,
+                              spans.v[turn].end - spans.v[turn].begin};
                 turn++;
                 if (content && content->type == HONE_STRING && content->u.str.len)
                     assert_non_null(memmem(s.ptr, s.len, content->u.str.ptr, content->u.str.len));

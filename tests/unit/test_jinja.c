@@ -6,7 +6,8 @@
 #include "text/jinja.h"
 
 /* Renders `source` with the JSON map `vars`; the status, text (or "") in *out. */
-static hone_status render_opt(const char *source, const char *vars, hone_jinja_options *opt, hone_buf *out)
+static hone_status render_opt(const char *source, const char *vars, hone_jinja_options *opt,
+                              hone_buf *out)
 {
     hone_arena arena;
     hone_value v;
@@ -72,7 +73,8 @@ static void test_every_case_renders_as_jinja2_does(void **state)
     hone_buf_init(&file, 1 << 24);
     hone_buf_init(&out, 1 << 24);
     hone_arena_init(&arena, 0);
-    assert_int_equal(hone_file_read(source_path("tests/golden/jinja_cases.jsonl"), 1 << 24, &file), HONE_OK);
+    assert_int_equal(hone_file_read(source_path("tests/golden/jinja_cases.jsonl"), 1 << 24, &file),
+                     HONE_OK);
     memset(&vars, 0, sizeof vars);
     for (char *p = file.ptr, *end; *p; p = end + 1) {
         end = strchr(p, '\n');
@@ -91,8 +93,9 @@ static void test_every_case_renders_as_jinja2_does(void **state)
         hone_jinja_destroy(t);
         int as_wanted = want.ptr ? s >= 0 && hone_str_same(hone_buf_str(&out), want) : s < 0;
         if (!as_wanted)
-            fprintf(stderr, "%.*s\n  got  %s\n  want %.*s\n", (int)source.len, source.ptr, s < 0 ? hone_error_get()->what : out.ptr,
-                    (int)want.len, want.ptr ? want.ptr : "");
+            fprintf(stderr, "%.*s\n  got  %s\n  want %.*s\n", (int)source.len, source.ptr,
+                    s < 0 ? hone_error_get()->what : out.ptr, (int)want.len,
+                    want.ptr ? want.ptr : "");
         assert_true(as_wanted);
         cases++;
     }
@@ -106,7 +109,8 @@ static void test_shared_chat_templates(void **state)
 {
     (void)state;
     const char *path = shared_path("goldens/chat_templates.jsonl");
-    static const char *const names[] = {"messages", "tools", "add_generation_prompt", "bos_token", "eos_token"};
+    static const char *const names[] = {"messages", "tools", "add_generation_prompt", "bos_token",
+                                        "eos_token"};
     if (!path)
         skip_without("goldens/chat_templates.jsonl");
     hone_buf file, out, raised;
@@ -162,10 +166,12 @@ static void test_errors_name_the_line(void **state)
 {
     (void)state;
     refuses("a\nb\n{{ x | nosuch }}", "{}", HONE_E_UNSUPPORTED, "t:3: filter \"nosuch\"");
-    refuses("{% if x %}\n{{ x is nosuch }}{% endif %}", "{}", HONE_E_UNSUPPORTED, "t:2: test \"nosuch\"");
+    refuses("{% if x %}\n{{ x is nosuch }}{% endif %}", "{}", HONE_E_UNSUPPORTED,
+            "t:2: test \"nosuch\"");
     refuses("\n{% import 'x' %}", "{}", HONE_E_UNSUPPORTED, "t:2: statement \"import\"");
     refuses("{{ x.y.z }}", "{\"x\":{}}", HONE_E_SCRIPT, "t:1: \"y\" is undefined");
-    refuses("{% for i in a %}\n\n{{ i + 'x' }}{% endfor %}", "{\"a\":[1]}", HONE_E_SCRIPT, "t:3: unsupported operand types for +");
+    refuses("{% for i in a %}\n\n{{ i + 'x' }}{% endfor %}", "{\"a\":[1]}", HONE_E_SCRIPT,
+            "t:3: unsupported operand types for +");
     refuses("{% for i in a %}x", "{}", HONE_E_PARSE, "endfor");
     refuses("{{ 'abc }}", "{}", HONE_E_PARSE, "t:1: string is not closed");
     refuses("x {{ 1 + }}", "{}", HONE_E_PARSE, "expected an expression");
@@ -185,7 +191,9 @@ static void test_raise_exception_gives_its_text(void **state)
     hone_buf_init(&out, 1 << 16);
     hone_buf_init(&raised, 1 << 16);
     hone_buf_init(&expected, 1 << 16);
-    assert_int_equal(render_opt("abc{{ raise_exception('no ' ~ ('system ' * 100)) }}", "{}", &opt, &out), HONE_E_REFUSED);
+    assert_int_equal(
+        render_opt("abc{{ raise_exception('no ' ~ ('system ' * 100)) }}", "{}", &opt, &out),
+        HONE_E_REFUSED);
     hone_buf_adds(&expected, "no ");
     for (int i = 0; i < 100; i++)
         hone_buf_adds(&expected, "system ");
@@ -216,8 +224,10 @@ static void test_generation_blocks_give_spans(void **state)
     hone_jinja_options opt = {.now = HONE_JINJA_NO_CLOCK, .generation = &spans};
     hone_buf_init(&out, 1 << 16);
     hone_byte_spans_init(&spans);
-    assert_int_equal(render_opt("{% for x in l %}<{% generation %}{{ x }}{% endgeneration %}>{% endfor %}", "{\"l\":[\"ab\",\"\",\"cde\"]}", &opt, &out),
-                     HONE_OK);
+    assert_int_equal(
+        render_opt("{% for x in l %}<{% generation %}{{ x }}{% endgeneration %}>{% endfor %}",
+                   "{\"l\":[\"ab\",\"\",\"cde\"]}", &opt, &out),
+        HONE_OK);
     assert_string_equal(out.ptr, "<ab><><cde>");
     assert_int_equal(spans.n, 3);
     assert_int_equal(spans.v[0].begin, 1);
@@ -227,9 +237,13 @@ static void test_generation_blocks_give_spans(void **state)
     assert_int_equal(spans.v[2].end, 10);
     hone_byte_spans_release(&spans);
     hone_byte_spans_init(&spans);
-    assert_int_equal(render_opt("{% generation %}a{% endgeneration %}{{ nope.x }}", "{}", &opt, &out), HONE_E_SCRIPT);
+    assert_int_equal(
+        render_opt("{% generation %}a{% endgeneration %}{{ nope.x }}", "{}", &opt, &out),
+        HONE_E_SCRIPT);
     assert_int_equal(spans.n, 0);
-    assert_int_equal(render_opt("{% set x %}{% generation %}a{% endgeneration %}{% endset %}", "{}", &opt, &out), HONE_E_UNSUPPORTED);
+    assert_int_equal(
+        render_opt("{% set x %}{% generation %}a{% endgeneration %}{% endset %}", "{}", &opt, &out),
+        HONE_E_UNSUPPORTED);
     hone_byte_spans_release(&spans);
     hone_buf_release(&out);
 }
@@ -252,13 +266,20 @@ static void test_hostile_templates_end(void **state)
     (void)state;
     static const struct {
         const char *open, *middle, *close, *before, *after;
-    } deep[] = {{"(", "1", ")", "{{ ", " }}"},          {"[", "1", "]", "{{ ", " }}"},
-                {"not ", "x", "", "{{ ", " }}"},        {"- ", "1", "", "{{ ", " }}"},
-                {"{% if x %}", "", "{% endif %}", "", ""}, {"{% for x in [1] %}", "", "{% endfor %}", "", ""},
-                {"1 + ", "1", "", "{{ ", " }}"},        {"", "x", " | upper", "{{ ", " }}"},
-                {"", "x", ".a", "{{ ", " }}"},          {"", "x", "[0]", "{{ ", " }}"},
-                {"1 if 1 else ", "1", "", "{{ ", " }}"}, {"", "", " | trim", "{% set x", " %}{% endset %}"},
-                {"x and ", "x", "", "{{ ", " }}"},      {"{'a': ", "1", "}", "{{ ", " }}"}};
+    } deep[] = {{"(", "1", ")", "{{ ", " }}"},
+                {"[", "1", "]", "{{ ", " }}"},
+                {"not ", "x", "", "{{ ", " }}"},
+                {"- ", "1", "", "{{ ", " }}"},
+                {"{% if x %}", "", "{% endif %}", "", ""},
+                {"{% for x in [1] %}", "", "{% endfor %}", "", ""},
+                {"1 + ", "1", "", "{{ ", " }}"},
+                {"", "x", " | upper", "{{ ", " }}"},
+                {"", "x", ".a", "{{ ", " }}"},
+                {"", "x", "[0]", "{{ ", " }}"},
+                {"1 if 1 else ", "1", "", "{{ ", " }}"},
+                {"", "", " | trim", "{% set x", " %}{% endset %}"},
+                {"x and ", "x", "", "{{ ", " }}"},
+                {"{'a': ", "1", "}", "{{ ", " }}"}};
     for (size_t i = 0; i < sizeof deep / sizeof *deep; i++) {
         char *inside = nested(deep[i].open, 100000, deep[i].middle, deep[i].close);
         char *whole = nested(deep[i].before, 1, inside, deep[i].after);
@@ -266,21 +287,29 @@ static void test_hostile_templates_end(void **state)
         hone_free(inside);
         hone_free(whole);
     }
-    refuses("{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}", "{}", HONE_E_LIMIT, "MiB of memory");
-    refuses("{% set r = range(99999) %}{% for a in r %}{{ r|length + r|sum - r[0] }}{% endfor %}", "{}", HONE_E_LIMIT, "steps");
+    refuses("{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}", "{}",
+            HONE_E_LIMIT, "MiB of memory");
+    refuses("{% set r = range(99999) %}{% for a in r %}{{ r|length + r|sum - r[0] }}{% endfor %}",
+            "{}", HONE_E_LIMIT, "steps");
     refuses("{{ 'a' * 99999999999 }}", "{}", HONE_E_LIMIT, "longer");
-    refuses("{% set ns = namespace(s='aaaaaaaa') %}{% for i in range(60) %}{% set ns.s = ns.s + ns.s %}{% endfor %}", "{}", HONE_E_LIMIT, "longer");
-    refuses("{% set ns = namespace(l=[1,2]) %}{% for i in range(60) %}{% set ns.l = ns.l + ns.l %}{% endfor %}", "{}", HONE_E_LIMIT, "");
+    refuses("{% set ns = namespace(s='aaaaaaaa') %}{% for i in range(60) %}{% set ns.s = ns.s + "
+            "ns.s %}{% endfor %}",
+            "{}", HONE_E_LIMIT, "longer");
+    refuses("{% set ns = namespace(l=[1,2]) %}{% for i in range(60) %}{% set ns.l = ns.l + ns.l "
+            "%}{% endfor %}",
+            "{}", HONE_E_LIMIT, "");
     refuses("{{ range(10000000)|list }}", "{}", HONE_E_LIMIT, "");
     refuses("{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}", "{}", HONE_E_LIMIT, "");
-    refuses("{% set ns = namespace() %}{% set ns.a = [ns] %}{{ ns.a|tojson }}", "{}", HONE_E_SCRIPT, "");
+    refuses("{% set ns = namespace() %}{% set ns.a = [ns] %}{{ ns.a|tojson }}", "{}", HONE_E_SCRIPT,
+            "");
     refuses("{{ '%999d' % 1 }}", "{}", HONE_E_LIMIT, "width");
     refuses("{{ 'a'.ljust(99999999999) }}", "{}", HONE_E_LIMIT, "");
     refuses("{{ 2 ** 9999999 }}", "{}", HONE_E_UNSUPPORTED, "64 bits");
     refuses("{{ (-9223372036854775807 - 1) // -1 }}", "{}", HONE_E_UNSUPPORTED, "64 bits");
     renders("{{ (-9223372036854775807 - 1) % -1 }}", "{}", "0");
     refuses("{{ x|batch(99999999999)|list }}", "{\"x\":[1]}", HONE_E_RANGE, "batch");
-    refuses("{{ x[:: -9223372036854775807 - 1] }}{{ 1/0 }}", "{\"x\":[1,2]}", HONE_E_SCRIPT, "division");
+    refuses("{{ x[:: -9223372036854775807 - 1] }}{{ 1/0 }}", "{\"x\":[1,2]}", HONE_E_SCRIPT,
+            "division");
 }
 
 static void test_output_past_the_limit_is_an_error(void **state)
@@ -289,9 +318,12 @@ static void test_output_past_the_limit_is_an_error(void **state)
     hone_buf out;
     hone_jinja_options opt = {.now = HONE_JINJA_NO_CLOCK, .max_output = 1000};
     hone_buf_init(&out, 1 << 20);
-    assert_int_equal(render_opt("{% for i in range(200) %}1234567890{% endfor %}", "{}", &opt, &out), HONE_E_LIMIT);
+    assert_int_equal(
+        render_opt("{% for i in range(200) %}1234567890{% endfor %}", "{}", &opt, &out),
+        HONE_E_LIMIT);
     assert_int_equal(out.len, 0);
-    assert_int_equal(render_opt("{% for i in range(100) %}1234567890{% endfor %}", "{}", &opt, &out), HONE_OK);
+    assert_int_equal(
+        render_opt("{% for i in range(100) %}1234567890{% endfor %}", "{}", &opt, &out), HONE_OK);
     assert_int_equal(out.len, 1000);
     hone_buf_release(&out);
 }
@@ -314,8 +346,10 @@ static void test_output_is_appended_and_taken_back(void **state)
 static void test_every_failed_allocation_is_reported_and_nothing_leaks(void **state)
 {
     (void)state;
-    static const char source[] = "{% macro m(a, b=[1]) %}{{ a ~ b }}{% endmacro %}{% for k, v in d.items() %}{{ m(k) }}{{ v|tojson }}"
-                                 "{% set x %}{{ [v, k]|join('-') }}{% endset %}{{ x|upper }}{% endfor %}";
+    static const char source[] =
+        "{% macro m(a, b=[1]) %}{{ a ~ b }}{% endmacro %}{% for k, v in d.items() %}{{ m(k) }}{{ "
+        "v|tojson }}"
+        "{% set x %}{{ [v, k]|join('-') }}{% endset %}{{ x|upper }}{% endfor %}";
     size_t before, after, bytes;
     hone_arena arena;
     hone_value v;

@@ -19,13 +19,13 @@ static void test_ill_formed_parts_become_one_mark_each(void **state)
 {
     (void)state;
     cleans("aé中😀", 10, "aé中😀");
-    cleans("a\xE4\xB8", 3, "a" FFFD);            /* cut */
-    cleans("\xE4\xB8x", 3, FFFD "x");            /* cut in the middle */
+    cleans("a\xE4\xB8", 3, "a" FFFD); /* cut */
+    cleans("\xE4\xB8x", 3, FFFD "x"); /* cut in the middle */
     cleans("\xF0\x9F\x98y", 4, FFFD "y");
-    cleans("\x80\x80", 2, FFFD FFFD);            /* continuation without a beginning */
-    cleans("\xC0\xAF", 2, FFFD FFFD);            /* overlong */
+    cleans("\x80\x80", 2, FFFD FFFD); /* continuation without a beginning */
+    cleans("\xC0\xAF", 2, FFFD FFFD); /* overlong */
     cleans("\xE0\x80\x80", 3, FFFD FFFD FFFD);
-    cleans("\xED\xA0\x80", 3, FFFD FFFD FFFD);   /* surrogate */
+    cleans("\xED\xA0\x80", 3, FFFD FFFD FFFD); /* surrogate */
     cleans("\xF4\x90\x80\x80", 4, FFFD FFFD FFFD FFFD);
     cleans("\xF1\x80\x80\xE1\x80\xC0", 6, FFFD FFFD FFFD); /* Unicode 15, table 3-8 */
     cleans("\xFF", 1, FFFD);
@@ -52,17 +52,20 @@ static struct {
     size_t first_text;
 } bad;
 
-static hone_status bad_encode(void *self, const hone_str *texts, size_t n, uint32_t flags, const hone_ids_sink *sink)
+static hone_status bad_encode(void *self, const hone_str *texts, size_t n, uint32_t flags,
+                              const hone_ids_sink *sink)
 {
     (void)self;
     (void)texts;
     (void)n;
     hone_status s = HONE_OK;
     for (int i = 0; i < bad.times && s >= 0; i++)
-        s = sink->put(sink, bad.first_text + (size_t)i, bad.ids, (flags & HONE_ENCODE_OFFSETS) && !bad.no_offsets ? bad.spans : NULL, bad.n);
+        s = sink->put(sink, bad.first_text + (size_t)i, bad.ids,
+                      (flags & HONE_ENCODE_OFFSETS) && !bad.no_offsets ? bad.spans : NULL, bad.n);
     return s;
 }
-static hone_status bad_decode(void *self, const hone_ids *ids, size_t n, uint32_t flags, const hone_text_sink *sink)
+static hone_status bad_decode(void *self, const hone_ids *ids, size_t n, uint32_t flags,
+                              const hone_text_sink *sink)
 {
     (void)self;
     (void)ids;
@@ -103,7 +106,9 @@ static void bad_fingerprint(void *self, char out[65])
     (void)self;
     memset(out, 'a', 65);
 }
-static hone_tokenizer_v1 bad_vt = {sizeof bad_vt, 0, bad_encode, bad_decode, bad_size, bad_text, bad_text, bad_id, bad_special, bad_is_special, bad_fingerprint};
+static hone_tokenizer_v1 bad_vt = {
+    sizeof bad_vt, 0,      bad_encode,  bad_decode,     bad_size,       bad_text,
+    bad_text,      bad_id, bad_special, bad_is_special, bad_fingerprint};
 
 static void test_what_a_component_may_not_give(void **state)
 {
@@ -163,11 +168,15 @@ static void test_what_a_component_may_not_give(void **state)
 /* ---- streaming -------------------------------------------------------------------------------------------------- */
 static void make_llama(tt_tokenizer *t, hone_arena *arena)
 {
-    assert_int_equal(tt_create_text(t, arena,
-                                    "{\"format\":\"gguf\",\"metadata\":{\"tokenizer.ggml.model\":\"llama\",\"tokenizer.ggml.tokens\":[\"<unk>\",\"<s>\",\"</s>\","
-                                    "\"<0xE4>\",\"<0xB8>\",\"<0xAD>\",\"\\u2581Once\",\"\\u2581a\",\"<0xF0>\",\"<0x80>\",\"\\u4e2d\",\"<0x41>\"],"
-                                    "\"tokenizer.ggml.token_type\":[2,3,3,6,6,6,1,1,6,6,1,6],\"tokenizer.ggml.bos_token_id\":1,\"tokenizer.ggml.eos_token_id\":2}}"),
-                     HONE_OK);
+    assert_int_equal(
+        tt_create_text(t, arena,
+                       "{\"format\":\"gguf\",\"metadata\":{\"tokenizer.ggml.model\":\"llama\","
+                       "\"tokenizer.ggml.tokens\":[\"<unk>\",\"<s>\",\"</s>\","
+                       "\"<0xE4>\",\"<0xB8>\",\"<0xAD>\",\"\\u2581Once\",\"\\u2581a\",\"<0xF0>\","
+                       "\"<0x80>\",\"\\u4e2d\",\"<0x41>\"],"
+                       "\"tokenizer.ggml.token_type\":[2,3,3,6,6,6,1,1,6,6,1,6],\"tokenizer.ggml."
+                       "bos_token_id\":1,\"tokenizer.ggml.eos_token_id\":2}}"),
+        HONE_OK);
 }
 
 static void test_streamed_text_is_the_decoded_text(void **state)
@@ -229,7 +238,8 @@ static void test_a_character_is_held_back_until_it_is_whole(void **state)
     assert_int_equal(hone_decoder_finish(&d, &out), HONE_OK);
     assert_string_equal(out.ptr, "\xE4\xB8\xAD" FFFD);
     hone_buf_clear(&out);
-    hone_decoder_after(&d, 1); /* the text follows bos: SentencePiece's first space is not part of it */
+    hone_decoder_after(&d,
+                       1); /* the text follows bos: SentencePiece's first space is not part of it */
     assert_int_equal(hone_decoder_push(&d, 6, &out), HONE_OK);
     assert_string_equal(out.ptr, "Once");
     assert_int_equal(hone_decoder_push(&d, 99, &out), HONE_E_RANGE);

@@ -45,7 +45,8 @@ static inline hone_status tt_fail(const hone_host *host, hone_status status, hon
     (void)host;
     return hone_fail(status, "%.*s", (int)text.len, text.ptr);
 }
-static const hone_host tt_host = {sizeof tt_host, HONE_EPOCH, HONE_SDK_VERSION, 0, NULL, tt_get_iface, tt_log, tt_fail};
+static const hone_host tt_host = {sizeof tt_host, HONE_EPOCH,   HONE_SDK_VERSION, 0,
+                                  NULL,           tt_get_iface, tt_log,           tt_fail};
 
 /* The configuration of the component: field 0 is spec, field 1 the scanner. */
 typedef struct tt_config {

@@ -36,7 +36,8 @@ static const bpe_added *longest_at(const bpe_matcher *m, hone_str text, size_t a
     return found;
 }
 
-int bpe_match_next(const bpe_matcher *m, hone_str text, size_t from, size_t *begin, const bpe_added **out)
+int bpe_match_next(const bpe_matcher *m, hone_str text, size_t from, size_t *begin,
+                   const bpe_added **out)
 {
     for (size_t i = from; m->n && i < text.len; i++) {
         if (m->only >= 0) {

@@ -10,8 +10,8 @@ static void work_destroy(bpe_work *w)
 {
     const bpe_mem *m = w->mem;
     bpe_work_release_match(w);
-    bpe_vec *v[] = {&w->ids, &w->spans, &w->symbols, &w->heap, &w->pieces, &w->pieces2,
-                    &w->norm, &w->norm_begin, &w->norm_end, &w->prefixed};
+    bpe_vec *v[] = {&w->ids,     &w->spans, &w->symbols,    &w->heap,     &w->pieces,
+                    &w->pieces2, &w->norm,  &w->norm_begin, &w->norm_end, &w->prefixed};
     for (size_t i = 0; i < sizeof v / sizeof *v; i++)
         bpe_free(m, v[i]->v);
     bpe_free(m, w->cache);
@@ -55,13 +55,15 @@ static void work_give(bpe_tok *t, bpe_work *w)
     atomic_flag_clear_explicit(&t->pool_lock, memory_order_release);
 }
 
-static hone_status encode(void *self, const hone_str *texts, size_t n, uint32_t flags, const hone_ids_sink *sink)
+static hone_status encode(void *self, const hone_str *texts, size_t n, uint32_t flags,
+                          const hone_ids_sink *sink)
 {
     bpe_tok *t = self;
     hone_status s = HONE_OK;
     if (t->decode_only)
         return hone_host_fail(t->host, HONE_E_UNSUPPORTED,
-                              "tokenizer: this is a SentencePiece vocabulary (tokenizer.ggml.model = \"llama\"), which "
+                              "tokenizer: this is a SentencePiece vocabulary (tokenizer.ggml.model "
+                              "= \"llama\"), which "
                               "is decoded but not encoded: give ids instead of text");
     bpe_work *w = work_take(t);
     if (!w)
@@ -69,9 +71,11 @@ static hone_status encode(void *self, const hone_str *texts, size_t n, uint32_t 
     for (size_t i = 0; s >= 0 && i < n; i++) {
         s = bpe_encode(t, w, texts[i], flags);
         if (s < 0)
-            hone_host_fail(t->host, s, "tokenizer: text %zu: %s", i, w->failed ? w->failed : "out of memory");
+            hone_host_fail(t->host, s, "tokenizer: text %zu: %s", i,
+                           w->failed ? w->failed : "out of memory");
         else
-            s = sink->put(sink, i, w->ids.v, (flags & HONE_ENCODE_OFFSETS) ? w->spans.v : NULL, w->ids.n);
+            s = sink->put(sink, i, w->ids.v, (flags & HONE_ENCODE_OFFSETS) ? w->spans.v : NULL,
+                          w->ids.n);
     }
     work_give(t, w);
     return s;
@@ -83,7 +87,9 @@ static hone_status decode_one(bpe_tok *t, bpe_work *w, const hone_ids *in, uint3
     for (size_t i = 0; i < in->n; i++) {
         int32_t id = in->ids[i];
         if (id < 0 || id >= t->n_ids || !t->text[id].ptr)
-            return hone_host_fail(t->host, HONE_E_RANGE, "tokenizer: there is no id %d (ids are 0 to %d)", id, t->n_ids - 1);
+            return hone_host_fail(t->host, HONE_E_RANGE,
+                                  "tokenizer: there is no id %d (ids are 0 to %d)", id,
+                                  t->n_ids - 1);
         if ((flags & HONE_DECODE_SKIP_SPECIAL) && t->special[id])
             continue;
         hone_str b = t->bytes[id];
@@ -100,7 +106,8 @@ static hone_status decode_one(bpe_tok *t, bpe_work *w, const hone_ids *in, uint3
     return HONE_OK;
 }
 
-static hone_status decode(void *self, const hone_ids *ids, size_t n, uint32_t flags, const hone_text_sink *sink)
+static hone_status decode(void *self, const hone_ids *ids, size_t n, uint32_t flags,
+                          const hone_text_sink *sink)
 {
     bpe_tok *t = self;
     hone_status s = HONE_OK;
@@ -164,13 +171,16 @@ static void fingerprint(void *self, char out_hex[65])
     memcpy(out_hex, ((bpe_tok *)self)->fingerprint, 65);
 }
 
-static const hone_tokenizer_v1 iface = {sizeof iface, 0,       encode,  decode,     vocab_size, token_bytes,
-                                        token_text,   token_id, special, is_special, fingerprint};
+static const hone_tokenizer_v1 iface = {sizeof iface, 0,           encode,     decode,
+                                        vocab_size,   token_bytes, token_text, token_id,
+                                        special,      is_special,  fingerprint};
 
 enum { F_SPEC, F_SCANNER };
 static const hone_field *const fields[] = {
-    HONE_MAP_OF("spec", HONE_REQUIRED, "the description the host has read: format, json or metadata, config"),
-    HONE_ENUM("scanner", "auto", "auto|regex", 0, "how words are cut: hand-written where the pattern is known, or always by PCRE2"),
+    HONE_MAP_OF("spec", HONE_REQUIRED,
+                "the description the host has read: format, json or metadata, config"),
+    HONE_ENUM("scanner", "auto", "auto|regex", 0,
+              "how words are cut: hand-written where the pattern is known, or always by PCRE2"),
     NULL};
 
 static void destroy(void *self)
@@ -238,7 +248,8 @@ static const hone_component bpe = {
     .version = "1.0.0",
     .vendor = "hone",
     .license = "MIT",
-    .summary = "byte-level BPE from tokenizer.json or GGUF metadata; decodes GGUF llama vocabularies",
+    .summary =
+        "byte-level BPE from tokenizer.json or GGUF metadata; decodes GGUF llama vocabularies",
     .caps = HONE_CAP_PURE | HONE_CAP_DETERMINISTIC | HONE_CAP_REENTRANT | HONE_CAP_BATCH_INVARIANT,
     .fields = fields,
     .provides = provides,
@@ -249,7 +260,8 @@ static const hone_component bpe = {
 
 static const hone_magic magic = HONE_MAGIC(0x000100);
 static const hone_component *const components[] = {&bpe, NULL};
-static const hone_entry entry = {.struct_size = sizeof(hone_entry), .magic = &magic, .components = components};
+static const hone_entry entry = {
+    .struct_size = sizeof(hone_entry), .magic = &magic, .components = components};
 
 const hone_entry *hone_plugin_entry(void)
 {

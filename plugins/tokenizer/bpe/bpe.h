@@ -92,7 +92,8 @@ typedef struct bpe_matcher { /* sorted by content; first[b]: does any begin with
     int only; /* the single first byte, or -1 */
 } bpe_matcher;
 /* The next match in text[from, len): leftmost, then longest. 0 when there is none. */
-int bpe_match_next(const bpe_matcher *m, hone_str text, size_t from, size_t *begin, const bpe_added **out);
+int bpe_match_next(const bpe_matcher *m, hone_str text, size_t from, size_t *begin,
+                   const bpe_added **out);
 
 /* ---- pre-tokenizer --------------------------------------------------------------------------------- */
 enum { BPE_ISOLATED, BPE_REMOVED, BPE_WITH_PREVIOUS, BPE_WITH_NEXT, BPE_CONTIGUOUS };
@@ -105,12 +106,15 @@ typedef struct bpe_step {
 } bpe_step;
 /* Hand-written scanners; the PCRE2 steps are their definition. */
 enum { BPE_SCAN_NONE, BPE_SCAN_GPT2, BPE_SCAN_GPT2_DIGITS, BPE_SCAN_LLAMA3, BPE_SCAN_QWEN2 };
-#define BPE_RE_GPT2 "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+"
+#define BPE_RE_GPT2                                                                                \
+    "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+"
 #define BPE_RE_LLAMA3                                                                              \
-    "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|" \
+    "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| "                     \
+    "?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|"                                                               \
     "\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"
 #define BPE_RE_QWEN2                                                                               \
-    "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|" \
+    "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| "                          \
+    "?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|"                                                               \
     "\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"
 enum { BPE_MAX_STEPS = 16 };
 
@@ -127,7 +131,8 @@ uint32_t bpe_decode_char(const unsigned char *p, size_t n, uint32_t *len);
 int bpe_is_word(uint32_t code); /* \w */
 /* Ends of the words of text[0, n) by a hand-written scanner: fills at most max, returns how many;
  * *from moves on to where to go on. */
-size_t bpe_scan(int scanner, const unsigned char *text, size_t n, size_t *from, uint32_t *ends, size_t max);
+size_t bpe_scan(int scanner, const unsigned char *text, size_t n, size_t *from, uint32_t *ends,
+                size_t max);
 
 /* ---- a worker's memory ------------------------------------------------------------------------------- */
 enum { BPE_CACHE_IDS = 8, BPE_CACHE_SLOTS = 1 << 14 };
@@ -156,7 +161,7 @@ typedef struct bpe_work {
     bpe_vec norm;                 /* normalised text ... */
     bpe_vec norm_begin, norm_end; /* ... and where each of its bytes comes from */
     bpe_vec prefixed;
-    void *match_data;             /* pcre2_match_data */
+    void *match_data; /* pcre2_match_data */
     void *match_context;
     void *jit_stack;
     const char *failed; /* text of a failure that is not memory */
@@ -174,11 +179,11 @@ typedef struct bpe_tok {
     uint8_t *special;
     bpe_strmap by_text, by_bytes;
     int32_t byte_id[256]; /* -1: no token for this byte */
-    int has_gaps; /* some byte has no token: lengths of ids do not add up to the word's */
-    int32_t unk; /* what a byte without token becomes, or -1: dropped */
-    int decode_only; /* a SentencePiece vocabulary of GGUF */
-    int strip_after_bos; /* SentencePiece: the space in front of a text is not the text's */
-    int ignore_merges;   /* a word that is a token is that token */
+    int has_gaps;         /* some byte has no token: lengths of ids do not add up to the word's */
+    int32_t unk;          /* what a byte without token becomes, or -1: dropped */
+    int decode_only;      /* a SentencePiece vocabulary of GGUF */
+    int strip_after_bos;  /* SentencePiece: the space in front of a text is not the text's */
+    int ignore_merges;    /* a word that is a token is that token */
     bpe_merges merges;
     /* rules */
     bpe_added *added;
@@ -205,16 +210,19 @@ hone_status bpe_load_gguf(bpe_tok *t, const hone_value *spec);
 /* build.c: tables. bpe_vocab_begin makes room for ids [0, n); set() puts one. */
 hone_status bpe_vocab_begin(bpe_tok *t, int32_t n_ids, const char *where);
 hone_status bpe_vocab_set(bpe_tok *t, int32_t id, hone_str text, const char *where);
-hone_status bpe_vocab_done(bpe_tok *t, const char *where); /* maps; byte_id from the byte-level alphabet */
+hone_status bpe_vocab_done(bpe_tok *t,
+                           const char *where); /* maps; byte_id from the byte-level alphabet */
 hone_status bpe_merge_add(bpe_tok *t, size_t index, hone_str a, hone_str b, int replace);
 hone_status bpe_tok_finish(bpe_tok *t); /* matchers, scanner choice, regex, fingerprint */
 /* The byte-level alphabet: bytes of a token's text, or 0 when a character is outside of it. */
 int bpe_unmap(hone_str text, char *out, size_t *n);
 
 /* merge.c: appends the ids (and spans, offset by `base`) of one word. 0 without memory. */
-int bpe_word(const bpe_tok *t, bpe_work *w, const unsigned char *text, size_t n, size_t base, int spans);
+int bpe_word(const bpe_tok *t, bpe_work *w, const unsigned char *text, size_t n, size_t base,
+             int spans);
 /* split.c: appends the ids of normalised text; `base` = its place in `spans`. */
-hone_status bpe_segment(const bpe_tok *t, bpe_work *w, const unsigned char *text, size_t n, size_t base, int spans);
+hone_status bpe_segment(const bpe_tok *t, bpe_work *w, const unsigned char *text, size_t n,
+                        size_t base, int spans);
 hone_status bpe_step_compile(bpe_tok *t, bpe_step *s);
 void bpe_step_release(bpe_step *s);
 void bpe_work_release_match(bpe_work *w);

@@ -61,7 +61,8 @@ hone_status bpe_vocab_begin(bpe_tok *t, int32_t n_ids, const char *where)
     if (n_ids <= 0)
         return hone_host_fail(t->host, HONE_E_PARSE, "%s: the vocabulary is empty", where);
     if (n_ids > BPE_MAX_ID)
-        return hone_host_fail(t->host, HONE_E_LIMIT, "%s: id %d is past the limit of %d", where, n_ids - 1, BPE_MAX_ID);
+        return hone_host_fail(t->host, HONE_E_LIMIT, "%s: id %d is past the limit of %d", where,
+                              n_ids - 1, BPE_MAX_ID);
     size_t n = (size_t)n_ids;
     t->text = bpe_arena_alloc(&t->arena, n * sizeof *t->text);
     t->bytes = bpe_arena_alloc(&t->arena, n * sizeof *t->bytes);
@@ -80,12 +81,14 @@ hone_status bpe_vocab_begin(bpe_tok *t, int32_t n_ids, const char *where)
 hone_status bpe_vocab_set(bpe_tok *t, int32_t id, hone_str text, const char *where)
 {
     if (id < 0 || id >= t->n_ids)
-        return hone_host_fail(t->host, HONE_E_PARSE, "%s: id %d of \"%.*s\" is out of range", where, id, shown(text), text.ptr);
+        return hone_host_fail(t->host, HONE_E_PARSE, "%s: id %d of \"%.*s\" is out of range", where,
+                              id, shown(text), text.ptr);
     if (t->text[id].ptr) {
         hone_str before = t->text[id];
         if (before.len == text.len && memcmp(before.ptr, text.ptr, text.len) == 0)
             return HONE_OK;
-        return hone_host_fail(t->host, HONE_E_PARSE, "%s: id %d is given twice: \"%.*s\" and \"%.*s\"", where, id,
+        return hone_host_fail(t->host, HONE_E_PARSE,
+                              "%s: id %d is given twice: \"%.*s\" and \"%.*s\"", where, id,
                               shown(before), before.ptr, shown(text), text.ptr);
     }
     t->text[id] = bpe_arena_str(&t->arena, text.ptr, text.len);
@@ -93,7 +96,8 @@ hone_status bpe_vocab_set(bpe_tok *t, int32_t id, hone_str text, const char *whe
         return no_memory(t);
     int32_t other = bpe_strmap_put(&t->by_text, id);
     if (other >= 0 && !t->decode_only)
-        return hone_host_fail(t->host, HONE_E_PARSE, "%s: token \"%.*s\" is given twice: ids %d and %d", where,
+        return hone_host_fail(t->host, HONE_E_PARSE,
+                              "%s: token \"%.*s\" is given twice: ids %d and %d", where,
                               shown(text), text.ptr, other, id);
     return HONE_OK;
 }
@@ -132,7 +136,8 @@ hone_status bpe_merge_add(bpe_tok *t, size_t index, hone_str a, hone_str b, int 
     int32_t left = bpe_strmap_get(&t->by_text, a), right = bpe_strmap_get(&t->by_text, b);
     if (left < 0 || right < 0) {
         hone_str missing = left < 0 ? a : b;
-        return hone_host_fail(t->host, HONE_E_PARSE, "tokenizer: merges[%zu]: \"%.*s\" is not in the vocabulary", index,
+        return hone_host_fail(t->host, HONE_E_PARSE,
+                              "tokenizer: merges[%zu]: \"%.*s\" is not in the vocabulary", index,
                               shown(missing), missing.ptr);
     }
     char stack[256], *joined = stack;
@@ -146,9 +151,10 @@ hone_status bpe_merge_add(bpe_tok *t, size_t index, hone_str a, hone_str b, int 
     int32_t id = bpe_strmap_get(&t->by_text, s);
     hone_status st = HONE_OK;
     if (id < 0)
-        st = hone_host_fail(t->host, HONE_E_PARSE,
-                            "tokenizer: merges[%zu]: \"%.*s\" + \"%.*s\" gives no token of the vocabulary", index,
-                            shown(a), a.ptr, shown(b), b.ptr);
+        st = hone_host_fail(
+            t->host, HONE_E_PARSE,
+            "tokenizer: merges[%zu]: \"%.*s\" + \"%.*s\" gives no token of the vocabulary", index,
+            shown(a), a.ptr, shown(b), b.ptr);
     else
         bpe_merges_put(&t->merges, (uint32_t)left, (uint32_t)right, (uint32_t)index, id, replace);
     if (joined != stack)
@@ -158,7 +164,8 @@ hone_status bpe_merge_add(bpe_tok *t, size_t index, hone_str a, hone_str b, int 
 
 static int by_content(const void *a, const void *b)
 {
-    hone_str x = (*(const bpe_added *const *)a)->content, y = (*(const bpe_added *const *)b)->content;
+    hone_str x = (*(const bpe_added *const *)a)->content,
+             y = (*(const bpe_added *const *)b)->content;
     int c = memcmp(x.ptr, y.ptr, x.len < y.len ? x.len : y.len);
     return c ? c : (x.len > y.len) - (x.len < y.len);
 }
@@ -193,7 +200,8 @@ static int matcher_init(bpe_tok *t, bpe_matcher *m, int normalized, int with_spe
 static int step_is(const bpe_step *s, const char *pattern)
 {
     return s->kind == BPE_STEP_REGEX && !s->invert && s->behavior == BPE_ISOLATED &&
-           s->pattern.len == strlen(pattern) && memcmp(s->pattern.ptr, pattern, s->pattern.len) == 0;
+           s->pattern.len == strlen(pattern) &&
+           memcmp(s->pattern.ptr, pattern, s->pattern.len) == 0;
 }
 
 static int choose_scanner(const bpe_tok *t)
@@ -265,8 +273,9 @@ static hone_status fingerprint(bpe_tok *t)
     for (size_t i = 0; i < t->n_added; i++) {
         const bpe_added *a = &t->added[i];
         hash_str(&h, a->content);
-        hash_num(&h, (uint64_t)a->id << 8 | (uint64_t)(a->special | a->single_word << 1 | a->lstrip << 2 |
-                                                       a->rstrip << 3 | a->normalized << 4));
+        hash_num(&h, (uint64_t)a->id << 8 |
+                         (uint64_t)(a->special | a->single_word << 1 | a->lstrip << 2 |
+                                    a->rstrip << 3 | a->normalized << 4));
     }
     for (int i = 0; i < t->n_steps; i++) {
         const bpe_step *s = &t->steps[i];
@@ -277,7 +286,8 @@ static hone_status fingerprint(bpe_tok *t)
         hash_num(&h, (uint64_t)t->add_front[i]);
     for (size_t i = 0; i < t->n_back; i++)
         hash_num(&h, (uint64_t)t->add_back[i] | 1ull << 40);
-    hash_num(&h, (uint64_t)(t->nfc | t->ignore_merges << 1 | t->decode_only << 2 | t->strip_after_bos << 3));
+    hash_num(&h, (uint64_t)(t->nfc | t->ignore_merges << 1 | t->decode_only << 2 |
+                            t->strip_after_bos << 3));
     hash_num(&h, (uint64_t)(uint32_t)t->unk);
     crypto_hash_sha256_final(&h, out);
     static const char hex[] = "0123456789abcdef";
@@ -294,7 +304,8 @@ hone_status bpe_tok_finish(bpe_tok *t)
     if (t->ignore_merges) {
         if (!bpe_strmap_init(&t->by_bytes, &t->arena, t->bytes, (size_t)t->n_ids))
             return no_memory(t);
-        for (int32_t id = 0; id < t->n_ids; id++) /* not those outside the alphabet: no word is spelled so */
+        for (int32_t id = 0; id < t->n_ids;
+             id++) /* not those outside the alphabet: no word is spelled so */
             if (t->bytes[id].ptr && t->bytes[id].len && t->bytes[id].ptr != t->text[id].ptr)
                 bpe_strmap_put(&t->by_bytes, id);
     }

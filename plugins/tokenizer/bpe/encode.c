@@ -42,7 +42,8 @@ static int stands_alone(hone_str text, size_t begin, size_t end)
 }
 
 /* The next added token that counts, with the white space it takes along. */
-static int next_added(const bpe_matcher *m, hone_str text, size_t done, size_t *from, size_t *begin, size_t *end, const bpe_added **out)
+static int next_added(const bpe_matcher *m, hone_str text, size_t done, size_t *from, size_t *begin,
+                      size_t *end, const bpe_added **out)
 {
     const unsigned char *p = (const unsigned char *)text.ptr;
     while (bpe_match_next(m, text, *from, begin, out)) {
@@ -60,7 +61,8 @@ static int next_added(const bpe_matcher *m, hone_str text, size_t done, size_t *
                 *begin -= c < 0x80 ? 1 : c < 0x800 ? 2 : 3;
             }
         if (a->rstrip)
-            while (*end < text.len && bpe_class(bpe_decode_char(p + *end, text.len - *end, &len)) == BPE_C_SPACE)
+            while (*end < text.len &&
+                   bpe_class(bpe_decode_char(p + *end, text.len - *end, &len)) == BPE_C_SPACE)
                 *end += len;
         return 1;
     }
@@ -68,24 +70,28 @@ static int next_added(const bpe_matcher *m, hone_str text, size_t done, size_t *
 }
 
 /* Normalised text at `base` of `spans`. */
-static hone_status normalised(const bpe_tok *t, bpe_work *w, hone_str text, size_t base, int special, int spans)
+static hone_status normalised(const bpe_tok *t, bpe_work *w, hone_str text, size_t base,
+                              int special, int spans)
 {
     const bpe_matcher *m = special ? &t->norm : &t->norm_plain;
     size_t done = 0, from = 0, begin, end;
     const bpe_added *a;
     hone_status s;
     while (m->n && next_added(m, text, done, &from, &begin, &end, &a)) {
-        s = bpe_segment(t, w, (const unsigned char *)text.ptr + done, begin - done, base + done, spans);
+        s = bpe_segment(t, w, (const unsigned char *)text.ptr + done, begin - done, base + done,
+                        spans);
         if (s < 0)
             return s;
         if (!add_id(w, a->id, base + begin, base + end, spans))
             return HONE_E_NOMEM;
         done = end;
     }
-    return bpe_segment(t, w, (const unsigned char *)text.ptr + done, text.len - done, base + done, spans);
+    return bpe_segment(t, w, (const unsigned char *)text.ptr + done, text.len - done, base + done,
+                       spans);
 }
 
-static hone_status written(const bpe_tok *t, bpe_work *w, hone_str text, size_t base, int special, int spans)
+static hone_status written(const bpe_tok *t, bpe_work *w, hone_str text, size_t base, int special,
+                           int spans)
 {
     int same = 1;
     if (text.len == 0)
@@ -107,7 +113,8 @@ static hone_status written(const bpe_tok *t, bpe_work *w, hone_str text, size_t 
             v->end = (uint32_t)base + to[v->end - 1];
             v->begin = (uint32_t)base + from[v->begin];
         } else {
-            v->begin = v->end = (uint32_t)base + (v->begin < n.len ? from[v->begin] : (uint32_t)text.len);
+            v->begin = v->end = (uint32_t)base +
+                                (v->begin < n.len ? from[v->begin] : (uint32_t)text.len);
         }
     }
     return s;

@@ -27,7 +27,8 @@ static int32_t id_at(const bpe_tok *t, const hone_value *meta, const char *key)
 {
     const hone_value *v = bpe_get(meta, key);
     /* 2^32 - 1 is how "none" is written */
-    return v && v->type == HONE_I64 && v->u.i64 >= 0 && v->u.i64 < t->n_ids ? (int32_t)v->u.i64 : -1;
+    return v && v->type == HONE_I64 && v->u.i64 >= 0 && v->u.i64 < t->n_ids ? (int32_t)v->u.i64
+                                                                            : -1;
 }
 
 static int type_at(const hone_value *types, size_t i)
@@ -39,13 +40,15 @@ static int type_at(const hone_value *types, size_t i)
 
 static hone_status load_vocab(bpe_tok *t, const hone_value *meta)
 {
-    const hone_value *tokens = list_of(meta, KEY "tokens"), *types = list_of(meta, KEY "token_type");
+    const hone_value *tokens = list_of(meta, KEY "tokens"),
+                     *types = list_of(meta, KEY "token_type");
     if (!tokens)
         return malformed(t, "tokens is missing, or no list");
     if (types && types->u.list.n != tokens->u.list.n)
         return malformed(t, "token_type and tokens differ in length");
     size_t n = tokens->u.list.n;
-    hone_status s = bpe_vocab_begin(t, n > BPE_MAX_ID ? BPE_MAX_ID + 1 : (int32_t)n, "tokenizer.ggml.tokens");
+    hone_status s = bpe_vocab_begin(t, n > BPE_MAX_ID ? BPE_MAX_ID + 1 : (int32_t)n,
+                                    "tokenizer.ggml.tokens");
     if (s < 0)
         return s;
     t->added = bpe_arena_alloc(&t->arena, (n + 1) * sizeof *t->added);
@@ -55,7 +58,8 @@ static hone_status load_vocab(bpe_tok *t, const hone_value *meta)
         const hone_value *v = &tokens->u.list.items[i];
         int type = type_at(types, i);
         if (v->type != HONE_STRING && v->type != HONE_BYTES)
-            return hone_host_fail(t->host, HONE_E_PARSE, "tokenizer.ggml: tokens[%zu] is no string", i);
+            return hone_host_fail(t->host, HONE_E_PARSE, "tokenizer.ggml: tokens[%zu] is no string",
+                                  i);
         s = bpe_vocab_set(t, (int32_t)i, v->u.str, "tokenizer.ggml.tokens");
         if (s < 0)
             return s;
@@ -80,10 +84,13 @@ static hone_status load_merges(bpe_tok *t, const hone_value *meta)
         return hone_host_fail(t->host, HONE_E_NOMEM, "tokenizer: out of memory");
     for (size_t i = 0; i < merges->u.list.n; i++) {
         const hone_value *m = &merges->u.list.items[i];
-        const char *space = m->type == HONE_STRING && m->u.str.len > 2 ? memchr(m->u.str.ptr + 1, ' ', m->u.str.len - 1) : NULL;
+        const char *space = m->type == HONE_STRING && m->u.str.len > 2
+                                ? memchr(m->u.str.ptr + 1, ' ', m->u.str.len - 1)
+                                : NULL;
         size_t at = space ? (size_t)(space - m->u.str.ptr) : 0;
         if (!space || at + 1 >= m->u.str.len)
-            return hone_host_fail(t->host, HONE_E_PARSE, "tokenizer.ggml: merges[%zu] is no pair of tokens", i);
+            return hone_host_fail(t->host, HONE_E_PARSE,
+                                  "tokenizer.ggml: merges[%zu] is no pair of tokens", i);
         hone_str a = {m->u.str.ptr, at}, b = {space + 1, m->u.str.len - at - 1};
         hone_status s = bpe_merge_add(t, i, a, b, 0);
         if (s < 0)
@@ -96,7 +103,8 @@ static const char *const re_digits[] = {"\\p{N}", BPE_RE_GPT2, NULL};
 static const char *const re_gpt2[] = {BPE_RE_GPT2, NULL};
 static const char *const re_llama3[] = {BPE_RE_LLAMA3, NULL};
 static const char *const re_qwen2[] = {BPE_RE_QWEN2, NULL};
-static const char *const re_default[] = {"[\\p{P}\\$\\+<=>\\^~\\|]+", BPE_RE_GPT2, "\\p{N}+", "[0-9][0-9][0-9]", NULL};
+static const char *const re_default[] = {"[\\p{P}\\$\\+<=>\\^~\\|]+", BPE_RE_GPT2, "\\p{N}+",
+                                         "[0-9][0-9][0-9]", NULL};
 
 /* smollm: the reference ids (transformers on the GGUF file) cut words by GPT-2's pattern alone; digits stay
  * apart because no merge joins them. llama.cpp cuts \p{N} out first, which differs where several
@@ -106,24 +114,15 @@ static const struct rule {
     const char *const *patterns;
     int ignore_merges, bos, nfc;
 } rules[] = {
-    {"default", re_default, 0, 0, 0},
-    {"gpt-2", re_gpt2, 0, 0, 0},
-    {"gpt2", re_gpt2, 0, 0, 0},
-    {"olmo", re_gpt2, 0, 0, 0},
-    {"mpt", re_gpt2, 0, 0, 0},
-    {"smollm", re_gpt2, 0, 0, 0},
-    {"starcoder", re_digits, 0, 0, 0},
-    {"refact", re_digits, 0, 0, 0},
-    {"codeshell", re_digits, 0, 0, 0},
-    {"command-r", re_digits, 0, 0, 0},
-    {"llama3", re_llama3, 1, 1, 0},
-    {"llama-v3", re_llama3, 1, 1, 0},
-    {"llama-bpe", re_llama3, 1, 1, 0},
-    {"falcon3", re_llama3, 1, 1, 0},
-    {"dbrx", re_llama3, 0, 0, 0},
-    {"smaug-bpe", re_llama3, 0, 0, 0},
-    {"qwen2", re_qwen2, 0, 0, 1},
-    {"deepseek-r1-qwen", re_qwen2, 0, 0, 1},
+    {"default", re_default, 0, 0, 0},  {"gpt-2", re_gpt2, 0, 0, 0},
+    {"gpt2", re_gpt2, 0, 0, 0},        {"olmo", re_gpt2, 0, 0, 0},
+    {"mpt", re_gpt2, 0, 0, 0},         {"smollm", re_gpt2, 0, 0, 0},
+    {"starcoder", re_digits, 0, 0, 0}, {"refact", re_digits, 0, 0, 0},
+    {"codeshell", re_digits, 0, 0, 0}, {"command-r", re_digits, 0, 0, 0},
+    {"llama3", re_llama3, 1, 1, 0},    {"llama-v3", re_llama3, 1, 1, 0},
+    {"llama-bpe", re_llama3, 1, 1, 0}, {"falcon3", re_llama3, 1, 1, 0},
+    {"dbrx", re_llama3, 0, 0, 0},      {"smaug-bpe", re_llama3, 0, 0, 0},
+    {"qwen2", re_qwen2, 0, 0, 1},      {"deepseek-r1-qwen", re_qwen2, 0, 0, 1},
     {"stablelm2", re_qwen2, 0, 0, 0},
 };
 
@@ -136,13 +135,16 @@ static hone_status load_pre(bpe_tok *t, const hone_value *meta, int *bos)
             r = &rules[i];
     if (!r) {
         int is_text = pre->type == HONE_STRING;
-        return hone_host_fail(t->host, HONE_E_UNSUPPORTED,
-                              "tokenizer.ggml: pre-tokenizer \"%.*s\" is not known (known: gpt-2, smollm, llama-bpe, "
-                              "qwen2, default and their aliases)",
-                              is_text ? (int)(pre->u.str.len < 60 ? pre->u.str.len : 60) : 1, is_text ? pre->u.str.ptr : "?");
+        return hone_host_fail(
+            t->host, HONE_E_UNSUPPORTED,
+            "tokenizer.ggml: pre-tokenizer \"%.*s\" is not known (known: gpt-2, smollm, llama-bpe, "
+            "qwen2, default and their aliases)",
+            is_text ? (int)(pre->u.str.len < 60 ? pre->u.str.len : 60) : 1,
+            is_text ? pre->u.str.ptr : "?");
     }
     if (!pre)
-        hone_host_log(t->host, HONE_LEVEL_WARN, "tokenizer.ggml.pre is missing: words are cut by the rule \"default\"");
+        hone_host_log(t->host, HONE_LEVEL_WARN,
+                      "tokenizer.ggml.pre is missing: words are cut by the rule \"default\"");
     t->ignore_merges = r->ignore_merges;
     t->nfc = r->nfc; /* as the models' tokenizer.json has it */
     *bos = r->bos;
@@ -170,11 +172,14 @@ static hone_status sentencepiece_bytes(bpe_tok *t, const hone_value *meta)
             return hone_host_fail(t->host, HONE_E_NOMEM, "tokenizer: out of memory");
         if (type_at(types, (size_t)id) == T_BYTE) {
             if (s.len != 6 || sscanf(s.ptr, "<0x%2X%c", &b, &end) != 2 || end != '>')
-                return hone_host_fail(t->host, HONE_E_PARSE, "tokenizer.ggml: tokens[%d] is of type byte but no <0xNN>", id);
+                return hone_host_fail(t->host, HONE_E_PARSE,
+                                      "tokenizer.ggml: tokens[%d] is of type byte but no <0xNN>",
+                                      id);
             out[n++] = (char)b;
         } else {
             for (size_t i = 0; i < s.len;) {
-                if (!t->special[id] && s.len - i >= 3 && memcmp(s.ptr + i, "\xE2\x96\x81", 3) == 0) {
+                if (!t->special[id] && s.len - i >= 3 &&
+                    memcmp(s.ptr + i, "\xE2\x96\x81", 3) == 0) {
                     out[n++] = ' ';
                     i += 3;
                 } else {
@@ -201,8 +206,9 @@ hone_status bpe_load_gguf(bpe_tok *t, const hone_value *spec)
         t->strip_after_bos = bpe_flag(meta, KEY "add_space_prefix", 1);
         bos = 1;
     } else if (!bpe_is(model, "gpt2")) {
-        return hone_host_fail(t->host, HONE_E_UNSUPPORTED, "tokenizer.ggml: model \"%.*s\" is not supported",
-                              (int)(model->u.str.len < 60 ? model->u.str.len : 60), model->u.str.ptr);
+        return hone_host_fail(
+            t->host, HONE_E_UNSUPPORTED, "tokenizer.ggml: model \"%.*s\" is not supported",
+            (int)(model->u.str.len < 60 ? model->u.str.len : 60), model->u.str.ptr);
     }
     s = load_vocab(t, meta);
     if (s >= 0)

@@ -19,7 +19,8 @@ static hone_status no_memory(const bpe_tok *t)
 static hone_status unsupported(const bpe_tok *t, const char *what, const hone_value *name)
 {
     if (name && name->type == HONE_STRING)
-        return hone_host_fail(t->host, HONE_E_UNSUPPORTED, FILE_NAME ": %s \"%.*s\" is not supported", what,
+        return hone_host_fail(t->host, HONE_E_UNSUPPORTED,
+                              FILE_NAME ": %s \"%.*s\" is not supported", what,
                               (int)(name->u.str.len < 60 ? name->u.str.len : 60), name->u.str.ptr);
     return hone_host_fail(t->host, HONE_E_UNSUPPORTED, FILE_NAME ": %s is not supported", what);
 }
@@ -52,14 +53,16 @@ static hone_status load_vocab(bpe_tok *t, const hone_value *model, const hone_va
     for (size_t i = 0; i < vocab->u.map.n; i++) {
         const hone_pair *p = &vocab->u.map.pairs[i];
         if (!id_of(&p->value, &id))
-            return hone_host_fail(t->host, HONE_E_PARSE, FILE_NAME ": model.vocab[\"%.*s\"] is no id from 0 to %d",
-                                  (int)(p->key.len < 80 ? p->key.len : 80), p->key.ptr, BPE_MAX_ID - 1);
+            return hone_host_fail(
+                t->host, HONE_E_PARSE, FILE_NAME ": model.vocab[\"%.*s\"] is no id from 0 to %d",
+                (int)(p->key.len < 80 ? p->key.len : 80), p->key.ptr, BPE_MAX_ID - 1);
         top = id > top ? id : top;
     }
     for (size_t i = 0; added && i < added->u.list.n; i++) {
         if (!id_of(bpe_get(&added->u.list.items[i], "id"), &id) ||
             !str_of(bpe_get(&added->u.list.items[i], "content")).len)
-            return hone_host_fail(t->host, HONE_E_PARSE, FILE_NAME ": added_tokens[%zu] lacks an id or a content", i);
+            return hone_host_fail(t->host, HONE_E_PARSE,
+                                  FILE_NAME ": added_tokens[%zu] lacks an id or a content", i);
         top = id > top ? id : top;
     }
     hone_status s = bpe_vocab_begin(t, top + 1, FILE_NAME);
@@ -81,7 +84,8 @@ static hone_status load_added(bpe_tok *t, const hone_value *added)
         const hone_value *v = &added->u.list.items[i];
         bpe_added *a = &t->added[t->n_added];
         a->id = (int32_t)bpe_get(v, "id")->u.i64;
-        hone_status s = bpe_vocab_set(t, a->id, bpe_get(v, "content")->u.str, FILE_NAME ": added_tokens");
+        hone_status s = bpe_vocab_set(t, a->id, bpe_get(v, "content")->u.str,
+                                      FILE_NAME ": added_tokens");
         if (s < 0)
             return s;
         a->content = t->text[a->id];
@@ -120,7 +124,8 @@ static hone_status load_merges(bpe_tok *t, const hone_value *model)
             b = str_of(&m->u.list.items[1]);
         }
         if (!a.len || !b.len)
-            return hone_host_fail(t->host, HONE_E_PARSE, FILE_NAME ": model.merges[%zu] is no pair of tokens", i);
+            return hone_host_fail(t->host, HONE_E_PARSE,
+                                  FILE_NAME ": model.merges[%zu] is no pair of tokens", i);
         hone_status s = bpe_merge_add(t, i, a, b, 1);
         if (s < 0)
             return s;
@@ -189,7 +194,8 @@ static bpe_step *new_step(bpe_tok *t, int kind)
 
 static hone_status load_split(bpe_tok *t, const hone_value *v)
 {
-    static const char *const behaviors[] = {"Isolated", "Removed", "MergedWithPrevious", "MergedWithNext", "Contiguous"};
+    static const char *const behaviors[] = {"Isolated", "Removed", "MergedWithPrevious",
+                                            "MergedWithNext", "Contiguous"};
     const hone_value *pattern = bpe_get(v, "pattern"), *behavior = bpe_get(v, "behavior");
     const hone_value *re = bpe_get(pattern, "Regex"), *plain = bpe_get(pattern, "String");
     hone_str text = str_of(re ? re : plain);
@@ -265,7 +271,8 @@ static hone_status load_decoder(bpe_tok *t, const hone_value *v)
 }
 
 /* ids in front of (or behind) those already there */
-static hone_status wrap(bpe_tok *t, const int32_t *front, size_t n_front, const int32_t *back, size_t n_back)
+static hone_status wrap(bpe_tok *t, const int32_t *front, size_t n_front, const int32_t *back,
+                        size_t n_back)
 {
     int32_t *f = bpe_arena_alloc(&t->arena, (t->n_front + n_front + 1) * sizeof *f);
     int32_t *b = bpe_arena_alloc(&t->arena, (t->n_back + n_back + 1) * sizeof *b);
@@ -287,6 +294,11 @@ static hone_status wrap(bpe_tok *t, const int32_t *front, size_t n_front, const 
 }
 
 enum { MAX_TEMPLATE = 32 };
+
+static int is_token(const bpe_tok *t, int32_t id)
+{
+    return id < t->n_ids && t->text[id].ptr != NULL;
+}
 
 static hone_status load_template(bpe_tok *t, const hone_value *v)
 {
@@ -311,11 +323,13 @@ static hone_status load_template(bpe_tok *t, const hone_value *v)
                 list = bpe_get(&p->value, "ids");
         }
         if (!list || list->type != HONE_LIST)
-            return malformed(t, "post_processor TemplateProcessing names a special token without ids");
+            return malformed(t,
+                             "post_processor TemplateProcessing names a special token without ids");
         for (size_t k = 0; k < list->u.list.n; k++) {
             int32_t id;
-            if (!id_of(&list->u.list.items[k], &id) || id >= t->n_ids)
-                return malformed(t, "post_processor TemplateProcessing: an id is out of range");
+            if (!id_of(&list->u.list.items[k], &id) || !is_token(t, id))
+                return malformed(
+                    t, "post_processor TemplateProcessing: an id is no token of the vocabulary");
             if (n[seen] >= MAX_TEMPLATE)
                 return unsupported(t, "a post_processor of more than 32 tokens", NULL);
             ids[seen][n[seen]++] = id;
@@ -336,10 +350,11 @@ static hone_status load_post(bpe_tok *t, const hone_value *v, int depth)
     if (bpe_is(type, "RobertaProcessing") || bpe_is(type, "BertProcessing")) {
         const hone_value *sep = bpe_get(v, "sep"), *cls = bpe_get(v, "cls");
         int32_t front, back;
-        if (!sep || !cls || sep->type != HONE_LIST || cls->type != HONE_LIST || sep->u.list.n != 2 ||
-            cls->u.list.n != 2 || !id_of(&cls->u.list.items[1], &front) || !id_of(&sep->u.list.items[1], &back) ||
-            front >= t->n_ids || back >= t->n_ids)
-            return malformed(t, "post_processor: sep and cls must be [token, id]");
+        if (!sep || !cls || sep->type != HONE_LIST || cls->type != HONE_LIST ||
+            sep->u.list.n != 2 || cls->u.list.n != 2 || !id_of(&cls->u.list.items[1], &front) ||
+            !id_of(&sep->u.list.items[1], &back) || !is_token(t, front) || !is_token(t, back))
+            return malformed(t,
+                             "post_processor: sep and cls must be [token, id] of the vocabulary");
         return wrap(t, &front, 1, &back, 1);
     }
     if (!bpe_is(type, "Sequence") || !list || list->type != HONE_LIST || depth > 8)

@@ -27,7 +27,8 @@ static int push(bpe_work *w, int32_t id, size_t begin, size_t end, int spans)
 }
 
 /* One symbol a byte; a byte without token is `unk` or left out. */
-static size_t first_symbols(const bpe_tok *t, const unsigned char *text, size_t n, int32_t *ids, uint32_t *begin)
+static size_t first_symbols(const bpe_tok *t, const unsigned char *text, size_t n, int32_t *ids,
+                            uint32_t *begin)
 {
     size_t k = 0;
     for (size_t i = 0; i < n; i++) {
@@ -43,7 +44,8 @@ static size_t first_symbols(const bpe_tok *t, const unsigned char *text, size_t 
     return k;
 }
 
-static int merge_short(const bpe_tok *t, bpe_work *w, const unsigned char *text, size_t n, size_t base, int spans)
+static int merge_short(const bpe_tok *t, bpe_work *w, const unsigned char *text, size_t n,
+                       size_t base, int spans)
 {
     int32_t ids[SHORT_WORD], to[SHORT_WORD];
     uint32_t begin[SHORT_WORD], end[SHORT_WORD], rank[SHORT_WORD];
@@ -130,15 +132,16 @@ static int offer(const bpe_tok *t, bpe_work *w, int32_t left)
     bpe_symbol *s = w->symbols.v;
     if (left < 0 || s[left].next < 0)
         return 1;
-    const bpe_merge *e =
-        bpe_merges_get(&t->merges, (uint32_t)s[left].id, (uint32_t)s[s[left].next].id);
+    const bpe_merge *e = bpe_merges_get(&t->merges, (uint32_t)s[left].id,
+                                        (uint32_t)s[s[left].next].id);
     if (!e)
         return 1;
     bpe_heap_item item = {e->rank, (uint32_t)left, e->id};
     return heap_push(w, item);
 }
 
-static int merge_long(const bpe_tok *t, bpe_work *w, const unsigned char *text, size_t n, size_t base, int spans)
+static int merge_long(const bpe_tok *t, bpe_work *w, const unsigned char *text, size_t n,
+                      size_t base, int spans)
 {
     w->symbols.n = w->heap.n = 0;
     if (n > INT32_MAX || !bpe_vec_room(w->mem, &w->symbols, n, sizeof(bpe_symbol)))
@@ -184,7 +187,8 @@ static int merge_long(const bpe_tok *t, bpe_work *w, const unsigned char *text, 
     return 1;
 }
 
-int bpe_word(const bpe_tok *t, bpe_work *w, const unsigned char *text, size_t n, size_t base, int spans)
+int bpe_word(const bpe_tok *t, bpe_work *w, const unsigned char *text, size_t n, size_t base,
+             int spans)
 {
     if (t->ignore_merges) {
         hone_str s = {(const char *)text, n};

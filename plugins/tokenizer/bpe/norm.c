@@ -14,7 +14,8 @@ static int inert(uint32_t c)
 {
     return c < 0x300 || (c >= 0x3400 && c <= 0x9FFF) || (c >= 0x3041 && c <= 0x3096) ||
            (c >= 0x30A1 && c <= 0x30FA) || (c >= 0xAC00 && c <= 0xD7A3) || c == UINT32_MAX ||
-           (c >= 0x400 && c <= 0x481) || (c >= 0x2010 && c <= 0x2027) || (c >= 0x1F300 && c <= 0x1FAFF);
+           (c >= 0x400 && c <= 0x481) || (c >= 0x2010 && c <= 0x2027) ||
+           (c >= 0x1F300 && c <= 0x1FAFF);
 }
 
 static int emit(bpe_work *w, const void *p, size_t n, size_t begin, size_t end, int map)
@@ -37,7 +38,8 @@ static int emit(bpe_work *w, const void *p, size_t n, size_t begin, size_t end, 
 }
 
 /* One grapheme cluster. */
-static int compose(bpe_work *w, const unsigned char *text, size_t begin, size_t end, int map, int *same)
+static int compose(bpe_work *w, const unsigned char *text, size_t begin, size_t end, int map,
+                   int *same)
 {
     utf8proc_uint8_t *out = NULL;
     utf8proc_ssize_t n = utf8proc_map(text + begin, (utf8proc_ssize_t)(end - begin), &out,
@@ -64,7 +66,8 @@ static int compose(bpe_work *w, const unsigned char *text, size_t begin, size_t 
     return ok;
 }
 
-static int compose_run(bpe_work *w, const unsigned char *text, size_t begin, size_t end, int map, int *same)
+static int compose_run(bpe_work *w, const unsigned char *text, size_t begin, size_t end, int map,
+                       int *same)
 {
     utf8proc_int32_t state = 0;
     uint32_t len, before = UINT32_MAX;
@@ -72,7 +75,8 @@ static int compose_run(bpe_work *w, const unsigned char *text, size_t begin, siz
     for (size_t i = begin; i < end; i += len) {
         uint32_t c = bpe_decode_char(text + i, end - i, &len);
         if (i > begin && (c == UINT32_MAX || before == UINT32_MAX ||
-                          utf8proc_grapheme_break_stateful((utf8proc_int32_t)before, (utf8proc_int32_t)c, &state))) {
+                          utf8proc_grapheme_break_stateful((utf8proc_int32_t)before,
+                                                           (utf8proc_int32_t)c, &state))) {
             if (!compose(w, text, first, i, map, same))
                 return 0;
             first = i;
@@ -121,8 +125,8 @@ hone_status bpe_nfc(bpe_work *w, const unsigned char *text, size_t n, int map, i
 int bpe_nfc_str(bpe_arena *a, hone_str in, hone_str *out)
 {
     utf8proc_uint8_t *p = NULL;
-    utf8proc_ssize_t n = utf8proc_map((const utf8proc_uint8_t *)in.ptr, (utf8proc_ssize_t)in.len, &p,
-                                      UTF8PROC_STABLE | UTF8PROC_COMPOSE);
+    utf8proc_ssize_t n = utf8proc_map((const utf8proc_uint8_t *)in.ptr, (utf8proc_ssize_t)in.len,
+                                      &p, UTF8PROC_STABLE | UTF8PROC_COMPOSE);
     if (n == UTF8PROC_ERROR_NOMEM)
         return 0;
     *out = n < 0 ? in : bpe_arena_str(a, (const char *)p, (size_t)n);

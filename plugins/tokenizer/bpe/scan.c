@@ -91,8 +91,8 @@ uint32_t bpe_decode_char(const unsigned char *p, size_t n, uint32_t *len)
     }
     if (c >= 0xF0 && c <= 0xF4 && n >= 4 && (p[1] & 0xC0) == 0x80 && (p[2] & 0xC0) == 0x80 &&
         (p[3] & 0xC0) == 0x80) {
-        uint32_t code =
-            (c & 0x07) << 18 | (p[1] & 0x3Fu) << 12 | (p[2] & 0x3Fu) << 6 | (p[3] & 0x3Fu);
+        uint32_t code = (c & 0x07) << 18 | (p[1] & 0x3Fu) << 12 | (p[2] & 0x3Fu) << 6 |
+                        (p[3] & 0x3Fu);
         if (code >= 0x10000 && code <= 0x10FFFF) {
             *len = 4;
             return code;
@@ -216,7 +216,8 @@ static size_t next_llama3(const unsigned char *p, size_t i, size_t n, int max_di
     return after_newline ? after_newline : spaces(p, i, n, 0);
 }
 
-size_t bpe_scan(int scanner, const unsigned char *text, size_t n, size_t *from, uint32_t *ends, size_t max)
+size_t bpe_scan(int scanner, const unsigned char *text, size_t n, size_t *from, uint32_t *ends,
+                size_t max)
 {
     size_t k = 0, i = *from;
     switch (scanner) {

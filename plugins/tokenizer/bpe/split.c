@@ -19,10 +19,12 @@ static inline uint32_t cache_slot(uint64_t a, uint64_t b)
 }
 
 /* One word through the cache. The ids vector has room for n more. */
-static int cached_word(const bpe_tok *t, bpe_work *w, const unsigned char *p, size_t n, size_t left, size_t base, int spans)
+static int cached_word(const bpe_tok *t, bpe_work *w, const unsigned char *p, size_t n, size_t left,
+                       size_t base, int spans)
 {
-    static const uint64_t keep[9] = {0, 0xFF, 0xFFFF, 0xFFFFFF, 0xFFFFFFFF, 0xFFFFFFFFFF,
-                                     0xFFFFFFFFFFFF, 0xFFFFFFFFFFFFFF, UINT64_MAX};
+    static const uint64_t keep[9] = {0,          0xFF,         0xFFFF,         0xFFFFFF,
+                                     0xFFFFFFFF, 0xFFFFFFFFFF, 0xFFFFFFFFFFFF, 0xFFFFFFFFFFFFFF,
+                                     UINT64_MAX};
     uint64_t key[2] = {0, 0};
     if (n > 16)
         return bpe_word(t, w, p, n, base, spans);
@@ -70,7 +72,8 @@ static int cached_word(const bpe_tok *t, bpe_work *w, const unsigned char *p, si
     return 1;
 }
 
-static int add_word(const bpe_tok *t, bpe_work *w, const unsigned char *p, size_t n, size_t left, size_t base, int spans, int whole)
+static int add_word(const bpe_tok *t, bpe_work *w, const unsigned char *p, size_t n, size_t left,
+                    size_t base, int spans, int whole)
 {
     if (!bpe_vec_room(w->mem, &w->ids, n + BPE_CACHE_IDS, sizeof(int32_t)))
         return 0;
@@ -140,7 +143,8 @@ static int cut(cutter *c, size_t begin, size_t end, int match)
     return 1;
 }
 
-static hone_status split_regex(bpe_work *w, const bpe_step *s, const unsigned char *text, bpe_piece piece, cutter *c)
+static hone_status split_regex(bpe_work *w, const bpe_step *s, const unsigned char *text,
+                               bpe_piece piece, cutter *c)
 {
     if (!w->match_data) {
         pcre2_match_context *mc = pcre2_match_context_create(NULL);
@@ -161,7 +165,9 @@ static hone_status split_regex(bpe_work *w, const bpe_step *s, const unsigned ch
         if (rc == PCRE2_ERROR_NOMATCH)
             break;
         if (rc < 0) {
-            w->failed = rc == PCRE2_ERROR_NOMEMORY ? NULL : "a match limit of the pre-tokenizer's pattern was hit";
+            w->failed = rc == PCRE2_ERROR_NOMEMORY
+                            ? NULL
+                            : "a match limit of the pre-tokenizer's pattern was hit";
             return rc == PCRE2_ERROR_NOMEMORY ? HONE_E_NOMEM : HONE_E_LIMIT;
         }
         size_t *o = pcre2_get_ovector_pointer(w->match_data);
@@ -180,7 +186,8 @@ static hone_status split_regex(bpe_work *w, const bpe_step *s, const unsigned ch
     return cut(c, piece.begin + last, piece.end, s->invert) ? HONE_OK : HONE_E_NOMEM;
 }
 
-static hone_status split_string(const bpe_step *s, const unsigned char *text, bpe_piece piece, cutter *c)
+static hone_status split_string(const bpe_step *s, const unsigned char *text, bpe_piece piece,
+                                cutter *c)
 {
     size_t last = piece.begin, k = s->pattern.len;
     for (size_t i = piece.begin; k && i + k <= piece.end;) {
@@ -195,12 +202,14 @@ static hone_status split_string(const bpe_step *s, const unsigned char *text, bp
     return cut(c, last, piece.end, s->invert) ? HONE_OK : HONE_E_NOMEM;
 }
 
-static hone_status split_digits(const bpe_step *s, const unsigned char *text, bpe_piece piece, cutter *c)
+static hone_status split_digits(const bpe_step *s, const unsigned char *text, bpe_piece piece,
+                                cutter *c)
 {
     c->behavior = s->individual ? BPE_ISOLATED : BPE_CONTIGUOUS;
     for (size_t i = piece.begin, last = i; i <= piece.end;) {
         uint32_t len = 1;
-        int number = i < piece.end && bpe_class(bpe_decode_char(text + i, piece.end - i, &len)) == BPE_C_NUMBER;
+        int number = i < piece.end &&
+                     bpe_class(bpe_decode_char(text + i, piece.end - i, &len)) == BPE_C_NUMBER;
         if (i == piece.end || number) {
             if (!cut(c, last, i, 0) || (number && !cut(c, i, i + len, 1)))
                 return HONE_E_NOMEM;
@@ -227,7 +236,7 @@ static hone_status run_steps(const bpe_tok *t, bpe_work *w, const unsigned char 
         for (size_t i = 0; i < w->pieces.n; i++) {
             bpe_piece piece = ((bpe_piece *)w->pieces.v)[i];
             cutter c = {w, s->behavior, 0, 0, 0, 0};
-            hone_status st = s->kind == BPE_STEP_DIGITS ? split_digits(s, text, piece, &c)
+            hone_status st = s->kind == BPE_STEP_DIGITS   ? split_digits(s, text, piece, &c)
                              : s->kind == BPE_STEP_STRING ? split_string(s, text, piece, &c)
                                                           : split_regex(w, s, text, piece, &c);
             if (st < 0)
@@ -239,7 +248,8 @@ static hone_status run_steps(const bpe_tok *t, bpe_work *w, const unsigned char 
     return HONE_OK;
 }
 
-static hone_status words(const bpe_tok *t, bpe_work *w, const unsigned char *text, size_t n, size_t base, int spans)
+static hone_status words(const bpe_tok *t, bpe_work *w, const unsigned char *text, size_t n,
+                         size_t base, int spans)
 {
     int whole = !spans || !t->has_gaps;
     if (t->scanner != BPE_SCAN_NONE) {
@@ -248,7 +258,8 @@ static hone_status words(const bpe_tok *t, bpe_work *w, const unsigned char *tex
         while (from < n) {
             size_t k = bpe_scan(t->scanner, text, n, &from, ends, BATCH);
             for (size_t i = 0; i < k; i++) {
-                if (!add_word(t, w, text + begin, ends[i] - begin, n - begin, base + begin, spans, whole))
+                if (!add_word(t, w, text + begin, ends[i] - begin, n - begin, base + begin, spans,
+                              whole))
                     return HONE_E_NOMEM;
                 begin = ends[i];
             }
@@ -260,13 +271,15 @@ static hone_status words(const bpe_tok *t, bpe_work *w, const unsigned char *tex
         return s;
     for (size_t i = 0; i < w->pieces2.n; i++) {
         bpe_piece p = ((bpe_piece *)w->pieces2.v)[i];
-        if (!add_word(t, w, text + p.begin, p.end - p.begin, n - p.begin, base + p.begin, spans, whole))
+        if (!add_word(t, w, text + p.begin, p.end - p.begin, n - p.begin, base + p.begin, spans,
+                      whole))
             return HONE_E_NOMEM;
     }
     return HONE_OK;
 }
 
-hone_status bpe_segment(const bpe_tok *t, bpe_work *w, const unsigned char *text, size_t n, size_t base, int spans)
+hone_status bpe_segment(const bpe_tok *t, bpe_work *w, const unsigned char *text, size_t n,
+                        size_t base, int spans)
 {
     if (n == 0)
         return HONE_OK;
@@ -298,7 +311,8 @@ hone_status bpe_step_compile(bpe_tok *t, bpe_step *s)
     pcre2_set_newline(cc, PCRE2_NEWLINE_LF);
     pcre2_set_parens_nest_limit(cc, 100);
     s->re = pcre2_compile((PCRE2_SPTR)s->pattern.ptr, s->pattern.len,
-                          PCRE2_UTF | PCRE2_UCP | PCRE2_MATCH_INVALID_UTF | PCRE2_MULTILINE, &code, &at, cc);
+                          PCRE2_UTF | PCRE2_UCP | PCRE2_MATCH_INVALID_UTF | PCRE2_MULTILINE, &code,
+                          &at, cc);
     pcre2_compile_context_free(cc);
     if (!s->re) {
         PCRE2_UCHAR text[160];
