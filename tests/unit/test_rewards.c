@@ -469,6 +469,35 @@ static void test_a_batch_keeps_its_order_and_stops_when_cancelled(void **state)
     hone_instance_unref(inst);
 }
 
+/* Creates, scores once, destroys; a sample's error for want of memory counts as E_NOMEM. */
+static hone_status one_life(const char *id, const hone_value *settings, const hone_value *row)
+{
+    hone_instance *inst = NULL;
+    HONE_TRY(hone_instance_create(shipped(), NULL, id, settings, &inst));
+    answer a = score_text(inst, "so \\boxed{1, 2} a b a b a b", 29, row);
+    hone_instance_unref(inst);
+    return a.status == HONE_ERROR && strstr(a.reason, "memory") ? HONE_E_NOMEM : HONE_OK;
+}
+
+static void test_every_failed_allocation_is_an_error_and_no_leak(void **state)
+{
+    (void)state;
+    static const char *const settings[][2] = {{"org.hone.reward.math_answer", "{}"},
+                                              {"org.hone.reward.exact_match", "{}"},
+                                              {"org.hone.reward.regex", "{\"pattern\":\"a+\"}"},
+                                              {"org.hone.reward.format", "{\"parts\":[\"so\"]}"},
+                                              {"org.hone.reward.repetition", "{}"},
+                                              {"org.hone.reward.json_valid", "{\"find\":\"first\"}"}};
+    hone_value row;
+    assert_ok(hone_json_parse("{\"answer\":\"5\"}", 14, NULL, &arena, &row));
+    for (size_t k = 0; k < sizeof settings / sizeof *settings; k++) {
+        hone_value v;
+        assert_ok(hone_json_parse(settings[k][1], strlen(settings[k][1]), NULL, &arena, &v));
+        assert_ok(one_life(settings[k][0], &v, &row));
+        assert_survives_no_memory(one_life(settings[k][0], &v, &row));
+    }
+}
+
 static int open_arena(void **state)
 {
     (void)state;
@@ -498,6 +527,7 @@ int main(void)
         T(test_math500_golds_score_1_and_shuffled_ones_0),
         T(test_math_verify_cases),
         T(test_hostile_completions_get_an_outcome),
+        T(test_every_failed_allocation_is_an_error_and_no_leak),
         T(test_a_batch_keeps_its_order_and_stops_when_cancelled),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -518,6 +518,40 @@ static void test_batches_epochs_take_and_skip_count_right(void **state)
     hone_data_close(d);
 }
 
+/* ---- memory ---- */
+
+static hone_status read_all(const char *path)
+{
+    hone_data *d = NULL;
+    hone_pair pair = {hone_str_c("path"), {.type = HONE_STRING, .u.str = hone_str_c(path)}};
+    hone_value settings = {.type = HONE_MAP, .u.map = {&pair, 1}};
+    hone_arena a;
+    hone_value row;
+    hone_status s = hone_data_open(shipped(), "jsonl", &settings, &d);
+    hone_arena_init(&a, 0);
+    if (s >= 0)
+        s = hone_data_shuffle(&d, 1, 20);
+    if (s >= 0)
+        s = hone_data_batches(&d, 3, 1);
+    while (s >= 0 && (s = hone_data_next(d, &a, &row)) > 0)
+        ;
+    hone_data_close(d);
+    hone_arena_release(&a);
+    return s;
+}
+
+static void test_every_failed_allocation_is_an_error_and_no_leak(void **state)
+{
+    (void)state;
+    hone_buf text;
+    char path[300];
+    numbered(&text, 50);
+    snprintf(path, sizeof path, "%s", write_file("torture.jsonl", text.ptr, text.len));
+    hone_buf_release(&text);
+    assert_ok(read_all(path)); /* the plugin is loaded */
+    assert_survives_no_memory(read_all(path));
+}
+
 /* ---- Arrow columns -------------------------------------------------------------------------------- */
 
 static void no_schema_release(struct ArrowSchema *s)
@@ -645,6 +679,7 @@ int main(void)
         T(test_split_parts_groups_and_loses_nothing),
         T(test_mix_draws_by_weight_until_all_ended),
         T(test_batches_epochs_take_and_skip_count_right),
+        T(test_every_failed_allocation_is_an_error_and_no_leak),
         T(test_typed_arrow_columns_become_values),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
