@@ -230,39 +230,42 @@ static void test_math_answer_compares_meaning(void **state)
 {
     (void)state;
 #define Q(x) "{\"answer\":\"" x "\"}"
-    EXPECT("math_answer", NULL, {"\\boxed{\\frac{1}{2}}", Q("0.5"), 1},
-           {"\\boxed{\\frac12}", Q("1/2"), 1}, {"\\boxed{0.5}", Q("\\\\dfrac{1}{2}"), 1},
-           {"\\boxed{0.51}", Q("1/2"), 0}, {"#### 1,234", Q("1234"), 1},
-           {"#### 1234", Q("12#### 1,234"), 1}, {"The answer is 18 dollars a day.", Q("18"), 1},
-           {"answer: $18.00", Q("18"), 1}, {"so we get 18", Q("18"), 1}, {"18 or 19", Q("18"), 0},
-           {"it is 28%", Q("28"), 1}, {"\\boxed{28\\%}", Q("0.28"), 1},
-           {"\\boxed{28\\%}", Q("280"), 0}, {"-5", Q("-5"), 1}, {"10-5", Q("5"), 1},
-           {"5", Q("-5"), 0}, {"nothing", Q("5"), 0}, {"", Q("5"), 0},
-           {"\\boxed{2\\sqrt{2}}", Q("\\\\sqrt{8}"), 1}, {"\\boxed{x+1}", Q("1+x"), 1},
-           {"\\boxed{x-1}", Q("1-x"), 0}, {"\\boxed{2(x+1)}", Q("2x+2"), 1},
-           {"\\boxed{x=5}", Q("5"), 1}, {"\\boxed{(1,2)}", Q("(1, 2)"), 1},
-           {"\\boxed{(2,1)}", Q("(1,2)"), 0}, {"\\boxed{\\{2,1\\}}", Q("\\\\{1,2\\\\}"), 1},
-           {"\\boxed{1,2}", Q("2, 1"), 1}, {"\\boxed{[0,9)}", Q("(0,9)"), 0},
-           {"\\boxed{(0,9)}", Q("0<x<9"), 1}, {"\\boxed{x\\le 2}", Q("(-\\\\infty,2]"), 1},
-           {"\\boxed{x \\leq 2}", Q("2 \\\\geq x"), 1},
-           {"\\boxed{3\\pm 2\\sqrt{2}}", Q("3-2\\\\sqrt2, 3+2\\\\sqrt2"), 1},
-           {"\\boxed{1\\frac{4}{5}}", Q("9/5"), 1}, {"\\boxed{137 \\frac{1}{2}}", Q("137.5"), 1},
-           {"\\boxed{90^\\circ}", Q("90"), 1}, {"\\boxed{\\text{Evelyn}}", Q("Evelyn"), 1},
-           {"\\boxed{\\text{Kevin}}", Q("Evelyn"), 0}, {"\\boxed{\\text{(C)}}", Q("C"), 1},
-           {"\\boxed{B}", Q("\\\\text{(C)}"), 0}, {"\\boxed{10,\\!080}", Q("10080"), 1},
-           {"\\boxed{6-5i}", Q("-5i+6"), 1}, {"\\boxed{y=2x+3}", Q("-2x+y-3=0"), 1},
-           {"\\boxed{y=2x+4}", Q("-2x+y-3=0"), 0}, {"\\boxed{4210_5}", Q("4210_{5}"), 1},
-           {"\\boxed{4210_6}", Q("4210_{5}"), 0}, {"\\boxed{1000001}", Q("1000000"), 0},
-           {"\\boxed{3.14}", Q("\\\\pi"), 0},
-           {"\\boxed{12345678901234567891}", Q("12345678901234567890"), 0},
-           {"\\boxed{12345678901234567890}", Q("12,345,678,901,234,567,890"), 1},
-           {"\\boxed{\\begin{pmatrix} 1 & 2 \\\\ 3 & 4\\end{pmatrix}}",
-            Q("\\\\begin{bmatrix}1&2\\\\\\\\3&4\\\\end{bmatrix}"), 1},
-           {"\\boxed{\\begin{pmatrix} 1 & 2 \\\\ 3 & 5\\end{pmatrix}}",
-            Q("\\\\begin{bmatrix}1&2\\\\\\\\3&4\\\\end{bmatrix}"), 0},
-           {"\\boxed{(2,12)\\cup(12,102)}", Q("(12,102)\\\\cup(2,12)"), 1}, {"AZYUK2A", Q("2"), 0},
-           {"\\boxed{1\\sqrt{19}}", Q("1"), 0}, {"\\boxed{", Q("1"), 0},
-           {"\\boxed{{{{{}}}}}", Q("1"), 0});
+    EXPECT(
+        "math_answer", NULL, {"\\boxed{\\frac{1}{2}}", Q("0.5"), 1},
+        {"\\boxed{\\frac12}", Q("1/2"), 1}, {"\\boxed{0.5}", Q("\\\\dfrac{1}{2}"), 1},
+        {"\\boxed{0.51}", Q("1/2"), 0}, {"#### 1,234", Q("1234"), 1},
+        {"#### 1234", Q("12#### 1,234"), 1}, {"The answer is 18 dollars a day.", Q("18"), 1},
+        {"answer: $18.00", Q("18"), 1}, {"so we get 18", Q("18"), 1},
+        {"She sells 9 for $2 each, making $18 a day", Q("18"), 1}, {"9 * $2 = $18", Q("18"), 1},
+        {"He pays $5 and gets $3 back, so $2.", Q("2"), 1},
+        {"It costs $5 and we know $x = 7$", Q("7"), 1}, {"thus $90 \\text{ degrees}$", Q("90"), 1},
+        {"18 or 19", Q("18"), 0}, {"it is 28%", Q("28"), 1}, {"\\boxed{28\\%}", Q("0.28"), 1},
+        {"\\boxed{28\\%}", Q("280"), 0}, {"-5", Q("-5"), 1}, {"10-5", Q("5"), 1}, {"5", Q("-5"), 0},
+        {"nothing", Q("5"), 0}, {"", Q("5"), 0}, {"\\boxed{2\\sqrt{2}}", Q("\\\\sqrt{8}"), 1},
+        {"\\boxed{x+1}", Q("1+x"), 1}, {"\\boxed{x-1}", Q("1-x"), 0},
+        {"\\boxed{2(x+1)}", Q("2x+2"), 1}, {"\\boxed{x=5}", Q("5"), 1},
+        {"\\boxed{(1,2)}", Q("(1, 2)"), 1}, {"\\boxed{(2,1)}", Q("(1,2)"), 0},
+        {"\\boxed{\\{2,1\\}}", Q("\\\\{1,2\\\\}"), 1}, {"\\boxed{1,2}", Q("2, 1"), 1},
+        {"\\boxed{[0,9)}", Q("(0,9)"), 0}, {"\\boxed{(0,9)}", Q("0<x<9"), 1},
+        {"\\boxed{x\\le 2}", Q("(-\\\\infty,2]"), 1}, {"\\boxed{x \\leq 2}", Q("2 \\\\geq x"), 1},
+        {"\\boxed{3\\pm 2\\sqrt{2}}", Q("3-2\\\\sqrt2, 3+2\\\\sqrt2"), 1},
+        {"\\boxed{1\\frac{4}{5}}", Q("9/5"), 1}, {"\\boxed{137 \\frac{1}{2}}", Q("137.5"), 1},
+        {"\\boxed{90^\\circ}", Q("90"), 1}, {"\\boxed{\\text{Evelyn}}", Q("Evelyn"), 1},
+        {"\\boxed{\\text{Kevin}}", Q("Evelyn"), 0}, {"\\boxed{\\text{(C)}}", Q("C"), 1},
+        {"\\boxed{B}", Q("\\\\text{(C)}"), 0}, {"\\boxed{10,\\!080}", Q("10080"), 1},
+        {"\\boxed{6-5i}", Q("-5i+6"), 1}, {"\\boxed{y=2x+3}", Q("-2x+y-3=0"), 1},
+        {"\\boxed{y=2x+4}", Q("-2x+y-3=0"), 0}, {"\\boxed{4210_5}", Q("4210_{5}"), 1},
+        {"\\boxed{4210_6}", Q("4210_{5}"), 0}, {"\\boxed{1000001}", Q("1000000"), 0},
+        {"\\boxed{3.14}", Q("\\\\pi"), 0},
+        {"\\boxed{12345678901234567891}", Q("12345678901234567890"), 0},
+        {"\\boxed{12345678901234567890}", Q("12,345,678,901,234,567,890"), 1},
+        {"\\boxed{\\begin{pmatrix} 1 & 2 \\\\ 3 & 4\\end{pmatrix}}",
+         Q("\\\\begin{bmatrix}1&2\\\\\\\\3&4\\\\end{bmatrix}"), 1},
+        {"\\boxed{\\begin{pmatrix} 1 & 2 \\\\ 3 & 5\\end{pmatrix}}",
+         Q("\\\\begin{bmatrix}1&2\\\\\\\\3&4\\\\end{bmatrix}"), 0},
+        {"\\boxed{(2,12)\\cup(12,102)}", Q("(12,102)\\\\cup(2,12)"), 1}, {"AZYUK2A", Q("2"), 0},
+        {"\\boxed{1\\sqrt{19}}", Q("1"), 0}, {"\\boxed{", Q("1"), 0},
+        {"\\boxed{{{{{}}}}}", Q("1"), 0});
 #undef Q
     EXPECT("math_answer", "{\"extract\":\"boxed\"}", {"5", "{\"answer\":5}", 0},
            {"\\boxed{5}", "{\"answer\":5}", 1});
@@ -329,6 +332,57 @@ static void test_gsm8k_golds_score_1_and_shuffled_ones_0(void **state)
                       x.ptr, (double)a.score);
     }
     assert_true(equal < 60);
+    hone_instance_unref(inst);
+}
+
+/* `text` with its last "\nA: " said in another way. */
+static hone_str say(hone_str text, const char *how)
+{
+    for (size_t i = text.len - 4; i > 0; i--) {
+        if (memcmp(text.ptr + i, "\nA: ", 4) != 0)
+            continue;
+        size_t n = strlen(how);
+        char *p = hone_arena_alloc(&arena, text.len + n);
+        memcpy(p, text.ptr, i);
+        memcpy(p + i, how, n);
+        memcpy(p + i + n, text.ptr + i + 4, text.len - i - 4);
+        return (hone_str){p, text.len - 4 + n};
+    }
+    return text;
+}
+
+/* 5,276 solutions of four models, labelled right or wrong, each with its answer in three forms. */
+static void test_verdicts_on_model_solutions_equal_the_labels(void **state)
+{
+    (void)state;
+    static const char *const forms[] = {"\n#### ", "\nThe answer is ", "\nSo it is "};
+    size_t n, seen = 0;
+    const hone_value *rows = read_jsonl("assets/data/gsm8k/example_model_solutions.jsonl", 2000,
+                                        &n);
+    if (!rows)
+        skip_without("assets/data/gsm8k/example_model_solutions.jsonl");
+    hone_instance *inst = open_reward("math_answer", NULL);
+    for (size_t i = 0; i < n; i++) {
+        hone_pair column = {hone_str_c("answer"), {.type = HONE_STRING}};
+        hone_value row = {.type = HONE_MAP, .u.map = {&column, 1}};
+        column.value.u.str = say(text_of(&rows[i], "ground_truth"), forms[0]);
+        for (size_t k = 0; k < rows[i].u.map.n; k++) {
+            const hone_value *v = &rows[i].u.map.pairs[k].value;
+            int right;
+            if (v->type != HONE_MAP)
+                continue;
+            assert_ok(hone_value_bool(v, "is_correct", 0, &right));
+            for (size_t f = 0; f < 3; f++) {
+                hone_str text = say(text_of(v, "solution"), forms[f]);
+                answer a = score_text(inst, text.ptr, text.len, &row);
+                if ((a.score == 1) != right)
+                    fail_with("row %zu: scored %g: %.*s", i + 1, (double)a.score, (int)text.len,
+                              text.ptr);
+            }
+            seen++;
+        }
+    }
+    assert_int_equal(seen, 5276);
     hone_instance_unref(inst);
 }
 
@@ -482,12 +536,13 @@ static hone_status one_life(const char *id, const hone_value *settings, const ho
 static void test_every_failed_allocation_is_an_error_and_no_leak(void **state)
 {
     (void)state;
-    static const char *const settings[][2] = {{"org.hone.reward.math_answer", "{}"},
-                                              {"org.hone.reward.exact_match", "{}"},
-                                              {"org.hone.reward.regex", "{\"pattern\":\"a+\"}"},
-                                              {"org.hone.reward.format", "{\"parts\":[\"so\"]}"},
-                                              {"org.hone.reward.repetition", "{}"},
-                                              {"org.hone.reward.json_valid", "{\"find\":\"first\"}"}};
+    static const char *const settings[][2] = {
+        {"org.hone.reward.math_answer", "{}"},
+        {"org.hone.reward.exact_match", "{}"},
+        {"org.hone.reward.regex", "{\"pattern\":\"a+\"}"},
+        {"org.hone.reward.format", "{\"parts\":[\"so\"]}"},
+        {"org.hone.reward.repetition", "{}"},
+        {"org.hone.reward.json_valid", "{\"find\":\"first\"}"}};
     hone_value row;
     assert_ok(hone_json_parse("{\"answer\":\"5\"}", 14, NULL, &arena, &row));
     for (size_t k = 0; k < sizeof settings / sizeof *settings; k++) {
@@ -524,6 +579,7 @@ int main(void)
         T(test_json_valid_looks_where_it_is_told),
         T(test_math_answer_compares_meaning),
         T(test_gsm8k_golds_score_1_and_shuffled_ones_0),
+        T(test_verdicts_on_model_solutions_equal_the_labels),
         T(test_math500_golds_score_1_and_shuffled_ones_0),
         T(test_math_verify_cases),
         T(test_hostile_completions_get_an_outcome),

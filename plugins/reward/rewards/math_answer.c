@@ -149,6 +149,42 @@ static size_t find_last_phrase(hone_str s, const char *z)
     return SIZE_MAX;
 }
 
+/* Mathematics, and not a sentence between two prices: no word of four letters but LaTeX's and its texts'. */
+static int looks_like_formula(hone_str s)
+{
+    size_t run = 0, word = 0;
+    s = trim(s);
+    while (word < s.len && is_letter(s.ptr[word]))
+        word++;
+    if (word == s.len)
+        return word > 0; /* $Even$ */
+    if (s.len == 0 || strchr("=+-*/<>", s.ptr[s.len - 1]) || strchr("=+*/<>", s.ptr[0]))
+        return 0; /* "$204 + $160" has a plus between its dollars */
+    for (size_t i = 0; i < s.len; i++) {
+        if (s.ptr[i] == '\\') {
+            while (i + 1 < s.len && s.ptr[i + 1] == '\\')
+                i++;
+            size_t name = i + 1, k = name;
+            while (k < s.len && is_letter(s.ptr[k]))
+                k++;
+            hone_str command = part(s, name, k);
+            if (k < s.len && s.ptr[k] == '{' &&
+                (starts_with(command, "text") || same(command, "mbox") || same(command, "begin") ||
+                 same(command, "end") || same(command, "operatorname") ||
+                 starts_with(command, "math")))
+                while (k < s.len && s.ptr[k] != '}')
+                    k++;
+            i = k > name ? k - 1 : i + 1;
+            run = 0;
+            continue;
+        }
+        run = is_letter(s.ptr[i]) ? run + 1 : 0;
+        if (run == 4)
+            return 0;
+    }
+    return 1;
+}
+
 /* The last formula between $ $, $$ $$, \( \) or \[ \]. */
 static int find_formula(hone_str s, hone_str *out)
 {
@@ -169,7 +205,9 @@ static int find_formula(hone_str s, hone_str *out)
         if (stop > 0 && s.ptr[stop - 1] == '$')
             stop--;
         size_t start = find_last(part(s, 0, stop), hone_str_c("$"));
-        if (start != SIZE_MAX) { /* a lone dollar is money */
+        int price = dollar + 1 < s.len && is_digit(s.ptr[dollar + 1]);
+        /* dollars may be money: alone, before a number, around a sentence */
+        if (start != SIZE_MAX && !price && looks_like_formula(part(s, start + 1, stop))) {
             end = stop;
             from = start + 1;
         }
@@ -204,6 +242,18 @@ static int find_phrase(hone_str s, hone_str *out)
             break;
     *out = trim(i + 1 < line.len ? part(line, 0, i) : line);
     return out->len > 0;
+}
+
+/* "The final answer is ..." with a number or formula, behind the last box: said later, it counts. */
+static int find_final_phrase(hone_str s, hone_str *out)
+{
+    size_t at = find_last_phrase(s, "final answer is"), box = find_last(s, hone_str_c("\\boxed"));
+    if (at == SIZE_MAX || box == SIZE_MAX || box > at || !find_phrase(part(s, at - 15, s.len), out))
+        return 0;
+    for (size_t i = 0; i < out->len; i++)
+        if (is_digit(out->ptr[i]) || out->ptr[i] == '\\')
+            return 1;
+    return 0;
 }
 
 /* A short line of mathematics and nothing else: no word but those of LaTeX. */
@@ -281,7 +331,8 @@ static int find_answer(hone_str s, uint32_t extract, hone_str *out)
         *out = trim(s);
         return out->len > 0;
     default:
-        if (find_boxed(s, out) || find_hash(s, out) || find_phrase(s, out))
+        if (find_final_phrase(s, out) || find_boxed(s, out) || find_hash(s, out) ||
+            find_phrase(s, out))
             return 1;
         if (ends_in_broken_formula(s))
             return 0;

@@ -236,7 +236,8 @@ static int bare(const math *m, int i)
         return i;
     while (m->nodes[left].type == NODE_REL && m->nodes[left].op == '=')
         left = m->nodes[left].a;
-    return math_is_name(m, left) ? bare(m, x->b) : i;
+    /* 3 + 4 = 7 is 7, too; a + 3z = 0 is an equation */
+    return math_is_name(m, left) || !holds(m, left, NODE_SYMBOL, -1) ? bare(m, x->b) : i;
 }
 
 /* An interval's ends: from inequalities or from brackets. */
