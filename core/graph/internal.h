@@ -3,8 +3,9 @@
  * tape.c records, plan.c turns a recording into a schedule with memory offsets, run.c executes it,
  * ops.c is the table of functions that models call. Nobody else includes this file.
  *
- * A plan depends on nothing but the signature: ops, wiring, saves, gradient flags and sizes rounded up
- * to classes. It does not hold shapes or pointers, so batches of nearly the same size share one. */
+ * A plan depends on nothing but the signature: ops, wiring, saves, gradient flags and sizes rounded
+ * up to classes. It does not hold shapes or pointers, so batches of nearly the same size share
+ * one. */
 #ifndef HONE_CORE_GRAPH_INTERNAL_H
 #define HONE_CORE_GRAPH_INTERNAL_H
 #include "graph/tape.h"
@@ -79,15 +80,16 @@ struct hone__node_place {
     size_t extra[HONE_OP_MAX_EXTRA], extra_replay[HONE_OP_MAX_EXTRA];
     size_t twin[HONE_OP_MAX_IN]; /* gradient of an input that occurs twice: added afterwards */
     uint32_t fresh;              /* inputs whose gradient buffer is written first here */
-    int32_t group;               /* checkpoint group: backward reads its values from the replay; -1 */
-    int32_t defer, cheap;        /* cheap: every backward reads the replayed result */
+    int32_t group;        /* checkpoint group: backward reads its values from the replay; -1 */
+    int32_t defer, cheap; /* cheap: every backward reads the replayed result */
 };
 struct hone__plan {
     uint64_t hash, used; /* used: clock of the cache */
     unsigned char *sig;
     size_t sig_len;
     struct hone__step *steps;
-    int32_t n_steps, n_fwd; /* steps [0, n_fwd) are the forward, n_fwd is the host, the rest backward */
+    int32_t n_steps,
+        n_fwd; /* steps [0, n_fwd) are the forward, n_fwd is the host, the rest backward */
     struct hone__place *tensors;
     struct hone__node_place *nodes;
     size_t bytes, kept_bytes;
@@ -103,7 +105,8 @@ struct hone__exec {
     size_t stride, shared;
 };
 
-/* A parameter gradient put off until hone_tape_finish_grads: one per backward and deferring node. */
+/* A parameter gradient put off until hone_tape_finish_grads: one per backward and deferring
+ * node. */
 struct hone__deferred {
     const hone_op *op;
     const hone_tape_params *params;
@@ -151,19 +154,20 @@ struct hone_ctx {
     struct hone__plan *plan; /* of this recording, or NULL before it is made */
     struct hone__plan plans[HONE__PLANS];
     uint64_t clock, hits, misses;
-    int32_t state;       /* HONE__S_* */
-    uint8_t *seeded;     /* by tensor */
+    int32_t state;   /* HONE__S_* */
+    uint8_t *seeded; /* by tensor */
     int32_t cap_seeded;
     struct hone__deferred *defer;
     int32_t n_defer, cap_defer;
-    size_t n_deferred; /* bytes in use */
+    size_t n_deferred;             /* bytes in use */
     struct hone__profile *profile; /* NULL: off */
 };
 enum { HONE__S_EMPTY = 0, HONE__S_RECORDING = 1, HONE__S_RAN = 2, HONE__S_DONE = 3 };
 
 /* Bytes of a shape in memory, 64-byte aligned; 0 on overflow or an impossible shape. */
 size_t hone__shape_bytes(const hone_shape *s);
-/* Sizes are planned in classes: rounded up by at most 1/32, so that similar batches share a plan. */
+/* Sizes are planned in classes: rounded up by at most 1/32, so that similar batches share a
+ * plan. */
 size_t hone__size_class(size_t bytes);
 int hone__shape_same(const hone_shape *a, const hone_shape *b);
 

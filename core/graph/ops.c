@@ -1,9 +1,9 @@
 /* ops.c - the functions that models call, each one node of the tape.
  *
- * Thin by intent: turn handles and attributes into a node. What an op means, and which shapes fit, is
- * said by the op itself (core/ops). Here live only the two things that are the graph's: parameters become
- * tensors, and the active adapters of a matrix are appended to the inputs of `linear`, so that a model
- * never knows of LoRA. */
+ * Thin by intent: turn handles and attributes into a node. What an op means, and which shapes fit,
+ * is said by the op itself (core/ops). Here live only the two things that are the graph's:
+ * parameters become tensors, and the active adapters of a matrix are appended to the inputs of
+ * `linear`, so that a model never knows of LoRA. */
 #include "graph/internal.h"
 
 #include "ops/attrs.h"
@@ -20,8 +20,8 @@ static const char *const names[HONE__OP_COUNT] = {
 };
 
 /* One node of a built-in op; the first output, or -1. */
-static hone_tensor node(hone_tape *t, int which, const hone_tensor *in, uint32_t n_in, const void *attr,
-                        size_t attr_size, hone_tensor *second)
+static hone_tensor node(hone_tape *t, int which, const hone_tensor *in, uint32_t n_in,
+                        const void *attr, size_t attr_size, hone_tensor *second)
 {
     hone_tensor out[2] = {HONE_NONE, HONE_NONE};
     if (second)
@@ -72,8 +72,10 @@ static hone_tensor g_linear(hone_ctx *t, hone_tensor x, hone_param w, hone_param
     if (t->params && t->params->loras && t->opts.adapters != HONE_ADAPTERS_NONE)
         n_lora = t->params->loras(t->params->ctx, w, t->opts.adapters, lora, HONE_TAPE_LORAS);
     if (n_lora > HONE_TAPE_LORAS) {
-        hone__tape_stick(t, hone_fail(HONE_E_LIMIT, "linear/1: %u adapters are active on one matrix, %d"
-                                      " are possible", n_lora, (int)HONE_TAPE_LORAS));
+        hone__tape_stick(t, hone_fail(HONE_E_LIMIT,
+                                      "linear/1: %u adapters are active on one matrix, %d"
+                                      " are possible",
+                                      n_lora, (int)HONE_TAPE_LORAS));
         return HONE_NONE;
     }
     for (uint32_t i = 0; i < n_lora; i++) {
@@ -92,8 +94,8 @@ static hone_tensor g_rmsnorm(hone_ctx *t, hone_tensor x, hone_param w, float eps
     return node(t, HONE__OP_RMSNORM, in, 2, &a, sizeof a, NULL);
 }
 
-static hone_tensor g_add_rmsnorm(hone_ctx *t, hone_tensor x, hone_tensor delta, hone_param w, float eps,
-                                 float w_offset, hone_tensor *sum)
+static hone_tensor g_add_rmsnorm(hone_ctx *t, hone_tensor x, hone_tensor delta, hone_param w,
+                                 float eps, float w_offset, hone_tensor *sum)
 {
     hone_norm_attr a = {eps, w_offset, 0, 0};
     hone_tensor in[3] = {x, delta, hone__tape_param(t, w)}, y;
@@ -103,8 +105,8 @@ static hone_tensor g_add_rmsnorm(hone_ctx *t, hone_tensor x, hone_tensor delta, 
     return y;
 }
 
-static hone_tensor g_head_rmsnorm(hone_ctx *t, hone_tensor x, hone_param w, int32_t n_heads, float eps,
-                                  float w_offset)
+static hone_tensor g_head_rmsnorm(hone_ctx *t, hone_tensor x, hone_param w, int32_t n_heads,
+                                  float eps, float w_offset)
 {
     hone_norm_attr a = {eps, w_offset, n_heads, 0};
     hone_tensor in[2] = {x, hone__tape_param(t, w)};
@@ -224,11 +226,29 @@ static hone_status g_shape(hone_ctx *t, hone_tensor x, hone_shape *out)
 
 const hone_graph_v1 *hone_tape_graph(void)
 {
-    static const hone_graph_v1 graph = {
-        sizeof(hone_graph_v1), 0,         g_mode,  g_embed, g_linear, g_rmsnorm,    g_add_rmsnorm,
-        g_head_rmsnorm,        g_layernorm, g_rope, g_attention, g_swiglu, g_geglu, g_gelu,
-        g_add,                 g_mul,     g_scale, g_param, g_slice,  g_concat,     hone_tape_op,
-        g_block,               g_shape};
+    static const hone_graph_v1 graph = {sizeof(hone_graph_v1),
+                                        0,
+                                        g_mode,
+                                        g_embed,
+                                        g_linear,
+                                        g_rmsnorm,
+                                        g_add_rmsnorm,
+                                        g_head_rmsnorm,
+                                        g_layernorm,
+                                        g_rope,
+                                        g_attention,
+                                        g_swiglu,
+                                        g_geglu,
+                                        g_gelu,
+                                        g_add,
+                                        g_mul,
+                                        g_scale,
+                                        g_param,
+                                        g_slice,
+                                        g_concat,
+                                        hone_tape_op,
+                                        g_block,
+                                        g_shape};
     return &graph;
 }
 

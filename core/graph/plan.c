@@ -1,18 +1,19 @@
 /* plan.c - from a recording to a schedule with a memory offset for everything.
  *
- * Schedule: all nodes forward, one step for the host (it reads results and seeds gradients), then the
- * backward: nodes in reverse, those without a gradient path left out; where blocks are checkpointed, a
- * group of blocks is replayed forward just before its backward, and its backward reads the replayed
- * values, never the first ones. Outside such groups a cheap op (HONE_OP_CHEAP: swiglu) whose inputs
- * backward needs anyway is replayed alone before its result is first read there, instead of kept.
+ * Schedule: all nodes forward, one step for the host (it reads results and seeds gradients), then
+ * the backward: nodes in reverse, those without a gradient path left out; where blocks are
+ * checkpointed, a group of blocks is replayed forward just before its backward, and its backward
+ * reads the replayed values, never the first ones. Outside such groups a cheap op (HONE_OP_CHEAP:
+ * swiglu) whose inputs backward needs anyway is replayed alone before its result is first read
+ * there, instead of kept.
  *
- * Every activation, extra and gradient is a buffer that lives from the first step that writes it to the
- * last that reads it. Buffers are then placed, largest first, each in the smallest gap among those alive
- * at the same time (greedy by size, best fit: Pisarchyk & Lee 2020, section 5). Two kinds of buffers are
- * shared: an output may take over the buffer of an input that dies there (HONE_OP_INPLACE), and the
- * gradient of an output may become the gradient of an input (HONE_OP_PASS_GRAD: the residual stream's
- * gradient stays in one buffer), if every other tensor whose gradient lives in that buffer has been read
- * before it changes.
+ * Every activation, extra and gradient is a buffer that lives from the first step that writes it to
+ * the last that reads it. Buffers are then placed, largest first, each in the smallest gap among
+ * those alive at the same time (greedy by size, best fit: Pisarchyk & Lee 2020, section 5). Two
+ * kinds of buffers are shared: an output may take over the buffer of an input that dies there
+ * (HONE_OP_INPLACE), and the gradient of an output may become the gradient of an input
+ * (HONE_OP_PASS_GRAD: the residual stream's gradient stays in one buffer), if every other tensor
+ * whose gradient lives in that buffer has been read before it changes.
  *
  * A plan is a function of the signature alone. Nothing here looks at data or at exact shapes. */
 #include "graph/internal.h"
@@ -25,7 +26,8 @@
 
 struct buffer {
     size_t size, offset;
-    int32_t first, last, owner; /* owner: a tensor whose gradient is in it (list by next_member), or -1 */
+    int32_t first, last,
+        owner; /* owner: a tensor whose gradient is in it (list by next_member), or -1 */
 };
 
 struct planner {
@@ -34,9 +36,9 @@ struct planner {
     struct hone__step *steps;
     uint8_t *reached, *wanted; /* tensor: gradient flows here; value needed from a replay */
     uint8_t *active, *replay;  /* node: has a backward step; has a replay step */
-    uint8_t *cheap;            /* node: replayed alone; every backward step reads the replayed result */
-    int32_t *group;            /* node: checkpoint group, -1 */
-    int32_t *rstep, *bstep;    /* node: replay step, backward step, or -1 */
+    uint8_t *cheap; /* node: replayed alone; every backward step reads the replayed result */
+    int32_t *group; /* node: checkpoint group, -1 */
+    int32_t *rstep, *bstep;                 /* node: replay step, backward step, or -1 */
     int32_t *val_last, *rep_last;           /* tensor: last step that reads the value */
     int32_t *val, *rep, *grd, *next_member; /* tensor: buffer, or -1 */
     int32_t *xval, *xrep, *twin;            /* node x MAX_EXTRA, node x MAX_IN: buffer, or -1 */
@@ -56,7 +58,8 @@ static int32_t producer(const struct planner *p, int32_t x)
     return p->t->tensors[x].kind == HONE__T_NODE ? p->t->tensors[x].node : -1;
 }
 
-/* Is x made in the checkpoint group of node m (so that m's backward and replay use the replayed one)? */
+/* Is x made in the checkpoint group of node m (so that m's backward and replay use the replayed
+ * one)? */
 static int same_group(const struct planner *p, int32_t m, int32_t x)
 {
     int32_t n = producer(p, x);
@@ -75,7 +78,7 @@ static int wants_grad(const struct planner *p, int32_t x)
     return p->reached[x] && p->t->tensors[x].needs_grad && p->t->tensors[x].kind != HONE__T_PARAM;
 }
 
-/* ---- which nodes run when ------------------------------------------------------------------------------- */
+/* ---- which nodes run when -------------------------------------------------------------------- */
 static hone_status find_active(struct planner *p)
 {
     const hone_tape *t = p->t;
@@ -147,15 +150,15 @@ static void find_replays(struct planner *p)
     }
 }
 
-/* Cheap nodes: one output and no extras, and whatever goes in is kept for their own backward, so that a
- * replay keeps nothing alive that would not be anyway. */
+/* Cheap nodes: one output and no extras, and whatever goes in is kept for their own backward, so
+ * that a replay keeps nothing alive that would not be anyway. */
 static void find_cheap(struct planner *p)
 {
     const hone_tape *t = p->t;
     for (int32_t n = 0; n < p->nn; n++) {
         const struct hone__node *a = &t->nodes[n];
-        int ok = p->active[n] && p->group[n] < 0 && (a->op->flags & HONE_OP_CHEAP) && a->n_extra == 0 &&
-                 a->n_out == 1;
+        int ok = p->active[n] && p->group[n] < 0 && (a->op->flags & HONE_OP_CHEAP) &&
+                 a->n_extra == 0 && a->n_out == 1;
         for (int32_t i = 0; ok && i < a->n_in; i++) {
             int32_t from = producer(p, t->ins[a->in_begin + i]);
             ok = from < 0 || ((a->saves_in >> i & 1) && !p->cheap[from]);
@@ -216,7 +219,7 @@ static void make_schedule(struct planner *p)
     }
 }
 
-/* ---- lives ---------------------------------------------------------------------------------------------- */
+/* ---- lives ----------------------------------------------------------------------------------- */
 static void extend(int32_t *last, int32_t step)
 {
     if (step > *last)
@@ -243,7 +246,9 @@ static void find_last_uses(struct planner *p)
             int32_t x = t->ins[a->in_begin + i];
             if (kind == HONE__BWD && !(a->saves_in >> i & 1))
                 continue;
-            extend(kind != HONE__FWD && reads_replay(p, kind, n, x) ? &p->rep_last[x] : &p->val_last[x], s);
+            extend(kind != HONE__FWD && reads_replay(p, kind, n, x) ? &p->rep_last[x]
+                                                                    : &p->val_last[x],
+                   s);
         }
         for (int32_t i = 0; i < a->n_out; i++) {
             int32_t x = a->first_out + i;
@@ -257,7 +262,8 @@ static void find_last_uses(struct planner *p)
     }
 }
 
-static hone_status new_buffer(struct planner *p, size_t size, int32_t first, int32_t last, int32_t *out)
+static hone_status new_buffer(struct planner *p, size_t size, int32_t first, int32_t last,
+                              int32_t *out)
 {
     struct buffer *b;
     void *q = p->buf;
@@ -311,11 +317,12 @@ static hone_status place_outputs(struct planner *p, int32_t n, int32_t s, int re
         }
     }
     for (int32_t i = 0; t->mode == HONE_MODE_TRAIN && i < a->n_extra; i++)
-        HONE_TRY(new_buffer(p, hone__size_class(hone__shape_bytes(&a->extra[i])), s, end, &extra[i]));
+        HONE_TRY(
+            new_buffer(p, hone__size_class(hone__shape_bytes(&a->extra[i])), s, end, &extra[i]));
     return HONE_OK;
 }
 
-/* ---- gradients ------------------------------------------------------------------------------------------ */
+/* ---- gradients ------------------------------------------------------------------------------- */
 /* The step at which the gradient of x is read (and dead after). */
 static int32_t grad_read(const struct planner *p, int32_t x)
 {
@@ -353,8 +360,8 @@ static int can_pass(const struct planner *p, int32_t n, int32_t x, int32_t step)
     for (m = p->buf[p->grd[y]].owner; m >= 0; m = p->next_member[m]) {
         if (m == y || grad_read(p, m) < step)
             continue;
-        /* m's gradient is still to be read. Fine only when this very node passes it on (m is input 0,
-         * x input 1: equal values) and neither changes before the other was read. */
+        /* m's gradient is still to be read. Fine only when this very node passes it on (m is input
+         * 0, x input 1: equal values) and neither changes before the other was read. */
         if (m != t->ins[a->in_begin] || !(p->fresh[n] & 1u) ||
             next_write(p, x, step) <= grad_read(p, m) || next_write(p, m, step) <= grad_read(p, x))
             return 0;
@@ -381,8 +388,8 @@ static hone_status place_gradients(struct planner *p, int32_t n, int32_t s)
         for (int32_t j = 0; j < i; j++)
             twin |= t->ins[a->in_begin + j] == x && (a->needs_grad >> j & 1);
         if (twin) {
-            HONE_TRY(new_buffer(p, tensor_size(t, x), s, s, &p->twin[(size_t)n * HONE_OP_MAX_IN +
-                                                                     (size_t)i]));
+            HONE_TRY(new_buffer(p, tensor_size(t, x), s, s,
+                                &p->twin[(size_t)n * HONE_OP_MAX_IN + (size_t)i]));
             p->fresh[n] |= 1u << i;
             continue;
         }
@@ -425,7 +432,7 @@ static hone_status place_all(struct planner *p)
     return HONE_OK;
 }
 
-/* ---- offsets -------------------------------------------------------------------------------------------- */
+/* ---- offsets --------------------------------------------------------------------------------- */
 /* Largest first; equal ones in order of creation. A shell sort: no hidden state, no allocation. */
 static void sort_buffers(const struct buffer *b, int32_t *order, int32_t n)
 {
@@ -472,7 +479,7 @@ static size_t assign_offsets(struct planner *p)
     return total;
 }
 
-/* ---- the plan ------------------------------------------------------------------------------------------- */
+/* ---- the plan -------------------------------------------------------------------------------- */
 void hone__plan_release(struct hone__plan *pl)
 {
     hone_free(pl->block);
@@ -488,7 +495,8 @@ static hone_status write_plan(struct planner *p, struct hone__plan *pl, uint64_t
 {
     const hone_tape *t = p->t;
     size_t n_steps = (size_t)p->n_steps * sizeof *pl->steps, at = 0;
-    size_t n_tensors = (size_t)p->nt * sizeof *pl->tensors, n_nodes = (size_t)p->nn * sizeof *pl->nodes;
+    size_t n_tensors = (size_t)p->nt * sizeof *pl->tensors,
+           n_nodes = (size_t)p->nn * sizeof *pl->nodes;
     size_t size = n_tensors + n_nodes + n_steps + t->n_sig;
     unsigned char *block = pl->block;
     if (size > pl->block_size) {
@@ -607,7 +615,8 @@ done:
     return s;
 }
 
-/* What the plan depends on beyond the nodes: what is kept, what is a root, mode and checkpointing. */
+/* What the plan depends on beyond the nodes: what is kept, what is a root, mode and
+ * checkpointing. */
 static hone_status finish_signature(hone_tape *t)
 {
     size_t need = t->n_sig + (size_t)t->n_tensors + 16;

@@ -1,14 +1,14 @@
 /* run.c - executes a plan: forward, backward, deferred gradients.
  *
- * Each step builds the op's views on the stack from the plan's offsets and calls the op. Parameters are
- * read and their gradients added to where the store has them; everything else lies in the arena. An op's
- * scratch is the tape's own: one piece a thread and one shared, as large as any node of the recording
- * asked for.
+ * Each step builds the op's views on the stack from the plan's offsets and calls the op. Parameters
+ * are read and their gradients added to where the store has them; everything else lies in the
+ * arena. An op's scratch is the tape's own: one piece a thread and one shared, as large as any node
+ * of the recording asked for.
  *
- * Deferred gradients (HONE_OP_DEFER: the embedding's scatter): backward copies dout and the tokens, and
- * hone_tape_finish_grads runs the op's backward over all copies in order. So a tied table first gets every
- * micro-batch's head gradient, then every micro-batch's scatter, and no split into micro-batches changes
- * its bits.
+ * Deferred gradients (HONE_OP_DEFER: the embedding's scatter): backward copies dout and the tokens,
+ * and hone_tape_finish_grads runs the op's backward over all copies in order. So a tied table first
+ * gets every micro-batch's head gradient, then every micro-batch's scatter, and no split into
+ * micro-batches changes its bits.
  *
  * Invariants: nothing is allocated once arena, scratch and deferred region have their size. */
 #include "graph/internal.h"
@@ -44,7 +44,8 @@ static void *at(const hone_tape *t, size_t offset)
     return offset == HONE__NO_BUFFER ? NULL : (unsigned char *)t->arena.base + offset;
 }
 
-/* Value of tensor x as a node sees it: in its forward (group -1), in the replay of `group`, or in backward. */
+/* Value of tensor x as a node sees it: in its forward (group -1), in the replay of `group`, or in
+ * backward. */
 static hone_view value_of(const hone_tape *t, int32_t x, int32_t group, int backward)
 {
     const struct hone__tensor *a = &t->tensors[x];
@@ -198,13 +199,14 @@ size_t hone_tape_get_profile(const hone_tape *t, hone_tape_profile *out, size_t 
     return t->profile->n;
 }
 
-/* ---- scratch -------------------------------------------------------------------------------------------- */
+/* ---- scratch --------------------------------------------------------------------------------- */
 static void *own_scratch(const hone_exec *ex, uint32_t thread)
 {
     const struct hone__exec *e = (const struct hone__exec *)(const void *)ex;
     return e->scratch + e->stride * thread;
 }
-_Static_assert(offsetof(struct hone__exec, ex) == 0, "own_scratch finds the tape's executor by address");
+_Static_assert(offsetof(struct hone__exec, ex) == 0,
+               "own_scratch finds the tape's executor by address");
 
 static hone_status need_scratch(hone_tape *t)
 {
@@ -212,7 +214,8 @@ static hone_status need_scratch(hone_tape *t)
     if (stride < t->exec.stride)
         stride = t->exec.stride;
     shared = (t->need_shared + 63) / 64 * 64;
-    if (shared < t->exec.shared) /* deferred gradients may need what an earlier recording asked for */
+    if (shared <
+        t->exec.shared) /* deferred gradients may need what an earlier recording asked for */
         shared = t->exec.shared;
     if (!hone_mul_size(stride, t->exec.ex.n_threads, &all) || !hone_add_size(all, shared, &all))
         return hone_fail(HONE_E_LIMIT, "tape: scratch of %zu bytes a thread is too large", stride);
@@ -226,7 +229,7 @@ static hone_status need_scratch(hone_tape *t)
     return HONE_OK;
 }
 
-/* ---- the life of a step --------------------------------------------------------------------------------- */
+/* ---- the life of a step ---------------------------------------------------------------------- */
 /* A failing op that said nothing, or that did not say who it is. */
 static hone_status op_failed(hone_tape *t, int32_t n, hone_status s, const char *what)
 {
@@ -297,7 +300,8 @@ hone_status hone_tape_seed(hone_tape *t, hone_tensor root, const float *grad)
     void *to;
     HONE_TRY(check(t, HONE__S_RAN, "seeding a gradient"));
     if (root < 0 || root >= t->n_tensors || !t->tensors[root].root)
-        return hone_fail(HONE_E_INVALID, "tape: tensor %d was not named a root before forward", root);
+        return hone_fail(HONE_E_INVALID, "tape: tensor %d was not named a root before forward",
+                         root);
     x = &t->tensors[root];
     to = at(t, t->plan->tensors[root].grad);
     if (!to)
@@ -329,7 +333,7 @@ hone_status hone_tape_backward(hone_tape *t)
     return HONE_OK;
 }
 
-/* ---- deferred gradients --------------------------------------------------------------------------------- */
+/* ---- deferred gradients ---------------------------------------------------------------------- */
 /* n bytes at the end of the deferred region; copies `from`. */
 static hone_status put(hone_tape *t, const void *from, size_t n, size_t *off)
 {
@@ -382,8 +386,8 @@ static hone_status finish_one(hone_tape *t, const struct hone__deferred *d)
     memset(&c, 0, sizeof c);
     memset(&batch, 0, sizeof batch);
     if (!d->params->get(d->params->ctx, d->param, &c.in[0], &c.din[0]) || !c.din[0].data)
-        return hone_fail(HONE_E_STATE, "tape: parameter %d lost its gradient before it was finished",
-                         d->param);
+        return hone_fail(HONE_E_STATE,
+                         "tape: parameter %d lost its gradient before it was finished", d->param);
     batch.struct_size = sizeof batch;
     batch.n_tokens = d->n_tokens;
     batch.tokens = (const int32_t *)(const void *)(base + d->tokens_off);
@@ -423,7 +427,7 @@ void hone_tape_drop_deferred(hone_tape *t)
     t->n_deferred = 0;
 }
 
-/* ---- facts ---------------------------------------------------------------------------------------------- */
+/* ---- facts ----------------------------------------------------------------------------------- */
 static void add_cost(const hone_tape *t, int32_t n, hone_tape_stats *out)
 {
     const struct hone__node *a = &t->nodes[n];

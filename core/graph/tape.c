@@ -1,12 +1,13 @@
 /* tape.c - recording: nodes, inferred shapes, the sticky error, values.
  *
- * Recording computes nothing. Each node's op infers its shapes at once, so an error names the op while
- * the model's call is still on the stack; what the plan depends on is appended to a signature, byte by
- * byte, and two recordings with equal signatures share a plan. All arrays are kept from one recording to
- * the next, so a steady state allocates nothing.
+ * Recording computes nothing. Each node's op infers its shapes at once, so an error names the op
+ * while the model's call is still on the stack; what the plan depends on is appended to a
+ * signature, byte by byte, and two recordings with equal signatures share a plan. All arrays are
+ * kept from one recording to the next, so a steady state allocates nothing.
  *
- * Invariants: tensor ids are in order of creation, a node's outputs are adjacent; a handle given out is
- * valid until the next begin; after the first failure every function returns -1 and changes nothing. */
+ * Invariants: tensor ids are in order of creation, a node's outputs are adjacent; a handle given
+ * out is valid until the next begin; after the first failure every function returns -1 and changes
+ * nothing. */
 #include "graph/internal.h"
 
 #include "base/alloc.h"
@@ -17,7 +18,7 @@
 
 enum { MAX_NODES = 1 << 20, ALIGN = 64 };
 
-/* ---- sizes ---------------------------------------------------------------------------------------------- */
+/* ---- sizes ----------------------------------------------------------------------------------- */
 static size_t dtype_size(uint32_t dtype)
 {
     switch (dtype) {
@@ -67,7 +68,7 @@ int hone__shape_same(const hone_shape *a, const hone_shape *b)
            a->layout == b->layout;
 }
 
-/* ---- memory --------------------------------------------------------------------------------------------- */
+/* ---- memory ---------------------------------------------------------------------------------- */
 hone_status hone__tape_grow(void **p, int32_t *cap, int32_t need, size_t size)
 {
     int32_t n = *cap ? *cap : 64;
@@ -172,7 +173,7 @@ hone_status hone_tape_begin(hone_tape *t, const hone_tape_params *params, uint32
     return HONE_OK;
 }
 
-/* ---- the sticky failure --------------------------------------------------------------------------------- */
+/* ---- the sticky failure ---------------------------------------------------------------------- */
 hone_status hone__tape_stick(hone_tape *t, hone_status s)
 {
     if (t->failed == HONE_OK) {
@@ -197,7 +198,7 @@ hone_status hone_tape_status(const hone_tape *t)
     return t->failed < 0 ? hone_error_set(&t->error) : HONE_OK;
 }
 
-/* ---- tensors -------------------------------------------------------------------------------------------- */
+/* ---- tensors --------------------------------------------------------------------------------- */
 static hone_status sign(hone_tape *t, const void *p, size_t n)
 {
     HONE_TRY(grow_bytes(&t->sig, &t->cap_sig, t->n_sig + n));
@@ -242,7 +243,8 @@ hone_tensor hone__tape_param(hone_tape *t, hone_param p)
     if (t->failed < 0)
         return HONE_NONE;
     if (!t->params || p < 0 || p >= t->params->n) {
-        s = hone_fail(HONE_E_INVALID, "tape: the model used parameter %d, which it did not declare", p);
+        s = hone_fail(HONE_E_INVALID, "tape: the model used parameter %d, which it did not declare",
+                      p);
         hone__tape_stick(t, s);
         return HONE_NONE;
     }
@@ -310,7 +312,8 @@ fail:
     return HONE_NONE;
 }
 
-hone_tensor hone_tape_input(hone_tape *t, int64_t rows, int64_t cols, uint32_t dtype, const void *data)
+hone_tensor hone_tape_input(hone_tape *t, int64_t rows, int64_t cols, uint32_t dtype,
+                            const void *data)
 {
     return new_input(t, HONE__T_INPUT, rows, cols, dtype, data);
 }
@@ -320,7 +323,7 @@ hone_tensor hone_tape_variable(hone_tape *t, int64_t rows, int64_t cols, const f
     return new_input(t, HONE__T_VARIABLE, rows, cols, HONE_F32, data);
 }
 
-/* ---- nodes ---------------------------------------------------------------------------------------------- */
+/* ---- nodes ----------------------------------------------------------------------------------- */
 /* "linear/1 (layer 3): <why>; inputs 5x64, 96x32" */
 static hone_status node_failed(hone_tape *t, const hone_op *op, hone_status s, const char *why,
                                const hone_shape *in, uint32_t n_in)
@@ -384,16 +387,20 @@ hone_status hone__tape_node(hone_tape *t, const hone_op *op, const hone_tensor *
     if (t->failed < 0)
         return t->failed;
     if (t->state != HONE__S_RECORDING)
-        return hone__tape_stick(t, hone_fail(HONE_E_STATE, "%s: the tape is not recording", op->name));
+        return hone__tape_stick(t,
+                                hone_fail(HONE_E_STATE, "%s: the tape is not recording", op->name));
     if (n_in > HONE_OP_MAX_IN || attr_size != op->attr_size)
-        return hone__tape_stick(t, hone_fail(HONE_E_INVALID, "%s: %u inputs, %zu bytes of attributes"
-                                             " (it takes %zu)", op->name, n_in, attr_size,
-                                             op->attr_size));
+        return hone__tape_stick(t, hone_fail(HONE_E_INVALID,
+                                             "%s: %u inputs, %zu bytes of attributes"
+                                             " (it takes %zu)",
+                                             op->name, n_in, attr_size, op->attr_size));
     memset(&c, 0, sizeof c);
     for (uint32_t i = 0; i < n_in; i++) {
         if (in[i] < 0 || in[i] >= t->n_tensors)
-            return hone__tape_stick(t, hone_fail(HONE_E_INVALID, "%s: input %u is no tensor of this"
-                                                 " tape", op->name, i));
+            return hone__tape_stick(t, hone_fail(HONE_E_INVALID,
+                                                 "%s: input %u is no tensor of this"
+                                                 " tape",
+                                                 op->name, i));
         shapes[i] = t->tensors[in[i]].shape;
         if (t->tensors[in[i]].needs_grad)
             c.needs_grad |= 1u << i;
@@ -435,7 +442,8 @@ hone_status hone__tape_node(hone_tape *t, const hone_op *op, const hone_tensor *
     if (s < 0)
         return hone__tape_stick(t, s);
 
-    for (uint32_t i = 0; i < n_in; i++) /* an op may say that nothing flows to an input (detach, indices) */
+    for (uint32_t i = 0; i < n_in;
+         i++) /* an op may say that nothing flows to an input (detach, indices) */
         if (!t->tensors[in[i]].needs_grad)
             c.needs_grad &= ~(1u << i);
     n = &t->nodes[t->n_nodes];
@@ -488,7 +496,7 @@ hone_status hone__tape_node(hone_tape *t, const hone_op *op, const hone_tensor *
     return HONE_OK;
 }
 
-/* ---- what callers want of a tensor ---------------------------------------------------------------------- */
+/* ---- what callers want of a tensor ----------------------------------------------------------- */
 hone_status hone_tape_shape(const hone_tape *t, hone_tensor x, hone_shape *out)
 {
     if (x < 0 || x >= t->n_tensors)
@@ -533,7 +541,8 @@ hone_view hone_tape_value(const hone_tape *t, hone_tensor x)
         return a->value;
     if (a->kind != HONE__T_NODE)
         return rows_view(&a->shape, (unsigned char *)t->inputs.base + a->input_off);
-    if (t->state < HONE__S_RAN || !t->plan || t->plan->tensors[x].value == HONE__NO_BUFFER || (!a->keep && a->read))
+    if (t->state < HONE__S_RAN || !t->plan || t->plan->tensors[x].value == HONE__NO_BUFFER ||
+        (!a->keep && a->read))
         return rows_view(&a->shape, NULL);
     return rows_view(&a->shape, (unsigned char *)t->arena.base + t->plan->tensors[x].value);
 }

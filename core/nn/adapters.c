@@ -1,9 +1,9 @@
 /* adapters.c - low-rank adapters of the parameter store (LoRA; Hu et al. 2021).
  *
- * An adapter is a run of parameters A, B, A, B, ... in a region of its own, one pair for every base matrix
- * whose role it names, and a table from base parameter to pair. Whether a forward sees it is a bit of the
- * mask the forward is given; `linear` computes it, the model knows nothing of it. Dropping one leaves a
- * hole in the numbering of parameters, so that nothing else is renumbered. */
+ * An adapter is a run of parameters A, B, A, B, ... in a region of its own, one pair for every base
+ * matrix whose role it names, and a table from base parameter to pair. Whether a forward sees it is
+ * a bit of the mask the forward is given; `linear` computes it, the model knows nothing of it.
+ * Dropping one leaves a hole in the numbering of parameters, so that nothing else is renumbered. */
 #include "nn/params_int.h"
 
 #include "base/alloc.h"
@@ -23,20 +23,25 @@ static int has_role(const char *const *roles, const char *role)
     return 0;
 }
 
-/* "model.layers.0.self_attn.q_proj.weight" -> "base_model.model.<module>.lora_A.<adapter>.weight" */
-static hone_status pair_name(char *out, size_t size, const char *base, char which, const char *adapter)
+/* "model.layers.0.self_attn.q_proj.weight" ->
+ * "base_model.model.<module>.lora_A.<adapter>.weight" */
+static hone_status pair_name(char *out, size_t size, const char *base, char which,
+                             const char *adapter)
 {
     size_t n = strlen(base), tail = strlen(".weight");
     int len;
     if (n > tail && strcmp(base + n - tail, ".weight") == 0)
         n -= tail;
-    len = snprintf(out, size, "base_model.model.%.*s.lora_%c.%s.weight", (int)n, base, which, adapter);
+    len = snprintf(out, size, "base_model.model.%.*s.lora_%c.%s.weight", (int)n, base, which,
+                   adapter);
     if (len < 0 || (size_t)len >= size)
-        return hone_fail(HONE_E_LIMIT, "adapter %s: the name of its part of %s is too long", adapter, base);
+        return hone_fail(HONE_E_LIMIT, "adapter %s: the name of its part of %s is too long",
+                         adapter, base);
     return HONE_OK;
 }
 
-static hone_status add_pair(hone_params *p, int32_t k, hone_param base, const char *adapter, int32_t rank)
+static hone_status add_pair(hone_params *p, int32_t k, hone_param base, const char *adapter,
+                            int32_t rank)
 {
     const hone_param_item *w = p->items[base];
     char name[512];
@@ -61,7 +66,8 @@ static hone_status add_pair(hone_params *p, int32_t k, hone_param base, const ch
 }
 
 /* A's values: element e of pair number i is a function of (seed, i, e) alone. */
-static hone_status init_pairs(hone_params *p, const struct hone__adapter *ad, const hone_adapter_spec *spec)
+static hone_status init_pairs(hone_params *p, const struct hone__adapter *ad,
+                              const hone_adapter_spec *spec)
 {
     hone_rng_key key = {spec->seed, HONE_RNG_INIT, 0, 1, 0};
     for (hone_param i = 0; i < ad->n; i += 2) {
@@ -97,7 +103,8 @@ static void list_roles(char *out, size_t size, const char *const *roles)
     }
 }
 
-static hone_status check_spec(const hone_params *p, const hone_adapter_spec *spec, const char *const *roles)
+static hone_status check_spec(const hone_params *p, const hone_adapter_spec *spec,
+                              const char *const *roles)
 {
     if (!p->sealed)
         return hone_fail(HONE_E_STATE, "adapter: the model has no parameters yet");
@@ -111,7 +118,8 @@ static hone_status check_spec(const hone_params *p, const hone_adapter_spec *spe
             found |= !p->items[i]->is_vector && !(p->items[i]->flags & HONE_PARAM_EMBEDDING) &&
                      strcmp(p->items[i]->role, *roles) == 0;
         if (!found) {
-            hone_fail(HONE_E_NOT_FOUND, "adapter: the model has no matrix with the role \"%s\"", *roles);
+            hone_fail(HONE_E_NOT_FOUND, "adapter: the model has no matrix with the role \"%s\"",
+                      *roles);
             return hone_fail_hint("roles of a llama are q k v o gate up down");
         }
     }
@@ -225,7 +233,8 @@ uint32_t hone_params_active(const hone_params *p)
     return p->active;
 }
 
-uint32_t hone_params_loras(const hone_params *p, hone_param w, uint32_t mask, hone_lora *out, uint32_t max)
+uint32_t hone_params_loras(const hone_params *p, hone_param w, uint32_t mask, hone_lora *out,
+                           uint32_t max)
 {
     uint32_t n = 0;
     if (mask == HONE_ADAPTERS_ACTIVE)

@@ -1,8 +1,8 @@
 /* forest.c - batches of segment forests: building, numbering pages, splitting at trees.
  *
- * Adding keeps flat arrays; building sorts targets by row and numbers pages; splitting copies a run of
- * trees with everything renumbered from 0. Invariants: segments are depth-first, so a tree is a run of
- * segments and of tokens, and a segment's parent lies in the same tree. */
+ * Adding keeps flat arrays; building sorts targets by row and numbers pages; splitting copies a run
+ * of trees with everything renumbered from 0. Invariants: segments are depth-first, so a tree is a
+ * run of segments and of tokens, and a segment's parent lies in the same tree. */
 #include "nn/forest.h"
 
 #include "base/alloc.h"
@@ -41,8 +41,8 @@ void hone_forest_clear(hone_forest *f)
 }
 
 /* Grows one or more arrays of the same capacity. */
-static hone_status grow(int64_t *cap, int64_t need, void **a, size_t sa, void **b, size_t sb, void **c,
-                        size_t sc)
+static hone_status grow(int64_t *cap, int64_t need, void **a, size_t sa, void **b, size_t sb,
+                        void **c, size_t sc)
 {
     void **p[3] = {a, b, c};
     size_t size[3] = {sa, sb, sc};
@@ -85,12 +85,15 @@ int32_t hone_forest_segment(hone_forest *f, int32_t parent, const int32_t *token
     if (n < 1 || n > MAX_COUNT)
         return hone_fail(HONE_E_INVALID, "batch: a segment of %lld tokens", (long long)n);
     if (parent < -1 || parent >= index)
-        return hone_fail(HONE_E_INVALID, "batch: segment %lld has parent %d", (long long)index, parent);
-    if (parent >= 0) { /* depth-first: the parent is on the path from the last segment to its root */
+        return hone_fail(HONE_E_INVALID, "batch: segment %lld has parent %d", (long long)index,
+                         parent);
+    if (parent >=
+        0) { /* depth-first: the parent is on the path from the last segment to its root */
         for (walk = index - 1; walk >= 0 && walk != parent;)
             walk = f->segments[walk].parent;
         if (walk != parent)
-            return hone_fail(HONE_E_INVALID, "batch: segment %lld below %d is not in depth-first order",
+            return hone_fail(HONE_E_INVALID,
+                             "batch: segment %lld below %d is not in depth-first order",
                              (long long)index, parent);
         start = f->segments[parent].start + f->segments[parent].n_tokens;
     }
@@ -98,7 +101,8 @@ int32_t hone_forest_segment(hone_forest *f, int32_t parent, const int32_t *token
         return hone_fail(HONE_E_LIMIT, "batch: a sequence of %lld tokens", (long long)(start + n));
     a = f->tokens;
     b = f->positions;
-    s = grow(&f->cap_tokens, f->n_tokens + n, &a, sizeof *f->tokens, &b, sizeof *f->positions, NULL, 0);
+    s = grow(&f->cap_tokens, f->n_tokens + n, &a, sizeof *f->tokens, &b, sizeof *f->positions, NULL,
+             0);
     f->tokens = a;
     f->positions = b;
     if (s < 0)
@@ -149,8 +153,8 @@ int64_t hone_forest_target(hone_forest *f, int64_t row, int32_t id)
                          (long long)f->n_tokens);
     if (f->built)
         return hone_fail(HONE_E_STATE, "batch: targets are added before it is built");
-    s = grow(&f->cap_targets, f->n_targets + 1, &a, sizeof *f->target_row, &b, sizeof *f->target_id, &c,
-             sizeof *f->target_slot);
+    s = grow(&f->cap_targets, f->n_targets + 1, &a, sizeof *f->target_row, &b, sizeof *f->target_id,
+             &c, sizeof *f->target_slot);
     f->target_row = a;
     f->target_id = b;
     f->target_slot = c;
@@ -246,8 +250,8 @@ static hone_status number_pages(hone_forest *f)
         GROW1(cap_page_ids, f->n_page_ids + n, page_ids);
         sg->page_begin = f->n_page_ids;
         for (int64_t k = 0; k < n; k++)
-            f->page_ids[sg->page_begin + k] =
-                k < shared ? f->page_ids[up->page_begin + k] : (int32_t)f->n_pages++;
+            f->page_ids[sg->page_begin + k] = k < shared ? f->page_ids[up->page_begin + k]
+                                                         : (int32_t)f->n_pages++;
         sg->copy_page = up && sg->start % HONE_PAGE ? f->page_ids[up->page_begin + shared] : -1;
         f->n_page_ids += n;
     }
@@ -289,7 +293,7 @@ int64_t hone_forest_slot(const hone_forest *f, int64_t k)
     return f->built && k >= 0 && k < f->n_targets ? f->target_slot[k] : -1;
 }
 
-/* ---- parts ---------------------------------------------------------------------------------------------- */
+/* ---- parts ----------------------------------------------------------------------------------- */
 static int64_t tree_tokens(const hone_forest *f, int64_t tree)
 {
     const hone_segment *first = &f->segments[f->tree_begin[tree]];

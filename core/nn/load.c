@@ -1,10 +1,11 @@
 /* load.c - fills a model's parameters from a file's tensors, in parallel.
  *
- * First every parameter is matched to a tensor and every tensor to a parameter; whatever is missing, left
- * over or of another shape is reported in one error, before a value is read. Then blocks of rows are
- * read, dequantised and packed into panels by all threads. Names: Hugging Face's or GGUF's as the
- * reader says; a Hugging Face file saved from the bare model lacks the prefix "model.". GGUF files of
- * the llama family hold the rows of q and k in the order of interleaved rope; they are put back here. */
+ * First every parameter is matched to a tensor and every tensor to a parameter; whatever is
+ * missing, left over or of another shape is reported in one error, before a value is read. Then
+ * blocks of rows are read, dequantised and packed into panels by all threads. Names: Hugging Face's
+ * or GGUF's as the reader says; a Hugging Face file saved from the bare model lacks the prefix
+ * "model.". GGUF files of the llama family hold the rows of q and k in the order of interleaved
+ * rope; they are put back here. */
 #include "nn/model.h"
 
 #include "base/alloc.h"
@@ -40,7 +41,7 @@ int64_t hone_model_gguf_row(int64_t row, int64_t rows, uint32_t heads)
     return row - in + in % 2 * half + in / 2;
 }
 
-/* ---- matching ------------------------------------------------------------------------------------------- */
+/* ---- matching -------------------------------------------------------------------------------- */
 struct report {
     hone_buf missing, extra, shape;
     size_t n_missing, n_extra, n_shape;
@@ -52,8 +53,8 @@ static void note(hone_buf *b, size_t *n, const char *name)
         hone_buf_addf(b, "%s%s", b->len ? ", " : "", name);
 }
 
-static int32_t find_tensor(const hone_tensor_reader *r, const hone_param_item *it, hone_tensor_entry *e,
-                           const char **name)
+static int32_t find_tensor(const hone_tensor_reader *r, const hone_param_item *it,
+                           hone_tensor_entry *e, const char **name)
 {
     int32_t got;
     *name = r->gguf ? it->gguf_name : it->name;
@@ -86,10 +87,12 @@ static hone_status match_params(struct job *j, hone_map *used, struct report *re
             continue;
         }
         HONE_TRY(hone_map_put(used, name, strlen(name), j, NULL));
-        fits = it->is_vector ? e->rows == it->cols && e->cols == 0 : e->rows == it->rows && e->cols == it->cols;
+        fits = it->is_vector ? e->rows == it->cols && e->cols == 0
+                             : e->rows == it->rows && e->cols == it->cols;
         if (!fits && rep->n_shape++ < SHOWN)
-            hone_buf_addf(&rep->shape, "%s%s is %lldx%lld, not %lldx%lld", rep->shape.len ? ", " : "", name,
-                          (long long)e->rows, (long long)(e->cols ? e->cols : 1),
+            hone_buf_addf(&rep->shape, "%s%s is %lldx%lld, not %lldx%lld",
+                          rep->shape.len ? ", " : "", name, (long long)e->rows,
+                          (long long)(e->cols ? e->cols : 1),
                           (long long)(it->is_vector ? it->cols : it->rows),
                           (long long)(it->is_vector ? 1 : it->cols));
         j->found[i] = (uint8_t)fits;
@@ -125,8 +128,8 @@ static hone_status report(const struct report *rep, const char *place)
         hone_buf_addf(&text, "%s%zu of another shape (%s%s)", text.len ? "; " : "", rep->n_shape,
                       rep->shape.ptr, rep->n_shape > SHOWN ? ", ..." : "");
     if (rep->n_extra)
-        hone_buf_addf(&text, "%s%zu that the model does not have (%s%s)", text.len ? "; " : "", rep->n_extra,
-                      rep->extra.ptr, rep->n_extra > SHOWN ? ", ..." : "");
+        hone_buf_addf(&text, "%s%zu that the model does not have (%s%s)", text.len ? "; " : "",
+                      rep->n_extra, rep->extra.ptr, rep->n_extra > SHOWN ? ", ..." : "");
     hone_fail(HONE_E_SHAPE, "%s: its tensors do not fit the configuration: %s", place, text.ptr);
     hone_buf_release(&text);
     return HONE_E_SHAPE;
@@ -157,7 +160,7 @@ static hone_status match(struct job *j)
     return s;
 }
 
-/* ---- reading -------------------------------------------------------------------------------------------- */
+/* ---- reading --------------------------------------------------------------------------------- */
 static hone_status load_block(const struct job *j, hone_param i, int64_t first, int64_t n)
 {
     const hone_params *p = j->m->params;
@@ -171,7 +174,8 @@ static hone_status load_block(const struct job *j, hone_param i, int64_t first, 
     if (s >= 0 && !permuted)
         hone_params_pack(it, it->data, first, n, rows);
     for (int64_t r = 0; s >= 0 && permuted && r < n; r++)
-        hone_params_pack(it, it->data, hone_model_gguf_row(first + r, it->rows, it->gguf_permute_heads), 1,
+        hone_params_pack(it, it->data,
+                         hone_model_gguf_row(first + r, it->rows, it->gguf_permute_heads), 1,
                          rows + r * it->cols);
     hone_free(rows);
     return s;

@@ -1,9 +1,10 @@
 /* model.c - models from configurations: choosing the component, declaring, recording the forward.
  *
- * The component's declare names parameters through a table of functions; what it says is checked here
- * once, so that the rest may rely on it: embedding and head exist and have vocabulary x hidden, sizes are
- * positive. A configuration key that is set and was not understood is refused: it may change what the
- * model computes. Keys that only describe (who made it, how it was saved) are listed below. */
+ * The component's declare names parameters through a table of functions; what it says is checked
+ * here once, so that the rest may rely on it: embedding and head exist and have vocabulary x
+ * hidden, sizes are positive. A configuration key that is set and was not understood is refused: it
+ * may change what the model computes. Keys that only describe (who made it, how it was saved) are
+ * listed below. */
 #include "nn/model.h"
 
 #include "base/alloc.h"
@@ -15,15 +16,37 @@
 #include <string.h>
 
 /* Keys of a Hugging Face config.json that say nothing about the computation of one forward. */
-static const char *const describing[] = {
-    "architectures",     "model_type",      "transformers_version",      "torch_dtype",
-    "dtype",             "use_cache",       "bos_token_id",              "eos_token_id",
-    "pad_token_id",      "unk_token_id",    "sep_token_id",              "initializer_range",
-    "name_or_path",      "auto_map",        "pretraining_tp",            "transformers.js_config",
-    "max_window_layers", "id2label",        "label2id",                  "output_attentions",
-    "chunk_size_feed_forward", "output_hidden_states", "return_dict",    "problem_type",
-    "task_specific_params", "tokenizer_class", "language_model_only",    "unsloth_version",
-    "quantization_config_source", "hone", NULL};
+static const char *const describing[] = {"architectures",
+                                         "model_type",
+                                         "transformers_version",
+                                         "torch_dtype",
+                                         "dtype",
+                                         "use_cache",
+                                         "bos_token_id",
+                                         "eos_token_id",
+                                         "pad_token_id",
+                                         "unk_token_id",
+                                         "sep_token_id",
+                                         "initializer_range",
+                                         "name_or_path",
+                                         "auto_map",
+                                         "pretraining_tp",
+                                         "transformers.js_config",
+                                         "max_window_layers",
+                                         "id2label",
+                                         "label2id",
+                                         "output_attentions",
+                                         "chunk_size_feed_forward",
+                                         "output_hidden_states",
+                                         "return_dict",
+                                         "problem_type",
+                                         "task_specific_params",
+                                         "tokenizer_class",
+                                         "language_model_only",
+                                         "unsloth_version",
+                                         "quantization_config_source",
+                                         "hone",
+                                         NULL};
 
 struct declaring {
     hone_params *params;
@@ -33,7 +56,7 @@ struct declaring {
     hone_map used;
 };
 
-/* ---- what a component sees while it declares ------------------------------------------------------------ */
+/* ---- what a component sees while it declares ------------------------------------------------- */
 static hone_param store_param(const hone_store_v1 *store, const hone_param_spec *spec)
 {
     struct declaring *d = store->ctx;
@@ -72,7 +95,7 @@ static void store_used_key(const hone_store_v1 *store, const char *key)
         d->failed = HONE_E_NOMEM;
 }
 
-/* ---- keys that were not understood ---------------------------------------------------------------------- */
+/* ---- keys that were not understood ----------------------------------------------------------- */
 static int says_nothing(const hone_value *v)
 {
     switch (v->type) {
@@ -122,19 +145,21 @@ static hone_status unknown_key(const char *key, const char *place, const char *i
         hone_log(HONE_LOG_WARN, id, "%s: \"%s\" is set and ignored", place, key);
         return HONE_OK;
     }
-    hone_fail(HONE_E_UNSUPPORTED, "%s: \"%s\" is set, and %s does not know what it means", place, key, id);
-    return hone_fail_hint("the model may compute something else with it; if not, remove the key or allow "
-                          "unknown keys");
+    hone_fail(HONE_E_UNSUPPORTED, "%s: \"%s\" is set, and %s does not know what it means", place,
+              key, id);
+    return hone_fail_hint(
+        "the model may compute something else with it; if not, remove the key or allow "
+        "unknown keys");
 }
 
-static hone_status check_keys(const hone_value *map, const char *prefix, const struct declaring *d, const char *place,
-                              const char *id, uint32_t flags)
+static hone_status check_keys(const hone_value *map, const char *prefix, const struct declaring *d,
+                              const char *place, const char *id, uint32_t flags)
 {
     for (size_t i = 0; i < map->u.map.n; i++) {
         const hone_pair *p = &map->u.map.pairs[i];
         char key[160];
-        int n = snprintf(key, sizeof key, "%s%.*s", prefix, (int)(p->key.len < 128 ? p->key.len : 128),
-                         p->key.ptr);
+        int n = snprintf(key, sizeof key, "%s%.*s", prefix,
+                         (int)(p->key.len < 128 ? p->key.len : 128), p->key.ptr);
         if (n < 0 || (size_t)n >= sizeof key || says_nothing(&p->value) ||
             (!*prefix && describes(p->key)))
             continue;
@@ -149,9 +174,11 @@ static hone_status check_keys(const hone_value *map, const char *prefix, const s
     return HONE_OK;
 }
 
-/* GGUF metadata: only keys of the architecture ("llama.rope.freq_base") say how the model computes. */
-static hone_status check_gguf_keys(const hone_value *map, const char *arch, const struct declaring *d,
-                                   const char *place, const char *id, uint32_t flags)
+/* GGUF metadata: only keys of the architecture ("llama.rope.freq_base") say how the model
+ * computes. */
+static hone_status check_gguf_keys(const hone_value *map, const char *arch,
+                                   const struct declaring *d, const char *place, const char *id,
+                                   uint32_t flags)
 {
     size_t n = strlen(arch);
     for (size_t i = 0; i < map->u.map.n; i++) {
@@ -168,14 +195,15 @@ static hone_status check_gguf_keys(const hone_value *map, const char *arch, cons
     return HONE_OK;
 }
 
-/* ---- creating ------------------------------------------------------------------------------------------- */
+/* ---- creating -------------------------------------------------------------------------------- */
 static const hone_model_choice *surest(const hone_model_choice *choices, size_t n, hone_str format,
                                        const hone_value *config)
 {
     const hone_model_choice *best = NULL;
     int32_t most = 0;
     for (size_t i = 0; i < n; i++) {
-        int32_t sure = choices[i].vt->probe ? choices[i].vt->probe(choices[i].self, format, config) : 0;
+        int32_t sure = choices[i].vt->probe ? choices[i].vt->probe(choices[i].self, format, config)
+                                            : 0;
         if (sure > most) {
             most = sure;
             best = &choices[i];
@@ -184,22 +212,25 @@ static const hone_model_choice *surest(const hone_model_choice *choices, size_t 
     return best;
 }
 
-static hone_status nobody(const char *arch, const char *place, const hone_model_choice *choices, size_t n)
+static hone_status nobody(const char *arch, const char *place, const hone_model_choice *choices,
+                          size_t n)
 {
     char ids[256] = "";
     size_t len = 0;
     for (size_t i = 0; i < n && len + 64 < sizeof ids; i++)
-        len += (size_t)snprintf(ids + len, sizeof ids - len, "%s%.50s", i ? ", " : "", choices[i].id);
+        len += (size_t)snprintf(ids + len, sizeof ids - len, "%s%.50s", i ? ", " : "",
+                                choices[i].id);
     hone_fail(HONE_E_UNSUPPORTED, "%s: no model component runs \"%s\"", place, arch);
     return hone_fail_hint("asked: %s", ids[0] ? ids : "none was found");
 }
 
-static hone_status check_table(const hone_params *p, hone_param i, const hone_model_info *info, const char *what,
-                               const char *id)
+static hone_status check_table(const hone_params *p, hone_param i, const hone_model_info *info,
+                               const char *what, const char *id)
 {
     const hone_param_item *it = hone_params_item(p, i);
     if (!it || it->is_vector || it->rows != info->vocab_size || it->cols != info->hidden)
-        return hone_fail(HONE_E_MISBEHAVED, "%s: its %s is no parameter of vocabulary x hidden", id, what);
+        return hone_fail(HONE_E_MISBEHAVED, "%s: its %s is no parameter of vocabulary x hidden", id,
+                         what);
     return HONE_OK;
 }
 
@@ -207,7 +238,8 @@ static hone_status check_declared(const struct declaring *d, const char *id)
 {
     const hone_model_info *i = &d->info;
     if (d->n_info != 1)
-        return hone_fail(HONE_E_MISBEHAVED, "%s: it gave its facts %d times, not once", id, d->n_info);
+        return hone_fail(HONE_E_MISBEHAVED, "%s: it gave its facts %d times, not once", id,
+                         d->n_info);
     if (i->vocab_size < 1 || i->vocab_size > INT32_MAX || i->hidden < 1 || i->state_floats < 0)
         return hone_fail(HONE_E_RANGE, "%s: a vocabulary of %lld, hidden size %lld", id,
                          (long long)i->vocab_size, (long long)i->hidden);
@@ -216,7 +248,8 @@ static hone_status check_declared(const struct declaring *d, const char *id)
 }
 
 hone_status hone_model_create(const hone_model_choice *choices, size_t n, const char *format,
-                              const hone_value *config, const char *place, uint32_t flags, hone_model **out)
+                              const hone_value *config, const char *place, uint32_t flags,
+                              hone_model **out)
 {
     hone_str fmt = hone_str_c(format), arch = {"", 0};
     int gguf = strcmp(format, "gguf") == 0;
@@ -311,7 +344,7 @@ hone_status hone_model_config_json(const hone_model *m, hone_str *out)
     return HONE_OK;
 }
 
-/* ---- forward -------------------------------------------------------------------------------------------- */
+/* ---- forward --------------------------------------------------------------------------------- */
 hone_status hone_model_begin(hone_model *m, hone_tape *t, uint32_t mode, const hone_batch *batch,
                              const hone_tape_options *opts)
 {
@@ -333,15 +366,16 @@ hone_tensor hone_model_hidden(hone_model *m, hone_tape *t)
     if (hone_tape_status(t) < 0)
         return HONE_NONE;
     if (h < 0 || hone_tape_shape(t, h, &shape) < 0 || shape.cols != m->info.hidden) {
-        hone_tape_fail(t, hone_fail(HONE_E_MISBEHAVED, "%s: its forward gave no hidden state of %lld columns",
-                                    m->id, (long long)m->info.hidden));
+        hone_tape_fail(t, hone_fail(HONE_E_MISBEHAVED,
+                                    "%s: its forward gave no hidden state of %lld columns", m->id,
+                                    (long long)m->info.hidden));
         return HONE_NONE;
     }
     return h;
 }
 
-hone_tensor hone_model_logprob(hone_model *m, hone_tape *t, hone_tensor hidden, float inv_temperature,
-                               hone_tensor *entropy)
+hone_tensor hone_model_logprob(hone_model *m, hone_tape *t, hone_tensor hidden,
+                               float inv_temperature, hone_tensor *entropy)
 {
     return hone_tape_logprob(t, hidden, m->info.head, m->info.logit_scale, m->info.logit_softcap,
                              inv_temperature, entropy);
@@ -371,7 +405,8 @@ hone_status hone_model_fit(hone_model *m, hone_tape *t, const hone_batch *batch,
     hone_tape_options o = *opts;
     size_t least = SIZE_MAX, now;
     uint32_t every = 0;
-    /* nothing replayed, then ever smaller groups: the last group is never replayed, so large ones cost less */
+    /* nothing replayed, then ever smaller groups: the last group is never replayed, so large ones
+     * cost less */
     for (;;) {
         o.checkpoint_every = every;
         HONE_TRY(plan_bytes(m, t, batch, &o, &now));
@@ -387,7 +422,8 @@ hone_status hone_model_fit(hone_model *m, hone_tape *t, const hone_batch *batch,
         every = every ? every / 2 : (m->info.n_layers + 1) / 2;
     }
     *bytes = least;
-    hone_fail(HONE_E_LIMIT, "a batch of %lld tokens needs %zu MB for activations, %zu MB are allowed",
+    hone_fail(HONE_E_LIMIT,
+              "a batch of %lld tokens needs %zu MB for activations, %zu MB are allowed",
               (long long)batch->n_tokens, least >> 20, max_bytes >> 20);
     return hone_fail_hint("allow more memory, or train on fewer or shorter sequences at once");
 }

@@ -1,8 +1,8 @@
 /* model.h - a model: a component that declares and runs it, its facts, its parameters.
  *
- * Created from a configuration by asking the given components how sure they are (probe) and letting the
- * surest declare its parameters. Values come from a reader (safetensors, GGUF) or from init. The forward
- * is recorded on a tape. A key of the configuration that is set and that the component
+ * Created from a configuration by asking the given components how sure they are (probe) and letting
+ * the surest declare its parameters. Values come from a reader (safetensors, GGUF) or from init.
+ * The forward is recorded on a tape. A key of the configuration that is set and that the component
  * did not say it understood is refused, because a model computed without it would be another model.
  *
  * A copy shares the component and has its own parameters (a frozen reference, an EMA). */
@@ -10,7 +10,8 @@
 #define HONE_CORE_NN_MODEL_H
 #include "nn/params.h"
 
-/* A component instance that offers hone.model/1. Borrowed: it must outlive every model made of it. */
+/* A component instance that offers hone.model/1. Borrowed: it must outlive every model made of
+ * it. */
 typedef struct hone_model_choice {
     const hone_model_v1 *vt;
     void *self;
@@ -23,15 +24,15 @@ typedef struct hone_model {
     char id[64];
     char arch[64]; /* model_type or general.architecture */
     hone_model_info info;
-    hone_params *params;         /* owned */
+    hone_params *params;          /* owned */
     hone_tape_params tape_params; /* params, as the tape sees them */
 } hone_model;
 
 #define HONE_MODEL_ALLOW_UNKNOWN (1u << 0) /* unknown configuration keys are ignored (and logged) */
 
-/* `format`: "hf" (a config.json tree) or "gguf" (metadata as a map). `place` names the file in errors.
- * E_UNSUPPORTED: no component knows it, or a key is not understood. Parameters are zero. The instance
- * belongs to the configuration it declared last: use one instance a model. */
+/* `format`: "hf" (a config.json tree) or "gguf" (metadata as a map). `place` names the file in
+ * errors. E_UNSUPPORTED: no component knows it, or a key is not understood. Parameters are zero.
+ * The instance belongs to the configuration it declared last: use one instance a model. */
 hone_status hone_model_create(const hone_model_choice *choices, size_t n, const char *format,
                               const hone_value *config, const char *place, uint32_t flags,
                               hone_model **out);
@@ -40,25 +41,27 @@ hone_status hone_model_copy(const hone_model *m, hone_model **out);
 /* The configuration as Hugging Face config.json text. Borrowed from the component. */
 hone_status hone_model_config_json(const hone_model *m, hone_str *out);
 
-/* ---- forward: recorded on a tape (graph/tape.h), computed by hone_tape_forward ------------------------- */
+/* ---- forward: recorded on a tape (graph/tape.h), computed by hone_tape_forward --------------- */
 hone_status hone_model_begin(hone_model *m, hone_tape *t, uint32_t mode, const hone_batch *batch,
                              const hone_tape_options *opts);
 hone_tensor hone_model_hidden(hone_model *m, hone_tape *t); /* T x hidden */
-/* Log-probs (and entropies, unless NULL) of the batch's targets at this 1/temperature: n_targets x 1. */
-hone_tensor hone_model_logprob(hone_model *m, hone_tape *t, hone_tensor hidden, float inv_temperature,
-                               hone_tensor *entropy);
+/* Log-probs (and entropies, unless NULL) of the batch's targets at this 1/temperature: n_targets x
+ * 1. */
+hone_tensor hone_model_logprob(hone_model *m, hone_tape *t, hone_tensor hidden,
+                               float inv_temperature, hone_tensor *entropy);
 /* n_logit_rows x vocabulary, before any temperature. */
 hone_tensor hone_model_logits(hone_model *m, hone_tape *t, hone_tensor hidden);
 
-/* Sizes before running: plans TRAIN over this batch (forward, log-probs, backward) without computing, and
- * sets opts->checkpoint_every to the least replay whose activations take at most `max_bytes` (0: keep
- * all). *bytes gets what is needed. E_LIMIT when even the smallest plan is larger; *bytes then says how
- * much that one takes. */
+/* Sizes before running: plans TRAIN over this batch (forward, log-probs, backward) without
+ * computing, and sets opts->checkpoint_every to the least replay whose activations take at most
+ * `max_bytes` (0: keep all). *bytes gets what is needed. E_LIMIT when even the smallest plan is
+ * larger; *bytes then says how much that one takes. */
 hone_status hone_model_fit(hone_model *m, hone_tape *t, const hone_batch *batch, size_t max_bytes,
                            hone_tape_options *opts, size_t *bytes);
 
-/* ---- files ---------------------------------------------------------------------------------------------- */
-/* What a file of tensors offers the loader. Implemented over safetensors (one file or shards) and GGUF. */
+/* ---- files ----------------------------------------------------------------------------------- */
+/* What a file of tensors offers the loader. Implemented over safetensors (one file or shards) and
+ * GGUF. */
 typedef struct hone_tensor_entry {
     int64_t rows, cols; /* a vector: rows = n, cols = 0 */
     uint64_t id;        /* the reader's own */
@@ -69,18 +72,19 @@ typedef struct hone_tensor_reader {
     int gguf;          /* names are gguf_name, q/k rows may be permuted; else Hugging Face names */
     /* 1 found, 0 not there, < 0 a failure (more than two dimensions, unknown type). */
     int32_t (*find)(void *ctx, const char *name, hone_tensor_entry *out);
-    /* Rows [first, first + n) dequantised to float32, row-major, into out (a vector is one row of n).
-     * May be called by several threads at once on disjoint rows. */
-    hone_status (*read)(void *ctx, const hone_tensor_entry *e, int64_t first, int64_t n, float *out);
+    /* Rows [first, first + n) dequantised to float32, row-major, into out (a vector is one row of
+     * n). May be called by several threads at once on disjoint rows. */
+    hone_status (*read)(void *ctx, const hone_tensor_entry *e, int64_t first, int64_t n,
+                        float *out);
     size_t n_tensors;
     const char *(*name)(void *ctx, size_t i); /* to find tensors that nobody asked for */
 } hone_tensor_reader;
 
-/* Fills every parameter, in parallel. Missing, unasked-for and misshapen tensors are reported in one
- * error that lists the first few of each; the parameters are then unspecified. Ignored: the head of a
- * tied model, rotary inverse frequencies. `exec` may be NULL (one thread). */
+/* Fills every parameter, in parallel. Missing, unasked-for and misshapen tensors are reported in
+ * one error that lists the first few of each; the parameters are then unspecified. Ignored: the
+ * head of a tied model, rotary inverse frequencies. `exec` may be NULL (one thread). */
 hone_status hone_model_load(hone_model *m, const hone_tensor_reader *r, const hone_exec *exec);
-/* Row `row` of a permuted GGUF matrix of `rows` rows and `heads` heads holds which row of the Hugging Face
- * layout (and so where a writer takes row `row` from)? */
+/* Row `row` of a permuted GGUF matrix of `rows` rows and `heads` heads holds which row of the
+ * Hugging Face layout (and so where a writer takes row `row` from)? */
 int64_t hone_model_gguf_row(int64_t row, int64_t rows, uint32_t heads);
 #endif

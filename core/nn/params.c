@@ -1,9 +1,9 @@
 /* params.c - storage of parameters and gradients; panels from and to rows.
  *
- * An item is placed once and never moves while its region lives. Gradients have the layout of the flat
- * array: trainable items in index order, each as long as its data, so that `flat` is one offset for
- * gradient and optimizer state alike. Sums over all gradients go by chunks of the flat array with 16
- * lanes in a fixed tree, so threads change nothing. */
+ * An item is placed once and never moves while its region lives. Gradients have the layout of the
+ * flat array: trainable items in index order, each as long as its data, so that `flat` is one
+ * offset for gradient and optimizer state alike. Sums over all gradients go by chunks of the flat
+ * array with 16 lanes in a fixed tree, so threads change nothing. */
 #include "nn/params_int.h"
 
 #include "base/alloc.h"
@@ -17,7 +17,7 @@
 enum { MAX_PARAMS = 1 << 20, VECTOR_PAD = 16, CHUNK = 1 << 16 };
 #define MAX_DIM ((int64_t)1 << 40)
 
-/* ---- life ----------------------------------------------------------------------------------------------- */
+/* ---- life ------------------------------------------------------------------------------------ */
 hone_status hone_params_create(hone_params **out)
 {
     hone_params *p = hone_calloc(1, sizeof *p);
@@ -67,7 +67,8 @@ static size_t stored_length(int64_t rows, int64_t cols, int is_vector)
     r = (size_t)rows;
     if (is_vector)
         return (r + VECTOR_PAD - 1) / VECTOR_PAD * VECTOR_PAD;
-    if (cols < 1 || !hone_mul_size((r + HONE_PANEL - 1) / HONE_PANEL * HONE_PANEL, (size_t)cols, &n) ||
+    if (cols < 1 ||
+        !hone_mul_size((r + HONE_PANEL - 1) / HONE_PANEL * HONE_PANEL, (size_t)cols, &n) ||
         n > (size_t)1 << 42)
         return 0;
     return n;
@@ -159,7 +160,8 @@ hone_param hone_params_declare(hone_params *p, const hone_param_spec *spec)
     return out;
 }
 
-hone_status hone__params_place(hone_params *p, hone_param first, hone_region *region, const char *name)
+hone_status hone__params_place(hone_params *p, hone_param first, hone_region *region,
+                               const char *name)
 {
     size_t total = 0;
     float *at;
@@ -226,7 +228,7 @@ fail:
     return s;
 }
 
-/* ---- looking -------------------------------------------------------------------------------------------- */
+/* ---- looking --------------------------------------------------------------------------------- */
 int32_t hone_params_count(const hone_params *p)
 {
     return p->n;
@@ -335,7 +337,7 @@ void hone_params_tape(hone_params *p, hone_tape_params *out)
     out->name = tape_name;
 }
 
-/* ---- training ------------------------------------------------------------------------------------------- */
+/* ---- training -------------------------------------------------------------------------------- */
 void hone_params_set_trainable(hone_params *p, hone_param i, int on)
 {
     if (!hone_params_item(p, i) || p->items[i]->trainable == !!on)
@@ -473,7 +475,8 @@ double hone_params_grad_sq(const hone_params *p)
 hone_status hone_params_lerp(hone_params *p, const hone_params *other, float t)
 {
     if (p->n != other->n)
-        return hone_fail(HONE_E_SHAPE, "model: the two stores have %d and %d parameters", p->n, other->n);
+        return hone_fail(HONE_E_SHAPE, "model: the two stores have %d and %d parameters", p->n,
+                         other->n);
     for (hone_param i = 0; i < p->n; i++) {
         const hone_param_item *a = p->items[i], *b = other->items[i];
         if (!a != !b || (a && (a->length != b->length || strcmp(a->name, b->name) != 0)))
@@ -489,15 +492,17 @@ hone_status hone_params_lerp(hone_params *p, const hone_params *other, float t)
     return HONE_OK;
 }
 
-/* ---- values as rows ------------------------------------------------------------------------------------- */
-void hone_params_unpack(const hone_param_item *it, const float *stored, int64_t first, int64_t n, float *out)
+/* ---- values as rows -------------------------------------------------------------------------- */
+void hone_params_unpack(const hone_param_item *it, const float *stored, int64_t first, int64_t n,
+                        float *out)
 {
     int64_t c = it->cols;
     if (it->is_vector) {
         memcpy(out, stored, (size_t)c * sizeof(float));
         return;
     }
-    for (int64_t r = first; r < first + n;) { /* whole panels at a time: one pass over their lines */
+    for (int64_t r = first;
+         r < first + n;) { /* whole panels at a time: one pass over their lines */
         int64_t lane = r % HONE_PANEL, take = HONE_PANEL - lane;
         const float *from = stored + r / HONE_PANEL * HONE_PANEL * c + lane;
         if (take > first + n - r)
@@ -509,7 +514,8 @@ void hone_params_unpack(const hone_param_item *it, const float *stored, int64_t 
     }
 }
 
-void hone_params_pack(const hone_param_item *it, float *stored, int64_t first, int64_t n, const float *in)
+void hone_params_pack(const hone_param_item *it, float *stored, int64_t first, int64_t n,
+                      const float *in)
 {
     int64_t c = it->cols;
     if (it->is_vector) {
@@ -534,19 +540,21 @@ static hone_status check_rows(const hone_params *p, hone_param i, int64_t first,
     if (!it || !it->data)
         return hone_fail(HONE_E_NOT_FOUND, "model: no parameter %d", i);
     if (first < 0 || n < 0 || first > it->rows || n > it->rows - first || (it->is_vector && n != 1))
-        return hone_fail(HONE_E_RANGE, "model: rows %lld..%lld of %s, which has %lld", (long long)first,
-                         (long long)(first + n), it->name, (long long)it->rows);
+        return hone_fail(HONE_E_RANGE, "model: rows %lld..%lld of %s, which has %lld",
+                         (long long)first, (long long)(first + n), it->name, (long long)it->rows);
     return HONE_OK;
 }
 
-hone_status hone_params_get_rows(const hone_params *p, hone_param i, int64_t first, int64_t n, float *out)
+hone_status hone_params_get_rows(const hone_params *p, hone_param i, int64_t first, int64_t n,
+                                 float *out)
 {
     HONE_TRY(check_rows(p, i, first, n));
     hone_params_unpack(p->items[i], p->items[i]->data, first, n, out);
     return HONE_OK;
 }
 
-hone_status hone_params_set_rows(hone_params *p, hone_param i, int64_t first, int64_t n, const float *in)
+hone_status hone_params_set_rows(hone_params *p, hone_param i, int64_t first, int64_t n,
+                                 const float *in)
 {
     HONE_TRY(check_rows(p, i, first, n));
     hone_params_pack(p->items[i], p->items[i]->data, first, n, in);

@@ -1,16 +1,17 @@
 /* params.h - the parameter store: weights, gradients, adapters.
  *
  * Base parameters lie in one region in the order of declaration, each 64-byte aligned: matrices in
- * 32-row panels (ops.h; their only copy, for every kernel set), vectors flat. Gradients of trainable
- * parameters lie in a second region, one after the other; offset `flat` of a parameter there is also its
- * place in every array an optimizer keeps, so an optimizer step is one linear pass. Padding is zero and
- * stays zero: gradients of padding are zero.
+ * 32-row panels (ops.h; their only copy, for every kernel set), vectors flat. Gradients of
+ * trainable parameters lie in a second region, one after the other; offset `flat` of a parameter
+ * there is also its place in every array an optimizer keeps, so an optimizer step is one linear
+ * pass. Padding is zero and stays zero: gradients of padding are zero.
  *
- * An adapter (LoRA; Hu et al. 2021) is an attribute of matrices, which `linear` honours: for weight W
- * (out x in), y += (alpha / r) * (x A^T) B^T with A (r x in) random and B (out x r) zero, so that a new
- * adapter changes nothing. Several named ones may stand on one base; a forward runs with a set of them
- * (a mask), so policy (on) and reference (off) share one base. A and B are parameters like others
- * (named as PEFT does: base_model.model.<module>.lora_A.<adapter>.weight), in a region of the adapter.
+ * An adapter (LoRA; Hu et al. 2021) is an attribute of matrices, which `linear` honours: for weight
+ * W (out x in), y += (alpha / r) * (x A^T) B^T with A (r x in) random and B (out x r) zero, so that
+ * a new adapter changes nothing. Several named ones may stand on one base; a forward runs with a
+ * set of them (a mask), so policy (on) and reference (off) share one base. A and B are parameters
+ * like others (named as PEFT does: base_model.model.<module>.lora_A.<adapter>.weight), in a region
+ * of the adapter.
  *
  * Values leave and enter as rows, never as panels: files, checksums of single tensors and tests see
  * row-major data. (compute.md 3, 4) */
@@ -22,94 +23,108 @@ typedef struct hone_params hone_params;
 
 #define HONE_ADAPTERS_MAX 31
 
-/* What one parameter is; borrowed, valid while the store lives (the pointers to data and gradient move
- * only at seal, add_adapter, drop_adapter and set_trainable). */
+/* What one parameter is; borrowed, valid while the store lives (the pointers to data and gradient
+ * move only at seal, add_adapter, drop_adapter and set_trainable). */
 typedef struct hone_param_item {
     const char *name, *gguf_name, *role; /* gguf_name may be NULL */
     uint32_t flags;                      /* HONE_PARAM_* */
-    uint32_t dtype, layout;              /* HONE_F32; HONE_PANELS for matrices, HONE_ROWS for vectors */
-    int64_t rows, cols;                  /* matrix: outputs x inputs; vector: 1 x n */
+    uint32_t dtype, layout; /* HONE_F32; HONE_PANELS for matrices, HONE_ROWS for vectors */
+    int64_t rows, cols;     /* matrix: outputs x inputs; vector: 1 x n */
     int32_t is_vector, trainable;
-    int32_t adapter;           /* -1: base; else the adapter's number */
-    hone_param target;         /* adapters: the base parameter; base: -1 */
+    int32_t adapter;   /* -1: base; else the adapter's number */
+    hone_param target; /* adapters: the base parameter; base: -1 */
     uint32_t layer, gguf_permute_heads, init;
     float init_std;
-    size_t length;             /* stored elements with padding */
-    float *data;               /* `length` of them; NULL before seal */
-    float *grad;               /* or NULL: frozen, or no gradients asked for */
-    size_t flat;               /* trainable: first element in the flat arrays of gradients and optimizer state */
+    size_t length; /* stored elements with padding */
+    float *data;   /* `length` of them; NULL before seal */
+    float *grad;   /* or NULL: frozen, or no gradients asked for */
+    size_t flat; /* trainable: first element in the flat arrays of gradients and optimizer state */
 } hone_param_item;
 
-/* ---- life --------------------------------------------------------------------------------------------- */
+/* ---- life ------------------------------------------------------------------------------------ */
 hone_status hone_params_create(hone_params **out);
 void hone_params_destroy(hone_params *p); /* NULL is allowed */
 /* Declares one (before seal). Returns its index or a status < 0: E_EXISTS, E_SHAPE. */
 hone_param hone_params_declare(hone_params *p, const hone_param_spec *spec);
-/* Lays out and maps the region, zeroed. No base parameter may be declared after. All are trainable. */
+/* Lays out and maps the region, zeroed. No base parameter may be declared after. All are
+ * trainable. */
 hone_status hone_params_seal(hone_params *p);
 /* A deep copy: values, adapters, flags; gradients not. */
 hone_status hone_params_copy(const hone_params *p, hone_params **out);
 
-/* ---- looking -------------------------------------------------------------------------------------------- */
-int32_t hone_params_count(const hone_params *p); /* indices 0..count-1; dropped adapters leave holes */
-const hone_param_item *hone_params_item(const hone_params *p, hone_param i); /* NULL: a hole or out of range */
-hone_param hone_params_find(const hone_params *p, const char *name);        /* -1 */
+/* ---- looking --------------------------------------------------------------------------------- */
+/* indices 0..count-1; dropped adapters leave holes */
+int32_t hone_params_count(const hone_params *p);
+const hone_param_item *hone_params_item(const hone_params *p,
+                                        hone_param i); /* NULL: a hole or out of range */
+hone_param hone_params_find(const hone_params *p, const char *name); /* -1 */
 hone_view hone_params_view(const hone_params *p, hone_param i);
-hone_view hone_params_grad_view(const hone_params *p, hone_param i); /* data NULL when there is none */
+hone_view hone_params_grad_view(const hone_params *p,
+                                hone_param i); /* data NULL when there is none */
 
 typedef struct hone_params_sizes {
-    size_t n_params, n_trainable;              /* numbers in the sense of papers: without padding */
-    size_t bytes, grad_bytes;                  /* mapped */
+    size_t n_params, n_trainable; /* numbers in the sense of papers: without padding */
+    size_t bytes, grad_bytes;     /* mapped */
 } hone_params_sizes;
 void hone_params_get_sizes(const hone_params *p, hone_params_sizes *out);
 /* XXH3 over names and values (not gradients) of base and live adapters, in order. */
 uint64_t hone_params_checksum(const hone_params *p);
 
-/* ---- training ------------------------------------------------------------------------------------------- */
-void hone_params_set_trainable(hone_params *p, hone_param i, int on); /* drops the gradient region */
-void hone_params_freeze_base(hone_params *p);                         /* adapters keep their flags */
-/* Maps (or keeps) the gradient region for what is trainable now; *length = floats in it. Zeroed when new. */
+/* ---- training -------------------------------------------------------------------------------- */
+void hone_params_set_trainable(hone_params *p, hone_param i,
+                               int on);       /* drops the gradient region */
+void hone_params_freeze_base(hone_params *p); /* adapters keep their flags */
+/* Maps (or keeps) the gradient region for what is trainable now; *length = floats in it. Zeroed
+ * when new. */
 hone_status hone_params_need_grads(hone_params *p, size_t *length);
 float *hone_params_grads(const hone_params *p); /* the flat array; NULL when there is none */
 void hone_params_drop_grads(hone_params *p);
 void hone_params_zero_grads(hone_params *p);
-/* Sum of squares of all gradients in double, by chunks of the flat array in a fixed order: same bits
- * whatever the threads. Not a number or infinite when a gradient is. */
+/* Sum of squares of all gradients in double, by chunks of the flat array in a fixed order: same
+ * bits whatever the threads. Not a number or infinite when a gradient is. */
 double hone_params_grad_sq(const hone_params *p);
-double hone_params_grad_sq_on(const hone_params *p, const hone_exec *exec); /* the same on its threads */
+double hone_params_grad_sq_on(const hone_params *p,
+                              const hone_exec *exec); /* the same on its threads */
 /* Trainable floats: what hone_params_need_grads gives, also when no region is mapped. */
 size_t hone_params_flat_length(const hone_params *p);
 /* this = this + t * (other - this), parameter by parameter (EMA). Stores must be of one shape. */
 hone_status hone_params_lerp(hone_params *p, const hone_params *other, float t);
 
-/* ---- values as rows ------------------------------------------------------------------------------------- */
+/* ---- values as rows -------------------------------------------------------------------------- */
 /* Element (r, c) -> row-major; a vector is one row of n. E_RANGE when rows do not exist. */
-hone_status hone_params_get_rows(const hone_params *p, hone_param i, int64_t first, int64_t n, float *out);
-hone_status hone_params_set_rows(hone_params *p, hone_param i, int64_t first, int64_t n, const float *in);
-hone_status hone_params_get_grad_rows(const hone_params *p, hone_param i, int64_t first, int64_t n, float *out);
+hone_status hone_params_get_rows(const hone_params *p, hone_param i, int64_t first, int64_t n,
+                                 float *out);
+hone_status hone_params_set_rows(hone_params *p, hone_param i, int64_t first, int64_t n,
+                                 const float *in);
+hone_status hone_params_get_grad_rows(const hone_params *p, hone_param i, int64_t first, int64_t n,
+                                      float *out);
 /* The same for any array laid out as parameter i (optimizer state). */
-void hone_params_unpack(const hone_param_item *it, const float *stored, int64_t first, int64_t n, float *out);
-void hone_params_pack(const hone_param_item *it, float *stored, int64_t first, int64_t n, const float *in);
-/* Initial values of every base parameter: Philox(seed, INIT, sample = index, element in row-major order),
- * so they depend on nothing else. */
+void hone_params_unpack(const hone_param_item *it, const float *stored, int64_t first, int64_t n,
+                        float *out);
+void hone_params_pack(const hone_param_item *it, float *stored, int64_t first, int64_t n,
+                      const float *in);
+/* Initial values of every base parameter: Philox(seed, INIT, sample = index, element in row-major
+ * order), so they depend on nothing else. */
 void hone_params_init_values(hone_params *p, uint64_t seed);
 
-/* ---- adapters ------------------------------------------------------------------------------------------- */
+/* ---- adapters -------------------------------------------------------------------------------- */
 enum {
-    HONE_LORA_INIT_UNIFORM = 0, /* A ~ U(-1/sqrt(in), 1/sqrt(in)): PEFT's kaiming_uniform(a = sqrt 5) */
-    HONE_LORA_INIT_NORMAL = 1   /* A ~ N(0, std 1/r): PEFT's "gaussian" */
+    HONE_LORA_INIT_UNIFORM =
+        0, /* A ~ U(-1/sqrt(in), 1/sqrt(in)): PEFT's kaiming_uniform(a = sqrt 5) */
+    HONE_LORA_INIT_NORMAL = 1 /* A ~ N(0, std 1/r): PEFT's "gaussian" */
 };
 typedef struct hone_adapter_spec {
-    const char *name;           /* "default" when NULL */
-    int32_t rank;               /* >= 1 */
-    float alpha;                /* scale = alpha / rank */
-    const char *const *roles;   /* NULL-terminated; NULL: q k v o gate up down */
-    uint32_t init;              /* HONE_LORA_INIT_* */
+    const char *name;         /* "default" when NULL */
+    int32_t rank;             /* >= 1 */
+    float alpha;              /* scale = alpha / rank */
+    const char *const *roles; /* NULL-terminated; NULL: q k v o gate up down */
+    uint32_t init;            /* HONE_LORA_INIT_* */
     uint32_t reserved;
     uint64_t seed;
 } hone_adapter_spec;
-/* Returns the adapter's number (0..30) or a status < 0: E_EXISTS, E_NOT_FOUND when a role matches no
- * matrix, E_LIMIT. The new one is trainable and active; the base stays as it is (freeze it yourself). */
+/* Returns the adapter's number (0..30) or a status < 0: E_EXISTS, E_NOT_FOUND when a role matches
+ * no matrix, E_LIMIT. The new one is trainable and active; the base stays as it is (freeze it
+ * yourself). */
 int32_t hone_params_add_adapter(hone_params *p, const hone_adapter_spec *spec);
 hone_status hone_params_drop_adapter(hone_params *p, int32_t adapter);
 int32_t hone_params_find_adapter(const hone_params *p, const char *name); /* -1 */
@@ -124,8 +139,10 @@ hone_status hone_params_adapter_info(const hone_params *p, int32_t adapter, hone
 void hone_params_set_active(hone_params *p, uint32_t mask); /* bit i: adapter i */
 uint32_t hone_params_active(const hone_params *p);
 /* Number of active (by `mask`) adapters on parameter w; fills at most `max` of them. */
-uint32_t hone_params_loras(const hone_params *p, hone_param w, uint32_t mask, hone_lora *out, uint32_t max);
-/* The store as the tape sees it. Valid while the store lives; gradients are those mapped when asked. */
+uint32_t hone_params_loras(const hone_params *p, hone_param w, uint32_t mask, hone_lora *out,
+                           uint32_t max);
+/* The store as the tape sees it. Valid while the store lives; gradients are those mapped when
+ * asked. */
 void hone_params_tape(hone_params *p, hone_tape_params *out);
 /* W += scale B A into the base for every adapter in `mask` (export of a merged model). */
 hone_status hone_params_merge(hone_params *p, uint32_t mask);

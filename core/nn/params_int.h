@@ -1,4 +1,5 @@
-/* params_int.h - the parameter store's inside, shared by params.c (storage) and adapters.c (LoRA). */
+/* params_int.h - the parameter store's inside, shared by params.c (storage) and adapters.c
+ * (LoRA). */
 #ifndef HONE_CORE_NN_PARAMS_INT_H
 #define HONE_CORE_NN_PARAMS_INT_H
 #include "nn/params.h"
@@ -12,14 +13,14 @@ struct hone__adapter {
     int32_t rank;
     float alpha;
     char roles[160];
-    hone_param first, n;   /* its parameters: A, B, A, B, ... */
-    hone_param *a_of;      /* by base parameter: its A (B is the next), or -1 */
+    hone_param first, n; /* its parameters: A, B, A, B, ... */
+    hone_param *a_of;    /* by base parameter: its A (B is the next), or -1 */
     hone_region region;
 };
 
 struct hone_params {
-    hone_arena arena; /* strings and items */
-    hone_map names;   /* name -> item */
+    hone_arena arena;        /* strings and items */
+    hone_map names;          /* name -> item */
     hone_param_item **items; /* NULL: a hole */
     int32_t n, cap, n_base, sealed;
     hone_region region, grads;
@@ -30,12 +31,13 @@ struct hone_params {
 };
 
 /* A new item at the end (not placed); its strings are copied. */
-hone_status hone__params_add(hone_params *p, const hone_param_spec *spec, int32_t adapter, hone_param target,
-                             hone_param *out);
+hone_status hone__params_add(hone_params *p, const hone_param_spec *spec, int32_t adapter,
+                             hone_param target, hone_param *out);
 /* A number that no parameter has (where an adapter was dropped). */
 hone_status hone__params_hole(hone_params *p);
 /* Gives items [first, p->n) their data in a new region. */
-hone_status hone__params_place(hone_params *p, hone_param first, hone_region *region, const char *name);
+hone_status hone__params_place(hone_params *p, hone_param first, hone_region *region,
+                               const char *name);
 /* Forgets items from `first` on that were just added (a failed add). */
 void hone__params_unadd(hone_params *p, hone_param first);
 /* Copies adapters of src (base already copied). */

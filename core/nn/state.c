@@ -1,11 +1,12 @@
 /* state.c - pages of sequence state, sequences that share them, batches made of them.
  *
- * One region holds all pages; page p starts at p * page_floats and holds its state slots side by side,
- * so that a page is copied and zeroed in one piece and the region can grow at its end (addresses may
- * change between batches, never in one: the ops ask for them at each call).
+ * One region holds all pages; page p starts at p * page_floats and holds its state slots side by
+ * side, so that a page is copied and zeroed in one piece and the region can grow at its end
+ * (addresses may change between batches, never in one: the ops ask for them at each call).
  *
- * Invariants: a page with position >= length of some sequence (the partial one) belongs to that sequence
- * alone; refs[p] counts sequences that hold p; pages past `fresh` were never handed out and are zero. */
+ * Invariants: a page with position >= length of some sequence (the partial one) belongs to that
+ * sequence alone; refs[p] counts sequences that hold p; pages past `fresh` were never handed out
+ * and are zero. */
 #include "nn/state.h"
 
 #include "base/alloc.h"
@@ -51,7 +52,8 @@ hone_status hone_state_create(const hone_model_info *info, int64_t max_pages, ho
             return hone_fail(HONE_E_RANGE, "sequence state: impossible heads");
         per_slot = 2 * info->n_kv_heads * info->head_dim * HONE_PAGE;
     }
-    if (per_slot < 0 || max_pages < 0 || !hone_mul_size((size_t)per_slot, info->n_state_slots, &floats) ||
+    if (per_slot < 0 || max_pages < 0 ||
+        !hone_mul_size((size_t)per_slot, info->n_state_slots, &floats) ||
         !hone_mul_size(floats, sizeof(float), &page) || page > MAX_BYTES)
         return hone_fail(HONE_E_RANGE, "sequence state: a page of %lld floats in %u layers",
                          (long long)per_slot, info->n_state_slots);
@@ -86,7 +88,7 @@ void hone_state_destroy(hone_state *st)
     hone_free(st);
 }
 
-/* ---- pages ---------------------------------------------------------------------------------------------- */
+/* ---- pages ----------------------------------------------------------------------------------- */
 static float *page_data(const hone_state *st, int32_t page)
 {
     return (float *)st->region.base + (size_t)page * st->page_floats;
@@ -184,7 +186,7 @@ static void roll_back(hone_state *st)
     st->n_pending = 0;
 }
 
-/* ---- sequences ------------------------------------------------------------------------------------------ */
+/* ---- sequences ------------------------------------------------------------------------------- */
 static struct seq *find(const hone_state *st, hone_seq q)
 {
     return q >= 0 && q < st->n_seqs && st->seqs[q].live ? &st->seqs[q] : NULL;
@@ -295,7 +297,7 @@ hone_status hone_seq_truncate(hone_state *st, hone_seq q, int64_t length)
     return HONE_OK;
 }
 
-/* ---- batches -------------------------------------------------------------------------------------------- */
+/* ---- batches --------------------------------------------------------------------------------- */
 static float *slot_state(const hone_batch *batch, uint32_t slot, int64_t *stride)
 {
     const hone_state *st = batch->ctx;
@@ -353,7 +355,8 @@ static hone_status take_pages(hone_state *st, const hone_seq_step *steps, size_t
     return HONE_OK;
 }
 
-hone_status hone_state_batch(hone_state *st, const hone_seq_step *steps, size_t n, const hone_batch **out)
+hone_status hone_state_batch(hone_state *st, const hone_seq_step *steps, size_t n,
+                             const hone_batch **out)
 {
     hone_batch *b = &st->batch;
     int32_t *tokens, *positions, *rows, *ids, *logits, *pages;
@@ -368,7 +371,8 @@ hone_status hone_state_batch(hone_state *st, const hone_seq_step *steps, size_t 
         n_pages += q ? pages_for(q->length + (steps[i].n > 0 ? steps[i].n : 0)) : 0;
     }
     if (n_tokens > INT32_MAX)
-        return hone_fail(HONE_E_LIMIT, "sequence state: a batch of %lld tokens", (long long)n_tokens);
+        return hone_fail(HONE_E_LIMIT, "sequence state: a batch of %lld tokens",
+                         (long long)n_tokens);
     HONE_TRY(room_for_batch(st, n, (size_t)n_tokens * 5 + (size_t)n_pages));
     s = take_pages(st, steps, n);
     if (s < 0) {

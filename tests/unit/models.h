@@ -1,5 +1,5 @@
-/* models.h - models in tests: the material's random ones, real ones where they were fetched, and tiny ones
- * made from nothing. */
+/* models.h - models in tests: the material's random ones, real ones where they were fetched, and
+ * tiny ones made from nothing. */
 #ifndef HONE_TESTS_MODELS_H
 #define HONE_TESTS_MODELS_H
 #include "components.h"
@@ -38,7 +38,8 @@ static inline test_model model_open(const char *path, hone_pool *pool)
     assert_ok(try_component("org.hone.model.llama", NULL, &t.inst));
     model_choice(t.inst, &c);
     assert_ok(hone_weights_open(path, 0, &w));
-    assert_ok(hone_model_create(&c, 1, hone_weights_format(w), hone_weights_config(w), path, 0, &t.m));
+    assert_ok(
+        hone_model_create(&c, 1, hone_weights_format(w), hone_weights_config(w), path, 0, &t.m));
     hone_weights_reader(w, &r);
     assert_ok(hone_model_load(t.m, &r, hone_pool_exec(pool)));
     hone_weights_close(w);
@@ -82,8 +83,8 @@ static inline void model_logprobs(hone_model *m, hone_tape *t, uint32_t mode, co
 }
 
 /* Adds the gradient of sum_k weight[k] * logp[k] over a whole batch; logp may be NULL. */
-static inline void model_grads(hone_model *m, hone_tape *t, const hone_batch *b, const hone_tape_options *o,
-                               const float *weight, float *logp)
+static inline void model_grads(hone_model *m, hone_tape *t, const hone_batch *b,
+                               const hone_tape_options *o, const float *weight, float *logp)
 {
     hone_tensor h, lp;
     assert_ok(hone_model_begin(m, t, HONE_MODE_TRAIN, b, o));

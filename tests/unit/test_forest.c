@@ -21,7 +21,8 @@ static void test_segments_must_come_depth_first(void **state)
     assert_int_equal(hone_forest_segment(&f, -1, ids, 5), 0);
     assert_int_equal(hone_forest_segment(&f, 0, ids, 3), 1);
     assert_int_equal(hone_forest_segment(&f, 1, ids, 2), 2);
-    assert_int_equal(hone_forest_segment(&f, 0, ids, 1), 3); /* back up: still an ancestor of the last */
+    assert_int_equal(hone_forest_segment(&f, 0, ids, 1),
+                     3); /* back up: still an ancestor of the last */
     assert_fails(hone_forest_segment(&f, 1, ids, 1), HONE_E_INVALID, "depth-first");
     assert_int_equal(hone_forest_segment(&f, -1, ids, 1), 4);
     assert_fails(hone_forest_segment(&f, 0, ids, 1), HONE_E_INVALID, "depth-first");
@@ -36,10 +37,10 @@ static void test_positions_and_rows_follow_the_parent(void **state)
     const hone_batch *b;
     (void)state;
     hone_forest_init(&f);
-    hone_forest_segment(&f, -1, ids, 5);      /* tokens 0..4 */
-    hone_forest_segment(&f, 0, ids + 10, 3);  /* 5..7 */
-    hone_forest_segment(&f, 1, ids + 20, 2);  /* 8..9 */
-    hone_forest_segment(&f, 0, ids + 30, 2);  /* 10..11 */
+    hone_forest_segment(&f, -1, ids, 5);     /* tokens 0..4 */
+    hone_forest_segment(&f, 0, ids + 10, 3); /* 5..7 */
+    hone_forest_segment(&f, 1, ids + 20, 2); /* 8..9 */
+    hone_forest_segment(&f, 0, ids + 30, 2); /* 10..11 */
     assert_int_equal(hone_forest_row(&f, 0, 0), -1);
     assert_int_equal(hone_forest_row(&f, 0, 1), 0);
     assert_int_equal(hone_forest_row(&f, 1, 0), 4);
@@ -66,10 +67,11 @@ static void test_pages_are_shared_where_full(void **state)
     (void)state;
     hone_forest_init(&f);
     hone_forest_segment(&f, -1, ids, 100); /* pages 0, 1 */
-    hone_forest_segment(&f, 0, ids, 10);   /* positions 100..109: page 0 shared, page 1 copied to 2 */
-    hone_forest_segment(&f, 0, ids, 30);   /* 100..129: page 0, copy of 1 in 3, page 4 */
-    hone_forest_segment(&f, -1, ids, 64);  /* page 5 */
-    hone_forest_segment(&f, 3, ids, 1);    /* position 64: page 5 shared, page 6 new, nothing to copy */
+    hone_forest_segment(&f, 0, ids, 10); /* positions 100..109: page 0 shared, page 1 copied to 2 */
+    hone_forest_segment(&f, 0, ids, 30); /* 100..129: page 0, copy of 1 in 3, page 4 */
+    hone_forest_segment(&f, -1, ids, 64); /* page 5 */
+    hone_forest_segment(&f, 3, ids,
+                        1); /* position 64: page 5 shared, page 6 new, nothing to copy */
     b = hone_forest_build(&f);
     assert_int_equal(b->n_pages, 7);
     s = b->segments;
@@ -106,12 +108,14 @@ static void test_targets_are_sorted_by_row_and_found_again(void **state)
     for (int64_t k = 1; k < b->n_targets; k++)
         assert_true(b->target_row[k - 1] <= b->target_row[k]);
     for (int64_t k = 0; k < 7; k++) {
-        static const int32_t rows[] = {0, 1, 2, 3, 4, 3, 6}, want[] = {1001, 1002, 1003, 1050, 1051, 1060, 1061};
+        static const int32_t rows[] = {0, 1, 2, 3, 4, 3, 6},
+                             want[] = {1001, 1002, 1003, 1050, 1051, 1060, 1061};
         int64_t at = hone_forest_slot(&f, k);
         assert_int_equal(b->target_row[at], rows[k]);
         assert_int_equal(b->target_id[at], want[k]);
     }
-    assert_true(hone_forest_slot(&f, 3) < hone_forest_slot(&f, 5)); /* equal rows stay in order of asking */
+    assert_true(hone_forest_slot(&f, 3) <
+                hone_forest_slot(&f, 5)); /* equal rows stay in order of asking */
     assert_fails((hone_status)hone_forest_target(&f, 0, 1), HONE_E_STATE, "before it is built");
     assert_fails(hone_forest_segment(&f, -1, ids, 1), HONE_E_STATE, "clear it");
     hone_forest_release(&f);

@@ -1,16 +1,19 @@
-/* test_model - what must hold for every model: gradients by differences, and the same bits however a
- * computation is split, shared, replayed, resumed token by token, or spread over threads and kernel sets. */
+/* test_model - what must hold for every model: gradients by differences, and the same bits however
+ * a computation is split, shared, replayed, resumed token by token, or spread over threads and
+ * kernel sets. */
 #include "models.h"
 
 #include "base/rng.h"
 #include "ops/cpu.h"
 
 #define TIED                                                                                       \
-    "{\"model_type\":\"llama\",\"hidden_size\":32,\"intermediate_size\":56,\"num_hidden_layers\":3," \
+    "{\"model_type\":\"llama\",\"hidden_size\":32,\"intermediate_size\":56,\"num_hidden_layers\":" \
+    "3,"                                                                                           \
     "\"num_attention_heads\":4,\"num_key_value_heads\":2,\"head_dim\":16,\"vocab_size\":97,"       \
     "\"tie_word_embeddings\":true,\"rms_norm_eps\":1e-5}"
 #define UNTIED                                                                                     \
-    "{\"model_type\":\"qwen2\",\"hidden_size\":48,\"intermediate_size\":40,\"num_hidden_layers\":2," \
+    "{\"model_type\":\"qwen2\",\"hidden_size\":48,\"intermediate_size\":40,\"num_hidden_layers\":" \
+    "2,"                                                                                           \
     "\"num_attention_heads\":3,\"num_key_value_heads\":3,\"vocab_size\":65,"                       \
     "\"tie_word_embeddings\":false,\"rms_norm_eps\":1e-6}"
 
@@ -56,7 +59,8 @@ static void random_ids(const hone_model *m, uint64_t what, int64_t n, int32_t *o
         out[i] = (int32_t)(bits(what, (uint64_t)i) % (uint32_t)m->info.vocab_size);
 }
 
-/* Random parameters at a scale that makes logits matter (0.02 would leave softmax nearly uniform). */
+/* Random parameters at a scale that makes logits matter (0.02 would leave softmax nearly
+ * uniform). */
 static test_model random_model(const char *json)
 {
     test_model t = model_random(json, 5);
@@ -75,10 +79,15 @@ static test_model random_model(const char *json)
     return t;
 }
 
-/* Prompt lengths and children of the forest of these tests: prompts that end inside, at and past a page. */
+/* Prompt lengths and children of the forest of these tests: prompts that end inside, at and past a
+ * page. */
 static const struct {
     int prompt, n_children, child[8];
-} trees[] = {{5, 3, {4, 1, 7}}, {64, 2, {3, 70}}, {70, 8, {1, 2, 3, 60, 5, 6, 58, 8}}, {1, 1, {2}}, {30, 0, {0}}};
+} trees[] = {{5, 3, {4, 1, 7}},
+             {64, 2, {3, 70}},
+             {70, 8, {1, 2, 3, 60, 5, 6, 58, 8}},
+             {1, 1, {2}},
+             {30, 0, {0}}};
 enum { N_TREES = sizeof trees / sizeof trees[0], MAX_TOKENS = 2048 };
 
 static void tree_ids(const hone_model *m, size_t tree, int child, int32_t *out)
@@ -111,7 +120,8 @@ static void build_shared(const hone_model *m, hone_forest *f)
     assert_non_null(hone_forest_build(f));
 }
 
-/* The same targets in the same order of asking; each child is a chain of its own with the prompt in front. */
+/* The same targets in the same order of asking; each child is a chain of its own with the prompt in
+ * front. */
 static void build_unshared(const hone_model *m, hone_forest *f)
 {
     int32_t ids[512];
@@ -181,10 +191,10 @@ static void assert_bits(const float *a, const float *b, size_t n)
             fail_with("element %zu of %zu: %.9g and %.9g", i, n, (double)a[i], (double)b[i]);
 }
 
-/* ---- gradients ------------------------------------------------------------------------------------------ */
+/* ---- gradients ------------------------------------------------------------------------------- */
 /* Along a direction: the gradient's own plus a random one, each of length 1. */
-static void check_direction(hone_model *m, hone_forest *f, const hone_param_item *it, const float *grad,
-                            const hone_tape_options *o)
+static void check_direction(hone_model *m, hone_forest *f, const hone_param_item *it,
+                            const float *grad, const hone_tape_options *o)
 {
     const hone_batch *b = hone_forest_build(f);
     float w[MAX_TOKENS], lp[MAX_TOKENS];
@@ -194,13 +204,15 @@ static void check_direction(hone_model *m, hone_forest *f, const hone_param_item
     memcpy(saved, it->data, it->length * sizeof *saved);
     for (size_t i = 0; i < it->length; i++) {
         norm += (double)grad[i] * (double)grad[i];
-        dir[i] = saved[i] != 0.0f || it->adapter >= 0 ? centred(9, i) : 0.0f; /* padding stays zero */
+        dir[i] = saved[i] != 0.0f || it->adapter >= 0 ? centred(9, i)
+                                                      : 0.0f; /* padding stays zero */
         rnorm += (double)dir[i] * (double)dir[i];
     }
     norm = sqrt(norm) + 1e-30;
     rnorm = sqrt(rnorm) + 1e-30;
     for (size_t i = 0; i < it->length; i++) {
-        dir[i] = (float)((double)grad[i] / norm + (saved[i] != 0.0f ? (double)dir[i] / rnorm : 0.0));
+        dir[i] = (float)((double)grad[i] / norm +
+                         (saved[i] != 0.0f ? (double)dir[i] / rnorm : 0.0));
         slope += (double)grad[i] * (double)dir[i];
     }
     for (size_t i = 0; i < it->length; i++)
@@ -243,7 +255,7 @@ static void test_gradients_match_differences(void **state)
     check_gradients(UNTIED);
 }
 
-/* ---- sharing -------------------------------------------------------------------------------------------- */
+/* ---- sharing --------------------------------------------------------------------------------- */
 static void check_forest(const char *json)
 {
     test_model t = random_model(json);
@@ -280,7 +292,7 @@ static void test_shared_prompts_change_no_bit_of_logprobs(void **state)
     check_forest(UNTIED);
 }
 
-/* ---- splits, replays, threads, kernel sets -------------------------------------------------------------- */
+/* ---- splits, replays, threads, kernel sets --------------------------------------------------- */
 static void check_splits(const char *json)
 {
     static const int64_t budgets[] = {1, 100, 200, 300};
@@ -390,15 +402,17 @@ static void test_kernel_sets_change_no_bit(void **state)
     model_close(&t);
 }
 
-/* ---- modes ---------------------------------------------------------------------------------------------- */
+/* ---- modes ----------------------------------------------------------------------------------- */
 struct steps {
     hone_model *m;
     hone_state *st;
     float *out;
 };
 
-/* Feeds tokens [from, to) of ids to a sequence in one batch; log-probs of the next token of each go to out. */
-static void feed(struct steps *s, hone_seq q, const int32_t *ids, int from, int to, int len, float *out)
+/* Feeds tokens [from, to) of ids to a sequence in one batch; log-probs of the next token of each go
+ * to out. */
+static void feed(struct steps *s, hone_seq q, const int32_t *ids, int from, int to, int len,
+                 float *out)
 {
     int32_t next[256];
     hone_seq_step step = {q, to - from, ids + from, next, HONE_LOGITS_NONE, 0};
@@ -415,7 +429,8 @@ static void feed(struct steps *s, hone_seq q, const int32_t *ids, int from, int 
             out[i + 1] = lp[k++];
 }
 
-/* Each child of each tree by generation: the prompt prefilled in two pieces, forked, then by pieces. */
+/* Each child of each tree by generation: the prompt prefilled in two pieces, forked, then by
+ * pieces. */
 static void test_modes_give_the_same_bits(void **state)
 {
     static const char *const jsons[] = {TIED, UNTIED};
@@ -448,7 +463,7 @@ static void test_modes_give_the_same_bits(void **state)
                 hone_seq q = hone_seq_fork(s.st, root);
                 assert_true(q >= 0);
                 tree_ids(t.m, tree, c, ids + n_prompt);
-                k++; /* the first token's log-prob comes from the prompt's last row, in another batch */
+                k++; /* its first token is predicted by the prompt's last row */
                 while (at < len) { /* one token at a time, every fourth step three */
                     int step = at % 4 == 3 ? 3 : 1;
                     int to = at + step < len ? at + step : len;
@@ -533,7 +548,7 @@ static void test_decoding_together_gives_the_same_bits(void **state)
     model_close(&t);
 }
 
-/* ---- adapters ------------------------------------------------------------------------------------------- */
+/* ---- adapters -------------------------------------------------------------------------------- */
 static void randomise_adapter(hone_model *m)
 {
     for (hone_param i = 0; i < hone_params_count(m->params); i++) {
@@ -605,7 +620,7 @@ static void test_adapters(void **state)
     model_close(&t);
 }
 
-/* ---- steady state --------------------------------------------------------------------------------------- */
+/* ---- steady state ---------------------------------------------------------------------------- */
 static void test_a_second_step_allocates_nothing(void **state)
 {
     test_model t = random_model(TIED);
@@ -657,7 +672,7 @@ static void test_the_least_replay_that_fits_is_found(void **state)
     model_close(&t);
 }
 
-/* ---- refusals ------------------------------------------------------------------------------------------- */
+/* ---- refusals -------------------------------------------------------------------------------- */
 static hone_status try_config(const char *json)
 {
     hone_model_choice c;
@@ -678,22 +693,27 @@ static hone_status try_config(const char *json)
 }
 
 #define SMALL                                                                                      \
-    "\"model_type\":\"llama\",\"hidden_size\":32,\"intermediate_size\":56,\"num_hidden_layers\":1," \
+    "\"model_type\":\"llama\",\"hidden_size\":32,\"intermediate_size\":56,\"num_hidden_layers\":"  \
+    "1,"                                                                                           \
     "\"num_attention_heads\":4,\"vocab_size\":97"
 static void test_configurations_are_refused_by_name(void **state)
 {
     (void)state;
     assert_ok(try_config("{" SMALL "}"));
     assert_fails(try_config("{\"model_type\":\"rwkv\"}"), HONE_E_UNSUPPORTED, "\"rwkv\"");
-    assert_fails(try_config("{" SMALL ",\"resid_multiplier\":0.5}"), HONE_E_UNSUPPORTED, "resid_multiplier");
+    assert_fails(try_config("{" SMALL ",\"resid_multiplier\":0.5}"), HONE_E_UNSUPPORTED,
+                 "resid_multiplier");
     assert_ok(try_config("{" SMALL ",\"resid_multiplier\":null}"));
     assert_fails(try_config("{" SMALL ",\"rope_scaling\":{\"type\":\"yarn\",\"factor\":4}}"),
                  HONE_E_UNSUPPORTED, "yarn");
-    assert_fails(try_config("{" SMALL ",\"rope_scaling\":{\"type\":\"linear\",\"factor\":2,\"mscale\":3}}"),
-                 HONE_E_UNSUPPORTED, "rope_scaling.mscale");
+    assert_fails(
+        try_config("{" SMALL ",\"rope_scaling\":{\"type\":\"linear\",\"factor\":2,\"mscale\":3}}"),
+        HONE_E_UNSUPPORTED, "rope_scaling.mscale");
     assert_fails(try_config("{" SMALL ",\"hidden_act\":\"gelu\"}"), HONE_E_UNSUPPORTED, "gelu");
-    assert_fails(try_config("{" SMALL ",\"num_key_value_heads\":3}"), HONE_E_RANGE, "4 query heads");
-    assert_fails(try_config("{" SMALL ",\"num_key_value_heads\":\"x\"}"), HONE_E_TYPE, "num_key_value_heads");
+    assert_fails(try_config("{" SMALL ",\"num_key_value_heads\":3}"), HONE_E_RANGE,
+                 "4 query heads");
+    assert_fails(try_config("{" SMALL ",\"num_key_value_heads\":\"x\"}"), HONE_E_TYPE,
+                 "num_key_value_heads");
     assert_fails(try_config("{" SMALL ",\"head_dim\":0}"), HONE_E_RANGE, "head_dim");
     assert_fails(try_config("{" SMALL ",\"rms_norm_eps\":-1}"), HONE_E_RANGE, "epsilon");
     assert_fails(try_config("{\"model_type\":\"llama\"}"), HONE_E_INVALID, "hidden_size");
@@ -706,7 +726,8 @@ static void test_config_json_reads_back(void **state)
 {
     static const char *const jsons[] = {
         TIED, UNTIED,
-        "{" SMALL ",\"eos_token_id\":[1,2],\"bos_token_id\":7,\"rope_theta\":12345.5,\"rope_scaling\":"
+        "{" SMALL
+        ",\"eos_token_id\":[1,2],\"bos_token_id\":7,\"rope_theta\":12345.5,\"rope_scaling\":"
         "{\"rope_type\":\"llama3\",\"factor\":8,\"low_freq_factor\":1,\"high_freq_factor\":4,"
         "\"original_max_position_embeddings\":64}}"};
     (void)state;

@@ -1,4 +1,5 @@
-/* test_model_goldens - models against values that another implementation computed (see shared/README.md). */
+/* test_model_goldens - models against values that another implementation computed (see
+ * shared/README.md). */
 #include "models.h"
 
 #include "nn/safetensors.h"
@@ -156,7 +157,7 @@ static void test_qwen2(void **s)
     check_tiny("qwen2");
 }
 
-/* ---- stories260K: GGUF, q and k permuted ------------------------------------------------------------ */
+/* ---- stories260K: GGUF, q and k permuted ----------------------------------------------------- */
 /* Values of a float64 run of the same network, rounded, for 36 tokens. */
 static void test_stories260k_logits(void **state)
 {
@@ -206,7 +207,7 @@ static void test_stories260k_logits(void **state)
     model_close(&t);
 }
 
-/* ---- SmolLM2-135M-Instruct, Q4_1 -------------------------------------------------------------------- */
+/* ---- SmolLM2-135M-Instruct, Q4_1 ------------------------------------------------------------- */
 static const char *smollm2(void)
 {
     static char path[PATH_MAX];
@@ -214,7 +215,8 @@ static const char *smollm2(void)
     if (cache && *cache)
         snprintf(path, sizeof path, "%s/hone/models/smollm2-135m-instruct", cache);
     else
-        snprintf(path, sizeof path, "%s/.cache/hone/models/smollm2-135m-instruct", home ? home : "");
+        snprintf(path, sizeof path, "%s/.cache/hone/models/smollm2-135m-instruct",
+                 home ? home : "");
     return access(path, R_OK) == 0 ? path : NULL;
 }
 
@@ -249,8 +251,8 @@ static void check_text(hone_model *m, const hone_value *text)
         double z0 = number(&pair->u.list.items[1]);
         worst_top = fmax(worst_top, fabs((double)logits[pair->u.list.items[0].u.i64] - z0));
     }
-    print_message("SmolLM2, %zu tokens: log-probs differ by at most %.2g, top logits by %.2g\n", n, worst,
-                  worst_top);
+    print_message("SmolLM2, %zu tokens: log-probs differ by at most %.2g, top logits by %.2g\n", n,
+                  worst, worst_top);
     assert_true(worst <= 2e-4 && worst_top <= 1e-3);
     n_greedy = read_ids(hone_value_get(text, "greedy32_ids"), want, 64);
     greedy(m, ids, (int32_t)n, n_greedy, got);
@@ -282,9 +284,9 @@ static void test_smollm2_texts(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_llama),       cmocka_unit_test(test_llama_linear_rope),
-        cmocka_unit_test(test_llama3_rope), cmocka_unit_test(test_mistral),
-        cmocka_unit_test(test_qwen2),       cmocka_unit_test(test_stories260k_logits),
+        cmocka_unit_test(test_llama),         cmocka_unit_test(test_llama_linear_rope),
+        cmocka_unit_test(test_llama3_rope),   cmocka_unit_test(test_mistral),
+        cmocka_unit_test(test_qwen2),         cmocka_unit_test(test_stories260k_logits),
         cmocka_unit_test(test_smollm2_texts),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

@@ -1,5 +1,5 @@
-/* test_params - the parameter store: panels and rows, flat gradients, adapters, copies; and loading from a
- * reader. */
+/* test_params - the parameter store: panels and rows, flat gradients, adapters, copies; and loading
+ * from a reader. */
 #include "support.h"
 
 #include "nn/model.h"
@@ -7,8 +7,8 @@
 
 #include <math.h>
 
-static hone_param declare(hone_params *p, const char *name, const char *role, int64_t rows, int64_t cols,
-                          uint32_t init)
+static hone_param declare(hone_params *p, const char *name, const char *role, int64_t rows,
+                          int64_t cols, uint32_t init)
 {
     hone_param_spec s;
     memset(&s, 0, sizeof s);
@@ -51,7 +51,8 @@ static void test_rows_go_in_and_out_of_panels(void **state)
     assert_memory_equal(in + 210, out, 35 * sizeof *in);
     for (int r = 0; r < 64; r++)
         for (int c = 0; c < 7; c++)
-            assert_true(stored[((r / 32) * 7 + c) * 32 + r % 32] == (r < 40 ? in[r * 7 + c] : 0.0f));
+            assert_true(stored[((r / 32) * 7 + c) * 32 + r % 32] ==
+                        (r < 40 ? in[r * 7 + c] : 0.0f));
     assert_true((uintptr_t)v.data % 64 == 0 && (uintptr_t)hone_params_view(p, 1).data % 64 == 0);
     assert_int_equal(v.layout, HONE_PANELS);
     v = hone_params_view(p, 1);
@@ -71,7 +72,8 @@ static void test_declarations_are_checked(void **state)
     assert_int_equal(declare(p, "a", "q", 4, 4, 0), 0);
     assert_fails(declare(p, "a", "q", 4, 4, 0), HONE_E_EXISTS, "a is declared twice");
     assert_fails(declare(p, "b", "q", 0, 4, 0), HONE_E_SHAPE, "0 x 4");
-    assert_fails(declare(p, "b", "q", (int64_t)1 << 40, (int64_t)1 << 40, 0), HONE_E_SHAPE, "b cannot be");
+    assert_fails(declare(p, "b", "q", (int64_t)1 << 40, (int64_t)1 << 40, 0), HONE_E_SHAPE,
+                 "b cannot be");
     assert_fails(declare(p, "", "q", 4, 4, 0), HONE_E_INVALID, "without a name");
     assert_ok(hone_params_seal(p));
     assert_fails(declare(p, "b", "q", 4, 4, 0), HONE_E_STATE, "before");
@@ -112,7 +114,8 @@ static void test_gradients_are_flat_and_of_what_is_trainable(void **state)
     (void)state;
     assert_ok(hone_params_need_grads(p, &n));
     assert_int_equal(n, 64 * 7 + 16 + 32 * 33);
-    assert_ptr_equal(hone_params_item(p, 2)->grad, hone_params_grads(p) + hone_params_item(p, 2)->flat);
+    assert_ptr_equal(hone_params_item(p, 2)->grad,
+                     hone_params_grads(p) + hone_params_item(p, 2)->flat);
     hone_params_item(p, 2)->grad[0] = 3.0f;
     hone_params_item(p, 1)->grad[2] = 4.0f;
     assert_true(hone_params_grad_sq(p) == 25.0);
@@ -157,7 +160,7 @@ static void test_norm_is_the_same_on_any_threads(void **state)
     hone_params_destroy(p);
 }
 
-/* ---- adapters ------------------------------------------------------------------------------------------- */
+/* ---- adapters -------------------------------------------------------------------------------- */
 static void test_adapters_stand_beside_the_base(void **state)
 {
     static const char *const roles[] = {"q", NULL}, *const bad[] = {"q", "zz", NULL};
@@ -241,8 +244,8 @@ static void test_merging_adds_the_product(void **state)
     assert_ok(hone_params_get_rows(p, 0, 0, 40, got));
     for (int r = 0; r < 40; r++)
         for (int c = 0; c < 7; c++) {
-            double want = (double)w[r * 7 + c] +
-                          0.5 * ((double)b[r * 2] * (double)a[c] + (double)b[r * 2 + 1] * (double)a[7 + c]);
+            double want = (double)w[r * 7 + c] + 0.5 * ((double)b[r * 2] * (double)a[c] +
+                                                        (double)b[r * 2 + 1] * (double)a[7 + c]);
             assert_true(fabs((double)got[r * 7 + c] - want) < 1e-6);
         }
     hone_params_destroy(p);
@@ -299,7 +302,7 @@ static void test_a_life_survives_without_memory(void **state)
     assert_survives_no_memory(whole_life());
 }
 
-/* ---- loading -------------------------------------------------------------------------------------------- */
+/* ---- loading --------------------------------------------------------------------------------- */
 struct file {
     const char *names[8];
     int64_t rows[8], cols[8];
@@ -321,7 +324,8 @@ static int32_t file_find(void *ctx, const char *name, hone_tensor_entry *e)
 }
 
 /* Element (r, c) of tensor i is i * 10000 + r * 100 + c. */
-static hone_status file_read(void *ctx, const hone_tensor_entry *e, int64_t first, int64_t n, float *out)
+static hone_status file_read(void *ctx, const hone_tensor_entry *e, int64_t first, int64_t n,
+                             float *out)
 {
     struct file *f = ctx;
     int64_t cols = e->cols ? e->cols : e->rows;
@@ -346,9 +350,14 @@ static hone_tensor_reader reader(struct file *f, int gguf)
 
 static void test_loading_reports_everything_that_does_not_fit(void **state)
 {
-    struct file good = {{"layers.0.a.weight", "layers.0.b", "layers.0.c.weight", "x.rotary_emb.inv_freq"},
-                        {40, 5, 3, 4}, {7, 0, 33, 0}, 4, -1};
-    struct file bad = {{"layers.0.a.weight", "layers.0.c.weight", "extra.weight"}, {41, 3, 1}, {7, 33, 1}, 3, -1};
+    struct file good = {
+        {"layers.0.a.weight", "layers.0.b", "layers.0.c.weight", "x.rotary_emb.inv_freq"},
+        {40, 5, 3, 4},
+        {7, 0, 33, 0},
+        4,
+        -1};
+    struct file bad = {
+        {"layers.0.a.weight", "layers.0.c.weight", "extra.weight"}, {41, 3, 1}, {7, 33, 1}, 3, -1};
     hone_model m;
     hone_tensor_reader r;
     hone_pool *pool;
@@ -369,10 +378,12 @@ static void test_loading_reports_everything_that_does_not_fit(void **state)
     m.info.embed = 1; /* not tied */
     assert_fails(hone_model_load(&m, &r, NULL), HONE_E_SHAPE, "1 missing (layers.0.b)");
     assert_non_null(strstr(hone_error_get()->what, "layers.0.a.weight is 41x7, not 40x7"));
-    assert_non_null(strstr(hone_error_get()->what, "1 that the model does not have (extra.weight)"));
+    assert_non_null(
+        strstr(hone_error_get()->what, "1 that the model does not have (extra.weight)"));
     good.fail_at = 2;
     r = reader(&good, 0);
-    assert_fails(hone_model_load(&m, &r, hone_pool_exec(pool)), HONE_E_IO, "weights: the disk is gone");
+    assert_fails(hone_model_load(&m, &r, hone_pool_exec(pool)), HONE_E_IO,
+                 "weights: the disk is gone");
     hone_params_destroy(m.params);
     hone_pool_destroy(pool);
 }
@@ -384,7 +395,8 @@ static void test_permuted_rows_are_put_back(void **state)
     hone_tensor_reader r;
     hone_model m;
     float row[8];
-    /* two heads of four rows: the file has 0 2 1 3 | 4 6 5 7 of the original order (pairs side by side) */
+    /* two heads of four rows: the file has 0 2 1 3 | 4 6 5 7 of the original order (pairs side by
+     * side) */
     static const int64_t original[8] = {0, 2, 1, 3, 4, 6, 5, 7};
     (void)state;
     memset(&m, 0, sizeof m);

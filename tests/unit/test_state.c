@@ -1,4 +1,5 @@
-/* test_state - pages of sequence state: sharing by forks, copies of partial pages, rolling back, limits. */
+/* test_state - pages of sequence state: sharing by forks, copies of partial pages, rolling back,
+ * limits. */
 #include "support.h"
 
 #include "nn/state.h"
@@ -16,7 +17,8 @@ static hone_model_info info(void)
 
 static int32_t ids[512];
 
-static hone_status grow_many(hone_state *st, const hone_seq *q, const int32_t *n, size_t count, const hone_batch **b)
+static hone_status grow_many(hone_state *st, const hone_seq *q, const int32_t *n, size_t count,
+                             const hone_batch **b)
 {
     hone_seq_step s[8];
     for (size_t i = 0; i < count; i++)

@@ -1,4 +1,5 @@
-/* test_tape - recording, planning and running, on graphs of the small ops and on ops of the test's own. */
+/* test_tape - recording, planning and running, on graphs of the small ops and on ops of the test's
+ * own. */
 #include "components.h"
 
 #include "base/rng.h"
@@ -23,7 +24,7 @@ static float centred(uint64_t what, uint64_t i)
     return (float)bits(what, i) / 2147483648.0f - 1.0f;
 }
 
-/* ---- ops of the test ------------------------------------------------------------------------------------ */
+/* ---- ops of the test ------------------------------------------------------------------------- */
 /* y = 2x, without a backward; and z = 2x with one; and one that fails. */
 static hone_status twice_infer(hone_shape_ctx *c)
 {
@@ -62,14 +63,18 @@ static hone_status wild_infer(hone_shape_ctx *c)
     return HONE_OK;
 }
 
-static const hone_op op_twice = {.struct_size = sizeof(hone_op), .name = "test_twice/1", .infer = twice_infer,
-                                 .fwd = twice_fwd};
-static const hone_op op_fail = {.struct_size = sizeof(hone_op), .name = "test_fail/1", .infer = twice_infer,
+static const hone_op op_twice = {
+    .struct_size = sizeof(hone_op), .name = "test_twice/1", .infer = twice_infer, .fwd = twice_fwd};
+static const hone_op op_fail = {.struct_size = sizeof(hone_op),
+                                .name = "test_fail/1",
+                                .infer = twice_infer,
                                 .fwd = failing_fwd};
-static const hone_op op_refuse = {.struct_size = sizeof(hone_op), .name = "test_refuse/1",
-                                  .infer = refusing_infer, .fwd = twice_fwd};
-static const hone_op op_wild = {.struct_size = sizeof(hone_op), .name = "test_wild/1", .infer = wild_infer,
-                                .fwd = twice_fwd};
+static const hone_op op_refuse = {.struct_size = sizeof(hone_op),
+                                  .name = "test_refuse/1",
+                                  .infer = refusing_infer,
+                                  .fwd = twice_fwd};
+static const hone_op op_wild = {
+    .struct_size = sizeof(hone_op), .name = "test_wild/1", .infer = wild_infer, .fwd = twice_fwd};
 static const hone_op *const pack[] = {&op_twice, &op_fail, &op_refuse, &op_wild, NULL};
 
 static int setup(void **state)
@@ -104,14 +109,14 @@ static hone_tensor binary(const char *name, hone_tensor a, hone_tensor b)
     return y;
 }
 
-/* ---- random graphs against an interpreter --------------------------------------------------------------- */
+/* ---- random graphs against an interpreter ---------------------------------------------------- */
 enum { ROWS = 3, COLS = 5, N = ROWS * COLS, VARS = 4, MAX_NODES = 48 };
 enum { K_ADD, K_SUB, K_MUL, K_SCALE, K_TANH, K_SIGMOID, K_ADD_RMSNORM, K_COUNT };
 
 struct gnode {
-    int kind, a, b;     /* values by number; VARS leaves first */
-    double v[N], g[N];  /* value and gradient in double */
-    double sum[N];      /* add_rmsnorm: the sum, which is value number `index + 1` */
+    int kind, a, b;    /* values by number; VARS leaves first */
+    double v[N], g[N]; /* value and gradient in double */
+    double sum[N];     /* add_rmsnorm: the sum, which is value number `index + 1` */
     hone_tensor t;
 };
 
@@ -227,8 +232,8 @@ static hone_tensor record(struct gnode *n, int i, hone_tensor w)
     }
 }
 
-/* One random graph: values of its roots and gradients of its variables, as the interpreter has them.
- * Checkpointing in blocks of random size must not change a bit. */
+/* One random graph: values of its roots and gradients of its variables, as the interpreter has
+ * them. Checkpointing in blocks of random size must not change a bit. */
 static void check_graph(uint64_t seed, uint32_t every, float *grads)
 {
     static struct gnode n[MAX_NODES + 2];
@@ -253,7 +258,8 @@ static void check_graph(uint64_t seed, uint32_t every, float *grads)
         uint32_t r = bits(seed * 7 + 2, (uint64_t)i);
         n[i].kind = (int)(r % K_COUNT);
         n[i].a = (int)(r / 16 % (uint32_t)i);
-        n[i].b = r / 4096 % 4 ? i - 1 - (int)(r / 65536 % (uint32_t)(i < 6 ? i : 6)) : (int)(r / 65536 % (uint32_t)i);
+        n[i].b = r / 4096 % 4 ? i - 1 - (int)(r / 65536 % (uint32_t)(i < 6 ? i : 6))
+                              : (int)(r / 65536 % (uint32_t)i);
         if (r >> 28 < 3)
             n[i].a = n[i].b; /* the same tensor twice */
         if (bits(seed * 7 + 3, (uint64_t)i) % 5 == 0)
@@ -270,7 +276,9 @@ static void check_graph(uint64_t seed, uint32_t every, float *grads)
     }
     graph->block(tape, -1);
     for (int k = 0; k < 3; k++) {
-        roots[k] = k == 0 ? count - 1 : VARS + (int)(bits(seed * 7 + 4, (uint64_t)k) % (uint32_t)(count - VARS));
+        roots[k] = k == 0
+                       ? count - 1
+                       : VARS + (int)(bits(seed * 7 + 4, (uint64_t)k) % (uint32_t)(count - VARS));
         hone_tape_root(tape, n[roots[k]].t);
     }
     assert_ok(hone_tape_forward(tape));
@@ -281,8 +289,8 @@ static void check_graph(uint64_t seed, uint32_t every, float *grads)
         for (int j = 0; j < N; j++) {
             data[j] = centred(seed * 7 + 5, (uint64_t)(roots[k] * N + j));
             if (fabs((double)got[j] - n[roots[k]].v[j]) > 1e-5 * (1.0 + fabs(n[roots[k]].v[j])))
-                fail_with("seed %llu root %d: %g, not %g", (unsigned long long)seed, roots[k], (double)got[j],
-                          n[roots[k]].v[j]);
+                fail_with("seed %llu root %d: %g, not %g", (unsigned long long)seed, roots[k],
+                          (double)got[j], n[roots[k]].v[j]);
         }
         for (int j = 0; j < k; j++)
             again |= roots[j] == roots[k];
@@ -301,8 +309,8 @@ static void check_graph(uint64_t seed, uint32_t every, float *grads)
         for (int k = 0; k < N; k++) {
             double got = g ? (double)g[k] : 0.0;
             if (fabs(got - n[i].g[k]) > 1e-4 * (1.0 + fabs(n[i].g[k])))
-                fail_with("seed %llu checkpoint %u variable %d: gradient %g, not %g", (unsigned long long)seed,
-                          every, i, got, n[i].g[k]);
+                fail_with("seed %llu checkpoint %u variable %d: gradient %g, not %g",
+                          (unsigned long long)seed, every, i, got, n[i].g[k]);
             grads[i * N + k] = (float)got;
         }
     }
@@ -321,7 +329,7 @@ static void test_random_graphs_match_an_interpreter(void **state)
     }
 }
 
-/* ---- errors --------------------------------------------------------------------------------------------- */
+/* ---- errors ---------------------------------------------------------------------------------- */
 static void begin(uint32_t mode)
 {
     assert_ok(hone_tape_begin(tape, NULL, mode, NULL, NULL));
@@ -427,7 +435,7 @@ static void test_calls_out_of_order_are_refused(void **state)
     assert_fails(hone_tape_forward(tape), HONE_E_INVALID, "parameter 3");
 }
 
-/* ---- values and plans ----------------------------------------------------------------------------------- */
+/* ---- values and plans ------------------------------------------------------------------------ */
 static void test_values_that_are_asked_for_survive(void **state)
 {
     hone_tensor x, first, y;
@@ -463,7 +471,8 @@ static void test_cheap_results_are_replayed_not_kept(void **state)
     begin(HONE_MODE_TRAIN);
     a = hone_tape_variable(tape, 2, 3, six);
     b = hone_tape_variable(tape, 2, 3, six);
-    y = binary("mul/1", binary("mul/1", a, b), a); /* the inner product is read by the outer backward */
+    y = binary("mul/1", binary("mul/1", a, b),
+               a); /* the inner product is read by the outer backward */
     hone_tape_root(tape, y);
     assert_ok(hone_tape_forward(tape));
     hone_tape_get_stats(tape, &stats);

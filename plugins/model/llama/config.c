@@ -1,10 +1,10 @@
-/* config.c - configurations of the llama family: a Hugging Face config.json or GGUF metadata to facts,
- * and facts back to a config.json.
+/* config.c - configurations of the llama family: a Hugging Face config.json or GGUF metadata to
+ * facts, and facts back to a config.json.
  *
- * Each key that is looked at is reported as used, so that the host can refuse one that is set and that
- * nobody looked at. Sizes are checked here, once: the rest relies on them. Rope scaling comes as
- * `rope_parameters` (transformers 5), `rope_scaling` (before), or GGUF's rope.scaling.*: none, linear and
- * llama3 are computed, any other is refused by name. */
+ * Each key that is looked at is reported as used, so that the host can refuse one that is set and
+ * that nobody looked at. Sizes are checked here, once: the rest relies on them. Rope scaling comes
+ * as `rope_parameters` (transformers 5), `rope_scaling` (before), or GGUF's rope.scaling.*: none,
+ * linear and llama3 are computed, any other is refused by name. */
 #include "llama.h"
 
 #include <stdarg.h>
@@ -55,7 +55,7 @@ int llama_family(hone_str format, const hone_value *config)
     return -1;
 }
 
-/* ---- reading -------------------------------------------------------------------------------------------- */
+/* ---- reading --------------------------------------------------------------------------------- */
 /* A map being read; the first failure is kept. `name` stands in front of keys: "rope_scaling". */
 struct reader {
     const hone_value *map;
@@ -116,7 +116,8 @@ static int64_t whole(struct reader *r, const char *key, int64_t dflt, int64_t lo
             refuse(r, HONE_E_INVALID, "\"%s\" is missing", full);
         return dflt < 0 ? lo : dflt;
     }
-    if (v->type == HONE_F64 && v->u.f64 >= -9e15 && v->u.f64 <= 9e15 && v->u.f64 == (double)(int64_t)v->u.f64) {
+    if (v->type == HONE_F64 && v->u.f64 >= -9e15 && v->u.f64 <= 9e15 &&
+        v->u.f64 == (double)(int64_t)v->u.f64) {
         n = (int64_t)v->u.f64;
     } else if (v->type == HONE_I64) {
         n = v->u.i64;
@@ -125,8 +126,8 @@ static int64_t whole(struct reader *r, const char *key, int64_t dflt, int64_t lo
         return lo;
     }
     if (n < lo || n > hi) {
-        refuse(r, HONE_E_RANGE, "\"%s\" is %lld, outside %lld..%lld", full, (long long)n, (long long)lo,
-               (long long)hi);
+        refuse(r, HONE_E_RANGE, "\"%s\" is %lld, outside %lld..%lld", full, (long long)n,
+               (long long)lo, (long long)hi);
         return lo;
     }
     return n;
@@ -162,7 +163,8 @@ static void read_stops(llama_facts *f, const hone_value *bos, const hone_value *
     f->n_eos = 0;
     if (eos && eos->type == HONE_I64)
         f->eos[f->n_eos++] = eos->u.i64;
-    for (size_t i = 0; eos && eos->type == HONE_LIST && i < eos->u.list.n && f->n_eos < LLAMA_MAX_STOPS; i++)
+    for (size_t i = 0;
+         eos && eos->type == HONE_LIST && i < eos->u.list.n && f->n_eos < LLAMA_MAX_STOPS; i++)
         if (eos->u.list.items[i].type == HONE_I64)
             f->eos[f->n_eos++] = eos->u.list.items[i].u.i64;
 }
@@ -176,7 +178,8 @@ static void rope_kind(struct reader *r, llama_facts *f, hone_str kind)
     } else if (is(kind, "llama3")) {
         f->rope.scaling = HONE_ROPE_LLAMA3;
     } else {
-        refuse(r, HONE_E_UNSUPPORTED, "rope scaling \"%.*s\" is not supported (default, linear, llama3 are)",
+        refuse(r, HONE_E_UNSUPPORTED,
+               "rope scaling \"%.*s\" is not supported (default, linear, llama3 are)",
                (int)(kind.len < 64 ? kind.len : 64), kind.ptr);
     }
 }
@@ -228,7 +231,8 @@ static void read_layer_types(struct reader *r, llama_facts *f)
     if (!v)
         return;
     if (v->type != HONE_LIST || v->u.list.n != (size_t)f->layers) {
-        refuse(r, HONE_E_INVALID, "\"layer_types\" does not name %lld layers", (long long)f->layers);
+        refuse(r, HONE_E_INVALID, "\"layer_types\" does not name %lld layers",
+               (long long)f->layers);
         return;
     }
     f->first_windowed = f->layers;
@@ -236,13 +240,15 @@ static void read_layer_types(struct reader *r, llama_facts *f)
         const hone_value *t = &v->u.list.items[i];
         int slides = t->type == HONE_STRING && is(t->u.str, "sliding_attention");
         if (!slides && !(t->type == HONE_STRING && is(t->u.str, "full_attention"))) {
-            refuse(r, HONE_E_UNSUPPORTED, "layer type %zu is neither full_attention nor sliding_attention", i);
+            refuse(r, HONE_E_UNSUPPORTED,
+                   "layer type %zu is neither full_attention nor sliding_attention", i);
             return;
         }
         if (slides && (int64_t)i < f->first_windowed)
             f->first_windowed = (int64_t)i;
         else if (!slides && (int64_t)i > f->first_windowed) {
-            refuse(r, HONE_E_UNSUPPORTED, "full attention in layer %zu after sliding attention in layer %lld", i,
+            refuse(r, HONE_E_UNSUPPORTED,
+                   "full attention in layer %zu after sliding attention in layer %lld", i,
                    (long long)f->first_windowed);
             return;
         }
@@ -331,7 +337,8 @@ static void read_gguf(struct reader *r, llama_facts *f)
     f->eps = number(&in, KEY("attention.layer_norm_rms_epsilon"), 1e-6);
     f->init_std = 0.02;
     f->rope.theta = number(&in, KEY("rope.freq_base"), 10000.0);
-    f->rope.rotary_dim = (int32_t)whole(&in, KEY("rope.dimension_count"), f->head_dim, 2, f->head_dim);
+    f->rope.rotary_dim = (int32_t)whole(&in, KEY("rope.dimension_count"), f->head_dim, 2,
+                                        f->head_dim);
     kind = text(&in, KEY("rope.scaling.type"), "none");
     rope_kind(&in, f, kind);
     f->rope.factor = number(&in, KEY("rope.scaling.factor"), 1.0);
@@ -345,12 +352,14 @@ static void read_gguf(struct reader *r, llama_facts *f)
     f->tied = v && v->type == HONE_BOOL && v->u.boolean;
     f->qkv_bias = f->family == LLAMA_QWEN2;
     f->gguf_permuted = f->family == LLAMA_LLAMA;
-    read_stops(f, get(r->map, "tokenizer.ggml.bos_token_id"), get(r->map, "tokenizer.ggml.eos_token_id"));
+    read_stops(f, get(r->map, "tokenizer.ggml.bos_token_id"),
+               get(r->map, "tokenizer.ggml.eos_token_id"));
     if (r->failed == HONE_OK)
         r->failed = in.failed;
 }
 
-hone_status llama_read(hone_str format, const hone_value *config, const hone_store_v1 *store, llama_facts *f)
+hone_status llama_read(hone_str format, const hone_value *config, const hone_store_v1 *store,
+                       llama_facts *f)
 {
     struct reader r = {config, "", store, HONE_OK};
     memset(f, 0, sizeof *f);
@@ -379,7 +388,7 @@ hone_status llama_read(hone_str format, const hone_value *config, const hone_sto
     return r.failed;
 }
 
-/* ---- writing -------------------------------------------------------------------------------------------- */
+/* ---- writing --------------------------------------------------------------------------------- */
 struct writer {
     char *out;
     size_t n, size;
@@ -443,7 +452,8 @@ static void put_rope(struct writer *w, const hone_rope *r)
         put_number(w, "low_freq_factor", r->low_freq_factor);
         put(w, ", ");
         put_number(w, "high_freq_factor", r->high_freq_factor);
-        put(w, ", \"original_max_position_embeddings\": %lld", (long long)r->original_max_positions);
+        put(w, ", \"original_max_position_embeddings\": %lld",
+            (long long)r->original_max_positions);
     }
     put(w, "}");
 }
@@ -451,8 +461,8 @@ static void put_rope(struct writer *w, const hone_rope *r)
 size_t llama_write(const llama_facts *f, char *out, size_t size)
 {
     struct writer w = {out, 0, size, 0};
-    put(&w, "{\n  \"architectures\": [\"%s\"],\n  \"model_type\": \"%s\"", families[f->family].architecture,
-        families[f->family].type);
+    put(&w, "{\n  \"architectures\": [\"%s\"],\n  \"model_type\": \"%s\"",
+        families[f->family].architecture, families[f->family].type);
     put_whole(&w, "hidden_size", f->hidden);
     put_whole(&w, "intermediate_size", f->intermediate);
     put_whole(&w, "num_hidden_layers", f->layers);

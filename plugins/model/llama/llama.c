@@ -1,11 +1,12 @@
 /* llama.c - the model org.hone.model.llama: Llama 2 and 3, SmolLM2, Mistral, Qwen2.
  *
- * A pre-norm transformer with RMS norms, rotary positions, grouped-query attention and SwiGLU (Touvron et
- * al. 2023); Qwen2 adds biases to q, k, v, Mistral a sliding window. The head may be the embedding. This
- * file names the parameters and writes the forward once; configurations are read in config.c.
+ * A pre-norm transformer with RMS norms, rotary positions, grouped-query attention and SwiGLU
+ * (Touvron et al. 2023); Qwen2 adds biases to q, k, v, Mistral a sliding window. The head may be
+ * the embedding. This file names the parameters and writes the forward once; configurations are
+ * read in config.c.
  *
- * The residual stream: each norm takes the sum so far and the last block's output in one op, so that no
- * separate addition exists. */
+ * The residual stream: each norm takes the sum so far and the last block's output in one op, so
+ * that no separate addition exists. */
 #include "llama.h"
 
 #include <math.h>
@@ -39,7 +40,7 @@ static void destroy(void *self)
     mem->resize(mem_self, m, sizeof *m, 0);
 }
 
-/* ---- declare -------------------------------------------------------------------------------------------- */
+/* ---- declare --------------------------------------------------------------------------------- */
 static int32_t probe(void *self, hone_str format, const hone_value *config)
 {
     (void)self;
@@ -53,8 +54,8 @@ struct namer {
 };
 
 /* One parameter of a layer: "model.layers.3." + hf, "blk.3." + gguf. cols 0: a vector. */
-static hone_param name(const struct namer *n, const char *hf, const char *gguf, const char *role, int64_t rows,
-                       int64_t cols, uint32_t flags, uint32_t permuted_heads)
+static hone_param name(const struct namer *n, const char *hf, const char *gguf, const char *role,
+                       int64_t rows, int64_t cols, uint32_t flags, uint32_t permuted_heads)
 {
     char a[96], b[64];
     hone_param_spec s;
@@ -69,9 +70,12 @@ static hone_param name(const struct namer *n, const char *hf, const char *gguf, 
     s.rows = rows;
     s.cols = cols;
     s.layer = n->layer;
-    s.init = flags & HONE_PARAM_NORM ? HONE_INIT_ONE : flags & HONE_PARAM_BIAS ? HONE_INIT_ZERO : HONE_INIT_NORMAL;
+    s.init = flags & HONE_PARAM_NORM   ? HONE_INIT_ONE
+             : flags & HONE_PARAM_BIAS ? HONE_INIT_ZERO
+                                       : HONE_INIT_NORMAL;
     s.init_std = (float)n->f->init_std;
-    if (strcmp(role, "o") == 0 || strcmp(role, "down") == 0) /* they add to the residual: GPT-2's scaling */
+    if (strcmp(role, "o") == 0 ||
+        strcmp(role, "down") == 0) /* they add to the residual: GPT-2's scaling */
         s.init_std = (float)n->f->init_std / sqrtf(2.0f * (float)n->f->layers);
     s.gguf_permute_heads = permuted_heads;
     return n->store->param(n->store, &s);
@@ -80,35 +84,45 @@ static hone_param name(const struct namer *n, const char *hf, const char *gguf, 
 static void declare_layer(const struct namer *n, llama_layer *l)
 {
     const llama_facts *f = n->f;
-    int64_t q = f->heads * f->head_dim, kv = f->kv_heads * f->head_dim, c = f->hidden, m = f->intermediate;
-    uint32_t ph = f->gguf_permuted ? (uint32_t)f->heads : 0, pkv = f->gguf_permuted ? (uint32_t)f->kv_heads : 0;
-    l->attn_norm = name(n, "input_layernorm.weight", "attn_norm.weight", "norm", c, 0, HONE_PARAM_NORM, 0);
+    int64_t q = f->heads * f->head_dim, kv = f->kv_heads * f->head_dim, c = f->hidden,
+            m = f->intermediate;
+    uint32_t ph = f->gguf_permuted ? (uint32_t)f->heads : 0,
+             pkv = f->gguf_permuted ? (uint32_t)f->kv_heads : 0;
+    l->attn_norm = name(n, "input_layernorm.weight", "attn_norm.weight", "norm", c, 0,
+                        HONE_PARAM_NORM, 0);
     l->q = name(n, "self_attn.q_proj.weight", "attn_q.weight", "q", q, c, 0, ph);
     l->k = name(n, "self_attn.k_proj.weight", "attn_k.weight", "k", kv, c, 0, pkv);
     l->v = name(n, "self_attn.v_proj.weight", "attn_v.weight", "v", kv, c, 0, 0);
     l->o = name(n, "self_attn.o_proj.weight", "attn_output.weight", "o", c, q, 0, 0);
     l->q_bias = l->k_bias = l->v_bias = l->o_bias = HONE_NONE;
     if (f->qkv_bias) {
-        l->q_bias = name(n, "self_attn.q_proj.bias", "attn_q.bias", "bias", q, 0, HONE_PARAM_BIAS, ph);
-        l->k_bias = name(n, "self_attn.k_proj.bias", "attn_k.bias", "bias", kv, 0, HONE_PARAM_BIAS, pkv);
-        l->v_bias = name(n, "self_attn.v_proj.bias", "attn_v.bias", "bias", kv, 0, HONE_PARAM_BIAS, 0);
+        l->q_bias = name(n, "self_attn.q_proj.bias", "attn_q.bias", "bias", q, 0, HONE_PARAM_BIAS,
+                         ph);
+        l->k_bias = name(n, "self_attn.k_proj.bias", "attn_k.bias", "bias", kv, 0, HONE_PARAM_BIAS,
+                         pkv);
+        l->v_bias = name(n, "self_attn.v_proj.bias", "attn_v.bias", "bias", kv, 0, HONE_PARAM_BIAS,
+                         0);
     }
     if (f->o_bias)
-        l->o_bias = name(n, "self_attn.o_proj.bias", "attn_output.bias", "bias", c, 0, HONE_PARAM_BIAS, 0);
-    l->mlp_norm = name(n, "post_attention_layernorm.weight", "ffn_norm.weight", "norm", c, 0, HONE_PARAM_NORM, 0);
+        l->o_bias = name(n, "self_attn.o_proj.bias", "attn_output.bias", "bias", c, 0,
+                         HONE_PARAM_BIAS, 0);
+    l->mlp_norm = name(n, "post_attention_layernorm.weight", "ffn_norm.weight", "norm", c, 0,
+                       HONE_PARAM_NORM, 0);
     l->gate = name(n, "mlp.gate_proj.weight", "ffn_gate.weight", "gate", m, c, 0, 0);
     l->up = name(n, "mlp.up_proj.weight", "ffn_up.weight", "up", m, c, 0, 0);
     l->down = name(n, "mlp.down_proj.weight", "ffn_down.weight", "down", c, m, 0, 0);
     l->gate_bias = l->up_bias = l->down_bias = HONE_NONE;
     if (f->mlp_bias) {
-        l->gate_bias = name(n, "mlp.gate_proj.bias", "ffn_gate.bias", "bias", m, 0, HONE_PARAM_BIAS, 0);
+        l->gate_bias = name(n, "mlp.gate_proj.bias", "ffn_gate.bias", "bias", m, 0, HONE_PARAM_BIAS,
+                            0);
         l->up_bias = name(n, "mlp.up_proj.bias", "ffn_up.bias", "bias", m, 0, HONE_PARAM_BIAS, 0);
-        l->down_bias = name(n, "mlp.down_proj.bias", "ffn_down.bias", "bias", c, 0, HONE_PARAM_BIAS, 0);
+        l->down_bias = name(n, "mlp.down_proj.bias", "ffn_down.bias", "bias", c, 0, HONE_PARAM_BIAS,
+                            0);
     }
 }
 
-static hone_param declare_table(const hone_store_v1 *store, const llama_facts *f, const char *hf, const char *gguf,
-                                const char *role, uint32_t flags)
+static hone_param declare_table(const hone_store_v1 *store, const llama_facts *f, const char *hf,
+                                const char *gguf, const char *role, uint32_t flags)
 {
     hone_param_spec s;
     memset(&s, 0, sizeof s);
@@ -139,7 +153,8 @@ static hone_param declare_norm(const hone_store_v1 *store, const llama_facts *f)
     return store->param(store, &s);
 }
 
-static hone_status declare(void *self, hone_str format, const hone_value *config, const hone_store_v1 *store)
+static hone_status declare(void *self, hone_str format, const hone_value *config,
+                           const hone_store_v1 *store)
 {
     llama *m = self;
     llama_facts f;
@@ -163,7 +178,8 @@ static hone_status declare(void *self, hone_str format, const hone_value *config
         declare_layer(&n, &m->layers[n.layer]);
     m->norm = declare_norm(store, &f);
     m->head = f.tied ? m->embed
-                     : declare_table(store, &f, "lm_head.weight", "output.weight", "head", HONE_PARAM_HEAD);
+                     : declare_table(store, &f, "lm_head.weight", "output.weight", "head",
+                                     HONE_PARAM_HEAD);
     memset(&info, 0, sizeof info);
     info.struct_size = sizeof info;
     info.n_layers = info.n_state_slots = (uint32_t)f.layers;
@@ -181,10 +197,10 @@ static hone_status declare(void *self, hone_str format, const hone_value *config
     return HONE_OK;
 }
 
-/* ---- forward -------------------------------------------------------------------------------------------- */
+/* ---- forward --------------------------------------------------------------------------------- */
 /* x (T, hidden) normed -> attention output (T, hidden) */
-static hone_tensor attend(const llama *m, const hone_graph_v1 *g, hone_ctx *c, const llama_layer *l, int64_t layer,
-                          hone_tensor x)
+static hone_tensor attend(const llama *m, const hone_graph_v1 *g, hone_ctx *c, const llama_layer *l,
+                          int64_t layer, hone_tensor x)
 {
     const llama_facts *f = &m->f;
     hone_rope rope = f->rope;
@@ -207,7 +223,8 @@ static hone_tensor attend(const llama *m, const hone_graph_v1 *g, hone_ctx *c, c
     return g->linear(c, g->attention(c, q, k, v, &a), l->o, l->o_bias);
 }
 
-static hone_tensor feed_forward(const hone_graph_v1 *g, hone_ctx *c, const llama_layer *l, hone_tensor x)
+static hone_tensor feed_forward(const hone_graph_v1 *g, hone_ctx *c, const llama_layer *l,
+                                hone_tensor x)
 {
     hone_tensor gate = g->linear(c, x, l->gate, l->gate_bias);
     hone_tensor up = g->linear(c, x, l->up, l->up_bias);
@@ -242,7 +259,7 @@ static hone_str config_json(void *self)
     return s;
 }
 
-/* ---- the plugin ----------------------------------------------------------------------------------------- */
+/* ---- the plugin ------------------------------------------------------------------------------ */
 static const hone_model_v1 model = {sizeof(hone_model_v1), 0, probe, declare, forward, config_json};
 
 static const void *get_iface(void *self, const char *id)

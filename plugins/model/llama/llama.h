@@ -12,7 +12,7 @@ typedef struct llama_facts {
     int64_t vocab, hidden, intermediate, layers, heads, kv_heads, head_dim, max_positions;
     double eps, init_std;
     int tied, qkv_bias, o_bias, mlp_bias;
-    int64_t window;      /* 0: every position is seen */
+    int64_t window;         /* 0: every position is seen */
     int64_t first_windowed; /* layers from here on use the window */
     hone_rope rope;
     int64_t bos, eos[LLAMA_MAX_STOPS]; /* -1: none; kept for writing the configuration back */
@@ -39,7 +39,8 @@ typedef struct llama {
 /* Which family runs this configuration, or -1. */
 int llama_family(hone_str format, const hone_value *config);
 /* Reads and checks it, and names every key it understood. Fails through store->fail. */
-hone_status llama_read(hone_str format, const hone_value *config, const hone_store_v1 *store, llama_facts *out);
+hone_status llama_read(hone_str format, const hone_value *config, const hone_store_v1 *store,
+                       llama_facts *out);
 /* The Hugging Face config.json of these facts; 0 when it does not fit. */
 size_t llama_write(const llama_facts *f, char *out, size_t size);
 #endif
