@@ -1,0 +1,134 @@
+"""machine.py - `hone doctor` and `hone bench`: their JSON, their advice, and one result on every kernel set.
+
+A small llama of random weights is made here; its log-probs must be the same text under HONE_CPU=c, avx2
+and avx512, on one thread and on three. Nothing that is timed is compared."""
+import array
+import json
+import os
+import random
+import struct
+import subprocess
+import tempfile
+
+HONE = os.environ["HONE"]
+passed = failed = 0
+
+
+def check(name, ok, why=""):
+    global passed, failed
+    if ok:
+        passed += 1
+    else:
+        failed += 1
+        print(f"FAIL {name}: {why}")
+
+
+def run(*args, **env):
+    e = {k: v for k, v in os.environ.items() if k not in ("HONE_CPU", "HONE_THREADS", "OPENBLAS_CORETYPE")}
+    e.update(env)
+    return subprocess.run([HONE, *args], capture_output=True, text=True, timeout=120, env=e)
+
+
+def keys(name, result, wanted):
+    check(name, result.returncode == 0, f"exit {result.returncode}: {result.stderr}")
+    try:
+        value = json.loads(result.stdout)
+    except ValueError as error:
+        check(f"{name}: JSON", False, error)
+        return {}
+    missing = [k for k in wanted if k not in value]
+    check(f"{name}: keys", not missing, f"without {missing}")
+    return value
+
+
+def make_model(folder):
+    random.seed(1)
+    d, layers, vocab, inner = 64, 2, 259, 96
+    config = {"architectures": ["LlamaForCausalLM"], "model_type": "llama", "hidden_size": d,
+              "intermediate_size": inner, "num_attention_heads": 4, "num_key_value_heads": 2,
+              "num_hidden_layers": layers, "vocab_size": vocab, "rms_norm_eps": 1e-5, "rope_theta": 10000.0,
+              "tie_word_embeddings": True, "max_position_embeddings": 512, "hidden_act": "silu",
+              "torch_dtype": "float32"}
+    with open(os.path.join(folder, "config.json"), "w") as f:
+        json.dump(config, f)
+    shapes = {"model.embed_tokens.weight": (vocab, d), "model.norm.weight": (d,)}
+    for i in range(layers):
+        p = f"model.layers.{i}."
+        for name, shape in (("self_attn.q_proj", (d, d)), ("self_attn.k_proj", (d // 2, d)),
+                            ("self_attn.v_proj", (d // 2, d)), ("self_attn.o_proj", (d, d)),
+                            ("mlp.gate_proj", (inner, d)), ("mlp.up_proj", (inner, d)),
+                            ("mlp.down_proj", (d, inner)), ("input_layernorm", (d,)),
+                            ("post_attention_layernorm", (d,))):
+            shapes[p + name + ".weight"] = shape
+    header, data = {}, b""
+    for name, shape in shapes.items():
+        n = 1
+        for x in shape:
+            n *= x
+        values = array.array("f", [1.0] * n if len(shape) == 1 else [random.gauss(0, 0.2) for _ in range(n)])
+        header[name] = {"dtype": "F32", "shape": list(shape), "data_offsets": [len(data), len(data) + 4 * n]}
+        data += values.tobytes()
+    text = json.dumps(header).encode()
+    with open(os.path.join(folder, "model.safetensors"), "wb") as f:
+        f.write(struct.pack("<Q", len(text)) + text + data)
+
+
+doctor = keys("doctor", run("doctor", "--json"),
+              ["cpu", "kernels", "best_kernels", "threads", "panel_gflops", "openblas", "memory_total",
+               "disk_free", "plugins", "refused", "advice"])
+sets = ["c", "avx2", "avx512"]
+sets = sets[:sets.index(doctor.get("best_kernels", "c")) + 1]
+check("doctor measures", doctor.get("panel_gflops", 0) > 0)
+check("doctor without arguments takes the best kernels", doctor.get("kernels") == sets[-1], doctor)
+if len(sets) > 1:
+    told = keys("doctor on lesser kernels", run("doctor", "--json", HONE_CPU="c"), ["kernels"])
+    check("doctor honours HONE_CPU", told.get("kernels") == "c", told)
+    check("doctor advises on HONE_CPU", any("HONE_CPU=c" in a for a in told.get("advice", [])), told)
+    told = keys("doctor on a user's core type", run("doctor", "--json", OPENBLAS_CORETYPE="Prescott"), [])
+    check("doctor advises on OPENBLAS_CORETYPE",
+          any("OPENBLAS_CORETYPE=Prescott" in a for a in told.get("advice", [])), told)
+empty = keys("doctor on an empty core type", run("doctor", "--json", OPENBLAS_CORETYPE=""), [])
+check("an empty core type counts as unset", not empty.get("openblas", {}).get("asked_by_user", True), empty)
+
+bad = run("doctor", HONE_CPU="sse")
+check("an unknown kernel set", bad.returncode == 2 and "sse" in bad.stderr and "avx2" in bad.stderr, bad.stderr)
+bad = run("doctor", HONE_THREADS="many")
+check("an unknown number of threads", bad.returncode == 2 and "many" in bad.stderr, bad.stderr)
+
+figures = keys("bench kernels", run("bench", "kernels", "--json", "--seconds", "0", "--n", "70", "--k", "45"),
+               ["cpu", "kernels", "threads", "figures"]).get("figures", [])
+check("bench kernels: six sizes", [f.get("m") for f in figures] == [1, 8, 16, 64, 256, 1024], figures)
+check("bench kernels: all products", all(f["forward_gflops"] > 0 and f["dx_gflops"] > 0 and f["dw_gflops"] > 0
+                                         for f in figures), figures)
+bad = run("bench", "kernel")
+check("a slip in a benchmark", bad.returncode == 2 and "kernels" in bad.stderr, bad.stderr)
+bad = run("bench", "kernels", "--n", "70")
+check("half a shape", bad.returncode == 2, bad.stderr)
+
+with tempfile.TemporaryDirectory() as folder:
+    make_model(folder)
+    ids = ",".join(str(i * 37 % 259) for i in range(150))
+    reference = run("model", "logprobs", folder, "--ids", ids, "--json", HONE_CPU="c", HONE_THREADS="1")
+    check("log-probs", reference.returncode == 0 and len(json.loads(reference.stdout)["logprobs"]) == 149,
+          reference.stderr)
+    for kernels in sets:
+        for threads in ("1", "3"):
+            other = run("model", "logprobs", folder, "--ids", ids, "--json", HONE_CPU=kernels,
+                        HONE_THREADS=threads)
+            check(f"log-probs on {kernels}, {threads} threads", other.stdout == reference.stdout, other.stderr)
+    for more in ([], ["--lora", "4"]):
+        keys("bench train", run("bench", "train", folder, "--steps", "1", "--batch", "2", "--tokens", "40",
+                                "--json", *more),
+             ["tokens_per_s", "step_s", "peak_mb", "sgemm_gflops", "of_limit"])
+    keys("bench generate", run("bench", "generate", folder, "--sequences", "3", "--prompt", "20", "--tokens",
+                               "8", "--json"),
+         ["prefill_tokens_per_s", "decode_tokens_per_s", "peak_mb"])
+    grpo = keys("bench grpo", run("bench", "grpo", folder, "--prompts", "2", "--samples", "3",
+                                  "--prompt-tokens", "20", "--tokens", "9", "--steps", "2", "--json"),
+                ["step_s", "generate_s", "train_s", "peak_mb"])
+    check("sampler and trainer agree exactly", grpo.get("mismatch_max", 1) == 0, grpo)
+    bad = run("bench", "train", folder, "--tokens", "1")
+    check("one token has no target", bad.returncode == 2, bad.stderr)
+
+print(f"{passed} passed, {failed} failed")
+raise SystemExit(failed != 0)
