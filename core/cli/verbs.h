@@ -21,8 +21,10 @@
     X(objective, "objective", "plugin", "losses: what there is, formulas, values on numbers") \
     X(paths, "paths", "tool", "where hone finds its plugins, scripts and models") \
     X(plugin, "plugin", "plugin", "lists, inspects and describes plugins") \
+    X(report, "report", "run", "one page with the curves and samples of runs") \
     X(resume, "resume", "run", "goes on with a run from its last checkpoint") \
     X(run, "run", "run", "runs a recipe") \
+    X(runs, "runs", "run", "a table of the runs in a folder") \
     X(score, "score", "run", "scores the samples of a file with rewards") \
     X(template, "template", "model", "renders messages through a chat template") \
     X(tokenize, "tokenize", "model", "text to token ids and back")

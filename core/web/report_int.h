@@ -1,0 +1,25 @@
+/* report_int.h - what the parts of the report share: one run, read. */
+#ifndef HONE_CORE_WEB_REPORT_INT_H
+#define HONE_CORE_WEB_REPORT_INT_H
+#include "base/buf.h"
+#include "web/rundir.h"
+
+typedef struct hone__web_run {
+    const char *dir;
+    char label[160]; /* the folder's name */
+    hone_arena arena;
+    hone_value meta;
+    hone_run_state state;
+    hone__web_table metrics, timings;
+    hone__web_samples samples;
+} hone__web_run;
+
+/* "What happened": paragraphs in plain words (story.c). */
+void hone__web_story(hone_buf *out, const hone__web_run *run);
+/* Curves, outcome shares and times of the runs (curves.c). Each appends a section, or nothing. */
+void hone__web_curves(hone_buf *out, const hone__web_run *runs, size_t n);
+void hone__web_outcomes(hone_buf *out, const hone__web_run *runs, size_t n);
+void hone__web_times(hone_buf *out, const hone__web_run *runs, size_t n);
+/* The id in "reward/<id>/mean" (in out, at most size-1 bytes); 0 when `name` is no such name. */
+int hone__web_reward_id(const char *name, const char *tail, char *out, size_t size);
+#endif
