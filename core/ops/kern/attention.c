@@ -51,13 +51,15 @@ V_FN void mm_tile(const int R, const int V, const float *a, int64_t ra, int64_t 
 typedef void mm_fn(const float *a, int64_t ra, int64_t ka, const float *b, int64_t ldb, float *c, int64_t ldc,
                    int64_t K, int acc);
 #define MM_FN(R, V)                                                                                \
-    static void mm_##R##_##V(const float *a, int64_t ra, int64_t ka, const float *b, int64_t ldb,  \
-                             float *c, int64_t ldc, int64_t K, int acc)                            \
+    static void HONE_KFN(mm_##R##_##V)(const float *a, int64_t ra, int64_t ka, const float *b,     \
+                                       int64_t ldb, float *c, int64_t ldc, int64_t K, int acc)     \
     {                                                                                              \
         mm_tile(R, V, a, ra, ka, b, ldb, c, ldc, K, acc, V_LANES);                                 \
     }
 #define MM_FNS(V) MM_FN(1, V) MM_FN(2, V) MM_FN(3, V) MM_FN(4, V) MM_FN(5, V) MM_FN(6, V)
-#define MM_ROW(V) {mm_1_##V, mm_2_##V, mm_3_##V, mm_4_##V, mm_5_##V, mm_6_##V}
+#define MM_ROW(V)                                                                                  \
+    {HONE_KFN(mm_1_##V), HONE_KFN(mm_2_##V), HONE_KFN(mm_3_##V), HONE_KFN(mm_4_##V), HONE_KFN(mm_5_##V), \
+     HONE_KFN(mm_6_##V)}
 MM_FNS(1)
 #if HONE_SIMD == 3
 MM_FNS(2)
