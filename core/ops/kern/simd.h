@@ -27,10 +27,17 @@
 #define HONE_SIMD_CAT(a, b) HONE_SIMD_CAT_(a, b)
 #define HONE_SIMD HONE_SIMD_CAT(HONE_SIMD_, HONE_KERN)
 
-#if HONE_SIMD == HONE_SIMD_c /* 16 floats in memory: inlining them all takes the compiler minutes */
-#define V_FN static inline __attribute__((unused))
-#else
+/* V_BIG: the functions made of many operations. Plain C calls them, and under a sanitizer calls
+ * everything: 16 floats in memory, inlined over each other, take the compiler minutes a file. */
+#if HONE_SIMD >= 2
 #define V_FN static inline __attribute__((always_inline, unused))
+#define V_BIG V_FN
+#elif defined(HONE_SANITIZED)
+#define V_FN static __attribute__((noinline, unused))
+#define V_BIG V_FN
+#else
+#define V_FN static inline __attribute__((unused))
+#define V_BIG static __attribute__((noinline, unused))
 #endif
 #define V_UNROLL(n) V_PRAGMA(GCC unroll n)
 #define V_PRAGMA(x) _Pragma(#x)
@@ -341,7 +348,7 @@ V_FN v16 v_iota(void)
 
 /* e^x. x = n ln 2 + r, |r| <= ln(2)/2; e^r a polynomial of degree 6 (relative error 3e-9), doubled, times
  * 2^(n-1), so that n = 128 needs no second step. Below about -87 exactly 0; above 88.73 infinity. */
-V_FN v16 v_exp(v16 x)
+V_BIG v16 v_exp(v16 x)
 {
     const v16 magic = v_set1(12582912.0f);
     x = v_min(v_set1(88.8f), v_max(v_set1(-87.5f), x));
@@ -361,7 +368,7 @@ V_FN v16 v_exp(v16 x)
 
 /* ln x. x = m 2^e, f = m - 1; ln(1+f) = f - f^2/2 + f^3 q(f), q of degree 7 (relative error 6e-9).
  * 0 and denormals give -infinity, negative numbers NaN. */
-V_FN v16 v_log(v16 x)
+V_BIG v16 v_log(v16 x)
 {
     v16 m, e = v_split(x, &m);
     v16 f = v_sub(m, v_set1(1.0f));
@@ -385,7 +392,7 @@ V_FN v16 v_log(v16 x)
 }
 
 /* ln(1 + e^-|x|), the smooth part of logsigmoid and softplus */
-V_FN v16 v_log1p_exp_neg(v16 x)
+V_BIG v16 v_log1p_exp_neg(v16 x)
 {
     const v16 one = v_set1(1.0f);
     v16 e = v_exp(v_neg(v_abs(x))), u = v_add(one, e);
@@ -393,7 +400,7 @@ V_FN v16 v_log1p_exp_neg(v16 x)
     return v_add(v_log(u), v_div(v_sub(e, v_sub(u, one)), u));
 }
 
-V_FN v16 v_sigmoid(v16 x)
+V_BIG v16 v_sigmoid(v16 x)
 {
     const v16 one = v_set1(1.0f);
     v16 e = v_exp(v_neg(v_abs(x)));
@@ -402,7 +409,7 @@ V_FN v16 v_sigmoid(v16 x)
 }
 
 /* |x| < 0.625: x + x^3 q(x^2); else 1 - 2/(e^2|x| + 1) with the sign of x */
-V_FN v16 v_tanh(v16 x)
+V_BIG v16 v_tanh(v16 x)
 {
     v16 a = v_abs(x), y = v_mul(x, x);
     v16 q = v_set1(-0.00571704506f);
