@@ -1,20 +1,23 @@
-/* activation.c - swiglu/1, geglu/1 and the ops of one number: exp, log, sigmoid, gelu, scale, clamp, ...
+/* activation.c - swiglu/1, geglu/1 and the ops of one number: exp, log, sigmoid, gelu, scale,
+ * clamp, ...
  *
  *   swiglu: y = silu(gate)*up     geglu: y = gelu(gate)*up (tanh form)      gate, up, y (T,C)
  * All are elementwise: any split gives the same bits, and out 0 may lie over in 0. Slopes: see
- * kern/elementwise.c. A list of X(name, kernel op, flags, what backward reads) makes the descriptors. */
+ * kern/elementwise.c. A list of X(name, kernel op, flags, what backward reads) makes the
+ * descriptors. */
 #include "ops/builtin.h"
 #include "ops/kern/rows.h"
 #include "ops/op_util.h"
 
-/* ---- gated ---------------------------------------------------------------------------------------------- */
+/* ---- gated ----------------------------------------------------------------------------------- */
 static hone_status infer_gated(hone_shape_ctx *c)
 {
     HONE_TRY(hone__op_inputs(c, 2, 2, 0));
     const hone_shape *g = &c->in[0], *u = &c->in[1];
     if (g->rows != u->rows || g->cols != u->cols)
-        return hone__op_fail(c, HONE_E_SHAPE, "gate is %lld x %lld, up %lld x %lld", (long long)g->rows,
-                             (long long)g->cols, (long long)u->rows, (long long)u->cols);
+        return hone__op_fail(c, HONE_E_SHAPE, "gate is %lld x %lld, up %lld x %lld",
+                             (long long)g->rows, (long long)g->cols, (long long)u->rows,
+                             (long long)u->cols);
     c->n_out = 1;
     c->out[0] = hone__shape(g->rows, g->cols);
     c->saves_in = 3;
@@ -32,8 +35,9 @@ static void gated_fwd_rows(void *arg, int64_t from, int64_t to, uint32_t thread)
     const struct gated *j = arg;
     const hone_op_args *a = j->a;
     for (int64_t t = from; t < to; t++)
-        (j->gelu ? hone_rows()->geglu : hone_rows()->swiglu)(
-            hone__row(&a->in[0], t), hone__row(&a->in[1], t), hone__row(&a->out[0], t), a->in[0].cols);
+        (j->gelu ? hone_rows()->geglu
+                 : hone_rows()->swiglu)(hone__row(&a->in[0], t), hone__row(&a->in[1], t),
+                                        hone__row(&a->out[0], t), a->in[0].cols);
 }
 static void gated_bwd_rows(void *arg, int64_t from, int64_t to, uint32_t thread)
 {
@@ -83,14 +87,22 @@ static uint64_t cost_gated(const hone_op_args *a, uint64_t *bytes)
     *bytes = n * 12;
     return n * 20;
 }
-const hone_op hone_op_swiglu = {
-    .struct_size = sizeof(hone_op), .flags = HONE_OP_INPLACE | HONE_OP_CHEAP, .name = "swiglu/1",
-    .infer = infer_gated, .fwd = fwd_swiglu, .bwd = bwd_swiglu, .cost = cost_gated};
-const hone_op hone_op_geglu = {
-    .struct_size = sizeof(hone_op), .flags = HONE_OP_INPLACE | HONE_OP_CHEAP, .name = "geglu/1",
-    .infer = infer_gated, .fwd = fwd_geglu, .bwd = bwd_geglu, .cost = cost_gated};
+const hone_op hone_op_swiglu = {.struct_size = sizeof(hone_op),
+                                .flags = HONE_OP_INPLACE | HONE_OP_CHEAP,
+                                .name = "swiglu/1",
+                                .infer = infer_gated,
+                                .fwd = fwd_swiglu,
+                                .bwd = bwd_swiglu,
+                                .cost = cost_gated};
+const hone_op hone_op_geglu = {.struct_size = sizeof(hone_op),
+                               .flags = HONE_OP_INPLACE | HONE_OP_CHEAP,
+                               .name = "geglu/1",
+                               .infer = infer_gated,
+                               .fwd = fwd_geglu,
+                               .bwd = bwd_geglu,
+                               .cost = cost_gated};
 
-/* ---- one number in, one out ---------------------------------------------------------------------------- */
+/* ---- one number in, one out ------------------------------------------------------------------ */
 enum { NOTHING = 0, READS_X = 1, READS_Y = 2 };
 
 static hone_status infer_unary(hone_shape_ctx *c, uint32_t reads, size_t attr_size)
@@ -121,7 +133,9 @@ static void unary_range(void *arg, int64_t from, int64_t to, uint32_t thread)
     (void)thread;
     const struct unary *u = arg;
     const hone_rows_kernels *k = hone_rows();
-    int64_t step = u->flat ? to - from : 1, n = u->flat ? step : u->backward ? u->dx->cols : u->x->cols;
+    int64_t step = u->flat ? to - from : 1, n = u->flat       ? step
+                                                : u->backward ? u->dx->cols
+                                                              : u->x->cols;
     for (int64_t t = from; t < to; t += step) {
 #define AT(v) (!(v) || !(v)->data ? NULL : u->flat ? (float *)(v)->data + t : hone__row(v, t))
         if (u->backward)
@@ -132,9 +146,11 @@ static void unary_range(void *arg, int64_t from, int64_t to, uint32_t thread)
     }
 }
 
-static hone_status run_unary(const hone_op_args *a, const hone_exec *ex, int op, float p, float q, int backward)
+static hone_status run_unary(const hone_op_args *a, const hone_exec *ex, int op, float p, float q,
+                             int backward)
 {
-    struct unary u = {.op = op, .backward = backward, .p = p, .q = q, .x = &a->in[0], .y = &a->out[0]};
+    struct unary u = {
+        .op = op, .backward = backward, .p = p, .q = q, .x = &a->in[0], .y = &a->out[0]};
     if (backward) {
         if (!hone__wants(a, 0) || !hone__arrived(a, 0)) {
             hone__op_no_gradient(a);
@@ -194,10 +210,14 @@ static uint64_t cost_unary(const hone_op_args *a, uint64_t *bytes)
     {                                                                                              \
         return run_unary(a, ex, HONE_EW_##code, params(a->attr), 1);                               \
     }                                                                                              \
-    static const hone_op op_##id = {                                                               \
-        .struct_size = sizeof(hone_op), .flags = HONE_OP_INPLACE | HONE_OP_CHEAP, .name = text,    \
-        .attr_size = size, .infer = infer_##id, .fwd = fwd_##id, .bwd = bwd_##id,                  \
-        .cost = cost_unary};
+    static const hone_op op_##id = {.struct_size = sizeof(hone_op),                                \
+                                    .flags = HONE_OP_INPLACE | HONE_OP_CHEAP,                      \
+                                    .name = text,                                                  \
+                                    .attr_size = size,                                             \
+                                    .infer = infer_##id,                                           \
+                                    .fwd = fwd_##id,                                               \
+                                    .bwd = bwd_##id,                                               \
+                                    .cost = cost_unary};
 UNARY_LIST(DEFINE)
 #define LISTED(id, text, code, params, size, reads) &op_##id,
 const hone_op *const hone__ops_unary[] = {UNARY_LIST(LISTED) NULL};

@@ -1,23 +1,26 @@
 /* attention.c - attention/1: causal grouped-query attention over a forest of segments.
  *
- *   y_t = sum_j p_tj v_j,  p_t = softmax over j of cap(scale * q_t . k_j),  cap(s) = softcap*tanh(s/softcap)
+ *   y_t = sum_j p_tj v_j,  p_t = softmax over j of cap(scale * q_t . k_j),
+ *   cap(s) = softcap*tanh(s/softcap), or s where softcap is 0
  *   j: the token itself and its ancestors (with a window: the nearest `window` of them)
- *   q, y (T, H*D)  k, v (T, KV*D)  logsumexp (T, H) kept for backward; head h reads key/value head h/(H/KV)
+ *   q, y (T, H*D)  k, v (T, KV*D)  logsumexp (T, H) kept for backward
+ *   head h reads key/value head h/(H/KV)
  *
- * Keys and values lie in pages of 64 positions counted from the root (hone/ops.h), so a query adds the same
- * pages in the same order whether it comes alone or with a thousand others. In TRAIN and SCORE pages are
- * built from the batch in shared scratch; in PREFILL and DECODE the batch's keys are written into the pages
- * of the sequence state, which are then read. The layout of a page is private to this file and its kernel:
- * per key/value head K^T [D][64] and V [64][D]; for backward K^T, V^T [D][64] and K [64][D].
+ * Keys and values lie in pages of 64 positions counted from the root (hone/ops.h), so a query
+ * adds the same pages in the same order whether it comes alone or with a thousand others. In
+ * TRAIN and SCORE pages are built from the batch in shared scratch; in PREFILL and DECODE the
+ * batch's keys are written into the pages of the sequence state, which are then read. The layout
+ * of a page is private to this file and its kernel: per key/value head K^T [D][64] and V [64][D];
+ * for backward K^T, V^T [D][64] and K [64][D].
  *
- * Forward tasks: (block of queries, key/value head). Backward tasks: (tree, query head), which own the
- * gradients of that tree's pages for that head: segments in reverse order, each adding the rows it had
- * copied to its parent's page when it is done. Then the query heads of a key/value head are summed, in
- * order, into dk and dv. Nothing depends on which thread runs what. (compute.md 2; FlashAttention: Dao et
- * al. 2022)
+ * Forward tasks: (block of queries, key/value head). Backward tasks: (tree, query head), which
+ * own the gradients of that tree's pages for that head: segments in reverse order, each adding
+ * the rows it had copied to its parent's page when it is done. Then the query heads of a
+ * key/value head are summed, in order, into dk and dv. Nothing depends on which thread runs what.
+ * (compute.md 2; FlashAttention: Dao et al. 2022)
  *
- * Invariants: segments of one tree are adjacent and parents come first; page rows no key was written to are
- * zero where a product reads them. */
+ * Invariants: segments of one tree are adjacent and parents come first; page rows no key was
+ * written to are zero where a product reads them. */
 #include "base/alloc.h"
 #include "ops/builtin.h"
 #include "ops/kern/rows.h"
@@ -37,13 +40,13 @@ struct plan {
     const hone_exec *ex;
     const hone_attention *attr;
     const hone_batch *b;
-    int64_t hd, H, KV, G;       /* G: query heads of a key/value head */
-    int64_t part, parts;        /* heads of a group in one task; tasks a group */
-    int64_t stride;             /* floats from page to page */
+    int64_t hd, H, KV, G; /* G: query heads of a key/value head */
+    int64_t part, parts;  /* heads of a group in one task; tasks a group */
+    int64_t stride;       /* floats from page to page */
     float *pages;
-    float *grads;               /* backward */
+    float *grads; /* backward */
     int64_t grad_stride;
-    int64_t *tree_first;        /* n_trees + 1 segment indices */
+    int64_t *tree_first; /* n_trees + 1 segment indices */
     struct block *blocks;
     int64_t n_blocks;
     int persistent, with_kt;
@@ -60,7 +63,7 @@ static size_t round64(size_t n)
     return (n + 63) & ~(size_t)63;
 }
 
-/* ---- shapes ------------------------------------------------------------------------------------------- */
+/* ---- shapes ---------------------------------------------------------------------------------- */
 static hone_status check_segments(hone_shape_ctx *c)
 {
     const hone_batch *b = c->batch;
@@ -76,7 +79,8 @@ static hone_status check_segments(hone_shape_ctx *c)
         token += s->n_tokens;
         for (int64_t p = 0; p <= (s->start + s->n_tokens - 1) / HONE_PAGE; p++)
             if (b->page_ids[s->page_begin + p] < 0 || b->page_ids[s->page_begin + p] >= b->n_pages)
-                return hone__op_fail(c, HONE_E_INVALID, "segment %u has a page outside the pool", i);
+                return hone__op_fail(c, HONE_E_INVALID, "segment %u has a page outside the pool",
+                                     i);
     }
     if (token != b->n_tokens || tree + 1 != b->n_trees)
         return hone__op_fail(c, HONE_E_INVALID, "segments do not cover the batch");
@@ -89,17 +93,19 @@ static hone_status infer_attention(hone_shape_ctx *c)
     HONE_TRY(hone__op_attr(c));
     const hone_attention *t = c->attr;
     const hone_shape *q = &c->in[0], *k = &c->in[1], *v = &c->in[2];
-    if (t->n_heads < 1 || t->n_kv_heads < 1 || t->head_dim < 1 || t->n_heads % t->n_kv_heads || t->window < 0 ||
-        !(t->softcap >= 0.0f) || t->head_dim > 1024)
-        return hone__op_fail(c, HONE_E_INVALID, "%d heads over %d key/value heads of %d, window %d", t->n_heads,
-                             t->n_kv_heads, t->head_dim, t->window);
+    if (t->n_heads < 1 || t->n_kv_heads < 1 || t->head_dim < 1 || t->n_heads % t->n_kv_heads ||
+        t->window < 0 || !(t->softcap >= 0.0f) || t->head_dim > 1024)
+        return hone__op_fail(c, HONE_E_INVALID, "%d heads over %d key/value heads of %d, window %d",
+                             t->n_heads, t->n_kv_heads, t->head_dim, t->window);
     int64_t hd = t->head_dim, H = t->n_heads, KV = t->n_kv_heads;
     if (q->cols != H * hd || k->cols != KV * hd || v->cols != KV * hd || k->rows != q->rows ||
         v->rows != q->rows)
-        return hone__op_fail(c, HONE_E_SHAPE, "q %lld x %lld, k %lld x %lld, v %lld x %lld for %lld/%lld heads "
-                             "of %lld", (long long)q->rows, (long long)q->cols, (long long)k->rows,
-                             (long long)k->cols, (long long)v->rows, (long long)v->cols, (long long)H,
-                             (long long)KV, (long long)hd);
+        return hone__op_fail(c, HONE_E_SHAPE,
+                             "q %lld x %lld, k %lld x %lld, v %lld x %lld for %lld/%lld heads "
+                             "of %lld",
+                             (long long)q->rows, (long long)q->cols, (long long)k->rows,
+                             (long long)k->cols, (long long)v->rows, (long long)v->cols,
+                             (long long)H, (long long)KV, (long long)hd);
     c->n_out = 1;
     c->out[0] = hone__shape(q->rows, q->cols);
     c->n_extra = 1;
@@ -110,8 +116,8 @@ static hone_status infer_attention(hone_shape_ctx *c)
         return HONE_OK;
     const hone_batch *b = c->batch;
     if (b->n_tokens != q->rows)
-        return hone__op_fail(c, HONE_E_SHAPE, "%lld rows for a batch of %lld tokens", (long long)q->rows,
-                             (long long)b->n_tokens);
+        return hone__op_fail(c, HONE_E_SHAPE, "%lld rows for a batch of %lld tokens",
+                             (long long)q->rows, (long long)b->n_tokens);
     HONE_TRY(check_segments(c));
     int64_t G = H / KV, part = G > GROUP_MAX ? GROUP_MAX : G;
     int persistent = (c->mode == HONE_MODE_PREFILL || c->mode == HONE_MODE_DECODE) && b->state;
@@ -119,19 +125,27 @@ static hone_status infer_attention(hone_shape_ctx *c)
     size_t blocks = (size_t)(b->n_tokens / block_rows(part) + 2 * (int64_t)b->n_segments + 1);
     size_t blocks_bwd = (size_t)(b->n_tokens / HONE_ATTN_BWD_ROWS + 2 * (int64_t)b->n_segments + 1);
     size_t trees = round64((size_t)(b->n_trees + 1) * sizeof(int64_t));
-    c->shared_scratch = trees + round64(blocks * sizeof(struct block)) + (persistent ? 0 : pool * 2 * (size_t)KV);
-    c->shared_scratch_bwd = trees + round64(blocks_bwd * sizeof(struct block)) + pool * (3 * (size_t)KV + 2 * (size_t)H);
+    c->shared_scratch = trees + round64(blocks * sizeof(struct block)) +
+                        (persistent ? 0 : pool * 2 * (size_t)KV);
+    c->shared_scratch_bwd = trees + round64(blocks_bwd * sizeof(struct block)) +
+                            pool * (3 * (size_t)KV + 2 * (size_t)H);
     c->thread_scratch = (size_t)hone_attn_fwd_floats(hd) * sizeof(float);
     c->thread_scratch_bwd = (size_t)hone_attn_bwd_floats(hd) * sizeof(float);
     return HONE_OK;
 }
 
-/* ---- laying the work out ------------------------------------------------------------------------------ */
+/* ---- laying the work out --------------------------------------------------------------------- */
 static void make_plan(struct plan *p, const hone_op_args *a, const hone_exec *ex, int backward)
 {
     const hone_attention *t = a->attr;
     const hone_batch *b = a->batch;
-    *p = (struct plan){.a = a, .ex = ex, .attr = t, .b = b, .hd = t->head_dim, .H = t->n_heads, .KV = t->n_kv_heads};
+    *p = (struct plan){.a = a,
+                       .ex = ex,
+                       .attr = t,
+                       .b = b,
+                       .hd = t->head_dim,
+                       .H = t->n_heads,
+                       .KV = t->n_kv_heads};
     p->G = p->H / p->KV;
     p->part = p->G > GROUP_MAX ? GROUP_MAX : p->G;
     p->parts = (p->G + p->part - 1) / p->part;
@@ -155,7 +169,8 @@ static void make_plan(struct plan *p, const hone_op_args *a, const hone_exec *ex
     }
     p->tree_first[b->n_trees] = b->n_segments;
     at += round64((size_t)p->n_blocks * sizeof(struct block));
-    p->persistent = !backward && (a->mode == HONE_MODE_PREFILL || a->mode == HONE_MODE_DECODE) && b->state;
+    p->persistent = !backward && (a->mode == HONE_MODE_PREFILL || a->mode == HONE_MODE_DECODE) &&
+                    b->state;
     p->with_kt = backward;
     int64_t plane = p->hd * HONE_PAGE;
     if (p->persistent) {
@@ -178,7 +193,7 @@ static void run_tasks(const hone_exec *ex, int64_t n, int small, hone_task_fn fn
             fn(arg, i, 0);
 }
 
-/* ---- filling pages ------------------------------------------------------------------------------------ */
+/* ---- filling pages --------------------------------------------------------------------------- */
 /* Row `row` of a page from one key: as a column of a transposed plane, or as a row. */
 static void put_column(float *plane, int64_t row, const float *x, int64_t hd)
 {
@@ -202,8 +217,8 @@ static void copy_rows(float *to, const float *from, int64_t n, int64_t hd, int t
 }
 
 /* One plane of one key/value head for one tree: its keys or its values, transposed or not. */
-static void fill_plane(const struct plan *p, int64_t tree, const hone_view *x, int64_t head, int64_t plane,
-                       int transposed)
+static void fill_plane(const struct plan *p, int64_t tree, const hone_view *x, int64_t head,
+                       int64_t plane, int transposed)
 {
     int64_t hd = p->hd, off = plane * hd * HONE_PAGE;
     for (int64_t i = p->tree_first[tree]; i < p->tree_first[tree + 1]; i++) {
@@ -242,11 +257,11 @@ static void fill_task(void *arg, int64_t task, uint32_t thread)
 static void fill_pages(struct plan *p)
 {
     int64_t planes = p->with_kt ? 3 : 2;
-    run_tasks(p->ex, p->b->n_trees * p->KV * planes, p->b->n_tokens * p->KV * p->hd < HONE_OPS_SMALL / 2,
-              fill_task, p);
+    run_tasks(p->ex, p->b->n_trees * p->KV * planes,
+              p->b->n_tokens * p->KV * p->hd < HONE_OPS_SMALL / 2, fill_task, p);
 }
 
-/* ---- forward ------------------------------------------------------------------------------------------ */
+/* ---- forward --------------------------------------------------------------------------------- */
 static void fwd_task(void *arg, int64_t task, uint32_t thread)
 {
     const struct plan *p = arg;
@@ -259,16 +274,23 @@ static void fwd_task(void *arg, int64_t task, uint32_t thread)
     int64_t t = s->first_token + blk->first, head = kv * p->G + first;
     int64_t group = p->G - first < p->part ? p->G - first : p->part;
     const hone_view *lse = a->n_extra && a->extra[0].data ? &a->extra[0] : NULL;
-    hone_attn_fwd f = {
-        .q = hone__row(&a->in[0], t) + head * p->hd, .ldq = a->in[0].ld,
-        .out = hone__row(&a->out[0], t) + head * p->hd, .ldo = a->out[0].ld,
-        .lse = lse ? hone__row(lse, t) + head : NULL, .ldlse = lse ? lse->ld : 0,
-        .n_queries = (int32_t)blk->n, .group = (int32_t)group, .head_dim = (int32_t)p->hd,
-        .window = p->attr->window, .scale = p->attr->scale, .softcap = p->attr->softcap,
-        .start = s->start + blk->first,
-        .pages = p->pages + kv * 2 * p->hd * HONE_PAGE, .page_stride = p->stride,
-        .page_ids = p->b->page_ids + s->page_begin,
-        .scratch = p->ex->thread_scratch(p->ex, thread)};
+    hone_attn_fwd f = {.q = hone__row(&a->in[0], t) + head * p->hd,
+                       .ldq = a->in[0].ld,
+                       .out = hone__row(&a->out[0], t) + head * p->hd,
+                       .ldo = a->out[0].ld,
+                       .lse = lse ? hone__row(lse, t) + head : NULL,
+                       .ldlse = lse ? lse->ld : 0,
+                       .n_queries = (int32_t)blk->n,
+                       .group = (int32_t)group,
+                       .head_dim = (int32_t)p->hd,
+                       .window = p->attr->window,
+                       .scale = p->attr->scale,
+                       .softcap = p->attr->softcap,
+                       .start = s->start + blk->first,
+                       .pages = p->pages + kv * 2 * p->hd * HONE_PAGE,
+                       .page_stride = p->stride,
+                       .page_ids = p->b->page_ids + s->page_begin,
+                       .scratch = p->ex->thread_scratch(p->ex, thread)};
     hone_rows()->attn_fwd(&f);
 }
 
@@ -295,7 +317,7 @@ static hone_status fwd_attention(const hone_op_args *a, const hone_exec *ex)
     return HONE_OK;
 }
 
-/* ---- backward ----------------------------------------------------------------------------------------- */
+/* ---- backward -------------------------------------------------------------------------------- */
 static float *grad_page(const struct plan *p, int64_t page, int64_t head)
 {
     return p->grads + page * p->grad_stride + head * 2 * p->hd * HONE_PAGE;
@@ -318,7 +340,8 @@ static void bwd_task(void *arg, int64_t task, uint32_t thread)
         for (int64_t i = first; i < last; i++) {
             const hone_segment *s = &p->b->segments[i];
             for (int64_t g = own_page(s); g <= (s->start + s->n_tokens - 1) / HONE_PAGE; g++)
-                memset(grad_page(p, p->b->page_ids[s->page_begin + g], head), 0, (size_t)(2 * plane) * sizeof(float));
+                memset(grad_page(p, p->b->page_ids[s->page_begin + g], head), 0,
+                       (size_t)(2 * plane) * sizeof(float));
         }
     int64_t blk = p->n_blocks;
     while (blk > 0 && p->blocks[blk - 1].segment >= last)
@@ -331,17 +354,27 @@ static void bwd_task(void *arg, int64_t task, uint32_t thread)
             blk--;
         for (int64_t j = blk; j < end; j++) { /* queries in order: one chain into a page */
             int64_t t = s->first_token + p->blocks[j].first;
-            hone_attn_bwd f = {
-                .q = hone__row(&a->in[0], t) + head * p->hd, .ldq = a->in[0].ld,
-                .out = hone__row(&a->out[0], t) + head * p->hd, .ldo = a->out[0].ld,
-                .dout = hone__row(&a->dout[0], t) + head * p->hd, .lddo = a->dout[0].ld,
-                .lse = hone__row(&a->extra[0], t) + head, .ldlse = a->extra[0].ld,
-                .want_kv = want_kv, .n_queries = (int32_t)p->blocks[j].n, .head_dim = (int32_t)p->hd,
-                .window = p->attr->window, .scale = p->attr->scale, .softcap = p->attr->softcap,
-                .start = s->start + p->blocks[j].first,
-                .pages = p->pages + head / p->G * 3 * plane, .page_stride = p->stride,
-                .grads = grad_page(p, 0, head), .grad_stride = p->grad_stride, .page_ids = ids,
-                .scratch = p->ex->thread_scratch(p->ex, thread)};
+            hone_attn_bwd f = {.q = hone__row(&a->in[0], t) + head * p->hd,
+                               .ldq = a->in[0].ld,
+                               .out = hone__row(&a->out[0], t) + head * p->hd,
+                               .ldo = a->out[0].ld,
+                               .dout = hone__row(&a->dout[0], t) + head * p->hd,
+                               .lddo = a->dout[0].ld,
+                               .lse = hone__row(&a->extra[0], t) + head,
+                               .ldlse = a->extra[0].ld,
+                               .want_kv = want_kv,
+                               .n_queries = (int32_t)p->blocks[j].n,
+                               .head_dim = (int32_t)p->hd,
+                               .window = p->attr->window,
+                               .scale = p->attr->scale,
+                               .softcap = p->attr->softcap,
+                               .start = s->start + p->blocks[j].first,
+                               .pages = p->pages + head / p->G * 3 * plane,
+                               .page_stride = p->stride,
+                               .grads = grad_page(p, 0, head),
+                               .grad_stride = p->grad_stride,
+                               .page_ids = ids,
+                               .scratch = p->ex->thread_scratch(p->ex, thread)};
             if (hone__wants(a, 0)) {
                 f.dq = hone__row(&a->din[0], t) + head * p->hd;
                 f.lddq = a->din[0].ld;
@@ -351,7 +384,8 @@ static void bwd_task(void *arg, int64_t task, uint32_t thread)
         }
         int64_t inside = s->start % HONE_PAGE;
         if (want_kv && inside && s->copy_page >= 0) {
-            float *from = grad_page(p, ids[own_page(s)], head), *to = grad_page(p, s->copy_page, head);
+            float *from = grad_page(p, ids[own_page(s)], head),
+                  *to = grad_page(p, s->copy_page, head);
             hone_rows()->row_axpy(1.0f, from, to, inside * p->hd);
             hone_rows()->row_axpy(1.0f, from + plane, to + plane, inside * p->hd);
         }
@@ -375,8 +409,8 @@ static void sum_task(void *arg, int64_t task, uint32_t thread)
             float *d = hone__row(&a->din[1 + which], s->first_token + t);
             for (int64_t kv = 0; kv < p->KV; kv++, d += p->hd)
                 for (int64_t g = 0; g < p->G; g++) {
-                    const float *row = grad_page(p, page, kv * p->G + g) + which * p->hd * HONE_PAGE +
-                                       pos % HONE_PAGE * p->hd;
+                    const float *row = grad_page(p, page, kv * p->G + g) +
+                                       which * p->hd * HONE_PAGE + pos % HONE_PAGE * p->hd;
                     if (g == 0 && !hone__acc(a, 1 + which))
                         k->unary(HONE_EW_COPY, row, d, p->hd, 0, 0);
                     else
@@ -409,7 +443,11 @@ static uint64_t cost_attention(const hone_op_args *a, uint64_t *bytes)
     return a->batch ? flops(a) : 0;
 }
 
-const hone_op hone_op_attention = {
-    .struct_size = sizeof(hone_op), .flags = HONE_OP_STATEFUL, .name = "attention/1",
-    .attr_size = sizeof(hone_attention), .infer = infer_attention, .fwd = fwd_attention, .bwd = bwd_attention,
-    .cost = cost_attention};
+const hone_op hone_op_attention = {.struct_size = sizeof(hone_op),
+                                   .flags = HONE_OP_STATEFUL,
+                                   .name = "attention/1",
+                                   .attr_size = sizeof(hone_attention),
+                                   .infer = infer_attention,
+                                   .fwd = fwd_attention,
+                                   .bwd = bwd_attention,
+                                   .cost = cost_attention};

@@ -1,5 +1,5 @@
-/* builtin.h - the descriptors of the ops that work on rows; those on panels are in linear.h. registry.c
- * makes the table of all. */
+/* builtin.h - the descriptors of the ops that work on rows; those on panels are in linear.h.
+ * registry.c makes the table of all. */
 #ifndef HONE_CORE_OPS_BUILTIN_H
 #define HONE_CORE_OPS_BUILTIN_H
 #include "hone/ops.h"

@@ -1,10 +1,11 @@
 /* elementwise.c - small ops of the tape on two tensors: add, sub, mul, div, min, max.
  *
- * a, y (T,C); b is the same shape, or broadcast: (1,C) over rows, (T,1) over columns, (1,1) over all.
- * Backward sums a broadcast b: over rows as one chain per column from the stored gradient, over a row by
- * the row's fixed tree, over all as a chain of row sums: no split among threads touches a sum.
- * add/1 passes its gradient: din 0 (and din 1, of the same shape) may be the buffer of dout 0.
- * Other small ops (sum, masked_mean, concat, slice, gather_rows, cast, detach): reshape.c. */
+ * a, y (T,C); b is the same shape, or broadcast: (1,C) over rows, (T,1) over columns, (1,1) over
+ * all. Backward sums a broadcast b: over rows as one chain per column from the stored gradient,
+ * over a row by the row's fixed tree, over all as a chain of row sums: no split among threads
+ * touches a sum. add/1 passes its gradient: din 0 (and din 1, of the same shape) may be the
+ * buffer of dout 0. Other small ops (sum, masked_mean, concat, slice, gather_rows, cast, detach):
+ * reshape.c. */
 #include "ops/builtin.h"
 #include "ops/kern/rows.h"
 #include "ops/op_util.h"
@@ -31,9 +32,11 @@ static hone_status infer_binary(hone_shape_ctx *c, uint32_t saves)
     HONE_TRY(hone__op_inputs(c, 2, 2, 0));
     const hone_shape *a = &c->in[0], *b = &c->in[1];
     if (how(a->rows, a->cols, b->rows, b->cols) < 0)
-        return hone__op_fail(c, HONE_E_SHAPE, "%lld x %lld with %lld x %lld: the second must be as the first, "
-                             "a row, a column or one number", (long long)a->rows, (long long)a->cols,
-                             (long long)b->rows, (long long)b->cols);
+        return hone__op_fail(c, HONE_E_SHAPE,
+                             "%lld x %lld with %lld x %lld: the second must be as the first, "
+                             "a row, a column or one number",
+                             (long long)a->rows, (long long)a->cols, (long long)b->rows,
+                             (long long)b->cols);
     c->n_out = 1;
     c->out[0] = hone__shape(a->rows, a->cols);
     c->saves_in = saves;
@@ -84,13 +87,15 @@ static void fwd_range(void *arg, int64_t from, int64_t to, uint32_t thread)
 static hone_status fwd_binary(const hone_op_args *a, const hone_exec *ex, int op)
 {
     struct job j = {.a = a, .ex = ex, .op = op, .how = how_args(a)};
-    j.flat = (j.how == ONE || (j.how == SAME && is_flat(&a->in[1]))) && is_flat(&a->in[0]) && is_flat(&a->out[0]);
+    j.flat = (j.how == ONE || (j.how == SAME && is_flat(&a->in[1]))) && is_flat(&a->in[0]) &&
+             is_flat(&a->out[0]);
     const hone_view *x = &a->in[0];
-    hone__op_ranges(ex, j.flat ? x->rows * x->cols : x->rows, j.flat ? 1 : x->cols, j.flat ? 64 : 1, fwd_range, &j);
+    hone__op_ranges(ex, j.flat ? x->rows * x->cols : x->rows, j.flat ? 1 : x->cols, j.flat ? 64 : 1,
+                    fwd_range, &j);
     return HONE_OK;
 }
 
-/* ---- backward ----------------------------------------------------------------------------------------- */
+/* ---- backward -------------------------------------------------------------------------------- */
 /* da, row by row */
 static void bwd_a_rows(void *arg, int64_t from, int64_t to, uint32_t thread)
 {
@@ -99,8 +104,9 @@ static void bwd_a_rows(void *arg, int64_t from, int64_t to, uint32_t thread)
     const hone_op_args *a = j->a;
     int one = j->how == ONE || j->how == COLUMN;
     for (int64_t t = from; t < to; t++)
-        hone_rows()->binary_bwd(j->op, 0, at(&a->in[0], j, t), b_at(j, t), one, hone__row(&a->dout[0], t),
-                                hone__row(&a->din[0], t), a->din[0].cols, hone__acc(a, 0));
+        hone_rows()->binary_bwd(j->op, 0, at(&a->in[0], j, t), b_at(j, t), one,
+                                hone__row(&a->dout[0], t), hone__row(&a->din[0], t), a->din[0].cols,
+                                hone__acc(a, 0));
 }
 /* db of the same shape, or a column: row by row */
 static void bwd_b_rows(void *arg, int64_t from, int64_t to, uint32_t thread)
@@ -113,10 +119,11 @@ static void bwd_b_rows(void *arg, int64_t from, int64_t to, uint32_t thread)
     for (int64_t t = from; t < to; t++) {
         float *db = hone__row(&a->din[1], t);
         if (j->how == SAME) {
-            k->binary_bwd(j->op, 1, at(&a->in[0], j, t), b_at(j, t), 0, hone__row(&a->dout[0], t), db, n,
-                          hone__acc(a, 1));
+            k->binary_bwd(j->op, 1, at(&a->in[0], j, t), b_at(j, t), 0, hone__row(&a->dout[0], t),
+                          db, n, hone__acc(a, 1));
         } else {
-            k->binary_bwd(j->op, 1, at(&a->in[0], j, t), b_at(j, t), 1, hone__row(&a->dout[0], t), terms, n, 0);
+            k->binary_bwd(j->op, 1, at(&a->in[0], j, t), b_at(j, t), 1, hone__row(&a->dout[0], t),
+                          terms, n, 0);
             float sum = k->row_sum(terms, n);
             *db = hone__acc(a, 1) ? *db + sum : sum;
         }
@@ -136,7 +143,8 @@ static void bwd_b_cols(void *arg, int64_t from, int64_t to, uint32_t thread)
         int64_t n = to - c < 256 ? to - c : 256;
         for (int64_t t = 0; t < a->dout[0].rows; t++) {
             const float *x = at(&a->in[0], j, t), *b = b_at(j, t);
-            k->binary_bwd(j->op, 1, x ? x + c : NULL, b ? b + c : NULL, 0, hone__row(&a->dout[0], t) + c, terms, n, 0);
+            k->binary_bwd(j->op, 1, x ? x + c : NULL, b ? b + c : NULL, 0,
+                          hone__row(&a->dout[0], t) + c, terms, n, 0);
             k->row_axpy(1.0f, terms, db + c, n);
         }
     }
@@ -150,7 +158,8 @@ static void bwd_b_one(struct job *j)
     float *terms = j->ex->thread_scratch(j->ex, 0), *db = a->din[1].data;
     double sum = hone__acc(a, 1) ? (double)*db : 0.0;
     for (int64_t t = 0; t < a->dout[0].rows; t++) {
-        k->binary_bwd(j->op, 1, at(&a->in[0], j, t), b_at(j, t), 1, hone__row(&a->dout[0], t), terms, n, 0);
+        k->binary_bwd(j->op, 1, at(&a->in[0], j, t), b_at(j, t), 1, hone__row(&a->dout[0], t),
+                      terms, n, 0);
         sum += (double)k->row_sum(terms, n);
     }
     *db = (float)sum;
@@ -165,7 +174,8 @@ static hone_status bwd_binary(const hone_op_args *a, const hone_exec *ex, int op
     struct job j = {.a = a, .ex = ex, .op = op, .how = how_args(a)};
     int64_t rows = a->dout[0].rows, cols = a->dout[0].cols;
     int pass = op == HONE_EW_ADD && j.how == SAME;
-    int shared = pass && hone__wants(a, 0) && hone__wants(a, 1) && a->din[1].data == a->din[0].data &&
+    int shared = pass && hone__wants(a, 0) && hone__wants(a, 1) &&
+                 a->din[1].data == a->din[0].data &&
                  (a->din[0].data == a->dout[0].data || !hone__acc(a, 1));
     if (hone__wants(a, 1) && !shared && !(pass && a->din[1].data == a->dout[0].data) &&
         !(hone__wants(a, 0) && a->din[0].data == a->din[1].data)) {
@@ -213,9 +223,13 @@ static uint64_t cost_binary(const hone_op_args *a, uint64_t *bytes)
     {                                                                                              \
         return bwd_binary(a, ex, HONE_EW_##code);                                                  \
     }                                                                                              \
-    static const hone_op op_##id = {                                                               \
-        .struct_size = sizeof(hone_op), .flags = HONE_OP_INPLACE | HONE_OP_CHEAP | (more),         \
-        .name = text, .infer = infer_##id, .fwd = fwd_##id, .bwd = bwd_##id, .cost = cost_binary};
+    static const hone_op op_##id = {.struct_size = sizeof(hone_op),                                \
+                                    .flags = HONE_OP_INPLACE | HONE_OP_CHEAP | (more),             \
+                                    .name = text,                                                  \
+                                    .infer = infer_##id,                                           \
+                                    .fwd = fwd_##id,                                               \
+                                    .bwd = bwd_##id,                                               \
+                                    .cost = cost_binary};
 BINARY_LIST(DEFINE)
 #define LISTED(id, text, code, saves, more) &op_##id,
 const hone_op *const hone__ops_binary[] = {BINARY_LIST(LISTED) NULL};

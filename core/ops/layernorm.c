@@ -1,7 +1,9 @@
-/* layernorm.c - layernorm/1: y = (x - mean)/sqrt(var + eps)*w + b, row by row (Ba et al. 2016; biased variance).
+/* layernorm.c - layernorm/1: y = (x - mean)/sqrt(var + eps)*w + b, row by row (Ba et al. 2016;
+ * biased variance).
  *
  *   x, y (T,C)  w, b (C)  mean, rstd (T,1) kept for backward; xhat = (x - mean)*rstd, g = dy*w:
- *   dx = rstd*(g - mean(g) - xhat*mean(g*xhat))   dw = sum over rows of dy*xhat   db = sum over rows of dy */
+ *   dx = rstd*(g - mean(g) - xhat*mean(g*xhat))
+ *   dw = sum over rows of dy*xhat   db = sum over rows of dy */
 #include "ops/builtin.h"
 #include "ops/kern/rows.h"
 #include "ops/op_util.h"
@@ -53,9 +55,10 @@ static void bwd_rows(void *arg, int64_t from, int64_t to, uint32_t thread)
     (void)thread;
     const hone_op_args *a = arg;
     for (int64_t t = from; t < to; t++)
-        hone_rows()->layernorm_dx(hone__row(&a->in[0], t), a->in[1].data, *hone__row(&a->extra[0], t),
-                                  *hone__row(&a->extra[1], t), hone__row(&a->dout[0], t),
-                                  hone__row(&a->din[0], t), a->in[0].cols, hone__acc(a, 0));
+        hone_rows()->layernorm_dx(hone__row(&a->in[0], t), a->in[1].data,
+                                  *hone__row(&a->extra[0], t), *hone__row(&a->extra[1], t),
+                                  hone__row(&a->dout[0], t), hone__row(&a->din[0], t),
+                                  a->in[0].cols, hone__acc(a, 0));
 }
 static void bwd_w(void *arg, int64_t from, int64_t to, uint32_t thread)
 {
@@ -63,7 +66,8 @@ static void bwd_w(void *arg, int64_t from, int64_t to, uint32_t thread)
     const hone_op_args *a = arg;
     const hone_view *x = &a->in[0], *dy = &a->dout[0];
     hone_rows()->norm_dw(x->data, x->ld, dy->data, dy->ld, a->extra[0].data, a->extra[1].data,
-                         a->extra[1].ld, x->rows, 1, x->cols, a->din[1].data, from, to, hone__acc(a, 1));
+                         a->extra[1].ld, x->rows, 1, x->cols, a->din[1].data, from, to,
+                         hone__acc(a, 1));
 }
 static void bwd_b(void *arg, int64_t from, int64_t to, uint32_t thread)
 {
@@ -96,7 +100,11 @@ static uint64_t cost_layernorm(const hone_op_args *a, uint64_t *bytes)
     return n * 7;
 }
 
-const hone_op hone_op_layernorm = {
-    .struct_size = sizeof(hone_op), .flags = HONE_OP_INPLACE | HONE_OP_CHEAP, .name = "layernorm/1",
-    .attr_size = sizeof(hone_norm_attr), .infer = infer_layernorm, .fwd = fwd_layernorm, .bwd = bwd_layernorm,
-    .cost = cost_layernorm};
+const hone_op hone_op_layernorm = {.struct_size = sizeof(hone_op),
+                                   .flags = HONE_OP_INPLACE | HONE_OP_CHEAP,
+                                   .name = "layernorm/1",
+                                   .attr_size = sizeof(hone_norm_attr),
+                                   .infer = infer_layernorm,
+                                   .fwd = fwd_layernorm,
+                                   .bwd = bwd_layernorm,
+                                   .cost = cost_layernorm};

@@ -19,7 +19,8 @@ hone_status hone__op_inputs(hone_shape_ctx *ctx, uint32_t lo, uint32_t hi, uint3
     if (ctx->n_in < lo || ctx->n_in > hi) {
         if (lo == hi)
             return hone__op_fail(ctx, HONE_E_INVALID, "takes %u inputs, not %u", lo, ctx->n_in);
-        return hone__op_fail(ctx, HONE_E_INVALID, "takes %u to %u inputs, not %u", lo, hi, ctx->n_in);
+        return hone__op_fail(ctx, HONE_E_INVALID, "takes %u to %u inputs, not %u", lo, hi,
+                             ctx->n_in);
     }
     for (uint32_t i = 0; i < ctx->n_in; i++) {
         const hone_shape *s = &ctx->in[i];
@@ -67,14 +68,16 @@ static void run_range(void *arg, int64_t task, uint32_t thread)
 {
     const struct ranges *g = arg;
     int64_t units = (g->n + g->align - 1) / g->align;
-    int64_t from = units * task / g->tasks * g->align, to = units * (task + 1) / g->tasks * g->align;
+    int64_t from = units * task / g->tasks * g->align,
+            to = units * (task + 1) / g->tasks * g->align;
     if (to > g->n)
         to = g->n;
     if (from < to)
         g->fn(g->arg, from, to, thread);
 }
 
-void hone__op_ranges(const hone_exec *ex, int64_t n, int64_t unit, int64_t align, hone__range_fn *fn, void *arg)
+void hone__op_ranges(const hone_exec *ex, int64_t n, int64_t unit, int64_t align,
+                     hone__range_fn *fn, void *arg)
 {
     if (n <= 0)
         return;

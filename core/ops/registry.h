@@ -1,8 +1,8 @@
 /* registry.h - all ops by name.
  *
  * The built-in ops stand in one table; a component of kind `ops` adds its own with
- * hone_op_register_pack(). A name is "op/version" and means one thing for ever; a new meaning is a new
- * version. The tests of every op run over this table. */
+ * hone_op_register_pack(). A name is "op/version" and means one thing for ever; a new meaning is
+ * a new version. The tests of every op run over this table. */
 #ifndef HONE_CORE_OPS_REGISTRY_H
 #define HONE_CORE_OPS_REGISTRY_H
 #include "base/error.h"
@@ -15,7 +15,8 @@ hone_status hone_op_get(const char *name, const hone_op **out);
 /* The i-th op, built-in ones first, or NULL past the end. [any-thread] */
 const hone_op *hone_op_at(size_t i);
 /* Adds ops (NULL-terminated), all or none; they must live until the process ends or _unregister_.
- * E_EXISTS for a taken name, E_INVALID for a malformed descriptor, E_LIMIT when full. [control-thread] */
+ * E_EXISTS for a taken name, E_INVALID for a malformed descriptor, E_LIMIT when full.
+ * [control-thread] */
 hone_status hone_op_register_pack(const hone_op *const *ops);
 void hone_op_unregister_pack(const hone_op *const *ops);
 #endif

@@ -1,8 +1,8 @@
 /* reshape.c - ops that move or sum: sum, masked_mean, concat, slice, gather_rows, cast, detach.
  *
- * Sums over rows are one chain in double over the rows' fixed-tree sums, in row order, on one thread: the
- * tensors are those of objectives, a number a token. gather_rows adds gradients of a row that was taken
- * several times in the order of the index. */
+ * Sums over rows are one chain in double over the rows' fixed-tree sums, in row order, on one
+ * thread: the tensors are those of objectives, a number a token. gather_rows adds gradients of a
+ * row that was taken several times in the order of the index. */
 #include "base/half.h"
 #include "ops/builtin.h"
 #include "ops/kern/rows.h"
@@ -31,7 +31,7 @@ static void move(const float *x, float *d, int64_t n, int acc)
         memcpy(d, x, (size_t)n * sizeof(float));
 }
 
-/* ---- sum/1, masked_mean/1 ------------------------------------------------------------------------------ */
+/* ---- sum/1, masked_mean/1 -------------------------------------------------------------------- */
 static hone_status infer_sum(hone_shape_ctx *c)
 {
     HONE_TRY(hone__op_inputs(c, 1, 1, 0));
@@ -69,8 +69,9 @@ static hone_status infer_masked_mean(hone_shape_ctx *c)
     HONE_TRY(hone__op_inputs(c, 2, 2, 0));
     const hone_shape *x = &c->in[0], *w = &c->in[1];
     if (w->rows != x->rows || (w->cols != x->cols && w->cols != 1))
-        return hone__op_fail(c, HONE_E_SHAPE, "x is %lld x %lld, mask %lld x %lld", (long long)x->rows,
-                             (long long)x->cols, (long long)w->rows, (long long)w->cols);
+        return hone__op_fail(c, HONE_E_SHAPE, "x is %lld x %lld, mask %lld x %lld",
+                             (long long)x->rows, (long long)x->cols, (long long)w->rows,
+                             (long long)w->cols);
     c->n_out = 1;
     c->out[0] = hone__shape(1, 1);
     c->saves_in = 3;
@@ -112,7 +113,8 @@ static hone_status bwd_masked_mean(const hone_op_args *a, const hone_exec *ex)
         hone__op_no_gradient(a);
         return HONE_OK;
     }
-    float g = (float)((double)*(const float *)a->dout[0].data / den), mean = *(const float *)a->out[0].data;
+    float g = (float)((double)*(const float *)a->dout[0].data / den),
+          mean = *(const float *)a->out[0].data;
     int wide = w->cols == x->cols;
     for (int64_t t = 0; t < x->rows; t++) {
         const float *xr = hone__row(x, t), *wr = hone__row(w, t);
@@ -133,7 +135,7 @@ static hone_status bwd_masked_mean(const hone_op_args *a, const hone_exec *ex)
     return HONE_OK;
 }
 
-/* ---- concat/1, slice/1 ----------------------------------------------------------------------------------- */
+/* ---- concat/1, slice/1 ----------------------------------------------------------------------- */
 static hone_status infer_concat(hone_shape_ctx *c)
 {
     HONE_TRY(hone__op_inputs(c, 1, HONE_OP_MAX_IN, 0));
@@ -179,7 +181,8 @@ static hone_status bwd_concat(const hone_op_args *a, const hone_exec *ex)
     if (!hone__arrived(a, 0))
         hone__op_no_gradient(a);
     else
-        hone__op_ranges(ex, a->dout[0].rows, a->dout[0].cols, 1, concat_bwd_rows, (void *)(uintptr_t)a);
+        hone__op_ranges(ex, a->dout[0].rows, a->dout[0].cols, 1, concat_bwd_rows,
+                        (void *)(uintptr_t)a);
     return HONE_OK;
 }
 
@@ -190,10 +193,12 @@ static hone_status infer_slice(hone_shape_ctx *c)
     const hone_slice_attr *s = c->attr;
     int64_t n = s->axis ? c->in[0].rows : c->in[0].cols;
     if (s->axis > 1 || s->first < 0 || s->count < 0 || s->count > n || s->first > n - s->count)
-        return hone__op_fail(c, HONE_E_RANGE, "%s %lld.. (%lld of them) of %lld", s->axis ? "rows" : "columns",
-                             (long long)s->first, (long long)s->count, (long long)n);
+        return hone__op_fail(c, HONE_E_RANGE, "%s %lld.. (%lld of them) of %lld",
+                             s->axis ? "rows" : "columns", (long long)s->first, (long long)s->count,
+                             (long long)n);
     c->n_out = 1;
-    c->out[0] = s->axis ? hone__shape(s->count, c->in[0].cols) : hone__shape(c->in[0].rows, s->count);
+    c->out[0] = s->axis ? hone__shape(s->count, c->in[0].cols)
+                        : hone__shape(c->in[0].rows, s->count);
     return HONE_OK;
 }
 static hone_status fwd_slice(const hone_op_args *a, const hone_exec *ex)
@@ -218,7 +223,7 @@ static hone_status bwd_slice(const hone_op_args *a, const hone_exec *ex)
     return HONE_OK;
 }
 
-/* ---- gather_rows/1 ----------------------------------------------------------------------------------------- */
+/* ---- gather_rows/1 --------------------------------------------------------------------------- */
 static hone_status infer_gather(hone_shape_ctx *c)
 {
     HONE_TRY(hone__op_inputs(c, 2, 2, 2));
@@ -238,8 +243,8 @@ static hone_status fwd_gather(const hone_op_args *a, const hone_exec *ex)
     (void)ex;
     for (int64_t i = 0; i < a->out[0].rows; i++)
         if (index_at(a, i) < 0 || index_at(a, i) >= a->in[0].rows)
-            return hone_fail(HONE_E_RANGE, "gather_rows: index %lld is %d, of %lld rows", (long long)i,
-                             (int)index_at(a, i), (long long)a->in[0].rows);
+            return hone_fail(HONE_E_RANGE, "gather_rows: index %lld is %d, of %lld rows",
+                             (long long)i, (int)index_at(a, i), (long long)a->in[0].rows);
     for (int64_t i = 0; i < a->out[0].rows; i++)
         move(hone__row(&a->in[0], index_at(a, i)), hone__row(&a->out[0], i), a->out[0].cols, 0);
     return HONE_OK;
@@ -257,14 +262,15 @@ static hone_status bwd_gather(const hone_op_args *a, const hone_exec *ex)
     return HONE_OK;
 }
 
-/* ---- cast/1, detach/1 -------------------------------------------------------------------------------------- */
+/* ---- cast/1, detach/1 ------------------------------------------------------------------------ */
 static hone_status infer_cast(hone_shape_ctx *c)
 {
     HONE_TRY(hone__op_inputs(c, 1, 1, 1));
     HONE_TRY(hone__op_attr(c));
     const hone_cast_attr *t = c->attr;
     uint32_t from = c->in[0].dtype, to = t->dtype;
-    if (c->in[0].layout != HONE_ROWS || from < HONE_F32 || from > HONE_I32 || to < HONE_F32 || to > HONE_I32)
+    if (c->in[0].layout != HONE_ROWS || from < HONE_F32 || from > HONE_I32 || to < HONE_F32 ||
+        to > HONE_I32)
         return hone__op_fail(c, HONE_E_TYPE, "cannot cast dtype %u to %u", from, to);
     c->n_out = 1;
     c->out[0] = (hone_shape){c->in[0].rows, c->in[0].cols, to, HONE_ROWS};
@@ -356,9 +362,14 @@ static hone_status bwd_detach(const hone_op_args *a, const hone_exec *ex)
 }
 
 #define OP(id, text, size, more, price)                                                            \
-    static const hone_op op_##id = {                                                               \
-        .struct_size = sizeof(hone_op), .flags = (more), .name = text, .attr_size = size,          \
-        .infer = infer_##id, .fwd = fwd_##id, .bwd = bwd_##id, .cost = price};
+    static const hone_op op_##id = {.struct_size = sizeof(hone_op),                                \
+                                    .flags = (more),                                               \
+                                    .name = text,                                                  \
+                                    .attr_size = size,                                             \
+                                    .infer = infer_##id,                                           \
+                                    .fwd = fwd_##id,                                               \
+                                    .bwd = bwd_##id,                                               \
+                                    .cost = price};
 OP(sum, "sum/1", 0, HONE_OP_CHEAP, cost_sum)
 OP(masked_mean, "masked_mean/1", 0, HONE_OP_CHEAP, cost_sum)
 OP(concat, "concat/1", 0, HONE_OP_CHEAP, cost_move)

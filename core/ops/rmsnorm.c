@@ -1,22 +1,24 @@
 /* rmsnorm.c - rmsnorm/1, add_rmsnorm/1 (with the residual sum fused in), head_rmsnorm/1.
  *
- *   y = x * rsqrt(mean(x^2) + eps) * (w_offset + w), row by row      (Zhang & Sennrich 2019, eq. 4)
+ *   y = x * rsqrt(mean(x^2) + eps) * (w_offset + w), row by row (Zhang & Sennrich 2019, eq. 4)
  *     x, y (T,C)  w (C)  rstd (T,1) kept for backward
  *   with xhat = x*rstd and g = dy*(w_offset + w):
  *     dx = rstd*(g - xhat*mean(g*xhat))        dw = sum over rows of dy*xhat
  *
- * head_rmsnorm treats each of n_heads equal parts of a row as a row of its own, with one shared w.
- * add_rmsnorm returns sum = x + delta and the norm of it; both of its inputs have the same gradient,
- * d sum + (gradient through the norm), so they may share the buffer of d sum: then it is completed in place.
+ * head_rmsnorm treats each of n_heads equal parts of a row as a row of its own, with one shared
+ * w. add_rmsnorm returns sum = x + delta and the norm of it; both of its inputs have the same
+ * gradient, d sum + (gradient through the norm), so they may share the buffer of d sum: then it
+ * is completed in place.
  *
- * Rows are independent; dw is one chain over rows (then heads) from the stored value, split by columns. */
+ * Rows are independent; dw is one chain over rows (then heads) from the stored value, split by
+ * columns. */
 #include "ops/builtin.h"
 #include "ops/kern/rows.h"
 #include "ops/op_util.h"
 
 #include <string.h>
 
-/* ---- shapes ------------------------------------------------------------------------------------------- */
+/* ---- shapes ---------------------------------------------------------------------------------- */
 static hone_status infer_norm(hone_shape_ctx *c, uint32_t n_in, int by_head)
 {
     HONE_TRY(hone__op_inputs(c, n_in, n_in, 0));
@@ -30,8 +32,9 @@ static hone_status infer_norm(hone_shape_ctx *c, uint32_t n_in, int by_head)
         return hone__op_fail(c, HONE_E_SHAPE, "%lld columns are not %lld heads", (long long)x->cols,
                              (long long)heads);
     if (n_in == 3 && (c->in[1].rows != x->rows || c->in[1].cols != x->cols))
-        return hone__op_fail(c, HONE_E_SHAPE, "x is %lld x %lld, delta %lld x %lld", (long long)x->rows,
-                             (long long)x->cols, (long long)c->in[1].rows, (long long)c->in[1].cols);
+        return hone__op_fail(c, HONE_E_SHAPE, "x is %lld x %lld, delta %lld x %lld",
+                             (long long)x->rows, (long long)x->cols, (long long)c->in[1].rows,
+                             (long long)c->in[1].cols);
     HONE_TRY(hone__op_vector(c, n_in - 1, x->cols / heads, "w"));
     c->n_out = n_in == 3 ? 2 : 1;
     for (uint32_t i = 0; i < c->n_out; i++)
@@ -55,7 +58,7 @@ static hone_status infer_head_rmsnorm(hone_shape_ctx *c)
     return infer_norm(c, 2, 1);
 }
 
-/* ---- forward ------------------------------------------------------------------------------------------ */
+/* ---- forward --------------------------------------------------------------------------------- */
 static int64_t heads_of(const hone_op_args *a)
 {
     const hone_norm_attr *attr = a->attr;
@@ -79,7 +82,8 @@ static void fwd_rows(void *arg, int64_t from, int64_t to, uint32_t thread)
                 rstd = k->add_rmsnorm(x, hone__row(&a->in[1], t), w, attr->w_offset, attr->eps,
                                       hone__row(&a->out[0], t), hone__row(&a->out[1], t), n);
             else
-                rstd = k->rmsnorm(x + h * n, w, attr->w_offset, attr->eps, hone__row(&a->out[0], t) + h * n, n);
+                rstd = k->rmsnorm(x + h * n, w, attr->w_offset, attr->eps,
+                                  hone__row(&a->out[0], t) + h * n, n);
             if (extra)
                 extra[t * a->extra[0].ld + h] = rstd;
         }
@@ -91,7 +95,7 @@ static hone_status fwd_norm(const hone_op_args *a, const hone_exec *ex)
     return HONE_OK;
 }
 
-/* ---- backward ----------------------------------------------------------------------------------------- */
+/* ---- backward -------------------------------------------------------------------------------- */
 /* dx of one row into din[i]; base: gradient that arrived at `sum`, or NULL */
 static void dx_row(const hone_op_args *a, const float *x, int64_t t, const float *base, uint32_t i)
 {
@@ -145,8 +149,9 @@ static void bwd_cols(void *arg, int64_t from, int64_t to, uint32_t thread)
     const hone_view *x = a->n_in == 3 ? &a->out[0] : &a->in[0], *dy = &a->dout[a->n_out - 1];
     uint32_t w = a->n_in - 1;
     int64_t heads = heads_of(a);
-    hone_rows()->norm_dw(x->data, x->ld, dy->data, dy->ld, NULL, a->extra[0].data, a->extra[0].ld, x->rows,
-                         heads, x->cols / heads, a->din[w].data, from, to, hone__acc(a, w));
+    hone_rows()->norm_dw(x->data, x->ld, dy->data, dy->ld, NULL, a->extra[0].data, a->extra[0].ld,
+                         x->rows, heads, x->cols / heads, a->din[w].data, from, to,
+                         hone__acc(a, w));
 }
 
 static hone_status bwd_norm(const hone_op_args *a, const hone_exec *ex)
@@ -176,15 +181,27 @@ static uint64_t cost_norm(const hone_op_args *a, uint64_t *bytes)
     return n * (a->n_in == 3 ? 5 : 4);
 }
 
-const hone_op hone_op_rmsnorm = {
-    .struct_size = sizeof(hone_op), .flags = HONE_OP_INPLACE | HONE_OP_CHEAP, .name = "rmsnorm/1",
-    .attr_size = sizeof(hone_norm_attr), .infer = infer_rmsnorm, .fwd = fwd_norm, .bwd = bwd_norm,
-    .cost = cost_norm};
-const hone_op hone_op_add_rmsnorm = {
-    .struct_size = sizeof(hone_op), .flags = HONE_OP_INPLACE | HONE_OP_PASS_GRAD | HONE_OP_CHEAP,
-    .name = "add_rmsnorm/1", .attr_size = sizeof(hone_norm_attr), .infer = infer_add_rmsnorm, .fwd = fwd_norm,
-    .bwd = bwd_norm, .cost = cost_norm};
-const hone_op hone_op_head_rmsnorm = {
-    .struct_size = sizeof(hone_op), .flags = HONE_OP_INPLACE | HONE_OP_CHEAP, .name = "head_rmsnorm/1",
-    .attr_size = sizeof(hone_norm_attr), .infer = infer_head_rmsnorm, .fwd = fwd_norm, .bwd = bwd_norm,
-    .cost = cost_norm};
+const hone_op hone_op_rmsnorm = {.struct_size = sizeof(hone_op),
+                                 .flags = HONE_OP_INPLACE | HONE_OP_CHEAP,
+                                 .name = "rmsnorm/1",
+                                 .attr_size = sizeof(hone_norm_attr),
+                                 .infer = infer_rmsnorm,
+                                 .fwd = fwd_norm,
+                                 .bwd = bwd_norm,
+                                 .cost = cost_norm};
+const hone_op hone_op_add_rmsnorm = {.struct_size = sizeof(hone_op),
+                                     .flags = HONE_OP_INPLACE | HONE_OP_PASS_GRAD | HONE_OP_CHEAP,
+                                     .name = "add_rmsnorm/1",
+                                     .attr_size = sizeof(hone_norm_attr),
+                                     .infer = infer_add_rmsnorm,
+                                     .fwd = fwd_norm,
+                                     .bwd = bwd_norm,
+                                     .cost = cost_norm};
+const hone_op hone_op_head_rmsnorm = {.struct_size = sizeof(hone_op),
+                                      .flags = HONE_OP_INPLACE | HONE_OP_CHEAP,
+                                      .name = "head_rmsnorm/1",
+                                      .attr_size = sizeof(hone_norm_attr),
+                                      .infer = infer_head_rmsnorm,
+                                      .fwd = fwd_norm,
+                                      .bwd = bwd_norm,
+                                      .cost = cost_norm};

@@ -1,6 +1,7 @@
 /* rope.c - rope/1: rotary position embedding (Su et al. 2021), on the batch's positions.
  *
- *   halves (Hugging Face):  y_i = x_i cos - x_{i+r/2} sin,  y_{i+r/2} = x_{i+r/2} cos + x_i sin,  i < r/2
+ *   halves (Hugging Face), i < r/2:
+ *     y_i = x_i cos - x_{i+r/2} sin,   y_{i+r/2} = x_{i+r/2} cos + x_i sin
  *   interleaved (pairs):    the same on (x_{2i}, x_{2i+1})
  * on the first r = rotary_dim columns of each head; the others pass. x, y (T, n_heads*head_dim).
  * A rotation is orthogonal: backward rotates the gradient back. Angles: rope_table.c. */
@@ -16,14 +17,15 @@ static hone_status infer_rope(hone_shape_ctx *c)
     const hone_rope *r = c->attr;
     if (r->n_heads < 1 || r->head_dim < 2 || r->rotary_dim < 2 || r->rotary_dim % 2 ||
         r->rotary_dim > r->head_dim)
-        return hone__op_fail(c, HONE_E_INVALID, "%d heads of %d with rotary_dim %d", r->n_heads, r->head_dim,
-                             r->rotary_dim);
+        return hone__op_fail(c, HONE_E_INVALID, "%d heads of %d with rotary_dim %d", r->n_heads,
+                             r->head_dim, r->rotary_dim);
     if (c->in[0].cols != (int64_t)r->n_heads * r->head_dim)
         return hone__op_fail(c, HONE_E_SHAPE, "%lld columns are not %d heads of %d",
                              (long long)c->in[0].cols, r->n_heads, r->head_dim);
-    if (r->scaling != HONE_ROPE_NONE && r->scaling != HONE_ROPE_LINEAR && r->scaling != HONE_ROPE_LLAMA3 &&
-        r->scaling != HONE_ROPE_YARN)
-        return hone__op_fail(c, HONE_E_UNSUPPORTED, "scaling of kind %u is not supported", r->scaling);
+    if (r->scaling != HONE_ROPE_NONE && r->scaling != HONE_ROPE_LINEAR &&
+        r->scaling != HONE_ROPE_LLAMA3 && r->scaling != HONE_ROPE_YARN)
+        return hone__op_fail(c, HONE_E_UNSUPPORTED, "scaling of kind %u is not supported",
+                             r->scaling);
     if (c->batch && c->batch->n_tokens != c->in[0].rows)
         return hone__op_fail(c, HONE_E_SHAPE, "%lld rows for a batch of %lld tokens",
                              (long long)c->in[0].rows, (long long)c->batch->n_tokens);
@@ -45,7 +47,8 @@ static void rope_rows(void *arg, int64_t from, int64_t to, uint32_t thread)
     const hone_op_args *a = j->a;
     const hone_rope *r = a->attr;
     const hone_rows_kernels *k = hone_rows();
-    const hone_view *x = j->inverse ? &a->dout[0] : &a->in[0], *y = j->inverse ? &a->din[0] : &a->out[0];
+    const hone_view *x = j->inverse ? &a->dout[0] : &a->in[0],
+                    *y = j->inverse ? &a->din[0] : &a->out[0];
     int acc = j->inverse && hone__acc(a, 0);
     for (int64_t t = from; t < to; t++) {
         const float *cs, *sn;
@@ -62,7 +65,8 @@ static hone_status run_rope(const hone_op_args *a, const hone_exec *ex, int inve
     for (int64_t t = 0; t < rows; t++) {
         int64_t p = a->batch->positions[t];
         if (p < 0)
-            return hone_fail(HONE_E_RANGE, "rope: token %lld has position %lld", (long long)t, (long long)p);
+            return hone_fail(HONE_E_RANGE, "rope: token %lld has position %lld", (long long)t,
+                             (long long)p);
         last = p > last ? p : last;
     }
     HONE_TRY(hone__rope_table_get(a->attr, last, &j.table));
@@ -91,6 +95,11 @@ static uint64_t cost_rope(const hone_op_args *a, uint64_t *bytes)
     return n * 3;
 }
 
-const hone_op hone_op_rope = {
-    .struct_size = sizeof(hone_op), .flags = HONE_OP_INPLACE | HONE_OP_CHEAP, .name = "rope/1",
-    .attr_size = sizeof(hone_rope), .infer = infer_rope, .fwd = fwd_rope, .bwd = bwd_rope, .cost = cost_rope};
+const hone_op hone_op_rope = {.struct_size = sizeof(hone_op),
+                              .flags = HONE_OP_INPLACE | HONE_OP_CHEAP,
+                              .name = "rope/1",
+                              .attr_size = sizeof(hone_rope),
+                              .infer = infer_rope,
+                              .fwd = fwd_rope,
+                              .bwd = bwd_rope,
+                              .cost = cost_rope};

@@ -1,17 +1,19 @@
 /* rope_table.c - angles of rotary positions.
  *
- * The definition is what Hugging Face transformers does in float32 (modeling_rope_utils.py): for pair i of d/2
+ * The definition is what Hugging Face transformers does in float32 (modeling_rope_utils.py): for
+ * pair i of d/2
  *   inv_i = 1 / theta^(2i/d),   angle(p, i) = p * inv_i,   cos and sin of that float32 angle,
  * with inv_i changed by the scaling:
  *   linear   inv_i / factor
- *   llama3   wavelengths 2 pi/inv_i longer than original/low_freq_factor: inv_i / factor; shorter than
- *            original/high_freq_factor: unchanged; between: interpolated
- *   yarn     (Peng et al. 2023) a ramp over i between inv_i and inv_i / factor, and cos, sin times
- *            attention_factor (0: 0.1 ln(factor) + 1)
+ *   llama3   wavelengths 2 pi/inv_i longer than original/low_freq_factor: inv_i / factor;
+ *            shorter than original/high_freq_factor: unchanged; between: interpolated
+ *   yarn     a ramp over i between inv_i and inv_i / factor (Peng et al. 2023), and cos, sin
+ *            times attention_factor (0: 0.1 ln(factor) + 1)
  * Dynamic scaling depends on the length of the sequence and is not supported.
  *
- * Powers, cosines and sines are computed in double by base/math64 and rounded once: the same bits on every
- * machine. A table grows by blocks of 256 positions that never move, so that readers need no lock. */
+ * Powers, cosines and sines are computed in double by base/math64 and rounded once: the same bits
+ * on every machine. A table grows by blocks of 256 positions that never move, so that readers
+ * need no lock. */
 #include "ops/rope_table.h"
 
 #include "base/alloc.h"
@@ -26,7 +28,7 @@ static const double PI = 3.141592653589793;
 struct hone__rope_table {
     hone_rope key;
     struct hone__rope_table *next;
-    int64_t width; /* floats of cos of one position */
+    int64_t width;         /* floats of cos of one position */
     float *blocks[BLOCKS]; /* BLOCK x (cos[width], sin[width]); set under the lock, read after it */
 };
 
@@ -36,7 +38,8 @@ static hone__rope_table *tables;
 /* dimension at which a wavelength makes `turns` turns over the original length */
 static double yarn_dim(const hone_rope *r, double turns)
 {
-    return r->rotary_dim * hone_math_log(r->original_max_positions / (turns * 2 * PI)) / (2 * hone_math_log(r->theta));
+    return r->rotary_dim * hone_math_log(r->original_max_positions / (turns * 2 * PI)) /
+           (2 * hone_math_log(r->theta));
 }
 static double floor_of(double x)
 {
@@ -49,7 +52,8 @@ hone_status hone__rope_frequencies(const hone_rope *r, float *out, float *factor
     int half = r->rotary_dim / 2;
     float f = (float)r->factor;
     if (!(r->theta > 0) || r->rotary_dim < 2 || r->rotary_dim % 2)
-        return hone_fail(HONE_E_INVALID, "rope: theta %g with rotary_dim %d", r->theta, r->rotary_dim);
+        return hone_fail(HONE_E_INVALID, "rope: theta %g with rotary_dim %d", r->theta,
+                         r->rotary_dim);
     if (r->scaling != HONE_ROPE_NONE && !(r->factor > 0))
         return hone_fail(HONE_E_INVALID, "rope: scaling needs a factor above 0");
     for (int i = 0; i < half; i++) {
@@ -67,8 +71,10 @@ hone_status hone__rope_frequencies(const hone_rope *r, float *out, float *factor
     case HONE_ROPE_LLAMA3: {
         double old = r->original_max_positions, lo = r->low_freq_factor, hi = r->high_freq_factor;
         if (!(old > 0 && lo > 0 && hi > lo))
-            return hone_fail(HONE_E_INVALID, "rope: llama3 scaling with low_freq_factor %g, "
-                             "high_freq_factor %g, original_max_position_embeddings %g", lo, hi, old);
+            return hone_fail(HONE_E_INVALID,
+                             "rope: llama3 scaling with low_freq_factor %g, "
+                             "high_freq_factor %g, original_max_position_embeddings %g",
+                             lo, hi, old);
         for (int i = 0; i < half; i++) {
             float inv = out[i], wave = (float)(2 * PI) / inv;
             if (wave > (float)(old / lo)) {
@@ -81,9 +87,11 @@ hone_status hone__rope_frequencies(const hone_rope *r, float *out, float *factor
         return HONE_OK;
     }
     case HONE_ROPE_YARN: {
-        double fast = r->beta_fast > 0 ? r->beta_fast : 32, slow = r->beta_slow > 0 ? r->beta_slow : 1;
+        double fast = r->beta_fast > 0 ? r->beta_fast : 32,
+               slow = r->beta_slow > 0 ? r->beta_slow : 1;
         if (!(r->original_max_positions > 0) || r->theta == 1)
-            return hone_fail(HONE_E_INVALID, "rope: yarn scaling needs original_max_position_embeddings");
+            return hone_fail(HONE_E_INVALID,
+                             "rope: yarn scaling needs original_max_position_embeddings");
         double low = floor_of(yarn_dim(r, fast)), high = -floor_of(-yarn_dim(r, slow));
         low = low < 0 ? 0 : low;
         high = high > r->rotary_dim - 1 ? r->rotary_dim - 1 : high;
@@ -100,15 +108,16 @@ hone_status hone__rope_frequencies(const hone_rope *r, float *out, float *factor
         return HONE_OK;
     }
     default:
-        return hone_fail(HONE_E_UNSUPPORTED, "rope: scaling of kind %u is not supported", r->scaling);
+        return hone_fail(HONE_E_UNSUPPORTED, "rope: scaling of kind %u is not supported",
+                         r->scaling);
     }
 }
 
 static int same(const hone_rope *a, const hone_rope *b)
 {
-    return a->interleaved == b->interleaved && a->rotary_dim == b->rotary_dim && a->scaling == b->scaling &&
-           a->theta == b->theta && a->factor == b->factor && a->low_freq_factor == b->low_freq_factor &&
-           a->high_freq_factor == b->high_freq_factor &&
+    return a->interleaved == b->interleaved && a->rotary_dim == b->rotary_dim &&
+           a->scaling == b->scaling && a->theta == b->theta && a->factor == b->factor &&
+           a->low_freq_factor == b->low_freq_factor && a->high_freq_factor == b->high_freq_factor &&
            a->original_max_positions == b->original_max_positions && a->beta_fast == b->beta_fast &&
            a->beta_slow == b->beta_slow && a->attention_factor == b->attention_factor;
 }
@@ -127,7 +136,8 @@ static hone_status fill_block(hone__rope_table *t, int64_t b)
         float *cs = block + p * 2 * t->width, *sn = cs + t->width;
         for (int64_t i = 0; i < half; i++) {
             double angle = (double)((float)(b * BLOCK + p) * inv[i]);
-            float c = (float)hone_math_cos(angle) * factor, v = (float)hone_math_sin(angle) * factor;
+            float c = (float)hone_math_cos(angle) * factor,
+                  v = (float)hone_math_sin(angle) * factor;
             if (t->key.interleaved) {
                 cs[2 * i] = cs[2 * i + 1] = c;
                 sn[2 * i] = -v;
@@ -161,7 +171,8 @@ hone_status hone__rope_table_get(const hone_rope *rope, int64_t last, const hone
         t = n < TABLES ? hone_calloc(1, sizeof *t) : NULL;
         if (!t) {
             s = n < TABLES ? HONE_E_NOMEM
-                           : hone_fail(HONE_E_LIMIT, "rope: more than %d configurations in one process", TABLES);
+                           : hone_fail(HONE_E_LIMIT,
+                                       "rope: more than %d configurations in one process", TABLES);
             goto done;
         }
         t->key = *rope;

@@ -1,7 +1,7 @@
 /* ops_ref.h - the built-in ops as defined, in double and without any cleverness.
  *
- * These are what kernels are tested against, and what finite differences are taken of. One function an op:
- * inputs and outputs are dense arrays, row by row. */
+ * These are what kernels are tested against, and what finite differences are taken of. One
+ * function an op: inputs and outputs are dense arrays, row by row. */
 #ifndef HONE_TESTS_OPS_REF_H
 #define HONE_TESTS_OPS_REF_H
 #include "ops/attrs.h"
@@ -14,14 +14,15 @@
 struct ref {
     const double *in[HONE_OP_MAX_IN];
     double *out[HONE_OP_MAX_OUT];
-    int64_t rows[HONE_OP_MAX_IN], cols[HONE_OP_MAX_IN], out_rows[HONE_OP_MAX_OUT], out_cols[HONE_OP_MAX_OUT];
+    int64_t rows[HONE_OP_MAX_IN], cols[HONE_OP_MAX_IN], out_rows[HONE_OP_MAX_OUT],
+        out_cols[HONE_OP_MAX_OUT];
     uint32_t n_in, n_out;
     const void *attr;
     const hone_batch *batch;
 };
 typedef void ref_fn(const struct ref *r);
 
-/* ---- one number ----------------------------------------------------------------------------------------- */
+/* ---- one number ------------------------------------------------------------------------------ */
 static double ref_sigmoid1(double x)
 {
     return 1 / (1 + exp(-x));
@@ -41,14 +42,14 @@ static double ref_gelu1(double x)
 #define REF_SCALAR ((double)((const hone_scalar_attr *)r->attr)->value)
 #define REF_LO ((double)((const hone_clamp_attr *)r->attr)->lo)
 #define REF_HI ((double)((const hone_clamp_attr *)r->attr)->hi)
-REF_UNARY(scale, x * REF_SCALAR)
+REF_UNARY(scale, x *REF_SCALAR)
 REF_UNARY(add_scalar, x + REF_SCALAR)
-REF_UNARY(clamp, x < REF_LO ? REF_LO : x > REF_HI ? REF_HI : x)
+REF_UNARY(clamp, x<REF_LO ? REF_LO : x> REF_HI ? REF_HI : x)
 REF_UNARY(exp, exp(x))
 REF_UNARY(log, log(x))
 REF_UNARY(neg, -x)
 REF_UNARY(abs, fabs(x))
-REF_UNARY(square, x * x)
+REF_UNARY(square, x *x)
 REF_UNARY(sqrt, sqrt(x))
 REF_UNARY(sigmoid, ref_sigmoid1(x))
 REF_UNARY(logsigmoid, -log1p(exp(-x)))
@@ -58,14 +59,15 @@ REF_UNARY(silu, x *ref_sigmoid1(x))
 REF_UNARY(gelu, ref_gelu1(x))
 REF_UNARY(copy, x)
 
-/* ---- two, b broadcast -------------------------------------------------------------------------------------- */
+/* ---- two, b broadcast ------------------------------------------------------------------------ */
 #define REF_BINARY(name, expr)                                                                     \
     static void ref_##name(const struct ref *r)                                                    \
     {                                                                                              \
         for (int64_t t = 0; t < r->rows[0]; t++)                                                   \
             for (int64_t c = 0; c < r->cols[0]; c++) {                                             \
                 double a = r->in[0][t * r->cols[0] + c];                                           \
-                double b = r->in[1][(r->rows[1] == 1 ? 0 : t) * r->cols[1] + (r->cols[1] == 1 ? 0 : c)]; \
+                double b =                                                                         \
+                    r->in[1][(r->rows[1] == 1 ? 0 : t) * r->cols[1] + (r->cols[1] == 1 ? 0 : c)];  \
                 r->out[0][t * r->cols[0] + c] = (expr);                                            \
             }                                                                                      \
     }
@@ -78,8 +80,9 @@ REF_BINARY(max, a > b ? a : b)
 REF_BINARY(swiglu, a *ref_sigmoid1(a) * b)
 REF_BINARY(geglu, ref_gelu1(a) * b)
 
-/* ---- norms ------------------------------------------------------------------------------------------------- */
-static void ref_rms_row(const double *x, const double *w, const hone_norm_attr *a, double *y, int64_t n)
+/* ---- norms ----------------------------------------------------------------------------------- */
+static void ref_rms_row(const double *x, const double *w, const hone_norm_attr *a, double *y,
+                        int64_t n)
 {
     double s = 0;
     for (int64_t i = 0; i < n; i++)
@@ -114,11 +117,12 @@ static void ref_layernorm(const struct ref *r)
         for (int64_t i = 0; i < n; i++)
             v += (x[i] - m) * (x[i] - m) / (double)n;
         for (int64_t i = 0; i < n; i++)
-            r->out[0][t * n + i] = (x[i] - m) / sqrt(v + (double)a->eps) * r->in[1][i] + r->in[2][i];
+            r->out[0][t * n + i] = (x[i] - m) / sqrt(v + (double)a->eps) * r->in[1][i] +
+                                   r->in[2][i];
     }
 }
 
-/* ---- rope --------------------------------------------------------------------------------------------------- */
+/* ---- rope ------------------------------------------------------------------------------------ */
 static void ref_rope(const struct ref *r)
 {
     const hone_rope *a = r->attr;
@@ -131,7 +135,8 @@ static void ref_rope(const struct ref *r)
         for (int64_t h = 0; h < a->n_heads; h++)
             for (int64_t i = 0; i < half; i++) {
                 int64_t at = t * r->cols[0] + h * a->head_dim;
-                int64_t p = at + (a->interleaved ? 2 * i : i), q = at + (a->interleaved ? 2 * i + 1 : i + half);
+                int64_t p = at + (a->interleaved ? 2 * i : i),
+                        q = at + (a->interleaved ? 2 * i + 1 : i + half);
                 double ang = (double)((float)r->batch->positions[t] * inv[i]);
                 double c = cos(ang) * (double)factor, s = sin(ang) * (double)factor;
                 r->out[0][p] = r->in[0][p] * c - r->in[0][q] * s;
@@ -139,7 +144,7 @@ static void ref_rope(const struct ref *r)
             }
 }
 
-/* ---- attention ------------------------------------------------------------------------------------------------ */
+/* ---- attention ------------------------------------------------------------------------------- */
 static void ref_attention(const struct ref *r)
 {
     const hone_attention *a = r->attr;
@@ -154,7 +159,8 @@ static void ref_attention(const struct ref *r)
             for (int64_t s = i, from = t; s >= 0; s = b->segments[s].parent) {
                 for (int64_t k = from; k >= 0; k--)
                     seen[n++] = b->segments[s].first_token + k;
-                from = b->segments[s].parent >= 0 ? b->segments[b->segments[s].parent].n_tokens - 1 : 0;
+                from = b->segments[s].parent >= 0 ? b->segments[b->segments[s].parent].n_tokens - 1
+                                                  : 0;
             }
             if (a->window > 0 && n > a->window)
                 n = a->window;
@@ -164,7 +170,8 @@ static void ref_attention(const struct ref *r)
                 for (int64_t j = 0; j < n; j++) {
                     double s = 0;
                     for (int64_t d = 0; d < hd; d++)
-                        s += r->in[0][(me * H + h) * hd + d] * r->in[1][(seen[j] * KV + kv) * hd + d];
+                        s += r->in[0][(me * H + h) * hd + d] *
+                             r->in[1][(seen[j] * KV + kv) * hd + d];
                     s *= (double)a->scale;
                     if (a->softcap > 0.0f)
                         s = (double)a->softcap * tanh(s / (double)a->softcap);
@@ -185,7 +192,7 @@ static void ref_attention(const struct ref *r)
     free(p);
 }
 
-/* ---- sums and moves ------------------------------------------------------------------------------------------- */
+/* ---- sums and moves -------------------------------------------------------------------------- */
 static void ref_sum(const struct ref *r)
 {
     double s = 0;
@@ -218,7 +225,8 @@ static void ref_slice(const struct ref *r)
     for (int64_t t = 0; t < r->out_rows[0]; t++)
         for (int64_t c = 0; c < r->out_cols[0]; c++)
             r->out[0][t * r->out_cols[0] + c] =
-                r->in[0][(t + (a->axis ? a->first : 0)) * r->cols[0] + c + (a->axis ? 0 : a->first)];
+                r->in[0]
+                     [(t + (a->axis ? a->first : 0)) * r->cols[0] + c + (a->axis ? 0 : a->first)];
 }
 static void ref_gather(const struct ref *r)
 {
@@ -227,8 +235,9 @@ static void ref_gather(const struct ref *r)
             r->out[0][t * r->cols[0] + c] = r->in[0][(int64_t)r->in[1][t] * r->cols[0] + c];
 }
 
-/* ---- products -------------------------------------------------------------------------------------------------- */
-static void ref_add_product(const double *x, const double *w, double scale, double *y, int64_t T, int64_t N, int64_t K)
+/* ---- products -------------------------------------------------------------------------------- */
+static void ref_add_product(const double *x, const double *w, double scale, double *y, int64_t T,
+                            int64_t N, int64_t K)
 {
     for (int64_t t = 0; t < T; t++)
         for (int64_t n = 0; n < N; n++)
@@ -260,7 +269,8 @@ static void ref_embed(const struct ref *r)
             r->out[0][t * C + c] = (double)a->scale * r->in[0][r->batch->tokens[t] * C + c];
 }
 /* one row of logits */
-static void ref_head(const struct ref *r, int64_t row, float scale, float cap, double inv_temp, double *z)
+static void ref_head(const struct ref *r, int64_t row, float scale, float cap, double inv_temp,
+                     double *z)
 {
     int64_t V = r->rows[1], C = r->cols[0];
     memset(z, 0, (size_t)V * sizeof *z);
@@ -274,7 +284,8 @@ static void ref_linear_logprob(const struct ref *r)
     int64_t V = r->rows[1];
     double *z = malloc((size_t)V * sizeof *z);
     for (int64_t i = 0; i < r->batch->n_targets; i++) {
-        ref_head(r, r->batch->target_row[i], a->logit_scale, a->softcap, (double)a->inv_temperature, z);
+        ref_head(r, r->batch->target_row[i], a->logit_scale, a->softcap, (double)a->inv_temperature,
+                 z);
         double sum = 0, h = 0;
         for (int64_t v = 0; v < V; v++)
             sum += exp(z[v]);
@@ -290,6 +301,7 @@ static void ref_logits(const struct ref *r)
 {
     const hone_logits_attr *a = r->attr;
     for (int64_t i = 0; i < r->batch->n_logit_rows; i++)
-        ref_head(r, r->batch->logit_rows[i], a->logit_scale, a->softcap, 1, r->out[0] + i * r->rows[1]);
+        ref_head(r, r->batch->logit_rows[i], a->logit_scale, a->softcap, 1,
+                 r->out[0] + i * r->rows[1]);
 }
 #endif

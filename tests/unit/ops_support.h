@@ -1,7 +1,9 @@
-/* ops_support.h - runs one op on made-up tensors: buffers, views, batches of segments, threads, kernel sets.
+/* ops_support.h - runs one op on made-up tensors: buffers, views, batches of segments, threads,
+ * kernel sets.
  *
- * Scratch is filled with NaN before every run, so that reading what was not written shows. Every tensor has
- * a guard after it. A batch is built from (tokens, parent) pairs, with pages laid out as hone/ops.h says. */
+ * Scratch is filled with NaN before every run, so that reading what was not written shows. Every
+ * tensor has a guard after it. A batch is built from (tokens, parent) pairs, with pages laid out
+ * as hone/ops.h says. */
 #ifndef HONE_TESTS_OPS_SUPPORT_H
 #define HONE_TESTS_OPS_SUPPORT_H
 #include "support.h"
@@ -32,7 +34,7 @@ static inline int ops_teardown(void **state)
     return 0;
 }
 
-/* ---- numbers -------------------------------------------------------------------------------------------- */
+/* ---- numbers --------------------------------------------------------------------------------- */
 static uint64_t ops_seed = 1;
 static inline float ops_number(void) /* about [-2, 2), never near 0 */
 {
@@ -46,7 +48,7 @@ static inline uint32_t ops_below(uint32_t n)
     return (uint32_t)(ops_seed >> 33) % n;
 }
 
-/* ---- batches -------------------------------------------------------------------------------------------- */
+/* ---- batches --------------------------------------------------------------------------------- */
 enum { OPS_SEGMENTS = 64 };
 struct ops_batch {
     hone_batch b;
@@ -68,8 +70,12 @@ static inline struct ops_batch *ops_batch_new(int n, const int64_t (*seg)[2])
     T = 0;
     for (int i = 0; i < n; i++) {
         hone_segment *s = &m->seg[i], *p = seg[i][1] < 0 ? NULL : &m->seg[seg[i][1]];
-        *s = (hone_segment){.first_token = T, .n_tokens = seg[i][0], .parent = (int32_t)seg[i][1], .copy_page = -1,
-                            .page_begin = ids, .start = p ? p->start + p->n_tokens : 0};
+        *s = (hone_segment){.first_token = T,
+                            .n_tokens = seg[i][0],
+                            .parent = (int32_t)seg[i][1],
+                            .copy_page = -1,
+                            .page_begin = ids,
+                            .start = p ? p->start + p->n_tokens : 0};
         s->tree = p ? p->tree : trees++;
         int64_t full = s->start / HONE_PAGE, last = (s->start + s->n_tokens - 1) / HONE_PAGE;
         for (int64_t g = 0; g <= last; g++)
@@ -83,9 +89,15 @@ static inline struct ops_batch *ops_batch_new(int n, const int64_t (*seg)[2])
         }
         T += s->n_tokens;
     }
-    m->b = (hone_batch){.struct_size = sizeof(hone_batch), .n_segments = (uint32_t)n, .n_tokens = T,
-                        .tokens = m->tokens, .positions = m->positions, .segments = m->seg,
-                        .page_ids = m->page_ids, .n_pages = pages, .n_trees = trees};
+    m->b = (hone_batch){.struct_size = sizeof(hone_batch),
+                        .n_segments = (uint32_t)n,
+                        .n_tokens = T,
+                        .tokens = m->tokens,
+                        .positions = m->positions,
+                        .segments = m->seg,
+                        .page_ids = m->page_ids,
+                        .n_pages = pages,
+                        .n_trees = trees};
     return m;
 }
 static inline void ops_batch_free(struct ops_batch *m)
@@ -98,7 +110,7 @@ static inline void ops_batch_free(struct ops_batch *m)
     hone_free(m);
 }
 
-/* ---- tensors -------------------------------------------------------------------------------------------- */
+/* ---- tensors --------------------------------------------------------------------------------- */
 enum { OPS_GUARD = 16 };
 static const float ops_guard = 12345.0f;
 static inline int64_t ops_floats(const hone_view *v)
@@ -107,7 +119,8 @@ static inline int64_t ops_floats(const hone_view *v)
         return hone_panel_floats(v->rows, v->cols);
     return v->rows > 0 ? (v->rows - 1) * v->ld + v->cols : 0;
 }
-static inline hone_view ops_view(int64_t rows, int64_t cols, uint32_t dtype, uint32_t layout, int64_t pad)
+static inline hone_view ops_view(int64_t rows, int64_t cols, uint32_t dtype, uint32_t layout,
+                                 int64_t pad)
 {
     hone_view v = {.dtype = dtype, .layout = layout, .rows = rows, .cols = cols, .ld = cols + pad};
     size_t n = (size_t)ops_floats(&v) + OPS_GUARD;
@@ -162,15 +175,15 @@ static inline int ops_equal(const hone_view *a, const hone_view *b)
         for (int64_t c = 0; c < a->cols; c++) {
             float x = *ops_at(a, r, c), y = *ops_at(b, r, c);
             if (memcmp(&x, &y, 4) && !(a->dtype == HONE_F32 && x != x && y != y)) {
-                fprintf(stderr, "row %lld column %lld: %.9g and %.9g\n", (long long)r, (long long)c, (double)x,
-                        (double)y);
+                fprintf(stderr, "row %lld column %lld: %.9g and %.9g\n", (long long)r, (long long)c,
+                        (double)x, (double)y);
                 return 0;
             }
         }
     return 1;
 }
 
-/* ---- one op ---------------------------------------------------------------------------------------------- */
+/* ---- one op ---------------------------------------------------------------------------------- */
 struct ops_run {
     const hone_op *op;
     const void *attr;
@@ -188,14 +201,26 @@ static inline hone_status ops_infer(struct ops_run *r)
     static hone_shape shapes[HONE_OP_MAX_IN];
     for (uint32_t i = 0; i < r->n_in; i++)
         shapes[i] = (hone_shape){r->in[i].rows, r->in[i].cols, r->in[i].dtype, r->in[i].layout};
-    r->ctx = (hone_shape_ctx){.struct_size = sizeof r->ctx, .mode = r->mode, .n_in = r->n_in, .needs_grad = r->want,
-                              .in = shapes, .attr = r->attr, .batch = r->batch};
+    r->ctx = (hone_shape_ctx){.struct_size = sizeof r->ctx,
+                              .mode = r->mode,
+                              .n_in = r->n_in,
+                              .needs_grad = r->want,
+                              .in = shapes,
+                              .attr = r->attr,
+                              .batch = r->batch};
     return r->op->infer(&r->ctx);
 }
 static inline hone_op_args ops_args(struct ops_run *r, int backward)
 {
-    hone_op_args a = {.struct_size = sizeof a, .mode = r->mode, .n_in = r->n_in, .n_out = r->ctx.n_out,
-                      .n_extra = r->ctx.n_extra, .in = r->in, .out = r->out, .extra = r->extra, .attr = r->attr,
+    hone_op_args a = {.struct_size = sizeof a,
+                      .mode = r->mode,
+                      .n_in = r->n_in,
+                      .n_out = r->ctx.n_out,
+                      .n_extra = r->ctx.n_extra,
+                      .in = r->in,
+                      .out = r->out,
+                      .extra = r->extra,
+                      .attr = r->attr,
                       .batch = r->batch};
     if (backward) {
         a.dout = r->dout;
@@ -222,11 +247,12 @@ static inline void ops_forward(struct ops_run *r, int pool)
     assert_int_equal(s, HONE_OK);
     for (uint32_t i = 0; i < r->ctx.n_out; i++)
         if (!r->out[i].data)
-            r->out[i] = ops_view(r->ctx.out[i].rows, r->ctx.out[i].cols, r->ctx.out[i].dtype, HONE_ROWS, r->pad);
+            r->out[i] = ops_view(r->ctx.out[i].rows, r->ctx.out[i].cols, r->ctx.out[i].dtype,
+                                 HONE_ROWS, r->pad);
     for (uint32_t i = 0; i < r->ctx.n_extra; i++)
         if (r->mode == HONE_MODE_TRAIN && !r->extra[i].data)
-            r->extra[i] = ops_view(r->ctx.extra[i].rows, r->ctx.extra[i].cols, r->ctx.extra[i].dtype,
-                                   r->ctx.extra[i].layout, 0);
+            r->extra[i] = ops_view(r->ctx.extra[i].rows, r->ctx.extra[i].cols,
+                                   r->ctx.extra[i].dtype, r->ctx.extra[i].layout, 0);
     hone_op_args a = ops_args(r, 0);
     assert_ok(r->op->fwd(&a, ops_exec(pool, r->ctx.thread_scratch, r->ctx.shared_scratch)));
 }
@@ -243,7 +269,8 @@ static inline void ops_gradients(struct ops_run *r, int fresh)
         r->fresh[i] = (uint8_t)fresh;
         if (!(r->want >> i & 1))
             continue;
-        r->din[i] = ops_view(r->in[i].rows, r->in[i].cols, HONE_F32, r->in[i].layout, r->in[i].ld - r->in[i].cols);
+        r->din[i] = ops_view(r->in[i].rows, r->in[i].cols, HONE_F32, r->in[i].layout,
+                             r->in[i].ld - r->in[i].cols);
         if (!fresh)
             ops_fill(&r->din[i], 1, 0);
         else
@@ -281,7 +308,8 @@ static inline void ops_clear(struct ops_run *r, int inputs)
 }
 /* Runs the body once per kernel set this machine has. */
 #define EACH_SET(set)                                                                              \
-    for (int set = 0, set##_was_ = hone_cpu_get()->used; set < HONE_CPU_SETS || (hone_cpu_use(set##_was_), 0); set++) \
+    for (int set = 0, set##_was_ = hone_cpu_get()->used;                                           \
+         set < HONE_CPU_SETS || (hone_cpu_use(set##_was_), 0); set++)                              \
         if (hone_cpu_use(set) < 0)                                                                 \
             continue;                                                                              \
         else

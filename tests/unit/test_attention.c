@@ -1,8 +1,8 @@
 /* test_attention.c - attention and rotary positions over forests, pages and sequence state.
  *
- * A token's output must have the same bits whether its segment is a branch of a forest or part of an
- * unshared chain, and whether its query came alone, in a chunk, or with all others. Goldens of PyTorch
- * (../shared/assets/reference/torch-cs336-a1) pin the values. */
+ * A token's output must have the same bits whether its segment is a branch of a forest or part of
+ * an unshared chain, and whether its query came alone, in a chunk, or with all others. Goldens of
+ * PyTorch (../shared/assets/reference/torch-cs336-a1) pin the values. */
 #include "ops_support.h"
 
 #include "base/file.h"
@@ -13,8 +13,13 @@ enum { HEADS = 6, KV = 2, QCOLS = HEADS, VEC_MAX = 4096 };
 
 static hone_attention attention_of(int hd, int window, float softcap)
 {
-    return (hone_attention){.struct_size = sizeof(hone_attention), .n_heads = HEADS, .n_kv_heads = KV, .head_dim = hd,
-                            .window = window, .scale = 0.35f, .softcap = softcap};
+    return (hone_attention){.struct_size = sizeof(hone_attention),
+                            .n_heads = HEADS,
+                            .n_kv_heads = KV,
+                            .head_dim = hd,
+                            .window = window,
+                            .scale = 0.35f,
+                            .softcap = softcap};
 }
 
 /* rows `from..` of b become copies of rows of a, as listed */
@@ -26,7 +31,11 @@ static void take_rows(const hone_view *a, const int64_t *rows, int64_t n, hone_v
 }
 static struct ops_run run_on(const hone_attention *a, const hone_batch *b, uint32_t mode)
 {
-    return (struct ops_run){.op = hone_op_find("attention/1"), .attr = a, .batch = b, .mode = mode, .n_in = 3,
+    return (struct ops_run){.op = hone_op_find("attention/1"),
+                            .attr = a,
+                            .batch = b,
+                            .mode = mode,
+                            .n_in = 3,
                             .want = mode == HONE_MODE_TRAIN ? 7 : 0};
 }
 static void random_inputs(struct ops_run *r, int64_t T, int hd)
@@ -38,7 +47,7 @@ static void random_inputs(struct ops_run *r, int64_t T, int hd)
         ops_fill(&r->in[i], 1, 0);
 }
 
-/* ---- forest against plain chains ------------------------------------------------------------------------------ */
+/* ---- forest against plain chains ------------------------------------------------------------- */
 struct shape {
     int n;
     int64_t seg[OPS_SEGMENTS][2];
@@ -46,10 +55,16 @@ struct shape {
 static const struct shape forests[] = {
     /* a prompt with 8 children whose first tokens differ (all are random) */
     {9, {{70, -1}, {5, 0}, {1, 0}, {58, 0}, {59, 0}, {20, 0}, {64, 0}, {130, 0}, {3, 0}}},
-    {4, {{64, -1}, {1, 0}, {64, 0}, {65, 0}}},                         /* a full page is shared, none copied */
-    {6, {{3, -1}, {4, 0}, {60, 1}, {9, 1}, {2, 3}, {100, 0}}},         /* branches of branches, inside one page */
-    {5, {{129, -1}, {40, 0}, {1, -1}, {17, 2}, {17, 2}}},              /* two trees */
-    {3, {{63, -1}, {1, 0}, {1, 1}}},                                   /* a child ends a page, its child begins one */
+    {4, {{64, -1}, {1, 0}, {64, 0}, {65, 0}}}, /* a full page is shared, none copied */
+    {6,
+     {{3, -1},
+      {4, 0},
+      {60, 1},
+      {9, 1},
+      {2, 3},
+      {100, 0}}}, /* branches of branches, inside one page */
+    {5, {{129, -1}, {40, 0}, {1, -1}, {17, 2}, {17, 2}}}, /* two trees */
+    {3, {{63, -1}, {1, 0}, {1, 1}}}, /* a child ends a page, its child begins one */
 };
 
 /* the tokens of a segment's chain, from the root */
@@ -119,8 +134,8 @@ static void check_forest(const struct shape *f, const hone_attention *a, int set
             for (int64_t k = 0; k < r.in[i].cols; k++) {
                 double want = sum[i][t * r.in[i].cols + k], got = (double)*ops_at(&r.din[i], t, k);
                 if (!(fabs(got - want) <= 1e-5 * (1 + fabs(want))))
-                    fprintf(stderr, "set %d d input %d [%lld,%lld]: %.9g, not %.9g\n", set, i, (long long)t, (long long)k,
-                            got, want);
+                    fprintf(stderr, "set %d d input %d [%lld,%lld]: %.9g, not %.9g\n", set, i,
+                            (long long)t, (long long)k, got, want);
                 assert_true(fabs(got - want) <= 1e-5 * (1 + fabs(want)));
             }
         free(sum[i]);
@@ -133,16 +148,16 @@ static void check_forest(const struct shape *f, const hone_attention *a, int set
 static void test_forest_equals_unshared_chains(void **state)
 {
     (void)state;
-    const hone_attention kinds[] = {attention_of(16, 0, 0), attention_of(64, 0, 0), attention_of(20, 40, 0),
-                                    attention_of(7, 0, 2)};
+    const hone_attention kinds[] = {attention_of(16, 0, 0), attention_of(64, 0, 0),
+                                    attention_of(20, 40, 0), attention_of(7, 0, 2)};
     EACH_SET(set)
-        for (size_t f = 0; f < sizeof forests / sizeof *forests; f++)
-            for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++)
-                if (set != HONE_CPU_C || k < 1)
-                    check_forest(&forests[f], &kinds[k], set);
+    for (size_t f = 0; f < sizeof forests / sizeof *forests; f++)
+        for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++)
+            if (set != HONE_CPU_C || k < 1)
+                check_forest(&forests[f], &kinds[k], set);
 }
 
-/* ---- sequence state: one at a time, in chunks, all at once ------------------------------------------------------ */
+/* ---- sequence state: one at a time, in chunks, all at once ----------------------------------- */
 static float *pool_base;
 static int64_t pool_stride;
 static float *pool_of(const hone_batch *b, uint32_t slot, int64_t *stride)
@@ -152,8 +167,10 @@ static float *pool_of(const hone_batch *b, uint32_t slot, int64_t *stride)
     return pool_base + (int64_t)slot * 16; /* slots apart, to see that the slot is honoured */
 }
 
-/* Feeds rows from..from+n of a chain of `total` to the state, as one segment with its own pages 0, 1, .. */
-static void feed(const hone_attention *a, const struct ops_run *all, int64_t from, int64_t n, uint32_t mode, hone_view *out)
+/* Feeds rows from..from+n of a chain of `total` to the state, as one segment with its own pages
+ * 0, 1, .. */
+static void feed(const hone_attention *a, const struct ops_run *all, int64_t from, int64_t n,
+                 uint32_t mode, hone_view *out)
 {
     int32_t ids[64], pos[VEC_MAX];
     int64_t pages = (from + n + HONE_PAGE - 1) / HONE_PAGE, rows[VEC_MAX];
@@ -164,8 +181,16 @@ static void feed(const hone_attention *a, const struct ops_run *all, int64_t fro
         pos[i] = (int32_t)(from + i);
     }
     const hone_segment s = {.n_tokens = n, .start = from, .parent = -1, .copy_page = -1};
-    const hone_batch b = {.struct_size = sizeof b, .n_segments = 1, .n_tokens = n, .tokens = pos, .positions = pos,
-                          .segments = &s, .page_ids = ids, .n_pages = 64, .n_trees = 1, .state = pool_of};
+    const hone_batch b = {.struct_size = sizeof b,
+                          .n_segments = 1,
+                          .n_tokens = n,
+                          .tokens = pos,
+                          .positions = pos,
+                          .segments = &s,
+                          .page_ids = ids,
+                          .n_pages = 64,
+                          .n_trees = 1,
+                          .state = pool_of};
     struct ops_run r = run_on(a, &b, mode);
     for (int i = 0; i < 3; i++)
         take_rows(&all->in[i], rows, n, &r.in[i]);
@@ -181,14 +206,16 @@ static void test_one_at_a_time_equals_all_at_once(void **state)
     const hone_attention kinds[] = {attention_of(64, 0, 0), attention_of(20, 70, 3)};
     enum { N = 201 };
     const int64_t one[1][2] = {{N, -1}};
-    EACH_SET(set) for (int k = 0; k < 2; k++) {
+    EACH_SET(set) for (int k = 0; k < 2; k++)
+    {
         hone_attention a = kinds[k];
         a.slot = 1;
         struct ops_batch *m = ops_batch_new(1, one);
         struct ops_run r = run_on(&a, &m->b, HONE_MODE_SCORE);
         random_inputs(&r, N, a.head_dim);
         ops_forward(&r, 1);
-        for (int how = 0; how < 3; how++) { /* one by one; a prompt, then one by one; uneven chunks */
+        for (int how = 0; how < 3;
+             how++) { /* one by one; a prompt, then one by one; uneven chunks */
             hone_view out = ops_view(N, HEADS * a.head_dim, HONE_F32, HONE_ROWS, 0);
             pool_stride = 2 * KV * a.head_dim * HONE_PAGE + 16;
             pool_base = malloc((size_t)(64 * pool_stride) * 4);
@@ -211,7 +238,8 @@ static void test_one_at_a_time_equals_all_at_once(void **state)
     }
 }
 
-/* A prompt in the state, then two children that decode together from it: each copies the partial page. */
+/* A prompt in the state, then two children that decode together from it: each copies the partial
+ * page. */
 static void test_children_of_a_prompt_decode_from_a_copied_page(void **state)
 {
     (void)state;
@@ -226,14 +254,28 @@ static void test_children_of_a_prompt_decode_from_a_copied_page(void **state)
     pool_base = calloc((size_t)(64 * pool_stride), 4);
     feed(&a, &r, 0, 70, HONE_MODE_PREFILL, &out); /* pages 1 and 4 */
     for (int64_t step = 0; step < 2; step++) {
-        const int32_t ids[4] = {1, 10, 1, 11}, pos[2] = {(int32_t)(70 + step), (int32_t)(70 + step)};
+        const int32_t ids[4] = {1, 10, 1, 11},
+                      pos[2] = {(int32_t)(70 + step), (int32_t)(70 + step)};
         const int64_t rows[2] = {70 + step, 72 + step};
         hone_segment s[2];
         for (int i = 0; i < 2; i++)
-            s[i] = (hone_segment){.first_token = i, .n_tokens = 1, .start = 70 + step, .parent = -1,
-                                  .copy_page = step == 0 ? 4 : -1, .page_begin = 2 * i, .tree = i};
-        const hone_batch b = {.struct_size = sizeof b, .n_segments = 2, .n_tokens = 2, .tokens = pos, .positions = pos,
-                              .segments = s, .page_ids = ids, .n_pages = 64, .n_trees = 2, .state = pool_of};
+            s[i] = (hone_segment){.first_token = i,
+                                  .n_tokens = 1,
+                                  .start = 70 + step,
+                                  .parent = -1,
+                                  .copy_page = step == 0 ? 4 : -1,
+                                  .page_begin = 2 * i,
+                                  .tree = i};
+        const hone_batch b = {.struct_size = sizeof b,
+                              .n_segments = 2,
+                              .n_tokens = 2,
+                              .tokens = pos,
+                              .positions = pos,
+                              .segments = s,
+                              .page_ids = ids,
+                              .n_pages = 64,
+                              .n_trees = 2,
+                              .state = pool_of};
         struct ops_run p = run_on(&a, &b, HONE_MODE_DECODE);
         for (int i = 0; i < 3; i++)
             take_rows(&r.in[i], rows, 2, &p.in[i]);
@@ -289,14 +331,30 @@ static void test_malformed_segments_are_refused(void **state)
         assert_int_equal(ops_infer(&r), HONE_OK);
         r.ctx.error[0] = 0;
         switch (k) {
-        case 0: m->seg[1].first_token++; break;
-        case 1: m->seg[2].parent = 2; break;
-        case 2: m->seg[2].n_tokens = 0; break;
-        case 3: m->page_ids[0] = 99; break;
-        case 4: m->seg[1].copy_page = 99; break;
-        case 5: m->seg[2].tree = 5; break;
-        case 6: m->b.n_tokens = 70; break;
-        default: m->seg[1].start = -1; break;
+        case 0:
+            m->seg[1].first_token++;
+            break;
+        case 1:
+            m->seg[2].parent = 2;
+            break;
+        case 2:
+            m->seg[2].n_tokens = 0;
+            break;
+        case 3:
+            m->page_ids[0] = 99;
+            break;
+        case 4:
+            m->seg[1].copy_page = 99;
+            break;
+        case 5:
+            m->seg[2].tree = 5;
+            break;
+        case 6:
+            m->b.n_tokens = 70;
+            break;
+        default:
+            m->seg[1].start = -1;
+            break;
         }
         assert_true(ops_infer(&r) < 0 && r.ctx.error[0]);
         ops_clear(&r, 1);
@@ -304,8 +362,9 @@ static void test_malformed_segments_are_refused(void **state)
     }
 }
 
-/* ---- goldens ------------------------------------------------------------------------------------------------------ */
-/* A tensor of a safetensors file as bytes: enough of the format for two small files of known shape. */
+/* ---- goldens --------------------------------------------------------------------------------- */
+/* A tensor of a safetensors file as bytes: enough of the format for two small files of known
+ * shape. */
 struct golden {
     hone_arena arena;
     char *bytes;
@@ -355,10 +414,19 @@ static void test_rope_equals_torch(void **state)
     const float *x = golden_tensor(&g, "x"), *want = golden_tensor(&g, "expected");
     const int64_t chain[1][2] = {{12, -1}};
     struct ops_batch *m = ops_batch_new(1, chain);
-    hone_rope rope = {.struct_size = sizeof rope, .interleaved = 1, .n_heads = 1, .head_dim = 64, .rotary_dim = 64,
+    hone_rope rope = {.struct_size = sizeof rope,
+                      .interleaved = 1,
+                      .n_heads = 1,
+                      .head_dim = 64,
+                      .rotary_dim = 64,
                       .theta = 10000};
-    EACH_SET(set) for (int b = 0; b < 4; b++) {
-        struct ops_run r = {.op = hone_op_find("rope/1"), .attr = &rope, .batch = &m->b, .mode = HONE_MODE_SCORE, .n_in = 1};
+    EACH_SET(set) for (int b = 0; b < 4; b++)
+    {
+        struct ops_run r = {.op = hone_op_find("rope/1"),
+                            .attr = &rope,
+                            .batch = &m->b,
+                            .mode = HONE_MODE_SCORE,
+                            .n_in = 1};
         r.in[0] = ops_view(12, 64, HONE_F32, HONE_ROWS, 0);
         memcpy(r.in[0].data, x + b * 12 * 64, 12 * 64 * 4);
         ops_forward(&r, 0);
@@ -372,19 +440,23 @@ static void test_rope_equals_torch(void **state)
     golden_close(&g);
 }
 
-/* The golden has any mask; ours is causal: query i becomes the last token of a chain of the keys it sees. */
+/* The golden has any mask; ours is causal: query i becomes the last token of a chain of the keys
+ * it sees. */
 static void test_attention_equals_torch(void **state)
 {
     (void)state;
     struct golden g;
     if (!golden_open(&g, "sdpa.safetensors"))
         skip_without("assets/reference/torch-cs336-a1");
-    const float *q = golden_tensor(&g, "q"), *k = golden_tensor(&g, "k"), *v = golden_tensor(&g, "v");
+    const float *q = golden_tensor(&g, "q"), *k = golden_tensor(&g, "k"),
+                *v = golden_tensor(&g, "v");
     const float *want = golden_tensor(&g, "expected");
     const uint8_t *mask = golden_tensor(&g, "mask");
-    hone_attention a = {.struct_size = sizeof a, .n_heads = 1, .n_kv_heads = 1, .head_dim = 64, .scale = 0.125f};
+    hone_attention a = {
+        .struct_size = sizeof a, .n_heads = 1, .n_kv_heads = 1, .head_dim = 64, .scale = 0.125f};
     int rows = 0;
-    EACH_SET(set) for (int b = 0; b < 4; b++) for (int i = 0; i < 12; i++) {
+    EACH_SET(set) for (int b = 0; b < 4; b++) for (int i = 0; i < 12; i++)
+    {
         int64_t see[16], n = 0;
         for (int j = 0; j < 16; j++)
             if (mask[(b * 12 + i) * 16 + j])
@@ -397,12 +469,14 @@ static void test_attention_equals_torch(void **state)
         for (int t = 0; t < 3; t++) {
             r.in[t] = ops_view(n, 64, HONE_F32, HONE_ROWS, 0);
             for (int64_t j = 0; j < n; j++)
-                memcpy(ops_at(&r.in[t], j, 0), t == 0 ? q + (b * 12 + i) * 64 : (t == 1 ? k : v) + (b * 16 + see[j]) * 64,
+                memcpy(ops_at(&r.in[t], j, 0),
+                       t == 0 ? q + (b * 12 + i) * 64 : (t == 1 ? k : v) + (b * 16 + see[j]) * 64,
                        256);
         }
         ops_forward(&r, 0);
         for (int64_t d = 0; d < 64; d++)
-            assert_true(fabs((double)*ops_at(&r.out[0], n - 1, d) - (double)want[(b * 12 + i) * 64 + d]) <= 1e-6);
+            assert_true(fabs((double)*ops_at(&r.out[0], n - 1, d) -
+                             (double)want[(b * 12 + i) * 64 + d]) <= 1e-6);
         rows++;
         ops_clear(&r, 1);
         ops_batch_free(m);
@@ -411,12 +485,13 @@ static void test_attention_equals_torch(void **state)
     golden_close(&g);
 }
 
-/* ---- angles -------------------------------------------------------------------------------------------------------- */
+/* ---- angles ---------------------------------------------------------------------------------- */
 static void test_rope_scaling_follows_the_definitions(void **state)
 {
     (void)state;
     float plain[32], scaled[32], f;
-    hone_rope r = {.struct_size = sizeof r, .n_heads = 1, .head_dim = 64, .rotary_dim = 64, .theta = 500000};
+    hone_rope r = {
+        .struct_size = sizeof r, .n_heads = 1, .head_dim = 64, .rotary_dim = 64, .theta = 500000};
     assert_ok(hone__rope_frequencies(&r, plain, &f));
     assert_true(plain[0] == 1.0f && fabs((double)plain[16] - 1 / sqrt(500000)) < 1e-9 && f == 1.0f);
     r.scaling = HONE_ROPE_LINEAR;
@@ -424,7 +499,8 @@ static void test_rope_scaling_follows_the_definitions(void **state)
     assert_ok(hone__rope_frequencies(&r, scaled, &f));
     for (int i = 0; i < 32; i++)
         assert_true(scaled[i] == plain[i] / 4);
-    /* Llama 3.1: wavelengths below 2048 stay, above 8192 are stretched 8-fold, between moves smoothly */
+    /* Llama 3.1: wavelengths below 2048 stay, above 8192 are stretched 8-fold, between moves
+     * smoothly */
     r.scaling = HONE_ROPE_LLAMA3;
     r.factor = 8;
     r.low_freq_factor = 1;
@@ -441,15 +517,22 @@ static void test_rope_scaling_follows_the_definitions(void **state)
             stretched++;
             assert_true(scaled[i] == plain[i] / 8);
         } else {
-            double s = (8192 / wave - 1) / 3, want = (1 - s) * (double)plain[i] / 8 + s * (double)plain[i];
+            double s = (8192 / wave - 1) / 3,
+                   want = (1 - s) * (double)plain[i] / 8 + s * (double)plain[i];
             between++;
             assert_true(fabs((double)scaled[i] / want - 1) < 1e-6);
         }
     }
     assert_true(kept > 5 && stretched > 5 && between > 1);
     /* yarn: fast dimensions stay, slow ones are stretched, amplitude 0.1 ln(factor) + 1 */
-    r = (hone_rope){.struct_size = sizeof r, .n_heads = 1, .head_dim = 64, .rotary_dim = 64, .theta = 10000,
-                    .scaling = HONE_ROPE_YARN, .factor = 4, .original_max_positions = 4096};
+    r = (hone_rope){.struct_size = sizeof r,
+                    .n_heads = 1,
+                    .head_dim = 64,
+                    .rotary_dim = 64,
+                    .theta = 10000,
+                    .scaling = HONE_ROPE_YARN,
+                    .factor = 4,
+                    .original_max_positions = 4096};
     float base[32];
     assert_ok(hone__rope_frequencies(&r, scaled, &f));
     r.scaling = HONE_ROPE_NONE;
@@ -472,7 +555,8 @@ static void test_rope_scaling_follows_the_definitions(void **state)
 static void test_rope_tables_are_kept_and_survive_no_memory(void **state)
 {
     (void)state;
-    hone_rope r = {.struct_size = sizeof r, .n_heads = 1, .head_dim = 8, .rotary_dim = 8, .theta = 77};
+    hone_rope r = {
+        .struct_size = sizeof r, .n_heads = 1, .head_dim = 8, .rotary_dim = 8, .theta = 77};
     const hone__rope_table *t = NULL, *u = NULL;
     const float *c1, *s1, *c2, *s2;
     assert_ok(hone__rope_table_get(&r, 10, &t));
@@ -506,20 +590,24 @@ static void test_rope_tables_are_kept_and_survive_no_memory(void **state)
 static void test_products_keep_accumulators_in_registers(void **state)
 {
     (void)state;
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || !defined(__OPTIMIZE__) || !defined(__x86_64__)
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || !defined(__OPTIMIZE__) ||     \
+    !defined(__x86_64__)
     skip();
 #else
-    static const char *const names[] = {"mm_6_4_avx512", "mm_6_3_avx512", "mm_3_4_avx512", "mm_6_1_avx2", "mm_3_1_avx2"};
+    static const char *const names[] = {"mm_6_4_avx512", "mm_6_3_avx512", "mm_3_4_avx512",
+                                        "mm_6_1_avx2", "mm_3_1_avx2"};
     int fmas = 0;
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         char command[256], line[512];
-        snprintf(command, sizeof command, "objdump -d --no-show-raw-insn --disassemble=hone__k_%s /proc/%ld/exe 2>/dev/null",
+        snprintf(command, sizeof command,
+                 "objdump -d --no-show-raw-insn --disassemble=hone__k_%s /proc/%ld/exe 2>/dev/null",
                  names[i], (long)getpid());
         FILE *f = popen(command, "r");
         assert_non_null(f);
         while (fgets(line, sizeof line, f)) {
             fmas += strstr(line, "vfmadd") != NULL;
-            if ((strstr(line, "%zmm") || strstr(line, "%ymm")) && (strstr(line, "(%rsp)") || strstr(line, "(%rbp)")))
+            if ((strstr(line, "%zmm") || strstr(line, "%ymm")) &&
+                (strstr(line, "(%rsp)") || strstr(line, "(%rbp)")))
                 fail_msg("%s spills: %s", names[i], line);
         }
         pclose(f);

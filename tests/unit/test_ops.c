@@ -1,9 +1,10 @@
 /* test_ops.c - what every op of the registry must do, tested from one table of samples.
  *
- * A sample says how to make inputs (a letter each) and attributes; everything else is common: values and
- * gradients against the float64 definition (ops_ref.h) and its finite differences, equal bits in every
- * kernel set, with 1 and 3 threads, in place, with gaps between rows, row by row, NaN in and NaN out, odd
- * sizes, gradients that accumulate, are absent, or share a buffer. An op without a sample fails the test. */
+ * A sample says how to make inputs (a letter each) and attributes; everything else is common:
+ * values and gradients against the float64 definition (ops_ref.h) and its finite differences,
+ * equal bits in every kernel set, with 1 and 3 threads, in place, with gaps between rows, row by
+ * row, NaN in and NaN out, odd sizes, gradients that accumulate, are absent, or share a buffer.
+ * An op without a sample fails the test. */
 #include "ops_support.h"
 
 #include "ops_ref.h"
@@ -11,9 +12,9 @@
 enum { VOCAB = 40 };
 
 /* Letters of an input, for T rows and C columns:
- *   x (T,C)  p the same, positive  r (1,C)  v (C,1)  c (T,1)  m (T,1) positive  1 (1,1)  d (T,C+2)
- *   2 (T,2C)  4 (T,4C)  i index (T+2,1) into T rows  w panels (C+5,C)  b (C+5,1)  a panels (2,C)  o panels (C+5,2)
- *   e panels (VOCAB,C) */
+ *   x (T,C)   p (T,C) positive   r (1,C)   v (C,1)   c (T,1)   m (T,1) positive   1 (1,1)
+ *   d (T,C+2)   2 (T,2C)   4 (T,4C)   i index (T+2,1) into T rows   b (C+5,1)
+ *   in panels: w (C+5,C)   a (2,C)   o (C+5,2)   e (VOCAB,C) */
 struct sample {
     const char *name, *inputs;
     ref_fn *ref;
@@ -24,22 +25,38 @@ struct sample {
 enum {
     MIXES_ROWS = 1, /* rows are not independent, or not one to one */
     NO_BACKWARD = 2,
-    EXACT = 4,      /* finite differences hold up to rounding of float32 */
-    BLOCKS = 8      /* gradient of no input flows (detach) */
+    EXACT = 4, /* finite differences hold up to rounding of float32 */
+    BLOCKS = 8 /* gradient of no input flows (detach) */
 };
 
-static const hone_norm_attr norm = {1e-5f, 0.0f, 0, 0}, norm1 = {1e-6f, 1.0f, 0, 0}, norm2 = {1e-5f, 0.0f, 2, 0};
+static const hone_norm_attr norm = {1e-5f, 0.0f, 0, 0}, norm1 = {1e-6f, 1.0f, 0, 0},
+                            norm2 = {1e-5f, 0.0f, 2, 0};
 static const hone_scalar_attr factor = {-1.7f};
 static const hone_clamp_attr bounds = {-0.7f, 0.9f};
 static hone_rope rope_half = {.struct_size = sizeof(hone_rope), .n_heads = 2, .theta = 10000},
-                 rope_pair = {.struct_size = sizeof(hone_rope), .n_heads = 2, .theta = 500, .interleaved = 1},
-                 rope_part = {.struct_size = sizeof(hone_rope), .n_heads = 2, .theta = 10000,
-                              .scaling = HONE_ROPE_LINEAR, .factor = 4};
-static hone_attention att = {.struct_size = sizeof(hone_attention), .n_heads = 4, .n_kv_heads = 2, .scale = 0.4f},
-                      att_window = {.struct_size = sizeof(hone_attention), .n_heads = 4, .n_kv_heads = 2,
-                                    .scale = 0.4f, .window = 5},
-                      att_cap = {.struct_size = sizeof(hone_attention), .n_heads = 4, .n_kv_heads = 2,
-                                 .scale = 0.4f, .softcap = 3};
+                 rope_pair = {.struct_size = sizeof(hone_rope),
+                              .n_heads = 2,
+                              .theta = 500,
+                              .interleaved = 1},
+                 rope_part = {.struct_size = sizeof(hone_rope),
+                              .n_heads = 2,
+                              .theta = 10000,
+                              .scaling = HONE_ROPE_LINEAR,
+                              .factor = 4};
+static hone_attention att = {.struct_size = sizeof(hone_attention),
+                             .n_heads = 4,
+                             .n_kv_heads = 2,
+                             .scale = 0.4f},
+                      att_window = {.struct_size = sizeof(hone_attention),
+                                    .n_heads = 4,
+                                    .n_kv_heads = 2,
+                                    .scale = 0.4f,
+                                    .window = 5},
+                      att_cap = {.struct_size = sizeof(hone_attention),
+                                 .n_heads = 4,
+                                 .n_kv_heads = 2,
+                                 .scale = 0.4f,
+                                 .softcap = 3};
 static hone_slice_attr slice_cols, slice_rows;
 static const hone_cast_attr to_f32 = {HONE_F32};
 static const hone_linear_attr plain = {0}, adapted = {1, 1, {0.5f}};
@@ -79,7 +96,9 @@ static const struct sample samples[] = {
     {"gelu/1", "x", ref_gelu, NULL, 0, 0},
 #define BROADCAST(name, ref, x, X)                                                                 \
     {name, "x" X, ref, NULL, 0, 0}, {name, "xr", ref, NULL, 0, 0}, {name, "x" x, ref, NULL, 0, 0}, \
-        {name, "x1", ref, NULL, 0, MIXES_ROWS}
+    {                                                                                              \
+        name, "x1", ref, NULL, 0, MIXES_ROWS                                                       \
+    }
     BROADCAST("add/1", ref_add, "c", "x"),
     BROADCAST("sub/1", ref_sub, "c", "x"),
     BROADCAST("mul/1", ref_mul, "c", "x"),
@@ -102,9 +121,10 @@ static const struct sample samples[] = {
     {"linear_logprob/1", "xe", ref_linear_logprob, &logprob_cap, 0, MIXES_ROWS},
     {"logits/1", "xe", ref_logits, &logits, 0, MIXES_ROWS | NO_BACKWARD},
 };
-#define EACH_SAMPLE(s) for (const struct sample *s = samples; s < samples + sizeof samples / sizeof *samples; s++)
+#define EACH_SAMPLE(s)                                                                             \
+    for (const struct sample *s = samples; s < samples + sizeof samples / sizeof *samples; s++)
 
-/* ---- making a sample ------------------------------------------------------------------------------------- */
+/* ---- making a sample ------------------------------------------------------------------------- */
 static struct ops_batch *batch_for(int64_t T)
 {
     int64_t a = T < 3 ? T : T / 2 + 1, b = (T - a) / 2, c = T - a - b;
@@ -129,12 +149,18 @@ static struct ops_batch *batch_for(int64_t T)
     return m;
 }
 
-static struct ops_run run_for(const struct sample *s, struct ops_batch *m, int64_t T, int64_t C, int64_t pad)
+static struct ops_run run_for(const struct sample *s, struct ops_batch *m, int64_t T, int64_t C,
+                              int64_t pad)
 {
-    struct ops_run r = {.op = hone_op_find(s->name), .attr = s->attr, .batch = m ? &m->b : NULL,
-                        .mode = HONE_MODE_TRAIN, .n_in = (uint32_t)strlen(s->inputs), .pad = pad};
+    struct ops_run r = {.op = hone_op_find(s->name),
+                        .attr = s->attr,
+                        .batch = m ? &m->b : NULL,
+                        .mode = HONE_MODE_TRAIN,
+                        .n_in = (uint32_t)strlen(s->inputs),
+                        .pad = pad};
     assert_non_null(r.op);
-    rope_half.head_dim = rope_pair.head_dim = rope_half.rotary_dim = rope_pair.rotary_dim = (int32_t)C & ~1;
+    rope_half.head_dim = rope_pair.head_dim = rope_half.rotary_dim = rope_pair.rotary_dim =
+        (int32_t)C & ~1;
     rope_part.head_dim = (int32_t)C;
     rope_part.rotary_dim = (int32_t)(C + 1) / 2 & ~1;
     if (C % 2 && (s->attr == &rope_half || s->attr == &rope_pair))
@@ -146,29 +172,60 @@ static struct ops_run run_for(const struct sample *s, struct ops_batch *m, int64
         int64_t rows = T, cols = C;
         uint32_t layout = HONE_ROWS, dtype = HONE_F32;
         switch (s->inputs[i]) {
-        case 'r': rows = 1; break;
-        case 'v': rows = C, cols = 1; break;
-        case 'c': case 'm': cols = 1; break;
-        case '1': rows = cols = 1; break;
-        case 'd': cols = C + 2; break;
-        case '2': cols = 2 * C; break;
-        case '4': cols = 4 * C; break;
-        case 'i': rows = T + 2, cols = 1, dtype = HONE_I32; break;
-        case 'w': rows = C + 5, layout = HONE_PANELS; break;
-        case 'b': rows = C + 5, cols = 1; break;
-        case 'a': rows = 2, layout = HONE_PANELS; break;
-        case 'o': rows = C + 5, cols = 2, layout = HONE_PANELS; break;
-        case 'e': rows = VOCAB, layout = HONE_PANELS; break;
-        default: break;
+        case 'r':
+            rows = 1;
+            break;
+        case 'v':
+            rows = C, cols = 1;
+            break;
+        case 'c':
+        case 'm':
+            cols = 1;
+            break;
+        case '1':
+            rows = cols = 1;
+            break;
+        case 'd':
+            cols = C + 2;
+            break;
+        case '2':
+            cols = 2 * C;
+            break;
+        case '4':
+            cols = 4 * C;
+            break;
+        case 'i':
+            rows = T + 2, cols = 1, dtype = HONE_I32;
+            break;
+        case 'w':
+            rows = C + 5, layout = HONE_PANELS;
+            break;
+        case 'b':
+            rows = C + 5, cols = 1;
+            break;
+        case 'a':
+            rows = 2, layout = HONE_PANELS;
+            break;
+        case 'o':
+            rows = C + 5, cols = 2, layout = HONE_PANELS;
+            break;
+        case 'e':
+            rows = VOCAB, layout = HONE_PANELS;
+            break;
+        default:
+            break;
         }
         /* vectors and panels have no gaps */
-        int64_t gap = rows == T && layout == HONE_ROWS && dtype == HONE_F32 && s->inputs[i] != 'v' ? pad : 0;
+        int64_t gap = rows == T && layout == HONE_ROWS && dtype == HONE_F32 && s->inputs[i] != 'v'
+                          ? pad
+                          : 0;
         r.in[i] = ops_view(rows, cols, dtype, layout, gap);
         if (dtype == HONE_I32)
             for (int64_t t = 0; t < rows; t++)
                 ((int32_t *)r.in[i].data)[t] = (int32_t)ops_below((uint32_t)T);
         else
-            ops_fill(&r.in[i], strchr("wao", s->inputs[i]) ? 0.3f : 1, strchr("pm", s->inputs[i]) != NULL);
+            ops_fill(&r.in[i], strchr("wao", s->inputs[i]) ? 0.3f : 1,
+                     strchr("pm", s->inputs[i]) != NULL);
         if (!(s->no_grad >> i & 1) && !(s->flags & NO_BACKWARD))
             r.want |= 1u << i;
     }
@@ -181,10 +238,11 @@ static int64_t fit(const struct sample *s, int64_t C)
     return C < least ? least : C;
 }
 
-static const int64_t sizes[][2] = {{1, 1}, {3, 17}, {17, 3}, {17, 129}, {129, 17}, {1, 129}, {129, 1}, {3, 64}};
+static const int64_t sizes[][2] = {{1, 1},    {3, 17},  {17, 3},  {17, 129},
+                                   {129, 17}, {1, 129}, {129, 1}, {3, 64}};
 #define EACH_SIZE(z) for (size_t z = 0; z < sizeof sizes / sizeof *sizes; z++)
 
-/* ---- the definition ---------------------------------------------------------------------------------------- */
+/* ---- the definition -------------------------------------------------------------------------- */
 struct dense {
     struct ref r;
     double *in[HONE_OP_MAX_IN], *out[HONE_OP_MAX_OUT];
@@ -201,7 +259,8 @@ static double *dense_of(const hone_view *v)
 }
 static struct dense dense_new(const struct ops_run *r)
 {
-    struct dense d = {.r = {.n_in = r->n_in, .n_out = r->ctx.n_out, .attr = r->attr, .batch = r->batch}};
+    struct dense d = {
+        .r = {.n_in = r->n_in, .n_out = r->ctx.n_out, .attr = r->attr, .batch = r->batch}};
     for (uint32_t i = 0; i < r->n_in; i++) {
         d.r.in[i] = d.in[i] = dense_of(&r->in[i]);
         d.r.rows[i] = r->in[i].rows;
@@ -210,7 +269,8 @@ static struct dense dense_new(const struct ops_run *r)
     for (uint32_t i = 0; i < r->ctx.n_out; i++) {
         d.r.out_rows[i] = r->ctx.out[i].rows;
         d.r.out_cols[i] = r->ctx.out[i].cols;
-        d.r.out[i] = d.out[i] = calloc((size_t)(d.r.out_rows[i] * d.r.out_cols[i] + 1), sizeof(double));
+        d.r.out[i] = d.out[i] = calloc((size_t)(d.r.out_rows[i] * d.r.out_cols[i] + 1),
+                                       sizeof(double));
     }
     return d;
 }
@@ -226,7 +286,7 @@ static int near(double x, double y, double tol)
     return fabs(x - y) <= tol * (1 + fabs(y));
 }
 
-/* ---- tests --------------------------------------------------------------------------------------------------- */
+/* ---- tests ----------------------------------------------------------------------------------- */
 static void test_every_op_has_a_sample_and_a_name(void **state)
 {
     (void)state;
@@ -234,7 +294,7 @@ static void test_every_op_has_a_sample_and_a_name(void **state)
     for (const hone_op *o; (o = hone_op_at(n)) != NULL; n++) {
         int found = 0;
         EACH_SAMPLE(s)
-            found += !strcmp(s->name, o->name);
+        found += !strcmp(s->name, o->name);
         if (!found)
             fprintf(stderr, "no sample of %s\n", o->name);
         assert_true(found > 0);
@@ -253,7 +313,8 @@ static void test_every_op_has_a_sample_and_a_name(void **state)
 static void test_values_are_those_of_the_definition_in_every_kernel_set(void **state)
 {
     (void)state;
-    EACH_SAMPLE(s) EACH_SIZE(z) {
+    EACH_SAMPLE(s) EACH_SIZE(z)
+    {
         int64_t T = sizes[z][0], C = fit(s, sizes[z][1]);
         struct ops_batch *m = batch_for(T);
         struct ops_run r = run_for(s, m, T, C, 0), first = {0};
@@ -261,17 +322,21 @@ static void test_values_are_those_of_the_definition_in_every_kernel_set(void **s
         struct dense d = dense_new(&r);
         s->ref(&d.r);
         ops_clear(&r, 0);
-        EACH_SET(set) {
+        EACH_SET(set)
+        {
             ops_forward(&r, 0);
             for (uint32_t o = 0; o < r.ctx.n_out; o++) {
                 assert_true(ops_intact(&r.out[o]));
                 for (int64_t t = 0; t < r.out[o].rows; t++)
                     for (int64_t c = 0; c < r.out[o].cols; c++) {
-                        double got = (double)*ops_at(&r.out[o], t, c), want = d.out[o][t * r.out[o].cols + c];
+                        double got = (double)*ops_at(&r.out[o], t, c),
+                               want = d.out[o][t * r.out[o].cols + c];
                         if (!near(got, want, 1e-5))
-                            fprintf(stderr, "%s (%s) %lldx%lld set %d output %u [%lld,%lld]: %.9g, not %.9g\n",
-                                    s->name, s->inputs, (long long)T, (long long)C, set, o, (long long)t,
-                                    (long long)c, got, want);
+                            fprintf(
+                                stderr,
+                                "%s (%s) %lldx%lld set %d output %u [%lld,%lld]: %.9g, not %.9g\n",
+                                s->name, s->inputs, (long long)T, (long long)C, set, o,
+                                (long long)t, (long long)c, got, want);
                         assert_true(near(got, want, 1e-5));
                     }
             }
@@ -295,7 +360,8 @@ static void test_values_are_those_of_the_definition_in_every_kernel_set(void **s
 }
 
 /* d(sum of dout*out)/d(element e of input i), from the definition */
-static double slope(struct dense *d, const struct sample *s, const struct ops_run *r, uint32_t i, int64_t e)
+static double slope(struct dense *d, const struct sample *s, const struct ops_run *r, uint32_t i,
+                    int64_t e)
 {
     double x = d->in[i][e], h = 1e-5 * (1 + fabs(x)), v[2];
     for (int k = 0; k < 2; k++) {
@@ -314,7 +380,8 @@ static double slope(struct dense *d, const struct sample *s, const struct ops_ru
 static void test_gradients_are_finite_differences_and_accumulate(void **state)
 {
     (void)state;
-    EACH_SAMPLE(s) EACH_SIZE(z) {
+    EACH_SAMPLE(s) EACH_SIZE(z)
+    {
         int64_t T = sizes[z][0], C = fit(s, sizes[z][1]);
         if ((s->flags & (NO_BACKWARD | BLOCKS)) || T * C > 17 * 129)
             continue;
@@ -338,12 +405,15 @@ static void test_gradients_are_finite_differences_and_accumulate(void **state)
                 for (int64_t k = 0; k < tries; k++) {
                     int64_t e = n < 12 ? k : (int64_t)ops_below((uint32_t)n);
                     int64_t t = e / r.in[i].cols, c = e % r.in[i].cols;
-                    double want = slope(&d, s, &r, i, e) + (fresh ? 0 : (double)*ops_at(&before[i], t, c));
+                    double want = slope(&d, s, &r, i, e) +
+                                  (fresh ? 0 : (double)*ops_at(&before[i], t, c));
                     double got = (double)*ops_at(&r.din[i], t, c);
                     if (!near(got, want, 1e-4))
-                        fprintf(stderr, "%s (%s) %lldx%lld d input %u [%lld,%lld]: %.9g, not %.9g (fresh %d)\n",
-                                s->name, s->inputs, (long long)T, (long long)C, i, (long long)t, (long long)c, got,
-                                want, fresh);
+                        fprintf(
+                            stderr,
+                            "%s (%s) %lldx%lld d input %u [%lld,%lld]: %.9g, not %.9g (fresh %d)\n",
+                            s->name, s->inputs, (long long)T, (long long)C, i, (long long)t,
+                            (long long)c, got, want, fresh);
                     assert_true(near(got, want, 1e-4));
                 }
                 ops_drop(&before[i]);
@@ -363,7 +433,8 @@ static void full_run(struct ops_run *r, int pool, int backward)
     if (backward && r->want)
         ops_backward(r, pool);
 }
-static void assert_same_results(const struct sample *s, const struct ops_run *a, const struct ops_run *b, int backward)
+static void assert_same_results(const struct sample *s, const struct ops_run *a,
+                                const struct ops_run *b, int backward)
 {
     int same = 1;
     for (uint32_t o = 0; o < a->ctx.n_out; o++)
@@ -383,7 +454,8 @@ static void test_threads_sets_and_gaps_do_not_change_a_bit(void **state)
     (void)state;
     /* large enough to be split among threads; the last is odd in both directions */
     static const int64_t big[][2] = {{129, 640}, {300, 129}, {17, 17}};
-    EACH_SAMPLE(s) for (int z = 0; z < 3; z++) {
+    EACH_SAMPLE(s) for (int z = 0; z < 3; z++)
+    {
         int64_t T = big[z][0], C = big[z][1];
         if (s->ref == ref_attention || s->ref == ref_linear)
             C = C > 80 ? 80 : C;
@@ -400,7 +472,8 @@ static void test_threads_sets_and_gaps_do_not_change_a_bit(void **state)
         if (backward)
             ops_backward(&one, 0);
         for (int how = 0; how < 3; how++) /* 3 threads; gaps between rows; other sets */
-            EACH_SET(set) {
+            EACH_SET(set)
+            {
                 if (how < 2 && set != hone_cpu_get()->best)
                     continue;
                 if (how == 2 && z == 0 && set == HONE_CPU_C && s->ref != ref_attention)
@@ -417,17 +490,19 @@ static void test_threads_sets_and_gaps_do_not_change_a_bit(void **state)
                         continue;
                     two.in[i] = ops_view(T, two.in[i].cols, HONE_F32, HONE_ROWS, gap);
                     for (int64_t t = 0; t < T; t++)
-                        memcpy(ops_at(&two.in[i], t, 0), ops_at(&one.in[i], t, 0), (size_t)two.in[i].cols * 4);
+                        memcpy(ops_at(&two.in[i], t, 0), ops_at(&one.in[i], t, 0),
+                               (size_t)two.in[i].cols * 4);
                 }
                 for (uint32_t i = 0; i < two.n_in; i++)
                     if (start[i].data) {
-                        two.din[i] = ops_view(start[i].rows, start[i].cols, HONE_F32, start[i].layout,
-                                              two.in[i].ld - two.in[i].cols);
+                        two.din[i] = ops_view(start[i].rows, start[i].cols, HONE_F32,
+                                              start[i].layout, two.in[i].ld - two.in[i].cols);
                         for (int64_t t = 0; t < start[i].rows; t++)
                             for (int64_t c = 0; c < start[i].cols; c++)
                                 *ops_at(&two.din[i], t, c) = *ops_at(&start[i], t, c);
                         if (start[i].layout == HONE_PANELS)
-                            memcpy(two.din[i].data, start[i].data, (size_t)ops_floats(&start[i]) * 4);
+                            memcpy(two.din[i].data, start[i].data,
+                                   (size_t)ops_floats(&start[i]) * 4);
                     }
                 full_run(&two, how == 0 ? 1 : 0, backward);
                 assert_same_results(s, &one, &two, backward);
@@ -449,7 +524,8 @@ static void test_in_place_gives_the_same_bits(void **state)
 {
     (void)state;
     int n = 0;
-    EACH_SAMPLE(s) {
+    EACH_SAMPLE(s)
+    {
         struct ops_batch *m = batch_for(17);
         struct ops_run r = run_for(s, m, 17, 19, 0);
         r.mode = HONE_MODE_SCORE; /* nothing is kept, so nothing forbids it */
@@ -475,7 +551,8 @@ static void test_in_place_gives_the_same_bits(void **state)
 static void test_a_row_does_not_depend_on_its_neighbours(void **state)
 {
     (void)state;
-    EACH_SAMPLE(s) {
+    EACH_SAMPLE(s)
+    {
         if (s->flags & MIXES_ROWS)
             continue;
         int64_t T = 17, C = 77;
@@ -506,12 +583,14 @@ static void test_a_row_does_not_depend_on_its_neighbours(void **state)
 static void test_nan_in_gives_nan_out(void **state)
 {
     (void)state;
-    EACH_SAMPLE(s) EACH_SET(set) {
+    EACH_SAMPLE(s) EACH_SET(set)
+    {
         for (uint32_t i = 0; i < strlen(s->inputs); i++) {
             struct ops_batch *m = batch_for(17);
             struct ops_run r = run_for(s, m, 17, 19, 0);
             if (r.in[i].dtype == HONE_F32) {
-                int64_t row = s->inputs[i] == 'e' ? (r.n_in == 1 ? m->tokens[0] : 0) : r.in[i].rows - 1;
+                int64_t row = s->inputs[i] == 'e' ? (r.n_in == 1 ? m->tokens[0] : 0)
+                                                  : r.in[i].rows - 1;
                 int64_t col = s->attr == &slice_cols ? 3 : 0;
                 *ops_at(&r.in[i], row, col) = NAN;
                 if (s->ref == ref_gather)
@@ -525,8 +604,8 @@ static void test_nan_in_gives_nan_out(void **state)
                         if (isnan(*ops_at(&r.out[r.ctx.n_out == 2 && s->inputs[2] != 0], t, c)))
                             t == 16 || r.in[i].rows != 17 ? found++ : others++;
                 if (s->flags & MIXES_ROWS ? found + others == 0 : !found || others)
-                    fprintf(stderr, "%s (%s) input %u set %d: %lld NaN, %lld elsewhere\n", s->name, s->inputs, i, set,
-                            (long long)found, (long long)others);
+                    fprintf(stderr, "%s (%s) input %u set %d: %lld NaN, %lld elsewhere\n", s->name,
+                            s->inputs, i, set, (long long)found, (long long)others);
                 assert_true(found + (s->flags & MIXES_ROWS ? others : 0) > 0);
                 assert_true(!others || (s->flags & MIXES_ROWS));
             }
@@ -539,7 +618,8 @@ static void test_nan_in_gives_nan_out(void **state)
 static void test_absent_gradients_count_as_zero(void **state)
 {
     (void)state;
-    EACH_SAMPLE(s) {
+    EACH_SAMPLE(s)
+    {
         if (s->flags & NO_BACKWARD)
             continue;
         struct ops_batch *m = batch_for(9);
@@ -570,7 +650,8 @@ static void test_absent_gradients_count_as_zero(void **state)
             for (uint32_t i = 0; i < r.n_in; i++)
                 for (int64_t t = 0; r.din[i].data && t < r.din[i].rows; t++)
                     for (int64_t c = 0; c < r.din[i].cols; c++)
-                        assert_true(near((double)*ops_at(&r.din[i], t, c), (double)*ops_at(&p.din[i], t, c), 1e-6));
+                        assert_true(near((double)*ops_at(&r.din[i], t, c),
+                                         (double)*ops_at(&p.din[i], t, c), 1e-6));
             for (uint32_t i = 0; i < r.n_in; i++) {
                 ops_drop(&p.din[i]);
                 ops_drop(&r.din[i]);
@@ -608,7 +689,8 @@ static void test_gradients_pass_through_the_buffer_of_the_output(void **state)
 {
     (void)state;
     int n = 0;
-    EACH_SAMPLE(s) {
+    EACH_SAMPLE(s)
+    {
         const hone_op *op = hone_op_find(s->name);
         if (!(op->flags & HONE_OP_PASS_GRAD) || s->inputs[1] != 'x')
             continue;
@@ -644,7 +726,8 @@ static void test_gradients_pass_through_the_buffer_of_the_output(void **state)
 static void test_shapes_that_do_not_fit_are_refused_with_a_text(void **state)
 {
     (void)state;
-    EACH_SAMPLE(s) {
+    EACH_SAMPLE(s)
+    {
         struct ops_batch *m = batch_for(9);
         struct ops_run r = run_for(s, m, 9, 19, 0);
         assert_int_equal(ops_infer(&r), HONE_OK);
@@ -696,7 +779,11 @@ static hone_status run_two(const hone_op_args *a, const hone_exec *ex)
 static void test_a_pack_adds_ops_all_or_none(void **state)
 {
     (void)state;
-    hone_op good = {.struct_size = sizeof good, .name = "two/1", .infer = infer_two, .fwd = run_two}, bad = good;
+    hone_op good = {.struct_size = sizeof good,
+                    .name = "two/1",
+                    .infer = infer_two,
+                    .fwd = run_two},
+            bad = good;
     const hone_op *pack[] = {&good, &bad, NULL};
     bad.name = "two";
     assert_fails(hone_op_register_pack(pack), HONE_E_INVALID, "two");

@@ -1,8 +1,8 @@
 /* test_simd.c - the vector functions and the kernels over a row of logits.
  *
- * exp, log, tanh, sigmoid: distance from double in units of the last place, over their whole range, and the
- * same bits in every kernel set for every float tried. log-sum-exp, softmax, entropy, gradient, argmax:
- * against double, at odd lengths. */
+ * exp, log, tanh, sigmoid: distance from double in units of the last place, over their whole
+ * range, and the same bits in every kernel set for every float tried. log-sum-exp, softmax,
+ * entropy, gradient, argmax: against double, at odd lengths. */
 #include "ops_support.h"
 
 #include "ops/kern/rows.h"
@@ -68,7 +68,8 @@ static void test_functions_are_within_their_ulps(void **state)
             double u = (double)j / (N - 1), a = (double)f[i].from, b = (double)f[i].to;
             x[j] = (float)(f[i].geometric ? a * pow(b / a, u) : a + (b - a) * u);
         }
-        EACH_SET(set) {
+        EACH_SET(set)
+        {
             kernels_of(set)->unary(f[i].op, x, y[set], N, 0, 0);
             double worst = 0, at = 0;
             for (int j = 0; j < N; j++)
@@ -90,22 +91,27 @@ static void test_functions_are_within_their_ulps(void **state)
 static void test_special_values(void **state)
 {
     (void)state;
-    const float in[16] = {0.0f, -0.0f, INFINITY, -INFINITY, NAN, 1.0f, -1.0f, 1e-40f,
-                          89.0f, -89.0f, -104.0f, 3e38f, -3e38f, 88.72f, -1e-30f, 1e-30f};
+    const float in[16] = {0.0f,  -0.0f,  INFINITY, -INFINITY, NAN,    1.0f,   -1.0f,   1e-40f,
+                          89.0f, -89.0f, -104.0f,  3e38f,     -3e38f, 88.72f, -1e-30f, 1e-30f};
     float y[16];
-    EACH_SET(set) {
+    EACH_SET(set)
+    {
         const hone_rows_kernels *k = kernels_of(set);
         k->unary(HONE_EW_EXP, in, y, 16, 0, 0);
         assert_true(y[0] == 1 && y[1] == 1 && y[2] == INFINITY && y[3] == 0 && isnan(y[4]));
-        assert_true(y[7] == 1 && y[8] == INFINITY && y[9] == 0 && y[10] == 0 && y[11] == INFINITY && y[12] == 0);
+        assert_true(y[7] == 1 && y[8] == INFINITY && y[9] == 0 && y[10] == 0 && y[11] == INFINITY &&
+                    y[12] == 0);
         assert_true(isfinite(y[13]) && y[13] > 3.3e38f);
         k->unary(HONE_EW_LOG, in, y, 16, 0, 0);
-        assert_true(y[0] == -INFINITY && y[1] == -INFINITY && y[2] == INFINITY && isnan(y[3]) && isnan(y[4]));
+        assert_true(y[0] == -INFINITY && y[1] == -INFINITY && y[2] == INFINITY && isnan(y[3]) &&
+                    isnan(y[4]));
         assert_true(y[5] == 0 && isnan(y[6]) && y[7] == -INFINITY && isnan(y[14]));
         k->unary(HONE_EW_SIGMOID, in, y, 16, 0, 0);
-        assert_true(y[0] == 0.5f && y[2] == 1 && y[3] == 0 && isnan(y[4]) && y[11] == 1 && y[12] == 0);
+        assert_true(y[0] == 0.5f && y[2] == 1 && y[3] == 0 && isnan(y[4]) && y[11] == 1 &&
+                    y[12] == 0);
         k->unary(HONE_EW_TANH, in, y, 16, 0, 0);
-        assert_true(y[0] == 0 && signbit(y[1]) && y[2] == 1 && y[3] == -1 && isnan(y[4]) && y[12] == -1);
+        assert_true(y[0] == 0 && signbit(y[1]) && y[2] == 1 && y[3] == -1 && isnan(y[4]) &&
+                    y[12] == -1);
         assert_true(y[14] == -1e-30f && y[15] == 1e-30f);
         k->unary(HONE_EW_RELU, in, y, 16, 0, 0);
         assert_true(y[0] == 0 && y[3] == 0 && y[2] == INFINITY && isnan(y[4]));
@@ -126,12 +132,13 @@ static void test_sets_agree_on_all_kinds_of_floats(void **state)
     }
     for (int op = 0; op < HONE_EW_UNARY_COUNT; op++) {
         kernels_of(HONE_CPU_C)->unary(op, x, a, N, -0.7f, 0.9f);
-        EACH_SET(set) {
+        EACH_SET(set)
+        {
             kernels_of(set)->unary(op, x, b, N, -0.7f, 0.9f);
             for (int i = 0; i < N; i++)
                 if (memcmp(&a[i], &b[i], 4) && !(isnan(a[i]) && isnan(b[i]))) {
-                    fprintf(stderr, "op %d of %.9g (%a): %.9g, set %d %.9g\n", op, (double)x[i], (double)x[i],
-                            (double)a[i], set, (double)b[i]);
+                    fprintf(stderr, "op %d of %.9g (%a): %.9g, set %d %.9g\n", op, (double)x[i],
+                            (double)x[i], (double)a[i], set, (double)b[i]);
                     assert_true(0);
                 }
         }
@@ -145,10 +152,12 @@ static void test_logits_of_a_row(void **state)
 {
     (void)state;
     static const int64_t lens[] = {1, 2, 15, 16, 17, 63, 64, 65, 129, 1000, 49152};
-    EACH_SET(set) for (size_t l = 0; l < sizeof lens / sizeof *lens; l++) {
+    EACH_SET(set) for (size_t l = 0; l < sizeof lens / sizeof *lens; l++)
+    {
         int64_t n = lens[l], target = n / 2;
         const hone_rows_kernels *k = kernels_of(set);
-        float *z = malloc((size_t)n * 4), *p = malloc((size_t)n * 4), *g = malloc((size_t)n * 4), top;
+        float *z = malloc((size_t)n * 4), *p = malloc((size_t)n * 4), *g = malloc((size_t)n * 4),
+              top;
         ops_seed = 7;
         for (int64_t i = 0; i < n; i++)
             z[i] = ops_number() * 5;
@@ -174,10 +183,12 @@ static void test_logits_of_a_row(void **state)
             assert_true(fabs((double)p[i] - pi) < 1e-5 * (pi + 1e-9));
             assert_true(fabs((double)g[i] - it * 1.5 * ((i == target) - pi)) < 2e-6);
         }
-        k->row_logprob_grad(z, n, 0.7f, got, target, 0.0f, 2.0f, ent, g, 1); /* adds the entropy's gradient */
+        k->row_logprob_grad(z, n, 0.7f, got, target, 0.0f, 2.0f, ent, g,
+                            1); /* adds the entropy's gradient */
         for (int64_t i = 0; i < n; i++) {
             double pi = exp(it * (double)z[i] - lse), lp = it * (double)z[i] - lse;
-            assert_true(fabs((double)g[i] - it * (1.5 * ((i == target) - pi) - 2 * pi * (lp + h))) < 1e-5);
+            assert_true(fabs((double)g[i] - it * (1.5 * ((i == target) - pi) - 2 * pi * (lp + h))) <
+                        1e-5);
         }
         /* the same bits in place, and in every set */
         float *q = malloc((size_t)n * 4);
@@ -208,7 +219,8 @@ static void test_logits_of_a_row(void **state)
 static void test_argmax_is_the_first_largest(void **state)
 {
     (void)state;
-    EACH_SET(set) {
+    EACH_SET(set)
+    {
         const hone_rows_kernels *k = kernels_of(set);
         float z[70];
         assert_int_equal(k->row_argmax(z, 0), -1);
@@ -230,7 +242,8 @@ static void test_argmax_is_the_first_largest(void **state)
 static void test_softcap_and_small_sums(void **state)
 {
     (void)state;
-    EACH_SET(set) {
+    EACH_SET(set)
+    {
         const hone_rows_kernels *k = kernels_of(set);
         float z[37], y[37];
         double s = 0, d = 0;
@@ -260,9 +273,12 @@ static void test_softcap_and_small_sums(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_functions_are_within_their_ulps), cmocka_unit_test(test_special_values),
-        cmocka_unit_test(test_sets_agree_on_all_kinds_of_floats), cmocka_unit_test(test_logits_of_a_row),
-        cmocka_unit_test(test_argmax_is_the_first_largest), cmocka_unit_test(test_softcap_and_small_sums),
+        cmocka_unit_test(test_functions_are_within_their_ulps),
+        cmocka_unit_test(test_special_values),
+        cmocka_unit_test(test_sets_agree_on_all_kinds_of_floats),
+        cmocka_unit_test(test_logits_of_a_row),
+        cmocka_unit_test(test_argmax_is_the_first_largest),
+        cmocka_unit_test(test_softcap_and_small_sums),
     };
     return cmocka_run_group_tests(tests, ops_setup, ops_teardown);
 }

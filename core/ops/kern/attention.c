@@ -1,15 +1,17 @@
 /* attention.c - one block of queries against pages of 64 keys, forward and backward.
  *
- * Forward: rows of the block are (query, head) pairs of one key/value head. Page after page, tile after
- * tile of TILE rows: scores by 64 keys, one online-softmax step, values. For a given row every sum is the
- * same chain whatever the block holds: a score runs over the head's dimensions, the normaliser adds pages
- * in order with one fixed tree inside a page, an output runs over keys in order. Keys a row must not see
- * get probability exactly 0; a chain that includes them differs at most in the sign of a zero, which the
- * last step (fma with +0) removes. So one query at a time and a thousand at once give the same bits.
- * (Online softmax: Milakov & Gimelshein 2018; backward by recomputation: Dao et al. 2022, algorithm 4.)
+ * Forward: rows of the block are (query, head) pairs of one key/value head. Page after page, tile
+ * after tile of TILE rows: scores by 64 keys, one online-softmax step, values. For a given row
+ * every sum is the same chain whatever the block holds: a score runs over the head's dimensions,
+ * the normaliser adds pages in order with one fixed tree inside a page, an output runs over keys
+ * in order. Keys a row must not see get probability exactly 0; a chain that includes them differs
+ * at most in the sign of a zero, which the last step (fma with +0) removes. So one query at a
+ * time and a thousand at once give the same bits. (Online softmax: Milakov & Gimelshein 2018;
+ * backward by recomputation: Dao et al. 2022, algorithm 4.)
  *
  * Everything is one product, mm(): C (+)= A B with B row-major, A with any strides; keys are kept
- * transposed in the page for it. Invariant: page rows that no key was written to hold zeros in V. */
+ * transposed in the page for it. Invariant: page rows that no key was written to hold zeros in V.
+ */
 #include "ops/kern/rows_set.h"
 
 enum { PAGE = 64 };
@@ -19,7 +21,7 @@ enum { TILE = 6, WIDE = 4 }; /* 24 accumulators, 4 of B, 1 broadcast of 32 regis
 enum { TILE = 6, WIDE = 1 }; /* AVX2: 12 accumulators, 2 of B, 1 broadcast of 16 */
 #endif
 
-/* ---- C[R x 16V] (+)= A[R x K] B[K x 16V]; tail: V = 1 with m lanes -------------------------------------- */
+/* ---- C[R x 16V] (+)= A[R x K] B[K x 16V]; tail: V = 1 with m lanes --------------------------- */
 V_FN void mm_tile(const int R, const int V, const float *a, int64_t ra, int64_t ka, const float *b,
                   int64_t ldb, float *c, int64_t ldc, int64_t K, int acc, int m)
 {
@@ -27,8 +29,8 @@ V_FN void mm_tile(const int R, const int V, const float *a, int64_t ra, int64_t 
     V_UNROLL(6)
     for (int r = 0; r < R; r++)
         V_UNROLL(4)
-        for (int v = 0; v < V; v++)
-            x[r][v] = acc ? v_get(c + r * ldc + V_LANES * v, m) : v_zero();
+    for (int v = 0; v < V; v++)
+        x[r][v] = acc ? v_get(c + r * ldc + V_LANES * v, m) : v_zero();
     for (int64_t k = 0; k < K; k++) {
         v16 y[WIDE];
         V_UNROLL(4)
@@ -45,11 +47,11 @@ V_FN void mm_tile(const int R, const int V, const float *a, int64_t ra, int64_t 
     V_UNROLL(6)
     for (int r = 0; r < R; r++)
         V_UNROLL(4)
-        for (int v = 0; v < V; v++)
-            v_put(c + r * ldc + V_LANES * v, x[r][v], m);
+    for (int v = 0; v < V; v++)
+        v_put(c + r * ldc + V_LANES * v, x[r][v], m);
 }
-typedef void mm_fn(const float *a, int64_t ra, int64_t ka, const float *b, int64_t ldb, float *c, int64_t ldc,
-                   int64_t K, int acc);
+typedef void mm_fn(const float *a, int64_t ra, int64_t ka, const float *b, int64_t ldb, float *c,
+                   int64_t ldc, int64_t K, int acc);
 #define MM_FN(R, V)                                                                                \
     static void HONE_KFN(mm_##R##_##V)(const float *a, int64_t ra, int64_t ka, const float *b,     \
                                        int64_t ldb, float *c, int64_t ldc, int64_t K, int acc)     \
@@ -58,8 +60,10 @@ typedef void mm_fn(const float *a, int64_t ra, int64_t ka, const float *b, int64
     }
 #define MM_FNS(V) MM_FN(1, V) MM_FN(2, V) MM_FN(3, V) MM_FN(4, V) MM_FN(5, V) MM_FN(6, V)
 #define MM_ROW(V)                                                                                  \
-    {HONE_KFN(mm_1_##V), HONE_KFN(mm_2_##V), HONE_KFN(mm_3_##V), HONE_KFN(mm_4_##V), HONE_KFN(mm_5_##V), \
-     HONE_KFN(mm_6_##V)}
+    {                                                                                              \
+        HONE_KFN(mm_1_##V), HONE_KFN(mm_2_##V), HONE_KFN(mm_3_##V), HONE_KFN(mm_4_##V),            \
+            HONE_KFN(mm_5_##V), HONE_KFN(mm_6_##V)                                                 \
+    }
 MM_FNS(1)
 #if HONE_SIMD == 3
 MM_FNS(2)
@@ -71,8 +75,8 @@ static mm_fn *const mm_table[1][6] = {MM_ROW(1)};
 #endif
 
 /* At most TILE rows, any n. */
-static void mm_rows(int R, int64_t n, int64_t K, const float *a, int64_t ra, int64_t ka, const float *b,
-                    int64_t ldb, float *c, int64_t ldc, int acc)
+static void mm_rows(int R, int64_t n, int64_t K, const float *a, int64_t ra, int64_t ka,
+                    const float *b, int64_t ldb, float *c, int64_t ldc, int acc)
 {
     int64_t j = 0;
     while (n - j >= V_LANES) {
@@ -84,10 +88,11 @@ static void mm_rows(int R, int64_t n, int64_t K, const float *a, int64_t ra, int
     }
     if (j < n)
         for (int r = 0; r < R; r++)
-            mm_tile(1, 1, a + r * ra, ra, ka, b + j, ldb, c + r * ldc + j, ldc, K, acc, (int)(n - j));
+            mm_tile(1, 1, a + r * ra, ra, ka, b + j, ldb, c + r * ldc + j, ldc, K, acc,
+                    (int)(n - j));
 }
 
-/* ---- masks ------------------------------------------------------------------------------------------------ */
+/* ---- masks ----------------------------------------------------------------------------------- */
 /* Keys of the page at `base` that a query at `pos` sees: lo <= key < hi (within the page). */
 V_FN void seen(int64_t pos, int64_t base, int32_t window, int *lo, int *hi)
 {
@@ -105,9 +110,9 @@ V_FN v16 cap_score(v16 s, v16 cap)
     return v_mul(v_tanh(v_div(s, cap)), cap);
 }
 
-/* ---- forward ---------------------------------------------------------------------------------------------- */
-/* Scores of one row to probabilities, against the running maximum *top; returns what the row's sums so far
- * must be multiplied by as a logarithm (0: nothing). */
+/* ---- forward --------------------------------------------------------------------------------- */
+/* Scores of one row to probabilities, against the running maximum *top; returns what the row's
+ * sums so far must be multiplied by as a logarithm (0: nothing). */
 static float row_scores(float *s, int vecs, int lo, int hi, float softcap, float *top)
 {
     int partial = lo > 0 || hi < vecs * V_LANES;
@@ -142,8 +147,8 @@ static float row_probs(float *s, int vecs, float top)
     return v_sum(v_add(v_add(sum[0], sum[1]), v_add(sum[2], sum[3])));
 }
 
-static void fwd_tile(const hone_attn_fwd *a, int64_t r0, int R, int64_t base, const float *page, const float *qs,
-                     float *acc, int64_t ld, float *top, float *total)
+static void fwd_tile(const hone_attn_fwd *a, int64_t r0, int R, int64_t base, const float *page,
+                     const float *qs, float *acc, int64_t ld, float *top, float *total)
 {
     int64_t hd = a->head_dim;
     int lo, hi, lo_r[TILE], hi_r[TILE];
@@ -196,7 +201,8 @@ void HONE_KFN(attn_fwd)(const hone_attn_fwd *a)
             to = base + PAGE - 1 + a->window - a->start;
         const float *page = a->pages + a->page_ids[pg] * a->page_stride;
         for (int64_t r = from * G; r < to * G; r += TILE)
-            fwd_tile(a, r, (int)(to * G - r < TILE ? to * G - r : TILE), base, page, qs, acc, ld, top, total);
+            fwd_tile(a, r, (int)(to * G - r < TILE ? to * G - r : TILE), base, page, qs, acc, ld,
+                     top, total);
     }
     for (int64_t r = 0; r < rows; r++) {
         float *o = a->out + (r / G) * a->ldo + (r % G) * hd;
@@ -211,9 +217,11 @@ void HONE_KFN(attn_fwd)(const hone_attn_fwd *a)
     }
 }
 
-/* ---- backward --------------------------------------------------------------------------------------------- */
-/* p = exp(s - lse) and ds = p*(dp - delta) in place of s and dp; 0 beyond the keys seen, up to 64. */
-static void bwd_row(float *s, float *dp, int vecs, int lo, int hi, float softcap, float lse, float delta)
+/* ---- backward -------------------------------------------------------------------------------- */
+/* p = exp(s - lse) and ds = p*(dp - delta) in place of s and dp; 0 beyond the keys seen, up to 64.
+ */
+static void bwd_row(float *s, float *dp, int vecs, int lo, int hi, float softcap, float lse,
+                    float delta)
 {
     int partial = lo > 0 || hi < vecs * V_LANES;
     v16 cap = v_set1(softcap), off = v_set1(lse), del = v_set1(delta);
@@ -278,7 +286,8 @@ void HONE_KFN(attn_bwd)(const hone_attn_bwd *a)
             for (int64_t j = r; j < r + R; j++) {
                 int l, h;
                 seen(a->start + j, base, a->window, &l, &h);
-                bwd_row(s + j * PAGE, dp + j * PAGE, vecs, l, h, a->softcap, a->lse[j * a->ldlse], delta[j]);
+                bwd_row(s + j * PAGE, dp + j * PAGE, vecs, l, h, a->softcap, a->lse[j * a->ldlse],
+                        delta[j]);
             }
             if (a->dq)
                 mm_rows(R, hd, hi, dp + r * PAGE, PAGE, 1, k, hd, dq + r * ld, ld, 1);
@@ -288,9 +297,12 @@ void HONE_KFN(attn_bwd)(const hone_attn_bwd *a)
         float *dk = a->grads + a->page_ids[pg] * a->grad_stride, *dv = dk + hd * PAGE;
         for (int64_t j = 0; j < hi; j += TILE) { /* hi: of the last row, the most keys */
             int R = (int)(hi - j < TILE ? hi - j : TILE);
-            int64_t q0 = base + j > a->start + from ? base + j - a->start : from; /* sees key j first */
-            mm_rows(R, hd, to - q0, dp + q0 * PAGE + j, 1, PAGE, qs + q0 * ld, ld, dk + j * hd, hd, 1);
-            mm_rows(R, hd, to - q0, s + q0 * PAGE + j, 1, PAGE, dout + q0 * ld, ld, dv + j * hd, hd, 1);
+            int64_t q0 = base + j > a->start + from ? base + j - a->start
+                                                    : from; /* sees key j first */
+            mm_rows(R, hd, to - q0, dp + q0 * PAGE + j, 1, PAGE, qs + q0 * ld, ld, dk + j * hd, hd,
+                    1);
+            mm_rows(R, hd, to - q0, s + q0 * PAGE + j, 1, PAGE, dout + q0 * ld, ld, dv + j * hd, hd,
+                    1);
         }
     }
     if (a->dq)

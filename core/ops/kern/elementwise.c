@@ -1,8 +1,8 @@
 /* elementwise.c - the small ops of the tape, one number at a time: values and slopes.
  *
- * One loop per op, chosen outside it. The slopes follow PyTorch where a function has a corner: clamp passes
- * the gradient on its closed interval, equal operands of min and max get half each, abs and relu have
- * slope 0 at 0. */
+ * One loop per op, chosen outside it. The slopes follow PyTorch where a function has a corner:
+ * clamp passes the gradient on its closed interval, equal operands of min and max get half each,
+ * abs and relu have slope 0 at 0. */
 #include "ops/kern/rows_set.h"
 #include "ops/kern/gelu.h"
 
@@ -73,8 +73,8 @@ V_FN v16 inside(v16 a, v16 lo, v16 hi, v16 d)
     return v_sel(v_isnan(a), a, s);
 }
 
-void HONE_KFN(unary_bwd)(int op, const float *x, const float *y, const float *dy, float *dx, int64_t n,
-                         float p, float q, int acc)
+void HONE_KFN(unary_bwd)(int op, const float *x, const float *y, const float *dy, float *dx,
+                         int64_t n, float p, float q, int acc)
 {
     const v16 vp = v_set1(p), vq = v_set1(q);
     switch (op) {
@@ -147,8 +147,8 @@ V_FN v16 less_share(v16 u, v16 v, v16 d)
         v_out(g + i, (expr), m, acc);                                                              \
     })
 
-void HONE_KFN(binary_bwd)(int op, int which, const float *a, const float *b, int b_one, const float *dy,
-                          float *g, int64_t n, int acc)
+void HONE_KFN(binary_bwd)(int op, int which, const float *a, const float *b, int b_one,
+                          const float *dy, float *g, int64_t n, int acc)
 {
     const v16 all = v_set1(b ? b[0] : 0.0f);
     switch (op) {

@@ -46,8 +46,8 @@ void HONE_KFN(swiglu)(const float *g, const float *u, float *y, int64_t n)
     });
 }
 
-void HONE_KFN(swiglu_bwd)(const float *g, const float *u, const float *dy, float *dg, int acc_g, float *du,
-                          int acc_u, int64_t n)
+void HONE_KFN(swiglu_bwd)(const float *g, const float *u, const float *dy, float *dg, int acc_g,
+                          float *du, int acc_u, int64_t n)
 {
     V_ROW(n, {
         v16 a = v_get(g + i, m);
@@ -69,8 +69,8 @@ void HONE_KFN(geglu)(const float *g, const float *u, float *y, int64_t n)
     });
 }
 
-void HONE_KFN(geglu_bwd)(const float *g, const float *u, const float *dy, float *dg, int acc_g, float *du,
-                         int acc_u, int64_t n)
+void HONE_KFN(geglu_bwd)(const float *g, const float *u, const float *dy, float *dg, int acc_g,
+                         float *du, int acc_u, int64_t n)
 {
     V_ROW(n, {
         v16 a = v_get(g + i, m);

@@ -1,7 +1,8 @@
 /* logits.c - kernels over one row of logits, and sums of a row.
  *
- * The sampler and linear_logprob/1 both call row_lse, so a log-probability has the same bits in generation
- * and in training. Vector number j of a row goes to running sum j mod 4; the four end in one fixed tree. */
+ * The sampler and linear_logprob/1 both call row_lse, so a log-probability has the same bits in
+ * generation and in training. Vector number j of a row goes to running sum j mod 4; the four end
+ * in one fixed tree. */
 #include "ops/kern/rows_set.h"
 
 /* Four running sums over the row: `expr` gives the term of lanes i..i+m, with dead lanes zero. */
@@ -89,8 +90,9 @@ void HONE_KFN(row_softmax)(const float *z, int64_t n, float inv_temp, float lse,
     V_ROW(n, { v_put(p + i, exp_shifted(z + i, m, it, off), m); });
 }
 
-void HONE_KFN(row_logprob_grad)(const float *z, int64_t n, float inv_temp, float lse, int64_t target,
-                                float g, float g_entropy, float entropy, float *dz, int acc)
+void HONE_KFN(row_logprob_grad)(const float *z, int64_t n, float inv_temp, float lse,
+                                int64_t target, float g, float g_entropy, float entropy, float *dz,
+                                int acc)
 {
     v16 it = v_set1(inv_temp), off = v_set1(lse), gt = v_set1(g * inv_temp);
     v16 get = v_set1(g_entropy * inv_temp), h = v_set1(entropy);

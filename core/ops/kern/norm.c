@@ -1,8 +1,8 @@
 /* norm.c - RMS norm, layer norm and their gradients, row by row; sums over rows by columns.
  *
- * A row's sums run over 16 lanes and end in the fixed tree. The gradient of a weight is one chain of
- * fused multiply-adds over rows per column, starting from what is stored: no split of the rows into
- * micro-batches changes its bits. */
+ * A row's sums run over 16 lanes and end in the fixed tree. The gradient of a weight is one chain
+ * of fused multiply-adds over rows per column, starting from what is stored: no split of the rows
+ * into micro-batches changes its bits. */
 #include "ops/kern/rows_set.h"
 
 static float rstd_of(v16 squares, int64_t n, float eps)
@@ -15,7 +15,8 @@ V_FN void rms_apply(const float *x, const float *w, v16 woff, v16 r, float *y, i
     v_put(y, v_mul(v_mul(v_get(x, m), r), v_add(woff, v_get(w, m))), m);
 }
 
-float HONE_KFN(rmsnorm)(const float *x, const float *w, float w_offset, float eps, float *y, int64_t n)
+float HONE_KFN(rmsnorm)(const float *x, const float *w, float w_offset, float eps, float *y,
+                        int64_t n)
 {
     v16 sq = v_zero(), woff = v_set1(w_offset);
     V_ROW(n, {
@@ -28,8 +29,8 @@ float HONE_KFN(rmsnorm)(const float *x, const float *w, float w_offset, float ep
     return rstd;
 }
 
-float HONE_KFN(add_rmsnorm)(const float *x, const float *delta, const float *w, float w_offset, float eps,
-                            float *sum, float *y, int64_t n)
+float HONE_KFN(add_rmsnorm)(const float *x, const float *delta, const float *w, float w_offset,
+                            float eps, float *sum, float *y, int64_t n)
 {
     v16 sq = v_zero(), woff = v_set1(w_offset);
     V_ROW(n, {
@@ -43,8 +44,8 @@ float HONE_KFN(add_rmsnorm)(const float *x, const float *delta, const float *w, 
     return rstd;
 }
 
-void HONE_KFN(rmsnorm_dx)(const float *x, const float *w, float w_offset, float rstd, const float *dy,
-                          const float *base, float *dx, int64_t n, int acc)
+void HONE_KFN(rmsnorm_dx)(const float *x, const float *w, float w_offset, float rstd,
+                          const float *dy, const float *base, float *dx, int64_t n, int acc)
 {
     v16 dot = v_zero(), woff = v_set1(w_offset), r = v_set1(rstd);
     V_ROW(n, {
@@ -61,9 +62,9 @@ void HONE_KFN(rmsnorm_dx)(const float *x, const float *w, float w_offset, float 
     });
 }
 
-void HONE_KFN(norm_dw)(const float *x, int64_t ldx, const float *dy, int64_t lddy, const float *mean,
-                    const float *rstd, int64_t ldr, int64_t rows, int64_t heads, int64_t n, float *dw, int64_t c0,
-                       int64_t c1, int acc)
+void HONE_KFN(norm_dw)(const float *x, int64_t ldx, const float *dy, int64_t lddy,
+                       const float *mean, const float *rstd, int64_t ldr, int64_t rows,
+                       int64_t heads, int64_t n, float *dw, int64_t c0, int64_t c1, int acc)
 {
     V_ROW(c1 - c0, {
         v16 s = acc ? v_get(dw + c0 + i, m) : v_zero();
@@ -80,8 +81,8 @@ void HONE_KFN(norm_dw)(const float *x, int64_t ldx, const float *dy, int64_t ldd
     });
 }
 
-void HONE_KFN(layernorm)(const float *x, const float *w, const float *b, float eps, float *y, int64_t n,
-                         float *mean, float *rstd)
+void HONE_KFN(layernorm)(const float *x, const float *w, const float *b, float eps, float *y,
+                         int64_t n, float *mean, float *rstd)
 {
     v16 total = v_zero(), sq = v_zero();
     V_ROW(n, { total = v_add(total, v_get(x + i, m)); });
@@ -120,7 +121,8 @@ void HONE_KFN(layernorm_dx)(const float *x, const float *w, float mean, float rs
     });
 }
 
-void HONE_KFN(colsum)(const float *x, int64_t ld, int64_t rows, float *d, int64_t c0, int64_t c1, int acc)
+void HONE_KFN(colsum)(const float *x, int64_t ld, int64_t rows, float *d, int64_t c0, int64_t c1,
+                      int acc)
 {
     V_ROW(c1 - c0, {
         v16 s = acc ? v_get(d + c0 + i, m) : v_zero();

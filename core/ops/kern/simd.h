@@ -1,16 +1,18 @@
 /* simd.h - one vector of 16 floats, three implementations of equal bits.
  *
- * A kernel is written once over v16 and compiled per kernel set (-DHONE_KERN=c|avx2|avx512): float[16] and
- * fmaf, two 8-lane registers, or one 16-lane register. The bits are equal because every operation here
- * is correctly rounded or a pure bit operation, because fused multiply-adds are written out (the build has
- * -ffp-contract=off), and because a reduction is one fixed tree over 16 lanes whatever the register.
+ * A kernel is written once over v16 and compiled per kernel set (-DHONE_KERN=c|avx2|avx512):
+ * float[16] and fmaf, two 8-lane registers, or one 16-lane register. The bits are equal because
+ * every operation here is correctly rounded or a pure bit operation, because fused multiply-adds
+ * are written out (the build has -ffp-contract=off), and because a reduction is one fixed tree
+ * over 16 lanes whatever the register.
  *
- * exp, log, tanh and sigmoid are polynomials of our own (Remez, fitted here; no libm), within about 1 ulp
- * for exp and log, 2 for the others (test_simd measures them against double). Denormal arguments count as 0
- * and denormal results become 0, as FTZ/DAZ (set on every thread that computes) does for the rest.
+ * exp, log, tanh and sigmoid are polynomials of our own (Remez, fitted here; no libm), within
+ * about 1 ulp for exp and log, 2 for the others (test_simd measures them against double).
+ * Denormal arguments count as 0 and denormal results become 0, as FTZ/DAZ (set on every thread
+ * that computes) does for the rest.
  *
- * NaN: v_max(a, b) and v_min(a, b) are the machine's: b when either is NaN, so a constant goes first;
- * v_maxn and v_minn give NaN when either is NaN. The payload of a NaN is not specified. */
+ * NaN: v_max(a, b) and v_min(a, b) are the machine's: b when either is NaN, so a constant goes
+ * first; v_maxn and v_minn give NaN when either is NaN. The payload of a NaN is not specified. */
 #ifndef HONE_CORE_OPS_KERN_SIMD_H
 #define HONE_CORE_OPS_KERN_SIMD_H
 #include "ops/cpu.h"
@@ -44,37 +46,118 @@
 enum { V_LANES = 16 };
 
 #if HONE_SIMD == 3
-/* ---- AVX-512: one register ---------------------------------------------------------------------------- */
+/* ---- AVX-512: one register ------------------------------------------------------------------- */
 #include <immintrin.h>
 typedef __m512 v16;
 typedef __mmask16 vm;
-V_FN v16 v_zero(void) { return _mm512_setzero_ps(); }
-V_FN v16 v_set1(float x) { return _mm512_set1_ps(x); }
-V_FN v16 v_load(const float *p) { return _mm512_loadu_ps(p); }
-V_FN void v_store(float *p, v16 x) { _mm512_storeu_ps(p, x); }
-V_FN vm vm_first(int n) { return (vm)((1u << n) - 1u); }
-V_FN v16 v_loadn(const float *p, int n) { return _mm512_maskz_loadu_ps(vm_first(n), p); }
-V_FN void v_storen(float *p, v16 x, int n) { _mm512_mask_storeu_ps(p, vm_first(n), x); }
-V_FN v16 v_add(v16 a, v16 b) { return _mm512_add_ps(a, b); }
-V_FN v16 v_sub(v16 a, v16 b) { return _mm512_sub_ps(a, b); }
-V_FN v16 v_mul(v16 a, v16 b) { return _mm512_mul_ps(a, b); }
-V_FN v16 v_div(v16 a, v16 b) { return _mm512_div_ps(a, b); }
-V_FN v16 v_sqrt(v16 a) { return _mm512_sqrt_ps(a); }
-V_FN v16 v_fma(v16 a, v16 b, v16 c) { return _mm512_fmadd_ps(a, b, c); }
-V_FN v16 v_fnma(v16 a, v16 b, v16 c) { return _mm512_fnmadd_ps(a, b, c); }
-V_FN v16 v_max(v16 a, v16 b) { return _mm512_max_ps(a, b); }
-V_FN v16 v_min(v16 a, v16 b) { return _mm512_min_ps(a, b); }
-V_FN v16 v_bits(uint32_t x) { return _mm512_castsi512_ps(_mm512_set1_epi32((int)x)); }
-V_FN v16 v_and(v16 a, v16 b) { return _mm512_and_ps(a, b); }
-V_FN v16 v_or(v16 a, v16 b) { return _mm512_or_ps(a, b); }
-V_FN v16 v_xor(v16 a, v16 b) { return _mm512_xor_ps(a, b); }
-V_FN vm v_lt(v16 a, v16 b) { return _mm512_cmp_ps_mask(a, b, _CMP_LT_OQ); }
-V_FN vm v_le(v16 a, v16 b) { return _mm512_cmp_ps_mask(a, b, _CMP_LE_OQ); }
-V_FN vm v_eq(v16 a, v16 b) { return _mm512_cmp_ps_mask(a, b, _CMP_EQ_OQ); }
-V_FN vm v_unord(v16 a, v16 b) { return _mm512_cmp_ps_mask(a, b, _CMP_UNORD_Q); }
-V_FN vm vm_and(vm a, vm b) { return (vm)(a & b); }
-V_FN int vm_any(vm a) { return a != 0; }
-V_FN v16 v_sel(vm m, v16 a, v16 b) { return _mm512_mask_blend_ps(m, b, a); }
+V_FN v16 v_zero(void)
+{
+    return _mm512_setzero_ps();
+}
+V_FN v16 v_set1(float x)
+{
+    return _mm512_set1_ps(x);
+}
+V_FN v16 v_load(const float *p)
+{
+    return _mm512_loadu_ps(p);
+}
+V_FN void v_store(float *p, v16 x)
+{
+    _mm512_storeu_ps(p, x);
+}
+V_FN vm vm_first(int n)
+{
+    return (vm)((1u << n) - 1u);
+}
+V_FN v16 v_loadn(const float *p, int n)
+{
+    return _mm512_maskz_loadu_ps(vm_first(n), p);
+}
+V_FN void v_storen(float *p, v16 x, int n)
+{
+    _mm512_mask_storeu_ps(p, vm_first(n), x);
+}
+V_FN v16 v_add(v16 a, v16 b)
+{
+    return _mm512_add_ps(a, b);
+}
+V_FN v16 v_sub(v16 a, v16 b)
+{
+    return _mm512_sub_ps(a, b);
+}
+V_FN v16 v_mul(v16 a, v16 b)
+{
+    return _mm512_mul_ps(a, b);
+}
+V_FN v16 v_div(v16 a, v16 b)
+{
+    return _mm512_div_ps(a, b);
+}
+V_FN v16 v_sqrt(v16 a)
+{
+    return _mm512_sqrt_ps(a);
+}
+V_FN v16 v_fma(v16 a, v16 b, v16 c)
+{
+    return _mm512_fmadd_ps(a, b, c);
+}
+V_FN v16 v_fnma(v16 a, v16 b, v16 c)
+{
+    return _mm512_fnmadd_ps(a, b, c);
+}
+V_FN v16 v_max(v16 a, v16 b)
+{
+    return _mm512_max_ps(a, b);
+}
+V_FN v16 v_min(v16 a, v16 b)
+{
+    return _mm512_min_ps(a, b);
+}
+V_FN v16 v_bits(uint32_t x)
+{
+    return _mm512_castsi512_ps(_mm512_set1_epi32((int)x));
+}
+V_FN v16 v_and(v16 a, v16 b)
+{
+    return _mm512_and_ps(a, b);
+}
+V_FN v16 v_or(v16 a, v16 b)
+{
+    return _mm512_or_ps(a, b);
+}
+V_FN v16 v_xor(v16 a, v16 b)
+{
+    return _mm512_xor_ps(a, b);
+}
+V_FN vm v_lt(v16 a, v16 b)
+{
+    return _mm512_cmp_ps_mask(a, b, _CMP_LT_OQ);
+}
+V_FN vm v_le(v16 a, v16 b)
+{
+    return _mm512_cmp_ps_mask(a, b, _CMP_LE_OQ);
+}
+V_FN vm v_eq(v16 a, v16 b)
+{
+    return _mm512_cmp_ps_mask(a, b, _CMP_EQ_OQ);
+}
+V_FN vm v_unord(v16 a, v16 b)
+{
+    return _mm512_cmp_ps_mask(a, b, _CMP_UNORD_Q);
+}
+V_FN vm vm_and(vm a, vm b)
+{
+    return (vm)(a & b);
+}
+V_FN int vm_any(vm a)
+{
+    return a != 0;
+}
+V_FN v16 v_sel(vm m, v16 a, v16 b)
+{
+    return _mm512_mask_blend_ps(m, b, a);
+}
 /* t = n + 1.5*2^23 as v_exp makes it: 2^(n-1) */
 V_FN v16 v_half_pow2(v16 t)
 {
@@ -89,25 +172,40 @@ V_FN v16 v_split(v16 x, v16 *m)
     *m = _mm512_castsi512_ps(_mm512_sub_epi32(i, _mm512_slli_epi32(e, 23)));
     return _mm512_cvtepi32_ps(e);
 }
-V_FN v16 v_swap_pairs(v16 a) { return _mm512_permute_ps(a, 0xB1); }
-V_FN __m256 v_top_(v16 a) { return _mm512_extractf32x8_ps(a, 1); }
-V_FN __m256 v_low_(v16 a) { return _mm512_castps512_ps256(a); }
+V_FN v16 v_swap_pairs(v16 a)
+{
+    return _mm512_permute_ps(a, 0xB1);
+}
+V_FN __m256 v_top_(v16 a)
+{
+    return _mm512_extractf32x8_ps(a, 1);
+}
+V_FN __m256 v_low_(v16 a)
+{
+    return _mm512_castps512_ps256(a);
+}
 
 #elif HONE_SIMD == 2
-/* ---- AVX2: two registers ------------------------------------------------------------------------------- */
+/* ---- AVX2: two registers --------------------------------------------------------------------- */
 #include <immintrin.h>
 typedef struct v16 {
     __m256 lo, hi;
 } v16;
 typedef v16 vm;
 #define V2_(e0, e1) ((v16){(e0), (e1)})
-V_FN v16 v_zero(void) { return V2_(_mm256_setzero_ps(), _mm256_setzero_ps()); }
+V_FN v16 v_zero(void)
+{
+    return V2_(_mm256_setzero_ps(), _mm256_setzero_ps());
+}
 V_FN v16 v_set1(float x)
 {
     __m256 a = _mm256_set1_ps(x);
     return V2_(a, a);
 }
-V_FN v16 v_load(const float *p) { return V2_(_mm256_loadu_ps(p), _mm256_loadu_ps(p + 8)); }
+V_FN v16 v_load(const float *p)
+{
+    return V2_(_mm256_loadu_ps(p), _mm256_loadu_ps(p + 8));
+}
 V_FN void v_store(float *p, v16 x)
 {
     _mm256_storeu_ps(p, x.lo);
@@ -115,7 +213,8 @@ V_FN void v_store(float *p, v16 x)
 }
 V_FN vm vm_first(int n)
 {
-    static const int32_t ones[32] = {-1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1};
+    static const int32_t ones[32] = {-1, -1, -1, -1, -1, -1, -1, -1,
+                                     -1, -1, -1, -1, -1, -1, -1, -1};
     const float *p = (const float *)(const void *)(ones + 16 - n);
     return v_load(p);
 }
@@ -132,7 +231,10 @@ V_FN void v_storen(float *p, v16 x, int n)
     _mm256_maskstore_ps(p + 8, _mm256_castps_si256(m.hi), x.hi);
 }
 #define V_OP2_(name, f)                                                                            \
-    V_FN v16 name(v16 a, v16 b) { return V2_(f(a.lo, b.lo), f(a.hi, b.hi)); }
+    V_FN v16 name(v16 a, v16 b)                                                                    \
+    {                                                                                              \
+        return V2_(f(a.lo, b.lo), f(a.hi, b.hi));                                                  \
+    }
 V_OP2_(v_add, _mm256_add_ps)
 V_OP2_(v_sub, _mm256_sub_ps)
 V_OP2_(v_mul, _mm256_mul_ps)
@@ -151,7 +253,10 @@ V_CMP_(v_lt, _CMP_LT_OQ)
 V_CMP_(v_le, _CMP_LE_OQ)
 V_CMP_(v_eq, _CMP_EQ_OQ)
 V_CMP_(v_unord, _CMP_UNORD_Q)
-V_FN v16 v_sqrt(v16 a) { return V2_(_mm256_sqrt_ps(a.lo), _mm256_sqrt_ps(a.hi)); }
+V_FN v16 v_sqrt(v16 a)
+{
+    return V2_(_mm256_sqrt_ps(a.lo), _mm256_sqrt_ps(a.hi));
+}
 V_FN v16 v_fma(v16 a, v16 b, v16 c)
 {
     return V2_(_mm256_fmadd_ps(a.lo, b.lo, c.lo), _mm256_fmadd_ps(a.hi, b.hi, c.hi));
@@ -165,8 +270,14 @@ V_FN v16 v_bits(uint32_t x)
     __m256 a = _mm256_castsi256_ps(_mm256_set1_epi32((int)x));
     return V2_(a, a);
 }
-V_FN vm vm_and(vm a, vm b) { return v_and(a, b); }
-V_FN int vm_any(vm a) { return _mm256_movemask_ps(_mm256_or_ps(a.lo, a.hi)) != 0; }
+V_FN vm vm_and(vm a, vm b)
+{
+    return v_and(a, b);
+}
+V_FN int vm_any(vm a)
+{
+    return _mm256_movemask_ps(_mm256_or_ps(a.lo, a.hi)) != 0;
+}
 V_FN v16 v_sel(vm m, v16 a, v16 b)
 {
     return V2_(_mm256_blendv_ps(b.lo, a.lo, m.lo), _mm256_blendv_ps(b.hi, a.hi, m.hi));
@@ -176,7 +287,10 @@ V_FN __m256 v_half_pow2_(__m256 t)
     __m256i i = _mm256_slli_epi32(_mm256_castps_si256(t), 23);
     return _mm256_castsi256_ps(_mm256_add_epi32(i, _mm256_set1_epi32(126 << 23)));
 }
-V_FN v16 v_half_pow2(v16 t) { return V2_(v_half_pow2_(t.lo), v_half_pow2_(t.hi)); }
+V_FN v16 v_half_pow2(v16 t)
+{
+    return V2_(v_half_pow2_(t.lo), v_half_pow2_(t.hi));
+}
 V_FN __m256 v_split_(__m256 x, __m256 *m)
 {
     __m256i i = _mm256_castps_si256(x);
@@ -193,11 +307,17 @@ V_FN v16 v_swap_pairs(v16 a)
 {
     return V2_(_mm256_permute_ps(a.lo, 0xB1), _mm256_permute_ps(a.hi, 0xB1));
 }
-V_FN __m256 v_top_(v16 a) { return a.hi; }
-V_FN __m256 v_low_(v16 a) { return a.lo; }
+V_FN __m256 v_top_(v16 a)
+{
+    return a.hi;
+}
+V_FN __m256 v_low_(v16 a)
+{
+    return a.lo;
+}
 
 #else
-/* ---- plain C: the definition ------------------------------------------------------------------------- */
+/* ---- plain C: the definition ----------------------------------------------------------------- */
 typedef struct v16 {
     float f[16];
 } v16;
@@ -229,48 +349,123 @@ V_FN float v_f32_(uint32_t u)
     memcpy(&x, &u, 4);
     return x;
 }
-V_FN v16 v_set1(float x) { V_MAP_(x); }
-V_FN v16 v_zero(void) { return v_set1(0.0f); }
+V_FN v16 v_set1(float x)
+{
+    V_MAP_(x);
+}
+V_FN v16 v_zero(void)
+{
+    return v_set1(0.0f);
+}
 V_FN v16 v_load(const float *p)
 {
     v16 r;
     memcpy(r.f, p, sizeof r.f);
     return r;
 }
-V_FN void v_store(float *p, v16 x) { memcpy(p, x.f, sizeof x.f); }
-V_FN vm vm_first(int n) { V_MASK_(i < n); }
-V_FN v16 v_loadn(const float *p, int n) { V_MAP_(i < n ? p[i] : 0.0f); }
+V_FN void v_store(float *p, v16 x)
+{
+    memcpy(p, x.f, sizeof x.f);
+}
+V_FN vm vm_first(int n)
+{
+    V_MASK_(i < n);
+}
+V_FN v16 v_loadn(const float *p, int n)
+{
+    V_MAP_(i < n ? p[i] : 0.0f);
+}
 V_FN void v_storen(float *p, v16 x, int n)
 {
     for (int i = 0; i < n; i++)
         p[i] = x.f[i];
 }
-V_FN v16 v_add(v16 a, v16 b) { V_MAP_(a.f[i] + b.f[i]); }
-V_FN v16 v_sub(v16 a, v16 b) { V_MAP_(a.f[i] - b.f[i]); }
-V_FN v16 v_mul(v16 a, v16 b) { V_MAP_(a.f[i] * b.f[i]); }
-V_FN v16 v_div(v16 a, v16 b) { V_MAP_(a.f[i] / b.f[i]); }
-V_FN v16 v_sqrt(v16 a) { V_MAP_(sqrtf(a.f[i])); }
-V_FN v16 v_fma(v16 a, v16 b, v16 c) { V_MAP_(fmaf(a.f[i], b.f[i], c.f[i])); }
-V_FN v16 v_fnma(v16 a, v16 b, v16 c) { V_MAP_(fmaf(-a.f[i], b.f[i], c.f[i])); }
-V_FN v16 v_max(v16 a, v16 b) { V_MAP_(a.f[i] > b.f[i] ? a.f[i] : b.f[i]); }
-V_FN v16 v_min(v16 a, v16 b) { V_MAP_(a.f[i] < b.f[i] ? a.f[i] : b.f[i]); }
-V_FN v16 v_bits(uint32_t x) { V_MAP_(v_f32_(x)); }
-V_FN v16 v_and(v16 a, v16 b) { V_MAP_(v_f32_(v_u32_(a.f[i]) & v_u32_(b.f[i]))); }
-V_FN v16 v_or(v16 a, v16 b) { V_MAP_(v_f32_(v_u32_(a.f[i]) | v_u32_(b.f[i]))); }
-V_FN v16 v_xor(v16 a, v16 b) { V_MAP_(v_f32_(v_u32_(a.f[i]) ^ v_u32_(b.f[i]))); }
-V_FN vm v_lt(v16 a, v16 b) { V_MASK_(a.f[i] < b.f[i]); }
-V_FN vm v_le(v16 a, v16 b) { V_MASK_(a.f[i] <= b.f[i]); }
-V_FN vm v_eq(v16 a, v16 b) { V_MASK_(a.f[i] == b.f[i]); }
-V_FN vm v_unord(v16 a, v16 b) { V_MASK_(a.f[i] != a.f[i] || b.f[i] != b.f[i]); }
-V_FN vm vm_and(vm a, vm b) { V_MASK_(a.m[i] & b.m[i]); }
+V_FN v16 v_add(v16 a, v16 b)
+{
+    V_MAP_(a.f[i] + b.f[i]);
+}
+V_FN v16 v_sub(v16 a, v16 b)
+{
+    V_MAP_(a.f[i] - b.f[i]);
+}
+V_FN v16 v_mul(v16 a, v16 b)
+{
+    V_MAP_(a.f[i] * b.f[i]);
+}
+V_FN v16 v_div(v16 a, v16 b)
+{
+    V_MAP_(a.f[i] / b.f[i]);
+}
+V_FN v16 v_sqrt(v16 a)
+{
+    V_MAP_(sqrtf(a.f[i]));
+}
+V_FN v16 v_fma(v16 a, v16 b, v16 c)
+{
+    V_MAP_(fmaf(a.f[i], b.f[i], c.f[i]));
+}
+V_FN v16 v_fnma(v16 a, v16 b, v16 c)
+{
+    V_MAP_(fmaf(-a.f[i], b.f[i], c.f[i]));
+}
+V_FN v16 v_max(v16 a, v16 b)
+{
+    V_MAP_(a.f[i] > b.f[i] ? a.f[i] : b.f[i]);
+}
+V_FN v16 v_min(v16 a, v16 b)
+{
+    V_MAP_(a.f[i] < b.f[i] ? a.f[i] : b.f[i]);
+}
+V_FN v16 v_bits(uint32_t x)
+{
+    V_MAP_(v_f32_(x));
+}
+V_FN v16 v_and(v16 a, v16 b)
+{
+    V_MAP_(v_f32_(v_u32_(a.f[i]) & v_u32_(b.f[i])));
+}
+V_FN v16 v_or(v16 a, v16 b)
+{
+    V_MAP_(v_f32_(v_u32_(a.f[i]) | v_u32_(b.f[i])));
+}
+V_FN v16 v_xor(v16 a, v16 b)
+{
+    V_MAP_(v_f32_(v_u32_(a.f[i]) ^ v_u32_(b.f[i])));
+}
+V_FN vm v_lt(v16 a, v16 b)
+{
+    V_MASK_(a.f[i] < b.f[i]);
+}
+V_FN vm v_le(v16 a, v16 b)
+{
+    V_MASK_(a.f[i] <= b.f[i]);
+}
+V_FN vm v_eq(v16 a, v16 b)
+{
+    V_MASK_(a.f[i] == b.f[i]);
+}
+V_FN vm v_unord(v16 a, v16 b)
+{
+    V_MASK_(a.f[i] != a.f[i] || b.f[i] != b.f[i]);
+}
+V_FN vm vm_and(vm a, vm b)
+{
+    V_MASK_(a.m[i] & b.m[i]);
+}
 V_FN int vm_any(vm a)
 {
     uint32_t any = 0;
     V_EACH_ any |= a.m[i];
     return any != 0;
 }
-V_FN v16 v_sel(vm m, v16 a, v16 b) { V_MAP_(m.m[i] ? a.f[i] : b.f[i]); }
-V_FN v16 v_half_pow2(v16 t) { V_MAP_(v_f32_((v_u32_(t.f[i]) << 23) + (126u << 23))); }
+V_FN v16 v_sel(vm m, v16 a, v16 b)
+{
+    V_MAP_(m.m[i] ? a.f[i] : b.f[i]);
+}
+V_FN v16 v_half_pow2(v16 t)
+{
+    V_MAP_(v_f32_((v_u32_(t.f[i]) << 23) + (126u << 23)));
+}
 V_FN v16 v_split(v16 x, v16 *m)
 {
     v16 e;
@@ -283,10 +478,13 @@ V_FN v16 v_split(v16 x, v16 *m)
     }
     return e;
 }
-V_FN v16 v_swap_pairs(v16 a) { V_MAP_(a.f[i ^ 1]); }
+V_FN v16 v_swap_pairs(v16 a)
+{
+    V_MAP_(a.f[i ^ 1]);
+}
 #endif
 
-/* ---- reductions: 16 -> 8 -> 4 -> 2 -> 1, lane i with lane i + half -------------------------------------- */
+/* ---- reductions: 16 -> 8 -> 4 -> 2 -> 1, lane i with lane i + half --------------------------- */
 #if HONE_SIMD >= 2
 V_FN float v_sum(v16 a)
 {
@@ -320,16 +518,31 @@ V_FN float v_top_lane(v16 a)
 }
 #endif
 
-/* ---- the rest is common ------------------------------------------------------------------------------- */
-V_FN v16 v_neg(v16 a) { return v_xor(a, v_bits(0x80000000u)); }
-V_FN v16 v_abs(v16 a) { return v_and(a, v_bits(0x7fffffffu)); }
+/* ---- the rest is common ---------------------------------------------------------------------- */
+V_FN v16 v_neg(v16 a)
+{
+    return v_xor(a, v_bits(0x80000000u));
+}
+V_FN v16 v_abs(v16 a)
+{
+    return v_and(a, v_bits(0x7fffffffu));
+}
 V_FN v16 v_copysign(v16 mag, v16 sign)
 {
     return v_or(v_and(mag, v_bits(0x7fffffffu)), v_and(sign, v_bits(0x80000000u)));
 }
-V_FN vm v_isnan(v16 a) { return v_unord(a, a); }
-V_FN v16 v_maxn(v16 a, v16 b) { return v_sel(v_isnan(a), a, v_max(a, b)); }
-V_FN v16 v_minn(v16 a, v16 b) { return v_sel(v_isnan(a), a, v_min(a, b)); }
+V_FN vm v_isnan(v16 a)
+{
+    return v_unord(a, a);
+}
+V_FN v16 v_maxn(v16 a, v16 b)
+{
+    return v_sel(v_isnan(a), a, v_max(a, b));
+}
+V_FN v16 v_minn(v16 a, v16 b)
+{
+    return v_sel(v_isnan(a), a, v_min(a, b));
+}
 /* largest lane; NaN when any lane is */
 V_FN float v_hmax(v16 a)
 {
@@ -346,8 +559,9 @@ V_FN v16 v_iota(void)
     return v_load(lanes);
 }
 
-/* e^x. x = n ln 2 + r, |r| <= ln(2)/2; e^r a polynomial of degree 6 (relative error 3e-9), doubled, times
- * 2^(n-1), so that n = 128 needs no second step. Below about -87 exactly 0; above 88.73 infinity. */
+/* e^x. x = n ln 2 + r, |r| <= ln(2)/2; e^r a polynomial of degree 6 (relative error 3e-9),
+ * doubled, times 2^(n-1), so that n = 128 needs no second step. Below about -87 exactly 0; above
+ * 88.73 infinity. */
 V_BIG v16 v_exp(v16 x)
 {
     const v16 magic = v_set1(12582912.0f);
