@@ -408,13 +408,22 @@ V_FN v16 v_fnma(v16 a, v16 b, v16 c)
 {
     V_MAP_(fmaf(-a.f[i], b.f[i], c.f[i]));
 }
+/* the machine's max and min give 0 for a denormal operand too, where a choice would keep it */
+V_FN float v_flush_(float x)
+{
+    return v_u32_(x) & 0x7f800000u ? x : v_f32_(v_u32_(x) & 0x80000000u);
+}
+V_FN float v_larger_(float a, float b)
+{
+    return v_flush_(a > b ? a : b);
+}
 V_FN v16 v_max(v16 a, v16 b)
 {
-    V_MAP_(a.f[i] > b.f[i] ? a.f[i] : b.f[i]);
+    V_MAP_(v_larger_(a.f[i], b.f[i]));
 }
 V_FN v16 v_min(v16 a, v16 b)
 {
-    V_MAP_(a.f[i] < b.f[i] ? a.f[i] : b.f[i]);
+    V_MAP_(v_flush_(a.f[i] < b.f[i] ? a.f[i] : b.f[i]));
 }
 V_FN v16 v_bits(uint32_t x)
 {
@@ -513,7 +522,7 @@ V_FN float v_top_lane(v16 a)
 {
     for (int half = 8; half >= 1; half /= 2)
         for (int i = 0; i < half; i++)
-            a.f[i] = a.f[i] > a.f[i + half] ? a.f[i] : a.f[i + half];
+            a.f[i] = v_larger_(a.f[i], a.f[i + half]);
     return a.f[0];
 }
 #endif
