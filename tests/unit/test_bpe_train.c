@@ -82,12 +82,15 @@ static void train(const hone_str *texts, size_t n, const hone_bpe_train_config *
     hone_buf_release(&all);
 }
 
+#define STR(text)                                                                                  \
+    {                                                                                              \
+        text, sizeof(text) - 1                                                                     \
+    }
 static const hone_str corpus[] = {
-    {"low low low low low lower lower newest newest newest newest newest newest widest widest "
-     "widest",
-     94},
-    {"<|im_start|>user 12345 12345 it's it's\n\n  <|im_end|>\xE4\xB8\xAD\xE4\xB8\xAD \xFF", 62}};
-static const hone_str specials[] = {{"<|im_start|>", 12}, {"<|im_end|>", 10}, {"<|pad|>", 7}};
+    STR("low low low low low lower lower newest newest newest newest newest newest widest widest "
+        "widest"),
+    STR("<|im_start|>user 12345 12345 it's it's\n\n  <|im_end|>\xE4\xB8\xAD\xE4\xB8\xAD \xFF")};
+static const hone_str specials[] = {STR("<|im_start|>"), STR("<|im_end|>"), STR("<|pad|>")};
 
 static void test_what_is_made_can_be_used(void **state)
 {
