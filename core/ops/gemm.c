@@ -2,8 +2,8 @@
  *
  * The key idea is in ops/kernels.h: an element's bits depend on nothing that is decided here, so
  * the split is chosen for speed alone. A task costs what it packs: rows once per task, and
- * (backward) a panel once per block of rows. So tasks get whole row blocks and at least eight
- * panels where there is enough work for all threads that way, and less where there is not. */
+ * (backward) a panel once per block of rows. So tasks get many rows and many panels where there is
+ * enough work for all threads that way, and fewer where there is not. */
 #include "ops/kernels.h"
 
 #include <string.h>
@@ -50,7 +50,12 @@ static void product_task(void *arg, int64_t task, uint32_t thread)
         p->k->dw(p->g, p->out, r0, r1, p0, p1, scratch);
 }
 
-enum { SMALL_FLOPS = 200 * 1000, ROWS_MAX = 256, ROWS_MIN = 28, PANELS_MIN = 8 };
+enum { SMALL_FLOPS = 200 * 1000, ROWS_MAX = 256 };
+/* Least panels and rows of a task, by kind: packing rows costs 0.3 of a panel's arithmetic, once for
+ * all panels of the task; transposing a panel (dx) that of 6 rows, once for all rows of the task. */
+static const struct {
+    int64_t panels, rows;
+} least_of[] = {[FWD] = {16, 28}, [DX] = {8, 96}, [DW] = {8, 28}};
 
 static void product_run(struct product *p)
 {
@@ -61,15 +66,19 @@ static void product_run(struct product *p)
     p->k = kernels();
     p->n_rows = p->n_panels = 1;
     if (threads > 1 && 2.0 * (double)g->M * (double)g->N * (double)g->K >= SMALL_FLOPS) {
-        p->n_panels = max64(1, min64(p->panels / PANELS_MIN, 4 * threads));
+        p->n_panels = max64(1, min64(p->panels / least_of[p->kind].panels, 4 * threads));
         const int64_t want = (4 * threads + p->n_panels - 1) / p->n_panels;
-        p->n_rows = max64((p->rows + ROWS_MAX - 1) / ROWS_MAX, min64(p->rows / ROWS_MIN, want));
+        p->n_rows = max64((p->rows + ROWS_MAX - 1) / ROWS_MAX,
+                          min64(p->rows / least_of[p->kind].rows, want));
         p->n_rows = max64(1, p->n_rows);
         if (p->n_rows * p->n_panels < 2 * threads) {
             const int64_t least = p->rows <= 3 ? 4 : p->rows <= 6 ? 2 : 1;
             const int64_t more = (2 * threads + p->n_rows - 1) / p->n_rows;
             p->n_panels = max64(1, min64(p->panels / least, more));
         }
+        /* as many tasks for one thread as for another */
+        while (p->n_rows * p->n_panels % threads && p->n_rows < p->rows / 16)
+            p->n_rows++;
     }
     p->ex->parallel(p->ex, p->n_rows * p->n_panels, product_task, p);
 }
