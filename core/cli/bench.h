@@ -9,6 +9,7 @@
     X(generate, "generate", "reading prompts and writing completions") \
     X(grpo, "grpo", "generation and update of one GRPO step") \
     X(kernels, "kernels", "matrix products over panels beside OpenBLAS") \
+    X(ops, "ops", "attention, norms and activations beside the product") \
     X(tokenize, "tokenize", "text to token ids") \
     X(train, "train", "supervised training, full or with adapters")
 
