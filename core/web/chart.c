@@ -79,21 +79,19 @@ static void thin(points *p)
     p->n = k;
 }
 
-/* Centred moving average over about a twentieth of the points, narrower towards the ends. */
+/* Moving average over about a twentieth of the points around each, those of them that there are. */
 static int smooth(const points *p, points *out)
 {
     if (!make(out, p->n))
         return 0;
     size_t half = p->n / 40;
     for (size_t i = 0; i < p->n; i++) {
-        size_t h = half;
-        h = i < h ? i : h;
-        h = p->n - 1 - i < h ? p->n - 1 - i : h;
+        size_t from = i < half ? 0 : i - half, to = i + half < p->n ? i + half : p->n - 1;
         double sum = 0;
-        for (size_t j = i - h; j <= i + h; j++)
+        for (size_t j = from; j <= to; j++)
             sum += p->y[j];
         out->x[i] = p->x[i];
-        out->y[i] = sum / (double)(2 * h + 1);
+        out->y[i] = sum / (double)(to - from + 1);
     }
     out->n = p->n;
     return 1;
@@ -112,7 +110,7 @@ static double py(const frame *f, double y)
 static double nice_step(double range, int ticks)
 {
     double raw = range / ticks, base = pow(10, floor(log10(raw))), m = raw / base;
-    return base * (m <= 1 ? 1 : m <= 2 ? 2 : m <= 5 ? 5 : 10);
+    return base * (m < 1.5 ? 1 : m < 3.5 ? 2 : m < 7.5 ? 5 : 10);
 }
 
 static void short_number(double v, char out[32])
@@ -123,7 +121,7 @@ static void short_number(double v, char out[32])
     else if (a >= 1e4)
         snprintf(out, 32, "%.3gk", v / 1e3);
     else
-        snprintf(out, 32, "%.3g", v == 0 ? 0 : v);
+        snprintf(out, 32, a >= 1000 ? "%.4g" : "%.3g", v == 0 ? 0 : v);
 }
 
 static void axes(hone_buf *b, const frame *f)

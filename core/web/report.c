@@ -135,7 +135,10 @@ static void summary(hone_buf *b, const hone__web_run *r)
         if (!v)
             continue;
         hone_buf_adds(b, said++ ? " \xC2\xB7 " : "");
-        hone__web_text(b, v->u.str);
+        if (i == 0)
+            hone__web_recipe(b, &r->meta);
+        else
+            hone__web_text(b, v->u.str);
     }
     hone_buf_adds(b, said ? " \xC2\xB7 " : "");
     if (r->metrics.n_rows)

@@ -16,6 +16,8 @@ typedef struct hone__web_run {
 
 /* "What happened": paragraphs in plain words (story.c). */
 void hone__web_story(hone_buf *out, const hone__web_run *run);
+/* The file's name of its recipe. */
+void hone__web_recipe(hone_buf *out, const hone_value *meta);
 /* Curves, outcome shares and times of the runs (curves.c). Each appends a section, or nothing. */
 void hone__web_curves(hone_buf *out, const hone__web_run *runs, size_t n);
 void hone__web_outcomes(hone_buf *out, const hone__web_run *runs, size_t n);

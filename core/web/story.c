@@ -71,6 +71,15 @@ static void change(hone_buf *b, const hone__web_table *t, const char *key, const
     if (n == 0)
         return;
     k = k < 1 ? 1 : k > 20 ? 20 : k;
+    double most = 0;
+    for (size_t i = 0; i < t->n_rows; i++)
+        most = isfinite(v[i]) && fabs(v[i]) > most ? fabs(v[i]) : most;
+    if (most < 1e-9) { /* rounding around zero is no story */
+        hone_buf_adds(b, "<li>");
+        hone__web_textz(b, what);
+        hone_buf_adds(b, " was 0 in every step.</li>");
+        return;
+    }
     part a = mean_of(t->step, v, t->n_rows, k, 0), z = mean_of(t->step, v, t->n_rows, k, 1);
     hone__web_number(a.mean, x);
     hone__web_number(z.mean, y);
@@ -93,18 +102,28 @@ static void change(hone_buf *b, const hone__web_table *t, const char *key, const
     hone_buf_addf(b, " %s from <b>%s</b> (%s) to <b>%s</b> (%s).</li>", verb, x, at, y, to);
 }
 
-static void text_of(hone_buf *b, const hone_value *meta, const char *key)
+/* The file's name of the recipe; where it lay stands under "What ran". */
+void hone__web_recipe(hone_buf *b, const hone_value *meta)
 {
-    const hone_value *v = hone_value_get(meta, key);
-    if (v && v->type == HONE_STRING)
-        hone__web_text(b, v->u.str);
+    const hone_value *v = hone_value_get(meta, "recipe");
+    if (!v || v->type != HONE_STRING)
+        return;
+    hone_str s = v->u.str;
+    for (size_t i = s.len; i > 0; i--) {
+        if (s.ptr[i - 1] == '/' && i < s.len) {
+            s.ptr += i;
+            s.len -= i;
+            break;
+        }
+    }
+    hone__web_text(b, s);
 }
 
 static void ending(hone_buf *b, const hone__web_run *r)
 {
     size_t n = r->metrics.n_rows;
     hone_buf_adds(b, "<p>The recipe <b>");
-    text_of(b, &r->meta, "recipe");
+    hone__web_recipe(b, &r->meta);
     hone_buf_adds(b, "</b> ");
     if (n == 0)
         hone_buf_adds(b, r->state.what == HONE_RUN_FINISHED ? "finished without a step"
