@@ -77,7 +77,7 @@ static void change(hone_buf *b, const hone__web_table *t, const char *key, const
     if (most < 1e-9) { /* rounding around zero is no story */
         hone_buf_adds(b, "<li>");
         hone__web_textz(b, what);
-        hone_buf_adds(b, " was 0 in every step.</li>");
+        hone_buf_addf(b, " was 0 in every step%s.</li>", most > 0 ? ", up to rounding" : "");
         return;
     }
     part a = mean_of(t->step, v, t->n_rows, k, 0), z = mean_of(t->step, v, t->n_rows, k, 1);

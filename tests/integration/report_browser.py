@@ -206,6 +206,8 @@ def look(d, page, width, height):
     check(f"{name}: a sample is readable", "birds" in list_[0].text and list_[0].rect["height"] > 30, list_[0].text)
     check(f"{name}: outcomes are told", "timeout: longer than 1 s" in d.find_element(By.ID, "rows").text or
           "exact_match 1" in list_[0].text, list_[0].text)
+    line = d.find_element(By.ID, "count").rect
+    check(f"{name}: the count is one line", line["width"] > 200 and line["height"] < 50, line)
     shot(d, f"report-{width}.png", width)
 
 
