@@ -19,8 +19,8 @@
  * key/value head are summed, in order, into dk and dv. Nothing depends on which thread runs what.
  * (compute.md 2; FlashAttention: Dao et al. 2022)
  *
- * Invariants: segments of one tree are adjacent and parents come first; page rows no key was
- * written to are zero where a product reads them. */
+ * Invariants: segments of one tree are adjacent and parents come first; rows of a page that no key
+ * was written to have no effect, whatever they hold. */
 #include "base/alloc.h"
 #include "ops/builtin.h"
 #include "ops/kern/rows.h"
@@ -204,7 +204,7 @@ static void put_row(float *plane, int64_t row, const float *x, int64_t hd)
 {
     memcpy(plane + row * hd, x, (size_t)hd * sizeof(float));
 }
-/* The first n rows of a page from another; zeros after them where rows are read as values. */
+/* The first n rows of a page from another. */
 static void copy_rows(float *to, const float *from, int64_t n, int64_t hd, int transposed)
 {
     if (transposed) {
@@ -212,7 +212,6 @@ static void copy_rows(float *to, const float *from, int64_t n, int64_t hd, int t
             memcpy(to + d * HONE_PAGE, from + d * HONE_PAGE, (size_t)n * sizeof(float));
     } else {
         memcpy(to, from, (size_t)(n * hd) * sizeof(float));
-        memset(to + n * hd, 0, (size_t)((HONE_PAGE - n) * hd) * sizeof(float));
     }
 }
 
@@ -232,13 +231,10 @@ static void fill_plane(const struct plan *p, int64_t tree, const hone_view *x, i
             int64_t pos = s->start + t, row = pos % HONE_PAGE;
             float *page = p->pages + ids[pos / HONE_PAGE] * p->stride + off;
             const float *src = hone__row(x, s->first_token + t) + head * hd;
-            if (transposed) {
+            if (transposed)
                 put_column(page, row, src, hd);
-                continue;
-            }
-            if (row == 0) /* a new page: what no key is written to must be 0 */
-                memset(page + hd, 0, (size_t)((HONE_PAGE - 1) * hd) * sizeof(float));
-            put_row(page, row, src, hd);
+            else
+                put_row(page, row, src, hd);
         }
     }
 }

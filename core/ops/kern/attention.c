@@ -10,8 +10,8 @@
  * backward by recomputation: Dao et al. 2022, algorithm 4.)
  *
  * Everything is one product, mm(): C (+)= A B with B row-major, A with any strides; keys are kept
- * transposed in the page for it. Invariant: page rows that no key was written to hold zeros in V.
- */
+ * transposed in the page for it. Rows of a page after the last key that a tile sees are never added
+ * up, and their scores are replaced by the mask: they may hold anything. */
 #include "ops/kern/rows_set.h"
 
 enum { PAGE = 64 };
