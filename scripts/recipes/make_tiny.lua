@@ -8,7 +8,7 @@ local stories = require "stories"
 
 local p = hone.params {
   out = { "", "folder for the model (empty: only the run's own)" },
-  steps = { 500, "updates of the warm start", min = 1 },
+  steps = { 440, "updates of the warm start", min = 1 },
   total = { 600, "length of the schedule the warm start is cut from", min = 1 },
   rows = { 4000, "demonstrations", min = 64 },
   share = { 0.5, "share of demonstrations that show their working", min = 0, max = 1 },
@@ -29,17 +29,17 @@ end
 
 local texts = {}
 for i, d in ipairs(demos) do texts[i] = d.prompt .. d.completion end
-local files = hone.bpe_train(texts, {
+local files, vocabulary = hone.bpe_train(texts, {
   vocab_size = 512, single_digits = true, special = { "<|endoftext|>" }, eos = "<|endoftext|>",
 })
 for name, text in pairs(files) do run:write("tokenizer/" .. name, text) end
 
 local policy = run:policy {
   config = {
-    architectures = { "LlamaForCausalLM" }, model_type = "llama", vocab_size = 512, hidden_size = 128,
+    architectures = { "LlamaForCausalLM" }, model_type = "llama", vocab_size = vocabulary, hidden_size = 128,
     intermediate_size = 256, num_hidden_layers = 3, num_attention_heads = 4, num_key_value_heads = 4,
     max_position_embeddings = 512, rms_norm_eps = 1e-5, rope_theta = 10000.0, tie_word_embeddings = true,
-    hidden_act = "silu", initializer_range = 0.02, eos_token_id = 0, bos_token_id = 0,
+    hidden_act = "silu", initializer_range = 0.08, eos_token_id = 0, bos_token_id = 0,
   },
   tokenizer = run:path "tokenizer", seed = p.seed,
   optimizer = { "adamw", lr = p.lr, beta1 = 0.9, beta2 = 0.98, weight_decay = 0.01 },
