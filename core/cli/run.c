@@ -1,14 +1,19 @@
 /* run.c - hone run, hone resume: execute a recipe, or go on with one. */
 #include "base/alloc.h"
 #include "base/json.h"
+#include "base/log.h"
 #include "cli/args.h"
 #include "cli/out.h"
 #include "cli/verbs.h"
 #include "lua/recipe.h"
+#include "score/score.h"
+#include "web/report.h"
 
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 static void on_signal(int sig)
 {
@@ -29,11 +34,33 @@ static void catch_signals(void)
     sigaction(SIGTERM, &sa, NULL);
 }
 
-static int execute(const hone_recipe_options *o)
+/* The page of a run that ended well; a report that cannot be written does not undo the run. */
+static void report(const char *dir, int quiet)
 {
+    const char *dirs[] = {dir};
+    char *page = hone_path_join(dir, "report.html");
+    if (hone_report_write(dirs, 1, NULL) < 0)
+        hone_log(HONE_LOG_WARN, "report", "%s", hone_error_get()->what);
+    else if (!quiet && page)
+        printf("report %s\n", page);
+    hone_free(page);
+}
+
+static int execute(hone_recipe_options *o)
+{
+    char dir[PATH_MAX] = "";
     catch_signals();
+    o->dir_out = dir;
+    o->dir_out_size = sizeof dir;
     hone_status s = hone_recipe_run(o);
-    return hone_cli_finish(hone_cli_fail(s));
+    if (s >= 0 && dir[0])
+        report(dir, o->quiet);
+    int code = hone_cli_finish(hone_cli_fail(s));
+    if (hone_score_lost() > 0) { /* a plugin's call still runs: nothing may be torn down under it */
+        fflush(NULL);
+        _exit(code);
+    }
+    return code;
 }
 
 /* `hone run RECIPE --help` is the recipe's own help: its parameters. */

@@ -191,7 +191,8 @@ static hone_status accept(run *r, slot *s)
     int32_t id = s->ids[s->n - 1];
     size_t before = s->text.len;
     int end = ends_here(p, id);
-    if (s->has_decoder && !end) {
+    /* A vocabulary padded in the model has ids that the tokenizer does not know: they spell nothing. */
+    if (s->has_decoder && !end && id < r->g->tokenizer->vocab_size) {
         HONE_TRY(hone_decoder_push(&s->decoder, id, &s->text));
         int64_t cut = p->n_stop_strings ? find_stop(p, hone_buf_str(&s->text), before) : -1;
         if (cut >= 0) {

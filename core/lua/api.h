@@ -27,6 +27,8 @@ typedef struct hone_recipe_options {
     uint64_t seed;         /* overrides the recipe's when has_seed */
     int has_seed;
     const char *const *allow; /* --allow grants, NULL-terminated; or NULL */
+    char *dir_out;            /* room for the run directory's path, or NULL */
+    size_t dir_out_size;
 } hone_recipe_options;
 
 /* One recipe being executed. */

@@ -9,7 +9,7 @@
  *   core.data_save(data) -> table             core.data_restore(data, table)
  *   core.data_rewind(data, epoch), core.data_count(data), core.data_skipped(data)
  *   core.encode(policy, text, special) -> ids     core.decode(policy, ids) -> text
- *   core.bpe_train(texts, options) -> files       a table name -> text of a tokenizer's files
+ *   core.bpe_train(texts, options) -> files, vocabulary size      files: name -> text
  *   core.bootstrap(values, seed) -> mean, lo, hi, n     core.pass_at_k(n, c, k)
  *   core.random(seed, purpose, step, sample, index) -> [0, 1)
  *   core.hash(text) -> 64-bit integer             core.sha256(text) -> hex */
@@ -391,6 +391,7 @@ static int l_bpe_train(lua_State *L)
     hone_value o;
     hone_buf tok, config;
     hone_bpe_train_config cfg = {0};
+    hone_bpe_train_info info = {0};
     hone_arena_init(&a, 0);
     hone_buf_init(&tok, (size_t)1 << 28);
     hone_buf_init(&config, (size_t)1 << 24);
@@ -398,18 +399,19 @@ static int l_bpe_train(lua_State *L)
     if (s >= 0)
         s = read_bpe(&o, &a, &cfg);
     if (s >= 0)
-        s = hone_bpe_train(texts, n, &cfg, &tok, &config, NULL);
+        s = hone_bpe_train(texts, n, &cfg, &tok, &config, &info);
     if (s >= 0) {
         lua_newtable(L);
         lua_pushlstring(L, tok.ptr, tok.len);
         lua_setfield(L, -2, "tokenizer.json");
         lua_pushlstring(L, config.ptr, config.len);
         lua_setfield(L, -2, "tokenizer_config.json");
+        lua_pushinteger(L, (lua_Integer)info.vocab_size);
     }
     hone_buf_release(&tok);
     hone_buf_release(&config);
     hone_arena_release(&a);
-    return s < 0 ? hone_lua_raise(L) : 1;
+    return s < 0 ? hone_lua_raise(L) : 2;
 }
 
 /* ---- numbers ---------------------------------------------------------------------------------------------------- */

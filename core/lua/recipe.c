@@ -147,6 +147,8 @@ static void close_recipe(hone_recipe *r, hone_lua *l)
 {
     running = NULL;
     pumped = NULL;
+    if (r->opt.dir_out && r->run)
+        snprintf(r->opt.dir_out, r->opt.dir_out_size, "%s", hone_run_dir(r->run));
     hone_score_set_pump(NULL);
     if (hone_score_lost() > 0) {
         /* A call that never returned still owns its plugin: leave without tearing anything down. */

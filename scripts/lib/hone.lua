@@ -55,7 +55,8 @@ hone.random = core.random
 --- 64-bit hash of a text, as an integer; SHA-256 as hexadecimal text.
 hone.hash = core.hash
 hone.sha256 = core.sha256
---- Trains a byte-level BPE tokenizer: hone.bpe_train(texts, { vocab_size = 512, ... }) -> { [file name] = text }.
+--- Trains a byte-level BPE tokenizer: hone.bpe_train(texts, { vocab_size = 512, ... }) ->
+-- { [file name] = text }, size of the vocabulary.
 hone.bpe_train = core.bpe_train
 
 return hone
