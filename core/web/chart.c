@@ -208,7 +208,7 @@ static int columns(const hone__web_chart *c, points *p)
             double sum = 0;
             for (size_t i = from; i < to; i++)
                 sum += isfinite(c->s[j].y[i]) && c->s[j].y[i] > 0 ? c->s[j].y[i] : 0;
-            p[j].x[b] = c->s[j].x[(from + to - 1) / 2];
+            p[j].x[b] = c->s[j].x[b == 0 ? 0 : b + 1 == k ? n - 1 : (from + to - 1) / 2];
             p[j].y[b] = sum / (double)(to - from);
         }
         p[j].n = k;
