@@ -90,8 +90,8 @@ static const struct slot *at(const hone_config *pub, uint32_t field, uint32_t ty
     if (field < c->n && (types & (1u << c->slots[field].row.type)) != 0)
         return &c->slots[field];
     if (field >= c->n)
-        snprintf(text, sizeof text, "reads setting number %u as %s, but its table has %u rows", field, as,
-                 c->n);
+        snprintf(text, sizeof text, "reads setting number %u as %s, but its table has %u rows",
+                 field, as, c->n);
     else
         snprintf(text, sizeof text, "reads setting \"%s\" as %s, which is not the type of its row",
                  c->slots[field].row.name, as);
@@ -125,7 +125,8 @@ static hone_str get_str(const hone_config *pub, uint32_t field)
 
 static const hone_value *get_value(const hone_config *pub, uint32_t field)
 {
-    const struct slot *s = at(pub, field, BIT(LIST) | BIT(MAP) | BIT(VALUE), "a list, map or value");
+    const struct slot *s = at(pub, field, BIT(LIST) | BIT(MAP) | BIT(VALUE),
+                              "a list, map or value");
     return s ? s->value : NULL;
 }
 
@@ -151,7 +152,7 @@ static int32_t get_is_set(const hone_config *pub, uint32_t field)
 
 static const char *type_of_value(const hone_value *v)
 {
-    static const char *const names[] = {"null",         "a boolean", "an integer", "a number",
+    static const char *const names[] = {"null",     "a boolean", "an integer", "a number",
                                         "a string", "bytes",     "a list",     "a map"};
     return v->type < sizeof names / sizeof *names ? names[v->type] : "a value of unknown type";
 }
@@ -159,7 +160,8 @@ static const char *type_of_value(const hone_value *v)
 static hone_status wrong_type(const struct cfg *c, const hone_field *row, const char *want,
                               const hone_value *v)
 {
-    return hone_fail(HONE_E_TYPE, "%s: %s: wants %s, got %s", c->who, row->name, want, type_of_value(v));
+    return hone_fail(HONE_E_TYPE, "%s: %s: wants %s, got %s", c->who, row->name, want,
+                     type_of_value(v));
 }
 
 static hone_status check_range(const struct cfg *c, const hone_field *row, double x)
@@ -173,17 +175,20 @@ static hone_status check_range(const struct cfg *c, const hone_field *row, doubl
     hone_format_f64(row->max, hi);
     hone_format_f64(x, got);
     if (isinf(row->max))
-        return hone_fail(HONE_E_RANGE, "%s: %s: %s is out of range: at least %s", c->who, row->name, got,
-                         lo);
+        return hone_fail(HONE_E_RANGE, "%s: %s: %s is out of range: at least %s", c->who, row->name,
+                         got, lo);
     if (isinf(row->min))
-        return hone_fail(HONE_E_RANGE, "%s: %s: %s is out of range: at most %s", c->who, row->name, got, hi);
-    return hone_fail(HONE_E_RANGE, "%s: %s: %s is out of range: %s to %s", c->who, row->name, got, lo, hi);
+        return hone_fail(HONE_E_RANGE, "%s: %s: %s is out of range: at most %s", c->who, row->name,
+                         got, hi);
+    return hone_fail(HONE_E_RANGE, "%s: %s: %s is out of range: %s to %s", c->who, row->name, got,
+                     lo, hi);
 }
 
 static hone_status hold_secret(struct cfg *c, struct slot *s, const char *p, size_t n)
 {
     if (n > SECRET_MAX)
-        return hone_fail(HONE_E_LIMIT, "%s: %s: a secret of %zu bytes is too long", c->who, s->row.name, n);
+        return hone_fail(HONE_E_LIMIT, "%s: %s: a secret of %zu bytes is too long", c->who,
+                         s->row.name, n);
     s->secret = hone_alloc(n + 1);
     if (!s->secret)
         return HONE_E_NOMEM;
@@ -204,7 +209,8 @@ static hone_status fill_secret(struct cfg *c, struct slot *s, hone_str given)
             return HONE_E_NOMEM;
         const char *v = getenv(name);
         if (!v) {
-            hone_fail(HONE_E_NOT_FOUND, "%s: %s: the environment has no %s", c->who, s->row.name, name);
+            hone_fail(HONE_E_NOT_FOUND, "%s: %s: the environment has no %s", c->who, s->row.name,
+                      name);
             return hone_fail_hint("export %s=... before starting hone, or give file:PATH", name);
         }
         return hold_secret(c, s, v, strlen(v));
@@ -268,7 +274,8 @@ static hone_status fill_str(struct cfg *c, struct slot *s, hone_str text)
             if (!given)
                 return HONE_E_NOMEM;
             const char *close = hone_closest(given, names);
-            hone_fail(HONE_E_INVALID, "%s: %s: \"%s\" is none of %s", c->who, row->name, given, row->choices);
+            hone_fail(HONE_E_INVALID, "%s: %s: \"%s\" is none of %s", c->who, row->name, given,
+                      row->choices);
             return close ? hone_fail_hint("did you mean \"%s\"?", close) : HONE_E_INVALID;
         }
     }
@@ -293,10 +300,11 @@ static hone_status fill_component(struct cfg *c, struct slot *s, const hone_valu
         if (!id)
             id = hone_value_get(v, "1");
         if (!id || id->type != HONE_STRING) {
-            hone_fail(HONE_E_INVALID, "%s: %s: the map has no key \"component\" with a name", c->who,
-                      s->row.name);
-            return hone_fail_hint("write %s = \"NAME\" or %s = { component = \"NAME\", key = value }",
-                                  s->row.name, s->row.name);
+            hone_fail(HONE_E_INVALID, "%s: %s: the map has no key \"component\" with a name",
+                      c->who, s->row.name);
+            return hone_fail_hint(
+                "write %s = \"NAME\" or %s = { component = \"NAME\", key = value }", s->row.name,
+                s->row.name);
         }
         name = id->u.str;
         hone_pair *pairs = hone_arena_calloc(&c->arena, v->u.map.n, sizeof *pairs);
@@ -312,7 +320,8 @@ static hone_status fill_component(struct cfg *c, struct slot *s, const hone_valu
         return wrong_type(c, &s->row, "the name of a component", v);
     }
     if (!c->env.component)
-        return hone_fail(HONE_E_UNSUPPORTED, "%s: %s: components cannot be made here", c->who, s->row.name);
+        return hone_fail(HONE_E_UNSUPPORTED, "%s: %s: components cannot be made here", c->who,
+                         s->row.name);
     hone_status st = c->env.component(c->env.ctx, s->row.iface, name, &settings, &s->ref, &s->keep);
     if (st < 0) {
         hone_fail_at("%s: %s", c->who, s->row.name);
@@ -369,9 +378,10 @@ static hone_status fill_given(struct cfg *c, struct slot *s, const hone_value *v
     case HONE_FIELD_COMPONENT:
         return fill_component(c, s, v);
     default:
-        hone_fail(HONE_E_UNSUPPORTED, "%s: %s: a setting of type %u is not known to this hone", c->who,
-                  row->name, row->type);
-        return hone_fail_hint("the plugin was built for a newer hone: update hone, or leave this setting out");
+        hone_fail(HONE_E_UNSUPPORTED, "%s: %s: a setting of type %u is not known to this hone",
+                  c->who, row->name, row->type);
+        return hone_fail_hint(
+            "the plugin was built for a newer hone: update hone, or leave this setting out");
     }
     hone_value *copy = hone_arena_alloc(&c->arena, sizeof *copy);
     if (!copy)
@@ -418,7 +428,8 @@ static hone_status fill_default(struct cfg *c, struct slot *s)
     }
 }
 
-static hone_status check_keys(const char *who, const hone_field *const *fields, const hone_value *given)
+static hone_status check_keys(const char *who, const hone_field *const *fields,
+                              const hone_value *given)
 {
     const char *names[2 * FIELDS_MAX + 1];
     size_t n = 0;
@@ -447,21 +458,24 @@ static hone_status check_keys(const char *who, const hone_field *const *fields, 
         char all[400] = "";
         size_t used = 0;
         for (i = 0; i < n && used + strlen(names[i]) + 3 < sizeof all; i++)
-            used += (size_t)snprintf(all + used, sizeof all - used, "%s%s", i ? ", " : "", names[i]);
+            used += (size_t)snprintf(all + used, sizeof all - used, "%s%s", i ? ", " : "",
+                                     names[i]);
         return hone_fail_hint("its settings: %s", all);
     }
     return HONE_OK;
 }
 
-hone_status hone_config_create(const char *who, const hone_field *const *fields, const hone_value *given,
-                               const hone_config_env *env, hone_config **out)
+hone_status hone_config_create(const char *who, const hone_field *const *fields,
+                               const hone_value *given, const hone_config_env *env,
+                               hone_config **out)
 {
     static const hone_value empty = {.type = HONE_MAP, .u.map = {NULL, 0}};
     hone_status s;
     if (!given || given->type == HONE_NULL || (given->type == HONE_LIST && given->u.list.n == 0))
         given = &empty;
     if (given->type != HONE_MAP)
-        return hone_fail(HONE_E_TYPE, "%s: its configuration must be a map, not %s", who, type_of_value(given));
+        return hone_fail(HONE_E_TYPE, "%s: its configuration must be a map, not %s", who,
+                         type_of_value(given));
     HONE_TRY(hone_config_check_table(who, fields));
     HONE_TRY(check_keys(who, fields, given));
     struct cfg *c = hone_calloc(1, sizeof *c);
@@ -492,10 +506,11 @@ hone_status hone_config_create(const char *who, const hone_field *const *fields,
     for (uint32_t i = 0; i < n; i++) {
         struct slot *slot = &c->slots[i];
         const hone_value *v = hone_value_get(given, slot->row.name);
-        const hone_value *old = slot->row.old_name ? hone_value_get(given, slot->row.old_name) : NULL;
+        const hone_value *old = slot->row.old_name ? hone_value_get(given, slot->row.old_name)
+                                                   : NULL;
         if (old && v) {
-            s = hone_fail(HONE_E_INVALID, "%s: \"%s\" and \"%s\" are the same setting: give one", who,
-                          slot->row.name, slot->row.old_name);
+            s = hone_fail(HONE_E_INVALID, "%s: \"%s\" and \"%s\" are the same setting: give one",
+                          who, slot->row.name, slot->row.old_name);
             goto fail;
         }
         if (old) {
@@ -546,9 +561,15 @@ void hone_config_json(const hone_config *pub, hone_jw *w)
             continue;
         }
         switch (s->row.type) {
-        case HONE_FIELD_F64: hone_jw_f64(w, s->f64); break;
-        case HONE_FIELD_I64: hone_jw_i64(w, s->i64); break;
-        case HONE_FIELD_BOOL: hone_jw_bool(w, s->i64 != 0); break;
+        case HONE_FIELD_F64:
+            hone_jw_f64(w, s->f64);
+            break;
+        case HONE_FIELD_I64:
+            hone_jw_i64(w, s->i64);
+            break;
+        case HONE_FIELD_BOOL:
+            hone_jw_bool(w, s->i64 != 0);
+            break;
         case HONE_FIELD_STR:
         case HONE_FIELD_ENUM:
         case HONE_FIELD_PATH:
@@ -566,7 +587,9 @@ void hone_config_json(const hone_config *pub, hone_jw *w)
             }
             hone_jw_end(w);
             break;
-        default: hone_jw_value(w, s->value); break;
+        default:
+            hone_jw_value(w, s->value);
+            break;
         }
     }
     hone_jw_end(w);

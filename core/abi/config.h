@@ -20,23 +20,25 @@ typedef struct hone_config_env {
     hone_status (*path)(void *ctx, hone_str given, char **out);
     /* A COMPONENT field: makes the component, hands out its interface. `keep` is given to drop at destroy.
      * NULL: such fields are E_UNSUPPORTED. */
-    hone_status (*component)(void *ctx, const char *iface, hone_str name, const hone_value *settings,
-                             hone_ref *out, void **keep);
+    hone_status (*component)(void *ctx, const char *iface, hone_str name,
+                             const hone_value *settings, hone_ref *out, void **keep);
     void (*drop)(void *ctx, void *keep);
-    void (*show)(void *ctx, void *keep, hone_jw *w); /* its resolved settings as one JSON value, redacted */
+    void (*show)(void *ctx, void *keep,
+                 hone_jw *w); /* its resolved settings as one JSON value, redacted */
     void (*misread)(void *ctx, const char *text); /* the plugin read a field with the wrong type */
 } hone_config_env;
 
 /* `who` (component id) goes in front of errors. `given` is a map, or NULL. [control-thread] */
-hone_status hone_config_create(const char *who, const hone_field *const *fields, const hone_value *given,
-                               const hone_config_env *env, hone_config **out);
+hone_status hone_config_create(const char *who, const hone_field *const *fields,
+                               const hone_value *given, const hone_config_env *env,
+                               hone_config **out);
 void hone_config_destroy(hone_config *cfg); /* NULL allowed */
 
 /* `text` (as in key=value on a command line) read as field `key` wants it: numbers and booleans of
  * their rows, JSON for lists, maps and values, otherwise a string. E_NOT_FOUND for an unknown key.
  * Strings point into `text` or the arena. [any-thread] */
-hone_status hone_config_value_of(const char *who, const hone_field *const *fields, hone_str key, hone_str text,
-                                 hone_arena *arena, hone_value *out);
+hone_status hone_config_value_of(const char *who, const hone_field *const *fields, hone_str key,
+                                 hone_str text, hone_arena *arena, hone_value *out);
 
 /* The resolved configuration as a JSON map, defaults included; secrets as "(secret)" always. */
 void hone_config_json(const hone_config *cfg, hone_jw *w);

@@ -16,10 +16,10 @@ static const struct {
     uint32_t type;
     const char *name, *schema;
 } types[] = {
-    {HONE_FIELD_F64, "f64", "number"},      {HONE_FIELD_I64, "i64", "integer"},
-    {HONE_FIELD_BOOL, "bool", "boolean"},   {HONE_FIELD_STR, "str", "string"},
-    {HONE_FIELD_ENUM, "enum", "string"},    {HONE_FIELD_LIST, "list", "array"},
-    {HONE_FIELD_MAP, "map", "object"},      {HONE_FIELD_VALUE, "value", NULL},
+    {HONE_FIELD_F64, "f64", "number"},         {HONE_FIELD_I64, "i64", "integer"},
+    {HONE_FIELD_BOOL, "bool", "boolean"},      {HONE_FIELD_STR, "str", "string"},
+    {HONE_FIELD_ENUM, "enum", "string"},       {HONE_FIELD_LIST, "list", "array"},
+    {HONE_FIELD_MAP, "map", "object"},         {HONE_FIELD_VALUE, "value", NULL},
     {HONE_FIELD_COMPONENT, "component", NULL}, {HONE_FIELD_PATH, "path", "string"},
 };
 static const struct {
@@ -40,7 +40,8 @@ static const char *type_name(uint32_t type)
 
 static int name_ok(const char *name)
 {
-    if (!name || !((*name >= 'a' && *name <= 'z') || (*name >= 'A' && *name <= 'Z') || *name == '_'))
+    if (!name ||
+        !((*name >= 'a' && *name <= 'z') || (*name >= 'A' && *name <= 'Z') || *name == '_'))
         return 0;
     for (const char *p = name; *p; p++)
         if (!((*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z') || (*p >= '0' && *p <= '9') ||
@@ -54,9 +55,11 @@ static hone_status check_row(const char *who, size_t i, const hone_field *row)
     if (!name_ok(row->name))
         return hone_fail(HONE_E_ABI, "%s: setting number %zu has no usable name", who, i);
     if (row->old_name && !name_ok(row->old_name))
-        return hone_fail(HONE_E_ABI, "%s: setting \"%s\": its old name is not usable", who, row->name);
+        return hone_fail(HONE_E_ABI, "%s: setting \"%s\": its old name is not usable", who,
+                         row->name);
     if (isnan(row->dflt) || isnan(row->min) || isnan(row->max))
-        return hone_fail(HONE_E_ABI, "%s: setting \"%s\": default or range is not a number", who, row->name);
+        return hone_fail(HONE_E_ABI, "%s: setting \"%s\": default or range is not a number", who,
+                         row->name);
     if (row->min > row->max)
         return hone_fail(HONE_E_ABI, "%s: setting \"%s\": its range is empty", who, row->name);
     int number = row->type == HONE_FIELD_F64 || row->type == HONE_FIELD_I64;
@@ -66,18 +69,22 @@ static hone_status check_row(const char *who, size_t i, const hone_field *row)
                          row->name);
     if ((row->type == HONE_FIELD_I64 || row->type == HONE_FIELD_BOOL) &&
         (row->dflt != floor(row->dflt) || fabs(row->dflt) > 0x1p53))
-        return hone_fail(HONE_E_ABI, "%s: setting \"%s\": the default is no exact integer", who, row->name);
+        return hone_fail(HONE_E_ABI, "%s: setting \"%s\": the default is no exact integer", who,
+                         row->name);
     if (row->type == HONE_FIELD_ENUM) {
         if (!row->choices || !*row->choices)
-            return hone_fail(HONE_E_ABI, "%s: setting \"%s\": an enum without choices", who, row->name);
+            return hone_fail(HONE_E_ABI, "%s: setting \"%s\": an enum without choices", who,
+                             row->name);
         if (row->dflt_str && hone__config_choice(row->choices, hone_str_c(row->dflt_str)) < 0)
-            return hone_fail(HONE_E_ABI, "%s: setting \"%s\": the default \"%s\" is none of %s", who,
-                             row->name, row->dflt_str, row->choices);
+            return hone_fail(HONE_E_ABI, "%s: setting \"%s\": the default \"%s\" is none of %s",
+                             who, row->name, row->dflt_str, row->choices);
     }
     if (row->type == HONE_FIELD_COMPONENT && !row->iface)
-        return hone_fail(HONE_E_ABI, "%s: setting \"%s\": a component without an interface", who, row->name);
+        return hone_fail(HONE_E_ABI, "%s: setting \"%s\": a component without an interface", who,
+                         row->name);
     if ((row->flags & HONE_SECRET) && row->type != HONE_FIELD_STR)
-        return hone_fail(HONE_E_ABI, "%s: setting \"%s\": only a string can be secret", who, row->name);
+        return hone_fail(HONE_E_ABI, "%s: setting \"%s\": only a string can be secret", who,
+                         row->name);
     return HONE_OK;
 }
 
@@ -85,10 +92,11 @@ hone_status hone_config_check_table(const char *who, const hone_field *const *fi
 {
     for (size_t i = 0; fields && fields[i]; i++) {
         if (i >= FIELDS_MAX)
-            return hone_fail(HONE_E_ABI, "%s: its table has more than %d settings", who, FIELDS_MAX);
+            return hone_fail(HONE_E_ABI, "%s: its table has more than %d settings", who,
+                             FIELDS_MAX);
         if (fields[i]->struct_size < offsetof(hone_field, doc))
-            return hone_fail(HONE_E_ABI, "%s: setting number %zu: struct_size %u is too small", who, i,
-                             fields[i]->struct_size);
+            return hone_fail(HONE_E_ABI, "%s: setting number %zu: struct_size %u is too small", who,
+                             i, fields[i]->struct_size);
         hone_field row = hone__config_row(fields[i]);
         HONE_TRY(check_row(who, i, &row));
         for (size_t j = 0; j < i; j++) {
@@ -104,8 +112,8 @@ hone_status hone_config_check_table(const char *who, const hone_field *const *fi
 
 /* ---- key=value --------------------------------------------------------------------------------- */
 
-hone_status hone_config_value_of(const char *who, const hone_field *const *fields, hone_str key, hone_str text,
-                                 hone_arena *arena, hone_value *out)
+hone_status hone_config_value_of(const char *who, const hone_field *const *fields, hone_str key,
+                                 hone_str text, hone_arena *arena, hone_value *out)
 {
     for (size_t i = 0; fields && fields[i]; i++) {
         hone_field row = hone__config_row(fields[i]);
@@ -113,7 +121,8 @@ hone_status hone_config_value_of(const char *who, const hone_field *const *field
             continue;
         hone_value v;
         memset(&v, 0, sizeof v);
-        if (row.type == HONE_FIELD_STR || row.type == HONE_FIELD_ENUM || row.type == HONE_FIELD_PATH) {
+        if (row.type == HONE_FIELD_STR || row.type == HONE_FIELD_ENUM ||
+            row.type == HONE_FIELD_PATH) {
             v.type = HONE_STRING;
             v.u.str = text;
             *out = v;
@@ -150,16 +159,26 @@ hone_status hone_config_value_of(const char *who, const hone_field *const *field
 static const char *placeholder(const hone_field *row)
 {
     switch (row->type) {
-    case HONE_FIELD_F64: return "NUMBER";
-    case HONE_FIELD_I64: return "INTEGER";
-    case HONE_FIELD_BOOL: return "true|false";
-    case HONE_FIELD_STR: return row->flags & HONE_SECRET ? "SECRET" : "TEXT";
-    case HONE_FIELD_ENUM: return row->choices;
-    case HONE_FIELD_LIST: return "LIST";
-    case HONE_FIELD_MAP: return "MAP";
-    case HONE_FIELD_COMPONENT: return "COMPONENT";
-    case HONE_FIELD_PATH: return "PATH";
-    default: return "VALUE";
+    case HONE_FIELD_F64:
+        return "NUMBER";
+    case HONE_FIELD_I64:
+        return "INTEGER";
+    case HONE_FIELD_BOOL:
+        return "true|false";
+    case HONE_FIELD_STR:
+        return row->flags & HONE_SECRET ? "SECRET" : "TEXT";
+    case HONE_FIELD_ENUM:
+        return row->choices;
+    case HONE_FIELD_LIST:
+        return "LIST";
+    case HONE_FIELD_MAP:
+        return "MAP";
+    case HONE_FIELD_COMPONENT:
+        return "COMPONENT";
+    case HONE_FIELD_PATH:
+        return "PATH";
+    default:
+        return "VALUE";
     }
 }
 
@@ -231,9 +250,15 @@ void hone_config_help(const hone_field *const *fields, hone_buf *out)
 static void write_default(const hone_field *row, hone_jw *w, const char *key)
 {
     switch (row->type) {
-    case HONE_FIELD_F64: hone_jw_kf64(w, key, row->dflt); break;
-    case HONE_FIELD_I64: hone_jw_ki64(w, key, (int64_t)row->dflt); break;
-    case HONE_FIELD_BOOL: hone_jw_kbool(w, key, row->dflt != 0); break;
+    case HONE_FIELD_F64:
+        hone_jw_kf64(w, key, row->dflt);
+        break;
+    case HONE_FIELD_I64:
+        hone_jw_ki64(w, key, (int64_t)row->dflt);
+        break;
+    case HONE_FIELD_BOOL:
+        hone_jw_kbool(w, key, row->dflt != 0);
+        break;
     default:
         if (row->dflt_str)
             hone_jw_kcstr(w, key, row->dflt_str);
@@ -278,7 +303,8 @@ void hone_config_schema(const hone_field *const *fields, hone_jw *w)
             hone_jw_kcstr(w, "description", row.doc);
         if (row.type == HONE_FIELD_ENUM)
             write_choices(&row, w, "enum");
-        if ((row.type == HONE_FIELD_F64 || row.type == HONE_FIELD_I64) && hone__config_ranged(&row)) {
+        if ((row.type == HONE_FIELD_F64 || row.type == HONE_FIELD_I64) &&
+            hone__config_ranged(&row)) {
             if (isfinite(row.min))
                 hone_jw_kf64(w, "minimum", row.min);
             if (isfinite(row.max))
@@ -348,7 +374,8 @@ void hone_config_fields_json(const hone_field *const *fields, hone_jw *w)
 }
 
 /* A string member of a map as a NUL-terminated copy; *out untouched when absent. */
-static hone_status read_text(const hone_value *map, const char *key, hone_arena *arena, const char **out)
+static hone_status read_text(const hone_value *map, const char *key, hone_arena *arena,
+                             const char **out)
 {
     hone_str s = {NULL, 0};
     HONE_TRY(hone_value_string(map, key, s, &s));

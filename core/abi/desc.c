@@ -19,14 +19,12 @@ static const struct {
     uint32_t size; /* 0: the row says */
     const char *name;
 } types[] = {
-    {HONE_T_U8, 1, "u8"},         {HONE_T_CHAR, 1, "char"},
-    {HONE_T_I32, 4, "i32"},       {HONE_T_U32, 4, "u32"},
-    {HONE_T_I64, 8, "i64"},       {HONE_T_U64, 8, "u64"},
-    {HONE_T_F32, 4, "f32"},       {HONE_T_F64, 8, "f64"},
-    {HONE_T_STR, 16, "str"},      {HONE_T_VALUE, 24, "value"},
-    {HONE_T_CSTR, 8, "cstr"},     {HONE_T_STRUCT, 0, "struct"},
-    {HONE_T_OPAQUE, 8, "opaque"}, {HONE_T_SIZE, 4, "struct_size"},
-    {HONE_T_PAD, 0, "pad"},       {HONE_T_FUNC, 8, "function"},
+    {HONE_T_U8, 1, "u8"},         {HONE_T_CHAR, 1, "char"},        {HONE_T_I32, 4, "i32"},
+    {HONE_T_U32, 4, "u32"},       {HONE_T_I64, 8, "i64"},          {HONE_T_U64, 8, "u64"},
+    {HONE_T_F32, 4, "f32"},       {HONE_T_F64, 8, "f64"},          {HONE_T_STR, 16, "str"},
+    {HONE_T_VALUE, 24, "value"},  {HONE_T_CSTR, 8, "cstr"},        {HONE_T_STRUCT, 0, "struct"},
+    {HONE_T_OPAQUE, 8, "opaque"}, {HONE_T_SIZE, 4, "struct_size"}, {HONE_T_PAD, 0, "pad"},
+    {HONE_T_FUNC, 8, "function"},
 };
 enum { N_TYPES = sizeof types / sizeof *types };
 HONE_STATIC_ASSERT(sizeof(hone_str) == 16 && sizeof(hone_value) == 24, "sizes of the table above");
@@ -76,7 +74,8 @@ static size_t read_count(const hone_struct_desc *s, uint32_t offset, const void 
     return (size_t)big;
 }
 
-hone_status hone_desc_count(const hone_struct_desc *s, const hone_member *m, const void *base, size_t *out)
+hone_status hone_desc_count(const hone_struct_desc *s, const hone_member *m, const void *base,
+                            size_t *out)
 {
     if (!(m->flags & HONE_M_ARRAY)) {
         *out = m->flags & HONE_M_INLINE ? m->count2_offset : 1;
@@ -105,65 +104,80 @@ static int counts(const hone_struct_desc *s, uint32_t offset)
     return c && !c->flags && (c->type == HONE_T_U32 || c->type == HONE_T_U64);
 }
 
-static hone_status check_member(const char *who, const hone_struct_desc *s, const hone_member *m, uint32_t *end)
+static hone_status check_member(const char *who, const hone_struct_desc *s, const hone_member *m,
+                                uint32_t *end)
 {
     uint32_t known = 0, size = 0;
     if (m->struct_size < sizeof *m || !m->name || !*m->name || !hone_desc_type_name(m->type))
-        return hone_fail(HONE_E_ABI, "%s: %s: a member has no name or an unknown type", who, s->name);
+        return hone_fail(HONE_E_ABI, "%s: %s: a member has no name or an unknown type", who,
+                         s->name);
     for (size_t i = 0; i < N_TYPES; i++)
         if (types[i].type == m->type)
             known = types[i].size;
     if ((known && m->elem_size != known) || m->elem_size == 0 || m->elem_size > STRUCT_MAX)
-        return hone_fail(HONE_E_ABI, "%s: %s.%s: elements of %u bytes cannot be %s", who, s->name, m->name, m->elem_size,
-                         hone_desc_type_name(m->type));
+        return hone_fail(HONE_E_ABI, "%s: %s.%s: elements of %u bytes cannot be %s", who, s->name,
+                         m->name, m->elem_size, hone_desc_type_name(m->type));
     if (m->type == HONE_T_STRUCT && (!m->of || m->of->size != m->elem_size))
-        return hone_fail(HONE_E_ABI, "%s: %s.%s: its struct is not described", who, s->name, m->name);
-    if ((m->flags & HONE_M_ARRAY) && m->type == HONE_T_STRUCT && !(m->of->flags & HONE_STRUCT_FROZEN))
-        return hone_fail(HONE_E_ABI, "%s: %s.%s: an array without stride of a struct that may grow", who, s->name, m->name);
+        return hone_fail(HONE_E_ABI, "%s: %s.%s: its struct is not described", who, s->name,
+                         m->name);
+    if ((m->flags & HONE_M_ARRAY) && m->type == HONE_T_STRUCT &&
+        !(m->of->flags & HONE_STRUCT_FROZEN))
+        return hone_fail(HONE_E_ABI, "%s: %s.%s: an array without stride of a struct that may grow",
+                         who, s->name, m->name);
     if ((m->flags & HONE_M_INLINE) && (m->count2_offset == 0 || m->count2_offset > STRUCT_MAX))
         return hone_fail(HONE_E_ABI, "%s: %s.%s: how many stand in place?", who, s->name, m->name);
     if (m->flags & HONE_M_ARRAY) {
         size = sizeof(void *);
-        if (!counts(s, m->count_offset) || ((m->flags & HONE_M_PRODUCT) && !counts(s, m->count2_offset)))
-            return hone_fail(HONE_E_ABI, "%s: %s.%s: no member counts its elements", who, s->name, m->name);
+        if (!counts(s, m->count_offset) ||
+            ((m->flags & HONE_M_PRODUCT) && !counts(s, m->count2_offset)))
+            return hone_fail(HONE_E_ABI, "%s: %s.%s: no member counts its elements", who, s->name,
+                             m->name);
     } else {
         size = m->elem_size;
     }
     if (m->flags & HONE_M_INLINE)
         size = size * m->count2_offset > STRUCT_MAX ? STRUCT_MAX + 1 : size * m->count2_offset;
     if (m->offset < *end || m->offset > s->size || size > s->size - m->offset)
-        return hone_fail(HONE_E_ABI, "%s: %s.%s: overlaps the member before it, or lies outside the struct", who, s->name,
-                         m->name);
+        return hone_fail(HONE_E_ABI,
+                         "%s: %s.%s: overlaps the member before it, or lies outside the struct",
+                         who, s->name, m->name);
     if (m->offset != *end)
-        return hone_fail(HONE_E_ABI, "%s: %s: bytes %u to %u before %s have no row", who, s->name, *end, m->offset, m->name);
+        return hone_fail(HONE_E_ABI, "%s: %s: bytes %u to %u before %s have no row", who, s->name,
+                         *end, m->offset, m->name);
     *end = m->offset + size;
     return HONE_OK;
 }
 
-static hone_status check_slots(const char *who, const hone_struct_desc *s, const hone_struct_desc *const *structs)
+static hone_status check_slots(const char *who, const hone_struct_desc *s,
+                               const hone_struct_desc *const *structs)
 {
     for (size_t i = 0; s->slots && s->slots[i]; i++) {
         const hone_slot *slot = s->slots[i];
         hone_sig sig;
         char place[256];
         if (i >= ROWS_MAX || slot->struct_size < sizeof *slot || !slot->name || !slot->sig)
-            return hone_fail(HONE_E_ABI, "%s: %s: slot number %zu is not complete", who, s->name, i);
+            return hone_fail(HONE_E_ABI, "%s: %s: slot number %zu is not complete", who, s->name,
+                             i);
         const hone_member *m = hone_desc_member_at(s, slot->offset);
         if (!m || m->type != HONE_T_FUNC || strcmp(m->name, slot->name) != 0)
-            return hone_fail(HONE_E_ABI, "%s: %s: no function pointer at slot %s", who, s->name, slot->name);
+            return hone_fail(HONE_E_ABI, "%s: %s: no function pointer at slot %s", who, s->name,
+                             slot->name);
         snprintf(place, sizeof place, "%s: %s.%s", who, s->name, slot->name);
         HONE_TRY(hone_sig_parse(place, slot->sig, structs, s, &sig));
     }
     for (size_t i = 0; s->members[i]; i++)
         if (s->members[i]->type == HONE_T_FUNC && !hone_desc_slot(s, s->members[i]->name))
-            return hone_fail(HONE_E_ABI, "%s: %s.%s: a function without a signature", who, s->name, s->members[i]->name);
+            return hone_fail(HONE_E_ABI, "%s: %s.%s: a function without a signature", who, s->name,
+                             s->members[i]->name);
     return HONE_OK;
 }
 
-static hone_status check_struct(const char *who, const hone_struct_desc *s, const hone_struct_desc *const *structs)
+static hone_status check_struct(const char *who, const hone_struct_desc *s,
+                                const hone_struct_desc *const *structs)
 {
     uint32_t end = 0;
-    if (!s || s->struct_size < sizeof *s || !s->name || !s->members || s->size == 0 || s->size > STRUCT_MAX)
+    if (!s || s->struct_size < sizeof *s || !s->name || !s->members || s->size == 0 ||
+        s->size > STRUCT_MAX)
         return hone_fail(HONE_E_ABI, "%s: a struct description is not complete", who);
     for (size_t i = 0; s->members[i]; i++) {
         if (i >= ROWS_MAX)
@@ -171,7 +185,8 @@ static hone_status check_struct(const char *who, const hone_struct_desc *s, cons
         HONE_TRY(check_member(who, s, s->members[i], &end));
     }
     if (end != s->size)
-        return hone_fail(HONE_E_ABI, "%s: %s: bytes %u to %u have no row", who, s->name, end, s->size);
+        return hone_fail(HONE_E_ABI, "%s: %s: bytes %u to %u have no row", who, s->name, end,
+                         s->size);
     return check_slots(who, s, structs);
 }
 
@@ -179,7 +194,10 @@ hone_status hone_desc_check(const char *who, const hone_iface_desc *d)
 {
     char place[200];
     if (d->struct_size < sizeof *d || !d->id || !strchr(d->id, '/') || !d->table || !d->structs)
-        return hone_fail(HONE_E_ABI, "%s: an interface description has no id of the form name/1, no table or no structs", who);
+        return hone_fail(
+            HONE_E_ABI,
+            "%s: an interface description has no id of the form name/1, no table or no structs",
+            who);
     snprintf(place, sizeof place, "%s: %s", who, d->id);
     for (size_t i = 0; d->structs[i]; i++) {
         if (i >= ROWS_MAX)
@@ -187,7 +205,8 @@ hone_status hone_desc_check(const char *who, const hone_iface_desc *d)
         HONE_TRY(check_struct(place, d->structs[i], d->structs));
         for (size_t k = 0; k < i; k++)
             if (strcmp(d->structs[i]->name, d->structs[k]->name) == 0)
-                return hone_fail(HONE_E_ABI, "%s: %s is described twice", place, d->structs[i]->name);
+                return hone_fail(HONE_E_ABI, "%s: %s is described twice", place,
+                                 d->structs[i]->name);
     }
     return check_struct(place, d->table, d->structs);
 }
@@ -208,8 +227,8 @@ hone_status hone_desc_check_ifaces(const char *who, const hone_iface_desc *const
         HONE_TRY(hone_desc_hash(ifaces[i], mine));
         HONE_TRY(hone_desc_hash(other, theirs));
         if (strcmp(mine, theirs) != 0) {
-            hone_fail(HONE_E_ABI, "%s: describes %s otherwise than this hone (%.12s, not %.12s)", who, ifaces[i]->id, mine,
-                      theirs);
+            hone_fail(HONE_E_ABI, "%s: describes %s otherwise than this hone (%.12s, not %.12s)",
+                      who, ifaces[i]->id, mine, theirs);
             return hone_fail_hint("a change of an interface is a new id: its revision counts up");
         }
     }
@@ -251,7 +270,8 @@ static void slots_json(const hone_struct_desc *s, int with_docs, hone_jw *w)
 static void struct_json(const hone_struct_desc *s, int with_docs, hone_jw *w)
 {
     static const char *const names[] = {"frozen", "sink", NULL};
-    static const char *const mnames[] = {"array", "plus1", "product", "inline", "nullable", "mutable", NULL};
+    static const char *const mnames[] = {"array",    "plus1",   "product", "inline",
+                                         "nullable", "mutable", NULL};
     hone_jw_map(w);
     hone_jw_kcstr(w, "name", s->name);
     hone_jw_ki64(w, "size", s->size);
@@ -264,7 +284,8 @@ static void struct_json(const hone_struct_desc *s, int with_docs, hone_jw *w)
         const hone_member *m = s->members[i];
         hone_jw_map(w);
         hone_jw_kcstr(w, "name", m->name);
-        hone_jw_kcstr(w, "type", m->type == HONE_T_STRUCT ? m->of->name : hone_desc_type_name(m->type));
+        hone_jw_kcstr(w, "type",
+                      m->type == HONE_T_STRUCT ? m->of->name : hone_desc_type_name(m->type));
         hone_jw_ki64(w, "offset", m->offset);
         hone_jw_ki64(w, "elem_size", m->elem_size);
         if (m->flags)

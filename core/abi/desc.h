@@ -26,7 +26,8 @@ const hone_member *hone_desc_member(const hone_struct_desc *s, const char *name)
 const hone_member *hone_desc_member_at(const hone_struct_desc *s, uint32_t offset);
 const char *hone_desc_type_name(uint32_t type); /* "u32", "str", ... */
 /* How many elements member `m` of the struct at `base` points at (or holds in place); E_RANGE on overflow. */
-hone_status hone_desc_count(const hone_struct_desc *s, const hone_member *m, const void *base, size_t *out);
+hone_status hone_desc_count(const hone_struct_desc *s, const hone_member *m, const void *base,
+                            size_t *out);
 
 /* Canonical JSON; with_docs 0 leaves out what is for people. */
 void hone_desc_json(const hone_iface_desc *d, int with_docs, hone_jw *w);

@@ -22,226 +22,287 @@ HONE_DESCRIBE(message, hone_message, HONE_STRUCT_FROZEN, (STR, role), (STR, cont
 HONE_DESCRIBE(column, hone_column, HONE_STRUCT_FROZEN, (STR, name), (VALUE, value))
 HONE_DESCRIBE(sample, hone_sample, 0, (NUM, id), (NUM, group), (STR, prompt), (STR, completion),
               (STRUCTS, messages, n_messages, message, NULLABLE), (NUM, n_messages),
-              (NUMS, tokens, n_tokens, NULLABLE), (NUMS, logprobs, n_tokens, NULLABLE), (NUM, n_tokens),
-              (STRUCTS, columns, n_columns, column, NULLABLE), (NUM, n_columns), (NUM, finish), (NUM, turn))
+              (NUMS, tokens, n_tokens, NULLABLE), (NUMS, logprobs, n_tokens, NULLABLE),
+              (NUM, n_tokens), (STRUCTS, columns, n_columns, column, NULLABLE), (NUM, n_columns),
+              (NUM, finish), (NUM, turn))
 HONE_DESCRIBE(outcome, hone_outcome, 0, (NUM, status), (NUM, score))
-HONE_DESCRIBE(notes, hone_notes, HONE_STRUCT_SINK, (SIZE, struct_size), (PAD, reserved), (OPAQUE, ctx),
-              (SLOT, put, 0, "this, sample:size, name:str, value:value -> void", "a named value beside an outcome"))
-HONE_DESCRIBE(token_scores, hone_token_scores, HONE_STRUCT_SINK, (SIZE, struct_size), (PAD, reserved), (OPAQUE, ctx),
-              (SLOT, put, 0, "this, sample:size, outcome:by hone_outcome, scores:[f32; n], n:size -> status",
+HONE_DESCRIBE(notes, hone_notes, HONE_STRUCT_SINK, (SIZE, struct_size), (PAD, reserved),
+              (OPAQUE, ctx),
+              (SLOT, put, 0, "this, sample:size, name:str, value:value -> void",
+               "a named value beside an outcome"))
+HONE_DESCRIBE(token_scores, hone_token_scores, HONE_STRUCT_SINK, (SIZE, struct_size),
+              (PAD, reserved), (OPAQUE, ctx),
+              (SLOT, put, 0,
+               "this, sample:size, outcome:by hone_outcome, scores:[f32; n], n:size -> status",
                "one number per completion token, and the sample's outcome"))
 
-#define SCORE_ARGS                                                                                 \
-    "self, call, in:[hone_sample; n, in_stride], n:size, in_stride:size, "
-HONE_DESCRIBE_IFACE(reward, hone_reward_v1, HONE_IFACE_REWARD, HONE_KIND_REWARD,
-                    (&sample, &outcome, &notes, &token_scores, &message, &column), (SIZE, struct_size), (PAD, reserved),
-                    (SLOT, score, OPTIONAL | BATCH,
-                     SCORE_ARGS "out:out [hone_outcome; n, out_stride], out_stride:size, notes:sink hone_notes? -> status",
-                     "scores n samples"),
-                    (SLOT, score_tokens, OPTIONAL | BATCH, SCORE_ARGS "sink:sink hone_token_scores -> status",
-                     "one number per completion token"),
-                    (SLOT, score_groups, OPTIONAL | HONE_SLOT_CANCELLABLE,
-                     SCORE_ARGS "out:out [hone_outcome; n, out_stride], out_stride:size, notes:sink hone_notes? -> status",
-                     "scores whole groups"))
+#define SCORE_ARGS "self, call, in:[hone_sample; n, in_stride], n:size, in_stride:size, "
+HONE_DESCRIBE_IFACE(
+    reward, hone_reward_v1, HONE_IFACE_REWARD, HONE_KIND_REWARD,
+    (&sample, &outcome, &notes, &token_scores, &message, &column), (SIZE, struct_size),
+    (PAD, reserved),
+    (SLOT, score, OPTIONAL | BATCH,
+     SCORE_ARGS
+     "out:out [hone_outcome; n, out_stride], out_stride:size, notes:sink hone_notes? -> status",
+     "scores n samples"),
+    (SLOT, score_tokens, OPTIONAL | BATCH, SCORE_ARGS "sink:sink hone_token_scores -> status",
+     "one number per completion token"),
+    (SLOT, score_groups, OPTIONAL | HONE_SLOT_CANCELLABLE,
+     SCORE_ARGS
+     "out:out [hone_outcome; n, out_stride], out_stride:size, notes:sink hone_notes? -> status",
+     "scores whole groups"))
 
 /* ---- judges ---------------------------------------------------------------------------------------- */
 
 HONE_DESCRIBE(criterion, hone_criterion, HONE_STRUCT_FROZEN, (STR, name), (STR, text))
 HONE_DESCRIBE(judge_item, hone_judge_item, 0, (NUM, id), (STR, prompt),
-              (STRUCTS, messages, n_messages, message, NULLABLE), (NUM, n_messages), (STRS, candidates, n_candidates, 0),
-              (NUM, n_candidates), (STR, reference), (STR, rubric), (STRUCTS, criteria, n_criteria, criterion, NULLABLE),
+              (STRUCTS, messages, n_messages, message, NULLABLE), (NUM, n_messages),
+              (STRS, candidates, n_candidates, 0), (NUM, n_candidates), (STR, reference),
+              (STR, rubric), (STRUCTS, criteria, n_criteria, criterion, NULLABLE),
               (NUM, n_criteria), (STRUCTS, columns, n_columns, column, NULLABLE), (NUM, n_columns))
 HONE_DESCRIBE(verdict, hone_verdict, 0, (SIZE, struct_size), (NUM, status), (NUM, score),
-              (NUMS, ranking, n_ranking, NULLABLE), (NUM, n_ranking), (NUMS, criteria, n_criteria, NULLABLE),
-              (NUM, n_criteria), (NUMS, label_probs, n_label_probs, NULLABLE), (NUM, n_label_probs), (STR, reasoning),
+              (NUMS, ranking, n_ranking, NULLABLE), (NUM, n_ranking),
+              (NUMS, criteria, n_criteria, NULLABLE), (NUM, n_criteria),
+              (NUMS, label_probs, n_label_probs, NULLABLE), (NUM, n_label_probs), (STR, reasoning),
               (STR, spec_hash), (NUM, cost), (NUM, latency_ns))
-HONE_DESCRIBE(verdict_sink, hone_verdict_sink, HONE_STRUCT_SINK, (SIZE, struct_size), (PAD, reserved), (OPAQUE, ctx),
-              (SLOT, put, 0, "this, item:size, verdict:hone_verdict -> status", "the verdict on one item"))
+HONE_DESCRIBE(verdict_sink, hone_verdict_sink, HONE_STRUCT_SINK, (SIZE, struct_size),
+              (PAD, reserved), (OPAQUE, ctx),
+              (SLOT, put, 0, "this, item:size, verdict:hone_verdict -> status",
+               "the verdict on one item"))
 HONE_DESCRIBE_IFACE(judge, hone_judge_v1, HONE_IFACE_JUDGE, HONE_KIND_JUDGE,
-                    (&judge_item, &verdict, &verdict_sink, &message, &column, &criterion), (SIZE, struct_size),
-                    (PAD, reserved),
+                    (&judge_item, &verdict, &verdict_sink, &message, &column, &criterion),
+                    (SIZE, struct_size), (PAD, reserved),
                     (SLOT, judge, BATCH,
-                     "self, call, items:[hone_judge_item; n, stride], n:size, stride:size, sink:sink hone_verdict_sink -> status",
+                     "self, call, items:[hone_judge_item; n, stride], n:size, stride:size, "
+                     "sink:sink hone_verdict_sink -> status",
                      "judges n items"))
 
 /* ---- tokenizers ------------------------------------------------------------------------------------ */
 
 HONE_DESCRIBE(span32, hone_span32, HONE_STRUCT_FROZEN, (NUM, begin), (NUM, end))
 HONE_DESCRIBE(ids, hone_ids, HONE_STRUCT_FROZEN, (NUMS, ids, n, 0), (NUM, n))
-HONE_DESCRIBE(ids_sink, hone_ids_sink, HONE_STRUCT_SINK, (SIZE, struct_size), (PAD, reserved), (OPAQUE, ctx),
-              (SLOT, put, 0, "this, text:size, ids:[i32; n], offsets:[hone_span32; n]?, n:size -> status",
+HONE_DESCRIBE(ids_sink, hone_ids_sink, HONE_STRUCT_SINK, (SIZE, struct_size), (PAD, reserved),
+              (OPAQUE, ctx),
+              (SLOT, put, 0,
+               "this, text:size, ids:[i32; n], offsets:[hone_span32; n]?, n:size -> status",
                "all ids of one text"))
-HONE_DESCRIBE(text_sink, hone_text_sink, HONE_STRUCT_SINK, (SIZE, struct_size), (PAD, reserved), (OPAQUE, ctx),
+HONE_DESCRIBE(text_sink, hone_text_sink, HONE_STRUCT_SINK, (SIZE, struct_size), (PAD, reserved),
+              (OPAQUE, ctx),
               (SLOT, put, 0, "this, index:size, text:str -> status", "the text of one list of ids"))
-HONE_DESCRIBE_IFACE(tokenizer, hone_tokenizer_v1, HONE_IFACE_TOKENIZER, HONE_KIND_TOKENIZER,
-                    (&ids, &ids_sink, &text_sink, &span32), (SIZE, struct_size), (PAD, reserved),
-                    (SLOT, encode, 0, "self, texts:[str; n], n:size, flags:u32, sink:sink hone_ids_sink -> status",
-                     "texts to ids"),
-                    (SLOT, decode, 0, "self, ids:[hone_ids; n], n:size, flags:u32, sink:sink hone_text_sink -> status",
-                     "ids to bytes"),
-                    (SLOT, vocab_size, 0, "self -> i32", "highest id + 1"),
-                    (SLOT, token_bytes, 0, "self, id:i32 -> str", "what decode would give"),
-                    (SLOT, token_text, 0, "self, id:i32 -> str", "as written in the vocabulary"),
-                    (SLOT, token_id, 0, "self, text:str -> i32", "by vocabulary or special text; -1"),
-                    (SLOT, special, 0, "self, name:cstr -> i32", "bos, eos, pad, unk; -1"),
-                    (SLOT, is_special, 0, "self, id:i32 -> i32", "1 for a special token"),
-                    (SLOT, fingerprint, 0, "self, hex:out [char; 65] -> void", "SHA-256 over vocabulary, merges, rules"))
+HONE_DESCRIBE_IFACE(
+    tokenizer, hone_tokenizer_v1, HONE_IFACE_TOKENIZER, HONE_KIND_TOKENIZER,
+    (&ids, &ids_sink, &text_sink, &span32), (SIZE, struct_size), (PAD, reserved),
+    (SLOT, encode, 0, "self, texts:[str; n], n:size, flags:u32, sink:sink hone_ids_sink -> status",
+     "texts to ids"),
+    (SLOT, decode, 0,
+     "self, ids:[hone_ids; n], n:size, flags:u32, sink:sink hone_text_sink -> status",
+     "ids to bytes"),
+    (SLOT, vocab_size, 0, "self -> i32", "highest id + 1"),
+    (SLOT, token_bytes, 0, "self, id:i32 -> str", "what decode would give"),
+    (SLOT, token_text, 0, "self, id:i32 -> str", "as written in the vocabulary"),
+    (SLOT, token_id, 0, "self, text:str -> i32", "by vocabulary or special text; -1"),
+    (SLOT, special, 0, "self, name:cstr -> i32", "bos, eos, pad, unk; -1"),
+    (SLOT, is_special, 0, "self, id:i32 -> i32", "1 for a special token"),
+    (SLOT, fingerprint, 0, "self, hex:out [char; 65] -> void",
+     "SHA-256 over vocabulary, merges, rules"))
 
 /* ---- optimizers ------------------------------------------------------------------------------------ */
 
-HONE_DESCRIBE(opt_param, hone_opt_param, 0, (SIZE, struct_size), (NUM, group), (STR, name), (NUM, rows), (NUM, cols))
+HONE_DESCRIBE(opt_param, hone_opt_param, 0, (SIZE, struct_size), (NUM, group), (STR, name),
+              (NUM, rows), (NUM, cols))
 HONE_DESCRIBE(opt_state_spec, hone_opt_state_spec, 0, (SIZE, struct_size), (NUM, n_buffers),
               (INCSTRS, names, HONE_OPT_MAX_STATE))
 HONE_DESCRIBE(opt_slice, hone_opt_slice, 0, (NUMS, param, length, MUTABLE), (NUMS, grad, length, 0),
-              (INPTRS, state, HONE_OPT_MAX_STATE, length, MUTABLE | NULLABLE), (NUM, length), (NUM, rows), (NUM, cols),
-              (NUM, layout), (NUM, group), (NUM, lr), (NUM, weight_decay))
-HONE_DESCRIBE(opt_info, hone_opt_info, 0, (SIZE, struct_size), (PAD, reserved), (NUM, step), (NUM, grad_scale),
-              (NUM, grad_norm))
-HONE_DESCRIBE_IFACE(optimizer, hone_optimizer_v1, HONE_IFACE_OPTIMIZER, HONE_KIND_OPTIMIZER,
-                    (&opt_param, &opt_state_spec, &opt_slice, &opt_info), (SIZE, struct_size), (NUM, flags),
-                    (SLOT, state_spec, 0, "self, param:hone_opt_param, spec:out hone_opt_state_spec -> status",
-                     "what state a parameter needs"),
-                    (SLOT, step, LOCAL,
-                     "self, slices:[hone_opt_slice; n, stride], n:size, stride:size, info:hone_opt_info -> status",
-                     "updates every slice"))
+              (INPTRS, state, HONE_OPT_MAX_STATE, length, MUTABLE | NULLABLE), (NUM, length),
+              (NUM, rows), (NUM, cols), (NUM, layout), (NUM, group), (NUM, lr), (NUM, weight_decay))
+HONE_DESCRIBE(opt_info, hone_opt_info, 0, (SIZE, struct_size), (PAD, reserved), (NUM, step),
+              (NUM, grad_scale), (NUM, grad_norm))
+HONE_DESCRIBE_IFACE(
+    optimizer, hone_optimizer_v1, HONE_IFACE_OPTIMIZER, HONE_KIND_OPTIMIZER,
+    (&opt_param, &opt_state_spec, &opt_slice, &opt_info), (SIZE, struct_size), (NUM, flags),
+    (SLOT, state_spec, 0, "self, param:hone_opt_param, spec:out hone_opt_state_spec -> status",
+     "what state a parameter needs"),
+    (SLOT, step, LOCAL,
+     "self, slices:[hone_opt_slice; n, stride], n:size, stride:size, info:hone_opt_info -> status",
+     "updates every slice"))
 
 /* ---- sources --------------------------------------------------------------------------------------- */
 
-HONE_DESCRIBE(bytes_sink, hone_bytes_sink, HONE_STRUCT_SINK, (SIZE, struct_size), (PAD, reserved), (OPAQUE, ctx),
+HONE_DESCRIBE(bytes_sink, hone_bytes_sink, HONE_STRUCT_SINK, (SIZE, struct_size), (PAD, reserved),
+              (OPAQUE, ctx),
               (SLOT, put, 0, "this, bytes:[u8; n], n:size -> status", "some bytes more"))
-HONE_DESCRIBE_IFACE(source, hone_source_v1, HONE_IFACE_SOURCE, HONE_KIND_SOURCE, (&bytes_sink), (SIZE, struct_size),
-                    (PAD, reserved), (SLOT, open, LOCAL, "self, out:stream -> status", "a stream from the position"),
-                    (SLOT, position, 0, "self, sink:sink hone_bytes_sink -> status", "where the next batch begins"),
-                    (SLOT, seek, 0, "self, position:[u8; n]?, n:size -> status", "to a position, n = 0 to the start"),
-                    (SLOT, row_count, 0, "self -> i64", "all rows, or -1"),
-                    (SLOT, skipped, OPTIONAL, "self -> i64", "rows left out so far"),
-                    (SLOT, push_down, OPTIONAL,
-                     "self, columns:[str; n_columns]?, n_columns:size, filter:str, limit:i64 -> status",
-                     "hand over less"))
+HONE_DESCRIBE_IFACE(
+    source, hone_source_v1, HONE_IFACE_SOURCE, HONE_KIND_SOURCE, (&bytes_sink), (SIZE, struct_size),
+    (PAD, reserved),
+    (SLOT, open, LOCAL, "self, out:stream -> status", "a stream from the position"),
+    (SLOT, position, 0, "self, sink:sink hone_bytes_sink -> status", "where the next batch begins"),
+    (SLOT, seek, 0, "self, position:[u8; n]?, n:size -> status",
+     "to a position, n = 0 to the start"),
+    (SLOT, row_count, 0, "self -> i64", "all rows, or -1"),
+    (SLOT, skipped, OPTIONAL, "self -> i64", "rows left out so far"),
+    (SLOT, push_down, OPTIONAL,
+     "self, columns:[str; n_columns]?, n_columns:size, filter:str, limit:i64 -> status",
+     "hand over less"))
 
 /* ---- models ---------------------------------------------------------------------------------------- */
 
-HONE_DESCRIBE(shape_desc, hone_shape, HONE_STRUCT_FROZEN, (NUM, rows), (NUM, cols), (NUM, dtype), (NUM, layout))
-HONE_DESCRIBE(param_spec, hone_param_spec, 0, (SIZE, struct_size), (NUM, flags), (CSTR, name), (CSTR, gguf_name),
-              (CSTR, role), (NUM, rows), (NUM, cols), (NUM, init), (NUM, init_std), (NUM, gguf_permute_heads),
-              (NUM, layer))
-HONE_DESCRIBE(model_info, hone_model_info, 0, (SIZE, struct_size), (NUM, n_layers), (NUM, vocab_size), (NUM, hidden),
-              (NUM, max_positions), (NUM, n_heads), (NUM, n_kv_heads), (NUM, head_dim), (NUM, intermediate),
-              (NUM, embed), (NUM, head), (NUM, logit_scale), (NUM, logit_softcap), (NUM, n_state_slots),
-              (PAD, reserved), (NUM, state_floats), (NUM, embed_scale), (PAD, reserved_f))
-HONE_DESCRIBE(store, hone_store_v1, HONE_STRUCT_SINK, (SIZE, struct_size), (PAD, reserved), (OPAQUE, ctx),
+HONE_DESCRIBE(shape_desc, hone_shape, HONE_STRUCT_FROZEN, (NUM, rows), (NUM, cols), (NUM, dtype),
+              (NUM, layout))
+HONE_DESCRIBE(param_spec, hone_param_spec, 0, (SIZE, struct_size), (NUM, flags), (CSTR, name),
+              (CSTR, gguf_name), (CSTR, role), (NUM, rows), (NUM, cols), (NUM, init),
+              (NUM, init_std), (NUM, gguf_permute_heads), (NUM, layer))
+HONE_DESCRIBE(model_info, hone_model_info, 0, (SIZE, struct_size), (NUM, n_layers),
+              (NUM, vocab_size), (NUM, hidden), (NUM, max_positions), (NUM, n_heads),
+              (NUM, n_kv_heads), (NUM, head_dim), (NUM, intermediate), (NUM, embed), (NUM, head),
+              (NUM, logit_scale), (NUM, logit_softcap), (NUM, n_state_slots), (PAD, reserved),
+              (NUM, state_floats), (NUM, embed_scale), (PAD, reserved_f))
+HONE_DESCRIBE(store, hone_store_v1, HONE_STRUCT_SINK, (SIZE, struct_size), (PAD, reserved),
+              (OPAQUE, ctx),
               (SLOT, param, 0, "this, spec:hone_param_spec -> param", "names a parameter"),
               (SLOT, info, 0, "this, info:hone_model_info -> void", "sizes of the model, once"),
               (SLOT, fail, 0, "this, s:status, text:str -> status", "why declare fails"),
-              (SLOT, used_key, 0, "this, key:cstr -> void", "a configuration key that was understood"))
-HONE_DESCRIBE(rope, hone_rope, 0, (SIZE, struct_size), (NUM, interleaved), (NUM, n_heads), (NUM, head_dim),
-              (NUM, rotary_dim), (NUM, scaling), (NUM, theta), (NUM, factor), (NUM, low_freq_factor),
-              (NUM, high_freq_factor), (NUM, original_max_positions), (NUM, beta_fast), (NUM, beta_slow),
-              (NUM, attention_factor))
-HONE_DESCRIBE(attention, hone_attention, 0, (SIZE, struct_size), (NUM, slot), (NUM, n_heads), (NUM, n_kv_heads),
-              (NUM, head_dim), (NUM, window), (NUM, scale), (NUM, softcap))
-HONE_DESCRIBE(graph, hone_graph_v1, HONE_STRUCT_SINK, (SIZE, struct_size), (PAD, reserved),
-              (SLOT, mode, 0, "c:ctx -> u32", "HONE_MODE_*"),
-              (SLOT, embed, 0, "c:ctx, table:param, scale:f32 -> tensor", "rows of a table for the batch's tokens"),
-              (SLOT, linear, 0, "c:ctx, x:tensor, w:param, bias:param -> tensor", "x W^T + b"),
-              (SLOT, rmsnorm, 0, "c:ctx, x:tensor, w:param, eps:f32, w_offset:f32 -> tensor", "RMS norm of rows"),
-              (SLOT, add_rmsnorm, 0,
-               "c:ctx, x:tensor, delta:tensor, w:param, eps:f32, w_offset:f32, sum:out tensor -> tensor",
-               "sum = x + delta and its RMS norm"),
-              (SLOT, head_rmsnorm, 0, "c:ctx, x:tensor, w:param, n_heads:i32, eps:f32, w_offset:f32 -> tensor",
-               "RMS norm of each head"),
-              (SLOT, layernorm, 0, "c:ctx, x:tensor, w:param, b:param, eps:f32 -> tensor", "layer norm of rows"),
-              (SLOT, rope, 0, "c:ctx, x:tensor, rope:hone_rope -> tensor", "rotary positions"),
-              (SLOT, attention, 0, "c:ctx, q:tensor, k:tensor, v:tensor, a:hone_attention -> tensor", "attention"),
-              (SLOT, swiglu, 0, "c:ctx, gate:tensor, up:tensor -> tensor", "silu(gate) * up"),
-              (SLOT, geglu, 0, "c:ctx, gate:tensor, up:tensor -> tensor", "gelu(gate) * up"),
-              (SLOT, gelu, 0, "c:ctx, x:tensor -> tensor", "gelu, tanh form"),
-              (SLOT, add, 0, "c:ctx, a:tensor, b:tensor -> tensor", "a + b"),
-              (SLOT, mul, 0, "c:ctx, a:tensor, b:tensor -> tensor", "a * b"),
-              (SLOT, scale, 0, "c:ctx, a:tensor, factor:f32 -> tensor", "a * factor"),
-              (SLOT, param, 0, "c:ctx, p:param -> tensor", "a vector parameter as a tensor"),
-              (SLOT, slice, 0, "c:ctx, a:tensor, first_col:i64, n_cols:i64 -> tensor", "some columns"),
-              (SLOT, concat, 0, "c:ctx, a:tensor, b:tensor -> tensor", "columns side by side"),
-              (SLOT, op, 0,
-               "c:ctx, name:cstr, in:[tensor; n_in], n_in:u32, attr:[u8; attr_size]?, attr_size:size, "
-               "out:out [tensor; n_out], n_out:u32 -> status",
-               "any op by name"),
-              (SLOT, block, 0, "c:ctx, layer:i32 -> void", "a transformer block begins"),
-              (SLOT, shape, 0, "c:ctx, t:tensor, out:out hone_shape -> status", "rows and columns of a tensor"))
+              (SLOT, used_key, 0, "this, key:cstr -> void",
+               "a configuration key that was understood"))
+HONE_DESCRIBE(rope, hone_rope, 0, (SIZE, struct_size), (NUM, interleaved), (NUM, n_heads),
+              (NUM, head_dim), (NUM, rotary_dim), (NUM, scaling), (NUM, theta), (NUM, factor),
+              (NUM, low_freq_factor), (NUM, high_freq_factor), (NUM, original_max_positions),
+              (NUM, beta_fast), (NUM, beta_slow), (NUM, attention_factor))
+HONE_DESCRIBE(attention, hone_attention, 0, (SIZE, struct_size), (NUM, slot), (NUM, n_heads),
+              (NUM, n_kv_heads), (NUM, head_dim), (NUM, window), (NUM, scale), (NUM, softcap))
+HONE_DESCRIBE(
+    graph, hone_graph_v1, HONE_STRUCT_SINK, (SIZE, struct_size), (PAD, reserved),
+    (SLOT, mode, 0, "c:ctx -> u32", "HONE_MODE_*"),
+    (SLOT, embed, 0, "c:ctx, table:param, scale:f32 -> tensor",
+     "rows of a table for the batch's tokens"),
+    (SLOT, linear, 0, "c:ctx, x:tensor, w:param, bias:param -> tensor", "x W^T + b"),
+    (SLOT, rmsnorm, 0, "c:ctx, x:tensor, w:param, eps:f32, w_offset:f32 -> tensor",
+     "RMS norm of rows"),
+    (SLOT, add_rmsnorm, 0,
+     "c:ctx, x:tensor, delta:tensor, w:param, eps:f32, w_offset:f32, sum:out tensor -> tensor",
+     "sum = x + delta and its RMS norm"),
+    (SLOT, head_rmsnorm, 0,
+     "c:ctx, x:tensor, w:param, n_heads:i32, eps:f32, w_offset:f32 -> tensor",
+     "RMS norm of each head"),
+    (SLOT, layernorm, 0, "c:ctx, x:tensor, w:param, b:param, eps:f32 -> tensor",
+     "layer norm of rows"),
+    (SLOT, rope, 0, "c:ctx, x:tensor, rope:hone_rope -> tensor", "rotary positions"),
+    (SLOT, attention, 0, "c:ctx, q:tensor, k:tensor, v:tensor, a:hone_attention -> tensor",
+     "attention"),
+    (SLOT, swiglu, 0, "c:ctx, gate:tensor, up:tensor -> tensor", "silu(gate) * up"),
+    (SLOT, geglu, 0, "c:ctx, gate:tensor, up:tensor -> tensor", "gelu(gate) * up"),
+    (SLOT, gelu, 0, "c:ctx, x:tensor -> tensor", "gelu, tanh form"),
+    (SLOT, add, 0, "c:ctx, a:tensor, b:tensor -> tensor", "a + b"),
+    (SLOT, mul, 0, "c:ctx, a:tensor, b:tensor -> tensor", "a * b"),
+    (SLOT, scale, 0, "c:ctx, a:tensor, factor:f32 -> tensor", "a * factor"),
+    (SLOT, param, 0, "c:ctx, p:param -> tensor", "a vector parameter as a tensor"),
+    (SLOT, slice, 0, "c:ctx, a:tensor, first_col:i64, n_cols:i64 -> tensor", "some columns"),
+    (SLOT, concat, 0, "c:ctx, a:tensor, b:tensor -> tensor", "columns side by side"),
+    (SLOT, op, 0,
+     "c:ctx, name:cstr, in:[tensor; n_in], n_in:u32, attr:[u8; attr_size]?, attr_size:size, "
+     "out:out [tensor; n_out], n_out:u32 -> status",
+     "any op by name"),
+    (SLOT, block, 0, "c:ctx, layer:i32 -> void", "a transformer block begins"),
+    (SLOT, shape, 0, "c:ctx, t:tensor, out:out hone_shape -> status",
+     "rows and columns of a tensor"))
 HONE_DESCRIBE_IFACE(model, hone_model_v1, HONE_IFACE_MODEL, HONE_KIND_MODEL,
-                    (&store, &graph, &param_spec, &model_info, &rope, &attention, &shape_desc), (SIZE, struct_size),
-                    (PAD, reserved),
-                    (SLOT, probe, 0, "self, format:str, config:value -> i32", "0..100: how sure it can run this"),
-                    (SLOT, declare, LOCAL, "self, format:str, config:value, store:sink hone_store_v1 -> status",
+                    (&store, &graph, &param_spec, &model_info, &rope, &attention, &shape_desc),
+                    (SIZE, struct_size), (PAD, reserved),
+                    (SLOT, probe, 0, "self, format:str, config:value -> i32",
+                     "0..100: how sure it can run this"),
+                    (SLOT, declare, LOCAL,
+                     "self, format:str, config:value, store:sink hone_store_v1 -> status",
                      "names the parameters"),
-                    (SLOT, forward, LOCAL, "self, g:sink hone_graph_v1, c:ctx -> tensor", "records the forward pass"),
+                    (SLOT, forward, LOCAL, "self, g:sink hone_graph_v1, c:ctx -> tensor",
+                     "records the forward pass"),
                     (SLOT, config_json, 0, "self -> str", "config.json, for saving"))
 
 /* ---- objectives and advantages ----------------------------------------------------------------------- */
 
-HONE_DESCRIBE(objective_in, hone_objective_in, 0, (SIZE, struct_size), (PAD, reserved), (NUM, n_tokens), (NUM, n_seqs),
-              (NUMS, seq_begin, n_seqs, HONE_M_PLUS1), (NUMS, logp, n_tokens, 0), (NUMS, mask, n_tokens, 0),
+HONE_DESCRIBE(objective_in, hone_objective_in, 0, (SIZE, struct_size), (PAD, reserved),
+              (NUM, n_tokens), (NUM, n_seqs), (NUMS, seq_begin, n_seqs, HONE_M_PLUS1),
+              (NUMS, logp, n_tokens, 0), (NUMS, mask, n_tokens, 0),
               (NUMS, old_logp, n_tokens, NULLABLE), (NUMS, ref_logp, n_tokens, NULLABLE),
               (NUMS, sampler_logp, n_tokens, NULLABLE), (NUMS, entropy, n_tokens, NULLABLE),
-              (NUMS, value, n_tokens, NULLABLE), (NUMS, advantage, n_tokens, NULLABLE), (NUMS, length, n_seqs, 0),
-              (NUMS, group, n_seqs, NULLABLE), (NUMS, role, n_seqs, NULLABLE), (NUM, total_tokens), (NUM, total_seqs),
+              (NUMS, value, n_tokens, NULLABLE), (NUMS, advantage, n_tokens, NULLABLE),
+              (NUMS, length, n_seqs, 0), (NUMS, group, n_seqs, NULLABLE),
+              (NUMS, role, n_seqs, NULLABLE), (NUM, total_tokens), (NUM, total_seqs),
               (NUM, total_pairs), (NUM, max_length))
-HONE_DESCRIBE(objective_out, hone_objective_out, 0, (SIZE, struct_size), (PAD, reserved), (NUM, loss),
-              (NUMS, grad_logp, n_tokens, MUTABLE), (NUMS, grad_entropy, n_tokens, MUTABLE | NULLABLE),
+HONE_DESCRIBE(objective_out, hone_objective_out, 0, (SIZE, struct_size), (PAD, reserved),
+              (NUM, loss), (NUMS, grad_logp, n_tokens, MUTABLE),
+              (NUMS, grad_entropy, n_tokens, MUTABLE | NULLABLE),
               (NUMS, grad_value, n_tokens, MUTABLE | NULLABLE), (OPAQUE, ctx),
-              (SLOT, metric, 0, "this, name:cstr, how:u32, value:f64, weight:f64 -> void", "a number for the metrics"),
+              (SLOT, metric, 0, "this, name:cstr, how:u32, value:f64, weight:f64 -> void",
+               "a number for the metrics"),
               (NUM, n_tokens))
 HONE_DESCRIBE_IFACE(objective, hone_objective_v1, HONE_IFACE_OBJECTIVE, HONE_KIND_OBJECTIVE,
                     (&objective_in, &objective_out), (SIZE, struct_size), (PAD, reserved),
                     (SLOT, uses, 0, "self -> u32", "HONE_OBJ_*: what it reads"),
-                    (SLOT, loss, 0, "self, in:hone_objective_in, out:inout hone_objective_out -> status",
+                    (SLOT, loss, 0,
+                     "self, in:hone_objective_in, out:inout hone_objective_out -> status",
                      "the loss and its gradients"),
                     (SLOT, show, 0, "self -> str", "the formula as text"))
-HONE_DESCRIBE(advantage_in, hone_advantage_in, 0, (SIZE, struct_size), (PAD, reserved), (NUM, n_seqs), (NUM, n_rewards),
-              (NUM, n_tokens), (NUMS2, rewards, n_rewards, n_seqs, 0), (NUMS2, scored, n_rewards, n_seqs, 0),
-              (NUMS, weights, n_rewards, 0), (NUMS, group, n_seqs, 0), (NUMS, length, n_seqs, NULLABLE),
-              (NUMS, seq_begin, n_seqs, HONE_M_PLUS1 | NULLABLE), (NUMS, mask, n_tokens, NULLABLE),
-              (NUMS, value, n_tokens, NULLABLE), (NUMS, logp, n_tokens, NULLABLE), (NUMS, ref_logp, n_tokens, NULLABLE),
+HONE_DESCRIBE(advantage_in, hone_advantage_in, 0, (SIZE, struct_size), (PAD, reserved),
+              (NUM, n_seqs), (NUM, n_rewards), (NUM, n_tokens),
+              (NUMS2, rewards, n_rewards, n_seqs, 0), (NUMS2, scored, n_rewards, n_seqs, 0),
+              (NUMS, weights, n_rewards, 0), (NUMS, group, n_seqs, 0),
+              (NUMS, length, n_seqs, NULLABLE), (NUMS, seq_begin, n_seqs, HONE_M_PLUS1 | NULLABLE),
+              (NUMS, mask, n_tokens, NULLABLE), (NUMS, value, n_tokens, NULLABLE),
+              (NUMS, logp, n_tokens, NULLABLE), (NUMS, ref_logp, n_tokens, NULLABLE),
               (NUMS, baseline, n_seqs, NULLABLE))
 HONE_DESCRIBE(advantage_out, hone_advantage_out, 0, (SIZE, struct_size), (NUM, per_token),
               (NUMS, seq, n_seqs, MUTABLE), (NUMS, token, n_tokens, MUTABLE | NULLABLE),
-              (NUMS, combined, n_seqs, MUTABLE | NULLABLE), (NUMS, left_out, n_seqs, MUTABLE | NULLABLE),
+              (NUMS, combined, n_seqs, MUTABLE | NULLABLE),
+              (NUMS, left_out, n_seqs, MUTABLE | NULLABLE),
               (NUMS, returns, n_tokens, MUTABLE | NULLABLE), (NUM, n_seqs), (NUM, n_tokens))
 HONE_DESCRIBE_IFACE(advantage, hone_advantage_v1, HONE_IFACE_ADVANTAGE, HONE_KIND_OBJECTIVE,
                     (&advantage_in, &advantage_out), (SIZE, struct_size), (NUM, flags),
-                    (SLOT, compute, 0, "self, in:hone_advantage_in, out:inout hone_advantage_out -> status",
+                    (SLOT, compute, 0,
+                     "self, in:hone_advantage_in, out:inout hone_advantage_out -> status",
                      "rewards to advantages"),
                     (SLOT, show, 0, "self -> str", "the formula as text"))
 
 /* ---- ops, sinks, state and the like ------------------------------------------------------------------ */
 
-HONE_DESCRIBE(op, hone_op, HONE_STRUCT_SINK, (SIZE, struct_size), (NUM, flags), (CSTR, name), (NUM, attr_size),
-              (PAD, infer), (PAD, fwd), (PAD, bwd), (PAD, cost))
-HONE_DESCRIBE_IFACE(ops, hone_ops_v1, HONE_IFACE_OPS, HONE_KIND_OPS, (&op), (SIZE, struct_size), (PAD, reserved),
-                    (PAD, ops)) /* a table of functions that work on the core's memory: data, no calls */
+HONE_DESCRIBE(op, hone_op, HONE_STRUCT_SINK, (SIZE, struct_size), (NUM, flags), (CSTR, name),
+              (NUM, attr_size), (PAD, infer), (PAD, fwd), (PAD, bwd), (PAD, cost))
+HONE_DESCRIBE_IFACE(ops, hone_ops_v1, HONE_IFACE_OPS, HONE_KIND_OPS, (&op), (SIZE, struct_size),
+                    (PAD, reserved),
+                    (PAD,
+                     ops)) /* a table of functions that work on the core's memory: data, no calls */
 
-HONE_DESCRIBE_IFACE(sink, hone_sink_v1, HONE_IFACE_SINK, HONE_KIND_SINK, (NULL), (SIZE, struct_size), (PAD, reserved),
-                    (SLOT, event, 0, "self, kind:str, fields:value -> status", "something happened"),
+HONE_DESCRIBE_IFACE(sink, hone_sink_v1, HONE_IFACE_SINK, HONE_KIND_SINK, (NULL),
+                    (SIZE, struct_size), (PAD, reserved),
+                    (SLOT, event, 0, "self, kind:str, fields:value -> status",
+                     "something happened"),
                     (SLOT, flush, 0, "self -> status", "all that came before is out"))
 
-HONE_DESCRIBE(out_stream, hone_out_stream, HONE_STRUCT_SINK, (SIZE, struct_size), (PAD, reserved), (OPAQUE, ctx),
+HONE_DESCRIBE(out_stream, hone_out_stream, HONE_STRUCT_SINK, (SIZE, struct_size), (PAD, reserved),
+              (OPAQUE, ctx),
               (SLOT, write, 0, "this, bytes:[u8; n], n:size -> status", "all bytes, or a failure"))
-HONE_DESCRIBE(in_stream, hone_in_stream, HONE_STRUCT_SINK, (SIZE, struct_size), (PAD, reserved), (OPAQUE, ctx),
-              (SLOT, read, 0, "this, bytes:out [u8; n], n:size, got:out size -> status", "up to n bytes"))
-HONE_DESCRIBE_IFACE(state, hone_state_v1, HONE_IFACE_STATE, NULL, (&out_stream, &in_stream), (SIZE, struct_size),
-                    (PAD, reserved), (SLOT, save, 0, "self, out:sink hone_out_stream -> status", "writes the state"),
-                    (SLOT, load, 0, "self, in:sink hone_in_stream -> status", "reads it; unchanged on failure"))
-HONE_DESCRIBE_IFACE(cancel, hone_cancel_v1, HONE_IFACE_CANCEL, NULL, (NULL), (SIZE, struct_size), (PAD, reserved),
+HONE_DESCRIBE(in_stream, hone_in_stream, HONE_STRUCT_SINK, (SIZE, struct_size), (PAD, reserved),
+              (OPAQUE, ctx),
+              (SLOT, read, 0, "this, bytes:out [u8; n], n:size, got:out size -> status",
+               "up to n bytes"))
+HONE_DESCRIBE_IFACE(state, hone_state_v1, HONE_IFACE_STATE, NULL, (&out_stream, &in_stream),
+                    (SIZE, struct_size), (PAD, reserved),
+                    (SLOT, save, 0, "self, out:sink hone_out_stream -> status", "writes the state"),
+                    (SLOT, load, 0, "self, in:sink hone_in_stream -> status",
+                     "reads it; unchanged on failure"))
+HONE_DESCRIBE_IFACE(cancel, hone_cancel_v1, HONE_IFACE_CANCEL, NULL, (NULL), (SIZE, struct_size),
+                    (PAD, reserved),
                     (SLOT, cancel, 0, "self, call_id:u64 -> void", "the call is no longer wanted"))
-HONE_DESCRIBE_IFACE(live, hone_live_v1, HONE_IFACE_LIVE, NULL, (NULL), (SIZE, struct_size), (PAD, reserved),
+HONE_DESCRIBE_IFACE(live, hone_live_v1, HONE_IFACE_LIVE, NULL, (NULL), (SIZE, struct_size),
+                    (PAD, reserved),
                     (SLOT, apply, 0, "self, cfg:config -> status", "live settings changed"))
-HONE_DESCRIBE(metric_sink, hone_metric_sink, HONE_STRUCT_SINK, (SIZE, struct_size), (PAD, reserved), (OPAQUE, ctx),
-              (SLOT, put, 0, "this, name:str, value:f64 -> void", "one number"))
-HONE_DESCRIBE_IFACE(metrics, hone_metrics_v1, HONE_IFACE_METRICS, NULL, (&metric_sink), (SIZE, struct_size),
-                    (PAD, reserved), (SLOT, collect, 0, "self, sink:sink hone_metric_sink -> status", "its numbers"))
+HONE_DESCRIBE(metric_sink, hone_metric_sink, HONE_STRUCT_SINK, (SIZE, struct_size), (PAD, reserved),
+              (OPAQUE, ctx), (SLOT, put, 0, "this, name:str, value:f64 -> void", "one number"))
+HONE_DESCRIBE_IFACE(metrics, hone_metrics_v1, HONE_IFACE_METRICS, NULL, (&metric_sink),
+                    (SIZE, struct_size), (PAD, reserved),
+                    (SLOT, collect, 0, "self, sink:sink hone_metric_sink -> status", "its numbers"))
 
-static const hone_iface_desc *const all[] = {&reward, &judge, &tokenizer, &optimizer, &source, &model, &objective,
-                                             &advantage, &ops, &sink, &state, &cancel, &live, &metrics, NULL};
+static const hone_iface_desc *const all[] = {&reward, &judge,     &tokenizer, &optimizer, &source,
+                                             &model,  &objective, &advantage, &ops,       &sink,
+                                             &state,  &cancel,    &live,      &metrics,   NULL};
 
 const hone_iface_desc *const *hone_desc_builtins(void)
 {

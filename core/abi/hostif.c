@@ -42,7 +42,8 @@ static hone_status offer(hone_registry *r, hone__offer o)
     return HONE_OK;
 }
 
-hone_status hone_registry_offer(hone_registry *r, const char *id, hone_host_iface_fn make, void *ctx)
+hone_status hone_registry_offer(hone_registry *r, const char *id, hone_host_iface_fn make,
+                                void *ctx)
 {
     hone__offer o = {id, make, ctx, {NULL, NULL}};
     return offer(r, o);

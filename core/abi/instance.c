@@ -46,7 +46,8 @@ static hone_status host_get_iface(const hone_host *host, const char *id, hone_re
     hone_instance *inst = host->ctx;
     hone_ref ref;
     if (!id || !out)
-        return hone__host_failed(hone_fail(HONE_E_INVALID, "get_iface: no id, or nowhere to put it"));
+        return hone__host_failed(
+            hone_fail(HONE_E_INVALID, "get_iface: no id, or nowhere to put it"));
     hone_status s = hone__hostif_get(inst->reg, inst, id, &ref);
     if (s < 0)
         return hone__host_failed(s);
@@ -68,7 +69,8 @@ static hone_status host_fail(const hone_host *host, hone_status status, hone_str
 {
     hone_buf buf;
     if (status >= 0) {
-        hone_log(HONE_LOG_PLUGIN_MISBEHAVING, host_who(host), "calls fail with the status %d of a success", status);
+        hone_log(HONE_LOG_PLUGIN_MISBEHAVING, host_who(host),
+                 "calls fail with the status %d of a success", status);
         status = HONE_E_FAIL;
     }
     hone_str shown = redacted(host->ctx, text, &buf);
@@ -83,7 +85,8 @@ static hone_status plugin_get_iface(const hone_host *host, const char *id, hone_
     hone_registry *r = (hone_registry *)((char *)(uintptr_t)host - offsetof(hone_registry, host));
     hone_ref ref;
     if (!id || !out)
-        return hone__host_failed(hone_fail(HONE_E_INVALID, "get_iface: no id, or nowhere to put it"));
+        return hone__host_failed(
+            hone_fail(HONE_E_INVALID, "get_iface: no id, or nowhere to put it"));
     hone_status s = hone__hostif_get(r, NULL, id, &ref);
     if (s < 0)
         return hone__host_failed(s);
@@ -120,7 +123,8 @@ hone_status hone_instance_leave(hone_instance *inst, const char *call, hone_stat
     if (s >= 0)
         return s;
     if (!failed_by) {
-        hone_log(HONE_LOG_PLUGIN_MISBEHAVING, id, "%s returned %s without a text", call, hone_status_name(s));
+        hone_log(HONE_LOG_PLUGIN_MISBEHAVING, id, "%s returned %s without a text", call,
+                 hone_status_name(s));
         hone_fail(s, "%s: %s failed (%s) without saying why", id, call, hone_status_text(s));
         hone_fail_hint("a fault of the plugin: whoever fails calls host->fail with a text");
         return s;
@@ -143,7 +147,8 @@ static const void *local_get_iface(hone_instance *inst, const char *id, void **s
     uint32_t size;
     memcpy(&size, vt, sizeof size);
     if (size < 2 * sizeof size || size > 65536) {
-        hone_log(HONE_LOG_PLUGIN_MISBEHAVING, inst->info->c.id, "%s: its table's struct_size is %u", id, size);
+        hone_log(HONE_LOG_PLUGIN_MISBEHAVING, inst->info->c.id, "%s: its table's struct_size is %u",
+                 id, size);
         return NULL;
     }
     *self = inst->self;
@@ -159,8 +164,8 @@ static const hone__instance_vt local_vt = {local_get_iface, local_destroy};
 
 /* ---- components inside, paths ------------------------------------------------------------------ */
 
-static hone_status cfg_component(void *ctx, const char *iface, hone_str name, const hone_value *settings,
-                                 hone_ref *out, void **keep)
+static hone_status cfg_component(void *ctx, const char *iface, hone_str name,
+                                 const hone_value *settings, hone_ref *out, void **keep)
 {
     hone_instance *outer = ctx, *inner = NULL;
     const hone_component_info *info;
@@ -203,7 +208,8 @@ static hone_status check_needs(const hone_registry *r, const hone_component *c)
 {
     for (size_t i = 0; c->needs && c->needs[i]; i++)
         if (!hone__hostif_offered(r, c->needs[i])) {
-            hone_fail(HONE_E_UNSUPPORTED, "%s: needs the host interface \"%s\", which is not offered here", c->id,
+            hone_fail(HONE_E_UNSUPPORTED,
+                      "%s: needs the host interface \"%s\", which is not offered here", c->id,
                       c->needs[i]);
             return hone_fail_hint("update hone, or use the component where that interface exists");
         }

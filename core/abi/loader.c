@@ -50,7 +50,8 @@ hone_status hone__loader_check_owner(const char *path)
         return hone_fail_hint("chmod o-w %s", path);
     }
     if ((st.st_mode & S_IWGRP) && !own_group(st.st_gid)) {
-        hone_fail(HONE_E_REFUSED, "%s: the %s is writable by group %u", path, what, (unsigned)st.st_gid);
+        hone_fail(HONE_E_REFUSED, "%s: the %s is writable by group %u", path, what,
+                  (unsigned)st.st_gid);
         return hone_fail_hint("chmod g-w %s", path);
     }
     return HONE_OK;
@@ -71,7 +72,8 @@ enum { HOST_MACHINE = EM_NONE };
 static hone_status not_plugin(const char *path, const char *why)
 {
     hone_fail(HONE_E_ABI, "%s: is no plugin: %s", path, why);
-    return hone_fail_hint("a plugin is a shared object built with hone.mk: see docs/write-a-reward.md");
+    return hone_fail_hint(
+        "a plugin is a shared object built with hone.mk: see docs/write-a-reward.md");
 }
 
 static int within(uint64_t off, uint64_t n, uint64_t size)
@@ -85,7 +87,8 @@ static int exported(const Elf64_Sym *sym)
     unsigned vis = ELF64_ST_VISIBILITY(sym->st_other);
     return sym->st_shndx != SHN_UNDEF && sym->st_shndx < SHN_LORESERVE &&
            (bind == STB_GLOBAL || bind == STB_WEAK || bind == STB_GNU_UNIQUE) &&
-           (type == STT_FUNC || type == STT_OBJECT || type == STT_NOTYPE || type == STT_GNU_IFUNC) &&
+           (type == STT_FUNC || type == STT_OBJECT || type == STT_NOTYPE ||
+            type == STT_GNU_IFUNC) &&
            (vis == STV_DEFAULT || vis == STV_PROTECTED);
 }
 
@@ -96,7 +99,8 @@ static hone_status scan_symbols(const char *path, const hone_mapped *m, uint32_t
     memcpy(&h, m->ptr, sizeof h);
     if (h.e_shoff == 0 || h.e_shnum == 0)
         return HONE_OK; /* sections were stripped: dlsym will tell */
-    if (h.e_shentsize != sizeof(Elf64_Shdr) || !within(h.e_shoff, (uint64_t)h.e_shnum * sizeof(Elf64_Shdr), m->len))
+    if (h.e_shentsize != sizeof(Elf64_Shdr) ||
+        !within(h.e_shoff, (uint64_t)h.e_shnum * sizeof(Elf64_Shdr), m->len))
         return not_plugin(path, "its section table lies outside the file");
     for (unsigned i = 0; i < h.e_shnum; i++) {
         Elf64_Shdr sec, str;
@@ -164,14 +168,16 @@ hone_status hone__loader_check_magic(const char *who, const hone_magic *magic)
     if (!magic)
         return hone_fail(HONE_E_ABI, "%s: its entry has no magic block (magic is NULL)", who);
     if (magic->struct_size < offsetof(hone_magic, reserved)) {
-        hone_fail(HONE_E_ABI, "%s: magic.struct_size is %u, at least %zu is needed", who, magic->struct_size,
-                  offsetof(hone_magic, reserved));
+        hone_fail(HONE_E_ABI, "%s: magic.struct_size is %u, at least %zu is needed", who,
+                  magic->struct_size, offsetof(hone_magic, reserved));
         return hone_fail_hint("fill the block with HONE_MAGIC(...) of the SDK");
     }
     if (magic->epoch != HONE_EPOCH) {
-        hone_fail(HONE_E_ABI, "%s: magic.epoch is %u, this hone's is %u", who, magic->epoch, HONE_EPOCH);
-        return hone_fail_hint(magic->epoch > HONE_EPOCH ? "the plugin is of a later generation: update hone"
-                                                        : "build the plugin again with this hone's SDK");
+        hone_fail(HONE_E_ABI, "%s: magic.epoch is %u, this hone's is %u", who, magic->epoch,
+                  HONE_EPOCH);
+        return hone_fail_hint(magic->epoch > HONE_EPOCH
+                                  ? "the plugin is of a later generation: update hone"
+                                  : "build the plugin again with this hone's SDK");
     }
     static const struct {
         const char *field;
@@ -183,15 +189,16 @@ hone_status hone__loader_check_magic(const char *who, const hone_magic *magic)
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         unsigned have = ((const uint8_t *)magic)[sizes[i].offset];
         if (have != sizes[i].want) {
-            hone_fail(HONE_E_ABI, "%s: magic.%s is %u, this hone's is %u", who, sizes[i].field, have,
-                      sizes[i].want);
-            return hone_fail_hint("build the plugin for this machine with the same compiler options");
+            hone_fail(HONE_E_ABI, "%s: magic.%s is %u, this hone's is %u", who, sizes[i].field,
+                      have, sizes[i].want);
+            return hone_fail_hint(
+                "build the plugin for this machine with the same compiler options");
         }
     }
     if (magic->need > HONE_SDK_VERSION) {
-        hone_fail(HONE_E_ABI, "%s: magic.need is %u.%u.%u, this hone is %u.%u.%u", who, magic->need >> 16,
-                  magic->need >> 8 & 0xFF, magic->need & 0xFF, HONE_SDK_VERSION >> 16,
-                  HONE_SDK_VERSION >> 8 & 0xFF, HONE_SDK_VERSION & 0xFF);
+        hone_fail(HONE_E_ABI, "%s: magic.need is %u.%u.%u, this hone is %u.%u.%u", who,
+                  magic->need >> 16, magic->need >> 8 & 0xFF, magic->need & 0xFF,
+                  HONE_SDK_VERSION >> 16, HONE_SDK_VERSION >> 8 & 0xFF, HONE_SDK_VERSION & 0xFF);
         return hone_fail_hint("update hone, or build the plugin with a lower HONE_MAGIC(need)");
     }
     return HONE_OK;
@@ -224,8 +231,8 @@ static int id_ok(const char *id)
     if (strlen(id) > 200)
         return 0;
     for (; *p; p++) {
-        int word = (*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z') || (*p >= '0' && *p <= '9') ||
-                   *p == '_' || *p == '-' || *p == '+';
+        int word = (*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z') ||
+                   (*p >= '0' && *p <= '9') || *p == '_' || *p == '-' || *p == '+';
         if (*p == '.') {
             if (p == id || p[-1] == '.' || !p[1])
                 return 0;
@@ -240,15 +247,16 @@ static int id_ok(const char *id)
 hone_status hone__loader_check_component(const char *who, const hone_component *c, int functions)
 {
     if (c->struct_size < offsetof(hone_component, get_iface) + sizeof c->get_iface) {
-        hone_fail(HONE_E_ABI, "%s: component.struct_size is %u, at least %zu is needed", who, c->struct_size,
-                  offsetof(hone_component, get_iface) + sizeof c->get_iface);
+        hone_fail(HONE_E_ABI, "%s: component.struct_size is %u, at least %zu is needed", who,
+                  c->struct_size, offsetof(hone_component, get_iface) + sizeof c->get_iface);
         return hone_fail_hint("set it to sizeof(hone_component)");
     }
     if (!c->id)
         return hone_fail(HONE_E_ABI, "%s: a component's id is NULL", who);
     if (!id_ok(c->id)) {
         hone_fail(HONE_E_ABI, "%s: component id \"%.200s\" is no reverse DNS name", who, c->id);
-        return hone_fail_hint("like org.example.reward.my_reward: letters, digits, _, - and +, parted by dots");
+        return hone_fail_hint(
+            "like org.example.reward.my_reward: letters, digits, _, - and +, parted by dots");
     }
     if (!c->kind || !*c->kind)
         return hone_fail(HONE_E_ABI, "%s: %s: kind is NULL or empty", who, c->id);
@@ -274,19 +282,21 @@ hone_status hone__loader_check_entry(const char *who, const hone_entry *entry)
     if (!entry)
         return hone_fail(HONE_E_ABI, "%s: hone_plugin_entry() returned NULL", who);
     if (entry->struct_size < offsetof(hone_entry, ifaces)) {
-        hone_fail(HONE_E_ABI, "%s: entry.struct_size is %u, at least %zu is needed", who, entry->struct_size,
-                  offsetof(hone_entry, ifaces));
+        hone_fail(HONE_E_ABI, "%s: entry.struct_size is %u, at least %zu is needed", who,
+                  entry->struct_size, offsetof(hone_entry, ifaces));
         return hone_fail_hint("set it to sizeof(hone_entry)");
     }
     HONE_TRY(hone__loader_check_magic(who, entry->magic));
     if (!entry->components)
         return hone_fail(HONE_E_ABI, "%s: its component table is NULL", who);
-    int ifaces = entry->struct_size >= offsetof(hone_entry, init) && entry->ifaces && entry->ifaces[0];
+    int ifaces = entry->struct_size >= offsetof(hone_entry, init) && entry->ifaces &&
+                 entry->ifaces[0];
     if (!entry->components[0] && !ifaces)
         return hone_fail(HONE_E_ABI, "%s: it has no components", who);
     for (size_t i = 0; entry->components[i]; i++) {
         if (i >= 1000)
-            return hone_fail(HONE_E_ABI, "%s: more than 1000 components: is the table ended by NULL?", who);
+            return hone_fail(HONE_E_ABI,
+                             "%s: more than 1000 components: is the table ended by NULL?", who);
         HONE_TRY(hone__loader_check_component(who, entry->components[i], 1));
         for (size_t k = 0; k < i; k++)
             if (strcmp(entry->components[i]->id, entry->components[k]->id) == 0)
@@ -318,8 +328,9 @@ static hone_status open_new(const char *path, const struct stat *st, hone__loade
         const char *why = dlerror();
         s = hone_fail(HONE_E_ABI, "%s: cannot be loaded", path);
         hone_fail_detail("%s", why ? why : "unknown reason");
-        hone_fail_hint("a missing library, or a symbol that was expected of the host: plugins link against "
-                       "their libraries and never against hone");
+        hone_fail_hint(
+            "a missing library, or a symbol that was expected of the host: plugins link against "
+            "their libraries and never against hone");
         goto fail;
     }
     /* POSIX promises that a function's address survives the way through void *. */
@@ -334,7 +345,8 @@ static hone_status open_new(const char *path, const struct stat *st, hone__loade
     s = hone__loader_check_entry(path, entry);
     if (s < 0)
         goto fail;
-    memcpy(&f->entry, entry, entry->struct_size < sizeof f->entry ? entry->struct_size : sizeof f->entry);
+    memcpy(&f->entry, entry,
+           entry->struct_size < sizeof f->entry ? entry->struct_size : sizeof f->entry);
     f->dev = (uint64_t)st->st_dev;
     f->ino = (uint64_t)st->st_ino;
     f->size = (uint64_t)st->st_size;

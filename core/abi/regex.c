@@ -15,8 +15,13 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-enum { PATTERN_MAX = 64 * 1024, MATCH_LIMIT = 2000000, DEPTH_LIMIT = 10000, HEAP_LIMIT_KB = 20000,
-       JIT_STACK_MAX = 1024 * 1024 };
+enum {
+    PATTERN_MAX = 64 * 1024,
+    MATCH_LIMIT = 2000000,
+    DEPTH_LIMIT = 10000,
+    HEAP_LIMIT_KB = 20000,
+    JIT_STACK_MAX = 1024 * 1024
+};
 
 struct regex {
     pcre2_code *code;
@@ -100,20 +105,22 @@ static hone_status regex_compile(void *self, hone_str pattern, uint32_t flags, v
     if (flags & ~(HONE_REGEX_CASELESS | HONE_REGEX_MULTILINE | HONE_REGEX_DOTALL))
         return hone__host_failed(hone_fail(HONE_E_UNSUPPORTED, "regex: unknown flags 0x%x", flags));
     if (pattern.len > PATTERN_MAX)
-        return hone__host_failed(hone_fail(HONE_E_LIMIT, "regex: the pattern is longer than %d bytes", PATTERN_MAX));
+        return hone__host_failed(
+            hone_fail(HONE_E_LIMIT, "regex: the pattern is longer than %d bytes", PATTERN_MAX));
     if (flags & HONE_REGEX_CASELESS)
         options |= PCRE2_CASELESS;
     if (flags & HONE_REGEX_MULTILINE)
         options |= PCRE2_MULTILINE;
     if (flags & HONE_REGEX_DOTALL)
         options |= PCRE2_DOTALL;
-    pcre2_code *c = pcre2_compile((PCRE2_SPTR)(pattern.ptr ? pattern.ptr : ""), pattern.len, options, &code, &at,
-                                  NULL);
+    pcre2_code *c = pcre2_compile((PCRE2_SPTR)(pattern.ptr ? pattern.ptr : ""), pattern.len,
+                                  options, &code, &at, NULL);
     if (!c) {
         PCRE2_UCHAR text[256];
         if (code == PCRE2_ERROR_NOMEMORY || pcre2_get_error_message(code, text, sizeof text) < 0)
             return no_memory();
-        hone_fail(HONE_E_PARSE, "regex: %s at byte %zu of the pattern", (const char *)text, (size_t)at);
+        hone_fail(HONE_E_PARSE, "regex: %s at byte %zu of the pattern", (const char *)text,
+                  (size_t)at);
         hone_fail_detail("%.*s\n%*s^", pattern.len > 300 ? 300 : (int)pattern.len, pattern.ptr,
                          at > 300 ? 300 : (int)at, "");
         return hone__host_failed(HONE_E_PARSE);
@@ -133,8 +140,8 @@ static hone_status regex_compile(void *self, hone_str pattern, uint32_t flags, v
     return HONE_OK;
 }
 
-static hone_status regex_match(void *self, const void *re_bor, hone_str text, size_t from, size_t *spans,
-                               size_t n_spans)
+static hone_status regex_match(void *self, const void *re_bor, hone_str text, size_t from,
+                               size_t *spans, size_t n_spans)
 {
     const struct regex *re = re_bor;
     (void)self;
@@ -143,12 +150,14 @@ static hone_status regex_match(void *self, const void *re_bor, hone_str text, si
     struct scratch *s = scratch_get(re->groups);
     if (!s)
         return no_memory();
-    int rc = pcre2_match(re->code, (PCRE2_SPTR)(text.ptr ? text.ptr : ""), text.len, from, 0, s->data, s->ctx);
+    int rc = pcre2_match(re->code, (PCRE2_SPTR)(text.ptr ? text.ptr : ""), text.len, from, 0,
+                         s->data, s->ctx);
     if (rc == PCRE2_ERROR_NOMATCH)
         return 0;
-    if (rc == PCRE2_ERROR_MATCHLIMIT || rc == PCRE2_ERROR_DEPTHLIMIT || rc == PCRE2_ERROR_HEAPLIMIT ||
-        rc == PCRE2_ERROR_JIT_STACKLIMIT)
-        return hone__host_failed(hone_fail(HONE_E_LIMIT, "regex: gave up after too much backtracking"));
+    if (rc == PCRE2_ERROR_MATCHLIMIT || rc == PCRE2_ERROR_DEPTHLIMIT ||
+        rc == PCRE2_ERROR_HEAPLIMIT || rc == PCRE2_ERROR_JIT_STACKLIMIT)
+        return hone__host_failed(
+            hone_fail(HONE_E_LIMIT, "regex: gave up after too much backtracking"));
     if (rc == PCRE2_ERROR_NOMEMORY)
         return no_memory();
     if (rc < 0) {
@@ -176,4 +185,5 @@ static void regex_release(void *self, void *re_own)
     hone_free(re);
 }
 
-const hone_regex_v1 hone__regex_v1 = {sizeof(hone_regex_v1), 0, regex_compile, regex_match, regex_release};
+const hone_regex_v1 hone__regex_v1 = {sizeof(hone_regex_v1), 0, regex_compile, regex_match,
+                                      regex_release};

@@ -45,7 +45,8 @@ static hone_status push_plugin(hone_registry *r, hone_plugin *p)
 
 static int info_order(const void *a, const void *b)
 {
-    const hone_component_info *x = *(hone_component_info *const *)a, *y = *(hone_component_info *const *)b;
+    const hone_component_info *x = *(hone_component_info *const *)a,
+                              *y = *(hone_component_info *const *)b;
     int d = (x->shadowed_by != NULL) - (y->shadowed_by != NULL);
     if (!d)
         d = strcmp(x->c.kind, y->c.kind);
@@ -107,7 +108,8 @@ static hone_status keep_problem(hone_registry *r, hone_plugin *p)
     return p->problem ? HONE_OK : HONE_E_NOMEM;
 }
 
-static hone_status set_components(hone_registry *r, hone_plugin *p, const hone_component *list, size_t n)
+static hone_status set_components(hone_registry *r, hone_plugin *p, const hone_component *list,
+                                  size_t n)
 {
     const hone_component_info **infos = hone_arena_calloc(&r->arena, n + 1, sizeof *infos);
     if (!infos)
@@ -150,8 +152,10 @@ static hone_status check_sidecar(hone_plugin *p, const hone_entry *entry)
     if (s >= 0)
         s = hone_json_parse_file(path, SIDECAR_MAX, &arena, &told);
     if (s >= 0 && !hone_value_equal(&told, &is)) {
-        s = hone_fail(HONE_E_ABI, "%s: its sidecar %s describes something else", p->path, hone_path_base(path));
-        hone_fail_hint("the file was built again without it: hone plugin describe %s --write", p->path);
+        s = hone_fail(HONE_E_ABI, "%s: its sidecar %s describes something else", p->path,
+                      hone_path_base(path));
+        hone_fail_hint("the file was built again without it: hone plugin describe %s --write",
+                       p->path);
     }
     hone_buf_release(&b);
     hone_arena_release(&arena);
@@ -171,14 +175,15 @@ static hone_status load_file(hone_registry *r, hone_plugin *p)
         HONE_TRY_GOTO(check_sidecar(p, &file->entry), fail);
     HONE_TRY_GOTO(hone_desc_check_ifaces(p->path, file->entry.ifaces), fail);
     if (hone__loader_check_elf(p->path, &extra) >= 0 && extra)
-        hone_log(HONE_LOG_PLUGIN_MISBEHAVING, p->name, "%s exports %u symbols besides hone_plugin_entry", p->path,
-                 extra);
+        hone_log(HONE_LOG_PLUGIN_MISBEHAVING, p->name,
+                 "%s exports %u symbols besides hone_plugin_entry", p->path, extra);
     HONE_TRY_GOTO(hone__loader_init(file, p->path, &r->host), fail);
     p->file = file;
     p->loaded = 1;
     memset(&p->magic, 0, sizeof p->magic);
     memcpy(&p->magic, file->entry.magic,
-           file->entry.magic->struct_size < sizeof p->magic ? file->entry.magic->struct_size : sizeof p->magic);
+           file->entry.magic->struct_size < sizeof p->magic ? file->entry.magic->struct_size
+                                                            : sizeof p->magic);
     p->ifaces = file->entry.ifaces;
     /* The infos made from the sidecar become those of the file, functions and all. */
     for (size_t i = 0; p->components && p->components[i]; i++)
@@ -240,8 +245,8 @@ static int ends_in_so(const char *name)
 }
 
 /* Adds the file at `path`; a file that is refused is in the table with its problem. Only lack of memory fails. */
-static hone_status add_file(hone_registry *r, const char *path, const char *origin, int trust_sidecar,
-                            hone_plugin **out)
+static hone_status add_file(hone_registry *r, const char *path, const char *origin,
+                            int trust_sidecar, hone_plugin **out)
 {
     hone_plugin *p = hone_arena_calloc(&r->arena, 1, sizeof *p);
     if (!p)
@@ -398,7 +403,8 @@ void hone_registry_close(hone_registry *r)
         return;
     size_t left = atomic_load(&r->n_instances);
     if (left) {
-        hone_log(HONE_LOG_HOST_MISBEHAVING, NULL, "the registry is closed while %zu instances live", left);
+        hone_log(HONE_LOG_HOST_MISBEHAVING, NULL, "the registry is closed while %zu instances live",
+                 left);
         return; /* leaked: their code and tables must stay */
     }
     for (size_t i = r->n_plugins; i > 0; i--)
@@ -432,7 +438,8 @@ static int of_kind(const hone_component_info *info, const char *kind)
     return !info->shadowed_by && (!kind || strcmp(info->c.kind, kind) == 0);
 }
 
-const hone_component_info *hone_registry_component(const hone_registry *r, const char *kind, size_t i)
+const hone_component_info *hone_registry_component(const hone_registry *r, const char *kind,
+                                                   size_t i)
 {
     for (size_t k = 0; k < r->n_infos; k++)
         if (of_kind(r->infos[k], kind) && i-- == 0)
@@ -449,7 +456,8 @@ static int provides(const hone_component_info *info, const char *iface)
     return iface == NULL;
 }
 
-static hone_status not_found(hone_registry *r, const char *kind, const char *iface, const char *name)
+static hone_status not_found(hone_registry *r, const char *kind, const char *iface,
+                             const char *name)
 {
     const char *what = kind ? kind : "component";
     if (iface && strcmp(iface, HONE_IFACE_ADVANTAGE) == 0)
@@ -457,7 +465,8 @@ static hone_status not_found(hone_registry *r, const char *kind, const char *ifa
     for (size_t i = 0; i < r->n_plugins; i++) {
         const hone_plugin *p = r->plugins[i];
         if (p->problem && strcmp(p->name, name) == 0) {
-            hone_fail(HONE_E_NOT_FOUND, "%s \"%s\": the plugin %s was refused: %s", what, name, p->path, p->problem);
+            hone_fail(HONE_E_NOT_FOUND, "%s \"%s\": the plugin %s was refused: %s", what, name,
+                      p->path, p->problem);
             return p->hint ? hone_fail_hint("%s", p->hint) : HONE_E_NOT_FOUND;
         }
     }
@@ -471,7 +480,8 @@ static hone_status not_found(hone_registry *r, const char *kind, const char *ifa
         if (of_kind(info, kind) && provides(info, iface)) {
             names[n++] = info->short_name;
             names[n++] = info->c.id;
-        } else if (!info->shadowed_by && (strcmp(info->short_name, name) == 0 || strcmp(info->c.id, name) == 0)) {
+        } else if (!info->shadowed_by &&
+                   (strcmp(info->short_name, name) == 0 || strcmp(info->c.id, name) == 0)) {
             other = info;
         }
     }
@@ -497,8 +507,8 @@ hone_status hone_registry_find(hone_registry *r, const char *kind, const char *n
     return hone_registry_find_iface(r, kind, NULL, name, out);
 }
 
-hone_status hone_registry_find_iface(hone_registry *r, const char *kind, const char *iface, const char *name,
-                                     const hone_component_info **out)
+hone_status hone_registry_find_iface(hone_registry *r, const char *kind, const char *iface,
+                                     const char *name, const hone_component_info **out)
 {
     const hone_component_info *first = NULL, *second = NULL;
     for (size_t i = 0; i < r->n_infos; i++) {
@@ -534,11 +544,13 @@ hone_status hone_registry_load(hone_registry *r, const hone_component_info *info
         return hone_fail(HONE_E_INVALID, "%s: has no functions", info->c.id);
     HONE_TRY(load_file(r, info->plugin));
     if (!info->c.create)
-        return hone_fail(HONE_E_ABI, "%s: %s is no longer in the file", info->plugin->path, info->c.id);
+        return hone_fail(HONE_E_ABI, "%s: %s is no longer in the file", info->plugin->path,
+                         info->c.id);
     return HONE_OK;
 }
 
-hone_status hone_registry_add(hone_registry *r, const hone_component *c, const hone_component_info **out)
+hone_status hone_registry_add(hone_registry *r, const hone_component *c,
+                              const hone_component_info **out)
 {
     HONE_TRY(hone__loader_check_component("the recipe", c, 1));
     const hone_component_info *have = by_id(r, c->id);

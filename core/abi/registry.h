@@ -31,24 +31,26 @@ typedef struct hone_instance hone_instance;
 
 typedef struct hone_registry_opts {
     const char *const *paths; /* --plugin-path: folders or files, NULL-terminated; or NULL */
-    const char *project;      /* project folder: PROJECT/plugins and PROJECT are searched; or NULL */
-    int only_paths;           /* nothing but `paths` (tests) */
-    uint64_t seed;            /* of hone.rng/1; hone_registry_set_seed changes it before creating */
+    const char *project; /* project folder: PROJECT/plugins and PROJECT are searched; or NULL */
+    int only_paths;      /* nothing but `paths` (tests) */
+    uint64_t seed;       /* of hone.rng/1; hone_registry_set_seed changes it before creating */
 } hone_registry_opts;
 
 /* One component, as its sidecar or its file describes it. `c` is the plugin's struct brought to the
  * host's size; its functions are NULL until the file is loaded. Read-only. */
 typedef struct hone_component_info {
     hone_component c;
-    const char *short_name;    /* last part of the id */
-    hone_plugin *plugin;       /* NULL for a component added by the host (Lua) */
-    const char *shadowed_by;   /* path of the plugin whose component of this id is used instead, or NULL */
+    const char *short_name; /* last part of the id */
+    hone_plugin *plugin;    /* NULL for a component added by the host (Lua) */
+    const char
+        *shadowed_by; /* path of the plugin whose component of this id is used instead, or NULL */
 } hone_component_info;
 
 struct hone_plugin {
-    const char *path;    /* of the .so */
-    const char *name;    /* file name without .so */
-    const char *origin;  /* which part of the search path: "--plugin-path", "HONE_PLUGIN_PATH", "project", "user", "shipped" */
+    const char *path; /* of the .so */
+    const char *name; /* file name without .so */
+    const char *
+        origin; /* which part of the search path: "--plugin-path", "HONE_PLUGIN_PATH", "project", "user", "shipped" */
     const char *problem; /* why it is refused, or NULL */
     const char *hint;    /* what to do about the problem, or NULL */
     hone_magic magic;    /* brought to the host's size; all zero when refused before it was read */
@@ -68,15 +70,16 @@ void hone_registry_set_seed(hone_registry *r, uint64_t seed);
 size_t hone_registry_n_plugins(const hone_registry *r);
 const hone_plugin *hone_registry_plugin(const hone_registry *r, size_t i); /* in search order */
 /* Components of one kind (NULL: of every kind), not shadowed, sorted by kind and id. NULL past the end. */
-const hone_component_info *hone_registry_component(const hone_registry *r, const char *kind, size_t i);
+const hone_component_info *hone_registry_component(const hone_registry *r, const char *kind,
+                                                   size_t i);
 /* By id, or by short name where one component of the kind has it. kind NULL: any. E_NOT_FOUND with
  * "did you mean", with the reason where the file was refused; E_INVALID when the name is ambiguous. */
 hone_status hone_registry_find(hone_registry *r, const char *kind, const char *name,
                                const hone_component_info **out);
 /* The same among components that provide the interface `iface`: tells the objective dr_grpo from the
  * advantage dr_grpo, which are of one kind. */
-hone_status hone_registry_find_iface(hone_registry *r, const char *kind, const char *iface, const char *name,
-                                     const hone_component_info **out);
+hone_status hone_registry_find_iface(hone_registry *r, const char *kind, const char *iface,
+                                     const char *name, const hone_component_info **out);
 /* Loads the component's file if it is not loaded yet: afterwards info->c has functions. */
 hone_status hone_registry_load(hone_registry *r, const hone_component_info *info);
 /* A component of the host's own (one written in Lua). `c` and all it points to must live until
@@ -97,7 +100,8 @@ hone_status hone_plugin_sha256(const hone_plugin *p, char out[65]);
  * start; lower layers add theirs (hone.tokenizer/1 of the run, hone.ops/1, hone.http/1, ...). */
 typedef hone_status (*hone_host_iface_fn)(void *ctx, hone_instance *inst, hone_ref *out);
 /* `make` is asked at each get_iface; `id` must live as long as the registry. Replaces an earlier offer. */
-hone_status hone_registry_offer(hone_registry *r, const char *id, hone_host_iface_fn make, void *ctx);
+hone_status hone_registry_offer(hone_registry *r, const char *id, hone_host_iface_fn make,
+                                void *ctx);
 /* The same for an interface that is the same for every instance. */
 hone_status hone_registry_offer_ref(hone_registry *r, const char *id, hone_ref ref);
 
@@ -114,7 +118,8 @@ hone_status hone_instance_create(hone_registry *r, const char *kind, const char 
 hone_status hone_instance_create_info(hone_registry *r, const hone_component_info *info,
                                       const hone_value *config, hone_instance **out);
 hone_instance *hone_instance_addref(hone_instance *inst); /* [any-thread] */
-void hone_instance_unref(hone_instance *inst); /* NULL allowed; the last one destroys: on the control thread */
+void hone_instance_unref(
+    hone_instance *inst); /* NULL allowed; the last one destroys: on the control thread */
 
 /* The interface, E_UNSUPPORTED (naming what it offers) when the instance lacks it. */
 hone_status hone_instance_ref(hone_instance *inst, const char *iface_id, hone_ref *out);
@@ -122,8 +127,8 @@ hone_status hone_instance_ref(hone_instance *inst, const char *iface_id, hone_re
 const void *hone_instance_iface(hone_instance *inst, const char *iface_id, void **self);
 
 const hone_component_info *hone_instance_info(const hone_instance *inst); /* [any-thread] */
-const char *hone_instance_id(const hone_instance *inst);                  /* component id [any-thread] */
-uint64_t hone_instance_caps(const hone_instance *inst);                   /* [any-thread] */
+const char *hone_instance_id(const hone_instance *inst); /* component id [any-thread] */
+uint64_t hone_instance_caps(const hone_instance *inst);  /* [any-thread] */
 const hone_config *hone_instance_config(const hone_instance *inst);
 /* Bytes now held through hone.mem/1. [any-thread] */
 size_t hone_instance_mem(const hone_instance *inst);

@@ -15,7 +15,7 @@
 static const struct {
     unsigned bit;
     const char *name;
-} caps_names[] = {{0, "PURE"},    {1, "DETERMINISTIC"}, {2, "REENTRANT"}, {3, "BATCH_INVARIANT"},
+} caps_names[] = {{0, "PURE"},     {1, "DETERMINISTIC"}, {2, "REENTRANT"}, {3, "BATCH_INVARIANT"},
                   {4, "STATEFUL"}, {5, "SLOW"},          {6, "GPU"},       {32, "NET"},
                   {33, "FS_READ"}, {34, "FS_WRITE"},     {35, "EXEC"}};
 #define N(a) (sizeof(a) / sizeof *(a))
@@ -125,7 +125,8 @@ static hone_status bad(const char *name, const char *what)
     return hone_fail_hint("write it again: hone plugin describe PLUGIN.so --write");
 }
 
-static hone_status read_version(const hone_value *map, const char *key, const char *name, uint32_t *out)
+static hone_status read_version(const hone_value *map, const char *key, const char *name,
+                                uint32_t *out)
 {
     hone_str s = {NULL, 0};
     unsigned part[3] = {0, 0, 0};
@@ -157,8 +158,8 @@ static hone_status read_size(const hone_value *map, const char *key, const char 
     return HONE_OK;
 }
 
-static hone_status read_names(const hone_value *map, const char *key, const char *name, hone_arena *arena,
-                              const char *const **out)
+static hone_status read_names(const hone_value *map, const char *key, const char *name,
+                              hone_arena *arena, const char *const **out)
 {
     const hone_value *list = hone_value_get(map, key);
     if (!list)
@@ -211,7 +212,8 @@ static hone_status read_component(const hone_value *map, const char *name, hone_
     return hone__loader_check_component(name, c, 0);
 }
 
-hone_status hone_sidecar_read(const hone_value *v, const char *name, hone_arena *arena, hone_sidecar *out)
+hone_status hone_sidecar_read(const hone_value *v, const char *name, hone_arena *arena,
+                              hone_sidecar *out)
 {
     hone_sidecar r;
     int64_t form = 0, n = 0;

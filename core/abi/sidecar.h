@@ -24,5 +24,6 @@ typedef struct hone_sidecar {
 } hone_sidecar;
 /* Reads a description; everything lives in the arena. `name` goes into errors. E_PARSE naming what is
  * wrong; the components are checked as those of a file are. [control-thread] */
-hone_status hone_sidecar_read(const hone_value *v, const char *name, hone_arena *arena, hone_sidecar *out);
+hone_status hone_sidecar_read(const hone_value *v, const char *name, hone_arena *arena,
+                              hone_sidecar *out);
 #endif

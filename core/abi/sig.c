@@ -120,8 +120,10 @@ static hone_status elem(struct parser *ps, hone_sig_arg *a)
         }
     a->of = find_struct(ps, word);
     if (!a->of) {
-        hone_fail(HONE_E_ABI, "%s: signature \"%s\": \"%s\" is no type, and no struct described by the interface",
-                  ps->who, ps->text, word);
+        hone_fail(
+            HONE_E_ABI,
+            "%s: signature \"%s\": \"%s\" is no type, and no struct described by the interface",
+            ps->who, ps->text, word);
         return HONE_E_ABI;
     }
     a->base = HONE_T_STRUCT;
@@ -158,7 +160,10 @@ static hone_status type(struct parser *ps, hone_sig_arg *a, size_t i)
     static const struct {
         const char *word;
         uint8_t base;
-    } plain[] = {{"call", HONE_A_CALL}, {"ctx", HONE_A_CTX}, {"config", HONE_A_CONFIG}, {"stream", HONE_A_STREAM}};
+    } plain[] = {{"call", HONE_A_CALL},
+                 {"ctx", HONE_A_CTX},
+                 {"config", HONE_A_CONFIG},
+                 {"stream", HONE_A_STREAM}};
     for (size_t k = 0; k < sizeof plain / sizeof *plain; k++)
         if (peek(ps, plain[k].word)) {
             a->base = plain[k].base;
@@ -229,8 +234,9 @@ static hone_status link_counts(struct parser *ps)
                 k++;
             if (k == sig->n || sig->args[k].array || sig->args[k].dir != HONE_DIR_IN ||
                 (sig->args[k].base != HONE_T_U64 && sig->args[k].base != HONE_T_U32))
-                return hone_fail(HONE_E_ABI, "%s: signature \"%s\": \"%s\" counts %s but is no size of it", ps->who,
-                                 ps->text, want, sig->args[i].name);
+                return hone_fail(HONE_E_ABI,
+                                 "%s: signature \"%s\": \"%s\" counts %s but is no size of it",
+                                 ps->who, ps->text, want, sig->args[i].name);
             sig->args[k].role = which ? HONE_ROLE_STRIDE : HONE_ROLE_COUNT;
             if (which)
                 sig->args[i].stride = (int8_t)k;
@@ -241,11 +247,13 @@ static hone_status link_counts(struct parser *ps)
     return HONE_OK;
 }
 
-hone_status hone_sig_parse(const char *who, const char *text, const hone_struct_desc *const *structs,
-                           const hone_struct_desc *owner, hone_sig *out)
+hone_status hone_sig_parse(const char *who, const char *text,
+                           const hone_struct_desc *const *structs, const hone_struct_desc *owner,
+                           hone_sig *out)
 {
     hone_sig sig;
-    struct parser ps = {.who = who, .text = text, .p = text, .structs = structs, .owner = owner, .sig = &sig};
+    struct parser ps = {
+        .who = who, .text = text, .p = text, .structs = structs, .owner = owner, .sig = &sig};
     memset(&sig, 0, sizeof sig);
     spaces(&ps);
     if (*ps.p != '-') {
@@ -262,7 +270,8 @@ hone_status hone_sig_parse(const char *who, const char *text, const hone_struct_
     size_t i = 0;
     while (i < N_WORDS && strcmp(words[i].name, word) != 0)
         i++;
-    if (i == N_WORDS || words[i].base == HONE_T_VALUE || words[i].base == HONE_T_CSTR || words[i].size == 1)
+    if (i == N_WORDS || words[i].base == HONE_T_VALUE || words[i].base == HONE_T_CSTR ||
+        words[i].size == 1)
         return bad(&ps, "that is no result");
     sig.result = words[i].base;
     spaces(&ps);
@@ -304,16 +313,30 @@ void hone_sig_c(const hone_sig *sig, const char *slot, hone_buf *out)
         const hone_sig_arg *a = &sig->args[i];
         hone_buf_adds(out, i ? ", " : "");
         switch (a->base) {
-        case HONE_A_SELF: hone_buf_adds(out, "void *"); continue;
-        case HONE_A_CALL: hone_buf_adds(out, "const hone_call *"); continue;
-        case HONE_A_CTX: hone_buf_adds(out, "hone_ctx *"); continue;
-        case HONE_A_CONFIG: hone_buf_adds(out, "const hone_config *"); continue;
-        case HONE_A_STREAM: hone_buf_adds(out, "struct ArrowArrayStream *"); continue;
+        case HONE_A_SELF:
+            hone_buf_adds(out, "void *");
+            continue;
+        case HONE_A_CALL:
+            hone_buf_adds(out, "const hone_call *");
+            continue;
+        case HONE_A_CTX:
+            hone_buf_adds(out, "hone_ctx *");
+            continue;
+        case HONE_A_CONFIG:
+            hone_buf_adds(out, "const hone_config *");
+            continue;
+        case HONE_A_STREAM:
+            hone_buf_adds(out, "struct ArrowArrayStream *");
+            continue;
         case HONE_A_THIS:
-        case HONE_A_SINK: hone_buf_addf(out, "const %s *", a->of->name); continue;
-        default: break;
+        case HONE_A_SINK:
+            hone_buf_addf(out, "const %s *", a->of->name);
+            continue;
+        default:
+            break;
         }
-        int pointer = a->array || a->dir == HONE_DIR_OUT || a->dir == HONE_DIR_INOUT || a->base == HONE_T_VALUE ||
+        int pointer = a->array || a->dir == HONE_DIR_OUT || a->dir == HONE_DIR_INOUT ||
+                      a->base == HONE_T_VALUE ||
                       (a->base == HONE_T_STRUCT && a->dir != HONE_DIR_BY);
         if (pointer && a->dir == HONE_DIR_IN)
             hone_buf_adds(out, "const ");

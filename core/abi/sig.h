@@ -26,15 +26,20 @@ enum {
     HONE_A_STATUS,
     HONE_A_VOID
 };
-enum { HONE_DIR_IN = 0, HONE_DIR_OUT = 1, HONE_DIR_INOUT = 2, HONE_DIR_BY = 3 /* a struct by value */ };
+enum {
+    HONE_DIR_IN = 0,
+    HONE_DIR_OUT = 1,
+    HONE_DIR_INOUT = 2,
+    HONE_DIR_BY = 3 /* a struct by value */
+};
 enum { HONE_ROLE_COUNT = 1, HONE_ROLE_STRIDE = 2 };
 
 typedef struct hone_sig_arg {
     char name[28];
     uint8_t base, dir;
-    uint8_t array;    /* elements at a pointer, `count` or `fixed` of them */
-    uint8_t nullable; /* may be NULL */
-    uint8_t role;     /* HONE_ROLE_*: it counts, or is the stride of, other arguments */
+    uint8_t array;        /* elements at a pointer, `count` or `fixed` of them */
+    uint8_t nullable;     /* may be NULL */
+    uint8_t role;         /* HONE_ROLE_*: it counts, or is the stride of, other arguments */
     int8_t count, stride; /* argument numbers, -1 */
     uint32_t fixed;
     const hone_struct_desc *of; /* STRUCT, SINK, THIS */

@@ -19,9 +19,19 @@ static hone_arg_list paths;
 static int json, write_it;
 static const char *kind;
 
-#define PATHS {"plugin-path", HONE_ARG_LIST, &paths, "PATH", "a folder of plugins, or a .so (several times)"}
-#define JSON {"json", HONE_ARG_FLAG, &json, NULL, "as JSON"}
-#define KIND {"kind", HONE_ARG_STR, &kind, "KIND", "only this kind: reward, judge, tokenizer, ..."}
+#define PATHS                                                                                      \
+    {                                                                                              \
+        "plugin-path", HONE_ARG_LIST, &paths, "PATH",                                              \
+            "a folder of plugins, or a .so (several times)"                                        \
+    }
+#define JSON                                                                                       \
+    {                                                                                              \
+        "json", HONE_ARG_FLAG, &json, NULL, "as JSON"                                              \
+    }
+#define KIND                                                                                       \
+    {                                                                                              \
+        "kind", HONE_ARG_STR, &kind, "KIND", "only this kind: reward, judge, tokenizer, ..."       \
+    }
 
 static hone_status open_registry(hone_registry **out)
 {
@@ -101,8 +111,8 @@ static void list_text(const hone_registry *r)
         if (strcmp(last, info->c.kind) != 0)
             printf("%s%s\n", i ? "\n" : "", info->c.kind);
         last = info->c.kind;
-        printf("  %-*s  %-*s  %-*s  %s\n", (int)name, info->short_name, (int)version, info->c.version, (int)file,
-               info->plugin->name, info->c.summary);
+        printf("  %-*s  %-*s  %-*s  %s\n", (int)name, info->short_name, (int)version,
+               info->c.version, (int)file, info->plugin->name, info->c.summary);
     }
     for (size_t i = 0; i < hone_registry_n_plugins(r); i++) {
         const hone_plugin *p = hone_registry_plugin(r, i);
@@ -117,7 +127,8 @@ static void list_text(const hone_registry *r)
             printf("    hint: %s\n", p->hint);
     }
     if (shadowed)
-        printf("\n%zu more are hidden by components of the same id earlier on the search path (--json shows them)\n",
+        printf("\n%zu more are hidden by components of the same id earlier on the search path "
+               "(--json shows them)\n",
                shadowed);
     if (!n && !refused)
         printf("no plugins%s%s\n", kind ? " of kind " : "", kind ? kind : "");
@@ -126,11 +137,17 @@ static void list_text(const hone_registry *r)
 static int run_list(int argc, char **argv)
 {
     static const hone_arg options[] = {KIND, PATHS, JSON, {0}};
-    static const char *const examples[] = {"hone plugin list", "hone plugin list --kind reward --json", NULL};
-    static const hone_args spec = {"plugin list", "[options]",
-                                   "Shows the components of all plugins on the search path, and the files that\n"
-                                   "were refused with the reason. Loads nothing that has a sidecar.",
-                                   options, examples, 0, 0};
+    static const char *const examples[] = {"hone plugin list",
+                                           "hone plugin list --kind reward --json", NULL};
+    static const hone_args spec = {
+        "plugin list",
+        "[options]",
+        "Shows the components of all plugins on the search path, and the files that\n"
+        "were refused with the reason. Loads nothing that has a sidecar.",
+        options,
+        examples,
+        0,
+        0};
     hone_rest rest;
     hone_registry *r;
     if (!hone_args_parse(&spec, argc, argv, &rest))
@@ -193,10 +210,12 @@ static void inspect_text(const hone_component_info *info, const char *sha)
     if (*c->url)
         printf("%-12s%s\n", "url", c->url);
     if (p) {
-        printf("%-12s%s  (%s%s)\n", "file", p->path, p->origin, p->has_sidecar ? ", with sidecar" : "");
+        printf("%-12s%s  (%s%s)\n", "file", p->path, p->origin,
+               p->has_sidecar ? ", with sidecar" : "");
         printf("%-12s%s\n", "sha256", sha);
-        printf("%-12s%u.%u.%u, lowest host %u.%u.%u\n", "sdk", p->magic.sdk >> 16, p->magic.sdk >> 8 & 0xFF,
-               p->magic.sdk & 0xFF, p->magic.need >> 16, p->magic.need >> 8 & 0xFF, p->magic.need & 0xFF);
+        printf("%-12s%u.%u.%u, lowest host %u.%u.%u\n", "sdk", p->magic.sdk >> 16,
+               p->magic.sdk >> 8 & 0xFF, p->magic.sdk & 0xFF, p->magic.need >> 16,
+               p->magic.need >> 8 & 0xFF, p->magic.need & 0xFF);
     }
     printf("%-12s%s\n", "runs", "in process, trusted");
     print_caps("is", c->caps & ~asks, "-");
@@ -252,10 +271,15 @@ static int run_inspect(int argc, char **argv)
 {
     static const hone_arg options[] = {KIND, PATHS, JSON, {0}};
     static const char *const examples[] = {"hone plugin inspect math_answer", NULL};
-    static const hone_args spec = {"plugin inspect", "COMPONENT|FILE.so [options]",
-                                   "Shows one component: where it comes from, what it is, what it asks for, its\n"
-                                   "settings. With a file, every component in it.",
-                                   options, examples, 1, 1};
+    static const hone_args spec = {
+        "plugin inspect",
+        "COMPONENT|FILE.so [options]",
+        "Shows one component: where it comes from, what it is, what it asks for, its\n"
+        "settings. With a file, every component in it.",
+        options,
+        examples,
+        1,
+        1};
     hone_rest rest;
     hone_registry *r;
     int code = HONE_EXIT_OK;
@@ -305,13 +329,19 @@ static hone_status write_sidecar(const char *so, const hone_buf *b)
 static int run_describe(int argc, char **argv)
 {
     static const hone_arg options[] = {
-        {"write", HONE_ARG_FLAG, &write_it, NULL, "writes the sidecar beside the file instead of printing"},
+        {"write", HONE_ARG_FLAG, &write_it, NULL,
+         "writes the sidecar beside the file instead of printing"},
         {"json", HONE_ARG_FLAG, &json, NULL, "on one line, as the sidecar has it"},
         {0}};
-    static const hone_args spec = {"plugin describe", "FILE.so [options]",
-                                   "Loads a plugin file and prints what it says of itself: its components, their\n"
-                                   "settings, the interfaces it introduces. This is its sidecar.",
-                                   options, NULL, 1, 1};
+    static const hone_args spec = {
+        "plugin describe",
+        "FILE.so [options]",
+        "Loads a plugin file and prints what it says of itself: its components, their\n"
+        "settings, the interfaces it introduces. This is its sidecar.",
+        options,
+        NULL,
+        1,
+        1};
     static const hone_registry_opts nothing = {.only_paths = 1};
     hone_rest rest;
     hone_registry *r;
@@ -339,6 +369,110 @@ static int run_describe(int argc, char **argv)
     return s < 0 ? hone_cli_fail(s) : HONE_EXIT_OK;
 }
 
+/* ---- interfaces -------------------------------------------------------------------------------- */
+
+static void struct_text(const hone_struct_desc *d)
+{
+    static const char *const flags[] = {"frozen", "sink"};
+    printf("- `%s` (%u bytes", d->name, d->size);
+    for (unsigned i = 0; i < 2; i++)
+        if (d->flags >> i & 1)
+            printf(", %s", flags[i]);
+    printf("):");
+    for (size_t i = 0, shown = 0; d->members[i]; i++) {
+        const hone_member *m = d->members[i];
+        if (m->type == HONE_T_PAD || m->type == HONE_T_FUNC || m->type == HONE_T_OPAQUE ||
+            m->type == HONE_T_SIZE)
+            continue;
+        printf("%s %s %s", shown++ ? "," : "",
+               m->type == HONE_T_STRUCT ? m->of->name : hone_desc_type_name(m->type), m->name);
+        if (m->flags & HONE_M_INLINE)
+            printf("[%u]", m->count2_offset);
+        if (m->flags & HONE_M_ARRAY) {
+            printf("[%s%s", hone_desc_member_at(d, m->count_offset)->name,
+                   m->flags & HONE_M_PLUS1 ? " + 1" : "");
+            if (m->flags & HONE_M_PRODUCT)
+                printf(" x %s", hone_desc_member_at(d, m->count2_offset)->name);
+            printf("]");
+        }
+        printf("%s", m->flags & HONE_M_NULLABLE ? "?" : "");
+    }
+    printf("\n");
+    for (size_t i = 0; d->slots && d->slots[i]; i++)
+        printf("  - `%s`: `%s`: %s\n", d->slots[i]->name, d->slots[i]->sig,
+               d->slots[i]->doc ? d->slots[i]->doc : "");
+}
+
+static hone_status iface_text(const hone_iface_desc *d)
+{
+    char hash[65];
+    HONE_TRY(hone_desc_hash(d, hash));
+    printf("## %s\n\nkind %s, description %.16s\n\n", d->id, d->kind ? d->kind : "any", hash);
+    for (size_t i = 0; d->table->slots && d->table->slots[i]; i++) {
+        const hone_slot *slot = d->table->slots[i];
+        printf("- `%s`%s%s: %s\n  `%s`\n", slot->name,
+               slot->flags & HONE_SLOT_OPTIONAL ? " (optional)" : "",
+               slot->flags & HONE_SLOT_LOCAL ? " (in process only)" : "",
+               slot->doc ? slot->doc : "", slot->sig);
+    }
+    if (d->structs[0])
+        printf("\nstructs\n\n");
+    for (size_t i = 0; d->structs[i]; i++)
+        struct_text(d->structs[i]);
+    printf("\n");
+    return HONE_OK;
+}
+
+static int run_interfaces(int argc, char **argv)
+{
+    static const hone_arg options[] = {JSON, {0}};
+    static const char *const examples[] = {"hone plugin interfaces hone.reward/1", NULL};
+    static const hone_args spec = {
+        "plugin interfaces",
+        "[ID] [options]",
+        "Prints the interfaces that hone ships, from the descriptions that Lua, the box and the\n"
+        "validator use too: every call with its signature, every struct with its members.",
+        options,
+        examples,
+        0,
+        1};
+    hone_rest rest;
+    if (!hone_args_parse(&spec, argc, argv, &rest))
+        return rest.exit;
+    const hone_iface_desc *const *all = hone_desc_builtins();
+    const char *names[64];
+    size_t n = 0, shown = 0;
+    hone_status s = HONE_OK;
+    hone_buf b;
+    hone_jw w;
+    hone_buf_init(&b, 1 << 26);
+    hone_jw_init(&w, &b, 0);
+    hone_jw_list(&w);
+    for (size_t i = 0; all[i] && s >= 0; i++) {
+        if (n < 63)
+            names[n++] = all[i]->id;
+        if (rest.n && strcmp(rest.v[0], all[i]->id) != 0)
+            continue;
+        shown++;
+        if (json)
+            hone_desc_json(all[i], 1, &w);
+        else
+            s = iface_text(all[i]);
+    }
+    hone_jw_end(&w);
+    names[n] = NULL;
+    if (s >= 0 && !shown) {
+        const char *close = hone_closest(rest.v[0], names);
+        s = hone_fail(HONE_E_NOT_FOUND, "hone ships no interface \"%s\"", rest.v[0]);
+        if (close)
+            hone_fail_hint("did you mean \"%s\"?", close);
+    }
+    if (s >= 0 && json)
+        return print_json(&b, HONE_EXIT_OK);
+    hone_buf_release(&b);
+    return s < 0 ? hone_cli_fail(s) : HONE_EXIT_OK;
+}
+
 /* ---- the verb ---------------------------------------------------------------------------------- */
 
 int hone_cli_plugin(int argc, char **argv)
@@ -346,16 +480,26 @@ int hone_cli_plugin(int argc, char **argv)
     static const struct {
         const char *name;
         int (*run)(int argc, char **argv);
-    } verbs[] = {{"list", run_list}, {"inspect", run_inspect}, {"describe", run_describe}};
-    static const char *const names[] = {"list", "inspect", "describe", NULL};
-    static const char *const examples[] = {"hone plugin list", "hone plugin inspect math_answer", NULL};
-    static const hone_args spec = {"plugin", "list|inspect|describe ...",
-                                   "list      what components there are\n"
-                                   "inspect   one component: its settings, where it comes from, what it asks for\n"
-                                   "describe  what a plugin file says of itself; writes its sidecar",
-                                   NULL, examples, 0, -1};
+    } verbs[] = {{"list", run_list},
+                 {"inspect", run_inspect},
+                 {"describe", run_describe},
+                 {"interfaces", run_interfaces}};
+    static const char *const names[] = {"list", "inspect", "describe", "interfaces", NULL};
+    static const char *const examples[] = {"hone plugin list", "hone plugin inspect math_answer",
+                                           NULL};
+    static const hone_args spec = {
+        "plugin",
+        "list|inspect|describe|interfaces ...",
+        "list        what components there are\n"
+        "inspect     one component: its settings, where it comes from, what it asks for\n"
+        "describe    what a plugin file says of itself; writes its sidecar\n"
+        "interfaces  the interfaces that hone ships, call by call",
+        NULL,
+        examples,
+        0,
+        -1};
     if (argc < 2)
-        return hone_cli_usage("plugin", "list, inspect or describe?");
+        return hone_cli_usage("plugin", "list, inspect, describe or interfaces?");
     for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++)
         if (strcmp(argv[1], verbs[i].name) == 0)
             return verbs[i].run(argc - 1, argv + 1);
@@ -364,6 +508,7 @@ int hone_cli_plugin(int argc, char **argv)
         return HONE_EXIT_OK;
     }
     const char *close = hone_closest(argv[1], names);
-    return close ? hone_cli_usage("plugin", "unknown verb \"%s\" (did you mean \"%s\"?)", argv[1], close)
+    return close ? hone_cli_usage("plugin", "unknown verb \"%s\" (did you mean \"%s\"?)", argv[1],
+                                  close)
                  : hone_cli_usage("plugin", "unknown verb \"%s\"", argv[1]);
 }

@@ -40,8 +40,10 @@ hone_status hone_lua_component_probe(void)
     }
     if (state > 0)
         return HONE_OK;
-    hone_fail(HONE_E_UNSUPPORTED, "components cannot be written in Lua here: this machine refuses executable pages");
-    return hone_fail_hint("write the component in C, or allow the program executable memory (SELinux: execmem)");
+    hone_fail(HONE_E_UNSUPPORTED,
+              "components cannot be written in Lua here: this machine refuses executable pages");
+    return hone_fail_hint(
+        "write the component in C, or allow the program executable memory (SELinux: execmem)");
 }
 
 /* ---- running on the control thread ------------------------------------------------------------- */
@@ -81,14 +83,15 @@ static hone_status on_control(void *arg, lua_State *L)
     return guard < 0 ? guard : s;
 }
 
-hone_status hone__lua_enter(hone__lua_component *lc, const hone_host *host, hone__lua_body body, void *arg,
-                            uint64_t deadline_ns, const char *what)
+hone_status hone__lua_enter(hone__lua_component *lc, const hone_host *host, hone__lua_body body,
+                            void *arg, uint64_t deadline_ns, const char *what)
 {
     struct job j = {.lc = lc, .body = body, .arg = arg, .deadline = deadline_ns};
     hone_status s = hone_lua_call_on_control(lc->l, on_control, &j, deadline_ns);
     if (s >= 0)
         return s;
-    hone_error e = *hone_error_get(); /* fail keeps the text only: put the traceback and hint back */
+    hone_error e =
+        *hone_error_get(); /* fail keeps the text only: put the traceback and hint back */
     (host->fail)(host, s, hone_str_c(e.what));
     if (e.detail[0])
         hone_fail_detail("in %s: %s", what, e.detail);
@@ -113,7 +116,8 @@ static size_t count_of(const hone_sig *sig, const hone_sig_arg *a, void **args)
     if (a->count < 0)
         return a->fixed;
     const void *p = args[a->count];
-    return sig->args[a->count].base == HONE_T_U32 ? *(const uint32_t *)p : (size_t) * (const uint64_t *)p;
+    return sig->args[a->count].base == HONE_T_U32 ? *(const uint32_t *)p
+                                                  : (size_t) * (const uint64_t *)p;
 }
 
 static size_t stride_of(const hone_sig_arg *a, void **args)
@@ -122,8 +126,8 @@ static size_t stride_of(const hone_sig_arg *a, void **args)
 }
 
 /* The array view of the last call, when nobody uses it any more: its samples are pooled with it. */
-static hone__view *push_batch(lua_State *L, int frame, hone__lua_impl *impl, const hone_sig_arg *a, const void *base,
-                              size_t n, size_t stride)
+static hone__view *push_batch(lua_State *L, int frame, hone__lua_impl *impl, const hone_sig_arg *a,
+                              const void *base, size_t n, size_t stride)
 {
     hone__ffi *f = impl->lc->l->ffi;
     if (impl->batch != LUA_NOREF) {
@@ -175,7 +179,9 @@ static int push_argument(lua_State *L, int frame, const struct invocation *inv, 
         return 1;
     }
     case HONE_A_CTX:
-        inv->impl->lc->l->ffi ? (void)(((hone__ffi *)inv->impl->lc->l->ffi)->ctx = *(void **)inv->args[i]) : (void)0;
+        inv->impl->lc->l->ffi
+            ? (void)(((hone__ffi *)inv->impl->lc->l->ffi)->ctx = *(void **)inv->args[i])
+            : (void)0;
         return 0;
     case HONE_T_STRUCT: {
         const void *p = a->dir == HONE_DIR_BY ? inv->args[i] : *(void **)inv->args[i];
@@ -191,8 +197,12 @@ static int push_argument(lua_State *L, int frame, const struct invocation *inv, 
         return 1;
     }
     case HONE_A_CONFIG:
-    case HONE_A_STREAM: luaL_error(L, "%s: %s cannot be given to Lua", inv->impl->slot->slot->name, a->name); return 0;
-    default: hone__push_elem(L, frame, a->base, NULL, inv->args[i]); return 1;
+    case HONE_A_STREAM:
+        luaL_error(L, "%s: %s cannot be given to Lua", inv->impl->slot->slot->name, a->name);
+        return 0;
+    default:
+        hone__push_elem(L, frame, a->base, NULL, inv->args[i]);
+        return 1;
     }
 }
 
@@ -205,8 +215,8 @@ static void write_outcomes(lua_State *L, int index, const struct invocation *inv
     hone_outcome *out = *(hone_outcome **)inv->args[i];
     size_t n = count_of(&inv->impl->slot->sig, a, inv->args), stride = stride_of(a, inv->args);
     if (lua_type(L, index) != LUA_TTABLE)
-        luaL_error(L, "%s must return a list with one number a sample, not a %s", inv->impl->slot->slot->name,
-                   luaL_typename(L, index));
+        luaL_error(L, "%s must return a list with one number a sample, not a %s",
+                   inv->impl->slot->slot->name, luaL_typename(L, index));
     for (size_t k = 0; k < n; k++) {
         uint32_t status = HONE_ERROR;
         float score = 0;
@@ -254,8 +264,8 @@ static void write_out(lua_State *L, int index, int frame, const struct invocatio
     if (lua_type(L, index) != LUA_TTABLE)
         luaL_error(L, "%s: a list is expected for %s", inv->impl->slot->slot->name, a->name);
     if (lua_rawlen(L, index) != n)
-        luaL_error(L, "%s: %s needs %I elements, got %I", inv->impl->slot->slot->name, a->name, (LUAI_UACINT)n,
-                   (LUAI_UACINT)lua_rawlen(L, index));
+        luaL_error(L, "%s: %s needs %I elements, got %I", inv->impl->slot->slot->name, a->name,
+                   (LUAI_UACINT)n, (LUAI_UACINT)lua_rawlen(L, index));
     for (size_t k = 0; k < n; k++) {
         lua_rawgeti(L, index, (lua_Integer)k + 1);
         hone__read_elem(L, lua_gettop(L), arena, a->base, a->of, p + k * stride, a->name);
@@ -286,12 +296,22 @@ static void write_result(lua_State *L, int index, const struct invocation *inv)
     hone__read_elem(L, index, NULL, base, NULL, &u, "result");
     /* libffi wants small integers as wide as a register */
     switch (base) {
-    case HONE_T_U32: *(ffi_arg *)inv->ret = u.u32; break;
+    case HONE_T_U32:
+        *(ffi_arg *)inv->ret = u.u32;
+        break;
     case HONE_T_I64:
-    case HONE_T_U64: memcpy(inv->ret, &u.i64, sizeof u.i64); break;
-    case HONE_T_F32: memcpy(inv->ret, &u.f32, sizeof u.f32); break;
-    case HONE_T_F64: memcpy(inv->ret, &u.f64, sizeof u.f64); break;
-    default: *(ffi_sarg *)inv->ret = u.i32; break;
+    case HONE_T_U64:
+        memcpy(inv->ret, &u.i64, sizeof u.i64);
+        break;
+    case HONE_T_F32:
+        memcpy(inv->ret, &u.f32, sizeof u.f32);
+        break;
+    case HONE_T_F64:
+        memcpy(inv->ret, &u.f64, sizeof u.f64);
+        break;
+    default:
+        *(ffi_sarg *)inv->ret = u.i32;
+        break;
     }
 }
 
@@ -302,7 +322,8 @@ static void write_numbers(lua_State *L, int index, double *p, size_t n, const ch
     if (lua_type(L, index) != LUA_TTABLE && !hone__test_view(L, index))
         luaL_error(L, "%s: a list of %I numbers is expected", what, (LUAI_UACINT)n);
     if ((size_t)luaL_len(L, index) != n)
-        luaL_error(L, "%s: %I numbers are expected, got %I", what, (LUAI_UACINT)n, luaL_len(L, index));
+        luaL_error(L, "%s: %I numbers are expected, got %I", what, (LUAI_UACINT)n,
+                   luaL_len(L, index));
     for (size_t i = 0; i < n; i++) {
         lua_geti(L, index, (lua_Integer)i + 1);
         hone__read_elem(L, lua_gettop(L), NULL, HONE_T_F64, NULL, &p[i], what);
@@ -324,7 +345,8 @@ static void write_objective(lua_State *L, const struct invocation *inv)
         const struct {
             const char *key;
             double *p;
-        } parts[] = {{"logp", out->grad_logp}, {"entropy", out->grad_entropy}, {"value", out->grad_value}};
+        } parts[] = {
+            {"logp", out->grad_logp}, {"entropy", out->grad_entropy}, {"value", out->grad_value}};
         for (int i = 0; i < 3; i++) {
             if (lua_getfield(L, 2, parts[i].key) != LUA_TNIL) {
                 if (!parts[i].p)
@@ -343,12 +365,16 @@ static void write_objective(lua_State *L, const struct invocation *inv)
     hone_arena arena;
     hone_arena_init(&arena, 1 << 20); /* sorted: metrics come in the same order every time */
     hone_status s = hone_lua_to_value(L, 3, &arena, &metrics);
-    for (size_t i = 0; s >= 0 && metrics.type == HONE_MAP && i < metrics.u.map.n && out->metric; i++) {
+    for (size_t i = 0; s >= 0 && metrics.type == HONE_MAP && i < metrics.u.map.n && out->metric;
+         i++) {
         const hone_pair *p = &metrics.u.map.pairs[i];
-        double x = p->value.type == HONE_F64 ? p->value.u.f64 : p->value.type == HONE_I64 ? (double)p->value.u.i64 : (double)NAN;
+        double x = p->value.type == HONE_F64   ? p->value.u.f64
+                   : p->value.type == HONE_I64 ? (double)p->value.u.i64
+                                               : (double)NAN;
         char *name = hone_arena_strndup(&arena, p->key.ptr, p->key.len);
         if (name)
-            out->metric(out, name, HONE_METRIC_MEAN, x, in->total_tokens > 0 ? (double)in->n_tokens : 1);
+            out->metric(out, name, HONE_METRIC_MEAN, x,
+                        in->total_tokens > 0 ? (double)in->n_tokens : 1);
     }
     hone_arena_release(&arena);
     hone_lua_check(L, s);
@@ -362,7 +388,8 @@ static void write_advantage(lua_State *L, const struct invocation *inv)
     lua_settop(L, 1);
     if (lua_isnil(L, 1))
         return;
-    if (lua_type(L, 1) == LUA_TTABLE && out->token && in->n_tokens != in->n_seqs && lua_rawlen(L, 1) == in->n_tokens) {
+    if (lua_type(L, 1) == LUA_TTABLE && out->token && in->n_tokens != in->n_seqs &&
+        lua_rawlen(L, 1) == in->n_tokens) {
         write_numbers(L, 1, out->token, in->n_tokens, "advantage");
         out->per_token = 1;
     } else {
@@ -398,7 +425,8 @@ static void invoke(void *arg, lua_State *L, int frame)
     lua_rawgeti(L, LUA_REGISTRYINDEX, inv->impl->fn);
     if (inv->impl->adapter == DECLARE) { /* declare(store, config, format) */
         keep_config(L, inv);
-        nargs = push_argument(L, frame, inv, 3) + push_argument(L, frame, inv, 2) + push_argument(L, frame, inv, 1);
+        nargs = push_argument(L, frame, inv, 3) + push_argument(L, frame, inv, 2) +
+                push_argument(L, frame, inv, 1);
     } else {
         for (size_t i = 0; i < sig->n; i++) {
             if (inv->impl->adapter == REWARD && sig->args[i].base == HONE_A_SINK) {
@@ -449,7 +477,8 @@ static void closure_called(ffi_cif *cif, void *ret, void **args, void *ud)
     for (size_t i = 0; i < sig->n; i++)
         if (sig->args[i].base == HONE_A_CALL && *(const hone_call **)args[i])
             deadline = (*(const hone_call **)args[i])->deadline_ns;
-    hone_status s = hone__lua_enter(impl->lc, inv.self->host, invoke, &inv, deadline, impl->slot->slot->name);
+    hone_status s = hone__lua_enter(impl->lc, inv.self->host, invoke, &inv, deadline,
+                                    impl->slot->slot->name);
     if (s >= 0)
         return;
     if (sig->result == HONE_A_STATUS) {
@@ -564,14 +593,16 @@ static const hone_iface_desc *iface_of(lua_State *L, const char *kind, const cha
     hone_lua *l = hone_lua_of(L);
     const hone_iface_desc *d = NULL;
     if (given)
-        d = l->opts.registry ? hone_registry_iface(l->opts.registry, given) : hone_desc_builtin(given);
+        d = l->opts.registry ? hone_registry_iface(l->opts.registry, given)
+                             : hone_desc_builtin(given);
     else if (strcmp(kind, "advantage") == 0)
         d = hone_desc_builtin(HONE_IFACE_ADVANTAGE);
     else
         for (size_t i = 0; !d && hone_desc_builtins()[i]; i++)
             if (hone_desc_builtins()[i]->kind && strcmp(hone_desc_builtins()[i]->kind, kind) == 0)
                 d = hone_desc_builtins()[i];
-    for (size_t i = 0; !d && !given && l->opts.registry && i < hone_registry_n_plugins(l->opts.registry); i++) {
+    for (size_t i = 0;
+         !d && !given && l->opts.registry && i < hone_registry_n_plugins(l->opts.registry); i++) {
         const hone_plugin *p = hone_registry_plugin(l->opts.registry, i);
         for (size_t k = 0; !d && p->ifaces && p->ifaces[k]; k++)
             if (p->ifaces[k]->kind && strcmp(p->ifaces[k]->kind, kind) == 0)
@@ -607,16 +638,22 @@ static uint32_t read_uses(lua_State *L, int t)
     static const struct {
         const char *name;
         uint32_t bit;
-    } names[] = {{"old", HONE_OBJ_OLD},         {"ref", HONE_OBJ_REF},     {"sampler", HONE_OBJ_SAMPLER},
-                 {"entropy", HONE_OBJ_ENTROPY}, {"value", HONE_OBJ_VALUE}, {"advantage", HONE_OBJ_ADVANTAGE},
-                 {"pairs", HONE_OBJ_PAIRS},     {"unpaired", HONE_OBJ_UNPAIRED},
+    } names[] = {{"old", HONE_OBJ_OLD},
+                 {"ref", HONE_OBJ_REF},
+                 {"sampler", HONE_OBJ_SAMPLER},
+                 {"entropy", HONE_OBJ_ENTROPY},
+                 {"value", HONE_OBJ_VALUE},
+                 {"advantage", HONE_OBJ_ADVANTAGE},
+                 {"pairs", HONE_OBJ_PAIRS},
+                 {"unpaired", HONE_OBJ_UNPAIRED},
                  {"whole_batch", HONE_OBJ_WHOLE_BATCH}};
     uint32_t uses = 0;
     if (lua_getfield(L, t, "uses") != LUA_TTABLE) {
         int nil = lua_isnil(L, -1) || lua_isfunction(L, -1);
         lua_pop(L, 1);
         if (!nil)
-            luaL_error(L, "uses: a list of names is expected: old, ref, sampler, entropy, value, advantage, pairs");
+            luaL_error(L, "uses: a list of names is expected: old, ref, sampler, entropy, value, "
+                          "advantage, pairs");
         return 0;
     }
     for (lua_Integer i = 1; lua_rawgeti(L, -1, i) != LUA_TNIL; i++) {
@@ -625,7 +662,8 @@ static uint32_t read_uses(lua_State *L, int t)
             if (strcmp(names[k].name, lua_tostring(L, -1)) == 0)
                 bit = names[k].bit;
         if (!bit)
-            luaL_error(L, "uses: \"%s\" is nothing an objective can read", luaL_tolstring(L, -1, NULL));
+            luaL_error(L, "uses: \"%s\" is nothing an objective can read",
+                       luaL_tolstring(L, -1, NULL));
         uses |= bit;
         lua_pop(L, 1);
     }
@@ -635,8 +673,8 @@ static uint32_t read_uses(lua_State *L, int t)
 
 static void check_keys(lua_State *L, int t, const hone_iface_desc *d, int source)
 {
-    static const char *const known[] = {"kind", "id", "version", "summary", "license", "vendor", "iface", "caps", "uses",
-                                        "show", NULL};
+    static const char *const known[] = {"kind",  "id",   "version", "summary", "license", "vendor",
+                                        "iface", "caps", "uses",    "show",    NULL};
     static const char *const of_source[] = {"next", "position", "seek", "row_count", NULL};
     const char *names[96];
     size_t n = 0;
@@ -700,12 +738,14 @@ static void make_closures(lua_State *L, int t, hone__lua_component *lc)
         void *code = NULL;
         impl->closure = ffi_closure_alloc(sizeof *impl->closure, &code);
         lc->n++;
-        if (!impl->closure || ffi_prep_closure_loc(impl->closure, &impl->slot->cif, closure_called, impl, code) != FFI_OK)
+        if (!impl->closure || ffi_prep_closure_loc(impl->closure, &impl->slot->cif, closure_called,
+                                                   impl, code) != FFI_OK)
             luaL_error(L, "libffi cannot make a closure for %s", slot->name);
         memcpy((char *)lc->vt + slot->offset, &code, sizeof code);
     }
     if (!lc->n)
-        luaL_error(L, "a component of kind %s needs a function: %s", lc->c.kind, d->table->slots[0]->name);
+        luaL_error(L, "a component of kind %s needs a function: %s", lc->c.kind,
+                   d->table->slots[0]->name);
 }
 
 static void make_create(lua_State *L, hone__lua_component *lc)
@@ -714,7 +754,9 @@ static void make_create(lua_State *L, hone__lua_component *lc)
     for (int i = 0; i < 3; i++)
         lc->create_types[i] = &ffi_type_pointer;
     lc->create = ffi_closure_alloc(sizeof *lc->create, &code);
-    if (!lc->create || ffi_prep_cif(&lc->create_cif, FFI_DEFAULT_ABI, 3, &ffi_type_sint32, lc->create_types) != FFI_OK ||
+    if (!lc->create ||
+        ffi_prep_cif(&lc->create_cif, FFI_DEFAULT_ABI, 3, &ffi_type_sint32, lc->create_types) !=
+            FFI_OK ||
         ffi_prep_closure_loc(lc->create, &lc->create_cif, create_called, lc, code) != FFI_OK)
         luaL_error(L, "libffi cannot make a closure here");
     memcpy(&lc->c.create, &code, sizeof code);
@@ -797,7 +839,8 @@ static int build(lua_State *L)
     return 0;
 }
 
-hone_status hone_lua_component(lua_State *L, int index, const char *kind, const hone_component_info **out)
+hone_status hone_lua_component(lua_State *L, int index, const char *kind,
+                               const hone_component_info **out)
 {
     struct request rq = {.kind = kind};
     index = lua_absindex(L, index);

@@ -14,7 +14,8 @@
 /* The table at `index` describes a component: checked, registered in the state's registry. An id
  * without dots gets "recipe.<kind>." in front. `kind` NULL: taken from the table. Keys: kind, id,
  * version, summary, caps, and the functions. Unknown keys are refused with a suggestion. */
-hone_status hone_lua_component(lua_State *L, int index, const char *kind, const hone_component_info **out);
+hone_status hone_lua_component(lua_State *L, int index, const char *kind,
+                               const hone_component_info **out);
 /* Can closures be made on this machine? E_UNSUPPORTED with a hint when not. Asked once at start. */
 hone_status hone_lua_component_probe(void);
 /* hone.abstain: what a score function returns for a sample it does not judge. */

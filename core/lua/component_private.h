@@ -29,8 +29,8 @@ struct hone__lua_component {
     ffi_closure *create;
     ffi_cif create_cif;
     ffi_type *create_types[3];
-    uint32_t uses;    /* objectives */
-    const char *show; /* objectives: text */
+    uint32_t uses;                       /* objectives */
+    const char *show;                    /* objectives: text */
     int next, position, seek, row_count; /* sources: registry references */
     hone__lua_component *link;
 };
@@ -48,8 +48,8 @@ typedef struct hone__lua_instance {
 /* Runs fn(arg, L) on the control thread in a frame and under a guard, in protected mode; a failure gets a
  * text through the instance's host. */
 typedef void (*hone__lua_body)(void *arg, lua_State *L, int frame);
-hone_status hone__lua_enter(hone__lua_component *lc, const hone_host *host, hone__lua_body body, void *arg,
-                            uint64_t deadline_ns, const char *what);
+hone_status hone__lua_enter(hone__lua_component *lc, const hone_host *host, hone__lua_body body,
+                            void *arg, uint64_t deadline_ns, const char *what);
 
 /* component_source.c: hone.source/1 for tables with next, position, seek. */
 extern const hone_source_v1 hone__lua_source_v1;

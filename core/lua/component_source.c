@@ -26,8 +26,8 @@ enum { BATCH = 64, POSITION_MAX = 1 << 20, ROW_MAX = 1 << 28 };
 
 struct rows {
     hone__lua_instance *self;
-    hone_buf *json;    /* texts, one after the other */
-    int32_t *offsets;  /* n + 1 */
+    hone_buf *json;   /* texts, one after the other */
+    int32_t *offsets; /* n + 1 */
     size_t n, want;
 };
 
@@ -45,7 +45,8 @@ static void read_rows(void *arg, lua_State *L, int frame)
             return;
         }
         if (lua_type(L, -1) != LUA_TTABLE)
-            luaL_error(L, "next must return a row (a table) or nil, not a %s", luaL_typename(L, -1));
+            luaL_error(L, "next must return a row (a table) or nil, not a %s",
+                       luaL_typename(L, -1));
         hone_lua_check(L, hone_lua_to_value(L, -1, arena, &v));
         lua_pop(L, 1);
         if (v.type != HONE_MAP)
@@ -144,7 +145,10 @@ static hone_status make_batch(struct rows *r, struct ArrowArray *out)
     r->offsets = NULL;
     b->child_buffers[1] = b->offsets;
     b->child_buffers[2] = b->text;
-    b->child = (struct ArrowArray){.length = (int64_t)r->n, .n_buffers = 3, .buffers = b->child_buffers, .release = release_child};
+    b->child = (struct ArrowArray){.length = (int64_t)r->n,
+                                   .n_buffers = 3,
+                                   .buffers = b->child_buffers,
+                                   .release = release_child};
     b->children[0] = &b->child;
     *out = (struct ArrowArray){.length = (int64_t)r->n,
                                .n_buffers = 1,
@@ -194,10 +198,17 @@ static int get_schema(struct ArrowArrayStream *stream, struct ArrowSchema *out)
     }
     memcpy(s->metadata, &pairs, sizeof pairs);
     put_text(put_text(s->metadata + sizeof pairs, "ARROW:extension:name"), HONE_SOURCE_JSON);
-    s->child = (struct ArrowSchema){.format = "u", .name = HONE_SOURCE_ROW, .metadata = s->metadata, .release = release_schema_child};
+    s->child = (struct ArrowSchema){.format = "u",
+                                    .name = HONE_SOURCE_ROW,
+                                    .metadata = s->metadata,
+                                    .release = release_schema_child};
     s->children[0] = &s->child;
-    *out = (struct ArrowSchema){
-        .format = "+s", .name = "", .n_children = 1, .children = s->children, .release = release_schema, .private_data = s};
+    *out = (struct ArrowSchema){.format = "+s",
+                                .name = "",
+                                .n_children = 1,
+                                .children = s->children,
+                                .release = release_schema,
+                                .private_data = s};
     return 0;
 }
 
@@ -208,7 +219,8 @@ static hone_status fetch(hone__lua_instance *self, size_t want, struct ArrowArra
     struct rows r = {.self = self, .json = &json, .want = want};
     hone_buf_init(&json, ROW_MAX);
     r.offsets = hone_calloc(want + 1, sizeof *r.offsets);
-    hone_status s = r.offsets ? hone__lua_enter(self->lc, self->host, read_rows, &r, 0, "next") : HONE_E_NOMEM;
+    hone_status s = r.offsets ? hone__lua_enter(self->lc, self->host, read_rows, &r, 0, "next")
+                              : HONE_E_NOMEM;
     if (s >= 0 && out) {
         if (r.n)
             s = make_batch(&r, out);
@@ -285,8 +297,9 @@ static hone_status source_position(void *p, const hone_bytes_sink *sink)
 static hone_status skip_rows(hone__lua_instance *self, uint64_t to)
 {
     if (to < self->delivered) {
-        return (self->host->fail)(self->host, HONE_E_UNSUPPORTED,
-                                  hone_str_c("cannot go back: give the source position and seek functions"));
+        return (self->host->fail)(
+            self->host, HONE_E_UNSUPPORTED,
+            hone_str_c("cannot go back: give the source position and seek functions"));
     }
     while (self->delivered < to) {
         uint64_t left = to - self->delivered;
@@ -294,7 +307,9 @@ static hone_status skip_rows(hone__lua_instance *self, uint64_t to)
         if (n < 0)
             return n;
         if (n == 0)
-            return (self->host->fail)(self->host, HONE_E_STATE, hone_str_c("has fewer rows than when the position was taken"));
+            return (self->host->fail)(
+                self->host, HONE_E_STATE,
+                hone_str_c("has fewer rows than when the position was taken"));
     }
     return HONE_OK;
 }
@@ -312,7 +327,8 @@ static hone_status source_seek(void *p, const void *position, size_t n)
     else if (self->lc->seek != LUA_NOREF)
         s = hone__lua_enter(self->lc, self->host, do_seek, &k, 0, "seek");
     else if (n && (v.type != HONE_I64 || v.u.i64 < 0))
-        s = (self->host->fail)(self->host, HONE_E_STATE, hone_str_c("the position is not one of this source"));
+        s = (self->host->fail)(self->host, HONE_E_STATE,
+                               hone_str_c("the position is not one of this source"));
     else
         s = skip_rows(self, n ? (uint64_t)v.u.i64 : 0);
     hone_arena_release(&arena);

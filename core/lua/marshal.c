@@ -49,7 +49,9 @@ void hone__frame_pop(hone_lua *l, int frame)
 
 hone__view *hone__test_view(lua_State *L, int index)
 {
-    hone__view *v = lua_type(L, index) == LUA_TUSERDATA && lua_rawlen(L, index) == sizeof *v ? lua_touserdata(L, index) : NULL;
+    hone__view *v = lua_type(L, index) == LUA_TUSERDATA && lua_rawlen(L, index) == sizeof *v
+                        ? lua_touserdata(L, index)
+                        : NULL;
     return v && v->magic == VIEW_MAGIC ? v : NULL;
 }
 
@@ -68,8 +70,8 @@ hone__view *hone__check_view(lua_State *L, int index)
 
 static int named_values(const hone_struct_desc *d)
 {
-    return d && d->members[0] && d->members[1] && !d->members[2] && d->members[0]->type == HONE_T_STR &&
-           d->members[1]->type == HONE_T_VALUE;
+    return d && d->members[0] && d->members[1] && !d->members[2] &&
+           d->members[0]->type == HONE_T_STR && d->members[1]->type == HONE_T_VALUE;
 }
 
 static void push_str(lua_State *L, hone_str s)
@@ -77,7 +79,8 @@ static void push_str(lua_State *L, hone_str s)
     lua_pushlstring(L, s.ptr ? s.ptr : "", s.ptr ? s.len : 0);
 }
 
-void hone__push_elem(lua_State *L, int frame, uint16_t type, const hone_struct_desc *of, const void *at)
+void hone__push_elem(lua_State *L, int frame, uint16_t type, const hone_struct_desc *of,
+                     const void *at)
 {
     union {
         int32_t i32;
@@ -92,7 +95,9 @@ void hone__push_elem(lua_State *L, int frame, uint16_t type, const hone_struct_d
     } u;
     switch (type) {
     case HONE_T_U8:
-    case HONE_T_CHAR: lua_pushinteger(L, *(const uint8_t *)at); break;
+    case HONE_T_CHAR:
+        lua_pushinteger(L, *(const uint8_t *)at);
+        break;
     case HONE_T_I32:
     case HONE_A_TENSOR:
     case HONE_A_PARAM:
@@ -129,8 +134,12 @@ void hone__push_elem(lua_State *L, int frame, uint16_t type, const hone_struct_d
         memcpy(&u.cstr, at, sizeof u.cstr);
         lua_pushstring(L, u.cstr); /* nil for NULL */
         break;
-    case HONE_T_STRUCT: hone__push_view(L, frame, of, at, 0); break;
-    default: lua_pushnil(L); break;
+    case HONE_T_STRUCT:
+        hone__push_view(L, frame, of, at, 0);
+        break;
+    default:
+        lua_pushnil(L);
+        break;
     }
 }
 
@@ -164,7 +173,8 @@ static void push_member(lua_State *L, const hone__view *v, const hone_member *m)
             memcpy(&p, at + k * sizeof p, sizeof p);
             if (!p)
                 continue;
-            hone__push_array(L, frame, m->type, m->of, p, n, m->elem_size, v->writable && (m->flags & HONE_M_MUTABLE));
+            hone__push_array(L, frame, m->type, m->of, p, n, m->elem_size,
+                             v->writable && (m->flags & HONE_M_MUTABLE));
             lua_rawseti(L, -2, (lua_Integer)k + 1);
         }
         return;
@@ -179,7 +189,8 @@ static void push_member(lua_State *L, const hone__view *v, const hone_member *m)
             lua_pushnil(L);
         return;
     }
-    if (m->type == HONE_T_STRUCT && !named_values(m->of)) { /* messages, criteria: a list of tables */
+    if (m->type == HONE_T_STRUCT &&
+        !named_values(m->of)) { /* messages, criteria: a list of tables */
         lua_createtable(L, n > 1000 ? 1000 : (int)n, 0);
         for (size_t i = 0; i < n; i++) {
             hone__push_copy(L, frame, m->of, (const char *)p + i * m->elem_size);
@@ -232,7 +243,9 @@ static int struct_index(lua_State *L)
     }
     if (type != LUA_TNIL)
         return 1;
-    const hone_member *columns = lua_type(L, 2) == LUA_TSTRING ? hone_desc_member(v->desc, "columns") : NULL;
+    const hone_member *columns = lua_type(L, 2) == LUA_TSTRING
+                                     ? hone_desc_member(v->desc, "columns")
+                                     : NULL;
     if (!columns || !named_values(columns->of)) {
         if (lua_type(L, 2) != LUA_TSTRING)
             return luaL_error(L, "a %s has no [%s]", v->desc->name, luaL_tolstring(L, 2, NULL));
@@ -251,7 +264,9 @@ static int struct_index(lua_State *L)
 static int struct_newindex(lua_State *L)
 {
     hone__view *v = hone__check_view(L, 1);
-    const hone_member *m = lua_type(L, 2) == LUA_TSTRING ? hone_desc_member(v->desc, lua_tostring(L, 2)) : NULL;
+    const hone_member *m = lua_type(L, 2) == LUA_TSTRING
+                               ? hone_desc_member(v->desc, lua_tostring(L, 2))
+                               : NULL;
     if (!m)
         return luaL_error(L, "a %s has no such member", v->desc->name);
     if (!v->writable || m->flags || m->type > HONE_T_F64)
@@ -273,7 +288,8 @@ static int call_callback(lua_State *L)
     hone__view *v = hone__check_view(L, 1);
     hone__slot *s = lua_touserdata(L, lua_upvalueindex(1));
     if (v->desc != s->table)
-        return luaL_error(L, "%s belongs to a %s, not to a %s", s->slot->name, s->table->name, v->desc->name);
+        return luaL_error(L, "%s belongs to a %s, not to a %s", s->slot->name, s->table->name,
+                          v->desc->name);
     void (*fn)(void);
     uint32_t size = UINT32_MAX;
     if (v->desc->members[0]->type == HONE_T_SIZE)
@@ -304,7 +320,8 @@ static void push_struct_type(lua_State *L, const hone_struct_desc *d)
     lua_newtable(L); /* names */
     for (int i = 0; d->members[i]; i++) {
         const hone_member *m = d->members[i];
-        if (m->type == HONE_T_OPAQUE || m->type == HONE_T_SIZE || m->type == HONE_T_PAD || m->type == HONE_T_FUNC)
+        if (m->type == HONE_T_OPAQUE || m->type == HONE_T_SIZE || m->type == HONE_T_PAD ||
+            m->type == HONE_T_FUNC)
             continue;
         lua_pushinteger(L, i + 1);
         lua_setfield(L, -2, m->name);
@@ -355,7 +372,8 @@ static hone__view *new_view(lua_State *L, int frame)
     return v;
 }
 
-hone__view *hone__push_view(lua_State *L, int frame, const hone_struct_desc *d, const void *base, int writable)
+hone__view *hone__push_view(lua_State *L, int frame, const hone_struct_desc *d, const void *base,
+                            int writable)
 {
     hone__view *v = new_view(L, frame);
     v->desc = d;
@@ -525,7 +543,8 @@ static int array_pairs(lua_State *L)
 
 static void push_array_type(lua_State *L)
 {
-    static const luaL_Reg methods[] = {{"map", array_map}, {"totable", array_totable}, {"note", array_note}, {NULL, NULL}};
+    static const luaL_Reg methods[] = {
+        {"map", array_map}, {"totable", array_totable}, {"note", array_note}, {NULL, NULL}};
     if (lua_rawgetp(L, LUA_REGISTRYINDEX, &array_type) != LUA_TNIL)
         return;
     lua_pop(L, 1);
@@ -545,8 +564,8 @@ static void push_array_type(lua_State *L)
     lua_rawsetp(L, LUA_REGISTRYINDEX, &array_type);
 }
 
-hone__view *hone__push_array(lua_State *L, int frame, uint16_t type, const hone_struct_desc *d, const void *base, size_t n,
-                             size_t stride, int writable)
+hone__view *hone__push_array(lua_State *L, int frame, uint16_t type, const hone_struct_desc *d,
+                             const void *base, size_t n, size_t stride, int writable)
 {
     hone__view *v = new_view(L, frame);
     v->desc = d;
@@ -568,7 +587,8 @@ static int wrong(lua_State *L, int index, const char *what, const char *want)
     return luaL_error(L, "%s: %s expected, got %s", what, want, luaL_typename(L, index));
 }
 
-static lua_Integer integer(lua_State *L, int index, const char *what, lua_Integer lo, lua_Integer hi)
+static lua_Integer integer(lua_State *L, int index, const char *what, lua_Integer lo,
+                           lua_Integer hi)
 {
     int ok;
     lua_Integer i = lua_tointegerx(L, index, &ok);
@@ -602,15 +622,19 @@ static hone_str string(lua_State *L, int index, hone_arena *arena, const char *w
     return s;
 }
 
-void hone__read_elem(lua_State *L, int index, hone_arena *arena, uint16_t type, const hone_struct_desc *of, void *at,
-                     const char *what)
+void hone__read_elem(lua_State *L, int index, hone_arena *arena, uint16_t type,
+                     const hone_struct_desc *of, void *at, const char *what)
 {
     switch (type) {
     case HONE_T_U8:
-    case HONE_T_CHAR: *(uint8_t *)at = (uint8_t)integer(L, index, what, 0, 255); break;
+    case HONE_T_CHAR:
+        *(uint8_t *)at = (uint8_t)integer(L, index, what, 0, 255);
+        break;
     case HONE_A_TENSOR:
     case HONE_A_PARAM: {
-        int32_t x = lua_isnil(L, index) ? -1 : (int32_t)integer(L, index, what, INT32_MIN, INT32_MAX); /* nil: none */
+        int32_t x = lua_isnil(L, index)
+                        ? -1
+                        : (int32_t)integer(L, index, what, INT32_MIN, INT32_MAX); /* nil: none */
         memcpy(at, &x, sizeof x);
         break;
     }
@@ -666,12 +690,16 @@ void hone__read_elem(lua_State *L, int index, hone_arena *arena, uint16_t type, 
         memcpy(at, &v, sizeof v);
         break;
     }
-    case HONE_T_STRUCT: hone__read_struct(L, index, arena, of, at, what); break;
-    default: luaL_error(L, "%s: cannot be given from Lua", what);
+    case HONE_T_STRUCT:
+        hone__read_struct(L, index, arena, of, at, what);
+        break;
+    default:
+        luaL_error(L, "%s: cannot be given from Lua", what);
     }
 }
 
-static void write_count(lua_State *L, const hone_struct_desc *d, const hone_member *m, void *base, size_t n)
+static void write_count(lua_State *L, const hone_struct_desc *d, const hone_member *m, void *base,
+                        size_t n)
 {
     const hone_member *c = hone_desc_member_at(d, m->count_offset);
     uint64_t have = 0;
@@ -684,8 +712,8 @@ static void write_count(lua_State *L, const hone_struct_desc *d, const hone_memb
         return; /* its counts are given, or those of other arrays */
     memcpy(&have, (char *)base + c->offset, c->elem_size);
     if (have && have != n)
-        luaL_error(L, "%s.%s: has %I elements, another array counted by %s has %I", d->name, m->name, (LUAI_UACINT)n,
-                   c->name, (LUAI_UACINT)have);
+        luaL_error(L, "%s.%s: has %I elements, another array counted by %s has %I", d->name,
+                   m->name, (LUAI_UACINT)n, c->name, (LUAI_UACINT)have);
     if (c->type == HONE_T_U32) {
         uint32_t x = (uint32_t)n;
         if (n > UINT32_MAX)
@@ -713,7 +741,8 @@ static const void *read_named(lua_State *L, int index, hone_arena *arena, size_t
     return c;
 }
 
-static void read_array(lua_State *L, int index, hone_arena *arena, const hone_struct_desc *d, const hone_member *m, void *base)
+static void read_array(lua_State *L, int index, hone_arena *arena, const hone_struct_desc *d,
+                       const hone_member *m, void *base)
 {
     size_t n = 0;
     const void *p;
@@ -738,13 +767,15 @@ static void read_array(lua_State *L, int index, hone_arena *arena, const hone_st
     memcpy((char *)base + m->offset, &p, sizeof p);
 }
 
-void hone__read_struct(lua_State *L, int index, hone_arena *arena, const hone_struct_desc *d, void *at, const char *what)
+void hone__read_struct(lua_State *L, int index, hone_arena *arena, const hone_struct_desc *d,
+                       void *at, const char *what)
 {
     index = lua_absindex(L, index);
     luaL_checkstack(L, 8, "nested too deep");
     memset(at, 0, d->size);
     hone__view *v = hone__test_view(L, index);
-    if (v && !v->array && v->desc == d) { /* a view of the same struct: its bytes, valid while its call is */
+    if (v && !v->array &&
+        v->desc == d) { /* a view of the same struct: its bytes, valid while its call is */
         hone__check_view(L, index);
         memcpy(at, v->base, d->size);
         return;
@@ -772,7 +803,8 @@ void hone__read_struct(lua_State *L, int index, hone_arena *arena, const hone_st
         } else if ((m->flags & HONE_M_INLINE) && !(m->flags & HONE_M_ARRAY)) {
             for (uint32_t k = 0; k < m->count2_offset; k++) {
                 if (lua_geti(L, -1, (lua_Integer)k + 1) != LUA_TNIL)
-                    hone__read_elem(L, lua_gettop(L), arena, m->type, m->of, p + k * m->elem_size, m->name);
+                    hone__read_elem(L, lua_gettop(L), arena, m->type, m->of, p + k * m->elem_size,
+                                    m->name);
                 lua_pop(L, 1);
             }
         } else if (m->flags & HONE_M_INLINE) {
@@ -788,7 +820,8 @@ void hone__read_struct(lua_State *L, int index, hone_arena *arena, const hone_st
         return;
     for (lua_pushnil(L); lua_next(L, index); lua_pop(L, 1))
         if (lua_type(L, -2) != LUA_TSTRING || !hone_desc_member(d, lua_tostring(L, -2)))
-            luaL_error(L, "%s: a %s has no member \"%s\"", what, d->name, luaL_tolstring(L, -2, NULL));
+            luaL_error(L, "%s: a %s has no member \"%s\"", what, d->name,
+                       luaL_tolstring(L, -2, NULL));
 }
 
 /* ---- prepared slots ---------------------------------------------------------------------------- */
@@ -809,19 +842,29 @@ hone__ffi *hone__ffi_of(hone_lua *l)
 static ffi_type *scalar_type(uint8_t base)
 {
     switch (base) {
-    case HONE_T_U8: return &ffi_type_uint8;
-    case HONE_T_CHAR: return &ffi_type_schar;
+    case HONE_T_U8:
+        return &ffi_type_uint8;
+    case HONE_T_CHAR:
+        return &ffi_type_schar;
     case HONE_T_I32:
     case HONE_A_TENSOR:
     case HONE_A_PARAM:
-    case HONE_A_STATUS: return &ffi_type_sint32;
-    case HONE_T_U32: return &ffi_type_uint32;
-    case HONE_T_I64: return &ffi_type_sint64;
-    case HONE_T_U64: return &ffi_type_uint64;
-    case HONE_T_F32: return &ffi_type_float;
-    case HONE_T_F64: return &ffi_type_double;
-    case HONE_A_VOID: return &ffi_type_void;
-    default: return &ffi_type_pointer;
+    case HONE_A_STATUS:
+        return &ffi_type_sint32;
+    case HONE_T_U32:
+        return &ffi_type_uint32;
+    case HONE_T_I64:
+        return &ffi_type_sint64;
+    case HONE_T_U64:
+        return &ffi_type_uint64;
+    case HONE_T_F32:
+        return &ffi_type_float;
+    case HONE_T_F64:
+        return &ffi_type_double;
+    case HONE_A_VOID:
+        return &ffi_type_void;
+    default:
+        return &ffi_type_pointer;
     }
 }
 
@@ -852,8 +895,8 @@ static ffi_type *by_value(lua_State *L, hone_lua *l, const hone_struct_desc *d)
 
 static int pointer_arg(const hone_sig_arg *a)
 {
-    return a->array || a->dir == HONE_DIR_OUT || a->dir == HONE_DIR_INOUT || a->base == HONE_T_VALUE ||
-           (a->base == HONE_T_STRUCT && a->dir != HONE_DIR_BY);
+    return a->array || a->dir == HONE_DIR_OUT || a->dir == HONE_DIR_INOUT ||
+           a->base == HONE_T_VALUE || (a->base == HONE_T_STRUCT && a->dir != HONE_DIR_BY);
 }
 
 hone__slot *hone__ffi_slot(lua_State *L, const hone_slot *slot, const hone_struct_desc *table,
@@ -888,7 +931,8 @@ hone__slot *hone__ffi_slot(lua_State *L, const hone_slot *slot, const hone_struc
             s->types[i] = a->base == HONE_T_STR ? &str_type : scalar_type(a->base);
         s->needs_arena |= pointer_arg(a) || a->base == HONE_A_SINK || (a->base == HONE_T_STRUCT);
     }
-    if (ffi_prep_cif(&s->cif, FFI_DEFAULT_ABI, s->sig.n, hone__ffi_result_type(&s->sig), s->types) != FFI_OK)
+    if (ffi_prep_cif(&s->cif, FFI_DEFAULT_ABI, s->sig.n, hone__ffi_result_type(&s->sig),
+                     s->types) != FFI_OK)
         luaL_error(L, "%s: libffi cannot make such a call", slot->name);
     f->slots[f->n_slots++] = s;
     /* the callbacks of the sinks it is given become callable too */

@@ -58,26 +58,30 @@ int hone__frame_push(hone_lua *l);
 void hone__frame_pop(hone_lua *l, int frame);
 
 /* A struct, or n of them, as a view. */
-hone__view *hone__push_view(lua_State *L, int frame, const hone_struct_desc *d, const void *base, int writable);
-hone__view *hone__push_array(lua_State *L, int frame, uint16_t type, const hone_struct_desc *d, const void *base, size_t n,
-                             size_t stride, int writable);
+hone__view *hone__push_view(lua_State *L, int frame, const hone_struct_desc *d, const void *base,
+                            int writable);
+hone__view *hone__push_array(lua_State *L, int frame, uint16_t type, const hone_struct_desc *d,
+                             const void *base, size_t n, size_t stride, int writable);
 /* The live view at index, or raises. */
 hone__view *hone__check_view(lua_State *L, int index);
 hone__view *hone__test_view(lua_State *L, int index);
 
 /* One element of a type at `at`, onto the stack. */
-void hone__push_elem(lua_State *L, int frame, uint16_t type, const hone_struct_desc *of, const void *at);
+void hone__push_elem(lua_State *L, int frame, uint16_t type, const hone_struct_desc *of,
+                     const void *at);
 /* A struct as a table of its own, which may be kept: its scalars and texts. */
 void hone__push_copy(lua_State *L, int frame, const hone_struct_desc *d, const void *base);
 /* The Lua value at index into `at`; what it points at goes into the arena. `what` names it in errors. */
-void hone__read_elem(lua_State *L, int index, hone_arena *arena, uint16_t type, const hone_struct_desc *of, void *at,
-                     const char *what);
+void hone__read_elem(lua_State *L, int index, hone_arena *arena, uint16_t type,
+                     const hone_struct_desc *of, void *at, const char *what);
 /* A table into a whole struct (zeroed first). */
-void hone__read_struct(lua_State *L, int index, hone_arena *arena, const hone_struct_desc *d, void *at, const char *what);
+void hone__read_struct(lua_State *L, int index, hone_arena *arena, const hone_struct_desc *d,
+                       void *at, const char *what);
 /* Arena memory, zeroed; raises. */
 void *hone__arena_need(lua_State *L, hone_arena *a, size_t n, size_t size);
 
 /* Calls a C function by its prepared slot: Lua arguments from `first` on; `self` for self and this. Pushes
- * the results (see ffi.h) and returns how many. */
-int hone__call_slot(lua_State *L, hone__slot *s, void (*fn)(void), void *self, int first, hone_instance *inst);
+ * the results (see iface.h) and returns how many. */
+int hone__call_slot(lua_State *L, hone__slot *s, void (*fn)(void), void *self, int first,
+                    hone_instance *inst);
 #endif

@@ -21,7 +21,7 @@ struct capture {
 
 struct matcher {
     lua_State *L;
-    const char *text, *end;       /* subject */
+    const char *text, *end; /* subject */
     const char *pattern, *p_end;
     int depth, n_captures;
     unsigned steps;
@@ -42,20 +42,41 @@ static int is_class(unsigned char c, int class)
 {
     int lower = class | 0x20, in;
     switch (lower) {
-    case 'a': in = (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z'); break;
-    case 'c': in = c < 32 || c == 127; break;
-    case 'd': in = c >= '0' && c <= '9'; break;
-    case 'g': in = c > 32 && c < 127; break;
-    case 'l': in = c >= 'a' && c <= 'z'; break;
+    case 'a':
+        in = (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
+        break;
+    case 'c':
+        in = c < 32 || c == 127;
+        break;
+    case 'd':
+        in = c >= '0' && c <= '9';
+        break;
+    case 'g':
+        in = c > 32 && c < 127;
+        break;
+    case 'l':
+        in = c >= 'a' && c <= 'z';
+        break;
     case 'p':
         in = (c > 32 && c < 48) || (c > 57 && c < 65) || (c > 90 && c < 97) || (c > 122 && c < 127);
         break;
-    case 's': in = c == ' ' || (c >= 9 && c <= 13); break;
-    case 'u': in = c >= 'A' && c <= 'Z'; break;
-    case 'w': in = (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); break;
-    case 'x': in = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'F') || (c >= 'a' && c <= 'f'); break;
-    case 'z': in = c == 0; break; /* old, but the manual's own examples used it for years */
-    default: return class == c; /* an escaped character */
+    case 's':
+        in = c == ' ' || (c >= 9 && c <= 13);
+        break;
+    case 'u':
+        in = c >= 'A' && c <= 'Z';
+        break;
+    case 'w':
+        in = (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
+        break;
+    case 'x':
+        in = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'F') || (c >= 'a' && c <= 'f');
+        break;
+    case 'z':
+        in = c == 0;
+        break; /* old, but the manual's own examples used it for years */
+    default:
+        return class == c; /* an escaped character */
     }
     return class == lower ? in : !in;
 }
@@ -194,12 +215,14 @@ static const char *match_again(struct matcher *m, const char *s, int digit)
 
 static const char *match_frontier(struct matcher *m, const char *s, const char *p, const char *e)
 {
-    unsigned char before = s == m->text ? 0 : (unsigned char)s[-1], after = s < m->end ? (unsigned char)*s : 0;
+    unsigned char before = s == m->text ? 0 : (unsigned char)s[-1],
+                  after = s < m->end ? (unsigned char)*s : 0;
     return !in_set(before, p, e) && in_set(after, p, e) ? s : NULL;
 }
 
 /* The longest run of an item, then shorter and shorter until the rest fits. */
-static const char *match_greedy(struct matcher *m, const char *s, const char *p, const char *e, ptrdiff_t least)
+static const char *match_greedy(struct matcher *m, const char *s, const char *p, const char *e,
+                                ptrdiff_t least)
 {
     ptrdiff_t n = 0;
     while (fits(m, s + n, p, e)) {
@@ -236,7 +259,8 @@ static const char *match(struct matcher *m, const char *s, const char *p)
     while (s && p < m->p_end) {
         step(m);
         if (*p == '(') {
-            s = p + 1 < m->p_end && p[1] == ')' ? match_capture(m, s, p + 2, POSITION) : match_capture(m, s, p + 1, OPEN);
+            s = p + 1 < m->p_end && p[1] == ')' ? match_capture(m, s, p + 2, POSITION)
+                                                : match_capture(m, s, p + 1, OPEN);
             break;
         }
         if (*p == ')') {
@@ -294,7 +318,8 @@ static const char *match(struct matcher *m, const char *s, const char *p)
     return s;
 }
 
-static void begin(struct matcher *m, lua_State *L, const char *s, size_t n, const char *p, size_t pn)
+static void begin(struct matcher *m, lua_State *L, const char *s, size_t n, const char *p,
+                  size_t pn)
 {
     m->L = L;
     m->text = s;
@@ -413,7 +438,8 @@ static int safe_match(lua_State *L)
 static int gmatch_next(lua_State *L)
 {
     size_t n, pn;
-    const char *s = lua_tolstring(L, lua_upvalueindex(1), &n), *p = lua_tolstring(L, lua_upvalueindex(2), &pn);
+    const char *s = lua_tolstring(L, lua_upvalueindex(1), &n),
+               *p = lua_tolstring(L, lua_upvalueindex(2), &pn);
     lua_Integer last = lua_tointeger(L, lua_upvalueindex(4));
     struct matcher m;
     begin(&m, L, s, n, p, pn);
@@ -446,7 +472,8 @@ static int safe_gmatch(lua_State *L)
 }
 
 /* The replacement for a match, into the buffer. `kind`: type of argument 3. */
-static void add_replacement(struct matcher *m, luaL_Buffer *b, const char *s, const char *e, int kind)
+static void add_replacement(struct matcher *m, luaL_Buffer *b, const char *s, const char *e,
+                            int kind)
 {
     lua_State *L = m->L;
     if (kind == LUA_TFUNCTION) {
@@ -493,8 +520,10 @@ static int safe_gsub(lua_State *L)
     size_t n, pn;
     const char *s = luaL_checklstring(L, 1, &n), *p = luaL_checklstring(L, 2, &pn);
     int kind = lua_type(L, 3);
-    luaL_argexpected(L, kind == LUA_TNUMBER || kind == LUA_TSTRING || kind == LUA_TFUNCTION || kind == LUA_TTABLE, 3,
-                     "string/function/table");
+    luaL_argexpected(L,
+                     kind == LUA_TNUMBER || kind == LUA_TSTRING || kind == LUA_TFUNCTION ||
+                         kind == LUA_TTABLE,
+                     3, "string/function/table");
     lua_Integer most = luaL_optinteger(L, 4, (lua_Integer)n + 1), count = 0;
     int anchored = pn > 0 && *p == '^';
     if (kind == LUA_TNUMBER) {
@@ -529,7 +558,10 @@ static int safe_gsub(lua_State *L)
 
 void hone__lua_open_patterns(lua_State *L)
 {
-    static const luaL_Reg functions[] = {
-        {"find", safe_find}, {"match", safe_match}, {"gmatch", safe_gmatch}, {"gsub", safe_gsub}, {NULL, NULL}};
+    static const luaL_Reg functions[] = {{"find", safe_find},
+                                         {"match", safe_match},
+                                         {"gmatch", safe_gmatch},
+                                         {"gsub", safe_gsub},
+                                         {NULL, NULL}};
     luaL_setfuncs(L, functions, 0);
 }

@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/rng.h"
 
+#include <limits.h>
 #include <lualib.h>
 #include <math.h>
 #include <stdlib.h>
@@ -129,8 +130,10 @@ static int wrapped(lua_State *L)
 
 static int safe_close(lua_State *L)
 {
-    hone__lua_rethrow(L); /* a coroutine that the hook ended would close its variables with hooks off */
-    hone__lua_hook_thread(hone_lua_of(L), check_thread(L)); /* what is to be closed runs under the guard too */
+    hone__lua_rethrow(
+        L); /* a coroutine that the hook ended would close its variables with hooks off */
+    hone__lua_hook_thread(hone_lua_of(L),
+                          check_thread(L)); /* what is to be closed runs under the guard too */
     lua_settop(L, 1);
     lua_pushvalue(L, lua_upvalueindex(1));
     lua_insert(L, 1);
@@ -225,7 +228,9 @@ static int safe_collectgarbage(lua_State *L)
         lua_gc(L, LUA_GCCOLLECT);
         lua_pushinteger(L, 0);
         return 1;
-    case 1: lua_pushnumber(L, (double)hone_lua_of(L)->used / 1024.0); return 1;
+    case 1:
+        lua_pushnumber(L, (double)hone_lua_of(L)->used / 1024.0);
+        return 1;
     default:
         hone_lua_charge(L, 10000);
         lua_pushboolean(L, lua_gc(L, LUA_GCSTEP, 0));
@@ -396,7 +401,8 @@ static int safe_random(lua_State *L)
         lua_pushnumber(L, hone_rng_uniform(&k, l->random_at++));
         return 1;
     }
-    lua_Integer lo = n == 1 ? 1 : luaL_checkinteger(L, 1), hi = luaL_checkinteger(L, n == 1 ? 1 : 2);
+    lua_Integer lo = n == 1 ? 1 : luaL_checkinteger(L, 1),
+                hi = luaL_checkinteger(L, n == 1 ? 1 : 2);
     if (n > 2)
         return luaL_error(L, "wrong number of arguments");
     if (n == 1 && hi == 0) {
@@ -430,7 +436,8 @@ static int charged(lua_State *L)
         n = lua_rawlen(L, 1);
     else if (lua_type(L, 1) == LUA_TTABLE)
         n = lua_rawlen(L, 1);
-    uint64_t factor = (uint64_t)lua_tointeger(L, lua_upvalueindex(2)), cost = n / 64 * factor + n % 64 * factor / 64;
+    uint64_t factor = (uint64_t)lua_tointeger(L, lua_upvalueindex(2)),
+             cost = n / 64 * factor + n % 64 * factor / 64;
     if (lua_toboolean(L, lua_upvalueindex(3)))
         for (uint64_t m = n; m > 1; m >>= 1)
             cost += n;
@@ -446,7 +453,8 @@ static int charged(lua_State *L)
 static int charged_range(lua_State *L)
 {
     int from = (int)lua_tointeger(L, lua_upvalueindex(2));
-    uint64_t n = lua_type(L, 1) == LUA_TTABLE || lua_type(L, 1) == LUA_TSTRING ? lua_rawlen(L, 1) : 0;
+    uint64_t n = lua_type(L, 1) == LUA_TTABLE || lua_type(L, 1) == LUA_TSTRING ? lua_rawlen(L, 1)
+                                                                               : 0;
     if (lua_isinteger(L, from) && lua_isinteger(L, from + 1)) {
         lua_Integer a = lua_tointeger(L, from), b = lua_tointeger(L, from + 1);
         n = b < a ? 0 : (uint64_t)b - (uint64_t)a;
@@ -507,25 +515,21 @@ static int safe_traceback(lua_State *L)
 static int find_in(lua_State *L, const char *dir, const char *name)
 {
     static const char *const forms[] = {"%s/%s.lua", "%s/%s/init.lua"};
-    char *root = realpath(dir, NULL), out[1024];
-    int found = 0;
-    for (int i = 0; root && i < 2 && !found; i++) {
-        char path[1024];
-        int n = i ? snprintf(path, sizeof path, forms[1], root, name) : snprintf(path, sizeof path, forms[0], root, name);
-        if (n < 0 || (size_t)n >= sizeof path)
+    char root[PATH_MAX], path[PATH_MAX], real[PATH_MAX];
+    if (!realpath(dir, root))
+        return 0;
+    size_t len = strlen(root);
+    for (int i = 0; i < 2; i++) {
+        int n = i ? snprintf(path, sizeof path, forms[1], root, name)
+                  : snprintf(path, sizeof path, forms[0], root, name);
+        if (n < 0 || (size_t)n >= sizeof path || !realpath(path, real))
             continue;
-        char *real = realpath(path, NULL);
-        size_t len = strlen(root);
-        found = real && strlen(real) < sizeof out && strncmp(real, root, len) == 0 &&
-                (real[len] == '/' || strcmp(root, "/") == 0);
-        if (found)
-            memcpy(out, real, strlen(real) + 1);
-        free(real);
+        if (strncmp(real, root, len) == 0 && (real[len] == '/' || strcmp(root, "/") == 0)) {
+            lua_pushstring(L, real);
+            return 1;
+        }
     }
-    free(root);
-    if (found)
-        lua_pushstring(L, out);
-    return found;
+    return 0;
 }
 
 static int name_ok(const char *name)
@@ -534,8 +538,8 @@ static int name_ok(const char *name)
     if (n == 0 || n > 200 || name[0] == '.' || name[n - 1] == '.' || strstr(name, ".."))
         return 0;
     for (const char *p = name; *p; p++)
-        if (!((*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z') || (*p >= '0' && *p <= '9') || *p == '_' ||
-              *p == '-' || *p == '.'))
+        if (!((*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z') || (*p >= '0' && *p <= '9') ||
+              *p == '_' || *p == '-' || *p == '.'))
             return 0;
     return 1;
 }
@@ -554,7 +558,8 @@ static int safe_require(lua_State *L)
     if (lua_getfield(L, 3, name) == LUA_TNIL) {
         lua_settop(L, 2);
         if (!name_ok(name))
-            return luaL_error(L, "module name '%s': only letters, digits, _, - and single dots", name);
+            return luaL_error(L, "module name '%s': only letters, digits, _, - and single dots",
+                              name);
         snprintf(file, sizeof file, "%s", name);
         for (char *p = file; *p; p++)
             if (*p == '.')
@@ -620,7 +625,8 @@ static void keep_only(lua_State *L, const char *const *names)
     lua_remove(L, -2);
 }
 
-static void open_library(lua_State *L, const char *name, lua_CFunction open, const char *const *names)
+static void open_library(lua_State *L, const char *name, lua_CFunction open,
+                         const char *const *names)
 {
     lua_pushcfunction(L, open);
     lua_pushstring(L, name);
@@ -653,16 +659,21 @@ static void charge_range(lua_State *L, const char *name, lua_Integer from)
 
 void hone__lua_open_sandbox(lua_State *L)
 {
-    static const char *const base[] = {"assert", "error",    "getmetatable", "ipairs",   "next",     "rawequal", "rawget",
-                                       "rawlen", "rawset",   "select",       "tonumber", "tostring", "type",     NULL};
-    static const char *const string[] = {"byte", "char", "format", "len", "lower", "pack", "packsize", "reverse", "sub",
-                                         "unpack", "upper", NULL};
-    static const char *const table[] = {"concat", "insert", "move", "pack", "remove", "sort", "unpack", NULL};
-    static const char *const math[] = {"abs", "acos", "asin", "atan", "ceil", "cos", "deg", "exp", "floor", "fmod", "huge",
-                                       "log", "max", "maxinteger", "min", "mininteger", "modf", "pi", "rad", "sin", "sqrt",
-                                       "tan", "tointeger", "type", "ult", NULL};
-    static const char *const utf8[] = {"char", "charpattern", "codepoint", "codes", "len", "offset", NULL};
-    static const char *const coroutine[] = {"close", "create", "isyieldable", "running", "status", "yield", NULL};
+    static const char *const base[] = {"assert",   "error",    "getmetatable", "ipairs", "next",
+                                       "rawequal", "rawget",   "rawlen",       "rawset", "select",
+                                       "tonumber", "tostring", "type",         NULL};
+    static const char *const string[] = {"byte",     "char",    "format", "len",    "lower", "pack",
+                                         "packsize", "reverse", "sub",    "unpack", "upper", NULL};
+    static const char *const table[] = {"concat", "insert", "move",   "pack",
+                                        "remove", "sort",   "unpack", NULL};
+    static const char *const math[] = {
+        "abs",  "acos", "asin", "atan", "ceil",       "cos",  "deg",        "exp",  "floor",
+        "fmod", "huge", "log",  "max",  "maxinteger", "min",  "mininteger", "modf", "pi",
+        "rad",  "sin",  "sqrt", "tan",  "tointeger",  "type", "ult",        NULL};
+    static const char *const utf8[] = {"char", "charpattern", "codepoint", "codes",
+                                       "len",  "offset",      NULL};
+    static const char *const coroutine[] = {"close",  "create", "isyieldable", "running",
+                                            "status", "yield",  NULL};
 
     open_library(L, "_G", luaopen_base, base); /* the new globals are on top from here on */
     set(L, "pcall", safe_pcall);
@@ -679,7 +690,8 @@ void hone__lua_open_sandbox(lua_State *L)
     open_library(L, LUA_STRLIBNAME, luaopen_string, string);
     set(L, "rep", safe_rep);
     hone__lua_open_patterns(L);
-    static const char *const lengthy[] = {"byte", "len", "lower", "reverse", "upper", "unpack", NULL};
+    static const char *const lengthy[] = {"byte",  "len",    "lower", "reverse",
+                                          "upper", "unpack", NULL};
     for (size_t i = 0; lengthy[i]; i++)
         charge(L, lengthy[i], 1, 0);
     lua_pushliteral(L, ""); /* the metatable of all strings */

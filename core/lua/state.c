@@ -14,7 +14,7 @@
 #include "base/log.h"
 #include "base/paths.h"
 #include "lua/component.h"
-#include "lua/ffi.h"
+#include "lua/iface.h"
 
 #include <errno.h>
 #include <lualib.h>
@@ -107,7 +107,8 @@ static void hook(lua_State *L, lua_Debug *ar)
 
 void hone__lua_hook_thread(hone_lua *l, lua_State *co)
 {
-    lua_sethook(co, l->guard_depth ? hook : NULL, l->guard_depth ? LUA_MASKCOUNT : 0, HONE_LUA_HOOK_EVERY);
+    lua_sethook(co, l->guard_depth ? hook : NULL, l->guard_depth ? LUA_MASKCOUNT : 0,
+                HONE_LUA_HOOK_EVERY);
 }
 
 void hone__lua_rethrow(lua_State *L)
@@ -218,7 +219,8 @@ static hone_error *push_error(lua_State *L)
 
 int hone_lua_raise(lua_State *L)
 {
-    hone_error keep = *hone_error_get(); /* making the object may fail for memory, which sets another */
+    hone_error keep =
+        *hone_error_get(); /* making the object may fail for memory, which sets another */
     *push_error(L) = keep;
     return lua_error(L);
 }
@@ -318,7 +320,8 @@ hone_status hone_lua_load_text(hone_lua *l, const char *text, size_t len, const 
 {
     struct chunk c = {text, chunk_name, len};
     if (len && text[0] == LUA_SIGNATURE[0])
-        return hone_fail(HONE_E_SCRIPT, "%s: is compiled Lua, which hone does not run", chunk_name + (*chunk_name == '@'));
+        return hone_fail(HONE_E_SCRIPT, "%s: is compiled Lua, which hone does not run",
+                         chunk_name + (*chunk_name == '@'));
     lua_pushcfunction(l->L, load_chunk);
     lua_pushlightuserdata(l->L, &c);
     hone_status s = hone_lua_pcall(l->L, 1, 1);
@@ -339,7 +342,8 @@ hone_status hone_lua_load(hone_lua *l, const char *path)
     snprintf(name, sizeof name, "@%s", path);
     if (s >= 0) {
         size_t skip = 0;
-        if (b.len > 1 && b.ptr[0] == '#') { /* "#!" line: the newline stays, so that lines count right */
+        if (b.len > 1 &&
+            b.ptr[0] == '#') { /* "#!" line: the newline stays, so that lines count right */
             while (skip < b.len && b.ptr[skip] != '\n')
                 skip++;
         }
@@ -370,7 +374,9 @@ static hone_status run_job(hone_lua *l, hone_lua_fn fn, void *arg)
 {
     lua_State *own = NULL;
     if (l->run_depth >= HONE_LUA_DEPTH)
-        return hone_fail(HONE_E_LIMIT, "calls between Lua and components are nested more than %d deep", HONE_LUA_DEPTH);
+        return hone_fail(HONE_E_LIMIT,
+                         "calls between Lua and components are nested more than %d deep",
+                         HONE_LUA_DEPTH);
     int slot = l->run_depth;
     if (slot < HONE_LUA_POOL) {
         if (slot >= l->n_pool) {
@@ -380,7 +386,8 @@ static hone_status run_job(hone_lua *l, hone_lua_fn fn, void *arg)
         }
         own = l->pool[slot];
     } else {
-        own = l->pool[HONE_LUA_POOL - 1]; /* very deep: share the last one, above what stands on it */
+        own =
+            l->pool[HONE_LUA_POOL - 1]; /* very deep: share the last one, above what stands on it */
     }
     int top = lua_gettop(own);
     l->run_depth++;
@@ -432,7 +439,8 @@ void hone_lua_pump_until(hone_lua *l, int (*done)(void *ctx), void *ctx)
         if (done(ctx))
             return;
         struct timespec ts;
-        until(hone_now_ns() + 20000000, &ts); /* should a wake be forgotten, look again after 20 ms */
+        until(hone_now_ns() + 20000000,
+              &ts); /* should a wake be forgotten, look again after 20 ms */
         pthread_mutex_lock(&l->lock);
         if (!l->head && !l->woken)
             pthread_cond_timedwait(&l->cond, &l->lock, &ts);
@@ -486,8 +494,10 @@ hone_status hone_lua_call_on_control(hone_lua *l, hone_lua_fn fn, void *arg, uin
         if (rc == ETIMEDOUT && !j.started && !j.done) {
             unlink_job(l, &j);
             pthread_mutex_unlock(&l->lock);
-            hone_fail(HONE_E_TIMEOUT, "the deadline passed while the call waited for the recipe's thread");
-            return hone_fail_hint("Lua components run on the recipe's own thread, while it waits in hone");
+            hone_fail(HONE_E_TIMEOUT,
+                      "the deadline passed while the call waited for the recipe's thread");
+            return hone_fail_hint(
+                "Lua components run on the recipe's own thread, while it waits in hone");
         }
     }
     pthread_mutex_unlock(&l->lock);

@@ -25,8 +25,10 @@ typedef struct hone_lua_opts {
     uint64_t seed;           /* of math.random */
     size_t memory;           /* bytes of the whole state; 0: 4 GiB */
     size_t guard_memory;     /* bytes a guarded call may add; 0: 256 MiB */
-    uint64_t guard_steps;    /* VM instructions (and steps of string functions) a guarded call may take; 0: 2e9 */
-    void (*print)(void *ctx, const char *text, size_t len); /* what print() does with a line; NULL: the log */
+    uint64_t
+        guard_steps; /* VM instructions (and steps of string functions) a guarded call may take; 0: 2e9 */
+    void (*print)(void *ctx, const char *text,
+                  size_t len); /* what print() does with a line; NULL: the log */
     void *print_ctx;
 } hone_lua_opts;
 

@@ -37,8 +37,8 @@ struct hone_lua {
     lua_State *pool[HONE_LUA_POOL];
     int pool_ref[HONE_LUA_POOL], n_pool;
     uint64_t random_seed, random_at;
-    hone_arena arena;        /* what components in Lua need as long as the state lives */
-    void *components, *ffi;  /* component.c's and ffi.c's */
+    hone_arena arena;       /* what components in Lua need as long as the state lives */
+    void *components, *ffi; /* component.c's and marshal.c's */
 };
 
 /* sandbox.c: fills the globals. Raises. */

@@ -19,7 +19,8 @@ struct walk {
 
 static hone_status bad(struct walk *w, const char *what)
 {
-    return hone_fail(HONE_E_TYPE, "%s%s%s", w->path_len ? w->path : "", w->path_len ? ": " : "", what);
+    return hone_fail(HONE_E_TYPE, "%s%s%s", w->path_len ? w->path : "", w->path_len ? ": " : "",
+                     what);
 }
 
 /* Appends ".key" or "[n]" for errors; returns the length to go back to. */
@@ -27,7 +28,8 @@ static size_t enter(struct walk *w, hone_str key, size_t index)
 {
     size_t back = w->path_len, room = sizeof w->path - back;
     int n = index ? snprintf(w->path + back, room, "[%zu]", index)
-                  : snprintf(w->path + back, room, "%s%.*s", back ? "." : "", key.len > 40 ? 40 : (int)key.len, key.ptr);
+                  : snprintf(w->path + back, room, "%s%.*s", back ? "." : "",
+                             key.len > 40 ? 40 : (int)key.len, key.ptr);
     if (n > 0 && (size_t)n < room)
         w->path_len = back + (size_t)n;
     return back;
@@ -49,8 +51,8 @@ static int utf8(const char *s, size_t n)
         for (unsigned i = 0; i < more; i++)
             if ((p[i] & 0xC0) != 0x80)
                 return 0;
-        if (more && ((c == 0xE0 && p[0] < 0xA0) || (c == 0xED && p[0] > 0x9F) || (c == 0xF0 && p[0] < 0x90) ||
-                     (c == 0xF4 && p[0] > 0x8F)))
+        if (more && ((c == 0xE0 && p[0] < 0xA0) || (c == 0xED && p[0] > 0x9F) ||
+                     (c == 0xF0 && p[0] < 0x90) || (c == 0xF4 && p[0] > 0x8F)))
             return 0;
         p += more;
     }
@@ -112,8 +114,9 @@ static hone_status to_map(struct walk *w, int index, size_t n, unsigned depth, h
         }
         pairs[k].key = hone_arena_str(w->arena, key);
         size_t back = enter(w, key, 0);
-        hone_status s = !pairs[k].key.ptr && key.len ? HONE_E_NOMEM
-                                                     : convert(w, lua_gettop(L), depth + 1, &pairs[k].value);
+        hone_status s = !pairs[k].key.ptr && key.len
+                            ? HONE_E_NOMEM
+                            : convert(w, lua_gettop(L), depth + 1, &pairs[k].value);
         if (s < 0) {
             lua_pop(L, 2);
             return s;
@@ -156,7 +159,9 @@ static hone_status convert(struct walk *w, int index, unsigned depth, hone_value
     hone_value v;
     memset(&v, 0, sizeof v);
     switch (lua_type(L, index)) {
-    case LUA_TNIL: v.type = HONE_NULL; break;
+    case LUA_TNIL:
+        v.type = HONE_NULL;
+        break;
     case LUA_TBOOLEAN:
         v.type = HONE_BOOL;
         v.u.boolean = lua_toboolean(L, index);
@@ -179,7 +184,9 @@ static hone_status convert(struct walk *w, int index, unsigned depth, hone_value
             return HONE_E_NOMEM;
         break;
     }
-    case LUA_TTABLE: HONE_TRY(to_table(w, index, depth, &v)); break;
+    case LUA_TTABLE:
+        HONE_TRY(to_table(w, index, depth, &v));
+        break;
     case LUA_TLIGHTUSERDATA:
         if (lua_touserdata(L, index) == NULL) {
             v.type = HONE_NULL;
@@ -211,11 +218,19 @@ void hone_lua_push_value(lua_State *L, const hone_value *v)
 {
     luaL_checkstack(L, 4, "value too deep");
     switch (v->type) {
-    case HONE_BOOL: lua_pushboolean(L, v->u.boolean != 0); break;
-    case HONE_I64: lua_pushinteger(L, v->u.i64); break;
-    case HONE_F64: lua_pushnumber(L, v->u.f64); break;
+    case HONE_BOOL:
+        lua_pushboolean(L, v->u.boolean != 0);
+        break;
+    case HONE_I64:
+        lua_pushinteger(L, v->u.i64);
+        break;
+    case HONE_F64:
+        lua_pushnumber(L, v->u.f64);
+        break;
     case HONE_STRING:
-    case HONE_BYTES: lua_pushlstring(L, v->u.str.ptr ? v->u.str.ptr : "", v->u.str.len); break;
+    case HONE_BYTES:
+        lua_pushlstring(L, v->u.str.ptr ? v->u.str.ptr : "", v->u.str.len);
+        break;
     case HONE_LIST:
         lua_createtable(L, v->u.list.n > 1000000 ? 1000000 : (int)v->u.list.n, 0);
         for (size_t i = 0; i < v->u.list.n; i++) {
@@ -231,11 +246,14 @@ void hone_lua_push_value(lua_State *L, const hone_value *v)
         for (size_t i = 0; i < v->u.map.n; i++) {
             if (v->u.map.pairs[i].value.type == HONE_NULL)
                 continue;
-            lua_pushlstring(L, v->u.map.pairs[i].key.ptr ? v->u.map.pairs[i].key.ptr : "", v->u.map.pairs[i].key.len);
+            lua_pushlstring(L, v->u.map.pairs[i].key.ptr ? v->u.map.pairs[i].key.ptr : "",
+                            v->u.map.pairs[i].key.len);
             hone_lua_push_value(L, &v->u.map.pairs[i].value);
             lua_rawset(L, -3);
         }
         break;
-    default: lua_pushnil(L); break;
+    default:
+        lua_pushnil(L);
+        break;
     }
 }

@@ -8,8 +8,19 @@
 #include <math.h>
 
 enum { ALPHA, COUNT, FLAG, URL, KEY, MODE, ITEMS, TABLE, ANY, FILE_, JUDGE };
-static const hone_field renamed = {sizeof(hone_field), HONE_FIELD_I64, 0, 0, "count", "number", "how many", NULL, NULL,
-                                   NULL, 4, 1, 64};
+static const hone_field renamed = {sizeof(hone_field),
+                                   HONE_FIELD_I64,
+                                   0,
+                                   0,
+                                   "count",
+                                   "number",
+                                   "how many",
+                                   NULL,
+                                   NULL,
+                                   NULL,
+                                   4,
+                                   1,
+                                   64};
 static const hone_field *const fields[] = {
     HONE_F64("alpha", .5, 0, 1, HONE_LIVE, "weight of the format bonus"),
     &renamed,
@@ -23,9 +34,11 @@ static const hone_field *const fields[] = {
     HONE_PATH("file", NULL, 0, "a file"),
     HONE_COMPONENT("judge", "hone.judge/1", 0, "who judges"),
     NULL};
-static const hone_field *const demanding[] = {HONE_STR("name", NULL, HONE_REQUIRED, "what it is called"), NULL};
+static const hone_field *const demanding[] = {
+    HONE_STR("name", NULL, HONE_REQUIRED, "what it is called"), NULL};
 
-static hone_status build(const hone_field *const *table, const char *json, const hone_config_env *env, hone_config **out)
+static hone_status build(const hone_field *const *table, const char *json,
+                         const hone_config_env *env, hone_config **out)
 {
     hone_arena a;
     hone_value v;
@@ -64,11 +77,13 @@ static void test_given_values_are_kept_apart_from_the_callers(void **state)
 {
     (void)state;
     hone_config *c;
-    assert_ok(build(fields,
-                    "{\"alpha\":1,\"count\":8.0,\"flag\":false,\"url\":\"x\\u0000y\",\"mode\":\"loose\","
-                    "\"items\":[1,[2]],\"table\":{\"a\":1},\"any\":3,\"file\":\"f.txt\"}",
-                    NULL, &c));
-    assert_true(c->f64(c, ALPHA) == 1 && c->i64(c, COUNT) == 8 && c->i64(c, FLAG) == 0 && c->i64(c, MODE) == 1);
+    assert_ok(
+        build(fields,
+              "{\"alpha\":1,\"count\":8.0,\"flag\":false,\"url\":\"x\\u0000y\",\"mode\":\"loose\","
+              "\"items\":[1,[2]],\"table\":{\"a\":1},\"any\":3,\"file\":\"f.txt\"}",
+              NULL, &c));
+    assert_true(c->f64(c, ALPHA) == 1 && c->i64(c, COUNT) == 8 && c->i64(c, FLAG) == 0 &&
+                c->i64(c, MODE) == 1);
     assert_int_equal(c->str(c, URL).len, 3); /* NUL inside is text like any other */
     assert_int_equal(c->value(c, ITEMS)->u.list.n, 2);
     assert_int_equal(c->value(c, TABLE)->u.map.n, 1);
@@ -101,7 +116,8 @@ static void test_wrong_values_are_refused_by_name(void **state)
         {"{\"number\":65}", HONE_E_RANGE, "count: 65", ""},
         {"{\"number\":1,\"count\":1}", HONE_E_INVALID, "the same setting", ""},
         {"{\"flag\":1}", HONE_E_TYPE, "flag: wants a boolean", ""},
-        {"{\"mode\":\"strickt\"}", HONE_E_INVALID, "\"strickt\" is none of strict|loose", "did you mean \"strict\"?"},
+        {"{\"mode\":\"strickt\"}", HONE_E_INVALID, "\"strickt\" is none of strict|loose",
+         "did you mean \"strict\"?"},
         {"{\"mode\":\"strict|loose\"}", HONE_E_INVALID, "is none of", ""},
         {"{\"mode\":\"\"}", HONE_E_INVALID, "is none of", ""},
         {"{\"items\":3}", HONE_E_TYPE, "items: wants a list", ""},
@@ -109,7 +125,8 @@ static void test_wrong_values_are_refused_by_name(void **state)
         {"{\"alhpa\":1}", HONE_E_INVALID, "it has no setting \"alhpa\"", "did you mean \"alpha\"?"},
         {"{\"zzzzzzzzzz\":1}", HONE_E_INVALID, "it has no setting", "its settings: alpha, count"},
         {"{\"judge\":\"x\"}", HONE_E_UNSUPPORTED, "judge: components cannot be made here", ""},
-        {"{\"judge\":{}}", HONE_E_INVALID, "judge: the map has no key \"component\"", "component = \"NAME\""},
+        {"{\"judge\":{}}", HONE_E_INVALID, "judge: the map has no key \"component\"",
+         "component = \"NAME\""},
         {"[1]", HONE_E_TYPE, "must be a map, not a list", ""},
     };
     hone_config *c = NULL;
@@ -121,7 +138,8 @@ static void test_wrong_values_are_refused_by_name(void **state)
     assert_fails(build(demanding, "{}", NULL, &c), HONE_E_INVALID, "name: is required");
     hone_pair nan = {hone_str_c("alpha"), {.type = HONE_F64, .u.f64 = (double)NAN}};
     hone_value v = {.type = HONE_MAP, .u.map = {&nan, 1}};
-    assert_fails(hone_config_create("org.test", fields, &v, NULL, &c), HONE_E_RANGE, "not a number");
+    assert_fails(hone_config_create("org.test", fields, &v, NULL, &c), HONE_E_RANGE,
+                 "not a number");
 }
 
 static void test_old_names_work_with_a_warning(void **state)
@@ -164,7 +182,8 @@ static void test_secrets_are_read_and_never_shown(void **state)
     hone_config_destroy(c);
     assert_fails(build(fields, "{\"key\":\"env:HONE_TEST_NOT_THERE\"}", NULL, &c), HONE_E_NOT_FOUND,
                  "key: the environment has no HONE_TEST_NOT_THERE");
-    assert_fails(build(fields, "{\"key\":\"file:/nowhere\"}", NULL, &c), HONE_E_NOT_FOUND, "org.test: key: ");
+    assert_fails(build(fields, "{\"key\":\"file:/nowhere\"}", NULL, &c), HONE_E_NOT_FOUND,
+                 "org.test: key: ");
 }
 
 static char misread_text[256];
@@ -190,11 +209,13 @@ static void test_wrong_reads_and_paths_go_to_the_surroundings(void **state)
     assert_ok(build(fields, "{\"file\":\"yes\"}", &env, &c));
     check_text(c->str(c, FILE_), "/resolved");
     assert_true(c->f64(c, MODE) == 0);
-    assert_string_equal(misread_text, "reads setting \"mode\" as a number, which is not the type of its row");
+    assert_string_equal(misread_text,
+                        "reads setting \"mode\" as a number, which is not the type of its row");
     assert_null(c->str(c, 99).ptr);
     assert_non_null(strstr(misread_text, "number 99"));
     hone_config_destroy(c);
-    assert_fails(build(fields, "{\"file\":\"no\"}", &env, &c), HONE_E_REFUSED, "org.test: file: not among");
+    assert_fails(build(fields, "{\"file\":\"no\"}", &env, &c), HONE_E_REFUSED,
+                 "org.test: file: not among");
 }
 
 static void test_help_and_schema_come_from_the_table(void **state)
@@ -305,7 +326,8 @@ static void test_key_value_texts_are_read_as_the_row_wants(void **state)
     hone_arena a;
     hone_value v;
     hone_arena_init(&a, 0);
-#define VALUE(key, text) hone_config_value_of("org.test", fields, hone_str_c(key), hone_str_c(text), &a, &v)
+#define VALUE(key, text)                                                                           \
+    hone_config_value_of("org.test", fields, hone_str_c(key), hone_str_c(text), &a, &v)
     assert_ok(VALUE("alpha", "0.25"));
     assert_true(v.type == HONE_F64 && v.u.f64 == .25);
     assert_ok(VALUE("number", "12"));
@@ -326,7 +348,8 @@ static hone_status build_all(void)
 {
     hone_config *c;
     HONE_TRY(build(fields,
-                   "{\"alpha\":1,\"key\":\"env:HONE_TEST_SECRET\",\"url\":\"abc\",\"items\":[1,[2]],\"mode\":\"loose\"}",
+                   "{\"alpha\":1,\"key\":\"env:HONE_TEST_SECRET\",\"url\":\"abc\",\"items\":[1,[2]]"
+                   ",\"mode\":\"loose\"}",
                    NULL, &c));
     hone_config_destroy(c);
     return HONE_OK;

@@ -81,7 +81,8 @@ static void types_of(const char *params, hone_buf *out)
     }
 }
 
-static void check_struct_slots(const hone_struct_desc *s, const hone_struct_desc *const *structs, const char *text)
+static void check_struct_slots(const hone_struct_desc *s, const hone_struct_desc *const *structs,
+                               const char *text)
 {
     for (size_t i = 0; s->slots[i]; i++) {
         char want[300], from[100];
@@ -112,7 +113,8 @@ static void check_struct_slots(const hone_struct_desc *s, const hone_struct_desc
         char *list = strchr(open + 2, '(') + 1;
         c[strlen(c) - 1] = 0;
         drop_word(list, "struct ");
-        for (char *save = NULL, *p = strtok_r(list, ",", &save); p; p = strtok_r(NULL, ",", &save)) {
+        for (char *save = NULL, *p = strtok_r(list, ",", &save); p;
+             p = strtok_r(NULL, ",", &save)) {
             while (*p == ' ')
                 p++;
             strcat(mine, mine[0] ? "," : "");
@@ -126,10 +128,12 @@ static void check_struct_slots(const hone_struct_desc *s, const hone_struct_desc
             memmove(v + 8, v + 6, strlen(v + 6) + 1), memcpy(v, "uint64_t", 8);
         while ((v = strstr(theirs, "const void *")))
             memmove(v + 15, v + 12, strlen(v + 12) + 1), memcpy(v, "const uint8_t *", 15);
-        if (strcmp(theirs, mine) != 0 && strstr(mine, "uint8_t *") && (v = strstr(strchr(theirs, ',') + 1, "void *")))
+        if (strcmp(theirs, mine) != 0 && strstr(mine, "uint8_t *") &&
+            (v = strstr(strchr(theirs, ',') + 1, "void *")))
             memmove(v + 9, v + 6, strlen(v + 6) + 1), memcpy(v, "uint8_t *", 9);
         if (strcmp(theirs, mine) != 0)
-            fprintf(stderr, "%s.%s:\n  header      %s\n  description %s\n", s->name, s->slots[i]->name, theirs, mine);
+            fprintf(stderr, "%s.%s:\n  header      %s\n  description %s\n", s->name,
+                    s->slots[i]->name, theirs, mine);
         assert_string_equal(theirs, mine);
         *open = 0;
         assert_non_null(strstr(result, c));
@@ -158,7 +162,8 @@ static void test_a_signature_says_what_counts_what(void **state)
     (void)state;
     const hone_iface_desc *d = hone_desc_builtin(HONE_IFACE_REWARD);
     hone_sig sig;
-    assert_ok(hone_sig_parse("x", hone_desc_slot(d->table, "score")->sig, d->structs, d->table, &sig));
+    assert_ok(
+        hone_sig_parse("x", hone_desc_slot(d->table, "score")->sig, d->structs, d->table, &sig));
     assert_int_equal(sig.n, 8);
     assert_int_equal(sig.args[2].count, 3);
     assert_int_equal(sig.args[2].stride, 4);
@@ -191,7 +196,8 @@ static void test_bad_signatures_are_refused_with_the_place(void **state)
         {"a:[hone_sample; n], n:size -> status", "needs a stride"},
         {"a:by i32 -> status", "only a struct"},
         {"a:sink hone_sample -> status", "is no sink"},
-        {"a:i32, b:i32, c:i32, d:i32, e:i32, f:i32, g:i32, h:i32, i:i32, j:i32, k:i32, l:i32, m:i32, n:i32, o:i32, "
+        {"a:i32, b:i32, c:i32, d:i32, e:i32, f:i32, g:i32, h:i32, i:i32, j:i32, k:i32, l:i32, "
+         "m:i32, n:i32, o:i32, "
          "p:i32, q:i32 -> status",
          "more than 16"},
         {"a_name_that_is_far_too_long_to_keep:i32 -> status", "longer than 27"},
@@ -199,7 +205,8 @@ static void test_bad_signatures_are_refused_with_the_place(void **state)
     const hone_iface_desc *d = hone_desc_builtin(HONE_IFACE_REWARD);
     hone_sig sig;
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
-        assert_fails(hone_sig_parse("acme", bad[i][0], d->structs, d->table, &sig), HONE_E_ABI, bad[i][1]);
+        assert_fails(hone_sig_parse("acme", bad[i][0], d->structs, d->table, &sig), HONE_E_ABI,
+                     bad[i][1]);
 }
 
 /* ---- descriptions from elsewhere --------------------------------------------------------------- */
@@ -213,8 +220,8 @@ typedef struct table {
 } table;
 HONE_DESCRIBE(point_desc, point, HONE_STRUCT_FROZEN, (NUM, x), (NUM, y))
 #define NEAR "self, points:[point; n], n:size, out:out point -> status"
-HONE_DESCRIBE_IFACE(near_desc, table, "com.acme.near/1", "com.acme.kind.map", (&point_desc), (SIZE, struct_size),
-                    (PAD, reserved), (SLOT, near_, 0, NEAR, "the nearest"))
+HONE_DESCRIBE_IFACE(near_desc, table, "com.acme.near/1", "com.acme.kind.map", (&point_desc),
+                    (SIZE, struct_size), (PAD, reserved), (SLOT, near_, 0, NEAR, "the nearest"))
 
 static void test_unsound_descriptions_are_refused(void **state)
 {
@@ -230,7 +237,7 @@ static void test_unsound_descriptions_are_refused(void **state)
     assert_ok(hone_desc_check("acme", &d));
 #define BROKEN(change, back, why)                                                                  \
     change;                                                                                        \
-    assert_fails(hone_desc_check("acme", &d), HONE_E_ABI, why);                                      \
+    assert_fails(hone_desc_check("acme", &d), HONE_E_ABI, why);                                    \
     back
     BROKEN(y.offset = 4, y.offset = 8, "overlaps");
     BROKEN(y.offset = 16, y.offset = 8, "outside the struct");
@@ -238,7 +245,8 @@ static void test_unsound_descriptions_are_refused(void **state)
     BROKEN(y.type = 99, y.type = HONE_T_F64, "unknown type");
     BROKEN(members[1] = NULL, members[1] = &y, "bytes 8 to 16 have no row");
     BROKEN(p.size = 24, p.size = 16, "bytes 16 to 24 have no row");
-    BROKEN(y.flags = HONE_M_ARRAY; y.count_offset = 0, y.flags = 0, "no member counts its elements");
+    BROKEN(y.flags = HONE_M_ARRAY;
+           y.count_offset = 0, y.flags = 0, "no member counts its elements");
     BROKEN(p.flags = 0, p.flags = HONE_STRUCT_FROZEN, "needs a stride");
     BROKEN(d.id = "nameless", d.id = "com.acme.near/1", "no id of the form");
     BROKEN(structs[0] = NULL, structs[0] = &p, "\"point\" is no type");
@@ -264,12 +272,17 @@ static void test_the_same_id_with_another_hash_is_refused(void **state)
     slot.sig = "self, points:[point; n], n:size, out:inout point -> status";
     assert_ok(hone_desc_hash(&other, b));
     assert_string_not_equal(a, b);
-    const hone_iface_desc *const both[] = {&near_desc, &other, NULL}, *const one[] = {&near_desc, NULL};
+    const hone_iface_desc *const both[] = {&near_desc, &other, NULL}, *const one[] = {&near_desc,
+                                                                                      NULL};
     assert_ok(hone_desc_check_ifaces("acme.so", one));
-    assert_fails(hone_desc_check_ifaces("acme.so", both), HONE_E_ABI, "describes com.acme.near/1 otherwise");
+    assert_fails(hone_desc_check_ifaces("acme.so", both), HONE_E_ABI,
+                 "describes com.acme.near/1 otherwise");
     other.id = HONE_IFACE_REWARD;
-    const hone_iface_desc *const mine[] = {&other, NULL}, *const own[] = {hone_desc_builtin(HONE_IFACE_REWARD), NULL};
-    assert_fails(hone_desc_check_ifaces("acme.so", mine), HONE_E_ABI, "describes hone.reward/1 otherwise");
+    const hone_iface_desc *const mine[] = {&other, NULL}, *const own[] = {
+                                                              hone_desc_builtin(HONE_IFACE_REWARD),
+                                                              NULL};
+    assert_fails(hone_desc_check_ifaces("acme.so", mine), HONE_E_ABI,
+                 "describes hone.reward/1 otherwise");
     assert_ok(hone_desc_check_ifaces("acme.so", own)); /* bringing the same one along is fine */
 }
 
@@ -285,9 +298,11 @@ static void test_counts_are_read_and_checked(void **state)
     assert_ok(hone_desc_count(s, hone_desc_member(s, "seq_begin"), &in, &n));
     assert_int_equal(n, 4);
     in.n_seqs = SIZE_MAX / 2;
-    assert_fails(hone_desc_count(s, hone_desc_member(s, "rewards"), &in, &n), HONE_E_RANGE, "hone_advantage_in.rewards");
+    assert_fails(hone_desc_count(s, hone_desc_member(s, "rewards"), &in, &n), HONE_E_RANGE,
+                 "hone_advantage_in.rewards");
     in.n_seqs = SIZE_MAX;
-    assert_fails(hone_desc_count(s, hone_desc_member(s, "seq_begin"), &in, &n), HONE_E_RANGE, "seq_begin");
+    assert_fails(hone_desc_count(s, hone_desc_member(s, "seq_begin"), &in, &n), HONE_E_RANGE,
+                 "seq_begin");
 }
 
 int main(void)

@@ -10,8 +10,12 @@
 
 static hone_lua *open_lua(void)
 {
-    hone_lua_opts o = {.seed = 7, .guard_steps = 3000000, .guard_memory = 8 << 20, .memory = 64 << 20,
-                       .lib_dir = scratch_path("lib"), .recipe_dir = scratch_path("recipe")};
+    hone_lua_opts o = {.seed = 7,
+                       .guard_steps = 3000000,
+                       .guard_memory = 8 << 20,
+                       .memory = 64 << 20,
+                       .lib_dir = scratch_path("lib"),
+                       .recipe_dir = scratch_path("recipe")};
     hone_lua *l = NULL;
     mkdir(o.lib_dir, 0755);
     mkdir(o.recipe_dir, 0755);
@@ -41,25 +45,33 @@ static void test_what_a_recipe_needs_is_there(void **state)
         "local t = {3,1,2}; table.sort(t); return t[1] == 1 and table.concat(t, ',') == '1,2,3'",
         "local ok, e = pcall(error, 'x'); return not ok and e == 'x'",
         "local ok, a, b = pcall(function() return 1, 2 end); return ok and a == 1 and b == 2",
-        "local ok, e = xpcall(error, function(m) return m .. '!' end, 'x'); return not ok and e == 'x!'",
-        "local co = coroutine.wrap(function(a) local b = coroutine.yield(a + 1); return b * 2 end)\n"
+        "local ok, e = xpcall(error, function(m) return m .. '!' end, 'x'); return not ok and e == "
+        "'x!'",
+        "local co = coroutine.wrap(function(a) local b = coroutine.yield(a + 1); return b * 2 "
+        "end)\n"
         "return co(1) == 2 and co(21) == 42",
         "local co = coroutine.create(function() error('in') end)\n"
-        "local ok, e = coroutine.resume(co); return not ok and e:find('in') and coroutine.status(co) == 'dead'",
-        "local co = coroutine.wrap(function() pcall(function() coroutine.yield(1) error('x') end) return 2 end)\n"
+        "local ok, e = coroutine.resume(co); return not ok and e:find('in') and "
+        "coroutine.status(co) == 'dead'",
+        "local co = coroutine.wrap(function() pcall(function() coroutine.yield(1) error('x') end) "
+        "return 2 end)\n"
         "return co() == 1 and co() == 2",
         "local f = load('return 1 + 1'); return f() == 2",
         "local f = load('return x', 'n', 't', {x = 5}); return f() == 5",
-        "local n = 0; local f = load(function() n = n + 1; return ({'return ', '7'})[n] end); return f() == 7",
+        "local n = 0; local f = load(function() n = n + 1; return ({'return ', '7'})[n] end); "
+        "return f() == 7",
         "local f, e = load('return ('); return f == nil and type(e) == 'string'",
         "return math.floor(2.5) == 2 and math.pi > 3 and utf8.char(228) == '\\u{e4}'",
-        "local s = ''; for k in pairs{b = 1, a = 2, [3] = 3, [1] = 1} do s = s .. k end; return s == '13ab'",
+        "local s = ''; for k in pairs{b = 1, a = 2, [3] = 3, [1] = 1} do s = s .. k end; return s "
+        "== '13ab'",
         "local s = 0; for i, v in ipairs{1, 2, 3} do s = s + i * v end; return s == 14",
         "local t = setmetatable({}, {__pairs = function() return next, {x = 1}, nil end})\n"
         "for k, v in pairs(t) do return k == 'x' and v == 1 end",
-        "local t = {a = 1, b = 2, c = 3}; for k in pairs(t) do t[k] = nil end; return next(t) == nil",
+        "local t = {a = 1, b = 2, c = 3}; for k in pairs(t) do t[k] = nil end; return next(t) == "
+        "nil",
         "return type(debug.traceback('x')) == 'string' and collectgarbage('count') > 0",
-        "local a, b = math.random(), math.random(1, 6); return a >= 0 and a < 1 and b >= 1 and b <= 6",
+        "local a, b = math.random(), math.random(1, 6); return a >= 0 and a < 1 and b >= 1 and b "
+        "<= 6",
     };
     hone_lua *l = open_lua();
     for (size_t i = 0; i < sizeof fine / sizeof *fine; i++)
@@ -76,19 +88,40 @@ static void test_ways_out_are_closed(void **state)
 {
     (void)state;
     static const char *const escapes[] = {
-        "return io", "return os", "return package", "return dofile", "return loadfile", "return loadstring",
-        "return debug.getinfo", "return debug.sethook", "return debug.getregistry", "return debug.setmetatable",
-        "return debug.getupvalue", "return string.dump", "return module", "return arg", "return newproxy",
-        "return _G.io or _G._G.os or _ENV.io", "return getmetatable('').__index", "return load.io",
+        "return io",
+        "return os",
+        "return package",
+        "return dofile",
+        "return loadfile",
+        "return loadstring",
+        "return debug.getinfo",
+        "return debug.sethook",
+        "return debug.getregistry",
+        "return debug.setmetatable",
+        "return debug.getupvalue",
+        "return string.dump",
+        "return module",
+        "return arg",
+        "return newproxy",
+        "return _G.io or _G._G.os or _ENV.io",
+        "return getmetatable('').__index",
+        "return load.io",
         "return require == nil",
         "return (load(string.char(27) .. 'Lua'))",
         "return (load(function() return string.char(27) .. 'LuaT' end, 'x', 'b'))",
         "return (load('return io', 'x', 't'))()",
-        "return (pcall(require, 'os'))", "return (pcall(require, 'io'))", "return (pcall(require, 'package'))",
-        "return (pcall(require, '../secret'))", "return (pcall(require, '..secret'))", "return (pcall(require, '/etc/passwd'))",
-        "return (pcall(require, 'a/b'))", "return (pcall(require, 'link'))", "return (pcall(require, ''))",
+        "return (pcall(require, 'os'))",
+        "return (pcall(require, 'io'))",
+        "return (pcall(require, 'package'))",
+        "return (pcall(require, '../secret'))",
+        "return (pcall(require, '..secret'))",
+        "return (pcall(require, '/etc/passwd'))",
+        "return (pcall(require, 'a/b'))",
+        "return (pcall(require, 'link'))",
+        "return (pcall(require, ''))",
         "return (pcall(require, 'a\\0b'))",
-        "return (pcall(collectgarbage, 'stop'))", "return (pcall(collectgarbage, 'incremental'))",
+        "return (pcall(collectgarbage, 'stop'))",
+        "return (pcall(collectgarbage, 'incremental'))",
         "return (pcall(setmetatable, {}, {__gc = function() end}))",
         "return (pcall(setmetatable, '', {}))",
         "getmetatable('').__index = nil",
@@ -118,17 +151,23 @@ static void test_endless_work_is_stopped(void **state)
     static const char *const bombs[] = {
         "while true do end",
         "while true do pcall(function() while true do end end) end",
-        "while true do xpcall(function() while true do end end, function() while true do end end) end",
+        "while true do xpcall(function() while true do end end, function() while true do end end) "
+        "end",
         "local co = coroutine.wrap(function() while true do end end) while true do pcall(co) end",
         "while true do coroutine.resume(coroutine.create(function() while true do end end)) end",
-        "while true do local c <close> = setmetatable({}, {__close = function() while true do end end}) end",
-        "local co = coroutine.create(function() local c <close> = setmetatable({}, {__close = function() while true do end end})"
+        "while true do local c <close> = setmetatable({}, {__close = function() while true do end "
+        "end}) end",
+        "local co = coroutine.create(function() local c <close> = setmetatable({}, {__close = "
+        "function() while true do end end})"
         " coroutine.yield() end) coroutine.resume(co) while true do pcall(coroutine.close, co) end",
-        "local co = coroutine.create(function() local c <close> = setmetatable({}, {__close = function() while true do end end})"
-        " while true do end end) local d <close> = setmetatable({}, {__close = function() coroutine.close(co) end})"
+        "local co = coroutine.create(function() local c <close> = setmetatable({}, {__close = "
+        "function() while true do end end})"
+        " while true do end end) local d <close> = setmetatable({}, {__close = function() "
+        "coroutine.close(co) end})"
         " coroutine.resume(co)",
         "return (('a'):rep(300000)):find(('a-'):rep(20) .. 'b')",
-        "return (('a'):rep(30)):match(('a?'):rep(30) .. ('a'):rep(31) .. 'b*$' .. ('a*'):rep(10) .. 'c')",
+        "return (('a'):rep(30)):match(('a?'):rep(30) .. ('a'):rep(31) .. 'b*$' .. ('a*'):rep(10) "
+        ".. 'c')",
         "return (('x'):rep(200000)):gsub('(.-)(.-)(.-)(.-)y', '')",
         "for a in (('a'):rep(100000)):gmatch('.-.-.-b') do end",
         "return ((' '):rep(100000)):find('%s*%s*%s*x')",
@@ -136,16 +175,19 @@ static void test_endless_work_is_stopped(void **state)
         "return ('x'):rep(1 << 40)",
         "return (''):rep(1 << 62)",
         "return ('x'):rep(1 << 20, ('y'):rep(1 << 20))",
-        "local t = {} for i = 1, 1000000 do t[i] = (i * 7919) % 1000003 end table.sort(t) table.sort(t)",
+        "local t = {} for i = 1, 1000000 do t[i] = (i * 7919) % 1000003 end table.sort(t) "
+        "table.sort(t)",
         "local t = {} for i = 1, 200000 do table.insert(t, 1, i) end",
-        "local t = setmetatable({}, {__index = function() return '' end}) return table.concat(t, '', 1, 1 << 50)",
+        "local t = setmetatable({}, {__index = function() return '' end}) return table.concat(t, "
+        "'', 1, 1 << 50)",
         "return table.unpack({}, 1, 1 << 50)",
         "local t = setmetatable({}, {__index = function(t, k) return t[k + 1] end}) return t[1]",
         "local s = 'x' while true do s = s .. s end",
         "local t = {} while true do t[#t + 1] = ('x'):rep(1000) .. #t end",
         "local t = {} while true do t = {t} end",
         "while true do load('return ' .. ('('):rep(100) .. '1' .. (')'):rep(100)) end",
-        "while true do tostring(setmetatable({}, {__tostring = function() while true do end end})) end",
+        "while true do tostring(setmetatable({}, {__tostring = function() while true do end end})) "
+        "end",
         "table.sort({3, 1, 2}, function(a, b) while true do end end)",
         "return (('a'):gsub('a', function() while true do end end))",
         "local function f() return f() end return f()",
@@ -168,7 +210,8 @@ static void test_a_limit_is_named_and_forgotten_after_the_guard(void **state)
     (void)state;
     hone_lua *l = open_lua();
     assert_fails(run(l, "while true do end", 1), HONE_E_LIMIT, "stopped after 3000000 steps");
-    assert_ok(run(l, "for i = 1, 10000000 do end return true", 0)); /* the recipe itself has no limit */
+    assert_ok(
+        run(l, "for i = 1, 10000000 do end return true", 0)); /* the recipe itself has no limit */
     lua_State *L = hone_lua_main(l);
     assert_ok(hone_lua_load_text(l, "while true do end", 17, "=x"));
     hone_lua_guard_enter(L, 1); /* a deadline long past */
@@ -181,24 +224,40 @@ static void test_patterns_match_as_the_manual_says(void **state)
 {
     (void)state;
     static const char *const checks =
-        "local function eq(a, b) if a ~= b then error(tostring(a) .. ' ~= ' .. tostring(b), 2) end end\n"
-        "eq(('hello world'):find('wor'), 7) eq(select(2, ('hello'):find('l+')), 4) eq(('a.b'):find('.', 1, true), 2)\n"
-        "eq(('abc'):find('b', -2), 2) eq(('abc'):find('', 10), nil) eq(('abc'):find('', 4), 4) eq(('x'):find('y'), nil)\n"
-        "eq(('key = value'):match('^(%w+)%s*=%s*(%w+)$'), 'key') eq(select(2, ('k=v'):match('(%w)=(%w)')), 'v')\n"
-        "eq(('  trim  '):match('^%s*(.-)%s*$'), 'trim') eq(('abc'):match('()b()'), 2) eq(select(2, ('abc'):match('()b()')), 3)\n"
+        "local function eq(a, b) if a ~= b then error(tostring(a) .. ' ~= ' .. tostring(b), 2) end "
+        "end\n"
+        "eq(('hello world'):find('wor'), 7) eq(select(2, ('hello'):find('l+')), 4) "
+        "eq(('a.b'):find('.', 1, true), 2)\n"
+        "eq(('abc'):find('b', -2), 2) eq(('abc'):find('', 10), nil) eq(('abc'):find('', 4), 4) "
+        "eq(('x'):find('y'), nil)\n"
+        "eq(('key = value'):match('^(%w+)%s*=%s*(%w+)$'), 'key') eq(select(2, "
+        "('k=v'):match('(%w)=(%w)')), 'v')\n"
+        "eq(('  trim  '):match('^%s*(.-)%s*$'), 'trim') eq(('abc'):match('()b()'), 2) eq(select(2, "
+        "('abc'):match('()b()')), 3)\n"
         "eq(('#### 42'):match('#### (.+)$'), '42') eq(('THE (quick) fox'):find('%((%a+)%)'), 5)\n"
-        "eq(('f(a(b)c)d'):match('%b()'), '(a(b)c)') eq(('THE fox'):gsub('%f[%a]%a+', string.lower), 'the fox')\n"
-        "eq(('aa bb'):match('(%a)%1'), 'a') eq(('x^y'):match('[%^]'), '^') eq(('a]b'):match('[]]'), ']')\n"
-        "eq(('a-z'):match('[a%-]+'), 'a-') eq(('0x1F'):match('%x+$'), '1F') eq(('[[x]]'):match('[^%[%]]+'), 'x')\n"
-        "eq(('abc'):gsub('', '-'), '-a-b-c-') eq(select(2, ('abc'):gsub('%w', '%0%0')), 3) eq(('abc'):gsub('%w', '%0%0', 2), 'aabbc')\n"
-        "eq(('hello'):gsub('l', {l = 'L'}), 'heLLo') eq(('hello'):gsub('l', {}), 'hello') eq(('x'):gsub('x', '%%'), '%')\n"
-        "eq(('abc'):gsub('(a)(b)', '%2%1'), 'bac') eq(('abc'):gsub('()', '%1'), '1a2b3c4') eq(('a b'):gsub('^%a', 'X'), 'X b')\n"
-        "local t = {} for k, v in ('a=1, b=2'):gmatch('(%w+)=(%w+)') do t[#t + 1] = k .. v end eq(table.concat(t, ' '), 'a1 b2')\n"
+        "eq(('f(a(b)c)d'):match('%b()'), '(a(b)c)') eq(('THE fox'):gsub('%f[%a]%a+', "
+        "string.lower), 'the fox')\n"
+        "eq(('aa bb'):match('(%a)%1'), 'a') eq(('x^y'):match('[%^]'), '^') "
+        "eq(('a]b'):match('[]]'), ']')\n"
+        "eq(('a-z'):match('[a%-]+'), 'a-') eq(('0x1F'):match('%x+$'), '1F') "
+        "eq(('[[x]]'):match('[^%[%]]+'), 'x')\n"
+        "eq(('abc'):gsub('', '-'), '-a-b-c-') eq(select(2, ('abc'):gsub('%w', '%0%0')), 3) "
+        "eq(('abc'):gsub('%w', '%0%0', 2), 'aabbc')\n"
+        "eq(('hello'):gsub('l', {l = 'L'}), 'heLLo') eq(('hello'):gsub('l', {}), 'hello') "
+        "eq(('x'):gsub('x', '%%'), '%')\n"
+        "eq(('abc'):gsub('(a)(b)', '%2%1'), 'bac') eq(('abc'):gsub('()', '%1'), '1a2b3c4') eq(('a "
+        "b'):gsub('^%a', 'X'), 'X b')\n"
+        "local t = {} for k, v in ('a=1, b=2'):gmatch('(%w+)=(%w+)') do t[#t + 1] = k .. v end "
+        "eq(table.concat(t, ' '), 'a1 b2')\n"
         "local n = 0 for w in ('one two'):gmatch('%a*') do n = n + 1 end eq(n, 2)\n"
-        "local m = {} for p in ('abc'):gmatch('()') do m[#m + 1] = p end eq(table.concat(m), '1234')\n"
-        "eq(('a\\0b'):find('\\0'), 2) eq(('a\\0b'):match('%z'), '\\0') eq(('\\xe4'):match('%a'), nil)\n"
-        "for _, p in ipairs{'%', '[a', '[%', '(', ')', '%b', '%f', '%1', '(()', ('('):rep(40)} do eq(pcall(string.match, 'aaa', p), false) end\n"
-        "eq(pcall(string.gsub, 'a', 'a', '%2'), false) eq(pcall(string.gsub, 'a', 'a', '%x'), false)\n"
+        "local m = {} for p in ('abc'):gmatch('()') do m[#m + 1] = p end eq(table.concat(m), "
+        "'1234')\n"
+        "eq(('a\\0b'):find('\\0'), 2) eq(('a\\0b'):match('%z'), '\\0') eq(('\\xe4'):match('%a'), "
+        "nil)\n"
+        "for _, p in ipairs{'%', '[a', '[%', '(', ')', '%b', '%f', '%1', '(()', ('('):rep(40)} do "
+        "eq(pcall(string.match, 'aaa', p), false) end\n"
+        "eq(pcall(string.gsub, 'a', 'a', '%2'), false) eq(pcall(string.gsub, 'a', 'a', '%x'), "
+        "false)\n"
         "eq(pcall(string.gsub, 'a', 'a', function() return {} end), false)\n"
         "return true";
     hone_lua *l = open_lua();
@@ -209,7 +268,8 @@ static void test_patterns_match_as_the_manual_says(void **state)
 static void test_random_numbers_and_order_are_those_of_the_seed(void **state)
 {
     (void)state;
-    static const char *const draw = "return math.random() .. ':' .. math.random(1000) .. ':' .. math.random(0)";
+    static const char *const draw =
+        "return math.random() .. ':' .. math.random(1000) .. ':' .. math.random(0)";
     char first[200];
     hone_lua *l = open_lua();
     assert_ok(run(l, draw, 0));
@@ -237,9 +297,11 @@ static void test_errors_become_statuses_with_place_and_traceback(void **state)
     assert_non_null(strstr(hone_error_get()->detail, "traceback"));
     assert_fails(run(l, "return (", 0), HONE_E_SCRIPT, "chunk:1:");
     assert_fails(run(l, "error({})", 0), HONE_E_SCRIPT, "table:");
-    assert_fails(run(l, "error(setmetatable({}, {__tostring = function() return 'mine' end}))", 0), HONE_E_SCRIPT, "mine");
+    assert_fails(run(l, "error(setmetatable({}, {__tostring = function() return 'mine' end}))", 0),
+                 HONE_E_SCRIPT, "mine");
     assert_fails(run(l, "error()", 0), HONE_E_SCRIPT, "nil");
-    assert_fails(run(l, "local t = {} while true do t[#t + 1] = ('x'):rep(100000) .. #t end", 0), HONE_E_LIMIT, "more memory");
+    assert_fails(run(l, "local t = {} while true do t[#t + 1] = ('x'):rep(100000) .. #t end", 0),
+                 HONE_E_LIMIT, "more memory");
     hone_lua_destroy(l);
 }
 
@@ -260,9 +322,13 @@ static void test_hones_own_errors_pass_through_lua_unchanged(void **state)
     assert_fails(run(l, "refuse()", 0), HONE_E_REFUSED, "not without a grant");
     assert_string_equal(hone_error_get()->hint, "give --allow=net");
     assert_non_null(strstr(hone_error_get()->detail, "chunk:1"));
-    assert_ok(run(l, "local ok, e = pcall(refuse) return e.code .. '|' .. e.message .. '|' .. tostring(e)", 0));
-    assert_string_equal(lua_tostring(L, -1), "E_REFUSED|not without a grant|not without a grant (give --allow=net)");
-    assert_fails(run(l, "local ok, e = pcall(refuse) error(e)", 0), HONE_E_REFUSED, "not without a grant");
+    assert_ok(run(
+        l, "local ok, e = pcall(refuse) return e.code .. '|' .. e.message .. '|' .. tostring(e)",
+        0));
+    assert_string_equal(lua_tostring(L, -1),
+                        "E_REFUSED|not without a grant|not without a grant (give --allow=net)");
+    assert_fails(run(l, "local ok, e = pcall(refuse) error(e)", 0), HONE_E_REFUSED,
+                 "not without a grant");
     hone_lua_destroy(l);
 }
 
@@ -272,13 +338,17 @@ static void test_require_finds_modules_of_library_and_recipe(void **state)
     hone_lua *l = open_lua();
     char path[300];
     snprintf(path, sizeof path, "%s/one.lua", scratch_path("lib"));
-    static const char one[] = "local n = 0 return {next = function() n = n + 1 return n end, name = ...}";
+    static const char one[] =
+        "local n = 0 return {next = function() n = n + 1 return n end, name = ...}";
     assert_ok(hone_file_replace(path, one, strlen(one)));
     snprintf(path, sizeof path, "%s/sub", scratch_path("recipe"));
     mkdir(path, 0755);
     snprintf(path, sizeof path, "%s/sub/init.lua", scratch_path("recipe"));
     assert_ok(hone_file_replace(path, "return require 'one'", 20));
-    assert_ok(run(l, "local a, b = require 'one', require 'sub' a.next() return b.next() == 2 and a.name == 'one'", 0));
+    assert_ok(run(l,
+                  "local a, b = require 'one', require 'sub' a.next() return b.next() == 2 and "
+                  "a.name == 'one'",
+                  0));
     assert_true(lua_toboolean(hone_lua_main(l), -1));
     assert_fails(run(l, "require 'none'", 0), HONE_E_SCRIPT, "module 'none' not found");
     snprintf(path, sizeof path, "%s/broken.lua", scratch_path("lib"));
@@ -295,7 +365,8 @@ static void test_values_go_there_and_back(void **state)
     hone_arena a;
     hone_value v, w;
     hone_arena_init(&a, 0);
-    assert_ok(run(l, "return {z = 1, a = {1, 2.5, 'x', true}, m = {}, b = '\\xff', [7] = 'seven'}", 0));
+    assert_ok(
+        run(l, "return {z = 1, a = {1, 2.5, 'x', true}, m = {}, b = '\\xff', [7] = 'seven'}", 0));
     assert_ok(hone_lua_to_value(L, -1, &a, &v));
     hone_buf b;
     hone_jw jw;
@@ -305,12 +376,14 @@ static void test_values_go_there_and_back(void **state)
     assert_int_equal(v.u.map.n, 5);
     hone_jw_value(&jw, hone_value_get(&v, "a"));
     assert_string_equal(b.ptr, "[1,2.5,\"x\",true]");
-    assert_true(hone_str_eq(v.u.map.pairs[0].key, "7") && hone_str_eq(v.u.map.pairs[4].key, "z")); /* sorted */
+    assert_true(hone_str_eq(v.u.map.pairs[0].key, "7") &&
+                hone_str_eq(v.u.map.pairs[4].key, "z")); /* sorted */
     hone_lua_push_value(L, &v);
     assert_ok(hone_lua_to_value(L, -1, &a, &w));
     assert_true(hone_value_equal(&v, &w));
     assert_ok(run(l, "return {a = {b = {print}}}", 0));
-    assert_fails(hone_lua_to_value(L, -1, &a, &v), HONE_E_TYPE, "a.b[1]: a function is no plain value");
+    assert_fails(hone_lua_to_value(L, -1, &a, &v), HONE_E_TYPE,
+                 "a.b[1]: a function is no plain value");
     assert_ok(run(l, "local t = {} t.t = t return t", 0));
     assert_fails(hone_lua_to_value(L, -1, &a, &v), HONE_E_TYPE, "nested too deep");
     assert_ok(run(l, "return {[1.5] = 1}", 0));
@@ -371,7 +444,8 @@ static void test_calls_from_other_threads_run_while_the_control_thread_pumps(voi
         assert_int_equal(t.status, i ? HONE_E_IO : 5);
     }
     assert_string_equal(t.what, "second time"); /* the error crossed to the caller's thread */
-    assert_int_equal(hone_lua_call_on_control(l, touch, &(struct task){.l = l}, 0), 5); /* at once, from this one */
+    assert_int_equal(hone_lua_call_on_control(l, touch, &(struct task){.l = l}, 0),
+                     5); /* at once, from this one */
     assert_int_equal(lua_gettop(hone_lua_main(l)), 0);
     hone_lua_destroy(l);
 }

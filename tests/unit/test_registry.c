@@ -94,14 +94,15 @@ static void test_each_fault_is_refused_with_its_name(void **state)
         assert_int_equal(hone_registry_n_plugins(r), 1);
         const hone_plugin *p = hone_registry_plugin(r, 0);
         if (!p->problem || !strstr(p->problem, faults[i].why))
-            fprintf(stderr, "%s: got \"%s\", wanted \"%s\"\n", faults[i].flags, p->problem ? p->problem : "(nothing)",
-                    faults[i].why);
+            fprintf(stderr, "%s: got \"%s\", wanted \"%s\"\n", faults[i].flags,
+                    p->problem ? p->problem : "(nothing)", faults[i].why);
         assert_non_null(p->problem);
         assert_non_null(strstr(p->problem, faults[i].why));
         assert_null(hone_registry_component(r, NULL, 0));
         /* whoever asks for the plugin by name hears why */
         const hone_component_info *info;
-        assert_fails(hone_registry_find(r, HONE_KIND_REWARD, name, &info), HONE_E_NOT_FOUND, "was refused");
+        assert_fails(hone_registry_find(r, HONE_KIND_REWARD, name, &info), HONE_E_NOT_FOUND,
+                     "was refused");
         assert_non_null(strstr(hone_error_get()->what, faults[i].why));
         hone_registry_close(r);
     }
@@ -136,11 +137,13 @@ static void test_files_that_are_no_plugin(void **state)
         memcpy(b.ptr + offsets[i], keep, 8);
     }
     hone_buf_release(&b);
-    assert_ok(hone_file_replace(path, "just text, long enough to hold an ELF header but it is none at all......", 72));
+    assert_ok(hone_file_replace(
+        path, "just text, long enough to hold an ELF header but it is none at all......", 72));
     hone_registry *r = open_only(path);
     assert_non_null(strstr(hone_registry_plugin(r, 0)->problem, "not an ELF file"));
     hone_registry_close(r);
-    hone_registry_opts o = {.paths = (const char *const[]){"/nowhere/at/all", NULL}, .only_paths = 1};
+    hone_registry_opts o = {.paths = (const char *const[]){"/nowhere/at/all", NULL},
+                            .only_paths = 1};
     assert_fails(hone_registry_open(&o, &r), HONE_E_NOT_FOUND, "/nowhere/at/all");
 }
 
@@ -179,7 +182,8 @@ static void test_components_are_found_by_id_and_short_name(void **state)
     assert_ok(hone_registry_find(r, "com.acme.kind.x", "probe", &b));
     assert_ptr_not_equal(a, b);
     assert_fails(hone_registry_find(r, NULL, "probe", &a), HONE_E_INVALID, "may be");
-    assert_fails(hone_registry_find(r, HONE_KIND_REWARD, "prode", &a), HONE_E_NOT_FOUND, "no reward \"prode\"");
+    assert_fails(hone_registry_find(r, HONE_KIND_REWARD, "prode", &a), HONE_E_NOT_FOUND,
+                 "no reward \"prode\"");
     assert_non_null(strstr(hone_error_get()->hint, "did you mean \"probe\"?"));
     assert_fails(hone_registry_find(r, HONE_KIND_JUDGE, "needy", &a), HONE_E_NOT_FOUND, "no judge");
     assert_non_null(strstr(hone_error_get()->hint, "of kind reward"));
@@ -348,7 +352,8 @@ static void test_an_instance_is_made_called_and_destroyed(void **state)
     assert_ok(s);
     assert_int_equal(hone_instance_mem(inst), 100);
     hone_ref ref;
-    assert_fails(hone_instance_ref(inst, "hone.judge/1", &ref), HONE_E_UNSUPPORTED, "does not offer hone.judge/1");
+    assert_fails(hone_instance_ref(inst, "hone.judge/1", &ref), HONE_E_UNSUPPORTED,
+                 "does not offer hone.judge/1");
     assert_non_null(strstr(hone_error_get()->hint, HONE_IFACE_REWARD));
     assert_ptr_equal(hone_instance_addref(inst), inst);
     hone_instance_unref(inst);
@@ -365,7 +370,8 @@ static void test_host_interfaces_serve_the_plugin(void **state)
     hone_registry *r = good();
     hone_instance *inst;
     hone_status s;
-    hone_pair regex[] = {text("mode", "regex")}, json[] = {text("mode", "json")}, random[] = {text("mode", "random")};
+    hone_pair regex[] = {text("mode", "regex")}, json[] = {text("mode", "json")},
+              random[] = {text("mode", "random")};
     hone_value cfg = settings(regex, 1);
     assert_ok(hone_instance_create(r, HONE_KIND_REWARD, "probe", &cfg, &inst));
     assert_true(score_of(inst, "I have 12 APPLES", &s) == 7.f);
@@ -394,7 +400,8 @@ static void test_failures_carry_the_plugins_id_and_no_secret(void **state)
     (void)state;
     hone_registry *r = good();
     hone_instance *inst;
-    hone_pair tell[] = {text("behave", "tell"), text("token", "hunter2")}, silent[] = {text("behave", "silent")};
+    hone_pair tell[] = {text("behave", "tell"), text("token", "hunter2")},
+              silent[] = {text("behave", "silent")};
     hone_value cfg = settings(tell, 2);
     assert_fails(hone_instance_create(r, HONE_KIND_REWARD, "probe", &cfg, &inst), HONE_E_IO,
                  "org.test.reward.probe: the server said no to (secret)");
@@ -430,7 +437,8 @@ static void test_a_component_inside_a_component(void **state)
     (void)state;
     hone_registry *r = good();
     hone_instance *inst;
-    hone_pair inner[] = {text("component", "org.test.reward.probe"), number("scale", 3), text("token", "s3cret")};
+    hone_pair inner[] = {text("component", "org.test.reward.probe"), number("scale", 3),
+                         text("token", "s3cret")};
     hone_pair outer[] = {text("mode", "inner"), {hone_str_c("inner"), settings(inner, 3)}};
     hone_value cfg = settings(outer, 2);
     hone_status s;
@@ -441,7 +449,8 @@ static void test_a_component_inside_a_component(void **state)
     hone_buf_init(&b, 4096);
     hone_jw_init(&w, &b, 0);
     hone_config_json(hone_instance_config(inst), &w);
-    assert_non_null(strstr(b.ptr, "\"inner\":{\"component\":\"org.test.reward.probe\",\"config\":{\"scale\":3"));
+    assert_non_null(strstr(
+        b.ptr, "\"inner\":{\"component\":\"org.test.reward.probe\",\"config\":{\"scale\":3"));
     assert_null(strstr(b.ptr, "s3cret"));
     hone_buf_release(&b);
     hone_instance_unref(inst); /* and the inner one with it: close would complain otherwise */
@@ -455,8 +464,8 @@ static void test_a_missing_host_interface_is_named(void **state)
     (void)state;
     hone_registry *r = good();
     hone_instance *inst;
-    assert_fails(hone_instance_create(r, HONE_KIND_REWARD, "needy", NULL, &inst), HONE_E_UNSUPPORTED,
-                 "com.acme.unheard_of/1");
+    assert_fails(hone_instance_create(r, HONE_KIND_REWARD, "needy", NULL, &inst),
+                 HONE_E_UNSUPPORTED, "com.acme.unheard_of/1");
     static const uint32_t vt[2] = {8, 0};
     hone_ref ref = {NULL, vt};
     assert_ok(hone_registry_offer_ref(r, "com.acme.unheard_of/1", ref));
@@ -474,7 +483,8 @@ static void test_a_table_with_an_absurd_size_is_not_used(void **state)
     hone_instance *inst;
     hone_ref ref;
     assert_ok(hone_instance_create(r, HONE_KIND_REWARD, "bad", NULL, &inst));
-    assert_fails(hone_instance_ref(inst, HONE_IFACE_REWARD, &ref), HONE_E_UNSUPPORTED, "does not offer");
+    assert_fails(hone_instance_ref(inst, HONE_IFACE_REWARD, &ref), HONE_E_UNSUPPORTED,
+                 "does not offer");
     assert_non_null(strstr(logged, "struct_size is 3"));
     hone_instance_unref(inst);
     hone_registry_close(r);
@@ -500,7 +510,8 @@ static hone_registry *torture_registry;
 static hone_status make_and_drop(void)
 {
     hone_pair inner[] = {text("component", "org.test.reward.probe"), text("token", "abc")};
-    hone_pair outer[] = {text("mode", "inner"), {hone_str_c("inner"), settings(inner, 2)}, text("token", "x")};
+    hone_pair outer[] = {
+        text("mode", "inner"), {hone_str_c("inner"), settings(inner, 2)}, text("token", "x")};
     hone_value cfg = settings(outer, 3);
     hone_instance *inst;
     HONE_TRY(hone_instance_create(torture_registry, HONE_KIND_REWARD, "probe", &cfg, &inst));

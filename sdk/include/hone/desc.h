@@ -47,7 +47,8 @@ enum {
     HONE_T_FUNC = 16    /* a callback: described by the struct's slots */
 };
 /* What stands at `offset`: an element, or ... */
-#define HONE_M_ARRAY (1u << 0)    /* a pointer to elements: as many as the member at count_offset says */
+#define HONE_M_ARRAY                                                                               \
+    (1u << 0) /* a pointer to elements: as many as the member at count_offset says */
 #define HONE_M_PLUS1 (1u << 1)    /* one more than that */
 #define HONE_M_PRODUCT (1u << 2)  /* times the member at count2_offset */
 #define HONE_M_INLINE (1u << 3)   /* count2_offset elements (or pointers, with ARRAY) in place */
@@ -55,12 +56,13 @@ enum {
 #define HONE_M_MUTABLE (1u << 5)  /* the callee writes the elements */
 
 #define HONE_STRUCT_FROZEN (1u << 0) /* never grows: arrays of it need no stride */
-#define HONE_STRUCT_SINK (1u << 1)   /* an object with callbacks (slots), lent until the call returns */
+#define HONE_STRUCT_SINK                                                                           \
+    (1u << 1) /* an object with callbacks (slots), lent until the call returns */
 
 #define HONE_SLOT_OPTIONAL (1u << 0)
 #define HONE_SLOT_BATCH (1u << 1)       /* splitting a batch over several calls is allowed */
 #define HONE_SLOT_CANCELLABLE (1u << 2) /* takes a hone_call */
-#define HONE_SLOT_LOCAL (1u << 3)       /* takes things that cannot leave the process: never remoted */
+#define HONE_SLOT_LOCAL (1u << 3) /* takes things that cannot leave the process: never remoted */
 
 struct hone_struct_desc;
 
@@ -107,43 +109,71 @@ typedef struct hone_iface_desc {
  * n, n2: members of the same struct. */
 #define HONE_M_(S, m) (((S *)0)->m)
 #define HONE_TYPE_(x)                                                                              \
-    _Generic((x), uint8_t: HONE_T_U8, char: HONE_T_CHAR, int32_t: HONE_T_I32, uint32_t: HONE_T_U32,  \
-             int64_t: HONE_T_I64, uint64_t: HONE_T_U64, float: HONE_T_F32, double: HONE_T_F64)
+    _Generic((x), uint8_t                                                                          \
+             : HONE_T_U8, char                                                                     \
+             : HONE_T_CHAR, int32_t                                                                \
+             : HONE_T_I32, uint32_t                                                                \
+             : HONE_T_U32, int64_t                                                                 \
+             : HONE_T_I64, uint64_t                                                                \
+             : HONE_T_U64, float                                                                   \
+             : HONE_T_F32, double                                                                  \
+             : HONE_T_F64)
 #define HONE_ROW_MAKE_(S, m, type, flags, count, count2, elem, of)                                 \
-    &(const hone_member){sizeof(hone_member), (type), (flags), #m, offsetof(S, m), (count), (count2), (elem), (of)},
+    &(const hone_member){sizeof(hone_member),                                                      \
+                         (type),                                                                   \
+                         (flags),                                                                  \
+                         #m,                                                                       \
+                         offsetof(S, m),                                                           \
+                         (count),                                                                  \
+                         (count2),                                                                 \
+                         (elem),                                                                   \
+                         (of)},
 
-#define HONE_ROW_SIZE(S, m) HONE_ROW_MAKE_(S, m, _Generic(HONE_M_(S, m), uint32_t: HONE_T_SIZE), 0, 0, 0, 4, NULL)
+#define HONE_ROW_SIZE(S, m)                                                                        \
+    HONE_ROW_MAKE_(S, m, _Generic(HONE_M_(S, m), uint32_t : HONE_T_SIZE), 0, 0, 0, 4, NULL)
 #define HONE_ROW_PAD(S, m) HONE_ROW_MAKE_(S, m, HONE_T_PAD, 0, 0, 0, sizeof(HONE_M_(S, m)), NULL)
-#define HONE_ROW_NUM(S, m) HONE_ROW_MAKE_(S, m, HONE_TYPE_(HONE_M_(S, m)), 0, 0, 0, sizeof(HONE_M_(S, m)), NULL)
+#define HONE_ROW_NUM(S, m)                                                                         \
+    HONE_ROW_MAKE_(S, m, HONE_TYPE_(HONE_M_(S, m)), 0, 0, 0, sizeof(HONE_M_(S, m)), NULL)
 #define HONE_ROW_STR(S, m)                                                                         \
-    HONE_ROW_MAKE_(S, m, _Generic(HONE_M_(S, m), hone_str: HONE_T_STR), 0, 0, 0, sizeof(hone_str), NULL)
+    HONE_ROW_MAKE_(S, m,                                                                           \
+                   _Generic(HONE_M_(S, m), hone_str                                                \
+                            : HONE_T_STR),                                                         \
+                   0, 0, 0, sizeof(hone_str), NULL)
 #define HONE_ROW_VALUE(S, m)                                                                       \
-    HONE_ROW_MAKE_(S, m, _Generic(HONE_M_(S, m), hone_value: HONE_T_VALUE), 0, 0, 0, sizeof(hone_value), NULL)
+    HONE_ROW_MAKE_(S, m,                                                                           \
+                   _Generic(HONE_M_(S, m), hone_value                                              \
+                            : HONE_T_VALUE),                                                       \
+                   0, 0, 0, sizeof(hone_value), NULL)
 #define HONE_ROW_CSTR(S, m)                                                                        \
     HONE_ROW_MAKE_(S, m, _Generic(HONE_M_(S, m), const char *: HONE_T_CSTR), 0, 0, 0, sizeof(char *), NULL)
 #define HONE_ROW_OPAQUE(S, m)                                                                      \
     HONE_ROW_MAKE_(S, m, _Generic(HONE_M_(S, m), void *: HONE_T_OPAQUE, const void *: HONE_T_OPAQUE), 0, 0, 0, sizeof(void *), NULL)
 #define HONE_ROW_NUMS(S, m, n, flags)                                                              \
-    HONE_ROW_MAKE_(S, m, HONE_TYPE_(*HONE_M_(S, m)), HONE_M_ARRAY | (flags), offsetof(S, n), 0,       \
+    HONE_ROW_MAKE_(S, m, HONE_TYPE_(*HONE_M_(S, m)), HONE_M_ARRAY | (flags), offsetof(S, n), 0,    \
                    sizeof(*HONE_M_(S, m)), NULL)
 #define HONE_ROW_NUMS2(S, m, n, n2, flags)                                                         \
-    HONE_ROW_MAKE_(S, m, HONE_TYPE_(*HONE_M_(S, m)), HONE_M_ARRAY | HONE_M_PRODUCT | (flags), offsetof(S, n), \
-                   offsetof(S, n2), sizeof(*HONE_M_(S, m)), NULL)
+    HONE_ROW_MAKE_(S, m, HONE_TYPE_(*HONE_M_(S, m)), HONE_M_ARRAY | HONE_M_PRODUCT | (flags),      \
+                   offsetof(S, n), offsetof(S, n2), sizeof(*HONE_M_(S, m)), NULL)
 #define HONE_ROW_STRS(S, m, n, flags)                                                              \
-    HONE_ROW_MAKE_(S, m, _Generic(*HONE_M_(S, m), hone_str: HONE_T_STR), HONE_M_ARRAY | (flags), offsetof(S, n), 0, \
-                   sizeof(hone_str), NULL)
+    HONE_ROW_MAKE_(S, m,                                                                           \
+                   _Generic(*HONE_M_(S, m), hone_str                                               \
+                            : HONE_T_STR),                                                         \
+                   HONE_M_ARRAY | (flags), offsetof(S, n), 0, sizeof(hone_str), NULL)
 #define HONE_ROW_STRUCTS(S, m, n, desc, flags)                                                     \
-    HONE_ROW_MAKE_(S, m, HONE_T_STRUCT, HONE_M_ARRAY | (flags), offsetof(S, n), 0, sizeof(*HONE_M_(S, m)), &(desc))
+    HONE_ROW_MAKE_(S, m, HONE_T_STRUCT, HONE_M_ARRAY | (flags), offsetof(S, n), 0,                 \
+                   sizeof(*HONE_M_(S, m)), &(desc))
 #define HONE_ROW_INNUMS(S, m, k)                                                                   \
-    HONE_ROW_MAKE_(S, m, HONE_TYPE_(*HONE_M_(S, m)), HONE_M_INLINE, 0, (k), sizeof(*HONE_M_(S, m)), NULL)
+    HONE_ROW_MAKE_(S, m, HONE_TYPE_(*HONE_M_(S, m)), HONE_M_INLINE, 0, (k),                        \
+                   sizeof(*HONE_M_(S, m)), NULL)
 #define HONE_ROW_INCSTRS(S, m, k)                                                                  \
     HONE_ROW_MAKE_(S, m, _Generic(*HONE_M_(S, m), const char *: HONE_T_CSTR), HONE_M_INLINE, 0, (k), sizeof(char *), NULL)
 #define HONE_ROW_INPTRS(S, m, k, n, flags)                                                         \
-    HONE_ROW_MAKE_(S, m, HONE_TYPE_(**HONE_M_(S, m)), HONE_M_ARRAY | HONE_M_INLINE | (flags), offsetof(S, n), (k), \
-                   sizeof(**HONE_M_(S, m)), NULL)
+    HONE_ROW_MAKE_(S, m, HONE_TYPE_(**HONE_M_(S, m)), HONE_M_ARRAY | HONE_M_INLINE | (flags),      \
+                   offsetof(S, n), (k), sizeof(**HONE_M_(S, m)), NULL)
 #define HONE_ROW_INNER(S, m, k, desc)                                                              \
     HONE_ROW_MAKE_(S, m, HONE_T_STRUCT, HONE_M_INLINE, 0, (k), sizeof(HONE_M_(S, m)) / (k), &(desc))
-#define HONE_ROW_SLOT(S, m, flags, sig, doc) HONE_ROW_MAKE_(S, m, HONE_T_FUNC, 0, 0, 0, sizeof(HONE_M_(S, m)), NULL)
+#define HONE_ROW_SLOT(S, m, flags, sig, doc)                                                       \
+    HONE_ROW_MAKE_(S, m, HONE_T_FUNC, 0, 0, 0, sizeof(HONE_M_(S, m)), NULL)
 
 #define HONE_SLOT_SIZE(S, ...)
 #define HONE_SLOT_PAD(S, ...)
@@ -207,28 +237,37 @@ typedef struct hone_iface_desc {
 #define HONE_E30_(F, S, x, ...) F(S, x) HONE_E29_(F, S, __VA_ARGS__)
 #define HONE_E31_(F, S, x, ...) F(S, x) HONE_E30_(F, S, __VA_ARGS__)
 #define HONE_E32_(F, S, x, ...) F(S, x) HONE_E31_(F, S, __VA_ARGS__)
-#define HONE_NTH_(a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13, a14, a15, a16, a17, a18, a19, a20, a21, a22, \
-                  a23, a24, a25, a26, a27, a28, a29, a30, a31, a32, n, ...)                        \
+#define HONE_NTH_(a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13, a14, a15, a16, a17, a18, \
+                  a19, a20, a21, a22, a23, a24, a25, a26, a27, a28, a29, a30, a31, a32, n, ...)    \
     n
 #define HONE_EACH_(F, S, ...)                                                                      \
-    HONE_NTH_(__VA_ARGS__, HONE_E32_, HONE_E31_, HONE_E30_, HONE_E29_, HONE_E28_, HONE_E27_, HONE_E26_, HONE_E25_, \
-              HONE_E24_, HONE_E23_, HONE_E22_, HONE_E21_, HONE_E20_, HONE_E19_, HONE_E18_, HONE_E17_, HONE_E16_,   \
-              HONE_E15_, HONE_E14_, HONE_E13_, HONE_E12_, HONE_E11_, HONE_E10_, HONE_E9_, HONE_E8_, HONE_E7_,      \
-              HONE_E6_, HONE_E5_, HONE_E4_, HONE_E3_, HONE_E2_, HONE_E1_, )                        \
+    HONE_NTH_(__VA_ARGS__, HONE_E32_, HONE_E31_, HONE_E30_, HONE_E29_, HONE_E28_, HONE_E27_,       \
+              HONE_E26_, HONE_E25_, HONE_E24_, HONE_E23_, HONE_E22_, HONE_E21_, HONE_E20_,         \
+              HONE_E19_, HONE_E18_, HONE_E17_, HONE_E16_, HONE_E15_, HONE_E14_, HONE_E13_,         \
+              HONE_E12_, HONE_E11_, HONE_E10_, HONE_E9_, HONE_E8_, HONE_E7_, HONE_E6_, HONE_E5_,   \
+              HONE_E4_, HONE_E3_, HONE_E2_, HONE_E1_, )                                            \
     (F, S, __VA_ARGS__)
 
 #define HONE_DESCRIBE(var, S, flags, ...)                                                          \
-    HONE_STATIC_ASSERT((0 HONE_EACH_(HONE_SIZEROW_, S, __VA_ARGS__)) == sizeof(S),                   \
+    HONE_STATIC_ASSERT((0 HONE_EACH_(HONE_SIZEROW_, S, __VA_ARGS__)) == sizeof(S),                 \
                        #S ": a member has no row, a row is there twice, or there is padding");     \
-    static const hone_member *const var##_members[] = {HONE_EACH_(HONE_ROW_, S, __VA_ARGS__) NULL};     \
-    static const hone_slot *const var##_slots[] = {HONE_EACH_(HONE_SLOTROW_, S, __VA_ARGS__) NULL};     \
-    static const hone_struct_desc var = {sizeof(hone_struct_desc), sizeof(S), _Alignof(S), (flags), #S, \
-                                         var##_members, var##_slots};
+    static const hone_member *const var##_members[] = {HONE_EACH_(HONE_ROW_, S, __VA_ARGS__)       \
+                                                           NULL};                                  \
+    static const hone_slot *const var##_slots[] = {HONE_EACH_(HONE_SLOTROW_, S, __VA_ARGS__)       \
+                                                       NULL};                                      \
+    static const hone_struct_desc var = {sizeof(hone_struct_desc),                                 \
+                                         sizeof(S),                                                \
+                                         _Alignof(S),                                              \
+                                         (flags),                                                  \
+                                         #S,                                                       \
+                                         var##_members,                                            \
+                                         var##_slots};
 /* `structs`: (&a, &b, ...): the descriptions that the signatures name; (NULL) when they name none. */
 #define HONE_DESCRIBE_IFACE(var, VT, id_, kind_, structs_, ...)                                    \
-    HONE_DESCRIBE(var##_table, VT, 0, __VA_ARGS__)                                                  \
-    static const hone_struct_desc *const var##_structs[] = {HONE_STRIP_ structs_, NULL};             \
-    static const hone_iface_desc var = {sizeof(hone_iface_desc), 0, (id_), (kind_), &var##_table, var##_structs};
+    HONE_DESCRIBE(var##_table, VT, 0, __VA_ARGS__)                                                 \
+    static const hone_struct_desc *const var##_structs[] = {HONE_STRIP_ structs_, NULL};           \
+    static const hone_iface_desc var = {                                                           \
+        sizeof(hone_iface_desc), 0, (id_), (kind_), &var##_table, var##_structs};
 #endif
 
 #ifdef __cplusplus

@@ -45,8 +45,9 @@ typedef struct hone_verdict {
     const double *label_probs; /* probability of each label the judge was asked for; or NULL */
     size_t n_label_probs;
     hone_str reasoning;
-    hone_str spec_hash;  /* of model, prompt, settings: what would have to change for another verdict */
-    double cost;         /* in the currency of the settings; 0 when unknown */
+    hone_str
+        spec_hash; /* of model, prompt, settings: what would have to change for another verdict */
+    double cost;   /* in the currency of the settings; 0 when unknown */
     uint64_t latency_ns; /* 0 when unknown */
 } hone_verdict;
 
@@ -54,14 +55,15 @@ typedef struct hone_verdict_sink {
     uint32_t struct_size, reserved;
     void *ctx;
     /* The verdict on item number `item`; at most once an item. [worker-thread & active] */
-    hone_status (*put)(const struct hone_verdict_sink *sink, size_t item, const hone_verdict *verdict_bor);
+    hone_status (*put)(const struct hone_verdict_sink *sink, size_t item,
+                       const hone_verdict *verdict_bor);
 } hone_verdict_sink;
 
 typedef struct hone_judge_v1 {
     uint32_t struct_size, reserved;
     /* Judge n items. [worker-thread & active], concurrent only if REENTRANT */
-    hone_status (*judge)(void *self, const hone_call *call, const hone_judge_item *items_bor, size_t n, size_t stride,
-                         const hone_verdict_sink *sink);
+    hone_status (*judge)(void *self, const hone_call *call, const hone_judge_item *items_bor,
+                         size_t n, size_t stride, const hone_verdict_sink *sink);
 } hone_judge_v1;
 
 #ifdef __cplusplus

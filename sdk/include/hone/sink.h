@@ -17,7 +17,8 @@ typedef struct hone_sink_v1 {
     /* `kind`: "run" "step" "eval" "checkpoint" "done"; `fields` is a map, for "step" the line of
      * metrics.jsonl. Unknown kinds are passed over. [io-thread & active] */
     hone_status (*event)(void *self, hone_str kind, const hone_value *fields_bor);
-    hone_status (*flush)(void *self); /* all that came before is out when it returns [io-thread & active] */
+    hone_status (*flush)(
+        void *self); /* all that came before is out when it returns [io-thread & active] */
 } hone_sink_v1;
 
 #ifdef __cplusplus

@@ -19,7 +19,8 @@ extern "C" {
 typedef struct hone_out_stream {
     uint32_t struct_size, reserved;
     void *ctx;
-    hone_status (*write)(const struct hone_out_stream *out, const void *bytes_bor, size_t n); /* all or failure [control-thread] */
+    hone_status (*write)(const struct hone_out_stream *out, const void *bytes_bor,
+                         size_t n); /* all or failure [control-thread] */
 } hone_out_stream;
 typedef struct hone_in_stream {
     uint32_t struct_size, reserved;
@@ -31,7 +32,8 @@ typedef struct hone_in_stream {
 typedef struct hone_state_v1 {
     uint32_t struct_size, reserved;
     hone_status (*save)(void *self, const hone_out_stream *out); /* [control-thread & !active] */
-    hone_status (*load)(void *self, const hone_in_stream *in);   /* unchanged on failure [control-thread & !active] */
+    hone_status (*load)(
+        void *self, const hone_in_stream *in); /* unchanged on failure [control-thread & !active] */
 } hone_state_v1;
 
 typedef struct hone_cancel_v1 {
@@ -51,11 +53,13 @@ typedef struct hone_live_v1 {
 typedef struct hone_metric_sink {
     uint32_t struct_size, reserved;
     void *ctx;
-    void (*put)(const struct hone_metric_sink *sink, hone_str name, double value); /* [control-thread] */
+    void (*put)(const struct hone_metric_sink *sink, hone_str name,
+                double value); /* [control-thread] */
 } hone_metric_sink;
 typedef struct hone_metrics_v1 {
     uint32_t struct_size, reserved;
-    hone_status (*collect)(void *self, const hone_metric_sink *sink); /* [control-thread & !active] */
+    hone_status (*collect)(void *self,
+                           const hone_metric_sink *sink); /* [control-thread & !active] */
 } hone_metrics_v1;
 
 #ifdef __cplusplus

@@ -14,7 +14,8 @@ typedef struct acme_words {
 } acme_words;
 typedef struct acme_map_v1 {
     uint32_t struct_size, reserved;
-    hone_status (*nearest)(void *self, const acme_point *points, size_t n, acme_point *out, double *distance);
+    hone_status (*nearest)(void *self, const acme_point *points, size_t n, acme_point *out,
+                           double *distance);
     hone_status (*words)(void *self, hone_str text, uint32_t least, const acme_words *sink);
     hone_status (*scaled)(void *self, const float *in, size_t n, float factor, float *out);
     hone_str (*name)(void *self);
@@ -22,19 +23,25 @@ typedef struct acme_map_v1 {
 } acme_map_v1;
 
 HONE_DESCRIBE(point_desc, acme_point, HONE_STRUCT_FROZEN, (NUM, x), (NUM, y))
-HONE_DESCRIBE(words_desc, acme_words, HONE_STRUCT_SINK, (SIZE, struct_size), (PAD, reserved), (OPAQUE, ctx),
-              (SLOT, put, 0, "this, at:size, text:str -> status", "one word"))
-HONE_DESCRIBE_IFACE(map_desc, acme_map_v1, "com.acme.map/1", "com.acme.kind.map", (&point_desc, &words_desc),
-                    (SIZE, struct_size), (PAD, reserved),
-                    (SLOT, nearest, 0, "self, points:[acme_point; n], n:size, out:out acme_point, distance:out f64 -> status",
-                     "the point nearest to the first"),
-                    (SLOT, words, 0, "self, text:str, least:u32, sink:sink acme_words -> status", "the words of a text"),
-                    (SLOT, scaled, 0, "self, in:[f32; n], n:size, factor:f32, out:out [f32; n] -> status", "in * factor"),
-                    (SLOT, name, 0, "self -> str", "a name"), (SLOT, mid, 0, "self, p:by acme_point -> f64", "(x + y) / 2"))
+HONE_DESCRIBE(words_desc, acme_words, HONE_STRUCT_SINK, (SIZE, struct_size), (PAD, reserved),
+              (OPAQUE, ctx), (SLOT, put, 0, "this, at:size, text:str -> status", "one word"))
+HONE_DESCRIBE_IFACE(
+    map_desc, acme_map_v1, "com.acme.map/1", "com.acme.kind.map", (&point_desc, &words_desc),
+    (SIZE, struct_size), (PAD, reserved),
+    (SLOT, nearest, 0,
+     "self, points:[acme_point; n], n:size, out:out acme_point, distance:out f64 -> status",
+     "the point nearest to the first"),
+    (SLOT, words, 0, "self, text:str, least:u32, sink:sink acme_words -> status",
+     "the words of a text"),
+    (SLOT, scaled, 0, "self, in:[f32; n], n:size, factor:f32, out:out [f32; n] -> status",
+     "in * factor"),
+    (SLOT, name, 0, "self -> str", "a name"),
+    (SLOT, mid, 0, "self, p:by acme_point -> f64", "(x + y) / 2"))
 
 static const hone_host *the_host;
 
-static hone_status nearest(void *self, const acme_point *p, size_t n, acme_point *out, double *distance)
+static hone_status nearest(void *self, const acme_point *p, size_t n, acme_point *out,
+                           double *distance)
 {
     (void)self;
     if (n < 2)
@@ -110,7 +117,8 @@ static const hone_component map = {.struct_size = sizeof(hone_component),
 static const hone_component *const components[] = {&map, NULL};
 static const hone_iface_desc *const ifaces[] = {&map_desc, NULL};
 static const hone_magic magic = HONE_MAGIC(0x000100);
-static const hone_entry entry = {.struct_size = sizeof(hone_entry), .magic = &magic, .components = components, .ifaces = ifaces};
+static const hone_entry entry = {
+    .struct_size = sizeof(hone_entry), .magic = &magic, .components = components, .ifaces = ifaces};
 
 const hone_entry *hone_plugin_entry(void)
 {

@@ -20,12 +20,14 @@ class reward
     explicit reward(hone_str word) : word_(word.ptr ? word.ptr : "", word.len) {}
     float score(const hone_sample &s) const
     {
-        return std::string(s.completion.ptr, s.completion.len).find(word_) != std::string::npos ? 1.f : 0.f;
+        return std::string(s.completion.ptr, s.completion.len).find(word_) != std::string::npos
+                   ? 1.f
+                   : 0.f;
     }
 };
 
-hone_status score(void *self, const hone_call *call, const hone_sample *in, size_t n, size_t stride, hone_outcome *out,
-                  size_t out_stride, const hone_notes *)
+hone_status score(void *self, const hone_call *call, const hone_sample *in, size_t n, size_t stride,
+                  hone_outcome *out, size_t out_stride, const hone_notes *)
 {
     for (size_t i = 0; i < n && !hone_cancelled(call); i++)
         hone_outcome_set(out, out_stride, i, HONE_SCORE,

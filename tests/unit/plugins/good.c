@@ -61,8 +61,9 @@ static hone_status score_one(struct probe *p, const hone_sample *s, float *out)
     }
 }
 
-static hone_status score(void *self, const hone_call *call, const hone_sample *in, size_t n, size_t stride,
-                         hone_outcome *out, size_t out_stride, const hone_notes *notes)
+static hone_status score(void *self, const hone_call *call, const hone_sample *in, size_t n,
+                         size_t stride, hone_outcome *out, size_t out_stride,
+                         const hone_notes *notes)
 {
     struct probe *p = self;
     if (p->cfg->i64(p->cfg, MODE) == 4) {
@@ -100,7 +101,8 @@ static hone_status create(const hone_host *host, const hone_config *cfg, void **
     if (behave == 1)
         s = HONE_E_IO;
     else if (behave == 2)
-        s = hone_host_fail(host, HONE_E_IO, "the server said no to %.*s", (int)token.len, token.ptr);
+        s = hone_host_fail(host, HONE_E_IO, "the server said no to %.*s", (int)token.len,
+                           token.ptr);
     else if (behave == 4)
         (void)cfg->str(cfg, SCALE);
     else if (behave == 5)
@@ -174,7 +176,8 @@ static const hone_component strange = {.struct_size = sizeof(hone_component),
                                        .get_iface = get_iface};
 static const hone_component *const components[] = {&probe, &needy, &strange, NULL};
 static const hone_magic magic = HONE_MAGIC(0x000100);
-static const hone_entry entry = {.struct_size = sizeof(hone_entry), .magic = &magic, .components = components};
+static const hone_entry entry = {
+    .struct_size = sizeof(hone_entry), .magic = &magic, .components = components};
 
 const hone_entry *hone_plugin_entry(void)
 {

@@ -1,4 +1,4 @@
-/* ffi.c - Lua calls a C function that only a description knows. See ffi.h.
+/* iface.c - Lua calls a C function that only a description knows. See iface.h.
  *
  * Key idea: the signature says everything: which arguments come from Lua, which are filled in (self, call,
  * counts, strides), which come back (out, sinks). Whatever needs memory is built in a frame's arena inside a
@@ -7,7 +7,7 @@
  *
  * Does not: check what the plugin does with its arguments (that is the validator's and the box's).
  * Source: plugin-abi.md section 8, the libffi manual. */
-#include "lua/ffi.h"
+#include "lua/iface.h"
 
 #include "lua/marshal.h"
 
@@ -47,7 +47,8 @@ struct sink_closure {
     void *code;
 };
 
-static _Atomic uint64_t call_ids = 1ull << 62; /* calls made from Lua; the scheduler's own count from 1 */
+static _Atomic uint64_t call_ids =
+    1ull << 62; /* calls made from Lua; the scheduler's own count from 1 */
 
 /* ---- sinks: C calls back while we are in the call ---------------------------------------------- */
 
@@ -64,8 +65,10 @@ static void push_argument(lua_State *L, int frame, const hone_sig *sig, size_t i
         const void *p = *(void **)args[i];
         size_t n = a->fixed;
         if (a->count >= 0)
-            n = sig->args[a->count].base == HONE_T_U32 ? *(uint32_t *)args[a->count] : (size_t) * (uint64_t *)args[a->count];
-        size_t size = hone_sig_elem_size(a), stride = a->stride >= 0 ? (size_t) * (uint64_t *)args[a->stride] : size;
+            n = sig->args[a->count].base == HONE_T_U32 ? *(uint32_t *)args[a->count]
+                                                       : (size_t) * (uint64_t *)args[a->count];
+        size_t size = hone_sig_elem_size(a),
+               stride = a->stride >= 0 ? (size_t) * (uint64_t *)args[a->stride] : size;
         if (!p) {
             lua_pushnil(L);
             return;
@@ -171,14 +174,16 @@ static void *sink_code(lua_State *L, hone__slot *slot, const hone_struct_desc *d
     sc->slot = slot;
     sc->ctx_offset = ctx->offset;
     sc->closure = ffi_closure_alloc(sizeof(ffi_closure), &sc->code);
-    if (!sc->closure || ffi_prep_closure_loc(sc->closure, &slot->cif, sink_called, sc, sc->code) != FFI_OK)
+    if (!sc->closure ||
+        ffi_prep_closure_loc(sc->closure, &slot->cif, sink_called, sc, sc->code) != FFI_OK)
         luaL_error(L, "libffi cannot make a callback here");
     lua_rawsetp(L, LUA_REGISTRYINDEX, slot);
     return sc->code;
 }
 
 /* A sink object in the arena that collects into a new table on the stack. */
-static void *make_sink(lua_State *L, hone_arena *arena, const hone_struct_desc *d, int frame, struct collector **out)
+static void *make_sink(lua_State *L, hone_arena *arena, const hone_struct_desc *d, int frame,
+                       struct collector **out)
 {
     hone__ffi *f = hone_lua_of(L)->ffi;
     char *object = hone__arena_need(L, arena, 1, d->size);
@@ -248,11 +253,14 @@ static void *read_list(lua_State *L, int index, hone_arena *arena, const hone_si
     return p;
 }
 
-static void set_count(lua_State *L, const hone_sig *sig, int which, union value *v, int *known, size_t n, const char *name)
+static void set_count(lua_State *L, const hone_sig *sig, int which, union value *v, int *known,
+                      size_t n, const char *name)
 {
-    size_t have = sig->args[which].base == HONE_T_U32 ? (size_t)(uint32_t)v[which].i32 : (size_t)v[which].u64;
+    size_t have = sig->args[which].base == HONE_T_U32 ? (size_t)(uint32_t)v[which].i32
+                                                      : (size_t)v[which].u64;
     if (known[which] && have != n)
-        luaL_error(L, "%s has %I elements, another list has %I", name, (LUAI_UACINT)n, (LUAI_UACINT)have);
+        luaL_error(L, "%s has %I elements, another list has %I", name, (LUAI_UACINT)n,
+                   (LUAI_UACINT)have);
     v[which].u64 = n; /* little-endian or not, a u32 is read as one below */
     if (sig->args[which].base == HONE_T_U32)
         v[which].i32 = (int32_t)n;
@@ -260,7 +268,8 @@ static void set_count(lua_State *L, const hone_sig *sig, int which, union value 
 }
 
 /* Pushes what came back; returns how many values. */
-static int push_results(lua_State *L, const struct call *c, union value *v, const union value *ret, struct collector **sinks)
+static int push_results(lua_State *L, const struct call *c, union value *v, const union value *ret,
+                        struct collector **sinks)
 {
     const hone_sig *sig = &c->s->sig;
     int n = 0;
@@ -280,7 +289,8 @@ static int push_results(lua_State *L, const struct call *c, union value *v, cons
         if (a->array) {
             size_t count = a->fixed;
             if (a->count >= 0)
-                count = sig->args[a->count].base == HONE_T_U32 ? (uint32_t)v[a->count].i32 : (size_t)v[a->count].u64;
+                count = sig->args[a->count].base == HONE_T_U32 ? (uint32_t)v[a->count].i32
+                                                               : (size_t)v[a->count].u64;
             if (a->base == HONE_T_CHAR) {
                 lua_pushlstring(L, v[i].p, strnlen(v[i].p, count));
             } else if (a->base == HONE_T_U8) {
@@ -340,16 +350,23 @@ static int perform(lua_State *L, struct call *c)
         args[i] = &v[i];
         switch (a->base) {
         case HONE_A_SELF:
-        case HONE_A_THIS: v[i].p = c->self; continue;
-        case HONE_A_CALL: v[i].p = &call; continue;
+        case HONE_A_THIS:
+            v[i].p = c->self;
+            continue;
+        case HONE_A_CALL:
+            v[i].p = &call;
+            continue;
         case HONE_A_CTX:
             v[i].p = f->ctx;
             if (!f->ctx)
                 luaL_error(L, "%s: can be called inside forward only", c->s->slot->name);
             continue;
         case HONE_A_CONFIG:
-        case HONE_A_STREAM: luaL_error(L, "%s: cannot be called from Lua (%s)", c->s->slot->name, a->name); continue;
-        default: break;
+        case HONE_A_STREAM:
+            luaL_error(L, "%s: cannot be called from Lua (%s)", c->s->slot->name, a->name);
+            continue;
+        default:
+            break;
         }
         if (a->role == HONE_ROLE_STRIDE || (a->role == HONE_ROLE_COUNT && from_list[i]))
             continue;
@@ -371,7 +388,8 @@ static int perform(lua_State *L, struct call *c)
             if (a->count >= 0) {
                 set_count(L, sig, a->count, v, known, n, a->name);
             } else if (n != a->fixed) {
-                luaL_error(L, "%s: %I elements expected, got %I", a->name, (LUAI_UACINT)a->fixed, (LUAI_UACINT)n);
+                luaL_error(L, "%s: %I elements expected, got %I", a->name, (LUAI_UACINT)a->fixed,
+                           (LUAI_UACINT)n);
             }
             if (a->stride >= 0)
                 v[a->stride].u64 = hone_sig_elem_size(a);
@@ -392,7 +410,8 @@ static int perform(lua_State *L, struct call *c)
             v[i].p = hone__arena_need(L, arena, 1, 16);
             hone__read_elem(L, index, arena, a->base, NULL, v[i].p, a->name);
         } else {
-            hone__read_elem(L, index, NULL, a->base, NULL, &v[i], a->name); /* texts stay on the stack */
+            hone__read_elem(L, index, NULL, a->base, NULL, &v[i],
+                            a->name); /* texts stay on the stack */
             if (a->role == HONE_ROLE_COUNT)
                 known[i] = 1;
         }
@@ -404,12 +423,14 @@ static int perform(lua_State *L, struct call *c)
         if (a->array) {
             size_t n = a->fixed;
             if (a->count >= 0)
-                n = sig->args[a->count].base == HONE_T_U32 ? (uint32_t)v[a->count].i32 : (size_t)v[a->count].u64;
+                n = sig->args[a->count].base == HONE_T_U32 ? (uint32_t)v[a->count].i32
+                                                           : (size_t)v[a->count].u64;
             v[i].p = hone__arena_need(L, arena, n, hone_sig_elem_size(a));
             if (a->stride >= 0)
                 v[a->stride].u64 = hone_sig_elem_size(a);
         } else {
-            v[i].p = a->base == HONE_T_STRUCT ? fresh_struct(L, arena, a->of) : hone__arena_need(L, arena, 1, 16);
+            v[i].p = a->base == HONE_T_STRUCT ? fresh_struct(L, arena, a->of)
+                                              : hone__arena_need(L, arena, 1, 16);
         }
     }
     call.n = 0;
@@ -424,8 +445,7 @@ static int perform(lua_State *L, struct call *c)
     if (c->inst) {
         status = hone_instance_leave(c->inst, c->s->slot->name, status);
         hone_instance_unref(c->inst);
-    }
-    else if (status < 0 && hone_error_get()->code == HONE_OK)
+    } else if (status < 0 && hone_error_get()->code == HONE_OK)
         hone_fail(status, "%s failed (%s)", c->s->slot->name, hone_status_text(status));
     for (size_t i = 0; i < sig->n; i++)
         if (sinks[i] && sinks[i]->failed)
@@ -441,7 +461,8 @@ static int protected_call(lua_State *L)
     return perform(L, c);
 }
 
-int hone__call_slot(lua_State *L, hone__slot *s, void (*fn)(void), void *self, int first, hone_instance *inst)
+int hone__call_slot(lua_State *L, hone__slot *s, void (*fn)(void), void *self, int first,
+                    hone_instance *inst)
 {
     struct call c = {.s = s, .fn = fn, .self = self, .inst = inst, .first = first, .frame = -1};
     hone_lua *l = hone_lua_of(L);
@@ -483,9 +504,12 @@ static int handle_call(lua_State *L)
 {
     hone__slot *s = lua_touserdata(L, lua_upvalueindex(1));
     const hone_iface_desc *desc = lua_touserdata(L, lua_upvalueindex(2));
-    struct handle *h = lua_type(L, 1) == LUA_TUSERDATA && lua_rawlen(L, 1) == sizeof *h ? lua_touserdata(L, 1) : NULL;
+    struct handle *h = lua_type(L, 1) == LUA_TUSERDATA && lua_rawlen(L, 1) == sizeof *h
+                           ? lua_touserdata(L, 1)
+                           : NULL;
     if (!h || hone__test_view(L, 1) || h->desc != desc)
-        return luaL_error(L, "%s: call it with a colon, on what offers %s", s->slot->name, desc->id);
+        return luaL_error(L, "%s: call it with a colon, on what offers %s", s->slot->name,
+                          desc->id);
     if (!h->inst)
         return luaL_error(L, "%s: the component is closed", s->slot->name);
     uint32_t size;
@@ -494,7 +518,8 @@ static int handle_call(lua_State *L)
     if (size >= s->slot->offset + sizeof fn)
         memcpy(&fn, (const char *)h->vt + s->slot->offset, sizeof fn);
     if (!fn)
-        return luaL_error(L, "%s does not offer the optional call %s", hone_instance_id(h->inst), s->slot->name);
+        return luaL_error(L, "%s does not offer the optional call %s", hone_instance_id(h->inst),
+                          s->slot->name);
     return hone__call_slot(L, s, fn, h->self, 2, h->inst);
 }
 
@@ -510,7 +535,9 @@ static int handle_index(lua_State *L)
 
 static int handle_close(lua_State *L)
 {
-    struct handle *h = lua_type(L, 1) == LUA_TUSERDATA && lua_rawlen(L, 1) == sizeof *h ? lua_touserdata(L, 1) : NULL;
+    struct handle *h = lua_type(L, 1) == LUA_TUSERDATA && lua_rawlen(L, 1) == sizeof *h
+                           ? lua_touserdata(L, 1)
+                           : NULL;
     if (!h || hone__test_view(L, 1))
         return luaL_error(L, "close: a component is expected");
     return handle_gc(L);
@@ -571,7 +598,8 @@ hone_status hone_lua_push_iface(lua_State *L, hone_instance *inst, const char *i
     hone_lua *l = hone_lua_of(L);
     struct push p = {.inst = inst};
     HONE_TRY(hone_instance_ref(inst, iface_id, &p.ref));
-    p.desc = l->opts.registry ? hone_registry_iface(l->opts.registry, iface_id) : hone_desc_builtin(iface_id);
+    p.desc = l->opts.registry ? hone_registry_iface(l->opts.registry, iface_id)
+                              : hone_desc_builtin(iface_id);
     if (!p.desc) {
         hone_fail(HONE_E_NOT_FOUND, "nobody has described the interface %s", iface_id);
         return hone_fail_hint("the plugin that offers it lists its description in entry.ifaces");

@@ -1,4 +1,4 @@
-/* ffi.h - any described interface, called from Lua.
+/* iface.h - any described interface, called from Lua.
  *
  * hone_lua_push_iface pushes a handle: a userdata with one method per slot that is present. Arguments
  * follow the slot's signature: self, call, counts and strides are filled in, arrays are Lua lists, structs
@@ -6,8 +6,8 @@
  * every `out` argument, then every sink's list. One ffi_cif per slot is prepared when the first handle of
  * the interface is made. A handle whose instance is gone has another generation: using it is an error,
  * never a crash. (plugin-abi.md 8) */
-#ifndef HONE_CORE_LUA_FFI_H
-#define HONE_CORE_LUA_FFI_H
+#ifndef HONE_CORE_LUA_IFACE_H
+#define HONE_CORE_LUA_IFACE_H
 #include "lua/state.h"
 
 /* Pushes a handle of `inst`'s interface `iface_id`; the handle holds a reference to the instance.
