@@ -141,6 +141,8 @@ static int used_below(const hone_map *used, const char *key, size_t len)
 
 static hone_status unknown_key(const char *key, const char *place, const char *id, uint32_t flags)
 {
+    if (flags & HONE_MODEL_NAMED)
+        return HONE_OK;
     if (flags & HONE_MODEL_ALLOW_UNKNOWN) {
         hone_log(HONE_LOG_WARN, id, "%s: \"%s\" is set and ignored", place, key);
         return HONE_OK;
@@ -267,7 +269,7 @@ hone_status hone_model_create(const hone_model_choice *choices, size_t n, const 
     s = m ? HONE_OK : HONE_E_NOMEM;
     HONE_TRY_GOTO(s, fail);
     snprintf(m->arch, sizeof m->arch, "%.*s", (int)(arch.len < 60 ? arch.len : 60), arch.ptr);
-    c = surest(choices, n, fmt, config);
+    c = (flags & HONE_MODEL_NAMED) && n ? &choices[0] : surest(choices, n, fmt, config);
     if (!c) {
         s = nobody(m->arch, place, choices, n);
         goto fail;

@@ -29,6 +29,8 @@ typedef struct hone_model {
 } hone_model;
 
 #define HONE_MODEL_ALLOW_UNKNOWN (1u << 0) /* unknown configuration keys are ignored (and logged) */
+/* choices[0] was named, not looked for: probe is not asked, and every key of the configuration is its own. */
+#define HONE_MODEL_NAMED (1u << 1)
 
 /* `format`: "hf" (a config.json tree) or "gguf" (metadata as a map). `place` names the file in
  * errors. E_UNSUPPORTED: no component knows it, or a key is not understood. Parameters are zero.

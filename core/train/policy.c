@@ -108,7 +108,8 @@ static hone_status load(hone_policy *p, const hone_policy_config *cfg)
 static hone_status from_nothing(hone_policy *p, const hone_policy_config *cfg)
 {
     if (cfg->component)
-        HONE_TRY(hone_model_create(cfg->component, 1, "hf", cfg->config, "the recipe's model", cfg->flags, &p->model));
+        HONE_TRY(hone_model_create(cfg->component, 1, "hf", cfg->config, "the recipe's model",
+                                   cfg->flags | HONE_MODEL_NAMED, &p->model));
     else
         HONE_TRY(hone_model_choose(p->env->registry, "hf", cfg->config, "the recipe's model", cfg->flags,
                                    &p->model_instance, &p->model));
