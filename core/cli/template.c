@@ -237,9 +237,10 @@ int hone_cli_template(int argc, char **argv)
          "mark what the assistant wrote: what is trained on"},
         {"json", HONE_ARG_FLAG, &json, NULL, "{\"text\": \"\", \"ids\": []}"},
         {0}};
-    static const char *const examples[] = {"echo '[{\"role\":\"user\",\"content\":\"Hi\"}]' | hone "
-                                           "template tiny --messages - --add-generation-prompt",
-                                           NULL};
+    static const char *const examples[] = {
+        "echo '[{\"role\":\"user\",\"content\":\"Hi\"}]' | hone "
+        "template smollm2-135m-instruct --messages - --add-generation-prompt",
+        NULL};
     static const hone_args spec = {"template",
                                    "[MODEL] --messages FILE [options]",
                                    "Renders messages through a chat template.",
