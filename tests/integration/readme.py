@@ -99,6 +99,20 @@ check("the plugin compiles without a warning", rc == 0, everything)
 for link in re.findall(r"\]\(([^)#:]+)\)", readme):
     check(f"README.md links to {link}", os.path.exists(os.path.join(ROOT, link)), "there is no such file")
 
+# ---- docs/recipes.md --------------------------------------------------------------------------------
+
+with open(os.path.join(ROOT, "docs", "recipes.md"), encoding="utf-8") as f:
+    body = next((body for language, body, before in blocks(f.read()) if "`bigram.lua`" in before), None)
+check("docs/recipes.md has a model written in Lua", body)
+if body and TINY:
+    with open(os.path.join(work, "bigram.lua"), "w", encoding="utf-8") as f:
+        f.write(body)
+    rc, output, everything = shell("build/hone run bigram.lua --run-dir bigram", work)
+    losses = [float(x) for x in re.findall(r"loss ([\d.]+)", output)]
+    check("a model written in Lua learns", rc == 0 and len(losses) == 2 and losses[1] < losses[0] - 1, everything)
+elif body:
+    skip("a model written in Lua", "assets/tiny is not there")
+
 # ---- the examples of the help texts -----------------------------------------------------------------
 
 samples = [{"prompt": "2+3", "completion": "#### 5", "answer": "5"}, {"prompt": "1+1", "completion": "2", "answer": "2"}]
