@@ -185,6 +185,12 @@ static hone_status cfg_component(void *ctx, const char *iface, hone_str name,
     return HONE_OK;
 }
 
+static hone_status cfg_path(void *ctx, hone_str given, char **out)
+{
+    const hone_registry *r = ((hone_instance *)ctx)->reg;
+    return r->path(r->path_ctx, given, out);
+}
+
 static void cfg_drop(void *ctx, void *keep)
 {
     (void)ctx;
@@ -247,6 +253,7 @@ hone_status hone_instance_create_info(hone_registry *r, const hone_component_inf
     atomic_init(&inst->refs, 1);
     atomic_fetch_add(&r->n_instances, 1);
     hone_config_env env = {.ctx = inst,
+                           .path = r->path ? cfg_path : NULL,
                            .component = cfg_component,
                            .drop = cfg_drop,
                            .show = cfg_show,

@@ -416,6 +416,12 @@ void hone_registry_close(hone_registry *r)
     hone_free(r);
 }
 
+void hone_registry_set_paths(hone_registry *r, hone_path_fn fn, void *ctx)
+{
+    r->path = fn;
+    r->path_ctx = ctx;
+}
+
 void hone_registry_set_seed(hone_registry *r, uint64_t seed)
 {
     r->seed = seed;

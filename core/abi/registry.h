@@ -105,6 +105,11 @@ hone_status hone_registry_offer(hone_registry *r, const char *id, hone_host_ifac
 /* The same for an interface that is the same for every instance. */
 hone_status hone_registry_offer_ref(hone_registry *r, const char *id, hone_ref ref);
 
+/* What PATH settings of components pass through: the allowed, absolute path into *out (hone_alloc'd), or an
+ * error. Until it is set they are taken as given. */
+typedef hone_status (*hone_path_fn)(void *ctx, hone_str given, char **out);
+void hone_registry_set_paths(hone_registry *r, hone_path_fn fn, void *ctx);
+
 /* ---- interface descriptions ----------------------------------------------------------------------
  * By id: hone's own, and those that loaded plugins introduced. NULL when unknown. */
 const hone_iface_desc *hone_registry_iface(const hone_registry *r, const char *id);

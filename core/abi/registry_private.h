@@ -24,6 +24,8 @@ struct hone_registry {
     hone__offer *offers;
     size_t n_offers, cap_offers;
     uint64_t seed;
+    hone_path_fn path; /* of PATH settings; or NULL */
+    void *path_ctx;
     _Atomic size_t n_instances;
     hone_host host; /* for init of plugin files */
 };

@@ -167,6 +167,17 @@ static void close_recipe(hone_recipe *r, hone_lua *l)
     hone_registry_close(r->env.registry);
 }
 
+/* PATH settings of components are files of the recipe like any other. */
+static hone_status setting_path(void *ctx, hone_str given, char **path)
+{
+    if (given.len && memchr(given.ptr, 0, given.len))
+        return hone_fail(HONE_E_INVALID, "the path holds a NUL");
+    char *name = hone_strndup(given.ptr ? given.ptr : "", given.len);
+    hone_status s = name ? hone_recipe_file(ctx, name, path) : HONE_E_NOMEM;
+    hone_free(name);
+    return s;
+}
+
 static hone_status open_recipe(hone_recipe *r, const char *dir, hone_lua **l)
 {
     hone_registry_opts ro = {.project = dir};
@@ -176,6 +187,7 @@ static hone_status open_recipe(hone_recipe *r, const char *dir, hone_lua **l)
     hone_metrics_init(&r->metrics);
     HONE_TRY(hone_cpu_check());
     HONE_TRY(hone_registry_open(&ro, &r->env.registry));
+    hone_registry_set_paths(r->env.registry, setting_path, r);
     HONE_TRY(hone_pool_create(0, &r->env.pool));
     lo.registry = r->env.registry;
     HONE_TRY(hone_lua_create(&lo, l));

@@ -506,6 +506,43 @@ static void test_a_plugin_in_cpp17_works(void **state)
     hone_registry_close(r);
 }
 
+static hone_status only_data(void *ctx, hone_str given, char **out)
+{
+    if (!hone_str_eq(given, "data.txt"))
+        return hone_fail(HONE_E_REFUSED, "%.*s: not among the files the recipe was given",
+                         (int)given.len, given.ptr);
+    *out = hone_strdup(ctx);
+    return *out ? HONE_OK : HONE_E_NOMEM;
+}
+
+static void test_paths_of_settings_pass_through_the_host(void **state)
+{
+    (void)state;
+    hone_registry *r = good();
+    hone_instance *inst;
+    char allowed[] = "/given/data.txt";
+    hone_pair p[] = {text("data", "data.txt")}, q[] = {text("data", "/etc/passwd")};
+    hone_value cfg = settings(p, 1);
+    hone_registry_set_paths(r, only_data, allowed);
+    assert_ok(hone_instance_create(r, HONE_KIND_REWARD, "probe", &cfg, &inst));
+    const hone_config *c = hone_instance_config(inst);
+    assert_true(hone_str_eq(c->str(c, 6), "/given/data.txt"));
+    hone_instance_unref(inst);
+    cfg = settings(q, 1);
+    assert_fails(hone_instance_create(r, HONE_KIND_REWARD, "probe", &cfg, &inst), HONE_E_REFUSED,
+                 "org.test.reward.probe: data: /etc/passwd: not among");
+    hone_registry_close(r);
+}
+
+static void test_a_second_exported_symbol_is_reported(void **state)
+{
+    (void)state;
+    compile_plugin("tests/unit/plugins/bad.c", "-DFAULT_EXPORT", "export", "bad");
+    hone_registry *r = open_only(scratch_path("export"));
+    assert_non_null(strstr(logged, "exports 1 symbols besides hone_plugin_entry"));
+    hone_registry_close(r);
+}
+
 static hone_registry *torture_registry;
 static hone_status make_and_drop(void)
 {
@@ -558,6 +595,8 @@ int main(void)
         cmocka_unit_test(test_a_component_inside_a_component),
         cmocka_unit_test(test_a_missing_host_interface_is_named),
         cmocka_unit_test(test_a_table_with_an_absurd_size_is_not_used),
+        cmocka_unit_test(test_paths_of_settings_pass_through_the_host),
+        cmocka_unit_test(test_a_second_exported_symbol_is_reported),
         cmocka_unit_test(test_a_plugin_in_cpp17_works),
         cmocka_unit_test(test_lack_of_memory_is_survived),
     };

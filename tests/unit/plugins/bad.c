@@ -141,6 +141,13 @@ static const hone_entry entry = {
 #define hone_plugin_entry hone_plugin_entri
 const hone_entry *hone_plugin_entri(void);
 #endif
+#ifdef FAULT_EXPORT
+__attribute__((visibility("default"))) int helper_that_leaks_out(void);
+int helper_that_leaks_out(void)
+{
+    return 1;
+}
+#endif
 #ifdef FAULT_UNDEFINED
 extern int hone_registry_open(void);
 int use(void);

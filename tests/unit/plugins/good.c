@@ -13,7 +13,7 @@ struct probe {
     hone_reward_v1 vt;
 };
 
-enum { SCALE, MODE, TOKEN, BAG, INNER, BEHAVE, N_FIELDS };
+enum { SCALE, MODE, TOKEN, BAG, INNER, BEHAVE, DATA, N_FIELDS };
 static const hone_field *const fields[] = {
     HONE_F64("scale", 1, 0, 10, HONE_LIVE, "multiplies the length"),
     HONE_ENUM("mode", "length", "length|regex|json|random|inner", 0, "what is scored"),
@@ -21,6 +21,7 @@ static const hone_field *const fields[] = {
     HONE_LIST_OF("bag", 0, "any list"),
     HONE_COMPONENT("inner", HONE_IFACE_REWARD, 0, "scores instead, in mode inner"),
     HONE_ENUM("behave", "well", "well|silent|tell|leak|misread|positive", 0, "what create does"),
+    HONE_PATH("data", NULL, 0, "a file that is not opened"),
     NULL};
 
 static hone_status score_one(struct probe *p, const hone_sample *s, float *out)
