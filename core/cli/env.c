@@ -42,7 +42,9 @@ hone_status hone_cli_ids(const char *text, int32_t **ids_out, size_t *n_out)
         long v = strtol(p, &end, 10);
         if (end == p || errno || v < 0 || v > INT32_MAX || (*end && *end != ',')) {
             hone_free(ids);
-            return hone_fail(HONE_E_USAGE, "--ids %.60s: token ids separated by commas are wanted (5,17,9)", text);
+            return hone_fail(HONE_E_USAGE,
+                             "--ids %.60s: token ids separated by commas are wanted (5,17,9)",
+                             text);
         }
         ids[n++] = (int32_t)v;
         p = end;

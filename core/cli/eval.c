@@ -33,9 +33,11 @@ int hone_cli_eval(int argc, char **argv)
     static int64_t n = 1, k = 1, max_tokens = 256, limit, seed;
     static double temperature;
     static const hone_arg options[] = {
-        {"data", HONE_ARG_STR, &data, "FILE", "JSON or JSONL rows with prompt (or messages, question) and the columns the reward reads"},
+        {"data", HONE_ARG_STR, &data, "FILE",
+         "JSON or JSONL rows with prompt (or messages, question) and the columns the reward reads"},
         {"reward", HONE_ARG_STR, &reward, "NAME", "reward component (exact_match)"},
-        {"set", HONE_ARG_LIST, &settings, "KEY=VALUE", "a setting of the reward; may be given several times"},
+        {"set", HONE_ARG_LIST, &settings, "KEY=VALUE",
+         "a setting of the reward; may be given several times"},
         {"prompt-column", HONE_ARG_STR, &prompt_key, "NAME", "column that holds the prompt"},
         {"n", HONE_ARG_I64, &n, "N", "samples a prompt (1)"},
         {"k", HONE_ARG_I64, &k, "K", "pass@1 .. pass@K (1)"},
@@ -47,10 +49,17 @@ int hone_cli_eval(int argc, char **argv)
         {"json", HONE_ARG_FLAG, &json, NULL, "print one JSON object"},
         {0}};
     static const char *const examples[] = {
-        "hone eval smollm2-135m-instruct --data gsm8k/test.jsonl --reward math_answer --set reference=answer --limit 50", NULL};
-    static const hone_args spec = {"eval", "MODEL --data FILE [options]",
-                                   "Scores a model's answers: mean and pass@k with 95 % intervals by bootstrap over prompts.",
-                                   options, examples, 1, 1};
+        "hone eval smollm2-135m-instruct --data gsm8k/test.jsonl --reward math_answer --set "
+        "reference=answer --limit 50",
+        NULL};
+    static const hone_args spec = {
+        "eval",
+        "MODEL --data FILE [options]",
+        "Scores a model's answers: mean and pass@k with 95 % intervals by bootstrap over prompts.",
+        options,
+        examples,
+        1,
+        1};
     static char buf[16][512];
     const char *set[16 + HONE_ARG_LIST_MAX + 1];
     char extra[HONE_ARG_LIST_MAX][600];
@@ -85,10 +94,16 @@ int hone_cli_eval(int argc, char **argv)
 
 int hone_cli_lua(int argc, char **argv)
 {
-    static const char *const examples[] = {"hone lua notes.lua", "echo 'print(require \"hone\".hash \"x\")' | hone lua", NULL};
-    static const hone_args spec = {"lua", "[FILE [key=value ...]]",
-                                   "Executes a file, or standard input line by line, with the recipe language loaded.", NULL,
-                                   examples, 0, -1};
+    static const char *const examples[] = {
+        "hone lua notes.lua", "echo 'print(require \"hone\".hash \"x\")' | hone lua", NULL};
+    static const hone_args spec = {
+        "lua",
+        "[FILE [key=value ...]]",
+        "Executes a file, or standard input line by line, with the recipe language loaded.",
+        NULL,
+        examples,
+        0,
+        -1};
     hone_rest rest;
     if (!hone_args_parse(&spec, argc, argv, &rest))
         return rest.exit;

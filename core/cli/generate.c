@@ -52,13 +52,23 @@ static hone_status run(hone_policy *p, const int32_t *ids, size_t n, printed *ou
     for (int i = 0; i < o.stop.n; i++)
         stops[i] = hone_str_c(o.stop.v[i]);
     hone_gen_prompt prompt = {.ids = ids, .n = n, .n_samples = 1};
-    hone_gen_params gp = {.rule = {.temperature = o.temperature, .greedy = o.greedy, .top_k = (int32_t)o.top_k,
-                                   .top_p = o.top_p, .min_p = o.min_p, .repetition_penalty = o.penalty},
-                          .seed = (uint64_t)o.seed, .max_tokens = (int32_t)o.max_tokens,
+    hone_gen_params gp = {.rule = {.temperature = o.temperature,
+                                   .greedy = o.greedy,
+                                   .top_k = (int32_t)o.top_k,
+                                   .top_p = o.top_p,
+                                   .min_p = o.min_p,
+                                   .repetition_penalty = o.penalty},
+                          .seed = (uint64_t)o.seed,
+                          .max_tokens = (int32_t)o.max_tokens,
                           .stop_ids = p->text ? p->text->stop_ids : NULL,
-                          .n_stop_ids = p->text ? p->text->n_stop_ids : 0, .stop_strings = stops,
-                          .n_stop_strings = (size_t)o.stop.n, .ignore_stop_ids = o.ignore_eos,
-                          .adapters = HONE_ADAPTERS_ACTIVE, .ctx = out, .on_token = on_token, .on_finish = on_finish};
+                          .n_stop_ids = p->text ? p->text->n_stop_ids : 0,
+                          .stop_strings = stops,
+                          .n_stop_strings = (size_t)o.stop.n,
+                          .ignore_stop_ids = o.ignore_eos,
+                          .adapters = HONE_ADAPTERS_ACTIVE,
+                          .ctx = out,
+                          .on_token = on_token,
+                          .on_finish = on_finish};
     HONE_TRY(hone_policy_gen(p, &g));
     return hone_gen_run(g, &prompt, 1, &gp);
 }
@@ -70,7 +80,8 @@ static void print_json(const printed *p)
     hone_buf_init(&b, (size_t)1 << 28);
     hone_jw_init(&w, &b, 0);
     hone_jw_str(&w, hone_buf_str(&p->text));
-    printf("{\"ids\":[%s],\"text\":%s,\"finish\":\"%s\"}\n", p->ids.ptr, b.ptr, p->finish == HONE_FINISH_STOP ? "stop" : "length");
+    printf("{\"ids\":[%s],\"text\":%s,\"finish\":\"%s\"}\n", p->ids.ptr, b.ptr,
+           p->finish == HONE_FINISH_STOP ? "stop" : "length");
     hone_buf_release(&b);
 }
 
@@ -138,26 +149,37 @@ done:
 int hone_cli_generate(int argc, char **argv)
 {
     static const hone_arg options[] = {
-        {"prompt", HONE_ARG_STR, &o.prompt, "TEXT", "what the model continues; - (and no --prompt) reads standard input"},
+        {"prompt", HONE_ARG_STR, &o.prompt, "TEXT",
+         "what the model continues; - (and no --prompt) reads standard input"},
         {"ids", HONE_ARG_STR, &o.ids, "5,17,9", "token ids instead of text; no template"},
-        {"raw", HONE_ARG_FLAG, &o.raw, NULL, "the text as it is, without the model's chat template"},
+        {"raw", HONE_ARG_FLAG, &o.raw, NULL,
+         "the text as it is, without the model's chat template"},
         {"system", HONE_ARG_STR, &o.system, "TEXT", "system message"},
         {"greedy", HONE_ARG_FLAG, &o.greedy, NULL, "take the likeliest token"},
         {"max-tokens", HONE_ARG_I64, &o.max_tokens, "N", "at most so many new tokens (256)"},
         {"temperature", HONE_ARG_F64, &o.temperature, "T", "of sampling (1)"},
         {"top-k", HONE_ARG_I64, &o.top_k, "K", "only the K likeliest tokens (0: all)"},
         {"top-p", HONE_ARG_F64, &o.top_p, "P", "only the smallest set with mass P (1: all)"},
-        {"min-p", HONE_ARG_F64, &o.min_p, "P", "only tokens at least P times as likely as the likeliest (0)"},
+        {"min-p", HONE_ARG_F64, &o.min_p, "P",
+         "only tokens at least P times as likely as the likeliest (0)"},
         {"repetition-penalty", HONE_ARG_F64, &o.penalty, "R", "1: none"},
         {"seed", HONE_ARG_I64, &o.seed, "N", "of the draws (0)"},
-        {"stop", HONE_ARG_LIST, &o.stop, "TEXT", "stop before this text; may be given several times"},
+        {"stop", HONE_ARG_LIST, &o.stop, "TEXT",
+         "stop before this text; may be given several times"},
         {"ignore-eos", HONE_ARG_FLAG, &o.ignore_eos, NULL, "go on past the end token"},
-        {"json", HONE_ARG_FLAG, &o.json, NULL, "{\"ids\":[],\"text\":\"\",\"finish\":\"stop|length\"}"},
+        {"json", HONE_ARG_FLAG, &o.json, NULL,
+         "{\"ids\":[],\"text\":\"\",\"finish\":\"stop|length\"}"},
         {0}};
     static const char *const examples[] = {
-        "hone generate tiny --prompt 'Leo has 11 stickers. Leo loses 3. Leo finds 8. How many stickers are left?' --greedy",
-        "hone generate smollm2-135m-instruct --prompt 'The capital of France is' --raw --greedy --max-tokens 8 --json", NULL};
-    static const hone_args spec = {"generate", "MODEL [options]", "Continues a text: streams, or prints JSON.", options, examples, 1, 1};
+        "hone generate tiny --prompt 'Leo has 11 stickers. Leo loses 3. Leo finds 8. How many "
+        "stickers are left?' --greedy",
+        "hone generate smollm2-135m-instruct --prompt 'The capital of France is' --raw --greedy "
+        "--max-tokens 8 --json",
+        NULL};
+    static const hone_args spec = {
+        "generate", "MODEL [options]", "Continues a text: streams, or prints JSON.",
+        options,    examples,          1,
+        1};
     hone_rest rest;
     if (!hone_args_parse(&spec, argc, argv, &rest))
         return rest.exit;
@@ -257,8 +279,12 @@ int hone_cli_chat(int argc, char **argv)
         {"top-p", HONE_ARG_F64, &o.top_p, "P", "only the smallest set with mass P (1: all)"},
         {"seed", HONE_ARG_I64, &o.seed, "N", "of the draws (0)"},
         {0}};
-    static const char *const examples[] = {"hone chat smollm2-135m-instruct --system 'You are terse.'", NULL};
-    static const hone_args spec = {"chat", "MODEL [options]", "A conversation in the terminal, a line a turn.", options, examples, 1, 1};
+    static const char *const examples[] = {
+        "hone chat smollm2-135m-instruct --system 'You are terse.'", NULL};
+    static const hone_args spec = {
+        "chat",  "MODEL [options]", "A conversation in the terminal, a line a turn.",
+        options, examples,          1,
+        1};
     hone_rest rest;
     if (!hone_args_parse(&spec, argc, argv, &rest))
         return rest.exit;

@@ -85,19 +85,26 @@ int hone_cli_run(int argc, char **argv)
         {"run-dir", HONE_ARG_STR, &run_dir, "DIR", "the run directory itself; must not exist"},
         {"from", HONE_ARG_STR, &from, "RUN[@STEP]", "branch off a checkpoint of another run"},
         {"seed", HONE_ARG_I64, &seed, "N", "instead of the recipe's seed"},
-        {"allow", HONE_ARG_LIST, &allow, "GRANT", "net, exec, fs-read:PATH, fs-write:PATH, PLUGIN:net, weak-box"},
-        {"dry-run", HONE_ARG_FLAG, &dry_run, NULL, "print the plan: memory, steps, what loads; train nothing"},
-        {"no-gate", HONE_ARG_FLAG, &no_gate, NULL, "train on a judge without a gate record (written into the run)"},
+        {"allow", HONE_ARG_LIST, &allow, "GRANT",
+         "net, exec, fs-read:PATH, fs-write:PATH, PLUGIN:net, weak-box"},
+        {"dry-run", HONE_ARG_FLAG, &dry_run, NULL,
+         "print the plan: memory, steps, what loads; train nothing"},
+        {"no-gate", HONE_ARG_FLAG, &no_gate, NULL,
+         "train on a judge without a gate record (written into the run)"},
         {"quiet", HONE_ARG_FLAG, &quiet, NULL, "no progress, no samples"},
         {0}};
     static const char *const examples[] = {
         "hone run quickstart", "hone run grpo --help",
         "hone run sft model=tiny data=rows.jsonl steps=20 lr=1e-4", NULL};
     static const hone_args spec = {
-        "run", "RECIPE [key=value ...] [options]",
+        "run",
+        "RECIPE [key=value ...] [options]",
         "Runs a recipe: a .lua file, or one that hone ships (quickstart, sft, dpo, grpo, ...).\n"
         "hone run RECIPE --help shows the recipe's parameters.",
-        options, examples, 1, -1};
+        options,
+        examples,
+        1,
+        -1};
     hone_rest rest;
     int help = recipe_help(argc, argv);
     if (help) {
@@ -119,9 +126,16 @@ int hone_cli_run(int argc, char **argv)
     hone_status s = hone_recipe_locate(rest.v[0], &path);
     if (s < 0)
         return hone_cli_fail(s);
-    hone_recipe_options o = {.recipe = path, .set = (const char *const *)rest.v + 1, .runs_dir = runs,
-                             .run_dir = run_dir, .from = from, .dry_run = dry_run, .help = help,
-                             .quiet = quiet, .no_gate = no_gate, .allow = allow.v};
+    hone_recipe_options o = {.recipe = path,
+                             .set = (const char *const *)rest.v + 1,
+                             .runs_dir = runs,
+                             .run_dir = run_dir,
+                             .from = from,
+                             .dry_run = dry_run,
+                             .help = help,
+                             .quiet = quiet,
+                             .no_gate = no_gate,
+                             .allow = allow.v};
     if (seed >= 0) {
         o.seed = (uint64_t)seed;
         o.has_seed = 1;
@@ -136,15 +150,22 @@ int hone_cli_resume(int argc, char **argv)
     static int force, quiet;
     static hone_arg_list allow;
     static const hone_arg options[] = {
-        {"force", HONE_ARG_FLAG, &force, NULL, "go on although recipe, plugins or model changed (written into the run)"},
+        {"force", HONE_ARG_FLAG, &force, NULL,
+         "go on although recipe, plugins or model changed (written into the run)"},
         {"allow", HONE_ARG_LIST, &allow, "GRANT", "as for hone run"},
         {"quiet", HONE_ARG_FLAG, &quiet, NULL, "no progress, no samples"},
         {0}};
-    static const char *const examples[] = {"hone resume runs/quickstart-20260131-120000-1a2b", NULL};
-    static const hone_args spec = {"resume", "RUN [options]",
-                                   "Goes on with a run from its last checkpoint, to the same bytes as if it had\n"
-                                   "never stopped.",
-                                   options, examples, 1, 1};
+    static const char *const examples[] = {"hone resume runs/quickstart-20260131-120000-1a2b",
+                                           NULL};
+    static const hone_args spec = {
+        "resume",
+        "RUN [options]",
+        "Goes on with a run from its last checkpoint, to the same bytes as if it had\n"
+        "never stopped.",
+        options,
+        examples,
+        1,
+        1};
     hone_rest rest;
     if (!hone_args_parse(&spec, argc, argv, &rest))
         return rest.exit;
@@ -171,7 +192,10 @@ int hone_cli_resume(int argc, char **argv)
         set = hone_arena_calloc(&a, n + 1, sizeof *set);
         s = set ? HONE_OK : HONE_E_NOMEM;
         for (size_t i = 0; s >= 0 && i < n; i++)
-            set[i] = given->u.list.items[i].type == HONE_STRING ? hone_arena_strndup(&a, given->u.list.items[i].u.str.ptr, given->u.list.items[i].u.str.len) : "";
+            set[i] = given->u.list.items[i].type == HONE_STRING
+                         ? hone_arena_strndup(&a, given->u.list.items[i].u.str.ptr,
+                                              given->u.list.items[i].u.str.len)
+                         : "";
     }
     int64_t seed = 0;
     if (s >= 0)
@@ -183,8 +207,14 @@ int hone_cli_resume(int argc, char **argv)
     if (s < 0) {
         code = hone_cli_fail(s);
     } else {
-        hone_recipe_options o = {.recipe = file, .set = set, .resume = rest.v[0], .force = force, .quiet = quiet,
-                                 .seed = (uint64_t)seed, .has_seed = 1, .allow = allow.v};
+        hone_recipe_options o = {.recipe = file,
+                                 .set = set,
+                                 .resume = rest.v[0],
+                                 .force = force,
+                                 .quiet = quiet,
+                                 .seed = (uint64_t)seed,
+                                 .has_seed = 1,
+                                 .allow = allow.v};
         code = execute(&o);
     }
     hone_free(path);

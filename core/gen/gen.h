@@ -18,20 +18,22 @@ typedef struct hone_gen hone_gen;
 
 /* An engine over a model (borrowed; its parameters may change between runs). `tokenizer` may be NULL: then
  * completions have no text and stop strings are refused. */
-hone_status hone_gen_create(hone_model *m, const hone_tokenizer *tokenizer, hone_pool *pool, hone_gen **out);
+hone_status hone_gen_create(hone_model *m, const hone_tokenizer *tokenizer, hone_pool *pool,
+                            hone_gen **out);
 void hone_gen_destroy(hone_gen *g);
 
 typedef struct hone_gen_prompt {
     const int32_t *ids;
     size_t n;
-    uint64_t first_sample; /* global number of its first sample: what the random stream is keyed by */
+    uint64_t
+        first_sample; /* global number of its first sample: what the random stream is keyed by */
     uint32_t n_samples, reserved;
 } hone_gen_prompt;
 
 typedef struct hone_completion {
-    size_t prompt;   /* index into the prompts */
-    uint64_t sample; /* first_sample + its place in the group */
-    const int32_t *ids; /* with the end token when finish is STOP by an id */
+    size_t prompt;        /* index into the prompts */
+    uint64_t sample;      /* first_sample + its place in the group */
+    const int32_t *ids;   /* with the end token when finish is STOP by an id */
     const float *logprob; /* of the distribution sampled from */
     const float *full;    /* of the full distribution at the temperature */
     size_t n;
@@ -48,20 +50,23 @@ typedef struct hone_gen_params {
     const hone_str *stop_strings;
     size_t n_stop_strings;
     int ignore_stop_ids;
-    uint32_t adapters;       /* mask, HONE_ADAPTERS_ACTIVE, HONE_ADAPTERS_NONE */
-    uint32_t max_sequences;  /* decoding together; 0 = 64 */
+    uint32_t adapters;      /* mask, HONE_ADAPTERS_ACTIVE, HONE_ADAPTERS_NONE */
+    uint32_t max_sequences; /* decoding together; 0 = 64 */
     void *ctx;
     /* All optional. A failure stops the run. Called on the calling thread. */
-    hone_status (*on_token)(void *ctx, size_t prompt, uint64_t sample, int32_t id, hone_str new_text);
+    hone_status (*on_token)(void *ctx, size_t prompt, uint64_t sample, int32_t id,
+                            hone_str new_text);
     hone_status (*on_finish)(void *ctx, const hone_completion *c); /* borrowed */
     hone_status (*between)(void *ctx);                             /* between two decode steps */
     /* Changes the logits (n) of the next token in place, before any rule. */
-    hone_status (*logits)(void *ctx, size_t prompt, uint64_t sample, const int32_t *ids, size_t n_ids, float *logits, int64_t n);
+    hone_status (*logits)(void *ctx, size_t prompt, uint64_t sample, const int32_t *ids,
+                          size_t n_ids, float *logits, int64_t n);
 } hone_gen_params;
 
 /* Runs all prompts to their end. E_INVALID: an empty prompt, an id outside the vocabulary, a prompt longer
  * than the model's positions. [control-thread] */
-hone_status hone_gen_run(hone_gen *g, const hone_gen_prompt *prompts, size_t n, const hone_gen_params *p);
+hone_status hone_gen_run(hone_gen *g, const hone_gen_prompt *prompts, size_t n,
+                         const hone_gen_params *p);
 
 typedef struct hone_gen_stats {
     uint64_t prompt_tokens, new_tokens, decode_steps;

@@ -14,7 +14,8 @@
 hone_status hone_sample_rule_check(const hone_sample_rule *r)
 {
     if (!r->greedy && !(r->temperature > 0 && r->temperature <= 100))
-        return hone_fail(HONE_E_RANGE, "temperature %g: must be above 0 and at most 100", r->temperature);
+        return hone_fail(HONE_E_RANGE, "temperature %g: must be above 0 and at most 100",
+                         r->temperature);
     if (r->top_k < 0)
         return hone_fail(HONE_E_RANGE, "top_k %d: must not be negative", r->top_k);
     if (!(r->top_p > 0 && r->top_p <= 1))
@@ -22,19 +23,21 @@ hone_status hone_sample_rule_check(const hone_sample_rule *r)
     if (!(r->min_p >= 0 && r->min_p < 1))
         return hone_fail(HONE_E_RANGE, "min_p %g: must be at least 0 and below 1", r->min_p);
     if (!(r->repetition_penalty > 0 && r->repetition_penalty <= 100))
-        return hone_fail(HONE_E_RANGE, "repetition_penalty %g: must be above 0", r->repetition_penalty);
+        return hone_fail(HONE_E_RANGE, "repetition_penalty %g: must be above 0",
+                         r->repetition_penalty);
     return HONE_OK;
 }
 
-static const float *penalise(const hone_sample_rule *r, const float *logits, int64_t n, const int32_t *seen,
-                             size_t n_seen, float *copy)
+static const float *penalise(const hone_sample_rule *r, const float *logits, int64_t n,
+                             const int32_t *seen, size_t n_seen, float *copy)
 {
     if (r->repetition_penalty == 1 || n_seen == 0)
         return logits;
     float p = (float)r->repetition_penalty;
     memcpy(copy, logits, (size_t)n * sizeof *copy);
     for (size_t i = 0; i < n_seen; i++) {
-        if (seen[i] >= 0 && seen[i] < n) /* from the unpenalised row: a token seen twice counts once */
+        if (seen[i] >= 0 &&
+            seen[i] < n) /* from the unpenalised row: a token seen twice counts once */
             copy[seen[i]] = logits[seen[i]] > 0 ? logits[seen[i]] / p : logits[seen[i]] * p;
     }
     return copy;
@@ -63,7 +66,8 @@ static void sift(const float *p, int32_t *heap, int64_t n, int64_t i)
 }
 
 /* Keeps the likeliest candidates at the end of `heap`, likeliest last; returns how many. p: unnormalised. */
-static int64_t truncate_set(const hone_sample_rule *r, const float *p, int64_t n, double total, int32_t *heap)
+static int64_t truncate_set(const hone_sample_rule *r, const float *p, int64_t n, double total,
+                            int32_t *heap)
 {
     int64_t left = n, kept = 0;
     double mass = 0;
@@ -87,8 +91,9 @@ static int64_t truncate_set(const hone_sample_rule *r, const float *p, int64_t n
     return kept;
 }
 
-hone_status hone_sample_choose(const hone_sample_rule *r, const float *logits, int64_t n, const int32_t *seen,
-                               size_t n_seen, double u, float *work, hone_choice *out)
+hone_status hone_sample_choose(const hone_sample_rule *r, const float *logits, int64_t n,
+                               const int32_t *seen, size_t n_seen, double u, float *work,
+                               hone_choice *out)
 {
     const hone_rows_kernels *k = HONE_KERNEL_PICK(rows);
     float inv_t = r->greedy ? 1.0f : (float)(1.0 / r->temperature);
@@ -134,6 +139,7 @@ hone_status hone_sample_choose(const hone_sample_rule *r, const float *logits, i
         return hone_fail(HONE_E_FAIL, "the model's distribution is empty");
     out->id = id;
     out->full = logits[id] * inv_t - lse;
-    out->logprob = truncated || z != logits ? (float)hone_math_log((double)p[id] / total) : out->full;
+    out->logprob = truncated || z != logits ? (float)hone_math_log((double)p[id] / total)
+                                            : out->full;
     return HONE_OK;
 }

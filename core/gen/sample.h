@@ -13,7 +13,8 @@ typedef struct hone_sample_rule {
     int32_t top_k;      /* 0 = all */
     double top_p;       /* 1 = all; the smallest set with at least this mass */
     double min_p;       /* 0 = all; tokens at least this share of the likeliest one */
-    double repetition_penalty; /* 1 = none; Keskar et al. 2019 (CTRL), on tokens of prompt and completion */
+    double
+        repetition_penalty; /* 1 = none; Keskar et al. 2019 (CTRL), on tokens of prompt and completion */
 } hone_sample_rule;
 
 /* E_RANGE, naming the field, for values that make no distribution. */
@@ -27,6 +28,7 @@ typedef struct hone_choice {
 
 /* logits (n): read only unless the penalty applies. seen (n_seen): ids for the penalty. work: 3n floats.
  * u in [0,1). E_FAIL when no logit is finite. [worker-thread] */
-hone_status hone_sample_choose(const hone_sample_rule *r, const float *logits, int64_t n, const int32_t *seen,
-                               size_t n_seen, double u, float *work, hone_choice *out);
+hone_status hone_sample_choose(const hone_sample_rule *r, const float *logits, int64_t n,
+                               const int32_t *seen, size_t n_seen, double u, float *work,
+                               hone_choice *out);
 #endif

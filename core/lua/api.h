@@ -15,16 +15,16 @@
 
 /* What the command line gives a recipe. Strings are borrowed and outlive the context. */
 typedef struct hone_recipe_options {
-    const char *recipe;    /* path of the recipe, or NULL in the shell */
+    const char *recipe;     /* path of the recipe, or NULL in the shell */
     const char *const *set; /* "key=value", NULL-terminated; or NULL */
-    const char *runs_dir;  /* "runs" when NULL */
-    const char *run_dir;   /* exact folder of the new run, or NULL */
-    const char *resume;    /* run directory to continue, or NULL */
-    const char *from;      /* RUN[@step] to branch off, or NULL */
-    int force;             /* resume although something changed */
+    const char *runs_dir;   /* "runs" when NULL */
+    const char *run_dir;    /* exact folder of the new run, or NULL */
+    const char *resume;     /* run directory to continue, or NULL */
+    const char *from;       /* RUN[@step] to branch off, or NULL */
+    int force;              /* resume although something changed */
     int dry_run, help, quiet, no_gate;
-    int no_run;            /* hone.run makes no run directory: a verb that only computes */
-    uint64_t seed;         /* overrides the recipe's when has_seed */
+    int no_run;    /* hone.run makes no run directory: a verb that only computes */
+    uint64_t seed; /* overrides the recipe's when has_seed */
     int has_seed;
     const char *const *allow; /* --allow grants, NULL-terminated; or NULL */
     char *dir_out;            /* room for the run directory's path, or NULL */
@@ -44,10 +44,10 @@ typedef struct hone_recipe {
     char *state_dir;        /* the checkpoint's folder */
     uint64_t resume_step;
     uint64_t seed;
-    hone_metrics metrics;   /* of the step in progress */
-    hone_buf rollouts;      /* JSON lines of the step in progress */
-    int stopped;            /* --help or --dry-run ended it: no failure */
-    int interrupted;        /* set by a signal handler through hone_recipe_interrupt */
+    hone_metrics metrics; /* of the step in progress */
+    hone_buf rollouts;    /* JSON lines of the step in progress */
+    int stopped;          /* --help or --dry-run ended it: no failure */
+    int interrupted;      /* set by a signal handler through hone_recipe_interrupt */
 } hone_recipe;
 
 /* The recipe this state belongs to. */
@@ -84,7 +84,8 @@ void hone__lua_type(lua_State *L, const char *type, void (*release)(void *p));
 hone_status hone__lua_options(lua_State *L, int index, hone_arena *arena, hone_value *out);
 
 /* A component userdata over an instance (a reference is taken); in_lua: it was written in Lua. */
-hone_status hone__lua_component_from(hone_instance *inst, const char *kind, int in_lua, hone_lua_comp **out);
+hone_status hone__lua_component_from(hone_instance *inst, const char *kind, int in_lua,
+                                     hone_lua_comp **out);
 hone_scorer *hone__lua_check_scorer(lua_State *L, int index); /* NULL when absent */
 
 /* Each file's functions, added to the module table on top of the stack. */

@@ -50,11 +50,13 @@ static const char *iface_of(const char *kind, hone_instance *inst)
     if (strcmp(kind, HONE_KIND_MODEL) == 0)
         return HONE_IFACE_MODEL;
     if (strcmp(kind, HONE_KIND_OBJECTIVE) == 0)
-        return hone_instance_iface(inst, HONE_IFACE_ADVANTAGE, &self) ? HONE_IFACE_ADVANTAGE : HONE_IFACE_OBJECTIVE;
+        return hone_instance_iface(inst, HONE_IFACE_ADVANTAGE, &self) ? HONE_IFACE_ADVANTAGE
+                                                                      : HONE_IFACE_OBJECTIVE;
     return NULL;
 }
 
-hone_status hone__lua_component_from(hone_instance *inst, const char *kind, int in_lua, hone_lua_comp **out)
+hone_status hone__lua_component_from(hone_instance *inst, const char *kind, int in_lua,
+                                     hone_lua_comp **out)
 {
     const char *iface = iface_of(kind, inst);
     hone_ref ref = {NULL, NULL};
@@ -188,7 +190,8 @@ static int l_scorer(lua_State *L)
         held[i] = c->instance;
         for (size_t k = 0; k < i; k++) {
             if (strcmp(comps[k].id, comps[i].id) == 0)
-                return luaL_error(L, "two rewards are called \"%s\": give one of them another id", comps[i].id);
+                return luaL_error(L, "two rewards are called \"%s\": give one of them another id",
+                                  comps[i].id);
         }
     }
     scorer_box *b = hone_calloc(1, sizeof *b);
@@ -213,7 +216,9 @@ static int l_scorer(lua_State *L)
 
 hone_scorer *hone__lua_check_scorer(lua_State *L, int index)
 {
-    return lua_isnoneornil(L, index) ? NULL : ((scorer_box *)hone__lua_check(L, index, HONE_LUA_SCORER))->scorer;
+    return lua_isnoneornil(L, index)
+               ? NULL
+               : ((scorer_box *)hone__lua_check(L, index, HONE_LUA_SCORER))->scorer;
 }
 
 void hone__lua_open_components(lua_State *L)

@@ -81,7 +81,8 @@ static hone_status read_lora(hone_arena *a, const hone_value *v, hone_lora_confi
         for (size_t i = 0; i < roles->u.list.n; i++) {
             const hone_value *x = &roles->u.list.items[i];
             if (x->type != HONE_STRING)
-                return hone_fail(HONE_E_TYPE, "lora.targets: a list of names such as \"q\", \"v\", \"up\"");
+                return hone_fail(HONE_E_TYPE,
+                                 "lora.targets: a list of names such as \"q\", \"v\", \"up\"");
             list[i] = hone_arena_strndup(a, x->u.str.ptr, x->u.str.len);
             if (!list[i])
                 return HONE_E_NOMEM;
@@ -101,7 +102,8 @@ static hone_status string_of(hone_arena *a, const hone_value *v, const char *key
     return *out ? HONE_OK : HONE_E_NOMEM;
 }
 
-static hone_status make_policy(hone_recipe *r, hone_arena *a, const hone_value *v, const hone_model_choice *component, hone_policy **out)
+static hone_status make_policy(hone_recipe *r, hone_arena *a, const hone_value *v,
+                               const hone_model_choice *component, hone_policy **out)
 {
     hone_policy_config cfg = {.component = component};
     int64_t seed;
@@ -195,7 +197,8 @@ static int l_policy_info(lua_State *L)
     lua_setfield(L, -2, "adapter");
     lua_pushboolean(L, p->text && p->text->chat);
     lua_setfield(L, -2, "chat");
-    snprintf(hex, sizeof hex, "%016llx", (unsigned long long)hone_params_checksum(p->model->params));
+    snprintf(hex, sizeof hex, "%016llx",
+             (unsigned long long)hone_params_checksum(p->model->params));
     set_str(L, "checksum", hex);
     return 1;
 }
@@ -204,7 +207,10 @@ static int l_policy_save(lua_State *L)
 {
     hone_policy *p = hone__lua_check(L, 1, HONE_LUA_POLICY);
     const char *dir = luaL_checkstring(L, 2), *dtype = luaL_optstring(L, 3, "f32");
-    uint32_t d = strcmp(dtype, "f32") == 0 ? HONE_F32 : strcmp(dtype, "bf16") == 0 ? HONE_BF16 : strcmp(dtype, "f16") == 0 ? HONE_F16 : 0;
+    uint32_t d = strcmp(dtype, "f32") == 0    ? HONE_F32
+                 : strcmp(dtype, "bf16") == 0 ? HONE_BF16
+                 : strcmp(dtype, "f16") == 0  ? HONE_F16
+                                              : 0;
     if (!d)
         return luaL_error(L, "dtype \"%s\": f32, bf16 or f16", dtype);
     if (hone_policy_save(p, dir, d) < 0)
@@ -214,7 +220,8 @@ static int l_policy_save(lua_State *L)
 
 static int l_policy_lerp(lua_State *L)
 {
-    hone_policy *to = hone__lua_check(L, 1, HONE_LUA_POLICY), *from = hone__lua_check(L, 2, HONE_LUA_POLICY);
+    hone_policy *to = hone__lua_check(L, 1, HONE_LUA_POLICY),
+                *from = hone__lua_check(L, 2, HONE_LUA_POLICY);
     if (hone_params_lerp(to->model->params, from->model->params, (float)luaL_checknumber(L, 3)) < 0)
         return hone_lua_raise(L);
     return 0;
@@ -241,7 +248,8 @@ static hone_status cb_between(void *ctx)
 }
 
 /* The function gets (logits, sample, ids), a list it may change in place or replace by returning another. */
-static hone_status cb_logits(void *ctx, size_t prompt, uint64_t sample, const int32_t *ids, size_t n_ids, float *z, int64_t n)
+static hone_status cb_logits(void *ctx, size_t prompt, uint64_t sample, const int32_t *ids,
+                             size_t n_ids, float *z, int64_t n)
 {
     call_back *c = ctx;
     lua_State *L = c->L;
@@ -298,7 +306,8 @@ static hone_status read_stops(hone_arena *a, const hone_value *v, hone_rollout_p
     return HONE_OK;
 }
 
-static hone_status read_rollout(hone_recipe *r, hone_arena *a, const hone_value *v, hone_rollout_params *p)
+static hone_status read_rollout(hone_recipe *r, hone_arena *a, const hone_value *v,
+                                hone_rollout_params *p)
 {
     int64_t n, max_tokens, top_k, step, first, seed, max_seq;
     HONE_TRY(hone_value_i64(v, "n", 1, &n));
@@ -523,7 +532,8 @@ static int l_rollout_set(lua_State *L)
 static int l_rollout_permute(lua_State *L)
 {
     hone_rollout *r = hone__lua_check(L, 1, HONE_LUA_ROLLOUT);
-    hone_rng_key key = {.seed = (uint64_t)luaL_checkinteger(L, 2), .purpose = HONE_RNG_PERMUTE, .step = r->step};
+    hone_rng_key key = {
+        .seed = (uint64_t)luaL_checkinteger(L, 2), .purpose = HONE_RNG_PERMUTE, .step = r->step};
     size_t n = r->n_samples;
     hone_score_result *copy = hone_arena_calloc(&r->arena, n ? n : 1, sizeof *copy);
     if (!copy)
@@ -575,22 +585,21 @@ static int l_rollout_record(lua_State *L)
 
 void hone__lua_open_policy(lua_State *L)
 {
-    static const luaL_Reg funcs[] = {
-        {"policy", l_policy},
-        {"policy_copy", l_policy_copy},
-        {"policy_info", l_policy_info},
-        {"policy_save", l_policy_save},
-        {"policy_lerp", l_policy_lerp},
-        {"generate", l_generate},
-        {"rollout", l_rollout},
-        {"rollout_score", l_rollout_score},
-        {"rollout_advantages", l_rollout_advantages},
-        {"rollout_set", l_rollout_set},
-        {"rollout_permute", l_rollout_permute},
-        {"rollout_samples", l_rollout_samples},
-        {"rollout_info", l_rollout_info},
-        {"rollout_record", l_rollout_record},
-        {NULL, NULL}};
+    static const luaL_Reg funcs[] = {{"policy", l_policy},
+                                     {"policy_copy", l_policy_copy},
+                                     {"policy_info", l_policy_info},
+                                     {"policy_save", l_policy_save},
+                                     {"policy_lerp", l_policy_lerp},
+                                     {"generate", l_generate},
+                                     {"rollout", l_rollout},
+                                     {"rollout_score", l_rollout_score},
+                                     {"rollout_advantages", l_rollout_advantages},
+                                     {"rollout_set", l_rollout_set},
+                                     {"rollout_permute", l_rollout_permute},
+                                     {"rollout_samples", l_rollout_samples},
+                                     {"rollout_info", l_rollout_info},
+                                     {"rollout_record", l_rollout_record},
+                                     {NULL, NULL}};
     hone__lua_type(L, HONE_LUA_POLICY, policy_release);
     hone__lua_type(L, HONE_LUA_ROLLOUT, rollout_release);
     luaL_setfuncs(L, funcs, 0);

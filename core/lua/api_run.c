@@ -83,7 +83,9 @@ static hone_status write_value(hone_run *run, const char *name, const hone_value
     hone_jw_value(&w, v);
     hone_buf_addc(&b, '\n');
     char *path = hone_run_path(run, name);
-    hone_status s = b.failed < 0 ? b.failed : path ? hone_file_replace(path, b.ptr, b.len) : HONE_E_NOMEM;
+    hone_status s = b.failed < 0 ? b.failed
+                    : path       ? hone_file_replace(path, b.ptr, b.len)
+                                 : HONE_E_NOMEM;
     hone_free(path);
     hone_buf_release(&b);
     return s;
@@ -185,7 +187,8 @@ static hone_status open_run(hone_recipe *r, const char *name, const hone_value *
     } else {
         if (r->opt.from)
             HONE_TRY(branch(r));
-        HONE_TRY(hone_run_create(r->opt.runs_dir ? r->opt.runs_dir : "runs", name, r->opt.run_dir, &r->run));
+        HONE_TRY(hone_run_create(r->opt.runs_dir ? r->opt.runs_dir : "runs", name, r->opt.run_dir,
+                                 &r->run));
         HONE_TRY(copy_recipe(r));
         HONE_TRY(write_value(r->run, "run.json", meta));
     }
@@ -273,7 +276,8 @@ static int l_log(lua_State *L)
     hone_arena a;
     hone_value v;
     hone_arena_init(&a, 0);
-    hone_status s = hone__lua_options(L, 1, &a, &v); /* sorted keys: the same order in every process */
+    hone_status s = hone__lua_options(L, 1, &a,
+                                      &v); /* sorted keys: the same order in every process */
     for (size_t i = 0; s >= 0 && i < v.u.map.n; i++) {
         const hone_pair *p = &v.u.map.pairs[i];
         char name[64];
@@ -287,7 +291,8 @@ static int l_log(lua_State *L)
         else
             s = hone_fail(HONE_E_TYPE, "metric %.*s is no number", (int)p->key.len, p->key.ptr);
         if (p->key.len >= sizeof name)
-            s = hone_fail(HONE_E_LIMIT, "metric name %.*s is longer than 63 bytes", (int)p->key.len, p->key.ptr);
+            s = hone_fail(HONE_E_LIMIT, "metric name %.*s is longer than 63 bytes", (int)p->key.len,
+                          p->key.ptr);
         if (s < 0)
             break;
         snprintf(name, sizeof name, "%.*s", (int)p->key.len, p->key.ptr);
@@ -363,8 +368,11 @@ static int l_step_end(lua_State *L)
 
 static hone_status prefix_of(const char *name, char out[80])
 {
-    int n = strcmp(name, "policy") == 0 ? snprintf(out, 80, "%s", "") : snprintf(out, 80, "%s.", name);
-    return n < 0 || n >= 80 || strchr(name, '/') ? hone_fail(HONE_E_INVALID, "policy name \"%s\" cannot name a file", name) : HONE_OK;
+    int n = strcmp(name, "policy") == 0 ? snprintf(out, 80, "%s", "")
+                                        : snprintf(out, 80, "%s.", name);
+    return n < 0 || n >= 80 || strchr(name, '/')
+               ? hone_fail(HONE_E_INVALID, "policy name \"%s\" cannot name a file", name)
+               : HONE_OK;
 }
 
 typedef struct named_policy {
@@ -372,7 +380,8 @@ typedef struct named_policy {
     hone_policy *p;
 } named_policy;
 
-static hone_status write_state(hone_recipe *r, const char *dir, uint64_t step, const named_policy *ps, size_t n, const hone_value *state)
+static hone_status write_state(hone_recipe *r, const char *dir, uint64_t step,
+                               const named_policy *ps, size_t n, const hone_value *state)
 {
     hone_buf b;
     hone_jw w;
@@ -395,13 +404,16 @@ static hone_status write_state(hone_recipe *r, const char *dir, uint64_t step, c
     hone_jw_value(&w, state);
     hone_jw_end(&w);
     char *path = hone_path_join(dir, "state.json");
-    hone_status s = b.failed < 0 ? b.failed : path ? hone_file_replace(path, b.ptr, b.len) : HONE_E_NOMEM;
+    hone_status s = b.failed < 0 ? b.failed
+                    : path       ? hone_file_replace(path, b.ptr, b.len)
+                                 : HONE_E_NOMEM;
     hone_free(path);
     hone_buf_release(&b);
     return s;
 }
 
-static hone_status checkpoint(hone_recipe *r, uint64_t step, const named_policy *ps, size_t n, const hone_value *state, uint32_t keep)
+static hone_status checkpoint(hone_recipe *r, uint64_t step, const named_policy *ps, size_t n,
+                              const hone_value *state, uint32_t keep)
 {
     const char *dir;
     char prefix[80];
@@ -456,7 +468,8 @@ static int l_restore(lua_State *L)
     const char *name = luaL_checkstring(L, 1);
     hone_policy *p = hone__lua_check(L, 2, HONE_LUA_POLICY);
     char prefix[80];
-    const hone_value *all = hone_value_get(&r->state, "policies"), *own = all ? hone_value_get(all, name) : NULL;
+    const hone_value *all = hone_value_get(&r->state, "policies"),
+                     *own = all ? hone_value_get(all, name) : NULL;
     if (!r->state_dir || !own)
         return 0;
     hone_status s = prefix_of(name, prefix);
@@ -490,7 +503,8 @@ static int l_plugins(lua_State *L)
         set_str(L, "sha256", hex);
         lua_newtable(L);
         for (size_t c = 0; p->components && p->components[c]; c++) {
-            lua_pushfstring(L, "%s %s", p->components[c]->c.id, p->components[c]->c.version ? p->components[c]->c.version : "");
+            lua_pushfstring(L, "%s %s", p->components[c]->c.id,
+                            p->components[c]->c.version ? p->components[c]->c.version : "");
             lua_rawseti(L, -2, (lua_Integer)c + 1);
         }
         lua_setfield(L, -2, "components");
@@ -597,7 +611,8 @@ static int l_step_clear(lua_State *L)
 
 static int l_raise_interrupted(lua_State *L)
 {
-    hone_fail(HONE_E_INTERRUPTED, "interrupted after step %lld", (long long)luaL_checkinteger(L, 1));
+    hone_fail(HONE_E_INTERRUPTED, "interrupted after step %lld",
+              (long long)luaL_checkinteger(L, 1));
     hone_fail_hint("go on with: hone resume %s", hone_run_dir(need_run(L)->run));
     return hone_lua_raise(L);
 }
@@ -624,7 +639,9 @@ static int l_plain_values(lua_State *L)
     lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_GLOBALS);
     lua_pushnil(L);
     while (lua_next(L, -2)) {
-        if (lua_type(L, -2) == LUA_TSTRING && (lua_type(L, -1) == LUA_TNUMBER || lua_type(L, -1) == LUA_TSTRING || lua_type(L, -1) == LUA_TBOOLEAN)) {
+        if (lua_type(L, -2) == LUA_TSTRING &&
+            (lua_type(L, -1) == LUA_TNUMBER || lua_type(L, -1) == LUA_TSTRING ||
+             lua_type(L, -1) == LUA_TBOOLEAN)) {
             lua_pushvalue(L, -2);
             lua_pushvalue(L, -2);
             lua_rawset(L, -6); /* table, globals, key, value, key, value */
@@ -660,14 +677,32 @@ static int l_warn(lua_State *L)
 
 void hone__lua_open_run(lua_State *L)
 {
-    static const luaL_Reg funcs[] = {
-        {"options", l_options},     {"run_open", l_run_open},   {"run_state", l_run_state}, {"run_meta", l_run_meta},
-        {"run_write", l_run_write}, {"run_path", l_run_path},   {"log", l_log},             {"metric", l_metric},
-        {"step_end", l_step_end},   {"checkpoint", l_checkpoint}, {"restore", l_restore},   {"plugins", l_plugins},
-        {"machine", l_machine},     {"file_sha256", l_file_sha256}, {"progress", l_progress}, {"say", l_say},
-        {"now", l_now},             {"memory", l_memory},       {"interrupted", l_interrupted}, {"warn", l_warn},
-        {"stop", l_stop},           {"find_file", l_find_file}, {"set_seed", l_set_seed},
-        {"step_clear", l_step_clear}, {"raise_interrupted", l_raise_interrupted}, {"plain_values", l_plain_values},
-        {NULL, NULL}};
+    static const luaL_Reg funcs[] = {{"options", l_options},
+                                     {"run_open", l_run_open},
+                                     {"run_state", l_run_state},
+                                     {"run_meta", l_run_meta},
+                                     {"run_write", l_run_write},
+                                     {"run_path", l_run_path},
+                                     {"log", l_log},
+                                     {"metric", l_metric},
+                                     {"step_end", l_step_end},
+                                     {"checkpoint", l_checkpoint},
+                                     {"restore", l_restore},
+                                     {"plugins", l_plugins},
+                                     {"machine", l_machine},
+                                     {"file_sha256", l_file_sha256},
+                                     {"progress", l_progress},
+                                     {"say", l_say},
+                                     {"now", l_now},
+                                     {"memory", l_memory},
+                                     {"interrupted", l_interrupted},
+                                     {"warn", l_warn},
+                                     {"stop", l_stop},
+                                     {"find_file", l_find_file},
+                                     {"set_seed", l_set_seed},
+                                     {"step_clear", l_step_clear},
+                                     {"raise_interrupted", l_raise_interrupted},
+                                     {"plain_values", l_plain_values},
+                                     {NULL, NULL}};
     luaL_setfuncs(L, funcs, 0);
 }

@@ -155,7 +155,8 @@ UNARY(detach, "detach/1")
 static int t_clamp(lua_State *L)
 {
     tensor *t = check_tensor(L, 1);
-    hone_clamp_attr a = {(float)luaL_optnumber(L, 2, -HUGE_VAL), (float)luaL_optnumber(L, 3, HUGE_VAL)};
+    hone_clamp_attr a = {(float)luaL_optnumber(L, 2, -HUGE_VAL),
+                         (float)luaL_optnumber(L, 3, HUGE_VAL)};
     hone_tensor out = HONE_NONE;
     hone_tape_op(t->o->tape, "clamp/1", &t->h, 1, &a, sizeof a, &out, 1);
     return push_tensor(L, t->o, out);
@@ -185,7 +186,8 @@ static int t_mean(lua_State *L)
 static int t_rows(lua_State *L)
 {
     tensor *t = check_tensor(L, 1);
-    hone_slice_attr a = {.first = luaL_checkinteger(L, 2) - 1, .count = luaL_checkinteger(L, 3), .axis = 1};
+    hone_slice_attr a = {
+        .first = luaL_checkinteger(L, 2) - 1, .count = luaL_checkinteger(L, 3), .axis = 1};
     hone_tensor out = HONE_NONE;
     hone_tape_op(t->o->tape, "slice/1", &t->h, 1, &a, sizeof a, &out, 1);
     return push_tensor(L, t->o, out);
@@ -216,7 +218,8 @@ static hone_status column(objective *o, size_t n, const double *v, int variable,
         return HONE_E_NOMEM;
     for (size_t i = 0; i < n; i++)
         f[i] = (float)v[i];
-    *out = variable ? hone_tape_variable(o->tape, (int64_t)n, 1, f) : hone_tape_input(o->tape, (int64_t)n, 1, HONE_F32, f);
+    *out = variable ? hone_tape_variable(o->tape, (int64_t)n, 1, f)
+                    : hone_tape_input(o->tape, (int64_t)n, 1, HONE_F32, f);
     hone_free(f);
     return hone_tape_status(o->tape);
 }
@@ -227,7 +230,8 @@ typedef struct call {
     hone_tensor logp, entropy, cols[6], loss;
 } call;
 
-static const char *const col_names[6] = {"old_logp", "ref_logp", "sampler_logp", "advantage", "mask", "length"};
+static const char *const col_names[6] = {"old_logp",  "ref_logp", "sampler_logp",
+                                         "advantage", "mask",     "length"};
 
 /* Builds b, calls the function, takes its result. Runs inside a pcall. */
 static int call_function(lua_State *L)
@@ -267,7 +271,8 @@ static int call_function(lua_State *L)
     lua_call(L, 1, 1);
     tensor *t = luaL_testudata(L, -1, HONE_LUA_TENSOR);
     if (!t || t->o != o || t->generation != o->generation || !is_scalar(o, t->h))
-        return luaL_error(L, "the objective must return a 1 x 1 tensor of this call (masked_mean, sum, mean)");
+        return luaL_error(
+            L, "the objective must return a 1 x 1 tensor of this call (masked_mean, sum, mean)");
     c->loss = t->h;
     return 0;
 }
@@ -276,7 +281,8 @@ static hone_status run_tape(call *c, hone_objective_out *out)
 {
     objective *o = c->o;
     const hone_objective_in *in = c->in;
-    const double *src[6] = {in->old_logp, in->ref_logp, in->sampler_logp, in->advantage, in->mask, NULL};
+    const double *src[6] = {in->old_logp,  in->ref_logp, in->sampler_logp,
+                            in->advantage, in->mask,     NULL};
     size_t n = in->n_tokens;
     HONE_TRY(column(o, n, in->logp, 1, &c->logp));
     c->entropy = HONE_NONE;
@@ -327,7 +333,8 @@ static hone_str obj_show(void *self)
     return hone_str_c("a function of the recipe");
 }
 
-static const hone_objective_v1 objective_vt = {sizeof objective_vt, 0, obj_uses, obj_loss, obj_show};
+static const hone_objective_v1 objective_vt = {sizeof objective_vt, 0, obj_uses, obj_loss,
+                                               obj_show};
 
 static void objective_free(hone_lua_comp *c)
 {
@@ -342,8 +349,11 @@ static int l_tape_objective(lua_State *L)
     static const struct {
         const char *name;
         uint32_t bit;
-    } bits[] = {{"old_logp", HONE_OBJ_OLD},         {"ref_logp", HONE_OBJ_REF}, {"sampler_logp", HONE_OBJ_SAMPLER},
-                {"entropy", HONE_OBJ_ENTROPY},      {"advantage", HONE_OBJ_ADVANTAGE}};
+    } bits[] = {{"old_logp", HONE_OBJ_OLD},
+                {"ref_logp", HONE_OBJ_REF},
+                {"sampler_logp", HONE_OBJ_SAMPLER},
+                {"entropy", HONE_OBJ_ENTROPY},
+                {"advantage", HONE_OBJ_ADVANTAGE}};
     hone_recipe *r = hone__lua_recipe(L);
     luaL_checktype(L, 1, LUA_TFUNCTION);
     uint32_t uses = 0;
@@ -355,7 +365,10 @@ static int l_tape_objective(lua_State *L)
         for (size_t k = 0; k < sizeof bits / sizeof *bits; k++)
             bit |= strcmp(bits[k].name, name) == 0 ? bits[k].bit : 0;
         if (!bit)
-            return luaL_error(L, "an objective can use old_logp, ref_logp, sampler_logp, entropy, advantage; not \"%s\"", name);
+            return luaL_error(L,
+                              "an objective can use old_logp, ref_logp, sampler_logp, entropy, "
+                              "advantage; not \"%s\"",
+                              name);
         uses |= bit;
         lua_pop(L, 1);
     }
@@ -379,12 +392,27 @@ static int l_tape_objective(lua_State *L)
 void hone__lua_open_tape(lua_State *L)
 {
     static const luaL_Reg funcs[] = {{"tape_objective", l_tape_objective}, {NULL, NULL}};
-    static const luaL_Reg meta[] = {{"__add", t_add}, {"__sub", t_sub}, {"__mul", t_mul}, {"__div", t_div}, {"__unm", t_unm}, {NULL, NULL}};
-    static const luaL_Reg methods[] = {
-        {"min", t_min}, {"max", t_max}, {"exp", t_exp}, {"log", t_log}, {"abs", t_abs}, {"square", t_square},
-        {"sqrt", t_sqrt}, {"sigmoid", t_sigmoid}, {"logsigmoid", t_logsigmoid}, {"tanh", t_tanh}, {"relu", t_relu},
-        {"sum", t_sum}, {"mean", t_mean}, {"detach", t_detach}, {"clamp", t_clamp}, {"masked_mean", t_masked_mean},
-        {"rows", t_rows}, {"shape", t_shape}, {NULL, NULL}};
+    static const luaL_Reg meta[] = {{"__add", t_add}, {"__sub", t_sub}, {"__mul", t_mul},
+                                    {"__div", t_div}, {"__unm", t_unm}, {NULL, NULL}};
+    static const luaL_Reg methods[] = {{"min", t_min},
+                                       {"max", t_max},
+                                       {"exp", t_exp},
+                                       {"log", t_log},
+                                       {"abs", t_abs},
+                                       {"square", t_square},
+                                       {"sqrt", t_sqrt},
+                                       {"sigmoid", t_sigmoid},
+                                       {"logsigmoid", t_logsigmoid},
+                                       {"tanh", t_tanh},
+                                       {"relu", t_relu},
+                                       {"sum", t_sum},
+                                       {"mean", t_mean},
+                                       {"detach", t_detach},
+                                       {"clamp", t_clamp},
+                                       {"masked_mean", t_masked_mean},
+                                       {"rows", t_rows},
+                                       {"shape", t_shape},
+                                       {NULL, NULL}};
     luaL_newmetatable(L, HONE_LUA_TENSOR);
     luaL_setfuncs(L, meta, 0);
     luaL_newlib(L, methods);

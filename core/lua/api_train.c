@@ -57,9 +57,11 @@ static hone_status cut(encoded *e, const encode_options *o, hone_str shown)
         last = i;
     }
     if (!any) {
-        hone_status s = hone_fail(HONE_E_INVALID, "nothing to train on: no token of the completion is left%s",
+        hone_status s = hone_fail(HONE_E_INVALID,
+                                  "nothing to train on: no token of the completion is left%s",
                                   o->max_tokens > 0 ? " within max_tokens" : "");
-        hone_fail_detail("%.*s", (int)(shown.len < 400 ? shown.len : 400), shown.ptr ? shown.ptr : "");
+        hone_fail_detail("%.*s", (int)(shown.len < 400 ? shown.len : 400),
+                         shown.ptr ? shown.ptr : "");
         hone_fail_hint("raise max_tokens, or leave such rows out with filter");
         return s;
     }
@@ -67,7 +69,8 @@ static hone_status cut(encoded *e, const encode_options *o, hone_str shown)
     return HONE_OK;
 }
 
-static hone_status add_plain(hone_policy *p, hone_str text, uint32_t flags, uint8_t mask, encoded *e)
+static hone_status add_plain(hone_policy *p, hone_str text, uint32_t flags, uint8_t mask,
+                             encoded *e)
 {
     size_t from = e->t.n;
     HONE_TRY(hone_tokenizer_encode(&p->text->tokenizer, text, flags, &e->t));
@@ -77,12 +80,14 @@ static hone_status add_plain(hone_policy *p, hone_str text, uint32_t flags, uint
 }
 
 /* Prompt and completion as they are: tokenized apart, the completion trained on. */
-static hone_status encode_raw(hone_policy *p, hone_str prompt, hone_str completion, const encode_options *o, encoded *e)
+static hone_status encode_raw(hone_policy *p, hone_str prompt, hone_str completion,
+                              const encode_options *o, encoded *e)
 {
     static const uint8_t one = 1;
     if (prompt.len)
         HONE_TRY(add_plain(p, prompt, HONE_ENCODE_ADD | HONE_ENCODE_SPECIAL, 0, e));
-    HONE_TRY(add_plain(p, completion, HONE_ENCODE_SPECIAL | (prompt.len ? 0 : HONE_ENCODE_ADD), 1, e));
+    HONE_TRY(
+        add_plain(p, completion, HONE_ENCODE_SPECIAL | (prompt.len ? 0 : HONE_ENCODE_ADD), 1, e));
     if (o->eos && p->text->n_stop_ids)
         HONE_TRY(hone_tokens_add(&e->t, &p->text->stop_ids[0], NULL, &one, 1));
     return cut(e, o, completion);
@@ -93,7 +98,8 @@ static hone_value text_value(const char *z)
     return (hone_value){.type = HONE_STRING, .u.str = hone_str_c(z)};
 }
 
-static hone_status message(hone_arena *a, const char *role, const hone_value *content, hone_value *out)
+static hone_status message(hone_arena *a, const char *role, const hone_value *content,
+                           hone_value *out)
 {
     hone_pair *p = hone_arena_calloc(a, 2, sizeof *p);
     if (!p)
@@ -105,7 +111,8 @@ static hone_status message(hone_arena *a, const char *role, const hone_value *co
 }
 
 /* Messages of `prompt` (text or list) followed by those of `completion` (text or list). */
-static hone_status conversation(hone_arena *a, const hone_value *system, const hone_value *prompt, const hone_value *completion, hone_value *out)
+static hone_status conversation(hone_arena *a, const hone_value *system, const hone_value *prompt,
+                                const hone_value *completion, hone_value *out)
 {
     size_t np = prompt->type == HONE_LIST ? prompt->u.list.n : 1;
     size_t nc = completion->type == HONE_LIST ? completion->u.list.n : 1, n = 0;
@@ -132,7 +139,8 @@ static hone_status conversation(hone_arena *a, const hone_value *system, const h
     return HONE_OK;
 }
 
-static hone_status encode_chat(hone_policy *p, const hone_value *messages, size_t turns_before, const encode_options *o, encoded *e)
+static hone_status encode_chat(hone_policy *p, const hone_value *messages, size_t turns_before,
+                               const encode_options *o, encoded *e)
 {
     hone_buf shown;
     hone_buf_init(&shown, (size_t)1 << 26);
@@ -144,12 +152,14 @@ static hone_status encode_chat(hone_policy *p, const hone_value *messages, size_
         hone_chat_options opt = {.add_generation_prompt = 1};
         hone_tokens_init(&prompt, 0);
         s = hone_chat_prompt(p->text->chat, &p->text->tokenizer, &head, &opt, &prompt);
-        for (size_t i = 0; s >= 0 && i < prompt.n && i < e->t.n && prompt.ids[i] == e->t.ids[i]; i++)
+        for (size_t i = 0; s >= 0 && i < prompt.n && i < e->t.n && prompt.ids[i] == e->t.ids[i];
+             i++)
             e->t.mask[i] = 0;
         hone_tokens_release(&prompt);
     }
     if (s >= 0)
-        s = hone_tokenizer_decode(&p->text->tokenizer, e->t.ids, e->t.n < 200 ? e->t.n : 200, 0, &shown);
+        s = hone_tokenizer_decode(&p->text->tokenizer, e->t.ids, e->t.n < 200 ? e->t.n : 200, 0,
+                                  &shown);
     if (s >= 0)
         s = cut(e, o, hone_buf_str(&shown));
     hone_buf_release(&shown);
@@ -157,7 +167,8 @@ static hone_status encode_chat(hone_policy *p, const hone_value *messages, size_
 }
 
 /* One sequence from a prompt (or none) and a completion. */
-static hone_status encode_one(hone_policy *p, hone_arena *a, const hone_value *row, const hone_value *completion, const encode_options *o, encoded *e)
+static hone_status encode_one(hone_policy *p, hone_arena *a, const hone_value *row,
+                              const hone_value *completion, const encode_options *o, encoded *e)
 {
     const hone_value *prompt = hone_value_get(row, "prompt");
     static const hone_value nothing = {.type = HONE_STRING, .u.str = {"", 0}};
@@ -170,15 +181,20 @@ static hone_status encode_one(hone_policy *p, hone_arena *a, const hone_value *r
         return encode_chat(p, &all, prompt->type == HONE_LIST ? all.u.list.n - nc : 0, o, e);
     }
     if (prompt->type != HONE_STRING || completion->type != HONE_STRING)
-        return hone_fail(HONE_E_TYPE, "the model has no chat template (or raw is set): prompt and completion must be texts");
+        return hone_fail(
+            HONE_E_TYPE,
+            "the model has no chat template (or raw is set): prompt and completion must be texts");
     return encode_raw(p, prompt->u.str, completion->u.str, o, e);
 }
 
-static hone_status encode_row(hone_policy *p, hone_arena *a, const hone_value *row, const encode_options *o, encoded out[2], size_t *n)
+static hone_status encode_row(hone_policy *p, hone_arena *a, const hone_value *row,
+                              const encode_options *o, encoded out[2], size_t *n)
 {
-    const hone_value *messages = hone_value_get(row, "messages"), *text = hone_value_get(row, "text");
+    const hone_value *messages = hone_value_get(row, "messages"),
+                     *text = hone_value_get(row, "text");
     const hone_value *completion = hone_value_get(row, "completion");
-    const hone_value *chosen = hone_value_get(row, "chosen"), *rejected = hone_value_get(row, "rejected");
+    const hone_value *chosen = hone_value_get(row, "chosen"),
+                     *rejected = hone_value_get(row, "rejected");
     *n = 1;
     if (chosen && rejected) {
         *n = 2;
@@ -189,12 +205,14 @@ static hone_status encode_row(hone_policy *p, hone_arena *a, const hone_value *r
         return encode_one(p, a, row, completion, o, &out[0]);
     if (messages && messages->type == HONE_LIST) {
         if (!p->text->chat)
-            return hone_fail(HONE_E_INVALID, "%s has no chat template, and the row has messages", p->model_path);
+            return hone_fail(HONE_E_INVALID, "%s has no chat template, and the row has messages",
+                             p->model_path);
         return encode_chat(p, messages, 0, o, &out[0]);
     }
     if (text && text->type == HONE_STRING)
         return encode_raw(p, (hone_str){"", 0}, text->u.str, o, &out[0]);
-    hone_status s = hone_fail(HONE_E_INVALID, "the row has neither prompt and completion, nor messages, nor text, nor chosen and rejected");
+    hone_status s = hone_fail(HONE_E_INVALID, "the row has neither prompt and completion, nor "
+                                              "messages, nor text, nor chosen and rejected");
     hone_fail_hint("bring it into one of these forms with :map(function(r) ... end)");
     return s;
 }
@@ -237,7 +255,8 @@ static hone_status make_tree(example *e, encoded *enc, size_t n)
     return HONE_OK;
 }
 
-static hone_status make_example(hone_policy *p, const hone_value *row, const hone_value *options, hone_arena *a, example **out)
+static hone_status make_example(hone_policy *p, const hone_value *row, const hone_value *options,
+                                hone_arena *a, example **out)
 {
     encode_options o = {0};
     encoded enc[2];
@@ -324,10 +343,12 @@ typedef struct data {
 
 static hone_rollout *as_rollout(lua_State *L, int index)
 {
-    return luaL_testudata(L, index, HONE_LUA_ROLLOUT) ? hone__lua_check(L, index, HONE_LUA_ROLLOUT) : NULL;
+    return luaL_testudata(L, index, HONE_LUA_ROLLOUT) ? hone__lua_check(L, index, HONE_LUA_ROLLOUT)
+                                                      : NULL;
 }
 
-static hone_status from_rollouts(lua_State *L, int list, size_t n, const hone_policy *p, uint32_t equal, hone_arena *a, data *d)
+static hone_status from_rollouts(lua_State *L, int list, size_t n, const hone_policy *p,
+                                 uint32_t equal, hone_arena *a, data *d)
 {
     d->full_is_old = 1;
     d->rollouts = 1;
@@ -342,7 +363,8 @@ static hone_status from_rollouts(lua_State *L, int list, size_t n, const hone_po
         if (!r->has_advantages)
             return hone_fail(HONE_E_STATE, "rollout %zu has no advantages yet", i + 1);
         if (i > 0 && r->temperature != d->temperature)
-            return hone_fail(HONE_E_INVALID, "rollouts of one update were drawn at different temperatures");
+            return hone_fail(HONE_E_INVALID,
+                             "rollouts of one update were drawn at different temperatures");
         d->temperature = r->temperature;
         d->max_length = r->max_tokens > d->max_length ? r->max_tokens : d->max_length;
         d->full_is_old &= r->version == p->version;
@@ -359,7 +381,8 @@ static hone_status from_rollouts(lua_State *L, int list, size_t n, const hone_po
     return HONE_OK;
 }
 
-static hone_status gather(lua_State *L, int list, const hone_policy *p, uint32_t equal, hone_arena *a, data *d)
+static hone_status gather(lua_State *L, int list, const hone_policy *p, uint32_t equal,
+                          hone_arena *a, data *d)
 {
     size_t n = lua_rawlen(L, list);
     memset(d, 0, sizeof *d);
@@ -414,7 +437,8 @@ static hone_status read_settings(const hone_value *v, hone_policy *p, settings *
     HONE_TRY(hone_value_f64(v, "temperature", 0, &x->u.temperature));
     HONE_TRY(hone_value_bool(v, "skip_equal", 0, &x->skip_equal));
     HONE_TRY(hone_value_string(v, "reference", (hone_str){NULL, 0}, &ref));
-    HONE_TRY(hone_schedule_read(hone_value_get(v, "schedule"), (uint64_t)(total > 0 ? total : 0), &x->schedule));
+    HONE_TRY(hone_schedule_read(hone_value_get(v, "schedule"), (uint64_t)(total > 0 ? total : 0),
+                                &x->schedule));
     if (x->epochs < 1 || x->minibatches < 1 || x->accumulate < 1)
         return hone_fail(HONE_E_RANGE, "epochs, minibatches and accumulate must be at least 1");
     if (micro < 0 || every < 0)
@@ -426,7 +450,8 @@ static hone_status read_settings(const hone_value *v, hone_policy *p, settings *
     return HONE_OK;
 }
 
-static void finish_settings(settings *x, const data *d, hone_lua_comp *objective, hone_policy *reference, const hone_policy *p)
+static void finish_settings(settings *x, const data *d, hone_lua_comp *objective,
+                            hone_policy *reference, const hone_policy *p)
 {
     x->u.objective = objective->vt;
     x->u.objective_self = objective->self;
@@ -506,7 +531,9 @@ static hone_status update_or_loss(lua_State *L, int train, double *loss, hone_me
         s = read_settings(&v, p, &x);
     if (s >= 0) {
         uint32_t uses = vt->uses(obj->self);
-        uint32_t equal = x.skip_equal ? HONE_EQUAL_SKIP : (uses & (HONE_OBJ_REF | HONE_OBJ_ENTROPY)) ? HONE_EQUAL_KEEP : HONE_EQUAL_COUNT;
+        uint32_t equal = x.skip_equal                                 ? HONE_EQUAL_SKIP
+                         : (uses & (HONE_OBJ_REF | HONE_OBJ_ENTROPY)) ? HONE_EQUAL_KEEP
+                                                                      : HONE_EQUAL_COUNT;
         s = gather(L, 2, p, equal, &a, &d);
     }
     if (s >= 0) {
@@ -575,7 +602,9 @@ static int l_logprobs(lua_State *L)
     float *out = NULL;
     if (s >= 0) {
         out = hone_arena_calloc(&a, n + 1, sizeof *out);
-        s = out ? hone_policy_logprobs(p, d.trees, d.n, temperature, off ? HONE_ADAPTERS_NONE : HONE_ADAPTERS_ACTIVE, 0, out) : HONE_E_NOMEM;
+        s = out ? hone_policy_logprobs(p, d.trees, d.n, temperature,
+                                       off ? HONE_ADAPTERS_NONE : HONE_ADAPTERS_ACTIVE, 0, out)
+                : HONE_E_NOMEM;
     }
     if (s < 0) {
         hone_arena_release(&a);
@@ -683,8 +712,10 @@ static int l_schedule_at(lua_State *L)
 void hone__lua_open_train(lua_State *L)
 {
     static const luaL_Reg funcs[] = {
-        {"example", l_example}, {"example_info", l_example_info}, {"update", l_update}, {"loss", l_loss},
-        {"logprobs", l_logprobs}, {"embed", l_embed}, {"schedule_at", l_schedule_at}, {NULL, NULL}};
+        {"example", l_example},         {"example_info", l_example_info},
+        {"update", l_update},           {"loss", l_loss},
+        {"logprobs", l_logprobs},       {"embed", l_embed},
+        {"schedule_at", l_schedule_at}, {NULL, NULL}};
     hone__lua_type(L, HONE_LUA_EXAMPLE, example_release);
     luaL_setfuncs(L, funcs, 0);
 }

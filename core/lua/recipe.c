@@ -55,7 +55,8 @@ hone_status hone_recipe_locate(const char *name, char **path)
         if (close)
             hone_fail_hint("did you mean %s?", close);
         else
-            hone_fail_hint("give the path of a .lua file, or one of the names in %s", hone_paths_recipes());
+            hone_fail_hint("give the path of a .lua file, or one of the names in %s",
+                           hone_paths_recipes());
         hone_free(stems);
         hone_names_free(names, n);
     }
@@ -104,10 +105,13 @@ hone_status hone_recipe_file(const hone_recipe *r, const char *name, char **path
     }
     if (!found) {
         s = hone_fail(HONE_E_NOT_FOUND, "there is no file %s", name);
-        hone_fail_hint("it is looked for beside the recipe, in the current folder and in HONE_DATA%s", data ? "" : " (not set)");
+        hone_fail_hint(
+            "it is looked for beside the recipe, in the current folder and in HONE_DATA%s",
+            data ? "" : " (not set)");
     } else if (!realpath(found, real)) {
         s = hone_fail_errno("cannot resolve %s", found);
-    } else if (!below(real, roots[0]) && !below(real, ".") && !below(real, roots[2]) && !was_given(r, real)) {
+    } else if (!below(real, roots[0]) && !below(real, ".") && !below(real, roots[2]) &&
+               !was_given(r, real)) {
         s = hone_fail(HONE_E_REFUSED, "the recipe may not read %s", real);
         hone_fail_hint("name it on the command line, or allow it: --allow=fs-read:%s", real);
     }
@@ -229,7 +233,9 @@ static hone_status shell_line(hone_lua *l, lua_State *L, const char *line)
 {
     char expr[4096 + 16];
     int n = snprintf(expr, sizeof expr, "return %s", line);
-    hone_status s = n > 0 && (size_t)n < sizeof expr ? hone_lua_load_text(l, expr, (size_t)n, "=stdin") : HONE_E_LIMIT;
+    hone_status s = n > 0 && (size_t)n < sizeof expr
+                        ? hone_lua_load_text(l, expr, (size_t)n, "=stdin")
+                        : HONE_E_LIMIT;
     if (s < 0)
         s = hone_lua_load_text(l, line, strlen(line), "=stdin");
     if (s >= 0)

@@ -71,7 +71,8 @@ static void put_note(const hone_notes *notes, size_t sample, hone_str name, cons
     hone__call *call = notes->ctx;
     if (sample >= call->n)
         return;
-    if (hone_str_eq(name, "reason") && value->type == HONE_STRING) { /* too long: none, the note has it */
+    if (hone_str_eq(name, "reason") &&
+        value->type == HONE_STRING) { /* too long: none, the note has it */
         hone_buf_clear(&call->reasons[sample]);
         hone_buf_add_str(&call->reasons[sample], value->u.str);
     }
@@ -99,7 +100,8 @@ static hone_status put_tokens(const hone_token_scores *sink, size_t sample, hone
     if (sample >= call->n)
         return hone_fail(HONE_E_RANGE, "token scores for sample %zu of %zu", sample, call->n);
     if (n != call->in[sample].n_tokens)
-        return hone_fail(HONE_E_INVALID, "%zu token scores for %zu tokens", n, call->in[sample].n_tokens);
+        return hone_fail(HONE_E_INVALID, "%zu token scores for %zu tokens", n,
+                         call->in[sample].n_tokens);
     for (size_t i = 0; i < n; i++) {
         if (!isfinite(scores[i]))
             return hone_fail(HONE_E_INVALID, "token score %zu is not finite", i);
@@ -118,10 +120,11 @@ hone_status hone__call_run(hone__call *call)
     hone_status st;
     hone_error_clear();
     if (HONE_HAS(vt, hone_reward_v1, score_groups))
-        st = vt->score_groups(call->self, &call->call, call->in, call->n, sizeof *call->in, call->out,
-                              sizeof *call->out, &notes);
+        st = vt->score_groups(call->self, &call->call, call->in, call->n, sizeof *call->in,
+                              call->out, sizeof *call->out, &notes);
     else if (HONE_HAS(vt, hone_reward_v1, score_tokens))
-        st = vt->score_tokens(call->self, &call->call, call->in, call->n, sizeof *call->in, &tokens);
+        st = vt->score_tokens(call->self, &call->call, call->in, call->n, sizeof *call->in,
+                              &tokens);
     else
         st = vt->score(call->self, &call->call, call->in, call->n, sizeof *call->in, call->out,
                        sizeof *call->out, &notes);
@@ -165,7 +168,8 @@ hone_score_result *hone__call_results(hone__call *call, hone_status st, int late
         } else if (status == HONE_ERROR) {
             r->status = HONE_ERROR;
             r->reason = call->reasons[i].len ? hone_buf_str(&call->reasons[i])
-                                             : lit(call->error.code < 0 ? call->error.what : "the reward said error");
+                                             : lit(call->error.code < 0 ? call->error.what
+                                                                        : "the reward said error");
         } else {
             r->status = HONE_ERROR;
             r->reason = lit("unknown outcome status");

@@ -14,12 +14,12 @@ typedef struct hone__call {
     struct hone__call *next, *next_live;
     struct hone_score_job *job;
     size_t comp, n;
-    size_t *index;    /* sample numbers */
-    hone_sample *in;  /* shallow: strings live in the job */
+    size_t *index;   /* sample numbers */
+    hone_sample *in; /* shallow: strings live in the job */
     hone_outcome *out;
-    hone_buf *notes;  /* one JSON map in the making per sample */
+    hone_buf *notes;   /* one JSON map in the making per sample */
     hone_buf *reasons; /* the note "reason" per sample: why error or abstention */
-    hone_buf *tokens; /* per-token scores per sample */
+    hone_buf *tokens;  /* per-token scores per sample */
     hone_call call;
     uint32_t cancel_word;
     int state;

@@ -55,7 +55,7 @@ struct hone_score_job {
     size_t pending;             /* results still missing among handed-in samples */
     hone_status failed;
     hone_error error;
-    double *lat;  /* n_comps x max calls */
+    double *lat; /* n_comps x max calls */
     size_t *n_lat;
     size_t max_lat;
     uint32_t refs;
@@ -157,8 +157,9 @@ hone_status hone_scorer_create(const hone_score_component *comps, size_t n, uint
         s->n_comps = i + 1;
         if (!s->comps[i].id)
             st = HONE_E_NOMEM;
-        if (!comps[i].vt || (!comps[i].vt->score && !HONE_HAS(comps[i].vt, hone_reward_v1, score_tokens) &&
-                             !HONE_HAS(comps[i].vt, hone_reward_v1, score_groups)))
+        if (!comps[i].vt ||
+            (!comps[i].vt->score && !HONE_HAS(comps[i].vt, hone_reward_v1, score_tokens) &&
+             !HONE_HAS(comps[i].vt, hone_reward_v1, score_groups)))
             st = hone_fail(HONE_E_INVALID, "reward %s offers no way to score", comps[i].id);
         if (!comps[i].on_control)
             any_worker = 1;
@@ -358,8 +359,8 @@ static hone__call *take(hone_scorer *s, hone__call **head, hone__call ***tail)
         call->state = HONE__CALL_RUNNING;
         call->vt = c->c.vt;
         call->self = c->c.self;
-        call->call.deadline_ns =
-            hone_now_ns() + (uint64_t)((c->c.timeout_s > 0 ? c->c.timeout_s : 60.0) * 1e9);
+        call->call.deadline_ns = hone_now_ns() +
+                                 (uint64_t)((c->c.timeout_s > 0 ? c->c.timeout_s : 60.0) * 1e9);
         return call;
     }
     return NULL;
@@ -412,11 +413,15 @@ static void enforce_deadlines(hone_score_job *job)
         job->refs++;
         s->n_alive--;
         uint32_t lost = __atomic_add_fetch(&lost_calls, 1, __ATOMIC_ACQ_REL);
-        hone_log(HONE_LOG_WARN, c->id, "a call for %zu samples passed its deadline of %g s and is given up",
-                 call->n, c->c.timeout_s > 0 ? c->c.timeout_s : 60.0);
+        hone_log(HONE_LOG_WARN, c->id,
+                 "a call for %zu samples passed its deadline of %g s and is given up", call->n,
+                 c->c.timeout_s > 0 ? c->c.timeout_s : 60.0);
         if (lost > MAX_LOST) {
-            hone_status st = hone_fail(HONE_E_TIMEOUT, "reward %s: %u calls hang and never returned", c->id, lost);
-            hone_fail_hint("the reward loops or waits without end; look at it with: hone score --reward %s", c->id);
+            hone_status st = hone_fail(HONE_E_TIMEOUT,
+                                       "reward %s: %u calls hang and never returned", c->id, lost);
+            hone_fail_hint(
+                "the reward loops or waits without end; look at it with: hone score --reward %s",
+                c->id);
             job_fail(job, st);
         } else if (spawn(s) < 0) {
             job_fail(job, HONE_E_FAIL);
@@ -481,9 +486,10 @@ static hone_status dispatch(hone_score_job *job, size_t ci, size_t from, size_t 
     size_t missing = 0;
     for (size_t i = from; i < to; i++) {
         hone_journal_record rec;
-        if (job->p.journal && hone_journal_get(job->p.journal, job->p.step, job->p.first_sample + i, c->id, &rec)) {
-            hone_score_result r = {rec.status, rec.score, rec.notes, rec.reason, rec.token_scores,
-                                   rec.n_token_scores};
+        if (job->p.journal &&
+            hone_journal_get(job->p.journal, job->p.step, job->p.first_sample + i, c->id, &rec)) {
+            hone_score_result r = {rec.status, rec.score,        rec.notes,
+                                   rec.reason, rec.token_scores, rec.n_token_scores};
             settle(job, ci, i, &r);
         } else {
             missing++;
@@ -603,9 +609,11 @@ static hone_status check_failures(hone_score_job *job)
                 why = r->reason;
         }
         hone_status st = hone_fail(HONE_E_FAIL, "reward %s failed on %llu of %llu samples", c->id,
-                                   (unsigned long long)c->n_failed, (unsigned long long)c->n_samples);
+                                   (unsigned long long)c->n_failed,
+                                   (unsigned long long)c->n_samples);
         hone_fail_detail("the last reason: %.*s", (int)(why.len < 700 ? why.len : 700), why.ptr);
-        hone_fail_hint("try it alone with: hone score --reward %s --data FILE; the share that may fail is error_limit (%g)",
+        hone_fail_hint("try it alone with: hone score --reward %s --data FILE; the share that may "
+                       "fail is error_limit (%g)",
                        c->id, limit);
         return st;
     }
@@ -646,7 +654,8 @@ hone_status hone_score_wait(hone_score_job *job)
     return st;
 }
 
-const hone_score_result *hone_score_get(const hone_score_job *job, size_t component_index, size_t sample)
+const hone_score_result *hone_score_get(const hone_score_job *job, size_t component_index,
+                                        size_t sample)
 {
     return &job->results[component_index * job->p.n_samples + sample];
 }

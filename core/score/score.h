@@ -17,13 +17,13 @@
 #include "store/journal.h"
 
 typedef struct hone_score_component {
-    const char *id;                /* as in the recipe and the metrics: "math_answer" */
+    const char *id; /* as in the recipe and the metrics: "math_answer" */
     const hone_reward_v1 *vt;
     void *self;
-    uint64_t caps;                 /* HONE_CAP_* of the component */
-    double weight;                 /* 0: scored and reported, not part of the reward */
-    double timeout_s;              /* deadline of one call; 0 = 60 s */
-    int on_control;                /* 1: runs on the control thread, in poll and wait (Lua) */
+    uint64_t caps;    /* HONE_CAP_* of the component */
+    double weight;    /* 0: scored and reported, not part of the reward */
+    double timeout_s; /* deadline of one call; 0 = 60 s */
+    int on_control;   /* 1: runs on the control thread, in poll and wait (Lua) */
     /* A fresh instance after a call passed its deadline and the old one was set aside; NULL: later samples of
      * this component get the outcome error. [control-thread] */
     hone_status (*renew)(void *renew_ctx, const hone_reward_v1 **vt, void **self);
@@ -31,8 +31,10 @@ typedef struct hone_score_component {
 } hone_score_component;
 
 typedef struct hone_scorer hone_scorer;
-hone_status hone_scorer_create(const hone_score_component *comps, size_t n, uint32_t n_workers, hone_scorer **out);
-void hone_scorer_destroy(hone_scorer *s); /* waits for running calls, except those past their deadline */
+hone_status hone_scorer_create(const hone_score_component *comps, size_t n, uint32_t n_workers,
+                               hone_scorer **out);
+void hone_scorer_destroy(
+    hone_scorer *s); /* waits for running calls, except those past their deadline */
 size_t hone_scorer_count(const hone_scorer *s);
 const hone_score_component *hone_scorer_component(const hone_scorer *s, size_t i);
 

@@ -174,8 +174,8 @@ static hone_status add_record(hone_buf *b, const hone_journal_record *r)
     uint64_t body = FIXED + (uint64_t)nc + r->notes.len + r->reason.len + r->n_token_scores * 4;
     uint32_t bits;
     if (body > MAX_BODY)
-        return hone_fail(HONE_E_LIMIT, "outcome of %s: %llu bytes of notes are too many", r->component,
-                         (unsigned long long)body);
+        return hone_fail(HONE_E_LIMIT, "outcome of %s: %llu bytes of notes are too many",
+                         r->component, (unsigned long long)body);
     memcpy(&bits, &r->score, 4);
     put32(head, MAGIC);
     put32(head + 4, (uint32_t)body);
@@ -193,8 +193,7 @@ static hone_status add_record(hone_buf *b, const hone_journal_record *r)
     HONE_TRY(hone_buf_add_str(b, r->reason));
     if (r->n_token_scores)
         HONE_TRY(hone_buf_add(b, r->token_scores, r->n_token_scores * 4));
-    put64((unsigned char *)b->ptr + start + 8,
-          hone_xxh64(b->ptr + start + HEAD, (size_t)body, 0));
+    put64((unsigned char *)b->ptr + start + 8, hone_xxh64(b->ptr + start + HEAD, (size_t)body, 0));
     return HONE_OK;
 }
 

@@ -13,15 +13,17 @@ typedef struct hone_journal_record {
     const char *component; /* the reward's id in the recipe */
     uint32_t status;       /* HONE_SCORE ... HONE_TIMEOUT */
     float score;
-    hone_str notes;        /* JSON map text or empty */
-    hone_str reason;       /* why error/timeout/abstain, or empty */
+    hone_str notes;  /* JSON map text or empty */
+    hone_str reason; /* why error/timeout/abstain, or empty */
     const float *token_scores;
     size_t n_token_scores;
 } hone_journal_record;
 
 hone_status hone_journal_open(const char *path, hone_journal **out); /* created when absent */
 void hone_journal_close(hone_journal *j);
-hone_status hone_journal_put(hone_journal *j, const hone_journal_record *recs, size_t n); /* one write(2) for all */
+hone_status hone_journal_put(hone_journal *j, const hone_journal_record *recs,
+                             size_t n); /* one write(2) for all */
 /* 1 and *out (borrowed until close) when recorded, 0 otherwise. */
-int hone_journal_get(hone_journal *j, uint64_t step, uint64_t sample, const char *component, hone_journal_record *out);
+int hone_journal_get(hone_journal *j, uint64_t step, uint64_t sample, const char *component,
+                     hone_journal_record *out);
 #endif

@@ -301,7 +301,8 @@ void hone_run_marks(const hone_run *run, uint64_t *metrics_bytes, uint64_t *roll
 static hone_status cut(hone_run *run, int which, uint64_t bytes)
 {
     if (run->size[which] < bytes)
-        return hone_fail(HONE_E_PARSE, "%s/%s: %" PRIu64 " bytes, but the checkpoint was made at %" PRIu64,
+        return hone_fail(HONE_E_PARSE,
+                         "%s/%s: %" PRIu64 " bytes, but the checkpoint was made at %" PRIu64,
                          run->dir, file_names[which], run->size[which], bytes);
     if (ftruncate(run->fd[which], (off_t)bytes) != 0 || fsync(run->fd[which]) != 0)
         return hone_fail_errno("cannot cut %s/%s", run->dir, file_names[which]);
@@ -482,7 +483,8 @@ static hone_status verify_line(const char *dir, const char *line, size_t len)
     hone_status s = p ? hone_sha256_file(p, hex) : HONE_E_NOMEM;
     if (s >= 0 && memcmp(hex, line, 64) != 0) {
         s = hone_fail(HONE_E_PARSE, "%s: content differs from SHA256SUMS", p);
-        hone_fail_hint("the checkpoint is damaged: remove the folder and resume from the one before");
+        hone_fail_hint(
+            "the checkpoint is damaged: remove the folder and resume from the one before");
     }
     hone_free(p);
     return s;
@@ -528,8 +530,8 @@ static hone_status feed_lines(hone_buf *line, const char *p, size_t n,
     return HONE_OK;
 }
 
-hone_status hone_rollouts_read(const char *path, hone_status (*fn)(void *ctx, hone_str line), void *ctx,
-                               int *truncated)
+hone_status hone_rollouts_read(const char *path, hone_status (*fn)(void *ctx, hone_str line),
+                               void *ctx, int *truncated)
 {
     hone_mapped m;
     hone_buf line;
@@ -544,7 +546,8 @@ hone_status hone_rollouts_read(const char *path, hone_status (*fn)(void *ctx, ho
         ZSTD_outBuffer out = {chunk, ZSTD_DStreamOutSize(), 0};
         left = ZSTD_decompressStream(d, &out, &in);
         if (ZSTD_isError(left)) {
-            s = hone_fail(HONE_E_PARSE, "%s: %s near byte %zu", path, ZSTD_getErrorName(left), in.pos);
+            s = hone_fail(HONE_E_PARSE, "%s: %s near byte %zu", path, ZSTD_getErrorName(left),
+                          in.pos);
             break;
         }
         s = feed_lines(&line, chunk, out.pos, fn, ctx);

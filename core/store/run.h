@@ -15,7 +15,8 @@ typedef struct hone_run hone_run;
 
 /* runs/<name>-<yyyymmdd-hhmmss>-<4 hex>/ below `runs_dir` (created). `name` is cleaned to [a-z0-9-_.].
  * `exact_dir` (or NULL) names the folder itself instead: it must not exist. [control-thread] */
-hone_status hone_run_create(const char *runs_dir, const char *name, const char *exact_dir, hone_run **out);
+hone_status hone_run_create(const char *runs_dir, const char *name, const char *exact_dir,
+                            hone_run **out);
 /* An existing run, locked for writing; E_STATE when another process holds it. */
 hone_status hone_run_open(const char *dir, hone_run **out);
 void hone_run_close(hone_run *run); /* flushes; releases the lock */
@@ -50,5 +51,6 @@ hone_status hone_checkpoint_verify(const char *run_dir, uint64_t step);
 /* ---- rollouts, reading ---- */
 /* Calls fn for every JSON line in order; a truncated last frame ends the reading without an error and sets
  * *truncated. */
-hone_status hone_rollouts_read(const char *path, hone_status (*fn)(void *ctx, hone_str line), void *ctx, int *truncated);
+hone_status hone_rollouts_read(const char *path, hone_status (*fn)(void *ctx, hone_str line),
+                               void *ctx, int *truncated);
 #endif

@@ -23,10 +23,12 @@ typedef struct file {
     size_t n;
 } file;
 
-static hone_status add_entry(file *f, const hone_param_item *it, const float *stored, const char *state)
+static hone_status add_entry(file *f, const hone_param_item *it, const float *stored,
+                             const char *state)
 {
     char name[512];
-    int n = state ? snprintf(name, sizeof name, "%s.%s", it->name, state) : snprintf(name, sizeof name, "%s", it->name);
+    int n = state ? snprintf(name, sizeof name, "%s.%s", it->name, state)
+                  : snprintf(name, sizeof name, "%s", it->name);
     if (n < 0 || (size_t)n >= sizeof name)
         return hone_fail(HONE_E_LIMIT, "parameter name %s is too long", it->name);
     hone_safetensors_entry *e = &f->entries[f->n];
@@ -58,7 +60,8 @@ static hone_status write_file(file *f, const char *path)
         const hone_param_item *it = src->item;
         int64_t n_rows = it->is_vector ? 1 : it->rows, cols = it->cols;
         if (cols > (int64_t)BLOCK_FLOATS) {
-            s = hone_fail(HONE_E_LIMIT, "%s: rows of %lld values are too long", it->name, (long long)cols);
+            s = hone_fail(HONE_E_LIMIT, "%s: rows of %lld values are too long", it->name,
+                          (long long)cols);
             break;
         }
         int64_t step = (int64_t)BLOCK_FLOATS / (cols > 0 ? cols : 1);
@@ -127,7 +130,8 @@ hone_status hone_policy_checkpoint(hone_policy *p, const char *dir, const char *
     for (int32_t i = 0; s >= 0 && i < n; i++) {
         const hone_param_item *it = hone_params_item(ps, i);
         for (uint32_t k = 0; s >= 0 && it && it->trainable && k < p->optimizer->n_state; k++)
-            s = add_entry(&f, it, (const float *)p->optimizer->state[k].base + it->flat, p->optimizer->state_names[k]);
+            s = add_entry(&f, it, (const float *)p->optimizer->state[k].base + it->flat,
+                          p->optimizer->state_names[k]);
     }
     if (s >= 0 && f.n) {
         path = name_of(dir, prefix, "optimizer.safetensors");
@@ -138,14 +142,16 @@ hone_status hone_policy_checkpoint(hone_policy *p, const char *dir, const char *
     return s;
 }
 
-static hone_status read_into(const hone_safetensors *st, const char *path, const char *name, const hone_param_item *it, float *stored)
+static hone_status read_into(const hone_safetensors *st, const char *path, const char *name,
+                             const hone_param_item *it, float *stored)
 {
     const hone_file_tensor *t = hone_safetensors_find(st, hone_str_c(name));
     if (!t)
         return hone_fail(HONE_E_PARSE, "%s: tensor %s is missing", path, name);
     int64_t n_rows = it->is_vector ? 1 : it->rows, count = n_rows * it->cols;
     if (t->type->id != HONE_FT_F32 || t->rows * t->cols != count)
-        return hone_fail(HONE_E_SHAPE, "%s: tensor %s has another shape or type than the policy's", path, name);
+        return hone_fail(HONE_E_SHAPE, "%s: tensor %s has another shape or type than the policy's",
+                         path, name);
     int64_t step = (int64_t)BLOCK_FLOATS / (it->cols > 0 ? it->cols : 1);
     if (step < 1)
         step = 1;

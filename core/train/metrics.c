@@ -48,7 +48,7 @@ void hone_metrics_add(hone_metrics *m, const char *name, uint32_t how, double va
         }
         x = &m->items[m->n++];
         memset(x, 0, sizeof *x);
-        strncpy(x->name, name, sizeof x->name - 1);
+        snprintf(x->name, sizeof x->name, "%s", name);
         x->how = how;
         if (how == HONE_METRIC_MIN)
             x->value = INFINITY;

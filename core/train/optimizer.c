@@ -42,14 +42,16 @@ static hone_status read_groups(hone_optimizer *o, const hone_value *config)
     if (!list || list->type == HONE_NULL)
         return HONE_OK;
     if (list->type != HONE_LIST || list->u.list.n >= HONE_OPT_MAX_GROUPS)
-        return hone_fail(HONE_E_TYPE, "optimizer groups: a list of at most %d", HONE_OPT_MAX_GROUPS - 1);
+        return hone_fail(HONE_E_TYPE, "optimizer groups: a list of at most %d",
+                         HONE_OPT_MAX_GROUPS - 1);
     for (size_t i = 0; i < list->u.list.n; i++) {
         const hone_value *g = &list->u.list.items[i];
         hone_opt_group *to = &o->groups[o->n_groups];
         hone_str match;
         HONE_TRY(hone_value_string(g, "match", (hone_str){NULL, 0}, &match));
         if (!match.ptr || match.len >= sizeof to->match)
-            return hone_fail(HONE_E_INVALID, "optimizer group %zu: match is missing or too long", i + 1);
+            return hone_fail(HONE_E_INVALID, "optimizer group %zu: match is missing or too long",
+                             i + 1);
         memset(to, 0, sizeof *to);
         memcpy(to->match, match.ptr, match.len);
         HONE_TRY(hone_value_f64(g, "lr_scale", 1, &to->lr_scale));
@@ -83,7 +85,8 @@ static hone_status own_keys(hone_arena *a, const hone_value *config, hone_value 
     return HONE_OK;
 }
 
-hone_status hone_optimizer_create(hone_registry *reg, const char *name, const hone_value *config, hone_optimizer **out)
+hone_status hone_optimizer_create(hone_registry *reg, const char *name, const hone_value *config,
+                                  hone_optimizer **out)
 {
     hone_arena a;
     hone_value own;
@@ -125,13 +128,17 @@ hone_status hone_optimizer_bind(hone_optimizer *o, const hone_params *p)
         const hone_param_item *it = hone_params_item(p, i);
         if (!it || !it->trainable)
             continue;
-        hone_opt_param op = {.struct_size = sizeof op, .name = hone_str_c(it->name), .rows = it->rows,
+        hone_opt_param op = {.struct_size = sizeof op,
+                             .name = hone_str_c(it->name),
+                             .rows = it->rows,
                              .cols = it->is_vector ? 0 : it->cols};
         hone_opt_state_spec spec = {.struct_size = sizeof spec};
         hone_instance_enter(o->instance);
-        HONE_TRY(hone_instance_leave(o->instance, "state_spec", o->vt->state_spec(o->self, &op, &spec)));
+        HONE_TRY(
+            hone_instance_leave(o->instance, "state_spec", o->vt->state_spec(o->self, &op, &spec)));
         if (spec.n_buffers > HONE_OPT_MAX_STATE)
-            return hone_fail(HONE_E_MISBEHAVED, "%s: state_spec asks for %u buffers", hone_instance_id(o->instance), spec.n_buffers);
+            return hone_fail(HONE_E_MISBEHAVED, "%s: state_spec asks for %u buffers",
+                             hone_instance_id(o->instance), spec.n_buffers);
         for (uint32_t k = 0; k < spec.n_buffers; k++)
             o->state_names[k] = spec.names[k];
         if (spec.n_buffers > n_state)
@@ -162,7 +169,8 @@ static void step_task(void *arg, int64_t task, uint32_t thread)
     job *j = arg;
     (void)thread;
     hone_instance_enter(j->o->instance);
-    hone_status s = j->o->vt->step(j->o->self, &j->slices[task], 1, sizeof j->slices[task], &j->info);
+    hone_status s = j->o->vt->step(j->o->self, &j->slices[task], 1, sizeof j->slices[task],
+                                   &j->info);
     s = hone_instance_leave(j->o->instance, "step", s);
     if (s < 0 && !__atomic_exchange_n(&j->claimed, 1, __ATOMIC_ACQ_REL)) {
         j->error = *hone_error_get();
@@ -181,14 +189,16 @@ static const hone_opt_group *group_of(const hone_optimizer *o, const char *name,
     return &o->groups[best];
 }
 
-hone_status hone_optimizer_step(hone_optimizer *o, hone_params *p, hone_pool *pool, double lr, double clip, double *norm_out)
+hone_status hone_optimizer_step(hone_optimizer *o, hone_params *p, hone_pool *pool, double lr,
+                                double clip, double *norm_out)
 {
     double norm = sqrt(hone_params_grad_sq(p));
     *norm_out = norm;
     if (!isfinite(norm))
         return 1;
     if (o->flat != hone_params_flat_length(p))
-        return hone_fail(HONE_E_STATE, "the set of trainable parameters changed after the optimizer was made");
+        return hone_fail(HONE_E_STATE,
+                         "the set of trainable parameters changed after the optimizer was made");
     int cut = (o->vt->flags & HONE_OPT_ELEMENTWISE) != 0;
     size_t n = 0, cap = 0;
     for (int32_t i = 0; i < hone_params_count(p); i++) {
@@ -200,8 +210,8 @@ hone_status hone_optimizer_step(hone_optimizer *o, hone_params *p, hone_pool *po
     j.slices = hone_calloc(cap ? cap : 1, sizeof *j.slices);
     if (!j.slices)
         return HONE_E_NOMEM;
-    j.info = (hone_opt_info){.struct_size = sizeof j.info, .step = o->step + 1, .grad_norm = norm,
-                             .grad_scale = 1.0};
+    j.info = (hone_opt_info){
+        .struct_size = sizeof j.info, .step = o->step + 1, .grad_norm = norm, .grad_scale = 1.0};
     if (clip > 0 && clip / (norm + 1e-6) < 1) /* as torch.nn.utils.clip_grad_norm_ */
         j.info.grad_scale = clip / (norm + 1e-6);
     for (int32_t i = 0; i < hone_params_count(p); i++) {
@@ -220,7 +230,9 @@ hone_status hone_optimizer_step(hone_optimizer *o, hone_params *p, hone_pool *po
             s->length = it->length - at < step ? it->length - at : step;
             s->rows = it->rows;
             s->cols = it->is_vector ? 0 : it->cols;
-            s->layout = cut ? HONE_LAYOUT_FLAT : it->layout == HONE_PANELS ? HONE_LAYOUT_PANELS : HONE_LAYOUT_ROWS;
+            s->layout = cut                         ? HONE_LAYOUT_FLAT
+                        : it->layout == HONE_PANELS ? HONE_LAYOUT_PANELS
+                                                    : HONE_LAYOUT_ROWS;
             s->group = gi;
             s->lr = lr * g->lr_scale;
             s->weight_decay = g->weight_decay;

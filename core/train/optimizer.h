@@ -12,8 +12,8 @@
 #include "tensor/region.h"
 
 typedef struct hone_opt_group {
-    char match[96];   /* "*" and "?" wildcards on the parameter's name; "" = every parameter */
-    double lr_scale;  /* times the step's learning rate */
+    char match[96];  /* "*" and "?" wildcards on the parameter's name; "" = every parameter */
+    double lr_scale; /* times the step's learning rate */
     double weight_decay;
 } hone_opt_group;
 #define HONE_OPT_MAX_GROUPS 16
@@ -33,11 +33,13 @@ typedef struct hone_optimizer {
 
 /* `config`: a map as a recipe writes it: the component's own keys plus lr (ignored here), weight_decay and
  * groups = { { match = , lr_scale = , weight_decay = }, ... }; NULL = defaults. [control-thread] */
-hone_status hone_optimizer_create(hone_registry *reg, const char *name, const hone_value *config, hone_optimizer **out);
+hone_status hone_optimizer_create(hone_registry *reg, const char *name, const hone_value *config,
+                                  hone_optimizer **out);
 void hone_optimizer_destroy(hone_optimizer *o);
 /* Maps state for what is trainable in `p` now; state is zero. Called again after the set changed. */
 hone_status hone_optimizer_bind(hone_optimizer *o, const hone_params *p);
 /* One update with the gradients in `p`. clip: largest gradient norm, 0 = none. Sets the norm before clipping.
  * A norm that is not finite leaves parameters and state alone and returns 1. [control-thread] */
-hone_status hone_optimizer_step(hone_optimizer *o, hone_params *p, hone_pool *pool, double lr, double clip, double *norm_out);
+hone_status hone_optimizer_step(hone_optimizer *o, hone_params *p, hone_pool *pool, double lr,
+                                double clip, double *norm_out);
 #endif

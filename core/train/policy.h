@@ -32,7 +32,8 @@ typedef struct hone_text_side {
 typedef struct hone_policy {
     char name[64];
     hone_env *env;
-    hone_instance *model_instance; /* NULL when the model's component belongs to somebody else (Lua) */
+    hone_instance
+        *model_instance; /* NULL when the model's component belongs to somebody else (Lua) */
     hone_model *model;
     hone_text_side *text; /* or NULL: a model without a tokenizer */
     hone_gen *gen;
@@ -53,16 +54,16 @@ typedef struct hone_lora_config {
 } hone_lora_config;
 
 typedef struct hone_policy_config {
-    const char *name;  /* "policy" when NULL; names files in a checkpoint */
-    const char *model; /* M; or NULL with `config` */
-    const hone_value *config; /* a model made from nothing: a Hugging Face config tree */
+    const char *name;                   /* "policy" when NULL; names files in a checkpoint */
+    const char *model;                  /* M; or NULL with `config` */
+    const hone_value *config;           /* a model made from nothing: a Hugging Face config tree */
     const hone_model_choice *component; /* a model written in Lua, used with `config` */
-    const char *tokenizer;    /* M of the tokenizer when it is not the model's own; or NULL */
-    uint64_t seed;            /* initial values of a model made from nothing, of adapters */
+    const char *tokenizer; /* M of the tokenizer when it is not the model's own; or NULL */
+    uint64_t seed;         /* initial values of a model made from nothing, of adapters */
     hone_lora_config lora;
-    const char *optimizer;    /* component; NULL: no optimizer */
+    const char *optimizer; /* component; NULL: no optimizer */
     const hone_value *optimizer_config;
-    uint32_t flags;           /* HONE_MODEL_ALLOW_UNKNOWN */
+    uint32_t flags; /* HONE_MODEL_ALLOW_UNKNOWN */
 } hone_policy_config;
 
 hone_status hone_policy_create(hone_env *env, const hone_policy_config *cfg, hone_policy **out);
@@ -79,7 +80,8 @@ hone_status hone_text_side_create(hone_env *env, hone_weights *w, hone_text_side
 void hone_text_side_unref(hone_text_side *t);
 
 /* Ids of a prompt: messages through the template, or text as it is (with the tokenizer's own added tokens). */
-hone_status hone_policy_encode_messages(const hone_policy *p, const hone_value *messages, hone_tokens *out, hone_buf *rendered);
+hone_status hone_policy_encode_messages(const hone_policy *p, const hone_value *messages,
+                                        hone_tokens *out, hone_buf *rendered);
 hone_status hone_policy_encode_text(const hone_policy *p, hone_str text, hone_tokens *out);
 
 /* Writes the model as a folder in Hugging Face layout; adapters are merged into what is written. `dtype`

@@ -19,8 +19,10 @@ static hone_status read_messages(hone_rollout *r, hone_rollout_prompt *p, const 
         return HONE_E_NOMEM;
     p->n_messages = list->u.list.n;
     for (size_t i = 0; i < p->n_messages; i++) {
-        HONE_TRY(hone_value_string(&list->u.list.items[i], "role", (hone_str){"", 0}, &p->messages[i].role));
-        HONE_TRY(hone_value_string(&list->u.list.items[i], "content", (hone_str){"", 0}, &p->messages[i].content));
+        HONE_TRY(hone_value_string(&list->u.list.items[i], "role", (hone_str){"", 0},
+                                   &p->messages[i].role));
+        HONE_TRY(hone_value_string(&list->u.list.items[i], "content", (hone_str){"", 0},
+                                   &p->messages[i].content));
     }
     return HONE_OK;
 }
@@ -56,7 +58,8 @@ static hone_status encode(hone_policy *policy, hone_rollout *r, hone_rollout_pro
     hone_status s = HONE_OK;
     if (prompt && prompt->type == HONE_LIST && !messages)
         messages = prompt;
-    if (!messages && prompt && prompt->type == HONE_STRING && !raw && policy->text && policy->text->chat) {
+    if (!messages && prompt && prompt->type == HONE_STRING && !raw && policy->text &&
+        policy->text->chat) {
         s = one_message(r, prompt->u.str, &wrapped);
         messages = &wrapped;
     }
@@ -73,7 +76,8 @@ static hone_status encode(hone_policy *policy, hone_rollout *r, hone_rollout_pro
             s = hone_tokens_add1(&t, (int32_t)ids->u.list.items[i].u.i64);
     } else if (s >= 0) {
         s = hone_fail(HONE_E_INVALID, "a prompt needs prompt (text) or messages (a list)");
-        hone_fail_hint("the recipe's map function returns it: { prompt = r.question, answer = ... }");
+        hone_fail_hint(
+            "the recipe's map function returns it: { prompt = r.question, answer = ... }");
     }
     if (s >= 0) {
         int32_t *copy = hone_arena_calloc(&r->arena, t.n ? t.n : 1, sizeof *copy);
@@ -90,7 +94,8 @@ static hone_status encode(hone_policy *policy, hone_rollout *r, hone_rollout_pro
     return s;
 }
 
-static hone_status read_row(hone_policy *policy, hone_rollout *r, hone_rollout_prompt *p, const hone_value *row, int raw)
+static hone_status read_row(hone_policy *policy, hone_rollout *r, hone_rollout_prompt *p,
+                            const hone_value *row, int raw)
 {
     hone_value *copy = hone_arena_calloc(&r->arena, 1, sizeof *copy);
     if (!copy)
@@ -173,13 +178,15 @@ static hone_status between(void *ctx)
     return d->p->between ? d->p->between(d->p->ctx) : HONE_OK;
 }
 
-static hone_status logits(void *ctx, size_t prompt, uint64_t sample, const int32_t *ids, size_t n_ids, float *z, int64_t n)
+static hone_status logits(void *ctx, size_t prompt, uint64_t sample, const int32_t *ids,
+                          size_t n_ids, float *z, int64_t n)
 {
     drawing *d = ctx;
     return d->p->logits(d->p->ctx, prompt, sample, ids, n_ids, z, n);
 }
 
-static hone_status generate(hone_policy *policy, hone_rollout *r, const hone_rollout_params *p, drawing *d)
+static hone_status generate(hone_policy *policy, hone_rollout *r, const hone_rollout_params *p,
+                            drawing *d)
 {
     hone_gen *g;
     HONE_TRY(hone_policy_gen(policy, &g));
@@ -187,15 +194,25 @@ static hone_status generate(hone_policy *policy, hone_rollout *r, const hone_rol
     if (!prompts)
         return HONE_E_NOMEM;
     for (size_t i = 0; i < r->n_prompts; i++) {
-        prompts[i] = (hone_gen_prompt){.ids = r->prompts[i].ids, .n = r->prompts[i].n_ids,
-                                       .first_sample = r->first_sample + i * p->n, .n_samples = p->n};
+        prompts[i] = (hone_gen_prompt){.ids = r->prompts[i].ids,
+                                       .n = r->prompts[i].n_ids,
+                                       .first_sample = r->first_sample + i * p->n,
+                                       .n_samples = p->n};
     }
-    hone_gen_params gp = {.rule = p->rule, .seed = p->seed, .step = p->step, .max_tokens = p->max_tokens,
+    hone_gen_params gp = {.rule = p->rule,
+                          .seed = p->seed,
+                          .step = p->step,
+                          .max_tokens = p->max_tokens,
                           .stop_ids = policy->text ? policy->text->stop_ids : NULL,
                           .n_stop_ids = policy->text ? policy->text->n_stop_ids : 0,
-                          .stop_strings = p->stop_strings, .n_stop_strings = p->n_stop_strings,
-                          .adapters = HONE_ADAPTERS_ACTIVE, .max_sequences = p->max_sequences, .ctx = d,
-                          .on_finish = on_finish, .between = between, .logits = p->logits ? logits : NULL};
+                          .stop_strings = p->stop_strings,
+                          .n_stop_strings = p->n_stop_strings,
+                          .adapters = HONE_ADAPTERS_ACTIVE,
+                          .max_sequences = p->max_sequences,
+                          .ctx = d,
+                          .on_finish = on_finish,
+                          .between = between,
+                          .logits = p->logits ? logits : NULL};
     hone_params_tape(policy->model->params, &policy->model->tape_params);
     HONE_TRY(hone_gen_run(g, prompts, r->n_prompts, &gp));
     hone_gen_get_stats(g, &r->gen);
@@ -243,11 +260,13 @@ static hone_status keep_results(hone_rollout *r, hone_scorer *scorer, hone_score
     return HONE_OK;
 }
 
-hone_status hone_rollout_draw(hone_policy *policy, const hone_value *rows, size_t n_rows, const hone_rollout_params *p, hone_rollout **out)
+hone_status hone_rollout_draw(hone_policy *policy, const hone_value *rows, size_t n_rows,
+                              const hone_rollout_params *p, hone_rollout **out)
 {
     hone_status s = HONE_OK;
     if (p->n < 1 || n_rows == 0)
-        return hone_fail(HONE_E_INVALID, "a rollout needs at least one prompt and one sample of each");
+        return hone_fail(HONE_E_INVALID,
+                         "a rollout needs at least one prompt and one sample of each");
     hone_rollout *r = hone_calloc(1, sizeof *r);
     if (!r)
         return HONE_E_NOMEM;
@@ -270,8 +289,12 @@ hone_status hone_rollout_draw(hone_policy *policy, const hone_value *rows, size_
     for (size_t i = 0; s >= 0 && i < r->n_samples; i++)
         r->samples[i].prompt = i / p->n;
     if (s >= 0 && p->scorer) {
-        hone_score_params sp = {.step = p->step, .first_sample = p->first_sample, .n_samples = r->n_samples,
-                                .group_size = p->n, .journal = p->journal, .error_limit = p->error_limit};
+        hone_score_params sp = {.step = p->step,
+                                .first_sample = p->first_sample,
+                                .n_samples = r->n_samples,
+                                .group_size = p->n,
+                                .journal = p->journal,
+                                .error_limit = p->error_limit};
         s = hone_score_begin(p->scorer, &sp, &d.job);
     }
     double t0 = hone_now_s();
@@ -301,11 +324,16 @@ void hone_rollout_destroy(hone_rollout *r)
     hone_free(r);
 }
 
-hone_status hone_rollout_score(hone_rollout *r, hone_scorer *scorer, hone_journal *journal, double error_limit)
+hone_status hone_rollout_score(hone_rollout *r, hone_scorer *scorer, hone_journal *journal,
+                               double error_limit)
 {
     hone_score_job *job = NULL;
-    hone_score_params sp = {.step = r->step, .first_sample = r->first_sample, .n_samples = r->n_samples,
-                            .group_size = r->group_size, .journal = journal, .error_limit = error_limit};
+    hone_score_params sp = {.step = r->step,
+                            .first_sample = r->first_sample,
+                            .n_samples = r->n_samples,
+                            .group_size = r->group_size,
+                            .journal = journal,
+                            .error_limit = error_limit};
     HONE_TRY(hone_score_begin(scorer, &sp, &job));
     hone_status s = HONE_OK;
     for (size_t i = 0; s >= 0 && i < r->n_samples; i++) {
@@ -336,13 +364,17 @@ hone_status hone_rollout_advantages(hone_rollout *r, const hone_advantage_v1 *vt
     double *rewards = hone_arena_calloc(&a, n * nc, sizeof *rewards);
     uint8_t *scored = hone_arena_calloc(&a, n * nc, 1);
     uint32_t *group = hone_arena_calloc(&a, n, sizeof *group);
-    double *length = hone_arena_calloc(&a, n, sizeof *length), *seq = hone_arena_calloc(&a, n, sizeof *seq);
-    double *combined = hone_arena_calloc(&a, n, sizeof *combined), *token = hone_arena_calloc(&a, n_tok + 1, sizeof *token);
-    double *mask = hone_arena_calloc(&a, n_tok + 1, sizeof *mask), *logp = hone_arena_calloc(&a, n_tok + 1, sizeof *logp);
+    double *length = hone_arena_calloc(&a, n, sizeof *length),
+           *seq = hone_arena_calloc(&a, n, sizeof *seq);
+    double *combined = hone_arena_calloc(&a, n, sizeof *combined),
+           *token = hone_arena_calloc(&a, n_tok + 1, sizeof *token);
+    double *mask = hone_arena_calloc(&a, n_tok + 1, sizeof *mask),
+           *logp = hone_arena_calloc(&a, n_tok + 1, sizeof *logp);
     size_t *begin = hone_arena_calloc(&a, n + 1, sizeof *begin);
     uint8_t *left_out = hone_arena_calloc(&a, n, 1);
     hone_status s = HONE_OK;
-    if (!rewards || !scored || !group || !length || !seq || !combined || !token || !mask || !logp || !begin || !left_out)
+    if (!rewards || !scored || !group || !length || !seq || !combined || !token || !mask || !logp ||
+        !begin || !left_out)
         s = HONE_E_NOMEM;
     for (size_t i = 0; s >= 0 && i < n; i++) {
         const hone_rollout_sample *x = &r->samples[i];
@@ -358,10 +390,23 @@ hone_status hone_rollout_advantages(hone_rollout *r, const hone_advantage_v1 *vt
             logp[begin[i] + k] = (double)x->full[k];
         }
     }
-    hone_advantage_in in = {.struct_size = sizeof in, .n_seqs = n, .n_rewards = nc, .n_tokens = n_tok,
-                            .rewards = rewards, .scored = scored, .weights = r->weight, .group = group,
-                            .length = length, .seq_begin = begin, .mask = mask, .logp = logp};
-    hone_advantage_out out = {.struct_size = sizeof out, .seq = seq, .token = token, .combined = combined, .left_out = left_out};
+    hone_advantage_in in = {.struct_size = sizeof in,
+                            .n_seqs = n,
+                            .n_rewards = nc,
+                            .n_tokens = n_tok,
+                            .rewards = rewards,
+                            .scored = scored,
+                            .weights = r->weight,
+                            .group = group,
+                            .length = length,
+                            .seq_begin = begin,
+                            .mask = mask,
+                            .logp = logp};
+    hone_advantage_out out = {.struct_size = sizeof out,
+                              .seq = seq,
+                              .token = token,
+                              .combined = combined,
+                              .left_out = left_out};
     if (s >= 0)
         s = vt->compute(self, &in, &out);
     for (size_t i = 0; s >= 0 && i < n; i++) {
@@ -392,7 +437,8 @@ hone_status hone_rollout_advantages(hone_rollout *r, const hone_advantage_v1 *vt
     return s;
 }
 
-hone_status hone_rollout_trees(const hone_rollout *r, uint32_t equal, hone_arena *arena, hone_train_tree **trees_out, size_t *n_out)
+hone_status hone_rollout_trees(const hone_rollout *r, uint32_t equal, hone_arena *arena,
+                               hone_train_tree **trees_out, size_t *n_out)
 {
     hone_train_tree *trees = hone_arena_calloc(arena, r->n_prompts, sizeof *trees);
     hone_train_seq *seqs = hone_arena_calloc(arena, r->n_samples, sizeof *seqs);
@@ -404,17 +450,24 @@ hone_status hone_rollout_trees(const hone_rollout *r, uint32_t equal, hone_arena
         for (size_t j = 0; j < r->group_size; j++) {
             size_t i = g * r->group_size + j;
             const hone_rollout_sample *x = &r->samples[i];
-            seqs[i] = (hone_train_seq){.ids = x->ids, .n = x->n, .sampler_logp = x->logprob, .full_logp = x->full,
-                                       .advantage = x->token_advantage, .seq_advantage = x->advantage,
-                                       .group = (uint32_t)g, .left_out = x->left_out};
+            seqs[i] = (hone_train_seq){.ids = x->ids,
+                                       .n = x->n,
+                                       .sampler_logp = x->logprob,
+                                       .full_logp = x->full,
+                                       .advantage = x->token_advantage,
+                                       .seq_advantage = x->advantage,
+                                       .group = (uint32_t)g,
+                                       .left_out = x->left_out};
             any |= !x->left_out && (x->token_advantage || x->advantage != 0);
         }
         if (!any && equal == HONE_EQUAL_SKIP)
             continue;
         for (size_t j = 0; !any && equal == HONE_EQUAL_COUNT && j < r->group_size; j++)
             seqs[g * r->group_size + j].counted_only = 1;
-        trees[n++] = (hone_train_tree){.prompt = r->prompts[g].ids, .n_prompt = r->prompts[g].n_ids,
-                                       .seqs = seqs + g * r->group_size, .n_seqs = r->group_size};
+        trees[n++] = (hone_train_tree){.prompt = r->prompts[g].ids,
+                                       .n_prompt = r->prompts[g].n_ids,
+                                       .seqs = seqs + g * r->group_size,
+                                       .n_seqs = r->group_size};
     }
     *trees_out = trees;
     *n_out = n;
@@ -571,7 +624,10 @@ static void write_sample(const hone_rollout *r, size_t i, hone_jw *w)
     hone_jw_ki64(w, "version", (int64_t)r->version);
     hone_jw_kstr(w, "prompt", p->text);
     hone_jw_kstr(w, "completion", s->text);
-    hone_jw_kcstr(w, "finish", s->finish == HONE_FINISH_STOP ? "stop" : s->finish == HONE_FINISH_LENGTH ? "length" : "cancelled");
+    hone_jw_kcstr(w, "finish",
+                  s->finish == HONE_FINISH_STOP     ? "stop"
+                  : s->finish == HONE_FINISH_LENGTH ? "length"
+                                                    : "cancelled");
     hone_jw_key(w, "row");
     hone_jw_value(w, p->row);
     hone_jw_key(w, "ids");

@@ -13,7 +13,7 @@
  * travel with the samples. */
 typedef struct hone_rollout_prompt {
     const hone_value *row;
-    hone_str text;      /* what the model was given, rendered */
+    hone_str text; /* what the model was given, rendered */
     const int32_t *ids;
     size_t n_ids;
     hone_column *columns;
@@ -69,21 +69,25 @@ typedef struct hone_rollout_params {
     uint32_t max_sequences;
     void *ctx;
     hone_status (*between)(void *ctx); /* between decode steps: progress, Lua */
-    hone_status (*logits)(void *ctx, size_t prompt, uint64_t sample, const int32_t *ids, size_t n_ids, float *logits, int64_t n);
+    hone_status (*logits)(void *ctx, size_t prompt, uint64_t sample, const int32_t *ids,
+                          size_t n_ids, float *logits, int64_t n);
 } hone_rollout_params;
 
 /* rows: n_rows maps, copied. [control-thread] */
-hone_status hone_rollout_draw(hone_policy *p, const hone_value *rows, size_t n_rows, const hone_rollout_params *r, hone_rollout **out);
+hone_status hone_rollout_draw(hone_policy *p, const hone_value *rows, size_t n_rows,
+                              const hone_rollout_params *r, hone_rollout **out);
 void hone_rollout_destroy(hone_rollout *r); /* NULL is allowed */
 /* Scores (again) with other rewards: outcomes are replaced, advantages forgotten. */
-hone_status hone_rollout_score(hone_rollout *r, hone_scorer *scorer, hone_journal *journal, double error_limit);
+hone_status hone_rollout_score(hone_rollout *r, hone_scorer *scorer, hone_journal *journal,
+                               double error_limit);
 /* Fills reward, advantage, left_out. */
 hone_status hone_rollout_advantages(hone_rollout *r, const hone_advantage_v1 *vt, void *self);
 /* What becomes of a group whose advantages are all zero: trained on like others (a KL or entropy term may give
  * a gradient), only counted by the normalisers (the same update, without its cost), or as if not drawn. */
 enum { HONE_EQUAL_KEEP = 0, HONE_EQUAL_COUNT = 1, HONE_EQUAL_SKIP = 2 };
 /* One tree a prompt; lives in `arena`. */
-hone_status hone_rollout_trees(const hone_rollout *r, uint32_t equal, hone_arena *arena, hone_train_tree **trees, size_t *n);
+hone_status hone_rollout_trees(const hone_rollout *r, uint32_t equal, hone_arena *arena,
+                               hone_train_tree **trees, size_t *n);
 /* reward, group, advantage and length metrics of recipes-and-cli.md. group/all_pass and all_fail speak of the
  * first component: every sample of the group scored at least 1, at most 0. */
 void hone_rollout_metrics(const hone_rollout *r, hone_metrics *m);

@@ -20,15 +20,15 @@ typedef struct step {
     const hone_update_params *u;
     hone_forest forest;
     hone_arena arena;
-    size_t n_tok, n_seq;      /* objective tokens and sequences */
-    size_t *seq_begin;        /* n_seq + 1 */
-    size_t *tree_seq;         /* forest tree -> first objective sequence; n_trees + 1 */
+    size_t n_tok, n_seq; /* objective tokens and sequences */
+    size_t *seq_begin;   /* n_seq + 1 */
+    size_t *tree_seq;    /* forest tree -> first objective sequence; n_trees + 1 */
     size_t n_trees;
     const hone_train_seq **seq;
-    size_t *tok;              /* objective token -> its place in its sequence */
+    size_t *tok; /* objective token -> its place in its sequence */
     double *logp, *entropy, *old_logp, *ref_logp, *sampler_logp, *advantage, *mask, *length;
     double *grad, *grad_entropy;
-    float *f32;               /* room for one array as float */
+    float *f32; /* room for one array as float */
     uint32_t *group, *role;
     double total_tokens, total_seqs, total_pairs;
     uint32_t uses;
@@ -76,7 +76,8 @@ static hone_status alloc_arrays(step *s, const hone_train_tree *trees, size_t n)
 {
     for (size_t t = 0; t < n; t++) {
         if (trees[t].n_prompt == 0 && trees[t].n_seqs > 1)
-            return hone_fail(HONE_E_INVALID, "tree %zu: several sequences need a prompt to follow", t);
+            return hone_fail(HONE_E_INVALID, "tree %zu: several sequences need a prompt to follow",
+                             t);
         for (size_t q = 0; q < trees[t].n_seqs; q++) {
             const hone_train_seq *x = &trees[t].seqs[q];
             for (size_t i = 0; !x->left_out && i < x->n; i++)
@@ -107,8 +108,8 @@ static hone_status alloc_arrays(step *s, const hone_train_tree *trees, size_t n)
         s->entropy = take(s, k, sizeof(double));
         s->grad_entropy = take(s, k, sizeof(double));
     }
-    if (!s->seq_begin || !s->tree_seq || !s->seq || !s->tok || !s->logp || !s->mask || !s->grad || !s->advantage ||
-        !s->f32 || !s->length || !s->group || !s->role)
+    if (!s->seq_begin || !s->tree_seq || !s->seq || !s->tok || !s->logp || !s->mask || !s->grad ||
+        !s->advantage || !s->f32 || !s->length || !s->group || !s->role)
         return HONE_E_NOMEM;
     return HONE_OK;
 }
@@ -134,7 +135,8 @@ static void count_only(step *s, const hone_train_tree *t, const hone_train_seq *
     s->total_seqs += n > 0;
 }
 
-static hone_status add_seq(step *s, const hone_train_tree *t, const hone_train_seq *q, int32_t parent, size_t *si, size_t *k)
+static hone_status add_seq(step *s, const hone_train_tree *t, const hone_train_seq *q,
+                           int32_t parent, size_t *si, size_t *k)
 {
     int32_t seg = hone_forest_segment(&s->forest, parent, q->ids, (int64_t)q->n);
     if (seg < 0)
@@ -143,7 +145,8 @@ static hone_status add_seq(step *s, const hone_train_tree *t, const hone_train_s
     for (size_t i = 0; i < q->n; i++) {
         if (!trained_on(q, i) || !has_row(t, i))
             continue;
-        int64_t e = hone_forest_target(&s->forest, hone_forest_row(&s->forest, seg, (int64_t)i), q->ids[i]);
+        int64_t e = hone_forest_target(&s->forest, hone_forest_row(&s->forest, seg, (int64_t)i),
+                                       q->ids[i]);
         if (e < 0)
             return (hone_status)e;
         s->tok[*k] = i;
@@ -179,7 +182,9 @@ static hone_status build(step *s, const hone_train_tree *trees, size_t n)
         if (n_in == 0)
             continue;
         if ((s->uses & HONE_OBJ_PAIRS) && (n_in != 2 || trees[t].n_seqs != 2))
-            return hone_fail(HONE_E_INVALID, "pair %zu: needs a chosen and a rejected sequence with tokens to train on", t);
+            return hone_fail(
+                HONE_E_INVALID,
+                "pair %zu: needs a chosen and a rejected sequence with tokens to train on", t);
         s->tree_seq[s->n_trees++] = si;
         if (trees[t].n_prompt) {
             root = hone_forest_segment(&s->forest, -1, trees[t].prompt, (int64_t)trees[t].n_prompt);
@@ -201,7 +206,9 @@ static hone_status build(step *s, const hone_train_tree *trees, size_t n)
     s->tree_seq[s->n_trees] = si;
     if (!hone_forest_build(&s->forest))
         return hone_error_get()->code;
-    int32_t parts = hone_forest_split(&s->forest, (int64_t)(s->u->micro_tokens ? s->u->micro_tokens : hone_policy_auto_tokens(s->p)));
+    int32_t parts = hone_forest_split(
+        &s->forest,
+        (int64_t)(s->u->micro_tokens ? s->u->micro_tokens : hone_policy_auto_tokens(s->p)));
     return parts < 0 ? parts : HONE_OK;
 }
 
@@ -234,14 +241,15 @@ static void gather(const step *s, const part *x, hone_view v, double *out)
         out[k] = (double)p[(hone_forest_slot(&s->forest, (int64_t)k) - x->f->first_target) * v.ld];
 }
 
-static hone_status record(step *s, hone_policy *p, hone_tape *tape, const part *x, uint32_t mode, uint32_t adapters,
-                          int entropy, hone_tensor *lp, hone_tensor *en)
+static hone_status record(step *s, hone_policy *p, hone_tape *tape, const part *x, uint32_t mode,
+                          uint32_t adapters, int entropy, hone_tensor *lp, hone_tensor *en)
 {
     hone_tape_options opts = {.adapters = adapters, .checkpoint_every = s->u->checkpoint_every};
     HONE_TRY(hone_model_begin(p->model, tape, mode, &x->f->batch, &opts));
     hone_tensor h = hone_model_hidden(p->model, tape);
     *en = HONE_NONE;
-    *lp = hone_model_logprob(p->model, tape, h, (float)(1.0 / s->u->temperature), entropy ? en : NULL);
+    *lp = hone_model_logprob(p->model, tape, h, (float)(1.0 / s->u->temperature),
+                             entropy ? en : NULL);
     hone_tape_keep(tape, *lp);
     if (entropy)
         hone_tape_keep(tape, *en);
@@ -267,7 +275,8 @@ static hone_status score(step *s, hone_policy *p, uint32_t adapters, double *log
     return HONE_OK;
 }
 
-static void put_metric(const hone_objective_out *out, const char *name, uint32_t how, double value, double weight)
+static void put_metric(const hone_objective_out *out, const char *name, uint32_t how, double value,
+                       double weight)
 {
     hone_metrics_add(out->ctx, name, how, value, weight);
 }
@@ -280,18 +289,29 @@ static hone_status call_objective(step *s, const part *x, double *loss)
         return HONE_E_NOMEM;
     for (size_t i = 0; i <= ns; i++)
         begin[i] = s->seq_begin[x->s0 + i] - k0;
-    hone_objective_in in = {
-        .struct_size = sizeof in, .n_tokens = n, .n_seqs = ns, .seq_begin = begin, .logp = s->logp + k0,
-        .mask = s->mask + k0, .old_logp = s->old_logp ? s->old_logp + k0 : NULL,
-        .ref_logp = s->ref_logp ? s->ref_logp + k0 : NULL,
-        .sampler_logp = s->sampler_logp ? s->sampler_logp + k0 : NULL,
-        .entropy = s->entropy ? s->entropy + k0 : NULL, .advantage = s->advantage + k0,
-        .length = s->length + x->s0, .group = s->group + x->s0, .role = s->role + x->s0,
-        .total_tokens = s->total_tokens, .total_seqs = s->total_seqs, .total_pairs = s->total_pairs,
-        .max_length = s->u->max_length};
-    hone_objective_out out = {.struct_size = sizeof out, .grad_logp = s->grad + k0,
+    hone_objective_in in = {.struct_size = sizeof in,
+                            .n_tokens = n,
+                            .n_seqs = ns,
+                            .seq_begin = begin,
+                            .logp = s->logp + k0,
+                            .mask = s->mask + k0,
+                            .old_logp = s->old_logp ? s->old_logp + k0 : NULL,
+                            .ref_logp = s->ref_logp ? s->ref_logp + k0 : NULL,
+                            .sampler_logp = s->sampler_logp ? s->sampler_logp + k0 : NULL,
+                            .entropy = s->entropy ? s->entropy + k0 : NULL,
+                            .advantage = s->advantage + k0,
+                            .length = s->length + x->s0,
+                            .group = s->group + x->s0,
+                            .role = s->role + x->s0,
+                            .total_tokens = s->total_tokens,
+                            .total_seqs = s->total_seqs,
+                            .total_pairs = s->total_pairs,
+                            .max_length = s->u->max_length};
+    hone_objective_out out = {.struct_size = sizeof out,
+                              .grad_logp = s->grad + k0,
                               .grad_entropy = s->grad_entropy ? s->grad_entropy + k0 : NULL,
-                              .ctx = s->m, .metric = put_metric};
+                              .ctx = s->m,
+                              .metric = put_metric};
     HONE_TRY(s->u->objective->loss(s->u->objective_self, &in, &out));
     *loss += out.loss;
     return HONE_OK;
@@ -311,7 +331,9 @@ static hone_status fill_known(step *s)
     for (size_t i = 0; i < s->n_seq; i++) {
         const hone_train_seq *q = s->seq[i];
         if ((s->uses & HONE_OBJ_SAMPLER) && !q->sampler_logp)
-            return hone_fail(HONE_E_INVALID, "the objective needs the sampler's log-probs, and sequence %zu has none", i);
+            return hone_fail(
+                HONE_E_INVALID,
+                "the objective needs the sampler's log-probs, and sequence %zu has none", i);
         for (size_t k = s->seq_begin[i]; k < s->seq_begin[i + 1]; k++) {
             if (s->sampler_logp)
                 s->sampler_logp[k] = (double)q->sampler_logp[s->tok[k]];
@@ -330,8 +352,10 @@ static hone_status fill_reference(step *s)
         return score(s, s->p, HONE_ADAPTERS_NONE, s->ref_logp, NULL);
     if (s->u->reference == HONE_REF_MODEL && s->u->reference_policy)
         return score(s, s->u->reference_policy, HONE_ADAPTERS_ACTIVE, s->ref_logp, NULL);
-    hone_status st = hone_fail(HONE_E_INVALID, "the objective needs a reference, and there is none");
-    hone_fail_hint("give reference = policy:reference(), or train an adapter (lora), whose base is the reference");
+    hone_status st = hone_fail(HONE_E_INVALID,
+                               "the objective needs a reference, and there is none");
+    hone_fail_hint("give reference = policy:reference(), or train an adapter (lora), whose base is "
+                   "the reference");
     return st;
 }
 
@@ -368,7 +392,8 @@ static hone_status gradients(step *s, double *loss)
     for (int32_t i = 0; i < s->forest.n_parts; i++) {
         part x = part_of(s, i);
         hone_tensor lp, en;
-        HONE_TRY(record(s, p, p->tape, &x, HONE_MODE_TRAIN, HONE_ADAPTERS_ACTIVE, s->entropy != NULL, &lp, &en));
+        HONE_TRY(record(s, p, p->tape, &x, HONE_MODE_TRAIN, HONE_ADAPTERS_ACTIVE,
+                        s->entropy != NULL, &lp, &en));
         if (!whole) {
             gather(s, &x, hone_tape_value(p->tape, lp), s->logp);
             if (s->entropy)
@@ -422,7 +447,8 @@ static hone_status run_step(step *s, const hone_train_tree *trees, size_t n)
     if (st == 1) {
         hone_metrics_add(s->m, "skipped", HONE_METRIC_SUM, 1, 1);
         p->skipped_in_a_row++;
-        hone_log(HONE_LOG_WARN, p->name, "the gradient is not finite (loss %g): this step is skipped", loss);
+        hone_log(HONE_LOG_WARN, p->name,
+                 "the gradient is not finite (loss %g): this step is skipped", loss);
         if (p->skipped_in_a_row >= 3) {
             st = hone_fail(HONE_E_FAIL, "%s: three gradients in a row were not finite", p->name);
             hone_fail_hint("lower lr, set clip, or look for extreme rewards in the rollouts");
@@ -447,7 +473,8 @@ static hone_status check(const hone_policy *p, const hone_update_params *u, int 
     return HONE_OK;
 }
 
-hone_status hone_policy_step(hone_policy *p, const hone_train_tree *trees, size_t n, const hone_update_params *u, hone_metrics *m)
+hone_status hone_policy_step(hone_policy *p, const hone_train_tree *trees, size_t n,
+                             const hone_update_params *u, hone_metrics *m)
 {
     step s;
     HONE_TRY(check(p, u, 1));
@@ -460,7 +487,8 @@ hone_status hone_policy_step(hone_policy *p, const hone_train_tree *trees, size_
     return st;
 }
 
-hone_status hone_policy_loss(hone_policy *p, const hone_train_tree *trees, size_t n, const hone_update_params *u, double *loss, hone_metrics *m)
+hone_status hone_policy_loss(hone_policy *p, const hone_train_tree *trees, size_t n,
+                             const hone_update_params *u, double *loss, hone_metrics *m)
 {
     step s;
     HONE_TRY(check(p, u, 0));
@@ -484,7 +512,9 @@ hone_status hone_policy_loss(hone_policy *p, const hone_train_tree *trees, size_
     return st;
 }
 
-hone_status hone_policy_logprobs(hone_policy *p, const hone_train_tree *trees, size_t n, double temperature, uint32_t adapters, size_t micro_tokens, float *out)
+hone_status hone_policy_logprobs(hone_policy *p, const hone_train_tree *trees, size_t n,
+                                 double temperature, uint32_t adapters, size_t micro_tokens,
+                                 float *out)
 {
     step s;
     hone_update_params u = {.temperature = temperature, .micro_tokens = micro_tokens};

@@ -21,11 +21,12 @@ typedef struct hone_train_seq {
     double seq_advantage;      /* used when advantage is NULL */
     uint32_t group, role;      /* HONE_ROLE_* */
     int left_out;              /* no gradient, not counted */
-    int counted_only;          /* no gradient can come of it (advantage 0): only the normalisers count it */
+    int counted_only; /* no gradient can come of it (advantage 0): only the normalisers count it */
 } hone_train_seq;
 
 typedef struct hone_train_tree {
-    const int32_t *prompt; /* n_prompt may be 0: then there is one sequence and its first token has no target */
+    const int32_t *
+        prompt; /* n_prompt may be 0: then there is one sequence and its first token has no target */
     size_t n_prompt;
     const hone_train_seq *seqs;
     size_t n_seqs;
@@ -36,25 +37,29 @@ enum { HONE_REF_NONE = 0, HONE_REF_ADAPTER_OFF = 1, HONE_REF_MODEL = 2 };
 typedef struct hone_update_params {
     const hone_objective_v1 *objective;
     void *objective_self;
-    double temperature; /* of the log-probs; 1 for supervised data */
-    double lr;          /* this step's */
-    double clip;        /* largest gradient norm; 0 = none */
-    double max_length;  /* longest completion allowed (dr_grpo) */
+    double temperature;        /* of the log-probs; 1 for supervised data */
+    double lr;                 /* this step's */
+    double clip;               /* largest gradient norm; 0 = none */
+    double max_length;         /* longest completion allowed (dr_grpo) */
     size_t micro_tokens;       /* tokens a micro-batch; 0 = automatic */
     uint32_t checkpoint_every; /* activation checkpointing; 0 = none */
     uint32_t reference;        /* HONE_REF_* */
     hone_policy *reference_policy;
-    int full_is_old;   /* full_logp was drawn by this very version: it is old_logp, and mismatch is measured */
+    int full_is_old; /* full_logp was drawn by this very version: it is old_logp, and mismatch is measured */
     int measure_mismatch;
 } hone_update_params;
 
 /* One optimizer step over all trees; metrics are added. A non-finite gradient skips the step (metric
  * "skipped"); the third in a row is E_FAIL. */
-hone_status hone_policy_step(hone_policy *p, const hone_train_tree *trees, size_t n, const hone_update_params *u, hone_metrics *m);
+hone_status hone_policy_step(hone_policy *p, const hone_train_tree *trees, size_t n,
+                             const hone_update_params *u, hone_metrics *m);
 /* Loss and metrics without gradients (evaluation). */
-hone_status hone_policy_loss(hone_policy *p, const hone_train_tree *trees, size_t n, const hone_update_params *u, double *loss, hone_metrics *m);
+hone_status hone_policy_loss(hone_policy *p, const hone_train_tree *trees, size_t n,
+                             const hone_update_params *u, double *loss, hone_metrics *m);
 /* Log-probs of every token of every sequence, in order, masked or not (a root's first token: NaN). `adapters`: a mask. */
-hone_status hone_policy_logprobs(hone_policy *p, const hone_train_tree *trees, size_t n, double temperature, uint32_t adapters, size_t micro_tokens, float *out);
+hone_status hone_policy_logprobs(hone_policy *p, const hone_train_tree *trees, size_t n,
+                                 double temperature, uint32_t adapters, size_t micro_tokens,
+                                 float *out);
 /* Largest token count of a micro-batch that is planned for by default. */
 size_t hone_policy_auto_tokens(const hone_policy *p);
 #endif

@@ -37,8 +37,8 @@ static void make(int r, const char *rule)
     "{\"type\":\"Sequence\",\"pretokenizers\":[{\"type\":\"Split\",\"pattern\":{\"Regex\":\"(?i:'" \
     "s|'t|'re|'ve|'m|'ll|'d)|[^\\\\r\\\\n\\\\p{L}\\\\p{N}]?\\\\p{L}+|"                             \
     "\\\\p{N}" n "| "                                                                              \
-                 "?[^\\\\s\\\\p{L}\\\\p{N}]+[\\\\r\\\\n]*|\\\\s*[\\\\r\\\\n]+|\\\\s+(?!\\\\S)|"    \
-                 "\\\\s+\"},\"behavior\":\"Isolated\"},"                                           \
+    "?[^\\\\s\\\\p{L}\\\\p{N}]+[\\\\r\\\\n]*|\\\\s*[\\\\r\\\\n]+|\\\\s+(?!\\\\S)|"                 \
+    "\\\\s+\"},\"behavior\":\"Isolated\"},"                                                        \
     "{\"type\":\"ByteLevel\",\"add_prefix_space\":false,\"use_regex\":false}]}"
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);

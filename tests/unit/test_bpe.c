@@ -221,25 +221,30 @@ static void test_added_tokens_are_found_as_their_flags_say(void **state)
         make(
             &m, "", "[]", "",
             "\"added_tokens\":[" ADDED(256, "<s>", ",\"special\":true") "," ADDED(257, "<sep>", ",\"special\":true,\"lstrip\":true") "," ADDED(
-                258, "<pad>", ",\"special\":true,\"rstrip\":true") "," ADDED(259, "cat",
-                                                                             ",\"single_word\":"
-                                                                             "true,\"normalized\":"
-                                                                             "false") "," ADDED(260,
-                                                                                                "<s"
-                                                                                                "x",
-                                                                                                ","
-                                                                                                "\""
-                                                                                                "no"
-                                                                                                "rm"
-                                                                                                "al"
-                                                                                                "iz"
-                                                                                                "ed"
-                                                                                                "\""
-                                                                                                ":t"
-                                                                                                "ru"
-                                                                                                "e") "," ADDED(261,
-                                                                                                               "<s>>",
-                                                                                                               ",\"special\":false,\"normalized\":false") "],"),
+                258, "<pad>",
+                ",\"special\":true,\"rstrip\":true") "," ADDED(259, "cat",
+                                                               ",\"single_word\":"
+                                                               "true,\"normalized\":"
+                                                               "false") "," ADDED(260,
+                                                                                  "<s"
+                                                                                  "x",
+                                                                                  ","
+                                                                                  "\""
+                                                                                  "no"
+                                                                                  "rm"
+                                                                                  "al"
+                                                                                  "iz"
+                                                                                  "ed"
+                                                                                  "\""
+                                                                                  ":t"
+                                                                                  "ru"
+                                                                                  "e") "," ADDED(261,
+                                                                                                 "<"
+                                                                                                 "s"
+                                                                                                 ">"
+                                                                                                 ">",
+                                                                                                 ","
+                                                                                                 "\"special\":false,\"normalized\":false") "],"),
         HONE_OK);
     encodes(&m.t, "a<s>b", 5, HONE_ENCODE_SPECIAL, "97:0-1 256:1-4 98:4-5");
     encodes(&m.t, "a<s>b", 5, 0, "97:0-1 60:1-2 115:2-3 62:3-4 98:4-5");

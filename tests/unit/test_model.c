@@ -463,7 +463,7 @@ static void test_modes_give_the_same_bits(void **state)
                 hone_seq q = hone_seq_fork(s.st, root);
                 assert_true(q >= 0);
                 tree_ids(t.m, tree, c, ids + n_prompt);
-                k++; /* its first token is predicted by the prompt's last row */
+                k++;               /* its first token is predicted by the prompt's last row */
                 while (at < len) { /* one token at a time, every fourth step three */
                     int step = at % 4 == 3 ? 3 : 1;
                     int to = at + step < len ? at + step : len;

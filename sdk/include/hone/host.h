@@ -25,8 +25,10 @@ enum {
 typedef struct hone_host {
     uint32_t struct_size, epoch, version, reserved;
     void *ctx;
-    hone_status (*get_iface)(const struct hone_host *host, const char *id, hone_ref *out); /* [control-thread] */
-    void (*log)(const struct hone_host *host, uint32_t level, hone_str text);              /* one-way [any-thread] */
+    hone_status (*get_iface)(const struct hone_host *host, const char *id,
+                             hone_ref *out); /* [control-thread] */
+    void (*log)(const struct hone_host *host, uint32_t level,
+                hone_str text); /* one-way [any-thread] */
     /* Sets the text of the failure of the current call and returns `status`. [any-thread & active] */
     hone_status (*fail)(const struct hone_host *host, hone_status status, hone_str text);
 } hone_host;
@@ -35,7 +37,8 @@ typedef struct hone_host {
 #if defined(__GNUC__)
 __attribute__((format(printf, 3, 4), unused))
 #endif
-static inline hone_status hone_host_fail(const hone_host *host, hone_status status, const char *fmt, ...)
+static inline hone_status
+hone_host_fail(const hone_host *host, hone_status status, const char *fmt, ...)
 {
     char text[1024];
     hone_str s;
@@ -51,7 +54,8 @@ static inline hone_status hone_host_fail(const hone_host *host, hone_status stat
 #if defined(__GNUC__)
 __attribute__((format(printf, 3, 4), unused))
 #endif
-static inline void hone_host_log(const hone_host *host, uint32_t level, const char *fmt, ...)
+static inline void
+hone_host_log(const hone_host *host, uint32_t level, const char *fmt, ...)
 {
     char text[1024];
     hone_str s;
@@ -69,7 +73,8 @@ static inline void hone_host_log(const hone_host *host, uint32_t level, const ch
 #define HONE_IFACE_MEM "hone.mem/1"
 typedef struct hone_mem_v1 {
     uint32_t struct_size, reserved;
-    void *(*resize)(void *self, void *p, size_t old_size, size_t size); /* NULL on failure, p unchanged [any-thread] */
+    void *(*resize)(void *self, void *p, size_t old_size,
+                    size_t size); /* NULL on failure, p unchanged [any-thread] */
 } hone_mem_v1;
 
 /* hone.rng/1: counter-based streams (Philox 4x32-10): a pure function of its arguments and the run's seed. */
@@ -96,10 +101,12 @@ typedef struct hone_json_v1 {
 #define HONE_REGEX_DOTALL (1u << 2)
 typedef struct hone_regex_v1 {
     uint32_t struct_size, reserved;
-    hone_status (*compile)(void *self, hone_str pattern, uint32_t flags, void **re_own); /* E_PARSE with place [any-thread] */
+    hone_status (*compile)(void *self, hone_str pattern, uint32_t flags,
+                           void **re_own); /* E_PARSE with place [any-thread] */
     /* First match at or after byte `from`. spans: n_spans x {begin,end} bytes, SIZE_MAX for unset groups.
      * 1 match, 0 none; E_LIMIT when a match limit was hit. [any-thread] */
-    hone_status (*match)(void *self, const void *re, hone_str text, size_t from, size_t *spans, size_t n_spans);
+    hone_status (*match)(void *self, const void *re, hone_str text, size_t from, size_t *spans,
+                         size_t n_spans);
     void (*release)(void *self, void *re_own); /* [any-thread] */
 } hone_regex_v1;
 

@@ -17,17 +17,11 @@ extern "C" {
 
 #define HONE_IFACE_OPS "hone.ops/1"
 
+enum { HONE_F32 = 1, HONE_BF16 = 2, HONE_F16 = 3, HONE_I32 = 4, HONE_F64T = 5, HONE_U8 = 6 };
 enum {
-    HONE_F32 = 1,
-    HONE_BF16 = 2,
-    HONE_F16 = 3,
-    HONE_I32 = 4,
-    HONE_F64T = 5,
-    HONE_U8 = 6
-};
-enum {
-    HONE_ROWS = 1,  /* element (r, c) at r*ld + c */
-    HONE_PANELS = 2 /* element (r, c) at ((r/32)*cols + c)*32 + r%32; rows padded with zeros to 32 */
+    HONE_ROWS = 1, /* element (r, c) at r*ld + c */
+    HONE_PANELS =
+        2 /* element (r, c) at ((r/32)*cols + c)*32 + r%32; rows padded with zeros to 32 */
 };
 enum { HONE_MODE_TRAIN = 1, HONE_MODE_SCORE = 2, HONE_MODE_PREFILL = 3, HONE_MODE_DECODE = 4 };
 
@@ -51,11 +45,11 @@ typedef struct hone_shape {
  * its page start/64 is its own and begins as a copy of the whole parent page `copy_page`. */
 typedef struct hone_segment {
     int64_t first_token, n_tokens;
-    int64_t start;        /* position of its first token, counted from the root */
-    int32_t parent;       /* segment index < own index, or -1 */
-    int32_t copy_page;    /* page id to copy before writing, or -1 */
-    int64_t page_begin;   /* into page_ids; covers positions [0, start + n_tokens) */
-    int64_t tree;         /* index of its root among roots: segments of one tree are adjacent */
+    int64_t start;      /* position of its first token, counted from the root */
+    int32_t parent;     /* segment index < own index, or -1 */
+    int32_t copy_page;  /* page id to copy before writing, or -1 */
+    int64_t page_begin; /* into page_ids; covers positions [0, start + n_tokens) */
+    int64_t tree;       /* index of its root among roots: segments of one tree are adjacent */
 } hone_segment;
 
 typedef struct hone_batch {
@@ -101,9 +95,10 @@ typedef struct hone_op_args {
     uint32_t struct_size, mode;
     uint32_t n_in, n_out, n_extra, reserved;
     const hone_view *in, *out;
-    const hone_view *extra; /* written by fwd when mode is TRAIN, read by bwd; data NULL in other modes */
-    const hone_view *dout;  /* bwd: gradient of each output; data NULL: none arrived (zero) */
-    const hone_view *din;   /* bwd: where each input's gradient goes; data NULL: not wanted */
+    const hone_view
+        *extra; /* written by fwd when mode is TRAIN, read by bwd; data NULL in other modes */
+    const hone_view *dout;    /* bwd: gradient of each output; data NULL: none arrived (zero) */
+    const hone_view *din;     /* bwd: where each input's gradient goes; data NULL: not wanted */
     const uint8_t *din_fresh; /* bwd: 1 = buffer holds nothing yet: write; 0 = accumulate (+=) */
     const void *attr;
     const hone_batch *batch;
@@ -111,33 +106,37 @@ typedef struct hone_op_args {
 
 typedef struct hone_shape_ctx {
     uint32_t struct_size, mode;
-    uint32_t n_in, needs_grad; /* bit i: input i wants a gradient; an op clears those it never gives one to */
+    uint32_t n_in,
+        needs_grad; /* bit i: input i wants a gradient; an op clears those it never gives one to */
     const hone_shape *in;
     const void *attr;
     const hone_batch *batch;
     /* the op fills: */
     uint32_t n_out, n_extra;
     hone_shape out[HONE_OP_MAX_OUT], extra[HONE_OP_MAX_EXTRA];
-    uint32_t saves_in, saves_out; /* bit i: backward reads input / output i */
-    size_t thread_scratch, shared_scratch;       /* bytes for fwd */
+    uint32_t saves_in, saves_out;                  /* bit i: backward reads input / output i */
+    size_t thread_scratch, shared_scratch;         /* bytes for fwd */
     size_t thread_scratch_bwd, shared_scratch_bwd; /* bytes for bwd */
-    char error[160];                             /* text when it fails: which shapes do not fit */
+    char error[160];                               /* text when it fails: which shapes do not fit */
 } hone_shape_ctx;
 
-#define HONE_OP_INPLACE (1u << 0)   /* out 0 may be in 0's buffer (same shape) */
-#define HONE_OP_PASS_GRAD (1u << 1) /* din[0] (and din[1] when two) may be the buffer of dout[0]: same values flow on */
-#define HONE_OP_DEFER (1u << 2)     /* parameter gradient is added once after the last micro-batch (embed) */
-#define HONE_OP_STATEFUL (1u << 3)  /* reads or writes sequence state */
-#define HONE_OP_CHEAP (1u << 4)     /* worth recomputing rather than keeping */
+#define HONE_OP_INPLACE (1u << 0) /* out 0 may be in 0's buffer (same shape) */
+#define HONE_OP_PASS_GRAD                                                                          \
+    (1u << 1) /* din[0] (and din[1] when two) may be the buffer of dout[0]: same values flow on */
+#define HONE_OP_DEFER                                                                              \
+    (1u << 2) /* parameter gradient is added once after the last micro-batch (embed) */
+#define HONE_OP_STATEFUL (1u << 3) /* reads or writes sequence state */
+#define HONE_OP_CHEAP (1u << 4)    /* worth recomputing rather than keeping */
 
 typedef struct hone_op {
     uint32_t struct_size, flags;
     const char *name; /* "rmsnorm/1" */
     size_t attr_size;
-    hone_status (*infer)(hone_shape_ctx *ctx);                        /* [any-thread] */
+    hone_status (*infer)(hone_shape_ctx *ctx);                         /* [any-thread] */
     hone_status (*fwd)(const hone_op_args *args, const hone_exec *ex); /* [worker-thread] */
-    hone_status (*bwd)(const hone_op_args *args, const hone_exec *ex); /* NULL = inference only [worker-thread] */
-    uint64_t (*cost)(const hone_op_args *args, uint64_t *bytes);       /* flops of fwd [any-thread] */
+    hone_status (*bwd)(const hone_op_args *args,
+                       const hone_exec *ex); /* NULL = inference only [worker-thread] */
+    uint64_t (*cost)(const hone_op_args *args, uint64_t *bytes); /* flops of fwd [any-thread] */
 } hone_op;
 
 /* What a component of kind `ops` offers. */

@@ -29,7 +29,8 @@ typedef struct hone_opt_param {
 } hone_opt_param;
 
 typedef struct hone_opt_state_spec {
-    uint32_t struct_size, n_buffers; /* float32 arrays as long as the parameter, zero at the start */
+    uint32_t struct_size,
+        n_buffers; /* float32 arrays as long as the parameter, zero at the start */
     const char *names[HONE_OPT_MAX_STATE]; /* "exp_avg", ...: names in optimizer.safetensors */
 } hone_opt_state_spec;
 
@@ -52,9 +53,11 @@ typedef struct hone_opt_info {
 
 typedef struct hone_optimizer_v1 {
     uint32_t struct_size, flags; /* HONE_OPT_* */
-    hone_status (*state_spec)(void *self, const hone_opt_param *param_bor, hone_opt_state_spec *out); /* [control-thread] */
+    hone_status (*state_spec)(void *self, const hone_opt_param *param_bor,
+                              hone_opt_state_spec *out); /* [control-thread] */
     /* Updates every slice. Called by several threads at once on disjoint slices. [worker-thread & active] */
-    hone_status (*step)(void *self, const hone_opt_slice *slices_bor, size_t n, size_t stride, const hone_opt_info *info);
+    hone_status (*step)(void *self, const hone_opt_slice *slices_bor, size_t n, size_t stride,
+                        const hone_opt_info *info);
 } hone_optimizer_v1;
 
 #ifdef __cplusplus

@@ -76,9 +76,9 @@ typedef struct hone_field {
     const char *name;
     const char *old_name; /* accepted as well, with a warning; or NULL */
     const char *doc;
-    const char *dflt_str; /* STR, ENUM, PATH: default or NULL */
-    const char *choices;  /* ENUM */
-    const char *iface;    /* COMPONENT */
+    const char *dflt_str;  /* STR, ENUM, PATH: default or NULL */
+    const char *choices;   /* ENUM */
+    const char *iface;     /* COMPONENT */
     double dflt, min, max; /* F64, I64, BOOL; integers exact to 2^53 */
 } hone_field;
 
@@ -89,16 +89,26 @@ typedef struct hone_field {
         sizeof(hone_field), (type), (flags), 0, (name), NULL, (doc), (dflt_str), (choices),        \
             (iface), (dflt), (min), (max)                                                          \
     }
-#define HONE_F64_INIT(name, dflt, min, max, flags, doc) HONE_FIELD_INIT(HONE_FIELD_F64, flags, name, doc, NULL, NULL, NULL, dflt, min, max)
-#define HONE_I64_INIT(name, dflt, min, max, flags, doc) HONE_FIELD_INIT(HONE_FIELD_I64, flags, name, doc, NULL, NULL, NULL, dflt, min, max)
-#define HONE_BOOL_INIT(name, dflt, flags, doc) HONE_FIELD_INIT(HONE_FIELD_BOOL, flags, name, doc, NULL, NULL, NULL, dflt, 0, 1)
-#define HONE_STR_INIT(name, dflt, flags, doc) HONE_FIELD_INIT(HONE_FIELD_STR, flags, name, doc, dflt, NULL, NULL, 0, 0, 0)
-#define HONE_PATH_INIT(name, dflt, flags, doc) HONE_FIELD_INIT(HONE_FIELD_PATH, flags, name, doc, dflt, NULL, NULL, 0, 0, 0)
-#define HONE_ENUM_INIT(name, dflt, choices, flags, doc) HONE_FIELD_INIT(HONE_FIELD_ENUM, flags, name, doc, dflt, choices, NULL, 0, 0, 0)
-#define HONE_LIST_INIT(name, flags, doc) HONE_FIELD_INIT(HONE_FIELD_LIST, flags, name, doc, NULL, NULL, NULL, 0, 0, 0)
-#define HONE_MAP_INIT(name, flags, doc) HONE_FIELD_INIT(HONE_FIELD_MAP, flags, name, doc, NULL, NULL, NULL, 0, 0, 0)
-#define HONE_VALUE_INIT(name, flags, doc) HONE_FIELD_INIT(HONE_FIELD_VALUE, flags, name, doc, NULL, NULL, NULL, 0, 0, 0)
-#define HONE_COMPONENT_INIT(name, iface, flags, doc) HONE_FIELD_INIT(HONE_FIELD_COMPONENT, flags, name, doc, NULL, NULL, iface, 0, 0, 0)
+#define HONE_F64_INIT(name, dflt, min, max, flags, doc)                                            \
+    HONE_FIELD_INIT(HONE_FIELD_F64, flags, name, doc, NULL, NULL, NULL, dflt, min, max)
+#define HONE_I64_INIT(name, dflt, min, max, flags, doc)                                            \
+    HONE_FIELD_INIT(HONE_FIELD_I64, flags, name, doc, NULL, NULL, NULL, dflt, min, max)
+#define HONE_BOOL_INIT(name, dflt, flags, doc)                                                     \
+    HONE_FIELD_INIT(HONE_FIELD_BOOL, flags, name, doc, NULL, NULL, NULL, dflt, 0, 1)
+#define HONE_STR_INIT(name, dflt, flags, doc)                                                      \
+    HONE_FIELD_INIT(HONE_FIELD_STR, flags, name, doc, dflt, NULL, NULL, 0, 0, 0)
+#define HONE_PATH_INIT(name, dflt, flags, doc)                                                     \
+    HONE_FIELD_INIT(HONE_FIELD_PATH, flags, name, doc, dflt, NULL, NULL, 0, 0, 0)
+#define HONE_ENUM_INIT(name, dflt, choices, flags, doc)                                            \
+    HONE_FIELD_INIT(HONE_FIELD_ENUM, flags, name, doc, dflt, choices, NULL, 0, 0, 0)
+#define HONE_LIST_INIT(name, flags, doc)                                                           \
+    HONE_FIELD_INIT(HONE_FIELD_LIST, flags, name, doc, NULL, NULL, NULL, 0, 0, 0)
+#define HONE_MAP_INIT(name, flags, doc)                                                            \
+    HONE_FIELD_INIT(HONE_FIELD_MAP, flags, name, doc, NULL, NULL, NULL, 0, 0, 0)
+#define HONE_VALUE_INIT(name, flags, doc)                                                          \
+    HONE_FIELD_INIT(HONE_FIELD_VALUE, flags, name, doc, NULL, NULL, NULL, 0, 0, 0)
+#define HONE_COMPONENT_INIT(name, iface, flags, doc)                                               \
+    HONE_FIELD_INIT(HONE_FIELD_COMPONENT, flags, name, doc, NULL, NULL, iface, 0, 0, 0)
 #ifndef __cplusplus
 #define HONE_F64(...) &(const hone_field)HONE_F64_INIT(__VA_ARGS__)
 #define HONE_I64_(...) &(const hone_field)HONE_I64_INIT(__VA_ARGS__)
@@ -118,12 +128,17 @@ typedef struct hone_field {
 typedef struct hone_config {
     uint32_t struct_size, n_fields;
     void *ctx;
-    double (*f64)(const struct hone_config *cfg, uint32_t field);   /* [any-thread] */
-    int64_t (*i64)(const struct hone_config *cfg, uint32_t field);  /* I64, BOOL; ENUM: index of the choice [any-thread] */
-    hone_str (*str)(const struct hone_config *cfg, uint32_t field); /* {NULL,0} when unset [any-thread] */
-    const hone_value *(*value)(const struct hone_config *cfg, uint32_t field); /* LIST MAP VALUE; NULL when unset [any-thread] */
-    hone_status (*component)(const struct hone_config *cfg, uint32_t field, hone_ref *out_bor); /* [control-thread] */
-    int32_t (*is_set)(const struct hone_config *cfg, uint32_t field); /* given, not defaulted [any-thread] */
+    double (*f64)(const struct hone_config *cfg, uint32_t field); /* [any-thread] */
+    int64_t (*i64)(const struct hone_config *cfg,
+                   uint32_t field); /* I64, BOOL; ENUM: index of the choice [any-thread] */
+    hone_str (*str)(const struct hone_config *cfg,
+                    uint32_t field); /* {NULL,0} when unset [any-thread] */
+    const hone_value *(*value)(const struct hone_config *cfg,
+                               uint32_t field); /* LIST MAP VALUE; NULL when unset [any-thread] */
+    hone_status (*component)(const struct hone_config *cfg, uint32_t field,
+                             hone_ref *out_bor); /* [control-thread] */
+    int32_t (*is_set)(const struct hone_config *cfg,
+                      uint32_t field); /* given, not defaulted [any-thread] */
 } hone_config;
 
 typedef struct hone_component {
@@ -141,16 +156,16 @@ typedef struct hone_component {
      * Fails with text by host->fail. [control-thread & !active] */
     hone_status (*create)(const hone_host *host, const hone_config *cfg_bor, void **self_out);
     void (*destroy)(void *self); /* [control-thread & !active] */
-    const void *(*get_iface)(void *self, const char *iface_id); /* NULL = not offered [any-thread] */
+    const void *(*get_iface)(void *self,
+                             const char *iface_id); /* NULL = not offered [any-thread] */
 } hone_component;
-
 
 typedef struct hone_entry {
     uint32_t struct_size;
     uint32_t reserved;
     const hone_magic *magic;
-    const hone_component *const *components; /* NULL-terminated, static, constant */
-    const hone_iface_desc *const *ifaces;    /* interfaces this file introduces, or NULL */
+    const hone_component *const *components;    /* NULL-terminated, static, constant */
+    const hone_iface_desc *const *ifaces;       /* interfaces this file introduces, or NULL */
     hone_status (*init)(const hone_host *host); /* optional [control-thread] */
     void (*deinit)(void);                       /* optional, pairs with init [control-thread] */
 } hone_entry;

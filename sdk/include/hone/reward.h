@@ -27,7 +27,7 @@ typedef struct hone_outcome {
 /* One per batch call. */
 typedef struct hone_call {
     uint32_t struct_size, n;
-    uint64_t id, deadline_ns; /* CLOCK_MONOTONIC; 0 = none */
+    uint64_t id, deadline_ns;  /* CLOCK_MONOTONIC; 0 = none */
     const uint32_t *cancelled; /* read it through hone_cancelled() between samples */
 } hone_call;
 static inline int hone_cancelled(const hone_call *call)
@@ -35,11 +35,7 @@ static inline int hone_cancelled(const hone_call *call)
     return call->cancelled && __atomic_load_n(call->cancelled, __ATOMIC_RELAXED) != 0;
 }
 
-enum {
-    HONE_FINISH_STOP = 1,
-    HONE_FINISH_LENGTH = 2,
-    HONE_FINISH_CANCELLED = 3
-};
+enum { HONE_FINISH_STOP = 1, HONE_FINISH_LENGTH = 2, HONE_FINISH_CANCELLED = 3 };
 typedef struct hone_sample {
     uint64_t id, group;
     hone_str prompt, completion; /* valid UTF-8: a cut character is shown as U+FFFD */
@@ -58,28 +54,32 @@ typedef struct hone_sample {
 typedef struct hone_notes {
     uint32_t struct_size, reserved;
     void *ctx;
-    void (*put)(const struct hone_notes *notes, size_t sample, hone_str name, const hone_value *value_bor); /* [worker-thread & active] */
+    void (*put)(const struct hone_notes *notes, size_t sample, hone_str name,
+                const hone_value *value_bor); /* [worker-thread & active] */
 } hone_notes;
 
 typedef struct hone_token_scores {
     uint32_t struct_size, reserved;
     void *ctx;
     /* One number per completion token of `sample`, and the sample's outcome. [worker-thread & active] */
-    hone_status (*put)(const struct hone_token_scores *sink, size_t sample, hone_outcome outcome, const float *scores_bor, size_t n);
+    hone_status (*put)(const struct hone_token_scores *sink, size_t sample, hone_outcome outcome,
+                       const float *scores_bor, size_t n);
 } hone_token_scores;
 
 typedef struct hone_reward_v1 {
     uint32_t struct_size, reserved;
     /* Score n samples. The host presets PENDING; write the score, then the status (hone_outcome_set).
      * PENDING after HONE_OK is the error "not answered". [worker-thread & active], concurrent only if REENTRANT */
-    hone_status (*score)(void *self, const hone_call *call, const hone_sample *in_bor, size_t n, size_t in_stride,
-                         hone_outcome *out_bor, size_t out_stride, const hone_notes *notes);
+    hone_status (*score)(void *self, const hone_call *call, const hone_sample *in_bor, size_t n,
+                         size_t in_stride, hone_outcome *out_bor, size_t out_stride,
+                         const hone_notes *notes);
     /* Optional: one number per completion token (process rewards). [worker-thread & active] */
-    hone_status (*score_tokens)(void *self, const hone_call *call, const hone_sample *in_bor, size_t n, size_t in_stride,
-                                const hone_token_scores *sink);
+    hone_status (*score_tokens)(void *self, const hone_call *call, const hone_sample *in_bor,
+                                size_t n, size_t in_stride, const hone_token_scores *sink);
     /* Optional: n is one whole group, or several in order. [worker-thread & active] */
-    hone_status (*score_groups)(void *self, const hone_call *call, const hone_sample *in_bor, size_t n, size_t in_stride,
-                                hone_outcome *out_bor, size_t out_stride, const hone_notes *notes);
+    hone_status (*score_groups)(void *self, const hone_call *call, const hone_sample *in_bor,
+                                size_t n, size_t in_stride, hone_outcome *out_bor,
+                                size_t out_stride, const hone_notes *notes);
 } hone_reward_v1; /* the host calls the first present of score_groups, score_tokens, score */
 
 /* Element i of a strided array. */
@@ -89,7 +89,8 @@ static inline const hone_sample *hone_sample_at(const hone_sample *in, size_t st
 }
 /* Writes outcome i: score first, then status with release order, so that a reader that sees the
  * status sees the score. */
-static inline void hone_outcome_set(hone_outcome *out, size_t stride, size_t i, uint32_t status, float score)
+static inline void hone_outcome_set(hone_outcome *out, size_t stride, size_t i, uint32_t status,
+                                    float score)
 {
     hone_outcome *o = (hone_outcome *)((char *)out + i * stride);
     o->score = score;

@@ -28,12 +28,14 @@ typedef struct hone_ids_sink {
     uint32_t struct_size, reserved;
     void *ctx;
     /* All ids of text number `text`; offsets NULL unless asked for. Called once a text, in order. [any-thread] */
-    hone_status (*put)(const struct hone_ids_sink *sink, size_t text, const int32_t *ids_bor, const hone_span32 *offsets_bor, size_t n);
+    hone_status (*put)(const struct hone_ids_sink *sink, size_t text, const int32_t *ids_bor,
+                       const hone_span32 *offsets_bor, size_t n);
 } hone_ids_sink;
 typedef struct hone_text_sink {
     uint32_t struct_size, reserved;
     void *ctx;
-    hone_status (*put)(const struct hone_text_sink *sink, size_t index, hone_str text_bor); /* [any-thread] */
+    hone_status (*put)(const struct hone_text_sink *sink, size_t index,
+                       hone_str text_bor); /* [any-thread] */
 } hone_text_sink;
 typedef struct hone_ids {
     const int32_t *ids;
@@ -42,17 +44,23 @@ typedef struct hone_ids {
 
 typedef struct hone_tokenizer_v1 {
     uint32_t struct_size, reserved;
-    hone_status (*encode)(void *self, const hone_str *texts_bor, size_t n, uint32_t flags, const hone_ids_sink *sink); /* [any-thread] */
+    hone_status (*encode)(void *self, const hone_str *texts_bor, size_t n, uint32_t flags,
+                          const hone_ids_sink *sink); /* [any-thread] */
     /* Raw bytes of the ids, which may cut a UTF-8 character: the host cleans up for display. An id out of
      * range is E_RANGE. [any-thread] */
-    hone_status (*decode)(void *self, const hone_ids *ids_bor, size_t n, uint32_t flags, const hone_text_sink *sink);
-    int32_t (*vocab_size)(void *self);                   /* highest id + 1 [any-thread] */
-    hone_str (*token_bytes)(void *self, int32_t id);     /* what decode would give; borrowed; {NULL,0} out of range [any-thread] */
-    hone_str (*token_text)(void *self, int32_t id);      /* as written in the vocabulary [any-thread] */
-    int32_t (*token_id)(void *self, hone_str text);      /* by vocabulary or special text; -1 [any-thread] */
-    int32_t (*special)(void *self, const char *name);    /* "bos" "eos" "pad" "unk"; -1 [any-thread] */
-    int32_t (*is_special)(void *self, int32_t id);       /* [any-thread] */
-    void (*fingerprint)(void *self, char out_hex[65]);   /* SHA-256 over vocabulary, merges, rules [any-thread] */
+    hone_status (*decode)(void *self, const hone_ids *ids_bor, size_t n, uint32_t flags,
+                          const hone_text_sink *sink);
+    int32_t (*vocab_size)(void *self); /* highest id + 1 [any-thread] */
+    hone_str (*token_bytes)(
+        void *self,
+        int32_t id); /* what decode would give; borrowed; {NULL,0} out of range [any-thread] */
+    hone_str (*token_text)(void *self, int32_t id); /* as written in the vocabulary [any-thread] */
+    int32_t (*token_id)(void *self,
+                        hone_str text); /* by vocabulary or special text; -1 [any-thread] */
+    int32_t (*special)(void *self, const char *name); /* "bos" "eos" "pad" "unk"; -1 [any-thread] */
+    int32_t (*is_special)(void *self, int32_t id);    /* [any-thread] */
+    void (*fingerprint)(void *self,
+                        char out_hex[65]); /* SHA-256 over vocabulary, merges, rules [any-thread] */
 } hone_tokenizer_v1;
 
 #ifdef __cplusplus
