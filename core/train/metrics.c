@@ -82,7 +82,8 @@ void hone_metrics_merge(hone_metrics *to, const hone_metrics *from)
     for (size_t i = 0; i < from->n; i++) {
         const hone_metric *x = &from->items[i];
         if (x->how == HONE_METRIC_MEAN)
-            hone_metrics_add(to, x->name, x->how, x->weight > 0 ? x->value / x->weight : 0, x->weight);
+            hone_metrics_add(to, x->name, x->how, x->weight > 0 ? x->value / x->weight : 0,
+                             x->weight);
         else if (x->weight > 0)
             hone_metrics_add(to, x->name, x->how, x->value, 1);
     }

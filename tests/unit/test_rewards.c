@@ -286,12 +286,12 @@ static const hone_value *read_jsonl(const char *relative, size_t at_most, size_t
     hone_buf_init(&text, (size_t)1 << 30);
     rows = hone_arena_calloc(&arena, at_most, sizeof *rows);
     FILE *f = fopen(path, "r");
-    char *line = NULL;
+    char *row_text = NULL;
     size_t room = 0, k = 0;
     ssize_t len;
-    while (k < at_most && (len = getline(&line, &room, f)) > 1)
-        assert_ok(hone_json_parse(line, (size_t)len, relative, &arena, &rows[k++]));
-    free(line);
+    while (k < at_most && (len = getline(&row_text, &room, f)) > 1)
+        assert_ok(hone_json_parse(row_text, (size_t)len, relative, &arena, &rows[k++]));
+    free(row_text);
     fclose(f);
     hone_buf_release(&text);
     *n = k;
