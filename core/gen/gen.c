@@ -58,7 +58,8 @@ typedef struct run {
     size_t n_rows;
 } run;
 
-hone_status hone_gen_create(hone_model *m, const hone_tokenizer *tokenizer, hone_pool *pool, hone_gen **out)
+hone_status hone_gen_create(hone_model *m, const hone_tokenizer *tokenizer, hone_pool *pool,
+                            hone_gen **out)
 {
     hone_gen *g = hone_calloc(1, sizeof *g);
     if (!g)
@@ -71,7 +72,8 @@ hone_status hone_gen_create(hone_model *m, const hone_tokenizer *tokenizer, hone
         s = hone_tape_create(hone_pool_exec(pool), &g->tape);
     if (s >= 0)
         s = hone_region_init(&g->work, "scratch",
-                             (size_t)hone_pool_threads(pool) * 3 * (size_t)m->info.vocab_size * sizeof(float));
+                             (size_t)hone_pool_threads(pool) * 3 * (size_t)m->info.vocab_size *
+                                 sizeof(float));
     if (s < 0) {
         hone_gen_destroy(g);
         return s;
@@ -96,7 +98,8 @@ void hone_gen_get_stats(const hone_gen *g, hone_gen_stats *out)
     *out = g->stats;
 }
 
-static hone_status check(const hone_gen *g, const hone_gen_prompt *prompts, size_t n, const hone_gen_params *p)
+static hone_status check(const hone_gen *g, const hone_gen_prompt *prompts, size_t n,
+                         const hone_gen_params *p)
 {
     int64_t vocab = g->m->info.vocab_size, max = g->m->info.max_positions;
     HONE_TRY(hone_sample_rule_check(&p->rule));
@@ -107,15 +110,18 @@ static hone_status check(const hone_gen *g, const hone_gen_prompt *prompts, size
     for (size_t i = 0; i < n; i++) {
         if (prompts[i].n == 0) {
             hone_status s = hone_fail(HONE_E_INVALID, "prompt %zu is empty", i);
-            hone_fail_hint("a model goes on from at least one token; its template or a bos token gives one");
+            hone_fail_hint(
+                "a model goes on from at least one token; its template or a bos token gives one");
             return s;
         }
         if (max > 0 && (int64_t)prompts[i].n >= max)
-            return hone_fail(HONE_E_INVALID, "prompt %zu has %zu tokens; the model has %lld positions", i,
+            return hone_fail(HONE_E_INVALID,
+                             "prompt %zu has %zu tokens; the model has %lld positions", i,
                              prompts[i].n, (long long)max);
         for (size_t k = 0; k < prompts[i].n; k++) {
             if (prompts[i].ids[k] < 0 || prompts[i].ids[k] >= vocab)
-                return hone_fail(HONE_E_INVALID, "prompt %zu: id %d is outside the vocabulary of %lld", i,
+                return hone_fail(HONE_E_INVALID,
+                                 "prompt %zu: id %d is outside the vocabulary of %lld", i,
                                  prompts[i].ids[k], (long long)vocab);
         }
     }
@@ -222,8 +228,9 @@ static hone_status accept(run *r, slot *s)
         HONE_TRY(p->on_token(p->ctx, s->prompt, s->sample, id, fresh));
     }
     if (s->finish && p->on_finish) {
-        hone_completion c = {s->prompt, s->sample, s->ids, s->logprob, s->full, s->n,
-                             hone_buf_str(&s->text), s->finish};
+        hone_completion c = {
+            s->prompt, s->sample, s->ids, s->logprob, s->full, s->n, hone_buf_str(&s->text),
+            s->finish};
         HONE_TRY(p->on_finish(p->ctx, &c));
     }
     r->g->stats.new_tokens++;
@@ -240,7 +247,8 @@ static void draw_task(void *arg, int64_t task, uint32_t thread)
     const float *row = r->logits + (int64_t)r->row_of[task] * r->ld;
     int64_t V = r->g->m->info.vocab_size;
     float *work = (float *)r->g->work.base + (size_t)thread * 3 * (size_t)V;
-    hone_rng_key key = {.seed = p->seed, .purpose = HONE_RNG_SAMPLE, .step = p->step, .sample = s->sample};
+    hone_rng_key key = {
+        .seed = p->seed, .purpose = HONE_RNG_SAMPLE, .step = p->step, .sample = s->sample};
     hone_choice c = {0};
     int32_t *seen = NULL;
     size_t n_seen = 0;
@@ -252,7 +260,8 @@ static void draw_task(void *arg, int64_t task, uint32_t thread)
             memcpy(seen + pr->n, s->ids, s->n * sizeof *seen);
         n_seen = pr->n + s->n;
     }
-    s->failed = hone_sample_choose(&p->rule, row, V, seen, n_seen, hone_rng_uniform(&key, s->n), work, &c);
+    s->failed = hone_sample_choose(&p->rule, row, V, seen, n_seen, hone_rng_uniform(&key, s->n),
+                                   work, &c);
     if (s->failed < 0) {
         s->error = *hone_error_get();
         return;
@@ -264,7 +273,8 @@ static void draw_task(void *arg, int64_t task, uint32_t thread)
 }
 
 /* Draws one token for each (slot, row) pair and lets it join. */
-static hone_status draw(run *r, hone_view logits, const size_t *row_slot, const size_t *row_of, size_t n)
+static hone_status draw(run *r, hone_view logits, const size_t *row_slot, const size_t *row_of,
+                        size_t n)
 {
     const hone_gen_params *p = r->p;
     hone_gen *g = r->g;
@@ -303,7 +313,8 @@ static hone_status draw(run *r, hone_view logits, const size_t *row_slot, const 
     return s;
 }
 
-static hone_status forward(run *r, uint32_t mode, const hone_seq_step *steps, size_t n, hone_view *logits)
+static hone_status forward(run *r, uint32_t mode, const hone_seq_step *steps, size_t n,
+                           hone_view *logits)
 {
     hone_gen *g = r->g;
     const hone_batch *batch;
@@ -404,7 +415,8 @@ static hone_status decode(run *r, size_t *row_slot)
     for (size_t i = 0; i < r->n_live; i++) {
         slot *s = &r->slots[i];
         r->last[i] = s->ids[s->n - 1];
-        r->steps[i] = (hone_seq_step){.seq = s->seq, .n = 1, .tokens = &r->last[i], .logits = HONE_LOGITS_LAST};
+        r->steps[i] = (hone_seq_step){
+            .seq = s->seq, .n = 1, .tokens = &r->last[i], .logits = HONE_LOGITS_LAST};
         row_slot[i] = i;
     }
     HONE_TRY(forward(r, HONE_MODE_DECODE, r->steps, r->n_live, &logits));
@@ -414,7 +426,8 @@ static hone_status decode(run *r, size_t *row_slot)
     return HONE_OK;
 }
 
-hone_status hone_gen_run(hone_gen *g, const hone_gen_prompt *prompts, size_t n, const hone_gen_params *p)
+hone_status hone_gen_run(hone_gen *g, const hone_gen_prompt *prompts, size_t n,
+                         const hone_gen_params *p)
 {
     run r = {.g = g, .prompts = prompts, .p = p};
     size_t next = 0, longest = 0, widest = 1;
@@ -434,7 +447,8 @@ hone_status hone_gen_run(hone_gen *g, const hone_gen_prompt *prompts, size_t n, 
     hone_status s = r.slots && r.steps && r.last && row_slot ? HONE_OK : HONE_E_NOMEM;
     if (s >= 0 && p->rule.repetition_penalty != 1) {
         r.seen_stride = longest + (size_t)p->max_tokens;
-        r.seen = hone_reallocarray(NULL, hone_pool_threads(g->pool) * r.seen_stride, sizeof *r.seen);
+        r.seen = hone_reallocarray(NULL, hone_pool_threads(g->pool) * r.seen_stride,
+                                   sizeof *r.seen);
         if (!r.seen)
             s = HONE_E_NOMEM;
     }

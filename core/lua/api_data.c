@@ -65,7 +65,8 @@ static int l_source(lua_State *L)
     hone_status s;
     if (lua_isuserdata(L, 1)) {
         hone_lua_comp *c = hone__lua_check(L, 1, HONE_LUA_COMPONENT);
-        s = c->instance ? hone_data_open_instance(c->instance, &d) : hone_fail(HONE_E_TYPE, "a source component is wanted");
+        s = c->instance ? hone_data_open_instance(c->instance, &d)
+                        : hone_fail(HONE_E_TYPE, "a source component is wanted");
     } else {
         const char *name = luaL_checkstring(L, 1);
         hone_arena_init(&a, 0);
@@ -122,7 +123,8 @@ static hone_status stage_call(void *ctx, hone_arena *arena, const hone_value *in
     else if (lua_isnil(L, -1))
         s = 0;
     else if (!lua_istable(L, -1))
-        s = hone_fail(HONE_E_TYPE, "a map function must return a table (a row), or nil to leave the row out");
+        s = hone_fail(HONE_E_TYPE,
+                      "a map function must return a table (a row), or nil to leave the row out");
     else if (hone_lua_to_value(L, -1, arena, out) < 0)
         s = hone_error_get()->code;
     lua_pop(L, 1);
@@ -162,12 +164,14 @@ static hone_status add_split(lua_State *L, data_box *b)
     lua_getfield(L, 3, "seed");
     lua_getfield(L, 3, "from");
     lua_getfield(L, 3, "to");
-    return hone_data_split(&b->d, by, (uint64_t)luaL_optinteger(L, -3, 0), luaL_optnumber(L, -2, 0), luaL_optnumber(L, -1, 1));
+    return hone_data_split(&b->d, by, (uint64_t)luaL_optinteger(L, -3, 0), luaL_optnumber(L, -2, 0),
+                           luaL_optnumber(L, -1, 1));
 }
 
 static int l_data_stage(lua_State *L)
 {
-    static const char *const names[] = {"map", "filter", "shuffle", "take", "skip", "epochs", "split", "batches", NULL};
+    static const char *const names[] = {"map",    "filter", "shuffle", "take", "skip",
+                                        "epochs", "split",  "batches", NULL};
     data_box *b = check_data(L, 1);
     hone_status s = HONE_OK;
     switch (luaL_checkoption(L, 2, NULL, names)) {
@@ -214,7 +218,8 @@ static int l_mix(lua_State *L)
         weights[i] = luaL_optnumber(L, -1, 1);
         lua_pop(L, 2);
     }
-    if (hone_data_mix(parts, weights, n, (uint64_t)luaL_optinteger(L, 3, 0), lua_toboolean(L, 4), &out) < 0)
+    if (hone_data_mix(parts, weights, n, (uint64_t)luaL_optinteger(L, 3, 0), lua_toboolean(L, 4),
+                      &out) < 0)
         return hone_lua_raise(L);
     for (size_t i = 0; i < n; i++) {
         lua_rawgeti(L, 1, (lua_Integer)i + 1);
@@ -314,7 +319,8 @@ static int l_encode(lua_State *L)
     hone_tokens ids;
     text.ptr = luaL_checklstring(L, 2, &text.len);
     hone_tokens_init(&ids, 0);
-    if (hone_tokenizer_encode(t, text, lua_toboolean(L, 3) ? HONE_ENCODE_SPECIAL | HONE_ENCODE_ADD : 0, &ids) < 0) {
+    if (hone_tokenizer_encode(
+            t, text, lua_toboolean(L, 3) ? HONE_ENCODE_SPECIAL | HONE_ENCODE_ADD : 0, &ids) < 0) {
         hone_tokens_release(&ids);
         return hone_lua_raise(L);
     }
@@ -438,8 +444,10 @@ static int l_bootstrap(lua_State *L)
 
 static int l_pass_at_k(lua_State *L)
 {
-    lua_Integer n = luaL_checkinteger(L, 1), c = luaL_checkinteger(L, 2), k = luaL_checkinteger(L, 3);
-    luaL_argcheck(L, n > 0 && c >= 0 && c <= n && k > 0 && k <= n, 1, "0 <= c <= n and 1 <= k <= n are wanted");
+    lua_Integer n = luaL_checkinteger(L, 1), c = luaL_checkinteger(L, 2),
+                k = luaL_checkinteger(L, 3);
+    luaL_argcheck(L, n > 0 && c >= 0 && c <= n && k > 0 && k <= n, 1,
+                  "0 <= c <= n and 1 <= k <= n are wanted");
     lua_pushnumber(L, hone_pass_at_k((uint32_t)n, (uint32_t)c, (uint32_t)k));
     return 1;
 }
@@ -480,13 +488,25 @@ static int l_sha256(lua_State *L)
 
 void hone__lua_open_data(lua_State *L)
 {
-    static const luaL_Reg funcs[] = {
-        {"source", l_source},           {"rows", l_rows},           {"data_stage", l_data_stage},
-        {"mix", l_mix},                 {"data_next", l_data_next}, {"data_save", l_data_save},
-        {"data_restore", l_data_restore}, {"data_rewind", l_data_rewind}, {"data_count", l_data_count},
-        {"data_skipped", l_data_skipped}, {"encode", l_encode},     {"decode", l_decode},
-        {"bpe_train", l_bpe_train},     {"bootstrap", l_bootstrap},     {"pass_at_k", l_pass_at_k}, {"random", l_random},
-        {"hash", l_hash},               {"sha256", l_sha256},       {NULL, NULL}};
+    static const luaL_Reg funcs[] = {{"source", l_source},
+                                     {"rows", l_rows},
+                                     {"data_stage", l_data_stage},
+                                     {"mix", l_mix},
+                                     {"data_next", l_data_next},
+                                     {"data_save", l_data_save},
+                                     {"data_restore", l_data_restore},
+                                     {"data_rewind", l_data_rewind},
+                                     {"data_count", l_data_count},
+                                     {"data_skipped", l_data_skipped},
+                                     {"encode", l_encode},
+                                     {"decode", l_decode},
+                                     {"bpe_train", l_bpe_train},
+                                     {"bootstrap", l_bootstrap},
+                                     {"pass_at_k", l_pass_at_k},
+                                     {"random", l_random},
+                                     {"hash", l_hash},
+                                     {"sha256", l_sha256},
+                                     {NULL, NULL}};
     hone__lua_type(L, HONE_LUA_SOURCE, data_release);
     luaL_setfuncs(L, funcs, 0);
 }

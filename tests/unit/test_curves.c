@@ -64,11 +64,13 @@ static void close_fixture(fixture *f)
 
 static hone_policy *policy(fixture *f, const char *optimizer_json, double lr)
 {
-    hone_policy_config cfg = {.name = "policy", .model = MODEL, .optimizer = optimizer_json ? "adamw" : NULL};
+    hone_policy_config cfg = {
+        .name = "policy", .model = MODEL, .optimizer = optimizer_json ? "adamw" : NULL};
     hone_value v;
     hone_policy *p;
     if (optimizer_json) {
-        assert_ok(hone_json_parse(optimizer_json, strlen(optimizer_json), "optimizer", &f->arena, &v));
+        assert_ok(
+            hone_json_parse(optimizer_json, strlen(optimizer_json), "optimizer", &f->arena, &v));
         cfg.optimizer_config = &v;
     }
     assert_ok(hone_policy_create(&f->env, &cfg, &p));
@@ -93,7 +95,8 @@ static void completion_ids(hone_policy *p, hone_str text, hone_tokens *out)
     hone_buf_add_str(&b, text);
     assert_ok(hone_buf_adds(&b, "<|im_end|>\n"));
     hone_tokens_init(out, 0);
-    assert_ok(hone_tokenizer_encode(&p->text->tokenizer, hone_buf_str(&b), HONE_ENCODE_SPECIAL, out));
+    assert_ok(
+        hone_tokenizer_encode(&p->text->tokenizer, hone_buf_str(&b), HONE_ENCODE_SPECIAL, out));
     hone_buf_release(&b);
 }
 
@@ -102,14 +105,16 @@ typedef struct pair_of_ids {
     hone_train_seq seq;
 } pair_of_ids;
 
-static void sft_tree(hone_policy *p, fixture *f, int line, size_t max, pair_of_ids *x, hone_train_tree *t)
+static void sft_tree(hone_policy *p, fixture *f, int line, size_t max, pair_of_ids *x,
+                     hone_train_tree *t)
 {
     prompt_ids(p, f, f->question[line], &x->prompt);
     completion_ids(p, f->answer[line], &x->completion);
     if (x->prompt.n + x->completion.n > max)
         x->completion.n = max - x->prompt.n;
     x->seq = (hone_train_seq){.ids = x->completion.ids, .n = x->completion.n};
-    *t = (hone_train_tree){.prompt = x->prompt.ids, .n_prompt = x->prompt.n, .seqs = &x->seq, .n_seqs = 1};
+    *t = (hone_train_tree){
+        .prompt = x->prompt.ids, .n_prompt = x->prompt.n, .seqs = &x->seq, .n_seqs = 1};
 }
 
 static void release_ids(pair_of_ids *x)
@@ -131,19 +136,22 @@ static void check_row(const hone_value *row, const hone_metrics *m, const char *
     assert_true(hone_metrics_get(m, "loss", &loss));
     assert_true(hone_metrics_get(m, "grad_norm", &norm));
     if (fabs(loss - want) > 1e-3 * fmax(1, fabs(want)) || fabs(norm - want_norm) > 0.01 * want_norm)
-        fail_with("%s step %zu: loss %.7f (golden %.7f), gradient norm %.5f (golden %.5f)", what, step, loss, want, norm, want_norm);
+        fail_with("%s step %zu: loss %.7f (golden %.7f), gradient norm %.5f (golden %.5f)", what,
+                  step, loss, want, norm, want_norm);
 }
 
 static void run_sft(fixture *f, hone_policy *p, const char *key, double lr, size_t max_steps)
 {
     const hone_value *rows = hone_value_path(&f->golden, key);
     hone_ref ref;
-    hone_instance *inst = open_component("org.hone.objective.sft", NULL, HONE_IFACE_OBJECTIVE, &ref);
+    hone_instance *inst = open_component("org.hone.objective.sft", NULL, HONE_IFACE_OBJECTIVE,
+                                         &ref);
     for (size_t s = 0; s < rows->u.list.n && s < max_steps; s++) {
         pair_of_ids x[2];
         hone_train_tree t[2];
         hone_metrics m;
-        hone_update_params u = {.objective = ref.vt, .objective_self = ref.self, .temperature = 1, .lr = lr, .clip = 1};
+        hone_update_params u = {
+            .objective = ref.vt, .objective_self = ref.self, .temperature = 1, .lr = lr, .clip = 1};
         for (int i = 0; i < 2; i++)
             sft_tree(p, f, (int)((2 * s + (size_t)i) % 8), 256, &x[i], &t[i]);
         hone_metrics_init(&m);
@@ -179,7 +187,8 @@ static void set_lora(hone_policy *p)
             for (int32_t i = 0; i < hone_params_count(ps); i++) {
                 const hone_param_item *base = hone_params_item(ps, i);
                 hone_lora l;
-                if (!base || base->adapter >= 0 || base->is_vector || base->layer != layer || strcmp(base->role, roles[r]) != 0)
+                if (!base || base->adapter >= 0 || base->is_vector || base->layer != layer ||
+                    strcmp(base->role, roles[r]) != 0)
                     continue;
                 if (hone_params_loras(ps, i, 1u, &l, 1) != 1)
                     continue;
@@ -205,7 +214,8 @@ static void test_lora_sft_follows_pytorch(void **state)
         skip_without("HONE_FULL=1");
     if (!open_fixture(&f))
         skip_without("goldens/smollm2.json or the model " MODEL);
-    hone_policy_config cfg = {.name = "policy", .model = MODEL, .optimizer = "adamw", .lora = {.rank = 8, .alpha = 16}};
+    hone_policy_config cfg = {
+        .name = "policy", .model = MODEL, .optimizer = "adamw", .lora = {.rank = 8, .alpha = 16}};
     hone_policy *p;
     assert_ok(hone_policy_create(&f.env, &cfg, &p));
     set_lora(p);
@@ -237,7 +247,8 @@ static void test_dpo_follows_pytorch(void **state)
     assert_ok(hone_json_parse_file(path, 0, &f.arena, &data));
     hone_policy *p = policy(&f, "{}", 1e-6), *base;
     assert_ok(hone_policy_copy(p, "reference", &base));
-    hone_instance *inst = open_component("org.hone.objective.dpo", NULL, HONE_IFACE_OBJECTIVE, &ref);
+    hone_instance *inst = open_component("org.hone.objective.dpo", NULL, HONE_IFACE_OBJECTIVE,
+                                         &ref);
     const hone_value *rows = hone_value_path(&f.golden, "dpo.rows");
     for (size_t s = 0; s < 3; s++) {
         const hone_value *row = &data.u.list.items[lines[s]];
@@ -249,10 +260,17 @@ static void test_dpo_follows_pytorch(void **state)
         completion_ids(p, value_text(hone_value_get(row, "chosen")), &side[0]);
         completion_ids(p, value_text(hone_value_get(row, "rejected")), &side[1]);
         for (int i = 0; i < 2; i++)
-            seqs[i] = (hone_train_seq){.ids = side[i].ids, .n = side[i].n, .role = i ? HONE_ROLE_REJECTED : HONE_ROLE_CHOSEN};
+            seqs[i] = (hone_train_seq){.ids = side[i].ids,
+                                       .n = side[i].n,
+                                       .role = i ? HONE_ROLE_REJECTED : HONE_ROLE_CHOSEN};
         hone_train_tree t = {.prompt = prompt.ids, .n_prompt = prompt.n, .seqs = seqs, .n_seqs = 2};
-        hone_update_params u = {.objective = ref.vt, .objective_self = ref.self, .temperature = 1, .lr = 1e-6, .clip = 1,
-                                .reference = HONE_REF_MODEL, .reference_policy = base};
+        hone_update_params u = {.objective = ref.vt,
+                                .objective_self = ref.self,
+                                .temperature = 1,
+                                .lr = 1e-6,
+                                .clip = 1,
+                                .reference = HONE_REF_MODEL,
+                                .reference_policy = base};
         hone_metrics_init(&m);
         assert_ok(hone_policy_step(p, &t, 1, &u, &m));
         check_row(&rows->u.list.items[s], &m, "dpo", s);
@@ -280,7 +298,9 @@ static void test_grpo_follows_pytorch(void **state)
         skip_without("goldens/smollm2.json or the model " MODEL);
     hone_policy *p = policy(&f, "{}", 1e-6), *base;
     assert_ok(hone_policy_copy(p, "reference", &base));
-    hone_instance *inst = open_component("org.hone.objective.grpo", "{\"beta\": 0.04, \"compat\": \"trl\"}", HONE_IFACE_OBJECTIVE, &ref);
+    hone_instance *inst = open_component("org.hone.objective.grpo",
+                                         "{\"beta\": 0.04, \"compat\": \"trl\"}",
+                                         HONE_IFACE_OBJECTIVE, &ref);
     const hone_value *rows = hone_value_path(&f.golden, "grpo.rows");
     const hone_value *adv = hone_value_path(&f.golden, "grpo.advantages");
     const hone_value *texts = hone_value_path(&f.golden, "grpo.completions");
@@ -289,7 +309,10 @@ static void test_grpo_follows_pytorch(void **state)
     for (int i = 0; i < 4; i++) {
         completion_ids(p, texts->u.list.items[i].u.str, &side[i]);
         assert_true(side[i].n <= 256);
-        seqs[i] = (hone_train_seq){.ids = side[i].ids, .n = side[i].n, .full_logp = old[i], .sampler_logp = old[i],
+        seqs[i] = (hone_train_seq){.ids = side[i].ids,
+                                   .n = side[i].n,
+                                   .full_logp = old[i],
+                                   .sampler_logp = old[i],
                                    .seq_advantage = adv->u.list.items[i].u.f64};
     }
     hone_train_tree t = {.prompt = prompt.ids, .n_prompt = prompt.n, .seqs = seqs, .n_seqs = 4};
@@ -302,13 +325,20 @@ static void test_grpo_follows_pytorch(void **state)
     }
     for (size_t s = 0; s < 3; s++) {
         hone_metrics m;
-        hone_update_params u = {.objective = ref.vt, .objective_self = ref.self, .temperature = 1, .lr = 1e-6, .clip = 1,
-                                .reference = HONE_REF_MODEL, .reference_policy = base, .full_is_old = 1};
+        hone_update_params u = {.objective = ref.vt,
+                                .objective_self = ref.self,
+                                .temperature = 1,
+                                .lr = 1e-6,
+                                .clip = 1,
+                                .reference = HONE_REF_MODEL,
+                                .reference_policy = base,
+                                .full_is_old = 1};
         double lo, hi;
         hone_metrics_init(&m);
         assert_ok(hone_policy_step(p, &t, 1, &u, &m));
         check_row(&rows->u.list.items[s], &m, "grpo", s);
-        assert_true(hone_metrics_get(&m, "ratio/min", &lo) && hone_metrics_get(&m, "ratio/max", &hi));
+        assert_true(hone_metrics_get(&m, "ratio/min", &lo) &&
+                    hone_metrics_get(&m, "ratio/max", &hi));
         assert_true(fabs(lo - number(&rows->u.list.items[s], "ratio_min")) < 5e-3);
         assert_true(fabs(hi - number(&rows->u.list.items[s], "ratio_max")) < 5e-3);
         hone_metrics_release(&m);
@@ -324,8 +354,9 @@ static void test_grpo_follows_pytorch(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_full_sft_follows_pytorch), cmocka_unit_test(test_lora_sft_follows_pytorch),
-        cmocka_unit_test(test_dpo_follows_pytorch), cmocka_unit_test(test_grpo_follows_pytorch)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_full_sft_follows_pytorch),
+                                       cmocka_unit_test(test_lora_sft_follows_pytorch),
+                                       cmocka_unit_test(test_dpo_follows_pytorch),
+                                       cmocka_unit_test(test_grpo_follows_pytorch)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
