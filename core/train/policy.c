@@ -17,12 +17,14 @@ static hone_status open_tokenizer(hone_text_side *t, hone_env *env, const hone_v
     hone_value config = {.type = HONE_MAP, .u.map = {&pair, 1}};
     const hone_component_info *info;
     hone_status s = HONE_E_UNSUPPORTED;
-    for (size_t i = 0; (info = hone_registry_component(env->registry, HONE_KIND_TOKENIZER, i)) != NULL; i++) {
+    for (size_t i = 0;
+         (info = hone_registry_component(env->registry, HONE_KIND_TOKENIZER, i)) != NULL; i++) {
         s = hone_instance_create_info(env->registry, info, &config, &t->tokenizer_instance);
         if (s != HONE_E_UNSUPPORTED)
             break;
     }
-    if (s == HONE_E_UNSUPPORTED && hone_registry_component(env->registry, HONE_KIND_TOKENIZER, 0) == NULL)
+    if (s == HONE_E_UNSUPPORTED &&
+        hone_registry_component(env->registry, HONE_KIND_TOKENIZER, 0) == NULL)
         return hone_fail(HONE_E_NOT_FOUND, "no tokenizer plugin was found");
     if (s < 0)
         return hone_fail_at("%s", hone_weights_path(t->weights));
@@ -84,10 +86,11 @@ static hone_status load(hone_policy *p, const hone_policy_config *cfg)
     hone_tensor_reader reader;
     HONE_TRY(hone_weights_open(cfg->model, 0, &w));
     const hone_value *config = hone_weights_config(w);
-    hone_status s = config ? HONE_OK : hone_fail(HONE_E_INVALID, "%s has no model configuration", cfg->model);
+    hone_status s = config ? HONE_OK
+                           : hone_fail(HONE_E_INVALID, "%s has no model configuration", cfg->model);
     if (s >= 0)
-        s = hone_model_choose(p->env->registry, hone_weights_format(w), config, hone_weights_path(w), cfg->flags,
-                              &p->model_instance, &p->model);
+        s = hone_model_choose(p->env->registry, hone_weights_format(w), config,
+                              hone_weights_path(w), cfg->flags, &p->model_instance, &p->model);
     if (s >= 0) {
         hone_weights_reader(w, &reader);
         s = hone_model_load(p->model, &reader, hone_pool_exec(p->env->pool));
@@ -111,17 +114,20 @@ static hone_status from_nothing(hone_policy *p, const hone_policy_config *cfg)
         HONE_TRY(hone_model_create(cfg->component, 1, "hf", cfg->config, "the recipe's model",
                                    cfg->flags | HONE_MODEL_NAMED, &p->model));
     else
-        HONE_TRY(hone_model_choose(p->env->registry, "hf", cfg->config, "the recipe's model", cfg->flags,
-                                   &p->model_instance, &p->model));
+        HONE_TRY(hone_model_choose(p->env->registry, "hf", cfg->config, "the recipe's model",
+                                   cfg->flags, &p->model_instance, &p->model));
     hone_params_init_values(p->model->params, cfg->seed);
     return cfg->tokenizer ? hone_text_side_open(p->env, cfg->tokenizer, &p->text) : HONE_OK;
 }
 
 static hone_status add_lora(hone_policy *p, const hone_lora_config *l)
 {
-    hone_adapter_spec spec = {.name = p->name, .rank = l->rank,
+    hone_adapter_spec spec = {.name = p->name,
+                              .rank = l->rank,
                               .alpha = (float)(l->alpha > 0 ? l->alpha : 2.0 * l->rank),
-                              .roles = l->roles, .init = HONE_LORA_INIT_UNIFORM, .seed = l->seed};
+                              .roles = l->roles,
+                              .init = HONE_LORA_INIT_UNIFORM,
+                              .seed = l->seed};
     int32_t a = hone_params_add_adapter(p->model->params, &spec);
     if (a < 0)
         return a;
@@ -151,11 +157,14 @@ hone_status hone_policy_create(hone_env *env, const hone_policy_config *cfg, hon
 {
     hone_policy *p;
     HONE_TRY(new_policy(env, cfg->name, &p));
-    hone_status s = cfg->model ? load(p, cfg) : cfg->config ? from_nothing(p, cfg) : hone_fail(HONE_E_INVALID, "a policy needs a model");
+    hone_status s = cfg->model    ? load(p, cfg)
+                    : cfg->config ? from_nothing(p, cfg)
+                                  : hone_fail(HONE_E_INVALID, "a policy needs a model");
     if (s >= 0 && cfg->lora.rank > 0)
         s = add_lora(p, &cfg->lora);
     if (s >= 0 && cfg->optimizer) {
-        s = hone_optimizer_create(env->registry, cfg->optimizer, cfg->optimizer_config, &p->optimizer);
+        s = hone_optimizer_create(env->registry, cfg->optimizer, cfg->optimizer_config,
+                                  &p->optimizer);
         if (s >= 0 && cfg->optimizer_config)
             s = hone_value_f64(cfg->optimizer_config, "lr", 1e-6, &p->lr);
         if (s >= 0)
@@ -206,7 +215,8 @@ hone_status hone_policy_copy(hone_policy *p, const char *name, hone_policy **out
 hone_status hone_policy_gen(hone_policy *p, hone_gen **out)
 {
     if (!p->gen) {
-        const hone_tokenizer *t = p->text && p->text->tokenizer_instance ? &p->text->tokenizer : NULL;
+        const hone_tokenizer *t = p->text && p->text->tokenizer_instance ? &p->text->tokenizer
+                                                                         : NULL;
         HONE_TRY(hone_gen_create(p->model, t, p->env->pool, &p->gen));
     }
     *out = p->gen;
@@ -219,17 +229,21 @@ static hone_status need_tokenizer(const hone_policy *p)
 {
     if (p->text && p->text->tokenizer_instance)
         return HONE_OK;
-    hone_status s = hone_fail(HONE_E_INVALID, "%s has no tokenizer", p->model_path[0] ? p->model_path : p->name);
+    hone_status s = hone_fail(HONE_E_INVALID, "%s has no tokenizer",
+                              p->model_path[0] ? p->model_path : p->name);
     hone_fail_hint("name one: run:policy { ..., tokenizer = \"folder or file\" }");
     return s;
 }
 
-hone_status hone_policy_encode_messages(const hone_policy *p, const hone_value *messages, hone_tokens *out, hone_buf *rendered)
+hone_status hone_policy_encode_messages(const hone_policy *p, const hone_value *messages,
+                                        hone_tokens *out, hone_buf *rendered)
 {
     hone_chat_options opt = {.add_generation_prompt = 1};
     HONE_TRY(need_tokenizer(p));
     if (!p->text->chat) {
-        hone_status s = hone_fail(HONE_E_INVALID, "%s has no chat template, and the prompt is a list of messages", p->model_path);
+        hone_status s = hone_fail(HONE_E_INVALID,
+                                  "%s has no chat template, and the prompt is a list of messages",
+                                  p->model_path);
         hone_fail_hint("give prompts as plain text, or put a chat_template.jinja beside the model");
         return s;
     }
@@ -241,7 +255,8 @@ hone_status hone_policy_encode_messages(const hone_policy *p, const hone_value *
 hone_status hone_policy_encode_text(const hone_policy *p, hone_str text, hone_tokens *out)
 {
     HONE_TRY(need_tokenizer(p));
-    return hone_tokenizer_encode(&p->text->tokenizer, text, HONE_ENCODE_ADD | HONE_ENCODE_SPECIAL, out);
+    return hone_tokenizer_encode(&p->text->tokenizer, text, HONE_ENCODE_ADD | HONE_ENCODE_SPECIAL,
+                                 out);
 }
 
 hone_status hone_policy_save(hone_policy *p, const char *dir, uint32_t dtype)
