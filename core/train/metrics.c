@@ -26,7 +26,7 @@ void hone_metrics_clear(hone_metrics *m)
 static hone_metric *find(const hone_metrics *m, const char *name)
 {
     for (size_t i = 0; i < m->n; i++) {
-        if (strcmp(m->items[i].name, name) == 0)
+        if (strncmp(m->items[i].name, name, sizeof m->items[i].name - 1) == 0) /* as kept */
             return &m->items[i];
     }
     return NULL;
