@@ -5,7 +5,7 @@ local json = {}
 local escapes = { ['"'] = '\\"', ["\\"] = "\\\\", ["\n"] = "\\n", ["\r"] = "\\r", ["\t"] = "\\t" }
 
 local function text(s)
-  return '"' .. s:gsub('[%z\1-\31"\\]', function(c)
+  return '"' .. s:gsub('[\0-\31"\\]', function(c)
     return escapes[c] or string.format("\\u%04x", c:byte())
   end) .. '"'
 end
