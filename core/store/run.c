@@ -298,12 +298,16 @@ void hone_run_marks(const hone_run *run, uint64_t *metrics_bytes, uint64_t *roll
     *rollout_bytes = run->size[ROLLOUTS];
 }
 
-static hone_status cut(hone_run *run, int which, uint64_t bytes)
+static hone_status long_enough(const hone_run *run, int which, uint64_t bytes)
 {
     if (run->size[which] < bytes)
-        return hone_fail(HONE_E_PARSE,
-                         "%s/%s: %" PRIu64 " bytes, but the checkpoint was made at %" PRIu64,
+        return hone_fail(HONE_E_PARSE, "%s/%s: %" PRIu64 " bytes, but the checkpoint was made at %" PRIu64,
                          run->dir, file_names[which], run->size[which], bytes);
+    return HONE_OK;
+}
+
+static hone_status cut(hone_run *run, int which, uint64_t bytes)
+{
     if (ftruncate(run->fd[which], (off_t)bytes) != 0 || fsync(run->fd[which]) != 0)
         return hone_fail_errno("cannot cut %s/%s", run->dir, file_names[which]);
     run->size[which] = bytes;
@@ -312,6 +316,9 @@ static hone_status cut(hone_run *run, int which, uint64_t bytes)
 
 hone_status hone_run_cut(hone_run *run, uint64_t metrics_bytes, uint64_t rollout_bytes)
 {
+    /* both before either: a refused resume takes no line away */
+    HONE_TRY(long_enough(run, METRICS, metrics_bytes));
+    HONE_TRY(long_enough(run, ROLLOUTS, rollout_bytes));
     HONE_TRY(cut(run, METRICS, metrics_bytes));
     return cut(run, ROLLOUTS, rollout_bytes);
 }
