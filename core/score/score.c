@@ -349,7 +349,7 @@ static hone__call *take(hone_scorer *s, hone__call **head, hone__call ***tail)
     for (hone__call **at = head; *at; at = &(*at)->next) {
         hone__call *call = *at;
         component *c = &s->comps[call->comp];
-        if (c->busy && !(c->c.caps & HONE_CAP_REENTRANT))
+        if (c->set_aside || (c->busy && !(c->c.caps & HONE_CAP_REENTRANT)))
             continue;
         *at = call->next;
         if (*tail == &call->next)
@@ -396,6 +396,36 @@ static void *worker(void *arg)
     return NULL;
 }
 
+/* Under the lock, which it drops: a queued call of an instance that was set aside gives errors. The instance
+ * may still be inside the call that hangs, so it must not be entered. */
+static void refuse(hone_score_job *job, hone__call *call)
+{
+    static const char why[] = "its instance was set aside after a call that never returned";
+    hone_scorer *s = job->s;
+    for (hone__call **at = &s->queue; *at; at = &(*at)->next) {
+        if (*at != call)
+            continue;
+        *at = call->next;
+        if (s->queue_tail == &call->next)
+            s->queue_tail = at;
+        break;
+    }
+    unlink_call(job, call);
+    pthread_mutex_unlock(&s->lock);
+    hone_score_result *res = hone_calloc(call->n, sizeof *res);
+    for (size_t i = 0; res && i < call->n; i++) {
+        res[i].status = HONE_ERROR;
+        res[i].reason = (hone_str){why, sizeof why - 1};
+    }
+    if (res)
+        deliver(job, call, res);
+    hone_free(res);
+    pthread_mutex_lock(&s->lock);
+    if (!res)
+        job_fail(job, HONE_E_NOMEM);
+    call_free(call);
+}
+
 /* Under the lock: what has passed its deadline gives timeout, its thread is given up, its instance set aside. */
 static void enforce_deadlines(hone_score_job *job)
 {
@@ -404,6 +434,11 @@ static void enforce_deadlines(hone_score_job *job)
     for (hone__call *call = job->live, *next; call; call = next) {
         next = call->next_live;
         component *c = &s->comps[call->comp];
+        if (c->set_aside && call->state == HONE__CALL_QUEUED) {
+            refuse(job, call);
+            next = job->live;
+            continue;
+        }
         if (call->state != HONE__CALL_RUNNING || c->c.on_control || now <= call->call.deadline_ns)
             continue;
         call->state = HONE__CALL_EXPIRED;
@@ -497,13 +532,6 @@ static hone_status dispatch(hone_score_job *job, size_t ci, size_t from, size_t 
     }
     if (missing == 0)
         return HONE_OK;
-    if (c->set_aside) {
-        static const char why[] = "its instance was set aside after a call that never returned";
-        hone_score_result r = {.status = HONE_ERROR, .reason = {why, sizeof why - 1}};
-        for (size_t i = from; i < to; i++)
-            settle(job, ci, i, &r);
-        return HONE_OK;
-    }
     /* A plugin whose answers depend on the company of samples sees the same company after a resume. */
     int whole = !(c->c.caps & HONE_CAP_BATCH_INVARIANT);
     hone__call *call = NULL;
