@@ -301,7 +301,8 @@ void hone_run_marks(const hone_run *run, uint64_t *metrics_bytes, uint64_t *roll
 static hone_status long_enough(const hone_run *run, int which, uint64_t bytes)
 {
     if (run->size[which] < bytes)
-        return hone_fail(HONE_E_PARSE, "%s/%s: %" PRIu64 " bytes, but the checkpoint was made at %" PRIu64,
+        return hone_fail(HONE_E_PARSE,
+                         "%s/%s: %" PRIu64 " bytes, but the checkpoint was made at %" PRIu64,
                          run->dir, file_names[which], run->size[which], bytes);
     return HONE_OK;
 }
