@@ -408,7 +408,7 @@ static void same_ids(const tt_tokenizer *a, const tt_tokenizer *b, hone_str text
     hone_tokens_init(&y, HONE_TOKENS_SPANS);
     assert_int_equal(hone_tokenizer_encode(&a->t, text, 0, &x), HONE_OK);
     assert_int_equal(hone_tokenizer_encode(&b->t, text, 0, &y), HONE_OK);
-    if (x.n != y.n || memcmp(x.ids, y.ids, x.n * sizeof *x.ids) != 0)
+    if (x.n != y.n || (x.n > 0 && memcmp(x.ids, y.ids, x.n * sizeof *x.ids) != 0))
         fprintf(stderr, "differs: %.*s\n", (int)text.len, text.ptr);
     assert_int_equal(x.n, y.n);
     if (x.n)
@@ -723,7 +723,7 @@ static void ids_are(const tt_tokenizer *t, hone_str text, const int32_t *want, s
     hone_tokens_init(&ids, 0);
     hone_buf_init(&back, 1 << 26);
     assert_int_equal(hone_tokenizer_encode(&t->t, text, HONE_ENCODE_SPECIAL, &ids), HONE_OK);
-    if (ids.n != n || memcmp(ids.ids, want, n * sizeof *want) != 0)
+    if (ids.n != n || (n > 0 && memcmp(ids.ids, want, n * sizeof *want) != 0))
         fprintf(stderr, "differs: %.*s\n", (int)(text.len < 300 ? text.len : 300), text.ptr);
     assert_int_equal(ids.n, n);
     if (n)

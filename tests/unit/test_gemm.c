@@ -509,8 +509,7 @@ static void test_panels_round_trip_with_zero_padding(void **state)
 static void test_kernels_keep_accumulators_in_registers(void **state)
 {
     (void)state;
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || !defined(__OPTIMIZE__) ||     \
-    !defined(__x86_64__)
+#if defined(HONE_SANITIZED) || !defined(__OPTIMIZE__) || !defined(__x86_64__)
     skip();
 #else
     char command[256], line[512];
