@@ -13,8 +13,10 @@
 #include <dlfcn.h>
 #include <elf.h>
 #include <grp.h>
+#include <limits.h>
 #include <pthread.h>
 #include <pwd.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -320,10 +322,14 @@ static hone_status open_new(const char *path, const struct stat *st, hone__loade
     hone__loaded *f = hone_calloc(1, sizeof *f);
     if (!f)
         return HONE_E_NOMEM;
-    /* A bare name would be looked for along the library path: it is a file of the current folder. */
-    char *plain = strchr(path, '/') ? NULL : hone_path_join(".", path);
-    f->handle = dlopen(plain ? plain : path, RTLD_NOW | RTLD_LOCAL);
-    hone_free(plain);
+    /* By its absolute real path: dlopen looks for a bare name along the library path, and would give
+     * back a file that is open already under a relative name of the same letters. */
+    char real[PATH_MAX];
+    if (!realpath(path, real)) {
+        s = hone_fail_errno("%s", path);
+        goto fail;
+    }
+    f->handle = dlopen(real, RTLD_NOW | RTLD_LOCAL);
     if (!f->handle) {
         const char *why = dlerror();
         s = hone_fail(HONE_E_ABI, "%s: cannot be loaded", path);

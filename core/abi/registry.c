@@ -19,6 +19,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 enum { SIDECAR_MAX = 8 << 20 };
 
@@ -513,9 +514,106 @@ hone_status hone_registry_find(hone_registry *r, const char *kind, const char *n
     return hone_registry_find_iface(r, kind, NULL, name, out);
 }
 
+int hone_registry_is_file(const char *name)
+{
+    return strchr(name, '/') != NULL || ends_in_so(name);
+}
+
+/* The plugin of the table that is the file `path`, whatever names lead there. */
+static hone_plugin *same_file(const hone_registry *r, const char *path)
+{
+    struct stat want, st;
+    if (stat(path, &want) != 0)
+        return NULL;
+    for (size_t i = 0; i < r->n_plugins; i++)
+        if (stat(r->plugins[i]->path, &st) == 0 && st.st_dev == want.st_dev &&
+            st.st_ino == want.st_ino)
+            return r->plugins[i];
+    return NULL;
+}
+
+/* The one component of that kind in a file; what shadows it does not matter to who names the file. */
+static hone_status the_one_in(const hone_plugin *p, const char *kind, const char *iface,
+                              const char *name, const hone_component_info **out)
+{
+    const hone_component_info *found = NULL;
+    const char *what = kind ? kind : "component";
+    if (p->problem) {
+        hone_fail(HONE_E_ABI, "%s: %s", name, p->problem);
+        return p->hint ? hone_fail_hint("%s", p->hint) : HONE_E_ABI;
+    }
+    for (size_t i = 0; p->components[i]; i++) {
+        const hone_component_info *info = p->components[i];
+        if ((kind && strcmp(info->c.kind, kind) != 0) || !provides(info, iface))
+            continue;
+        if (found) {
+            hone_fail(HONE_E_INVALID, "%s: holds more than one %s: %s, %s", name, what,
+                      found->short_name, info->short_name);
+            return hone_fail_hint("name one of them instead of the file");
+        }
+        found = info;
+    }
+    if (!found) {
+        const hone_component_info *has = p->components[0];
+        hone_fail(HONE_E_NOT_FOUND, "%s: holds no %s", name, what);
+        return has ? hone_fail_hint("it holds %s, of kind %s", has->c.id, has->c.kind)
+                   : HONE_E_NOT_FOUND;
+    }
+    *out = found;
+    return HONE_OK;
+}
+
+/* A component named by its plugin's file. Only files that are on the search path already: naming a file is
+ * not what makes it trusted. */
+static hone_status find_in_file(hone_registry *r, const char *kind, const char *iface,
+                                const char *name, const hone_component_info **out)
+{
+    char *path = NULL;
+    hone_status s = r->path ? r->path(r->path_ctx, hone_str_c(name), &path) : HONE_OK;
+    if (s < 0)
+        return s;
+    const char *at = path ? path : name;
+    const hone_plugin *p = same_file(r, at);
+    if (p) {
+        s = the_one_in(p, kind, iface, name, out);
+    } else if (hone_file_is_dir(at)) {
+        s = hone_fail(HONE_E_ABI, "%s: is a folder, no plugin", name);
+        hone_fail_hint("HONE_PLUGIN_PATH takes folders; a component is then called by its name");
+    } else if (!hone_file_exists(at)) {
+        s = hone_fail(HONE_E_NOT_FOUND, "%s: no such file", name);
+        hone_fail_hint(
+            "a component is called by its name (hone plugin list), or by the path of the "
+            "plugin that holds it alone");
+    } else {
+        s = hone__loader_check_elf(at, NULL);
+        if (s >= 0) {
+            s = hone_fail(HONE_E_REFUSED, "%s: is not on the search path of plugins", name);
+            hone_fail_hint(
+                "HONE_PLUGIN_PATH=%s: a plugin can do whatever hone can, so a recipe cannot "
+                "choose it alone",
+                at);
+        }
+    }
+    hone_free(path);
+    return s;
+}
+
+hone_status hone_registry_add_file(hone_registry *r, const char *path)
+{
+    if (same_file(r, path))
+        return HONE_OK;
+    if (!hone_file_exists(path) || hone_file_is_dir(path))
+        return HONE_OK; /* find says what is wrong */
+    HONE_TRY(add_file(r, path, "command line", 1, NULL));
+    sort_infos(r);
+    return HONE_OK;
+}
+
 hone_status hone_registry_find_iface(hone_registry *r, const char *kind, const char *iface,
                                      const char *name, const hone_component_info **out)
 {
+    if (hone_registry_is_file(name) && !by_id(r, name))
+        return find_in_file(r, kind, iface, name, out);
     const hone_component_info *first = NULL, *second = NULL;
     for (size_t i = 0; i < r->n_infos; i++) {
         const hone_component_info *info = r->infos[i];
@@ -574,8 +672,12 @@ hone_status hone_registry_add(hone_registry *r, const hone_component *c,
 hone_status hone_registry_open_file(hone_registry *r, const char *path, const hone_plugin **out)
 {
     hone_plugin *p;
-    if (!hone_file_exists(path))
-        return hone_fail(HONE_E_NOT_FOUND, "%s: no such file", path);
+    if (!hone_file_exists(path)) {
+        hone_fail(HONE_E_NOT_FOUND, "%s: no such file", path);
+        return hone_fail_hint(
+            "the path of a plugin's .so is wanted; hone plugin list shows those on "
+            "the search path");
+    }
     HONE_TRY(add_file(r, path, "file", 0, &p));
     sort_infos(r);
     if (p->problem) {

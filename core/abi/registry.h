@@ -80,6 +80,13 @@ hone_status hone_registry_find(hone_registry *r, const char *kind, const char *n
  * advantage dr_grpo, which are of one kind. */
 hone_status hone_registry_find_iface(hone_registry *r, const char *kind, const char *iface,
                                      const char *name, const hone_component_info **out);
+/* A name with a slash, or one that ends in .so, is the path of a plugin file: find then gives the one
+ * component of that kind in it, and an error that names the file when it is not there, no plugin, holds
+ * none or several, or is not on the search path (E_REFUSED: a recipe names a file, it does not trust it).
+ * hone_registry_add_file puts a file that the command line named at the end of the search path; what is
+ * wrong with it is said by find. */
+int hone_registry_is_file(const char *name);
+hone_status hone_registry_add_file(hone_registry *r, const char *path);
 /* Loads the component's file if it is not loaded yet: afterwards info->c has functions. */
 hone_status hone_registry_load(hone_registry *r, const hone_component_info *info);
 /* A component of the host's own (one written in Lua). `c` and all it points to must live until

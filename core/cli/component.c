@@ -94,6 +94,8 @@ hone_status hone_cli_instance(hone_registry *r, const char *kind, const char *if
 {
     const hone_component_info *info;
     hone_value settings;
+    if (hone_registry_is_file(name)) /* the command line may name any file, as with --plugin-path */
+        HONE_TRY(hone_registry_add_file(r, name));
     HONE_TRY(hone_registry_find_iface(r, kind, iface, name, &info));
     HONE_TRY(hone_cli_settings(info->c.fields, sets, more, arena, &settings));
     HONE_TRY(hone_instance_create_info(r, info, &settings, out));

@@ -45,8 +45,9 @@ static hone_status settings_of(const char *name, hone_arena *arena, hone_arg_lis
         const char *eq = strchr(sets.v[i], '='),
                    *dot = eq ? memchr(sets.v[i], '.', (size_t)(eq - sets.v[i])) : NULL;
         const char *text = sets.v[i];
-        if (dot && (size_t)(dot - text) == strlen(name) && memcmp(text, name, strlen(name)) == 0)
-            text = dot + 1;
+        size_t n = strlen(name);
+        if (dot && (size_t)(eq - text) > n && memcmp(text, name, n) == 0 && text[n] == '.')
+            text += n + 1;
         else if (rewards.n > 1 && !dot)
             return hone_fail(
                 HONE_E_USAGE,
@@ -70,7 +71,10 @@ static hone_status open_rewards(scoring *s, hone_arena *arena)
         HONE_TRY(settings_of(rewards.v[i], arena, &mine));
         HONE_TRY(hone_cli_instance(s->registry, HONE_KIND_REWARD, HONE_IFACE_REWARD, rewards.v[i],
                                    &mine, NULL, arena, &s->insts[s->n], &ref));
-        snprintf(s->names[s->n], sizeof s->names[0], "%s", rewards.v[i]);
+        const char *shown = hone_registry_is_file(rewards.v[i])
+                                ? hone_instance_info(s->insts[s->n])->short_name
+                                : rewards.v[i];
+        snprintf(s->names[s->n], sizeof s->names[0], "%s", shown);
         hone_score_component *c = &s->comps[s->n];
         c->id = s->names[s->n];
         c->vt = ref.vt;

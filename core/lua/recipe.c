@@ -192,6 +192,12 @@ static hone_status open_recipe(hone_recipe *r, const char *dir, hone_lua **l)
     HONE_TRY(hone_cpu_check());
     HONE_TRY(hone_registry_open(&ro, &r->env.registry));
     hone_registry_set_paths(r->env.registry, setting_path, r);
+    for (int i = 0; r->opt.set && r->opt.set[i];
+         i++) { /* reward=./x.so: the user named that plugin */
+        const char *value = strchr(r->opt.set[i], '=');
+        if (value && hone_registry_is_file(value + 1) && strstr(value, ".so"))
+            HONE_TRY(hone_registry_add_file(r->env.registry, value + 1));
+    }
     HONE_TRY(hone_pool_create(0, &r->env.pool));
     lo.registry = r->env.registry;
     HONE_TRY(hone_lua_create(&lo, l));

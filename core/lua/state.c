@@ -231,18 +231,24 @@ void hone_lua_check(lua_State *L, hone_status s)
         hone_lua_raise(L);
 }
 
-/* "file:line" of the innermost Lua function. */
+/* "file:line" of the innermost Lua function that is not of hone's own module: the place in the recipe. */
 static int where(lua_State *L, char *out, size_t n)
 {
     lua_Debug ar;
+    const char *lib = hone_paths_lib();
+    size_t len = strlen(lib);
+    out[0] = 0;
     for (int level = 1; lua_getstack(L, level, &ar); level++) {
         lua_getinfo(L, "Sl", &ar);
-        if (ar.currentline > 0) {
+        if (ar.currentline <= 0)
+            continue;
+        int own = ar.source[0] == '@' && strncmp(ar.source + 1, lib, len) == 0;
+        if (!own || !out[0])
             snprintf(out, n, "%s:%d", ar.short_src, ar.currentline);
-            return 1;
-        }
+        if (!own)
+            break;
     }
-    return 0;
+    return out[0] != 0;
 }
 
 /* Turns any error value into an error object while the stack is still there. */

@@ -8,6 +8,7 @@
 #include "hone/reward.h"
 
 #include <sys/stat.h>
+#include <unistd.h>
 
 static hone_registry *open_only(const char *dir)
 {
@@ -168,6 +169,61 @@ static void test_what_others_may_write_is_refused(void **state)
 }
 
 /* ---- finding ----------------------------------------------------------------------------------- */
+
+static void find_file(hone_registry *r, const char *kind, const char *name, const char *why)
+{
+    const hone_component_info *info = NULL;
+    hone_status s = hone_registry_find(r, kind, name, &info);
+    if (why) {
+        assert_true(s < 0);
+        assert_non_null(strstr(hone_error_get()->what, name));
+        assert_non_null(strstr(hone_error_get()->what, why));
+        assert_true(hone_error_get()->hint[0]);
+    } else {
+        assert_ok(s);
+        assert_string_equal(info->short_name, "probe");
+        hone_instance *inst;
+        assert_ok(hone_instance_create_info(r, info, NULL, &inst));
+        assert_int_equal((int)score_of(inst, "abc", &s), 3);
+        hone_instance_unref(inst);
+    }
+}
+
+static void test_a_plugin_is_named_by_its_file(void **state)
+{
+    (void)state;
+    char cwd[4096];
+    assert_non_null(getcwd(cwd, sizeof cwd));
+    compile_plugin("tests/unit/plugins/good.c", "-w -DALONE", "named", "x");
+    compile_plugin("tests/unit/plugins/good.c", "-w", "named/many", "many");
+    assert_int_equal(chdir(scratch_path("named")), 0);
+    assert_ok(hone_file_replace("text.so", "hello\n", 6));
+    hone_registry *r = open_only("x.so");
+    const hone_plugin *p = hone_registry_plugin(r, 0);
+    assert_null(p->problem); /* opened by its bare name, from its own folder */
+    assert_string_equal(p->path, "x.so");
+    find_file(r, HONE_KIND_REWARD, "x.so", NULL);
+    find_file(r, HONE_KIND_REWARD, "./x.so", NULL);
+    find_file(r, HONE_KIND_REWARD, "many/../x.so", NULL);
+    find_file(r, HONE_KIND_OPTIMIZER, "x.so", "holds no optimizer");
+    find_file(r, HONE_KIND_REWARD, "no.so", "no such file");
+    find_file(r, HONE_KIND_REWARD, "./many", "is a folder");
+    find_file(r, HONE_KIND_REWARD, "text.so", "not an ELF file");
+    /* a file that nobody put on the search path is not loaded for being named */
+    find_file(r, HONE_KIND_REWARD, "many/many.so", "is not on the search path");
+    assert_int_equal(hone_error_get()->code, HONE_E_REFUSED);
+    assert_int_equal(hone_registry_n_plugins(r), 1);
+    assert_ok(hone_registry_add_file(r, "many/many.so"));
+    assert_ok(hone_registry_add_file(r, "many/../x.so")); /* is there already */
+    assert_int_equal(hone_registry_n_plugins(r), 2);
+    find_file(r, HONE_KIND_REWARD, "many/many.so", "holds more than one reward: probe, needy");
+    assert_ok(hone_registry_add_file(r, "text.so"));
+    find_file(r, HONE_KIND_REWARD, "text.so", "not an ELF file");
+    const hone_plugin *own;
+    assert_ok(hone_registry_open_file(r, "x.so", &own));
+    hone_registry_close(r);
+    assert_int_equal(chdir(cwd), 0);
+}
 
 static void test_components_are_found_by_id_and_short_name(void **state)
 {
@@ -582,6 +638,7 @@ int main(void)
         cmocka_unit_test(test_each_fault_is_refused_with_its_name),
         cmocka_unit_test(test_files_that_are_no_plugin),
         cmocka_unit_test(test_what_others_may_write_is_refused),
+        cmocka_unit_test(test_a_plugin_is_named_by_its_file),
         cmocka_unit_test(test_components_are_found_by_id_and_short_name),
         cmocka_unit_test(test_an_earlier_folder_shadows_a_later_one),
         cmocka_unit_test(test_the_search_path_is_walked_in_order),

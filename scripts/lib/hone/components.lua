@@ -53,7 +53,8 @@ function components.reward(name, settings)
     t = settings or {}
     component = core.component("reward", name, own(t))
   end
-  local id = t.id or (type(name) == "string" and name) or core.component_id(component)
+  local by_name = type(name) == "string" and not name:find("/", 1, true) and not name:find("%.so$")
+  local id = t.id or (by_name and name) or core.component_id(component)
   return { component, id = id, weight = t.weight or 1.0, timeout = t.timeout, reward = true }
 end
 

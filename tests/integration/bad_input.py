@@ -1,0 +1,118 @@
+"""bad_input.py - what is wrong with what the user gave is one clear error: file, place, hint, exit 1, 2 or 3.
+
+Each case runs in a folder of its own. Beside the exit code and the words of the message it is checked that
+the error is one, that it has a hint, that nothing crashed, and that no file was left behind.
+"""
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+HONE = os.path.abspath(os.environ["HONE"])
+TINY = os.path.exists(os.path.join(ROOT, "assets", "tiny", "config.json"))
+scratch = tempfile.TemporaryDirectory()
+os.chdir(scratch.name)
+passed = failed = skipped = 0
+
+
+def check(name, ok, why=""):
+    global passed, failed
+    if ok:
+        passed += 1
+    else:
+        failed += 1
+        print(f"FAIL {name}: {why}")
+
+
+def write(name, text):
+    os.makedirs(os.path.dirname(name) or ".", exist_ok=True)
+    with open(name, "w" if isinstance(text, str) else "wb") as f:
+        f.write(text)
+    return name
+
+
+def tree():
+    return sorted(os.path.join(d, f) for d, dirs, files in os.walk(".") for f in dirs + files)
+
+
+def refused(name, code, words, *args, hint=True, env=None):
+    """`words` are all in the one message that hone prints; the folder is as it was."""
+    before = tree()
+    try:
+        run = subprocess.run([HONE, *args], capture_output=True, text=True, stdin=subprocess.DEVNULL,
+                             timeout=60, env={**os.environ, **(env or {})}, errors="replace")
+    except subprocess.TimeoutExpired:
+        check(name, False, "not done after 60 s")
+        return
+    text = run.stderr
+    missing = [w for w in words if w not in text]
+    errors = sum(line.startswith("hone: ") for line in text.splitlines())
+    left = [f for f in tree() if f not in before]
+    check(name, run.returncode == code and not missing and errors == 1 and not left and
+          (not hint or "\n  hint: " in text),
+          f"exit {run.returncode}, missing {missing}, {errors} errors, left {left}\n{run.stdout[-300:]}{text}")
+
+
+def compiled(source, out, *flags):
+    os.makedirs(os.path.dirname(out) or ".", exist_ok=True)
+    subprocess.run(["cc", "-std=c11", "-w", "-shared", "-fPIC", "-fvisibility=hidden", *flags,
+                    "-I" + os.path.join(ROOT, "sdk", "include"), "-o", out, os.path.join(ROOT, source)], check=True)
+
+
+rows = write("rows.jsonl", '{"prompt": "2+3", "completion": "#### 5", "answer": "5"}\n')
+
+# ---- plugins named by their file -----------------------------------------------------------------------
+
+PROBE = "tests/unit/plugins/good.c"
+compiled(PROBE, "x.so", "-DALONE")
+compiled(PROBE, "elsewhere/x.so", "-DALONE")
+compiled(PROBE, "many.so")
+compiled("tests/unit/plugins/bad.c", "mute.so", "-DFAULT_SYMBOL")
+write("text.so", "hello\n")
+write("half.so", open("x.so", "rb").read()[:3000])
+os.mkdir("folder")
+BAD_FILES = [("missing.so", "no such file"), ("./missing.so", "no such file"), ("text.so", "not an ELF file"),
+             ("half.so", "outside the file"), ("mute.so", "does not export hone_plugin_entry"),
+             ("./folder", "is a folder"), ("many.so", "more than one reward")]
+for path, why in BAD_FILES:
+    refused(f"score --reward {path}", 1, [path, why], "score", "--reward", path, "--data", rows)
+    recipe = write("names.lua", f'local hone = require "hone"\nlocal r = hone.reward("{path}")\n')
+    why = "there is no file" if "missing" in path else why
+    refused(f"hone.reward {path}", 1, [path, why, "names.lua:2"], "run", recipe)
+for path, why in BAD_FILES[:5]:
+    refused(f"plugin describe {path}", 1, [path, why], "plugin", "describe", path)
+    refused(f"plugin inspect {path}", 1, [path, why], "plugin", "inspect", path)
+refused("plugin path to nowhere", 1, ["nowhere"], "plugin", "list", "--plugin-path", "nowhere")
+write("far.lua", 'local hone = require "hone"\nhone.reward("elsewhere/x.so")\n')
+refused("a recipe does not choose what is trusted", 3, ["elsewhere/x.so", "search path"], "run", "far.lua")
+
+
+def works(name, *args, env=None, text=""):
+    run = subprocess.run([HONE, *args], capture_output=True, text=True, stdin=subprocess.DEVNULL,
+                         env={**os.environ, **(env or {})})
+    check(name, run.returncode == 0 and text in run.stdout, f"exit {run.returncode}: {run.stdout[-300:]}{run.stderr}")
+
+
+write("near.lua", 'local hone = require "hone"\nlocal r = hone.reward("x.so")\nprint(r.id)\n')
+write("given.lua", 'local hone = require "hone"\nlocal p = hone.params { reward = { "", "one" } }\n'
+      'print(hone.reward(p.reward).id)\n')
+works("plugin describe of a bare name", "plugin", "describe", "x.so", text="org.test.reward.probe")
+works("plugin inspect of a bare name", "plugin", "inspect", "x.so", text="org.test.reward.probe")
+works("--plugin-path with a bare name", "score", "--plugin-path", "x.so", "--reward", "probe", "--data", rows, "--json",
+      text='{"probe":{"status":"score"')
+works("--reward with a bare name", "score", "--reward", "x.so", "--data", rows, "--json",
+      text='{"probe":{"status":"score"')
+works("--reward with a path", "score", "--reward", "elsewhere/x.so", "--set", "elsewhere/x.so.scale=2", "--reward",
+      "length", "--set", "length.value=3", "--data", rows, "--json", text='"length":{"status"')
+works("HONE_PLUGIN_PATH with a folder", "score", "--reward", "probe", "--data", rows, "--json",
+      env={"HONE_PLUGIN_PATH": "elsewhere"}, text='{"probe":{"status":"score"')
+works("hone.reward with a bare name", "run", "near.lua", text="probe")
+works("a plugin named by a parameter", "run", "given.lua", "reward=elsewhere/x.so", text="probe")
+shutil.rmtree("runs", ignore_errors=True)
+
+scratch.cleanup()
+print(f"{passed} passed, {failed} failed" + (f", {skipped} skipped" if skipped else ""))
+sys.exit(1 if failed else 0)
