@@ -546,6 +546,31 @@ static void test_a_table_with_an_absurd_size_is_not_used(void **state)
     hone_registry_close(r);
 }
 
+static void test_one_macro_makes_a_reward_plugin(void **state)
+{
+    (void)state;
+    static const char *const sources[] = {"tests/unit/plugins/simple.c",
+                                          "tests/unit/plugins/simple.cpp"};
+    for (int i = 0; i < 2; i++) {
+        const char *so = compile_plugin(sources[i], "-Werror -Wshadow -pedantic",
+                                        i ? "simple.cpp.d" : "simple.d", "simple");
+        hone_registry *r = open_only(so);
+        assert_null(hone_registry_plugin(r, 0)->problem);
+        assert_int_equal(hone_registry_plugin(r, 0)->magic.need, 0x000100);
+        hone_pair three = number("per_byte", 3);
+        hone_value cfg = settings(&three, 1);
+        hone_instance *inst;
+        hone_status s;
+        void *self;
+        assert_ok(hone_instance_create(r, HONE_KIND_REWARD, "simple", &cfg, &inst));
+        assert_true(score_of(inst, "abcd", &s) == 12.f);
+        assert_null(hone_instance_iface(inst, "hone.reward/10", &self));
+        assert_null(hone_instance_iface(inst, "hone.reward/", &self));
+        hone_instance_unref(inst);
+        hone_registry_close(r);
+    }
+}
+
 static void test_a_plugin_in_cpp17_works(void **state)
 {
     (void)state;
@@ -654,6 +679,7 @@ int main(void)
         cmocka_unit_test(test_a_table_with_an_absurd_size_is_not_used),
         cmocka_unit_test(test_paths_of_settings_pass_through_the_host),
         cmocka_unit_test(test_a_second_exported_symbol_is_reported),
+        cmocka_unit_test(test_one_macro_makes_a_reward_plugin),
         cmocka_unit_test(test_a_plugin_in_cpp17_works),
         cmocka_unit_test(test_lack_of_memory_is_survived),
     };

@@ -113,6 +113,65 @@ static inline const hone_value *hone_sample_column(const hone_sample *s, const c
     return NULL;
 }
 
+/* A whole plugin file with one reward that keeps nothing beside its settings: its tables, and the exported
+ * entry. `score` is its function hone_reward_v1.score; its `self` is the instance's const hone_config *,
+ * read with hone_reward_config(self). `need`: the lowest SDK version it works with, 0x000100 at least.
+ * `fields`, `wants`: NULL-terminated arrays, or NULL (no settings; every member of the samples). At file
+ * scope, once, C11 and C++17. A reward with state of its own writes create and destroy itself. */
+#define HONE_REWARD_PLUGIN(need, id, version, summary, caps, fields, wants, score)                 \
+    static const hone_reward_v1 hone_rp_table = {sizeof(hone_reward_v1), 0, score, NULL, NULL};    \
+    static hone_status hone_rp_create(const hone_host *host, const hone_config *cfg, void **self)  \
+    {                                                                                              \
+        (void)host;                                                                                \
+        *self = (void *)(uintptr_t)cfg; /* valid until destroy */                                  \
+        return HONE_OK;                                                                            \
+    }                                                                                              \
+    static void hone_rp_destroy(void *self)                                                        \
+    {                                                                                              \
+        (void)self;                                                                                \
+    }                                                                                              \
+    static const void *hone_rp_get_iface(void *self, const char *iface_id)                         \
+    {                                                                                              \
+        const char *want = HONE_IFACE_REWARD;                                                      \
+        (void)self;                                                                                \
+        while (*want && *want == *iface_id) {                                                      \
+            want++;                                                                                \
+            iface_id++;                                                                            \
+        }                                                                                          \
+        return *want == *iface_id ? &hone_rp_table : NULL;                                         \
+    }                                                                                              \
+    static const char *const hone_rp_provides[] = {HONE_IFACE_REWARD, NULL};                       \
+    static const hone_component hone_rp_component = {sizeof(hone_component),                       \
+                                                     0,                                            \
+                                                     id,                                           \
+                                                     HONE_KIND_REWARD,                             \
+                                                     version,                                      \
+                                                     NULL,                                         \
+                                                     NULL,                                         \
+                                                     summary,                                      \
+                                                     NULL,                                         \
+                                                     caps,                                         \
+                                                     fields,                                       \
+                                                     NULL,                                         \
+                                                     hone_rp_provides,                             \
+                                                     wants,                                        \
+                                                     hone_rp_create,                               \
+                                                     hone_rp_destroy,                              \
+                                                     hone_rp_get_iface};                           \
+    static const hone_component *const hone_rp_components[] = {&hone_rp_component, NULL};          \
+    static const hone_magic hone_rp_magic = HONE_MAGIC(need);                                      \
+    static const hone_entry hone_rp_entry = {                                                      \
+        sizeof(hone_entry), 0, &hone_rp_magic, hone_rp_components, NULL, NULL, NULL};              \
+    const hone_entry *hone_plugin_entry(void)                                                      \
+    {                                                                                              \
+        return &hone_rp_entry;                                                                     \
+    }                                                                                              \
+    typedef int hone_rp_done /* takes the semicolon */
+static inline const hone_config *hone_reward_config(void *self)
+{
+    return (const hone_config *)self;
+}
+
 #ifdef __cplusplus
 }
 #endif

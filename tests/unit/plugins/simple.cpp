@@ -1,0 +1,2 @@
+// The macro of simple.c in C++17.
+#include "simple.c"
