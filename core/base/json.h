@@ -57,7 +57,7 @@ void hone_jw_f64(hone_jw *w, double v);
 void hone_jw_f32(hone_jw *w, float v);
 void hone_jw_bool(hone_jw *w, int v);
 void hone_jw_null(hone_jw *w);
-void hone_jw_value(hone_jw *w, const hone_value *v);
+void hone_jw_value(hone_jw *w, const hone_value *v); /* a double stays one: 2 is written as 2.0 */
 /* key and value in one */
 void hone_jw_kstr(hone_jw *w, const char *k, hone_str s);
 void hone_jw_kcstr(hone_jw *w, const char *k, const char *z);

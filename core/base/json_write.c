@@ -306,6 +306,19 @@ void hone_jw_null(hone_jw *w)
         hone_buf_adds(w->out, "null");
 }
 
+/* A number that a reader makes a double again: 2 becomes 2.0, so that a tree comes back as it was. */
+static void put_typed_f64(hone_jw *w, double v)
+{
+    size_t before = w->out->len;
+    hone_jw_f64(w, v);
+    if (v - v != 0.0 || w->out->failed)
+        return;
+    for (size_t i = before; i < w->out->len; i++)
+        if (strchr(".eE", w->out->ptr[i]))
+            return;
+    hone_buf_adds(w->out, ".0");
+}
+
 void hone_jw_value(hone_jw *w, const hone_value *v)
 {
     if (w->out->failed)
@@ -318,7 +331,7 @@ void hone_jw_value(hone_jw *w, const hone_value *v)
         hone_jw_i64(w, v->u.i64);
         break;
     case HONE_F64:
-        hone_jw_f64(w, v->u.f64);
+        put_typed_f64(w, v->u.f64);
         break;
     case HONE_STRING:
     case HONE_BYTES:

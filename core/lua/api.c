@@ -82,6 +82,33 @@ hone_status hone__lua_options(lua_State *L, int index, hone_arena *arena, hone_v
     return HONE_OK;
 }
 
+hone_status hone__lua_call(lua_State *L, int nargs, int nresults, const char *what,
+                           const char *hint)
+{
+    hone_lua_guard_enter(L, 0);
+    hone_status s = hone_lua_pcall(L, nargs, nresults), guard = hone_lua_guard_leave(L);
+    if (guard < 0 && s >= 0 && nresults > 0)
+        lua_pop(L, nresults);
+    if (guard < 0)
+        s = guard;
+    if (s < 0 && s != HONE_E_INTERRUPTED) {
+        hone_fail_at("%s", what);
+        if (hint && !hone_error_get()->hint[0])
+            hone_fail_hint("%s", hint);
+    }
+    return s;
+}
+
+/* core.call(what, hint, fn, ...) -> one result: for functions of the recipe that the Lua side calls. */
+static int core_call(lua_State *L)
+{
+    const char *what = luaL_checkstring(L, 1), *hint = luaL_optstring(L, 2, NULL);
+    luaL_checktype(L, 3, LUA_TFUNCTION);
+    if (hone__lua_call(L, lua_gettop(L) - 3, 1, what, hint) < 0)
+        return hone_lua_raise(L);
+    return 1;
+}
+
 static int core_close(lua_State *L)
 {
     luaL_checktype(L, 1, LUA_TUSERDATA);
@@ -96,6 +123,8 @@ int hone__lua_open_core(lua_State *L)
     lua_newtable(L);
     lua_pushcfunction(L, core_close);
     lua_setfield(L, -2, "close");
+    lua_pushcfunction(L, core_call);
+    lua_setfield(L, -2, "call");
     lua_pushlightuserdata(L, NULL);
     lua_setfield(L, -2, "null");
     hone__lua_open_components(L);

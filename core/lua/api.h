@@ -46,6 +46,7 @@ typedef struct hone_recipe {
     uint64_t seed;
     hone_metrics metrics; /* of the step in progress */
     hone_buf rollouts;    /* JSON lines of the step in progress */
+    unsigned n_stages;    /* functions of map and filter so far */
     int stopped;          /* --help or --dry-run ended it: no failure */
     int interrupted;      /* set by a signal handler through hone_recipe_interrupt */
 } hone_recipe;
@@ -82,6 +83,11 @@ void *hone__lua_check(lua_State *L, int index, const char *type);
 void hone__lua_type(lua_State *L, const char *type, void (*release)(void *p));
 /* Argument `index`, a table without functions, as a value in `arena`; absent: an empty map. */
 hone_status hone__lua_options(lua_State *L, int index, hone_arena *arena, hone_value *out);
+
+/* hone_lua_pcall for a function that the recipe gave and hone calls in the loop: under the limits of a guard. A
+ * failure says `what` was called in front ("map, row 3"), and gets `hint` (or NULL) when it has none. */
+hone_status hone__lua_call(lua_State *L, int nargs, int nresults, const char *what,
+                           const char *hint);
 
 /* A component userdata over an instance (a reference is taken); in_lua: it was written in Lua. */
 hone_status hone__lua_component_from(hone_instance *inst, const char *kind, int in_lua,

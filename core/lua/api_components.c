@@ -4,6 +4,7 @@
  *   core.lua_component(table, kind) -> component          one written in Lua
  *   core.closest(name, list) -> name or nil
  *   core.component_id(c) -> id, in_lua
+ *   core.where(function) -> "file:line"
  *   core.components(kind) -> list of { id, name, summary }
  *   core.scorer({ { component, id = , weight = , timeout = }, ... }, workers) -> scorer */
 #include "lua/api.h"
@@ -144,6 +145,17 @@ static int l_component_id(lua_State *L)
     return 2;
 }
 
+/* core.where(fn) -> "file:line" of a function of the recipe, for messages. */
+static int l_where(lua_State *L)
+{
+    lua_Debug ar;
+    luaL_checktype(L, 1, LUA_TFUNCTION);
+    lua_settop(L, 1);
+    lua_getinfo(L, ">S", &ar);
+    lua_pushfstring(L, "%s:%d", ar.short_src, ar.linedefined);
+    return 1;
+}
+
 static int l_components(lua_State *L)
 {
     hone_recipe *r = hone__lua_recipe(L);
@@ -223,13 +235,11 @@ hone_scorer *hone__lua_check_scorer(lua_State *L, int index)
 
 void hone__lua_open_components(lua_State *L)
 {
-    static const luaL_Reg funcs[] = {{"component", l_component},
-                                     {"lua_component", l_lua_component},
-                                     {"closest", l_closest},
-                                     {"component_id", l_component_id},
-                                     {"components", l_components},
-                                     {"scorer", l_scorer},
-                                     {NULL, NULL}};
+    static const luaL_Reg funcs[] = {
+        {"component", l_component},   {"lua_component", l_lua_component},
+        {"closest", l_closest},       {"component_id", l_component_id},
+        {"components", l_components}, {"where", l_where},
+        {"scorer", l_scorer},         {NULL, NULL}};
     hone__lua_type(L, HONE_LUA_COMPONENT, component_release);
     hone__lua_type(L, HONE_LUA_SCORER, scorer_release);
     luaL_setfuncs(L, funcs, 0);

@@ -23,6 +23,7 @@
 #include "train/source.h"
 #include "train/stats.h"
 
+#include <stdio.h>
 #include <string.h>
 
 typedef struct data_box {
@@ -98,6 +99,7 @@ static int l_rows(lua_State *L)
 typedef struct stage_fn {
     hone_recipe *r;
     int fn, filter;
+    char stream[32]; /* of math.random: "map 2" */
 } stage_fn;
 
 static void stage_drop(void *ctx)
@@ -108,25 +110,53 @@ static void stage_drop(void *ctx)
     hone_free(f);
 }
 
-static hone_status stage_call(void *ctx, hone_arena *arena, const hone_value *in, hone_value *out)
+/* "the row has the columns answer, question", for a hint. */
+static void name_columns(const hone_value *row, char *out, size_t n)
+{
+    size_t at = (size_t)snprintf(out, n, "the row has %s",
+                                 row->u.map.n == 1 ? "the column " : "the columns ");
+    for (size_t i = 0; i < row->u.map.n && at < n; i++) {
+        hone_str key = row->u.map.pairs[i].key;
+        at += (size_t)snprintf(out + at, n - at, "%s%.*s", i ? ", " : "",
+                               (int)(key.len < 64 ? key.len : 64), key.ptr);
+    }
+}
+
+static hone_status stage_call(void *ctx, hone_data_place place, hone_arena *arena,
+                              const hone_value *in, hone_value *out)
 {
     stage_fn *f = ctx;
     lua_State *L = f->r->L;
+    hone_lua *l = hone_lua_of(L);
+    char what[64], hint[256];
     if (!lua_checkstack(L, 16))
         return hone_fail(HONE_E_LIMIT, "the Lua stack is full");
+    snprintf(what, sizeof what, "%s, row %llu", f->filter ? "filter" : "map",
+             (unsigned long long)place.row);
+    name_columns(in, hint, sizeof hint);
     lua_rawgeti(L, LUA_REGISTRYINDEX, f->fn);
     hone_lua_push_value(L, in);
-    HONE_TRY(hone_lua_pcall(L, 1, 1));
-    hone_status s = 1;
+    hone_lua_random outer = hone_lua_random_enter(l, f->stream, place.epoch, place.row);
+    hone_status s = hone__lua_call(L, 1, 1, what, hint);
+    hone_lua_random_set(l, &outer);
+    if (s < 0)
+        return s;
+    s = 1;
     if (f->filter)
         s = lua_toboolean(L, -1);
     else if (lua_isnil(L, -1))
         s = 0;
     else if (!lua_istable(L, -1))
-        s = hone_fail(HONE_E_TYPE,
-                      "a map function must return a table (a row), or nil to leave the row out");
+        s = hone_fail(
+            HONE_E_TYPE,
+            "%s: a map function must return a table (a row), or nil to leave the row out; "
+            "this one returned a %s",
+            what, luaL_typename(L, -1));
     else if (hone_lua_to_value(L, -1, arena, out) < 0)
-        s = hone_error_get()->code;
+        s = hone_fail_at("%s", what);
+    else if (out->type != HONE_MAP)
+        s = hone_fail(HONE_E_TYPE, "%s: a row is a table with named columns, and this is a list",
+                      what);
     lua_pop(L, 1);
     return s;
 }
@@ -141,6 +171,7 @@ static hone_status add_fn(lua_State *L, data_box *b, int filter)
     f->r = hone__lua_recipe(L);
     f->fn = luaL_ref(L, LUA_REGISTRYINDEX);
     f->filter = filter;
+    snprintf(f->stream, sizeof f->stream, "map %u", ++f->r->n_stages);
     hone_status s = hone_data_map(&b->d, stage_call, f, stage_drop);
     if (s < 0)
         stage_drop(f);

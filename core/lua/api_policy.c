@@ -244,7 +244,7 @@ static hone_status cb_between(void *ctx)
     if (!c->between)
         return HONE_OK;
     lua_pushvalue(c->L, c->between);
-    return hone_lua_pcall(c->L, 0, 0);
+    return hone__lua_call(c->L, 0, 0, "between", NULL);
 }
 
 /* The function gets (logits, sample, ids), a list it may change in place or replace by returning another. */
@@ -268,7 +268,7 @@ static hone_status cb_logits(void *ctx, size_t prompt, uint64_t sample, const in
         lua_pushinteger(L, ids[i]);
         lua_rawseti(L, -2, (lua_Integer)i + 1);
     }
-    hone_status s = hone_lua_pcall(L, 3, 1);
+    hone_status s = hone__lua_call(L, 3, 1, "logits", "it gets (logits, sample, ids)");
     if (s < 0) {
         lua_pop(L, 1);
         return s;

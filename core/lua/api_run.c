@@ -12,6 +12,7 @@
  *   core.checkpoint(step, policies, state, keep)
  *   core.restore(name, policy)                 from the checkpoint of core.run_state
  *   core.step_clear(), core.raise_interrupted(step), core.plain_values(level) -> table
+ *   core.random_state() -> table, core.random_restore(table), core.random_step(step)   of math.random
  *   core.find_file(name) -> path, core.set_seed(n) -> seed, core.stop()
  *   core.plugins() -> list, core.machine() -> table, core.file_sha256(path)
  *   core.progress(text), core.say(text), core.now(), core.memory(), core.interrupted() */
@@ -665,8 +666,41 @@ static int l_set_seed(lua_State *L)
     hone_recipe *r = hone__lua_recipe(L);
     r->seed = r->opt.has_seed ? r->opt.seed : (uint64_t)luaL_checkinteger(L, 1);
     hone_registry_set_seed(r->env.registry, r->seed);
+    hone_lua_random_seed(hone_lua_of(L), r->seed);
     lua_pushinteger(L, (lua_Integer)r->seed);
     return 1;
+}
+
+/* core.random_state() -> { seed, at }: where math.random stands. */
+static int l_random_state(lua_State *L)
+{
+    hone_lua_random now = hone_lua_random_get(hone_lua_of(L));
+    lua_createtable(L, 0, 2);
+    lua_pushinteger(L, (lua_Integer)now.key.seed);
+    lua_setfield(L, -2, "seed");
+    lua_pushinteger(L, (lua_Integer)now.at);
+    lua_setfield(L, -2, "at");
+    return 1;
+}
+
+static int l_random_restore(lua_State *L)
+{
+    hone_lua *l = hone_lua_of(L);
+    luaL_checktype(L, 1, LUA_TTABLE);
+    hone_lua_random to = hone_lua_random_get(l);
+    lua_getfield(L, 1, "seed");
+    lua_getfield(L, 1, "at");
+    to.key.seed = (uint64_t)luaL_checkinteger(L, -2);
+    to.at = (uint64_t)luaL_checkinteger(L, -1);
+    hone_lua_random_set(l, &to);
+    return 0;
+}
+
+/* core.random_step(step): what the streams of rewards are keyed by, beside the sample. */
+static int l_random_step(lua_State *L)
+{
+    hone_lua_random_step(hone_lua_of(L), (uint64_t)luaL_checkinteger(L, 1));
+    return 0;
 }
 
 static int l_warn(lua_State *L)
@@ -700,6 +734,9 @@ void hone__lua_open_run(lua_State *L)
                                      {"stop", l_stop},
                                      {"find_file", l_find_file},
                                      {"set_seed", l_set_seed},
+                                     {"random_state", l_random_state},
+                                     {"random_restore", l_random_restore},
+                                     {"random_step", l_random_step},
                                      {"step_clear", l_step_clear},
                                      {"raise_interrupted", l_raise_interrupted},
                                      {"plain_values", l_plain_values},

@@ -296,7 +296,9 @@ static hone_status run_tape(call *c, hone_objective_out *out)
     lua_State *L = o->recipe->L; /* the coroutine that called the trainer */
     lua_pushcfunction(L, call_function);
     lua_pushlightuserdata(L, c);
-    HONE_TRY(hone_lua_pcall(L, 1, 0));
+    HONE_TRY(hone__lua_call(
+        L, 1, 0, "objective",
+        "it gets b with logp, mask and what `uses` names, and returns a 1 x 1 tensor"));
     hone_tape_root(o->tape, c->loss);
     HONE_TRY(hone_tape_forward(o->tape));
     hone_view v = hone_tape_value(o->tape, c->loss);

@@ -74,13 +74,38 @@ static hone_status on_control(void *arg, lua_State *L)
         hone__frame_pop(j->lc->l, j->frame);
         return hone_fail(HONE_E_LIMIT, "the script's stack is too deep");
     }
+    hone_lua_random outer = hone_lua_random_get(j->lc->l);
     hone_lua_guard_enter(L, j->deadline);
     lua_pushcfunction(L, protected_body);
     lua_pushlightuserdata(L, j);
     hone_status s = hone_lua_pcall(L, 1, 0);
     hone_status guard = hone_lua_guard_leave(L);
+    hone_lua_random_set(j->lc->l, &outer);
     hone__frame_pop(j->lc->l, j->frame);
     return guard < 0 ? guard : s;
+}
+
+/* What a function of each kind is given and gives back: the likeliest thing to be mistaken in. */
+static const char *hint_of(const char *kind)
+{
+    static const struct {
+        const char *kind, *hint;
+    } hints[] = {
+        {HONE_KIND_REWARD,
+         "a reward gets a list of samples (prompt, completion, tokens, columns.NAME, ...) and "
+         "returns a number for each"},
+        {HONE_KIND_OBJECTIVE,
+         "an objective or advantage gets one table of numbers by token and returns numbers"},
+        {HONE_KIND_SOURCE,
+         "a source returns one row, a table with named columns, or nil at the end"},
+        {HONE_KIND_MODEL,
+         "declare(store, config) names parameters and calls store:info once; forward(g) "
+         "returns the hidden state, a row a token"},
+    };
+    for (size_t i = 0; i < sizeof hints / sizeof *hints; i++)
+        if (strcmp(hints[i].kind, kind) == 0)
+            return hints[i].hint;
+    return NULL;
 }
 
 hone_status hone__lua_enter(hone__lua_component *lc, const hone_host *host, hone__lua_body body,
@@ -99,6 +124,8 @@ hone_status hone__lua_enter(hone__lua_component *lc, const hone_host *host, hone
         hone_fail_detail("in %s", what);
     if (e.hint[0])
         hone_fail_hint("%s", e.hint);
+    else if (s == HONE_E_SCRIPT && hint_of(lc->c.kind))
+        hone_fail_hint("%s", hint_of(lc->c.kind));
     return s;
 }
 
@@ -440,6 +467,13 @@ static void invoke(void *arg, lua_State *L, int frame)
                     batch = lua_gettop(L);
             }
         }
+    }
+    if (batch && strcmp(inv->impl->lc->iface->id, HONE_IFACE_REWARD) == 0) {
+        /* outcomes are journalled, so a resumed run may skip the call: it must not move another stream */
+        const hone__view *v = lua_touserdata(L, batch);
+        const hone_sample *first = v && v->n ? (const void *)v->base : NULL;
+        hone_lua_random_enter(inv->impl->lc->l, inv->impl->lc->c.id, inv->impl->lc->l->run_step,
+                              first ? first->id : 0);
     }
     lua_call(L, nargs, LUA_MULTRET);
     f->ctx = outer_ctx;

@@ -5,8 +5,10 @@
  *     position = function() return i end, seek = function(p) i = p or 0 end }
  *
  * Rows have no common type, so they go as whole rows (HONE_SOURCE_ROW): one JSON text a cell, in Arrow
- * batches of up to 64. `position` is asked between batches, so it is always that of the next row. Without
- * position and seek the position is the number of rows, and seeking forward from the start reads and drops.
+ * batches of one: a generator is asked for a row when it is needed and not before, so it sees the recipe's
+ * state as it is then, and its position is always that of the next row. Without position and seek the
+ * position is the number of rows, and seeking forward from the start reads and drops. `seek` may return
+ * how many rows lie before the place, which messages and random numbers are numbered by.
  *
  * Invariant: arrays own their buffers; a stream does not outlive its instance (source.h).
  * Source: the Arrow C data and stream interfaces; plugin-abi.md section 3. */
@@ -20,7 +22,7 @@
 #include <errno.h>
 #include <string.h>
 
-enum { BATCH = 64, POSITION_MAX = 1 << 20, ROW_MAX = 1 << 28 };
+enum { BATCH = 1, SKIP = 64, POSITION_MAX = 1 << 20, ROW_MAX = 1 << 28 };
 
 /* ---- calling the functions --------------------------------------------------------------------- */
 
@@ -38,19 +40,20 @@ static void read_rows(void *arg, lua_State *L, int frame)
     while (r->n < r->want) {
         hone_value v;
         hone_jw w;
+        hone_lua_random_enter(r->self->lc->l, r->self->lc->c.id, 0, r->self->delivered + r->n + 1);
         lua_rawgeti(L, LUA_REGISTRYINDEX, r->self->lc->next);
         lua_call(L, 0, 1);
-        if (lua_isnil(L, -1) || lua_type(L, -1) == LUA_TBOOLEAN) {
+        if (!lua_toboolean(L, -1)) {
             lua_pop(L, 1);
             return;
         }
         if (lua_type(L, -1) != LUA_TTABLE)
-            luaL_error(L, "next must return a row (a table) or nil, not a %s",
+            luaL_error(L, "a row (a table) or nil is expected from next, not a %s",
                        luaL_typename(L, -1));
         hone_lua_check(L, hone_lua_to_value(L, -1, arena, &v));
         lua_pop(L, 1);
         if (v.type != HONE_MAP)
-            luaL_error(L, "next returned a list: a row has names");
+            luaL_error(L, "next returned a list: the columns of a row have names");
         hone_jw_init(&w, r->json, 0);
         hone_jw_value(&w, &v);
         hone_lua_check(L, r->json->failed);
@@ -78,18 +81,21 @@ static void read_position(void *arg, lua_State *L, int frame)
 struct seek {
     hone__lua_instance *self;
     const hone_value *to; /* NULL: the start */
+    uint64_t before;      /* rows before it */
 };
 
 static void do_seek(void *arg, lua_State *L, int frame)
 {
-    const struct seek *k = arg;
+    struct seek *k = arg;
     (void)frame;
     lua_rawgeti(L, LUA_REGISTRYINDEX, k->self->lc->seek);
     if (k->to)
         hone_lua_push_value(L, k->to);
     else
         lua_pushnil(L);
-    lua_call(L, 1, 0);
+    lua_call(L, 1, 1);
+    lua_Integer before = luaL_optinteger(L, -1, 0);
+    k->before = before > 0 ? (uint64_t)before : 0;
 }
 
 struct count {
@@ -219,8 +225,13 @@ static hone_status fetch(hone__lua_instance *self, size_t want, struct ArrowArra
     struct rows r = {.self = self, .json = &json, .want = want};
     hone_buf_init(&json, ROW_MAX);
     r.offsets = hone_calloc(want + 1, sizeof *r.offsets);
+    hone_lua *l = self->lc->l;
+    hone_lua_random outer = hone_lua_random_get(l);
     hone_status s = r.offsets ? hone__lua_enter(self->lc, self->host, read_rows, &r, 0, "next")
                               : HONE_E_NOMEM;
+    hone_lua_random_set(l, &outer);
+    if (s < 0 && r.offsets)
+        hone_fail_at("row %llu", (unsigned long long)(self->delivered + r.n + 1));
     if (s >= 0 && out) {
         if (r.n)
             s = make_batch(&r, out);
@@ -303,7 +314,7 @@ static hone_status skip_rows(hone__lua_instance *self, uint64_t to)
     }
     while (self->delivered < to) {
         uint64_t left = to - self->delivered;
-        hone_status n = fetch(self, left < BATCH ? (size_t)left : BATCH, NULL);
+        hone_status n = fetch(self, left < SKIP ? (size_t)left : SKIP, NULL);
         if (n < 0)
             return n;
         if (n == 0)
@@ -319,14 +330,16 @@ static hone_status source_seek(void *p, const void *position, size_t n)
     hone__lua_instance *self = p;
     hone_arena arena;
     hone_value v;
-    struct seek k = {self, n ? &v : NULL};
+    struct seek k = {self, n ? &v : NULL, 0};
     hone_arena_init(&arena, 0);
     hone_status s = n ? hone_json_parse(position, n, "position", &arena, &v) : HONE_OK;
     if (s < 0)
         (self->host->fail)(self->host, s, hone_str_c("the position is not one of this source"));
-    else if (self->lc->seek != LUA_NOREF)
+    else if (self->lc->seek != LUA_NOREF) {
         s = hone__lua_enter(self->lc, self->host, do_seek, &k, 0, "seek");
-    else if (n && (v.type != HONE_I64 || v.u.i64 < 0))
+        if (s >= 0)
+            self->delivered = k.before;
+    } else if (n && (v.type != HONE_I64 || v.u.i64 < 0))
         s = (self->host->fail)(self->host, HONE_E_STATE,
                                hone_str_c("the position is not one of this source"));
     else

@@ -386,19 +386,13 @@ static int sorted_pairs(lua_State *L)
 
 /* ---- math.random ------------------------------------------------------------------------------- */
 
-static hone_rng_key random_key(const hone_lua *l)
-{
-    hone_rng_key k = {l->random_seed, HONE_RNG_USER, 0, 0, 0};
-    return k;
-}
-
 static int safe_random(lua_State *L)
 {
     hone_lua *l = hone_lua_of(L);
-    hone_rng_key k = random_key(l);
+    const hone_rng_key k = l->random.key;
     int n = lua_gettop(L);
     if (n == 0) {
-        lua_pushnumber(L, hone_rng_uniform(&k, l->random_at++));
+        lua_pushnumber(L, hone_rng_uniform(&k, l->random.at++));
         return 1;
     }
     lua_Integer lo = n == 1 ? 1 : luaL_checkinteger(L, 1),
@@ -406,13 +400,13 @@ static int safe_random(lua_State *L)
     if (n > 2)
         return luaL_error(L, "wrong number of arguments");
     if (n == 1 && hi == 0) {
-        lua_pushinteger(L, (lua_Integer)hone_rng_u64(&k, l->random_at++));
+        lua_pushinteger(L, (lua_Integer)hone_rng_u64(&k, l->random.at++));
         return 1;
     }
     luaL_argcheck(L, lo <= hi, n, "interval is empty");
     uint64_t span = (uint64_t)hi - (uint64_t)lo + 1;
-    uint64_t x = span ? hone_rng_below(&k, l->random_at, span) : hone_rng_u64(&k, l->random_at);
-    l->random_at++;
+    uint64_t x = span ? hone_rng_below(&k, l->random.at, span) : hone_rng_u64(&k, l->random.at);
+    l->random.at++;
     lua_pushinteger(L, (lua_Integer)((uint64_t)lo + x));
     return 1;
 }
@@ -420,8 +414,8 @@ static int safe_random(lua_State *L)
 static int safe_randomseed(lua_State *L)
 {
     hone_lua *l = hone_lua_of(L);
-    l->random_seed = (uint64_t)luaL_checkinteger(L, 1);
-    l->random_at = 0;
+    l->random.key.seed = (uint64_t)luaL_checkinteger(L, 1);
+    l->random.at = 0;
     return 0;
 }
 

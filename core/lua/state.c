@@ -50,14 +50,48 @@ size_t hone_lua_memory(const hone_lua *l)
     return l->used;
 }
 
+/* ---- math.random ------------------------------------------------------------------------------- */
+
+void hone_lua_random_seed(hone_lua *l, uint64_t seed)
+{
+    l->run_seed = seed;
+    l->random = (hone_lua_random){.key = {seed, HONE_RNG_USER, 0, 0, 0}};
+}
+
 uint64_t hone_lua_random_position(const hone_lua *l)
 {
-    return l->random_at;
+    return l->random.at;
 }
 
 void hone_lua_random_seek(hone_lua *l, uint64_t position)
 {
-    l->random_at = position;
+    l->random.at = position;
+}
+
+hone_lua_random hone_lua_random_get(const hone_lua *l)
+{
+    return l->random;
+}
+
+void hone_lua_random_set(hone_lua *l, const hone_lua_random *stream)
+{
+    l->random = *stream;
+}
+
+hone_lua_random hone_lua_random_enter(hone_lua *l, const char *purpose, uint64_t step,
+                                      uint64_t sample)
+{
+    hone_lua_random outer = l->random;
+    l->random = (hone_lua_random){.key = {.seed = l->run_seed,
+                                          .purpose = hone_rng_purpose(purpose),
+                                          .step = step,
+                                          .sample = sample}};
+    return outer;
+}
+
+void hone_lua_random_step(hone_lua *l, uint64_t step)
+{
+    l->run_step = step;
 }
 
 /* ---- memory ------------------------------------------------------------------------------------ */
@@ -83,11 +117,17 @@ static void *allocate(void *ud, void *p, size_t old_size, size_t size)
 
 /* ---- guards ------------------------------------------------------------------------------------ */
 
-static int trip(lua_State *L, hone_lua *l)
+#define TRIPPED "stopped: "
+
+/* level: where the recipe's function stands on the stack, 0 in a hook, 1 in a C function. */
+static int trip(lua_State *L, hone_lua *l, int level)
 {
-    if (l->tripped == HONE_TRIP_DEADLINE)
-        return luaL_error(L, "the deadline of this call has passed");
-    return luaL_error(L, "this call took too many steps");
+    luaL_where(L, level);
+    lua_pushstring(L, l->tripped == HONE_TRIP_DEADLINE ? TRIPPED
+                          "the deadline of this call has passed"
+                                                       : TRIPPED "this call took too many steps");
+    lua_concat(L, 2);
+    return lua_error(L);
 }
 
 static void hook(lua_State *L, lua_Debug *ar)
@@ -102,7 +142,7 @@ static void hook(lua_State *L, lua_Debug *ar)
     else if (l->deadline && !l->tripped && hone_now_ns() > l->deadline)
         l->tripped = HONE_TRIP_DEADLINE;
     if (l->tripped)
-        trip(L, l);
+        trip(L, l, 0);
 }
 
 void hone__lua_hook_thread(hone_lua *l, lua_State *co)
@@ -115,7 +155,7 @@ void hone__lua_rethrow(lua_State *L)
 {
     hone_lua *l = hone_lua_of(L);
     if (l->guard_depth && l->tripped)
-        trip(L, l);
+        trip(L, l, 1);
 }
 
 void hone_lua_charge(lua_State *L, uint64_t steps)
@@ -129,7 +169,7 @@ void hone_lua_charge(lua_State *L, uint64_t steps)
     else if (l->deadline && !l->tripped && hone_now_ns() > l->deadline)
         l->tripped = HONE_TRIP_DEADLINE;
     if (l->tripped)
-        trip(L, l);
+        trip(L, l, 1);
 }
 
 void hone_lua_guard_enter(lua_State *L, uint64_t deadline_ns)
@@ -155,14 +195,21 @@ hone_status hone_lua_guard_leave(lua_State *L)
     l->limit = l->opts.memory;
     int tripped = l->tripped;
     l->tripped = HONE_TRIP_NONE;
-    if (tripped == HONE_TRIP_DEADLINE)
-        return hone_fail(HONE_E_TIMEOUT, "the Lua function was stopped at its deadline");
-    if (tripped) {
-        hone_fail(HONE_E_LIMIT, "the Lua function was stopped after %llu steps",
-                  (unsigned long long)l->opts.guard_steps);
-        return hone_fail_hint("does it loop for ever?");
+    if (!tripped)
+        return HONE_OK;
+    /* The error that trip() raised begins with the place, unless the script caught it and went on to end well. */
+    char place[200] = "";
+    const hone_error *e = hone_error_get();
+    const char *end = e->code == HONE_E_SCRIPT ? strstr(e->what, ": " TRIPPED) : NULL;
+    if (end)
+        snprintf(place, sizeof place, " at %.*s", (int)(end - e->what), e->what);
+    if (tripped == HONE_TRIP_DEADLINE) {
+        hone_fail(HONE_E_TIMEOUT, "the Lua function was stopped at its deadline%s", place);
+        return hone_fail_hint("does it loop for ever? `timeout` gives a reward more time");
     }
-    return HONE_OK;
+    hone_fail(HONE_E_LIMIT, "the Lua function was stopped after %llu steps%s",
+              (unsigned long long)l->opts.guard_steps, place);
+    return hone_fail_hint("does it loop for ever?");
 }
 
 /* ---- errors ------------------------------------------------------------------------------------ */
@@ -539,7 +586,7 @@ hone_status hone_lua_create(const hone_lua_opts *opts, hone_lua **out)
     if (!l->opts.guard_steps)
         l->opts.guard_steps = DEFAULT_GUARD_STEPS;
     l->limit = l->opts.memory;
-    l->random_seed = opts->seed;
+    hone_lua_random_seed(l, opts->seed);
     l->control = pthread_self();
     hone_arena_init(&l->arena, 0);
     pthread_mutex_init(&l->lock, NULL);

@@ -12,6 +12,7 @@
 #define HONE_CORE_LUA_STATE_H
 #include "abi/registry.h"
 #include "base/arena.h"
+#include "base/rng.h"
 
 #include <lauxlib.h>
 #include <lua.h>
@@ -68,9 +69,25 @@ hone_status hone_lua_guard_leave(lua_State *L);
 /* C functions that work long on behalf of Lua say so: raises when the steps are used up. */
 void hone_lua_charge(lua_State *L, uint64_t steps);
 
-/* How many numbers math.random has given: part of a checkpoint. */
+/* ---- math.random -----------------------------------------------------------------------------------
+ * A stream is a key and how many numbers were taken. The recipe's own stream is part of a checkpoint.
+ * Functions that a resumed run may call once more, or not again, for work it has done (rewards, whose
+ * outcomes are journalled; maps and generators, which read up to their place) draw from a stream that is
+ * entered for the call and keyed by what they are called for, so that they disturb nobody. */
+typedef struct hone_lua_random {
+    hone_rng_key key;
+    uint64_t at;
+} hone_lua_random;
+void hone_lua_random_seed(hone_lua *l, uint64_t seed); /* of the run; the recipe's stream begins */
 uint64_t hone_lua_random_position(const hone_lua *l);
 void hone_lua_random_seek(hone_lua *l, uint64_t position);
+hone_lua_random hone_lua_random_get(const hone_lua *l);
+void hone_lua_random_set(hone_lua *l, const hone_lua_random *stream);
+/* Enters the stream of (run seed, purpose by name, step, sample); gives what to set afterwards. */
+hone_lua_random hone_lua_random_enter(hone_lua *l, const char *purpose, uint64_t step,
+                                      uint64_t sample);
+/* The step in progress: it keys the streams of components. */
+void hone_lua_random_step(hone_lua *l, uint64_t step);
 
 /* ---- the control thread's queue --------------------------------------------------------------------
  * Runs fn(arg, L) on the control thread with a coroutine of its own, and waits: at once when the caller

@@ -36,7 +36,8 @@ struct hone_lua {
     /* coroutines that calls run on: registry references */
     lua_State *pool[HONE_LUA_POOL];
     int pool_ref[HONE_LUA_POOL], n_pool;
-    uint64_t random_seed, random_at;
+    uint64_t run_seed, run_step;
+    hone_lua_random random; /* what math.random draws from now */
     hone_arena arena;       /* what components in Lua need as long as the state lives */
     void *components, *ffi; /* component.c's and marshal.c's */
 };

@@ -155,8 +155,13 @@ static hone_status stream_failed(source_data *d, int code, const char *call)
                     : code == EFBIG || code == EOVERFLOW ? HONE_E_LIMIT
                     : code == ENOTSUP || code == ENOSYS  ? HONE_E_UNSUPPORTED
                                                          : HONE_E_IO;
-    if (text && *text)
+    if (text && *text) {
+        hone_error e =
+            *hone_error_get(); /* a source of the host's own has said more than the text */
+        if (e.code < 0 && strcmp(e.what, text) == 0)
+            return hone_error_set(&e);
         return hone_fail(s, "%s", text);
+    }
     return hone_fail(s, "%s: %s failed: %s", hone_instance_id(d->inst), call, strerror(code));
 }
 

@@ -47,10 +47,15 @@ hone_status hone_data_restore(hone_data *d, const hone_value *state);
 
 /* ---- stages ---------------------------------------------------------------------------------------- */
 
-/* fn: 1 keeps *out (memory in `arena`; presets to *in), 0 leaves the row out, or an error.
+/* fn: 1 keeps *out (memory in `arena`; presets to *in), 0 leaves the row out, or an error. `place` says which row
+ * it is: the pass over the data (0 for the first) and the row in it (1 for the first); a restored chain
+ * gives a row the same place again, so what is drawn at random by it is the same too.
  * drop(ctx) when the chain is closed; may be NULL. map and filter of recipes are both this. */
-typedef hone_status (*hone_data_fn)(void *ctx, hone_arena *arena, const hone_value *in,
-                                    hone_value *out);
+typedef struct hone_data_place {
+    uint64_t epoch, row;
+} hone_data_place;
+typedef hone_status (*hone_data_fn)(void *ctx, hone_data_place place, hone_arena *arena,
+                                    const hone_value *in, hone_value *out);
 hone_status hone_data_map(hone_data **d, hone_data_fn fn, void *ctx, void (*drop)(void *ctx));
 /* Random order. Rows are read in blocks of `block` (0 = 1,000,000; a block ends early at 1 GiB), each
  * permuted by a Feistel network keyed by seed, epoch and block; so the state is two numbers, and data of

@@ -62,6 +62,7 @@ typedef struct map_data {
     hone_data_fn fn;
     void *ctx;
     void (*drop)(void *ctx);
+    hone_data_place at; /* the row that was given to fn last */
 } map_data;
 
 static hone_status map_next(hone_data *link, hone_arena *arena, hone_value *row)
@@ -73,7 +74,8 @@ static hone_status map_next(hone_data *link, hone_arena *arena, hone_value *row)
         if (s <= 0)
             return s;
         out = in;
-        s = d->fn(d->ctx, arena, &in, &out);
+        d->at.row++;
+        s = d->fn(d->ctx, d->at, arena, &in, &out);
         if (s < 0)
             return s;
         if (s > 0) {
@@ -82,6 +84,29 @@ static hone_status map_next(hone_data *link, hone_arena *arena, hone_value *row)
         }
     }
 }
+static hone_status map_rewind(hone_data *link, uint64_t epoch)
+{
+    map_data *d = (map_data *)link;
+    HONE_TRY(hone_data_rewind(link->up, epoch));
+    d->at = (hone_data_place){epoch, 0};
+    return HONE_OK;
+}
+static hone_status map_save(hone_data *link, hone_jw *w)
+{
+    const map_data *d = (const map_data *)link;
+    hone_jw_ki64(w, "epoch", (int64_t)d->at.epoch);
+    hone_jw_ki64(w, "row", (int64_t)d->at.row);
+    return HONE_OK;
+}
+static hone_status map_restore(hone_data *link, const hone_value *state)
+{
+    map_data *d = (map_data *)link;
+    hone_data_place at = {0, 0};
+    HONE_TRY(hone__data_read_count(state, "epoch", &at.epoch));
+    HONE_TRY(hone__data_read_count(state, "row", &at.row));
+    d->at = at;
+    return HONE_OK;
+}
 static void map_close(hone_data *link)
 {
     map_data *d = (map_data *)link;
@@ -89,7 +114,7 @@ static void map_close(hone_data *link)
         d->drop(d->ctx);
 }
 static const hone_data_ops map_ops = {
-    "map", map_next, pass_rewind, unknown_count, NULL, save_nothing, restore_nothing, map_close, 0};
+    "map", map_next, map_rewind, unknown_count, NULL, map_save, map_restore, map_close, 0};
 
 hone_status hone_data_map(hone_data **d, hone_data_fn fn, void *ctx, void (*drop)(void *ctx))
 {

@@ -22,7 +22,8 @@ hone.params = params.declare
 --- Starts (or resumes) the run. name: of its folder; seed; checkpoint = { every = 100, keep = 2 }.
 hone.run = run.open
 
---- Rows from a source component: hone.source("jsonl", { path = ... }), hone.source(component).
+--- Rows from a source component: hone.source("jsonl", { path = ... }), hone.source("lua", function(i) ... end),
+-- hone.source(component).
 hone.source = rows.source
 --- Rows from a list of tables in memory.
 hone.rows = rows.list

@@ -489,7 +489,8 @@ static void test_a_lua_source_gives_rows_and_finds_its_place_again(void **state)
         read_all(vt, ref.self, &rest, 100);
         assert_true(rest.len < text.len);
         assert_string_equal(text.ptr + (text.len - rest.len), rest.ptr);
-        assert_int_equal(strncmp(rest.ptr, "{\"half\":32.5,\"n\":65}", 20), 0);
+        assert_int_equal(strncmp(rest.ptr, "{\"half\":1.0,\"n\":2}", 18),
+                         0); /* a row is asked for alone */
         assert_true(vt->seek(ref.self, "{", 1) < 0);
         if (k)
             assert_fails(vt->seek(ref.self, NULL, 0), HONE_E_UNSUPPORTED, "cannot go back");

@@ -289,6 +289,37 @@ static void test_random_numbers_and_order_are_those_of_the_seed(void **state)
     hone_lua_destroy(l);
 }
 
+static void test_a_stream_of_its_own_disturbs_nobody(void **state)
+{
+    (void)state;
+    static const char draw[] = "return math.random(1 << 40)";
+    hone_lua *l = open_lua();
+    lua_State *L = hone_lua_main(l);
+    hone_lua_random_seed(l, 5);
+    assert_ok(run(l, draw, 0));
+    lua_Integer first = lua_tointeger(L, -1);
+    hone_lua_random outer = hone_lua_random_enter(l, "map 1", 0, 7);
+    assert_ok(run(l, draw, 0));
+    lua_Integer in_map = lua_tointeger(L, -1);
+    hone_lua_random_set(l, &outer);
+    assert_int_equal(hone_lua_random_position(l), 1);
+    assert_ok(run(l, draw, 0));
+    lua_Integer second = lua_tointeger(L, -1);
+    assert_true(first != second && first != in_map);
+    /* the same place again gives the same number, another one another */
+    outer = hone_lua_random_enter(l, "map 1", 0, 7);
+    assert_ok(run(l, draw, 0));
+    assert_true(lua_tointeger(L, -1) == in_map);
+    hone_lua_random_enter(l, "map 1", 1, 7);
+    assert_ok(run(l, draw, 0));
+    assert_true(lua_tointeger(L, -1) != in_map);
+    hone_lua_random_set(l, &outer);
+    hone_lua_random_seed(l, 6);
+    assert_ok(run(l, draw, 0));
+    assert_true(lua_tointeger(L, -1) != first);
+    hone_lua_destroy(l);
+}
+
 static void test_errors_become_statuses_with_place_and_traceback(void **state)
 {
     (void)state;
@@ -488,6 +519,7 @@ int main(void)
         cmocka_unit_test(test_a_limit_is_named_and_forgotten_after_the_guard),
         cmocka_unit_test(test_patterns_match_as_the_manual_says),
         cmocka_unit_test(test_random_numbers_and_order_are_those_of_the_seed),
+        cmocka_unit_test(test_a_stream_of_its_own_disturbs_nobody),
         cmocka_unit_test(test_errors_become_statuses_with_place_and_traceback),
         cmocka_unit_test(test_hones_own_errors_pass_through_lua_unchanged),
         cmocka_unit_test(test_require_finds_modules_of_library_and_recipe),

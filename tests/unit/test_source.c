@@ -386,15 +386,19 @@ static void test_shuffle_is_a_permutation_that_epochs_change(void **state)
     hone_data_close(d);
 }
 
-static hone_status keep_odd(void *ctx, hone_arena *a, const hone_value *in, hone_value *out)
+static hone_status keep_odd(void *ctx, hone_data_place place, hone_arena *a, const hone_value *in,
+                            hone_value *out)
 {
+    (void)place;
     (void)a;
     (void)out;
     ++*(int *)ctx;
     return number_of(in) % 2 == 1;
 }
-static hone_status give_up(void *ctx, hone_arena *a, const hone_value *in, hone_value *out)
+static hone_status give_up(void *ctx, hone_data_place place, hone_arena *a, const hone_value *in,
+                           hone_value *out)
 {
+    (void)place;
     (void)ctx;
     (void)a;
     (void)in;

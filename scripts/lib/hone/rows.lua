@@ -3,6 +3,7 @@
 --   hone.source("jsonl", { path = p.data }):map(f):shuffle(7):epochs(2):batches(16)
 
 local core = require "hone.core"
+local generator = require "hone.generator"
 
 local Rows = {}
 Rows.__index = Rows
@@ -85,7 +86,7 @@ end
 --- Rows from the start, or nil where that is not known without reading.
 function Rows:count()
   local n = core.data_count(self.data)
-  if n >= 0 then return n end
+  return n >= 0 and n or nil
 end
 
 --- Malformed rows that were left out so far.
@@ -103,8 +104,10 @@ end
 
 local rows = { Rows = Rows }
 
---- A relative path is looked for beside the recipe, in the current folder, in HONE_DATA.
+--- A source component by name. "lua" is a generator (see generator.lua). A relative path is looked for beside
+-- the recipe, in the current folder, in HONE_DATA.
 function rows.source(name, settings)
+  if name == "lua" then return wrap(core.source(generator.component(settings))) end
   if type(name) ~= "string" then return wrap(core.source(name.component or name)) end
   local copy = {}
   for k, v in pairs(settings or {}) do copy[k] = v end

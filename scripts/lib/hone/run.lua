@@ -146,6 +146,7 @@ function Run:_checkpoint()
   for name, source in pairs(self.sources) do positions[name] = source:position() end
   core.checkpoint(self.step, list, {
     loops = self.loops, stages = self.stages, current = self.current, state = self.state, sources = positions, seed = self.seed,
+    random = core.random_state(),
   }, self.keep)
   self.checkpointed = self.step
   if not self.wrote_meta then
@@ -164,6 +165,7 @@ local function restore(self)
   end
   for k in pairs(self.state) do self.state[k] = nil end
   for k, v in pairs(saved.state or {}) do self.state[k] = v end
+  if saved.random then core.random_restore(saved.random) end
   self.step = self.saved_step
   self.checkpointed = self.saved_step
   core.step_clear()
@@ -291,6 +293,7 @@ function Run:steps(n, iterator)
     end
     open = true
     self.step = self.step + 1
+    core.random_step(self.step)
     self.sample_base, self.eval_base = 0, 0
     loop.step_t0 = core.now()
     return self.step, batch
