@@ -13,8 +13,10 @@
 
 #include <string.h>
 
-/* Who set the text of the current call's failure on this thread: an instance, or `by_host`. */
+/* Who set the text of the current call's failure on this thread: an instance, or `by_host`; and how many
+ * errors the thread had seen when the call began: an error of the host's since (a sink that refused) is a text. */
 static _Thread_local const void *failed_by;
+static _Thread_local uint64_t entered_at;
 static const char by_host;
 
 hone_status hone__host_failed(hone_status s)
@@ -111,25 +113,69 @@ hone_host hone__plugin_host(hone_registry *r)
 
 /* ---- enter and leave --------------------------------------------------------------------------- */
 
+static int reentrant(const hone_instance *inst)
+{
+    return (inst->info->c.caps & HONE_CAP_REENTRANT) != 0;
+}
+
+static void begin_call(void)
+{
+    failed_by = NULL;
+    entered_at = hone_error_serial();
+}
+
+int hone_instance_try_enter(hone_instance *inst)
+{
+    unsigned nobody = 0;
+    if (!inst) {
+        begin_call();
+        return 1;
+    }
+    if (atomic_load(&inst->set_aside))
+        return 0;
+    if (reentrant(inst))
+        atomic_fetch_add(&inst->inside, 1);
+    else if (!atomic_compare_exchange_strong(&inst->inside, &nobody, 1))
+        return 0;
+    begin_call();
+    return 1;
+}
+
 void hone_instance_enter(hone_instance *inst)
 {
-    (void)inst;
-    failed_by = NULL;
+    begin_call();
+    if (inst && atomic_fetch_add(&inst->inside, 1) > 0 && !reentrant(inst))
+        hone_log(HONE_LOG_HOST_MISBEHAVING, inst->info->c.id,
+                 "entered twice at once although it is not REENTRANT");
+}
+
+void hone_instance_set_aside(hone_instance *inst)
+{
+    if (inst)
+        atomic_store(&inst->set_aside, 1);
+}
+
+int hone_instance_is_set_aside(const hone_instance *inst)
+{
+    return inst && atomic_load(&((hone_instance *)(uintptr_t)inst)->set_aside);
 }
 
 hone_status hone_instance_leave(hone_instance *inst, const char *call, hone_status s)
 {
+    if (!inst)
+        return s;
     const char *id = inst->info->c.id;
+    atomic_fetch_sub(&inst->inside, 1);
     if (s >= 0)
         return s;
-    if (!failed_by) {
+    if (!failed_by && hone_error_serial() == entered_at) {
         hone_log(HONE_LOG_PLUGIN_MISBEHAVING, id, "%s returned %s without a text", call,
                  hone_status_name(s));
         hone_fail(s, "%s: %s failed (%s) without saying why", id, call, hone_status_text(s));
         hone_fail_hint("a fault of the plugin: whoever fails calls host->fail with a text");
         return s;
     }
-    if (failed_by == &by_host)
+    if (!failed_by || failed_by == &by_host)
         hone_fail_at("%s", id);
     if (!hone_error_get()->detail[0])
         hone_fail_detail("in %s", call);
@@ -251,6 +297,8 @@ hone_status hone_instance_create_info(hone_registry *r, const hone_component_inf
     inst->reg = r;
     inst->info = info;
     atomic_init(&inst->refs, 1);
+    atomic_init(&inst->inside, 0);
+    atomic_init(&inst->set_aside, 0);
     atomic_fetch_add(&r->n_instances, 1);
     hone_config_env env = {.ctx = inst,
                            .path = r->path ? cfg_path : NULL,

@@ -147,7 +147,15 @@ size_t hone_instance_mem(const hone_instance *inst);
 
 /* Around every call into an instance: leave turns a failure without text into misbehaviour (logged,
  * E_MISBEHAVED keeps the code it gave in the text), puts the plugin's id in front and the call's name
- * into the detail. A status > 0 (a count) passes. [any-thread] */
+ * into the detail. A status > 0 (a count) passes. Entering an instance that is not REENTRANT while a call
+ * is in it is logged as the host's misbehaviour. NULL: a table without an instance behind it (tests, a
+ * function of the host's own); nothing is counted. [any-thread] */
 void hone_instance_enter(hone_instance *inst);
 hone_status hone_instance_leave(hone_instance *inst, const char *call, hone_status s);
+/* Enters only where that is allowed: 0 when the instance is not REENTRANT and a call is in it, or when it
+ * was set aside. Who calls it from several threads uses this. [any-thread] */
+int hone_instance_try_enter(hone_instance *inst);
+/* A call into it passed its deadline and may never return: from now on try_enter gives 0. [any-thread] */
+void hone_instance_set_aside(hone_instance *inst);
+int hone_instance_is_set_aside(const hone_instance *inst);
 #endif

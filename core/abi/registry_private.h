@@ -46,6 +46,8 @@ struct hone_instance {
     void *self;
     int created;
     atomic_uint refs;
+    atomic_uint inside;   /* calls that are in it now */
+    atomic_int set_aside; /* a call never came back: nobody enters it again */
     atomic_size_t mem;
 };
 

@@ -12,6 +12,7 @@
 #include <string.h>
 
 static _Thread_local hone_error current;
+static _Thread_local uint64_t serial;
 
 /* Copies text into a field of `room` bytes; cuts whole UTF-8 characters. */
 static void put(char *field, size_t room, const char *text)
@@ -43,6 +44,7 @@ hone_status hone_fail(hone_status code, const char *fmt, ...)
     vput(current.what, sizeof current.what, fmt, args);
     va_end(args);
     current.code = code < 0 ? code : HONE_E_FAIL;
+    serial++;
     current.detail[0] = 0;
     current.hint[0] = 0;
     return current.code;
@@ -111,7 +113,13 @@ hone_status hone_error_set(const hone_error *e)
 {
     if (e != &current)
         current = *e;
+    serial++;
     return current.code;
+}
+
+uint64_t hone_error_serial(void)
+{
+    return serial;
 }
 
 void hone_error_clear(void)

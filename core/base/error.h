@@ -30,6 +30,8 @@ hone_status hone_fail_errno(const char *fmt, ...) HONE_PRINTF(1, 2);
 const hone_error *hone_error_get(void);
 /* Move an error from one thread to another: copy it out here, set it there (returns its code). */
 hone_status hone_error_set(const hone_error *e);
+/* How many errors were set on this thread so far: tells whether one was set in between. [any-thread] */
+uint64_t hone_error_serial(void);
 void hone_error_clear(void);
 /* Name ("E_PARSE") and text ("malformed input") of a code; "E_?" for unknown ones. */
 const char *hone_status_name(hone_status s);

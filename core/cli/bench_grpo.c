@@ -101,6 +101,7 @@ static hone_status steps(hone_bench_run *b, const struct work *w, struct times *
         goto out;
     const hone_update_params u = {.objective = ref.vt,
                                   .objective_self = ref.self,
+                                  .objective_instance = inst,
                                   .temperature = 1,
                                   .lr = 1e-9,
                                   .clip = 1,

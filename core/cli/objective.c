@@ -571,7 +571,9 @@ static hone_status evaluate(hone_cli_numbers *in, hone_registry *r, const char *
     HONE_TRY(hone_cli_instance(r, HONE_KIND_OBJECTIVE, HONE_IFACE_OBJECTIVE, name, &sets, &more,
                                &in->arena, &inst, &ref));
     const hone_objective_v1 *vt = ref.vt;
+    hone_instance_enter(inst);
     uint32_t uses = vt->uses(ref.self);
+    hone_instance_leave(inst, "uses", HONE_OK);
     hone_status s = uses & (HONE_OBJ_PAIRS | HONE_OBJ_UNPAIRED)
                         ? prepare_pairs(in, (uses & HONE_OBJ_UNPAIRED) != 0, e)
                         : prepare_tokens(in, r, uses, e);

@@ -79,6 +79,7 @@ static hone_status open_rewards(scoring *s, hone_arena *arena)
         c->id = s->names[s->n];
         c->vt = ref.vt;
         c->self = ref.self;
+        c->instance = s->insts[s->n];
         c->caps = hone_instance_caps(s->insts[s->n]);
         c->weight = 1;
         c->timeout_s = deadline;

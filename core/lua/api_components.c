@@ -198,6 +198,7 @@ static int l_scorer(lua_State *L)
         comps[i].vt = c->vt;
         comps[i].self = c->self;
         comps[i].caps = c->instance ? hone_instance_caps(c->instance) : 0;
+        comps[i].instance = c->instance;
         comps[i].on_control = c->in_lua;
         held[i] = c->instance;
         for (size_t k = 0; k < i; k++) {

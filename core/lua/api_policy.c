@@ -131,7 +131,7 @@ static int l_policy(lua_State *L)
     hone_value v;
     if (!lua_isnoneornil(L, 2)) {
         hone_lua_comp *c = hone__lua_check(L, 2, HONE_LUA_COMPONENT);
-        choice = (hone_model_choice){c->vt, c->self, c->id};
+        choice = (hone_model_choice){c->vt, c->self, c->id, c->instance};
         component = &choice;
     }
     hone_arena_init(&a, 0);
@@ -500,11 +500,7 @@ static int l_rollout_advantages(lua_State *L)
     hone_rollout *r = hone__lua_check(L, 1, HONE_LUA_ROLLOUT);
     hone_lua_comp *c = hone__lua_check(L, 2, HONE_LUA_COMPONENT);
     hone_status s;
-    if (c->instance)
-        hone_instance_enter(c->instance);
-    s = hone_rollout_advantages(r, c->vt, c->self);
-    if (c->instance)
-        s = hone_instance_leave(c->instance, "compute", s);
+    s = hone_rollout_advantages(r, c->instance, c->vt, c->self);
     if (s < 0)
         return hone_lua_raise(L);
     return 0;

@@ -455,6 +455,7 @@ static void finish_settings(settings *x, const data *d, hone_lua_comp *objective
 {
     x->u.objective = objective->vt;
     x->u.objective_self = objective->self;
+    x->u.objective_instance = objective->instance;
     if (x->u.temperature <= 0)
         x->u.temperature = d->temperature;
     if (x->u.max_length <= 0)
@@ -530,7 +531,9 @@ static hone_status update_or_loss(lua_State *L, int train, double *loss, hone_me
     if (s >= 0)
         s = read_settings(&v, p, &x);
     if (s >= 0) {
+        hone_instance_enter(obj->instance);
         uint32_t uses = vt->uses(obj->self);
+        hone_instance_leave(obj->instance, "uses", HONE_OK);
         uint32_t equal = x.skip_equal                                 ? HONE_EQUAL_SKIP
                          : (uses & (HONE_OBJ_REF | HONE_OBJ_ENTROPY)) ? HONE_EQUAL_KEEP
                                                                       : HONE_EQUAL_COUNT;
@@ -538,11 +541,7 @@ static hone_status update_or_loss(lua_State *L, int train, double *loss, hone_me
     }
     if (s >= 0) {
         finish_settings(&x, &d, obj, ref, p);
-        if (obj->instance)
-            hone_instance_enter(obj->instance);
         s = train ? run_update(p, &d, &x, m) : hone_policy_loss(p, d.trees, d.n, &x.u, loss, m);
-        if (obj->instance)
-            s = hone_instance_leave(obj->instance, "loss", s);
     }
     hone_arena_release(&a);
     return s;

@@ -437,8 +437,13 @@ static int perform(lua_State *L, struct call *c)
     for (size_t i = 0; i < sig->n; i++)
         if (sig->args[i].role == HONE_ROLE_COUNT && !call.n)
             call.n = (uint32_t)v[i].u64;
+    if (c->inst && !hone_instance_try_enter(c->inst)) {
+        hone_fail(HONE_E_STATE, "%s: a call is in it already", hone_instance_id(c->inst));
+        hone_fail_hint("it is not REENTRANT: wait for that call to return");
+        return hone_lua_raise(L);
+    }
     if (c->inst)
-        hone_instance_enter(hone_instance_addref(c->inst)); /* a callback may close the handle */
+        hone_instance_addref(c->inst); /* a callback may close the handle */
     hone_error_clear();
     ffi_call(&c->s->cif, c->fn, &ret, args);
     hone_status status = sig->result == HONE_A_STATUS ? ret.i32 : HONE_OK;

@@ -17,7 +17,7 @@ static hone_status make(hone_registry *r, const hone_component_info *info, hone_
         hone_instance_unref(*inst);
         return s;
     }
-    *choice = (hone_model_choice){ref.vt, ref.self, hone_instance_id(*inst)};
+    *choice = (hone_model_choice){ref.vt, ref.self, hone_instance_id(*inst), *inst};
     return HONE_OK;
 }
 

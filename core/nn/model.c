@@ -204,8 +204,10 @@ static const hone_model_choice *surest(const hone_model_choice *choices, size_t 
     const hone_model_choice *best = NULL;
     int32_t most = 0;
     for (size_t i = 0; i < n; i++) {
+        hone_instance_enter(choices[i].instance);
         int32_t sure = choices[i].vt->probe ? choices[i].vt->probe(choices[i].self, format, config)
                                             : 0;
+        hone_instance_leave(choices[i].instance, "probe", HONE_OK);
         if (sure > most) {
             most = sure;
             best = &choices[i];
@@ -276,6 +278,7 @@ hone_status hone_model_create(const hone_model_choice *choices, size_t n, const 
     }
     m->vt = c->vt;
     m->self = c->self;
+    m->instance = c->instance;
     snprintf(m->id, sizeof m->id, "%s", c->id);
     HONE_TRY_GOTO(hone_params_create(&m->params), fail);
     d.params = m->params;
@@ -286,7 +289,8 @@ hone_status hone_model_create(const hone_model_choice *choices, size_t n, const 
     store.info = store_info;
     store.fail = store_fail;
     store.used_key = store_used_key;
-    s = c->vt->declare(c->self, fmt, config, &store);
+    hone_instance_enter(c->instance);
+    s = hone_instance_leave(c->instance, "declare", c->vt->declare(c->self, fmt, config, &store));
     if (d.failed < 0)
         s = d.failed;
     if (s >= 0)
@@ -340,7 +344,9 @@ hone_status hone_model_config_json(const hone_model *m, hone_str *out)
 {
     if (!HONE_HAS(m->vt, hone_model_v1, config_json))
         return hone_fail(HONE_E_UNSUPPORTED, "%s: it cannot write its configuration", m->id);
+    hone_instance_enter(m->instance);
     *out = m->vt->config_json(m->self);
+    hone_instance_leave(m->instance, "config_json", HONE_OK);
     if (!out->ptr)
         return hone_fail(HONE_E_MISBEHAVED, "%s: it gave no configuration", m->id);
     return HONE_OK;
@@ -363,7 +369,9 @@ hone_tensor hone_model_hidden(hone_model *m, hone_tape *t)
     hone_tensor h;
     if (hone_tape_status(t) < 0)
         return HONE_NONE;
+    hone_instance_enter(m->instance);
     h = m->vt->forward(m->self, g, t);
+    hone_instance_leave(m->instance, "forward", HONE_OK);
     g->block(t, -1);
     if (hone_tape_status(t) < 0)
         return HONE_NONE;

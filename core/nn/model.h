@@ -8,6 +8,7 @@
  * A copy shares the component and has its own parameters (a frozen reference, an EMA). */
 #ifndef HONE_CORE_NN_MODEL_H
 #define HONE_CORE_NN_MODEL_H
+#include "abi/registry.h"
 #include "nn/params.h"
 
 /* A component instance that offers hone.model/1. Borrowed: it must outlive every model made of
@@ -15,12 +16,14 @@
 typedef struct hone_model_choice {
     const hone_model_v1 *vt;
     void *self;
-    const char *id; /* "org.hone.model.llama" */
+    const char *id;          /* "org.hone.model.llama" */
+    hone_instance *instance; /* or NULL */
 } hone_model_choice;
 
 typedef struct hone_model {
     const hone_model_v1 *vt;
     void *self;
+    hone_instance *instance; /* borrowed; or NULL */
     char id[64];
     char arch[64]; /* model_type or general.architecture */
     hone_model_info info;

@@ -128,6 +128,7 @@ hone_status hone__call_run(hone__call *call)
     else
         st = vt->score(call->self, &call->call, call->in, call->n, sizeof *call->in, call->out,
                        sizeof *call->out, &notes);
+    st = hone_instance_leave(call->instance, "score", st);
     if (st < 0)
         call->error = *hone_error_get();
     return st;

@@ -26,6 +26,7 @@ typedef struct hone__call {
     uint32_t refs;
     const hone_reward_v1 *vt;
     void *self;
+    hone_instance *instance; /* entered when the call was taken */
     hone_error error;
     hone_score_result *res;
 } hone__call;

@@ -343,13 +343,16 @@ static int run_call(hone_scorer *s, hone__call *call)
     return expired;
 }
 
-/* Under the lock: the next call that may run now, or NULL. */
+/* Under the lock: the next call that may run now, or NULL. Its instance is entered; hone__call_run leaves it. */
 static hone__call *take(hone_scorer *s, hone__call **head, hone__call ***tail)
 {
     for (hone__call **at = head; *at; at = &(*at)->next) {
         hone__call *call = *at;
         component *c = &s->comps[call->comp];
         if (c->set_aside || (c->busy && !(c->c.caps & HONE_CAP_REENTRANT)))
+            continue;
+        /* The same instance may stand under another name here, or in another scorer. */
+        if (!hone_instance_try_enter(c->c.instance))
             continue;
         *at = call->next;
         if (*tail == &call->next)
@@ -359,6 +362,7 @@ static hone__call *take(hone_scorer *s, hone__call **head, hone__call ***tail)
         call->state = HONE__CALL_RUNNING;
         call->vt = c->c.vt;
         call->self = c->c.self;
+        call->instance = c->c.instance;
         call->call.deadline_ns = hone_now_ns() +
                                  (uint64_t)((c->c.timeout_s > 0 ? c->c.timeout_s : 60.0) * 1e9);
         return call;
@@ -388,7 +392,18 @@ static void *worker(void *arg)
         }
         if (s->stopping)
             break;
-        pthread_cond_wait(&s->work, &s->lock);
+        if (!s->queue) {
+            pthread_cond_wait(&s->work, &s->lock);
+            continue;
+        }
+        struct timespec ts; /* what waits may wait for an instance that another scorer is in */
+        clock_gettime(CLOCK_MONOTONIC, &ts);
+        ts.tv_nsec += 20000000;
+        if (ts.tv_nsec >= 1000000000) {
+            ts.tv_sec++;
+            ts.tv_nsec -= 1000000000;
+        }
+        pthread_cond_timedwait(&s->work, &s->lock, &ts);
     }
     s->n_alive--;
     pthread_cond_broadcast(&s->done);
@@ -422,7 +437,7 @@ static void refuse(hone_score_job *job, hone__call *call)
     hone_free(res);
     pthread_mutex_lock(&s->lock);
     if (!res)
-        job_fail(job, HONE_E_NOMEM);
+        job_fail(job, hone_fail(HONE_E_NOMEM, "no memory for the outcomes of a reward"));
     call_free(call);
 }
 
@@ -434,7 +449,8 @@ static void enforce_deadlines(hone_score_job *job)
     for (hone__call *call = job->live, *next; call; call = next) {
         next = call->next_live;
         component *c = &s->comps[call->comp];
-        if (c->set_aside && call->state == HONE__CALL_QUEUED) {
+        if (call->state == HONE__CALL_QUEUED &&
+            (c->set_aside || hone_instance_is_set_aside(c->c.instance))) {
             refuse(job, call);
             next = job->live;
             continue;
@@ -462,7 +478,8 @@ static void enforce_deadlines(hone_score_job *job)
             job_fail(job, HONE_E_FAIL);
         }
         if (!(c->c.caps & HONE_CAP_REENTRANT)) {
-            if (!c->c.renew || c->c.renew(c->c.renew_ctx, &c->c.vt, &c->c.self) < 0)
+            hone_instance_set_aside(c->c.instance);
+            if (!c->c.renew || c->c.renew(c->c.renew_ctx, &c->c) < 0)
                 c->set_aside = 1;
             c->busy = 0;
         }
@@ -472,6 +489,8 @@ static void enforce_deadlines(hone_score_job *job)
             deliver(job, call, res);
         hone__call_free_results(res, call->n);
         pthread_mutex_lock(&s->lock);
+        if (!res) /* its samples stay without an outcome: whoever waits must not */
+            job_fail(job, hone_fail(HONE_E_NOMEM, "no memory for the outcomes of %s", c->id));
         call_free(call);
         pthread_cond_broadcast(&s->work);
         next = job->live; /* the list may have changed meanwhile */

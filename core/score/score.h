@@ -12,6 +12,7 @@
  * function table that the Lua layer registers. (architecture.md step 4, plugin-abi.md 5) */
 #ifndef HONE_CORE_SCORE_SCORE_H
 #define HONE_CORE_SCORE_SCORE_H
+#include "abi/registry.h"
 #include "base/error.h"
 #include "hone/reward.h"
 #include "store/journal.h"
@@ -20,13 +21,14 @@ typedef struct hone_score_component {
     const char *id; /* as in the recipe and the metrics: "math_answer" */
     const hone_reward_v1 *vt;
     void *self;
-    uint64_t caps;    /* HONE_CAP_* of the component */
-    double weight;    /* 0: scored and reported, not part of the reward */
-    double timeout_s; /* deadline of one call; 0 = 60 s */
-    int on_control;   /* 1: runs on the control thread, in poll and wait (Lua) */
-    /* A fresh instance after a call passed its deadline and the old one was set aside; NULL: later samples of
-     * this component get the outcome error. [control-thread] */
-    hone_status (*renew)(void *renew_ctx, const hone_reward_v1 **vt, void **self);
+    hone_instance *instance; /* which `self` is; NULL: none behind it. Borrowed */
+    uint64_t caps;           /* HONE_CAP_* of the component */
+    double weight;           /* 0: scored and reported, not part of the reward */
+    double timeout_s;        /* deadline of one call; 0 = 60 s */
+    int on_control;          /* 1: runs on the control thread, in poll and wait (Lua) */
+    /* A fresh vt, self and instance after a call passed its deadline and the old one was set aside; NULL: later
+     * samples of this component get the outcome error. [control-thread] */
+    hone_status (*renew)(void *renew_ctx, struct hone_score_component *c);
     void *renew_ctx;
 } hone_score_component;
 

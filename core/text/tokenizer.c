@@ -94,7 +94,12 @@ static const hone_tokenizer_v1 *table(const hone_tokenizer *t)
     return t->ref.vt;
 }
 
-hone_status hone_tokenizer_init(hone_tokenizer *t, hone_ref ref)
+static hone_status leave(const hone_tokenizer *t, const char *call, hone_status s)
+{
+    return hone_instance_leave(t->instance, call, s);
+}
+
+hone_status hone_tokenizer_init(hone_tokenizer *t, hone_instance *inst, hone_ref ref)
 {
     const hone_tokenizer_v1 *v = ref.vt;
     if (!v || !HONE_HAS(v, hone_tokenizer_v1, fingerprint) || !v->encode || !v->decode ||
@@ -102,18 +107,23 @@ hone_status hone_tokenizer_init(hone_tokenizer *t, hone_ref ref)
         !v->is_special)
         return hone_fail(HONE_E_MISBEHAVED,
                          "tokenizer: a function of " HONE_IFACE_TOKENIZER " is missing");
+    hone_instance_enter(inst);
     int32_t n = v->vocab_size(ref.self);
+    hone_instance_leave(inst, "vocab_size", HONE_OK);
     if (n <= 0)
         return hone_fail(HONE_E_MISBEHAVED, "tokenizer: the vocabulary has %d entries", n);
     static const char *const names[4] = {"bos", "eos", "pad", "unk"};
     int32_t ids[4];
     for (int i = 0; i < 4; i++) {
+        hone_instance_enter(inst);
         ids[i] = v->special(ref.self, names[i]);
+        hone_instance_leave(inst, "special", HONE_OK);
         if (ids[i] < -1 || ids[i] >= n)
             return hone_fail(HONE_E_MISBEHAVED, "tokenizer: the id of %s, %d, is out of range",
                              names[i], ids[i]);
     }
     t->ref = ref;
+    t->instance = inst;
     t->vocab_size = n;
     t->bos = ids[0];
     t->eos = ids[1];
@@ -172,7 +182,8 @@ hone_status hone_tokenizer_encode_all(const hone_tokenizer *t, const hone_str *t
             return hone_fail(HONE_E_LIMIT, "tokenizer: text %zu is longer than 2 GiB", i);
     }
     hone_ids_sink sink = {sizeof sink, 0, &e, put_ids};
-    HONE_TRY(table(t)->encode(t->ref.self, texts, n, flags, &sink));
+    hone_instance_enter(t->instance);
+    HONE_TRY(leave(t, "encode", table(t)->encode(t->ref.self, texts, n, flags, &sink)));
     if (e.next != n)
         return hone_fail(HONE_E_MISBEHAVED, "tokenizer: answered %zu of %zu texts", e.next, n);
     return HONE_OK;
@@ -199,7 +210,8 @@ hone_status hone_tokenizer_decode_bytes(const hone_tokenizer *t, const int32_t *
 {
     hone_text_sink sink = {sizeof sink, 0, out, put_text};
     hone_ids in = {ids, n};
-    return table(t)->decode(t->ref.self, &in, 1, flags, &sink);
+    hone_instance_enter(t->instance);
+    return leave(t, "decode", table(t)->decode(t->ref.self, &in, 1, flags, &sink));
 }
 
 static hone_status put_clean(const hone_text_sink *sink, size_t index, hone_str text)
@@ -213,33 +225,49 @@ hone_status hone_tokenizer_decode(const hone_tokenizer *t, const int32_t *ids, s
 {
     hone_text_sink sink = {sizeof sink, 0, out, put_clean};
     hone_ids in = {ids, n};
-    return table(t)->decode(t->ref.self, &in, 1, flags, &sink);
+    hone_instance_enter(t->instance);
+    return leave(t, "decode", table(t)->decode(t->ref.self, &in, 1, flags, &sink));
 }
 
 int32_t hone_tokenizer_id(const hone_tokenizer *t, hone_str text)
 {
+    hone_instance_enter(t->instance);
     int32_t id = table(t)->token_id(t->ref.self, text);
+    leave(t, "token_id", HONE_OK);
     return id >= 0 && id < t->vocab_size ? id : -1;
 }
 
 int hone_tokenizer_is_special(const hone_tokenizer *t, int32_t id)
 {
-    return id >= 0 && id < t->vocab_size && table(t)->is_special(t->ref.self, id) != 0;
+    if (id < 0 || id >= t->vocab_size)
+        return 0;
+    hone_instance_enter(t->instance);
+    int special = table(t)->is_special(t->ref.self, id) != 0;
+    leave(t, "is_special", HONE_OK);
+    return special;
 }
 
 hone_str hone_tokenizer_token_text(const hone_tokenizer *t, int32_t id)
 {
-    return table(t)->token_text(t->ref.self, id);
+    hone_instance_enter(t->instance);
+    hone_str text = table(t)->token_text(t->ref.self, id);
+    leave(t, "token_text", HONE_OK);
+    return text;
 }
 
 hone_str hone_tokenizer_token_bytes(const hone_tokenizer *t, int32_t id)
 {
-    return table(t)->token_bytes(t->ref.self, id);
+    hone_instance_enter(t->instance);
+    hone_str text = table(t)->token_bytes(t->ref.self, id);
+    leave(t, "token_bytes", HONE_OK);
+    return text;
 }
 
 void hone_tokenizer_fingerprint(const hone_tokenizer *t, char out_hex[65])
 {
+    hone_instance_enter(t->instance);
     table(t)->fingerprint(t->ref.self, out_hex);
+    leave(t, "fingerprint", HONE_OK);
     out_hex[64] = 0;
 }
 

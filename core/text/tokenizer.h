@@ -9,6 +9,7 @@
  * It does not know models or templates (chat.h does). */
 #ifndef HONE_CORE_TEXT_TOKENIZER_H
 #define HONE_CORE_TEXT_TOKENIZER_H
+#include "abi/registry.h"
 #include "base/buf.h"
 #include "hone/tokenizer.h"
 
@@ -34,11 +35,12 @@ hone_status hone_tokens_add1(hone_tokens *t, int32_t id);
 
 typedef struct hone_tokenizer {
     hone_ref ref;                           /* a hone_tokenizer_v1; borrowed */
+    hone_instance *instance;                /* which ref.self is, borrowed; NULL: none behind it */
     int32_t vocab_size, bos, eos, pad, unk; /* -1 = none */
 } hone_tokenizer;
 
 /* Reads sizes and special ids. E_MISBEHAVED when the vocabulary is empty or a slot is missing. */
-hone_status hone_tokenizer_init(hone_tokenizer *t, hone_ref ref);
+hone_status hone_tokenizer_init(hone_tokenizer *t, hone_instance *inst, hone_ref ref);
 
 /* Appends the ids of `text` (flags: HONE_ENCODE_SPECIAL | HONE_ENCODE_ADD; offsets are filled when
  * `out` wants spans). On failure `out` is as it was. Text need not be valid UTF-8. [any-thread] */

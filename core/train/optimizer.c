@@ -239,7 +239,11 @@ hone_status hone_optimizer_step(hone_optimizer *o, hone_params *p, hone_pool *po
         }
     }
     const hone_exec *ex = hone_pool_exec(pool);
-    ex->parallel(ex, (int64_t)n, step_task, &j);
+    if (hone_instance_caps(o->instance) & HONE_CAP_REENTRANT)
+        ex->parallel(ex, (int64_t)n, step_task, &j);
+    else
+        for (size_t i = 0; i < n; i++)
+            step_task(&j, (int64_t)i, 0);
     hone_free(j.slices);
     if (j.failed < 0)
         return hone_error_set(&j.error);

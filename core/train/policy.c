@@ -30,7 +30,7 @@ static hone_status open_tokenizer(hone_text_side *t, hone_env *env, const hone_v
         return hone_fail_at("%s", hone_weights_path(t->weights));
     hone_ref ref;
     HONE_TRY(hone_instance_ref(t->tokenizer_instance, HONE_IFACE_TOKENIZER, &ref));
-    return hone_tokenizer_init(&t->tokenizer, ref);
+    return hone_tokenizer_init(&t->tokenizer, t->tokenizer_instance, ref);
 }
 
 hone_status hone_text_side_create(hone_env *env, hone_weights *w, hone_text_side **out)

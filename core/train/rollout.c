@@ -352,7 +352,8 @@ hone_status hone_rollout_score(hone_rollout *r, hone_scorer *scorer, hone_journa
 
 /* ---- advantages ----------------------------------------------------------------------------------------- */
 
-hone_status hone_rollout_advantages(hone_rollout *r, const hone_advantage_v1 *vt, void *self)
+hone_status hone_rollout_advantages(hone_rollout *r, hone_instance *inst,
+                                    const hone_advantage_v1 *vt, void *self)
 {
     size_t n = r->n_samples, nc = r->n_components, n_tok = 0;
     hone_arena a;
@@ -407,8 +408,10 @@ hone_status hone_rollout_advantages(hone_rollout *r, const hone_advantage_v1 *vt
                               .token = token,
                               .combined = combined,
                               .left_out = left_out};
-    if (s >= 0)
-        s = vt->compute(self, &in, &out);
+    if (s >= 0) {
+        hone_instance_enter(inst);
+        s = hone_instance_leave(inst, "compute", vt->compute(self, &in, &out));
+    }
     for (size_t i = 0; s >= 0 && i < n; i++) {
         hone_rollout_sample *x = &r->samples[i];
         x->reward = combined[i];

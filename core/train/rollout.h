@@ -81,7 +81,9 @@ void hone_rollout_destroy(hone_rollout *r); /* NULL is allowed */
 hone_status hone_rollout_score(hone_rollout *r, hone_scorer *scorer, hone_journal *journal,
                                double error_limit);
 /* Fills reward, advantage, left_out. */
-hone_status hone_rollout_advantages(hone_rollout *r, const hone_advantage_v1 *vt, void *self);
+/* `inst`: the instance that `self` is, or NULL. */
+hone_status hone_rollout_advantages(hone_rollout *r, hone_instance *inst,
+                                    const hone_advantage_v1 *vt, void *self);
 /* What becomes of a group whose advantages are all zero: trained on like others (a KL or entropy term may give
  * a gradient), only counted by the normalisers (the same update, without its cost), or as if not drawn. */
 enum { HONE_EQUAL_KEEP = 0, HONE_EQUAL_COUNT = 1, HONE_EQUAL_SKIP = 2 };

@@ -312,7 +312,9 @@ static hone_status call_objective(step *s, const part *x, double *loss)
                               .grad_entropy = s->grad_entropy ? s->grad_entropy + k0 : NULL,
                               .ctx = s->m,
                               .metric = put_metric};
-    HONE_TRY(s->u->objective->loss(s->u->objective_self, &in, &out));
+    hone_instance_enter(s->u->objective_instance);
+    HONE_TRY(hone_instance_leave(s->u->objective_instance, "loss",
+                                 s->u->objective->loss(s->u->objective_self, &in, &out)));
     *loss += out.loss;
     return HONE_OK;
 }
@@ -473,13 +475,21 @@ static hone_status check(const hone_policy *p, const hone_update_params *u, int 
     return HONE_OK;
 }
 
+static uint32_t objective_uses(const hone_update_params *u)
+{
+    hone_instance_enter(u->objective_instance);
+    uint32_t uses = u->objective->uses(u->objective_self);
+    hone_instance_leave(u->objective_instance, "uses", HONE_OK);
+    return uses;
+}
+
 hone_status hone_policy_step(hone_policy *p, const hone_train_tree *trees, size_t n,
                              const hone_update_params *u, hone_metrics *m)
 {
     step s;
     HONE_TRY(check(p, u, 1));
     step_init(&s, p, u, m);
-    s.uses = u->objective->uses(u->objective_self);
+    s.uses = objective_uses(u);
     hone_status st = run_step(&s, trees, n);
     step_release(&s);
     if (st >= 0 && m->failed < 0)
@@ -493,7 +503,7 @@ hone_status hone_policy_loss(hone_policy *p, const hone_train_tree *trees, size_
     step s;
     HONE_TRY(check(p, u, 0));
     step_init(&s, p, u, m);
-    s.uses = u->objective->uses(u->objective_self);
+    s.uses = objective_uses(u);
     *loss = 0;
     hone_status st = build(&s, trees, n);
     if (st >= 0 && s.n_tok) {

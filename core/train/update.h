@@ -7,6 +7,7 @@
  * the same bits. Rows without a target never reach the output layer. (compute.md 2-4, architecture.md step 6) */
 #ifndef HONE_CORE_TRAIN_UPDATE_H
 #define HONE_CORE_TRAIN_UPDATE_H
+#include "abi/registry.h"
 #include "nn/forest.h"
 #include "train/metrics.h"
 #include "train/policy.h"
@@ -37,13 +38,14 @@ enum { HONE_REF_NONE = 0, HONE_REF_ADAPTER_OFF = 1, HONE_REF_MODEL = 2 };
 typedef struct hone_update_params {
     const hone_objective_v1 *objective;
     void *objective_self;
-    double temperature;        /* of the log-probs; 1 for supervised data */
-    double lr;                 /* this step's */
-    double clip;               /* largest gradient norm; 0 = none */
-    double max_length;         /* longest completion allowed (dr_grpo) */
-    size_t micro_tokens;       /* tokens a micro-batch; 0 = automatic */
-    uint32_t checkpoint_every; /* activation checkpointing; 0 = none */
-    uint32_t reference;        /* HONE_REF_* */
+    hone_instance *objective_instance; /* or NULL */
+    double temperature;                /* of the log-probs; 1 for supervised data */
+    double lr;                         /* this step's */
+    double clip;                       /* largest gradient norm; 0 = none */
+    double max_length;                 /* longest completion allowed (dr_grpo) */
+    size_t micro_tokens;               /* tokens a micro-batch; 0 = automatic */
+    uint32_t checkpoint_every;         /* activation checkpointing; 0 = none */
+    uint32_t reference;                /* HONE_REF_* */
     hone_policy *reference_policy;
     int full_is_old; /* full_logp was drawn by this very version: it is old_logp, and mismatch is measured */
     int measure_mismatch;

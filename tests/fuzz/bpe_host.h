@@ -74,7 +74,7 @@ static hone_status bpe_open(bpe_instance *b, const hone_value *spec, int force_r
     b->force_regex = force_regex;
     HONE_TRY(c->create(&host, &b->cfg, &b->self));
     hone_ref ref = {b->self, c->get_iface(b->self, HONE_IFACE_TOKENIZER)};
-    hone_status s = hone_tokenizer_init(&b->t, ref);
+    hone_status s = hone_tokenizer_init(&b->t, NULL, ref);
     if (s < 0)
         abort();
     return s;

@@ -25,6 +25,7 @@ static inline void model_choice(hone_instance *inst, hone_model_choice *c)
     c->vt = ref.vt;
     c->self = ref.self;
     c->id = hone_instance_id(inst);
+    c->instance = inst;
 }
 
 static inline test_model model_open(const char *path, hone_pool *pool)

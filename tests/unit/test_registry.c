@@ -471,6 +471,33 @@ static void test_failures_carry_the_plugins_id_and_no_secret(void **state)
     hone_registry_close(r);
 }
 
+static void test_who_may_enter_an_instance(void **state)
+{
+    (void)state;
+    const char *so = compile_plugin("tests/unit/plugins/good.c", "-w -DALONE", "enter", "x");
+    hone_registry *r = open_only(so);
+    hone_instance *inst;
+    assert_ok(hone_instance_create(r, HONE_KIND_REWARD, "probe", NULL, &inst));
+    assert_int_equal(hone_instance_try_enter(inst), 1);
+    assert_int_equal(hone_instance_try_enter(inst), 0); /* it is not REENTRANT */
+    logged[0] = 0;
+    hone_instance_enter(inst);
+    assert_non_null(strstr(logged, "entered twice at once"));
+    hone_instance_leave(inst, "score", HONE_OK);
+    hone_instance_leave(inst, "score", HONE_OK);
+    assert_int_equal(hone_instance_try_enter(inst), 1);
+    /* an error that the host set meanwhile (a sink that refused) is a text */
+    hone_fail(HONE_E_RANGE, "token scores for sample 9 of 3");
+    assert_int_equal(hone_instance_leave(inst, "score_tokens", HONE_E_RANGE), HONE_E_RANGE);
+    assert_string_equal(hone_error_get()->what,
+                        "org.test.reward.probe: token scores for sample 9 of 3");
+    hone_instance_set_aside(inst);
+    assert_int_equal(hone_instance_try_enter(inst), 0);
+    assert_int_equal(hone_instance_is_set_aside(inst), 1);
+    hone_instance_unref(inst);
+    hone_registry_close(r);
+}
+
 static void test_leaks_and_misread_settings_are_reported(void **state)
 {
     (void)state;
@@ -673,6 +700,7 @@ int main(void)
         cmocka_unit_test(test_an_instance_is_made_called_and_destroyed),
         cmocka_unit_test(test_host_interfaces_serve_the_plugin),
         cmocka_unit_test(test_failures_carry_the_plugins_id_and_no_secret),
+        cmocka_unit_test(test_who_may_enter_an_instance),
         cmocka_unit_test(test_leaks_and_misread_settings_are_reported),
         cmocka_unit_test(test_a_component_inside_a_component),
         cmocka_unit_test(test_a_missing_host_interface_is_named),

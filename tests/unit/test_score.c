@@ -4,10 +4,12 @@
  * clock; the one short deadline is the thing under test. */
 #include "support.h"
 
+#include "base/alloc.h"
 #include "score/score.h"
 
 #include <math.h>
 #include <pthread.h>
+#include <sched.h>
 
 typedef struct probe {
     pthread_mutex_t lock;
@@ -89,6 +91,11 @@ static hone_status score_said(void *self, const hone_call *call, const hone_samp
         case 'u':
             hone_outcome_set(out, out_stride, i, 77, 0);
             break;
+        case 'y': /* long enough for another worker to come in, if it may */
+            for (int k = 0; k < 500; k++)
+                sched_yield();
+            hone_outcome_set(out, out_stride, i, HONE_SCORE, 1);
+            break;
         case 'f':
             st = hone_fail(HONE_E_INVALID, "sample %d cannot be read", (int)s->id);
             break;
@@ -101,6 +108,9 @@ static hone_status score_said(void *self, const hone_call *call, const hone_samp
             pthread_cond_broadcast(&p->changed);
             pthread_mutex_unlock(&p->lock);
             hone_outcome_set(out, out_stride, i, HONE_SCORE, 99);
+            break;
+        case 'm':
+            st = HONE_E_FAIL; /* and does not say why */
             break;
         default: /* unanswered */
             break;
@@ -345,10 +355,10 @@ static void a_hanging_call_costs_its_own_samples_only(void **state)
     hone_scorer_destroy(s);
 }
 
-static hone_status renew(void *ctx, const hone_reward_v1 **vt, void **self)
+static hone_status renew(void *ctx, hone_score_component *c)
 {
-    *vt = &said;
-    *self = ctx;
+    c->vt = &said;
+    c->self = ctx;
     return HONE_OK;
 }
 
@@ -398,6 +408,154 @@ static void a_hung_instance_is_set_aside_or_renewed(void **state)
     }
 }
 
+/* A component of the test's own whose one instance is `*behind`. */
+static probe *behind;
+static hone_status behind_create(const hone_host *host, const hone_config *cfg, void **self)
+{
+    (void)host;
+    (void)cfg;
+    *self = behind;
+    return HONE_OK;
+}
+static void behind_destroy(void *self)
+{
+    (void)self;
+}
+static const void *behind_iface(void *self, const char *id)
+{
+    (void)self;
+    return strcmp(id, HONE_IFACE_REWARD) == 0 ? &said : NULL;
+}
+
+static hone_instance *instance_of(hone_registry **r, probe *p)
+{
+    static const char *const provides[] = {HONE_IFACE_REWARD, NULL};
+    static const hone_component once = {.struct_size = sizeof once,
+                                        .id = "org.test.reward.once",
+                                        .kind = HONE_KIND_REWARD,
+                                        .version = "1",
+                                        .provides = provides,
+                                        .create = behind_create,
+                                        .destroy = behind_destroy,
+                                        .get_iface = behind_iface};
+    static const hone_registry_opts nothing = {.only_paths = 1};
+    const hone_component_info *info;
+    hone_instance *inst = NULL;
+    behind = p;
+    assert_ok(hone_registry_open(&nothing, r));
+    assert_ok(hone_registry_add(*r, &once, &info));
+    assert_ok(hone_instance_create_info(*r, info, NULL, &inst));
+    return inst;
+}
+
+static void one_instance_under_two_names_is_entered_once(void **state)
+{
+    probe p = PROBE;
+    hone_registry *r;
+    hone_instance *inst = instance_of(&r, &p);
+    hone_score_component c[2] = {component_of("a", &p), component_of("b", &p)};
+    (void)state;
+    c[0].instance = c[1].instance = inst;
+    hone_scorer *s = scorer_of(c, 2, 3), *t = scorer_of(c, 1, 1); /* two scorers, too */
+    hone_score_job *job = begin(s, 60, 2, NULL, 0), *other = begin(t, 30, 1, NULL, 0);
+    for (size_t i = 0; i < 60; i++) {
+        add(job, i, 'y');
+        if (i < 30)
+            add(other, i, 'y');
+    }
+    assert_ok(hone_score_wait(job));
+    assert_ok(hone_score_wait(other));
+    assert_int_equal(p.calls, 90);
+    assert_int_equal(p.most, 1);
+    for (size_t i = 0; i < 60; i++)
+        result_is(job, 1, i, HONE_SCORE, 1, "");
+    hone_score_end(job);
+    hone_score_end(other);
+    /* a failure without a text is said to be the plugin's */
+    job = begin(s, 1, 1, NULL, 1);
+    add(job, 0, 'm');
+    assert_ok(hone_score_wait(job));
+    result_is(job, 0, 0, HONE_ERROR, 0,
+              "org.test.reward.once: score failed (failed) without saying why");
+    hone_score_end(job);
+    hone_scorer_destroy(s);
+    hone_scorer_destroy(t);
+    hone_instance_unref(inst);
+    hone_registry_close(r);
+}
+
+static void an_instance_that_hangs_is_set_aside_for_everybody(void **state)
+{
+    static probe p = PROBE;
+    hone_registry *r;
+    hone_instance *inst = instance_of(&r, &p);
+    hone_score_component c = component_of("a", &p);
+    (void)state;
+    p.hang = 1;
+    c.timeout_s = 1;
+    c.instance = inst;
+    hone_scorer *s = scorer_of(&c, 1, 1), *t = scorer_of(&c, 1, 1);
+    hone_score_job *job = begin(s, 1, 1, NULL, 0);
+    add(job, 0, 'h');
+    assert_ok(hone_score_wait(job));
+    result_is(job, 0, 0, HONE_TIMEOUT, 0, "the deadline passed");
+    assert_int_equal(hone_instance_try_enter(inst), 0);
+    hone_score_end(job);
+    job = begin(t, 1, 1, NULL, 0);
+    add(job, 0, 's');
+    assert_ok(hone_score_wait(job));
+    result_is(job, 0, 0, HONE_ERROR, 0,
+              "its instance was set aside after a call that never returned");
+    assert_int_equal(p.calls, 1);
+    hone_score_end(job);
+    release(&p);
+    hone_scorer_destroy(s);
+    hone_scorer_destroy(t);
+    while (hone_score_lost() > 0) /* the thread that was given up is on its way out */
+        sched_yield();
+    hone_instance_unref(inst);
+    hone_registry_close(r);
+}
+
+/* Whichever allocation fails while a deadline passes: the one who waits comes back. */
+static void lack_of_memory_at_a_deadline_leaves_nobody_waiting(void **state)
+{
+    static probe probes[24];
+    int failures = 0;
+    hone_status st = HONE_OK;
+    (void)state;
+    for (uint64_t nth = 1; nth < 24; nth++) {
+        probe *p = &probes[nth];
+        *p = (probe)PROBE;
+        p->hang = 1;
+        hone_score_component c = component_of("r", p);
+        c.timeout_s = 0.02;
+        hone_scorer *s = scorer_of(&c, 1, 1);
+        hone_score_job *job = begin(s, 4, 2, NULL, 0);
+        for (size_t i = 0; i < 4; i++)
+            add(job, i, i ? 's' : 'h');
+        pthread_mutex_lock(&p->lock);
+        while (p->hung == 0)
+            pthread_cond_wait(&p->changed, &p->lock);
+        pthread_mutex_unlock(&p->lock);
+        hone_alloc_fail_after(nth, 0);
+        st = hone_score_wait(job);
+        hone_alloc_fail_after(0, 0);
+        if (st < 0) {
+            assert_int_equal(st, HONE_E_NOMEM);
+            assert_true(hone_error_get()->what[0]);
+            failures++;
+        }
+        hone_score_end(job);
+        release(p);
+        hone_scorer_destroy(s);
+        while (hone_score_lost() > 0)
+            sched_yield();
+    }
+    assert_ok(st); /* the last failure would have come after all of them */
+    assert_true(failures >= 2);
+}
+
 static void too_many_failures_stop_the_run_but_only_of_many_samples(void **state)
 {
     probe p = PROBE;
@@ -440,6 +598,9 @@ int main(void)
         cmocka_unit_test(a_journalled_outcome_is_not_asked_for_again),
         cmocka_unit_test(a_hanging_call_costs_its_own_samples_only),
         cmocka_unit_test(a_hung_instance_is_set_aside_or_renewed),
+        cmocka_unit_test(one_instance_under_two_names_is_entered_once),
+        cmocka_unit_test(an_instance_that_hangs_is_set_aside_for_everybody),
+        cmocka_unit_test(lack_of_memory_at_a_deadline_leaves_nobody_waiting),
         cmocka_unit_test(too_many_failures_stop_the_run_but_only_of_many_samples),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

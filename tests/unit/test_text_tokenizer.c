@@ -120,12 +120,13 @@ static void test_what_a_component_may_not_give(void **state)
     hone_str text = {"abc", 3};
     memset(&bad, 0, sizeof bad);
     bad.eos = -1;
-    assert_int_equal(hone_tokenizer_init(&t, ref), HONE_E_MISBEHAVED); /* an empty vocabulary */
+    assert_int_equal(hone_tokenizer_init(&t, NULL, ref),
+                     HONE_E_MISBEHAVED); /* an empty vocabulary */
     bad.vocab = 10;
     bad.eos = 10;
-    assert_int_equal(hone_tokenizer_init(&t, ref), HONE_E_MISBEHAVED); /* eos past it */
+    assert_int_equal(hone_tokenizer_init(&t, NULL, ref), HONE_E_MISBEHAVED); /* eos past it */
     bad.eos = 2;
-    assert_int_equal(hone_tokenizer_init(&t, ref), HONE_OK);
+    assert_int_equal(hone_tokenizer_init(&t, NULL, ref), HONE_OK);
     hone_tokens_init(&out, HONE_TOKENS_SPANS);
     bad.n = 1;
     bad.ids[0] = 3;
@@ -162,7 +163,7 @@ static void test_what_a_component_may_not_give(void **state)
     hone_tokenizer_v1 old = bad_vt;
     old.struct_size = offsetof(hone_tokenizer_v1, decode);
     ref.vt = &old;
-    assert_int_equal(hone_tokenizer_init(&t, ref), HONE_E_MISBEHAVED);
+    assert_int_equal(hone_tokenizer_init(&t, NULL, ref), HONE_E_MISBEHAVED);
 }
 
 /* ---- streaming -------------------------------------------------------------------------------------------------- */

@@ -99,7 +99,7 @@ static inline hone_status tt_create(tt_tokenizer *t, const hone_value *spec, int
     t->config.scanner = force_regex;
     HONE_TRY(t->component->create(&tt_host, &t->config.cfg, &t->self));
     hone_ref ref = {t->self, t->component->get_iface(t->self, HONE_IFACE_TOKENIZER)};
-    return hone_tokenizer_init(&t->t, ref);
+    return hone_tokenizer_init(&t->t, NULL, ref);
 }
 static inline void tt_destroy(tt_tokenizer *t)
 {
