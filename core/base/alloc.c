@@ -2,15 +2,20 @@
  *
  * Each block has a 16-byte header with its size and a mark, so that live bytes can be counted and a
  * pointer that is not ours is caught at once in developer builds. Counting is relaxed atomics; the
- * fault injector is one atomic load when it is off. */
+ * fault injector is one atomic load when it is off. Developer builds take it from the environment too:
+ * HONE_FAULT_NOMEM=N fails the N-th request of the process; HONE_FAULT_NOMEM_COUNT=FILE writes there,
+ * at exit, how many requests there were (tests/torture). */
 #include "base/alloc.h"
 
 #include "base/error.h"
 
 #include <assert.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "config.h"
 
 typedef union header {
     struct {
@@ -59,8 +64,36 @@ void hone_alloc_fail_after(uint64_t n, int sticky)
     atomic_store(&fail_in, n);
 }
 
+#ifdef HONE_DEVELOPER
+static _Atomic uint64_t requests; /* counted only when somebody asks */
+static int counting;
+
+__attribute__((constructor)) static void read_fault(void)
+{
+    const char *z = getenv("HONE_FAULT_NOMEM");
+    if (z && *z)
+        atomic_store(&fail_in, strtoull(z, NULL, 10));
+    z = getenv("HONE_FAULT_NOMEM_COUNT");
+    counting = z && *z;
+}
+
+__attribute__((destructor)) static void write_count(void)
+{
+    const char *z = getenv("HONE_FAULT_NOMEM_COUNT");
+    FILE *f = counting && z ? fopen(z, "w") : NULL;
+    if (f) {
+        fprintf(f, "%llu\n", (unsigned long long)atomic_load(&requests));
+        fclose(f);
+    }
+}
+#endif
+
 static int injected(void)
 {
+#ifdef HONE_DEVELOPER
+    if (counting)
+        atomic_fetch_add(&requests, 1);
+#endif
     uint64_t n = atomic_load_explicit(&fail_in, memory_order_relaxed);
     while (n != 0) {
         if (n == 1 && atomic_load(&fail_sticky))

@@ -126,3 +126,10 @@ char *hone_buf_detach(hone_buf *b, size_t *len)
     hone_buf_init(b, b->max);
     return p;
 }
+
+hone_status hone_buf_check(const hone_buf *b, const char *what)
+{
+    if (b->failed >= 0 || b->failed == HONE_E_NOMEM)
+        return b->failed;
+    return hone_fail(b->failed, "%s: its text grew past %zu bytes", what, b->max);
+}

@@ -23,6 +23,8 @@ hone_status hone_buf_adds(hone_buf *b, const char *z);
 hone_status hone_buf_add_str(hone_buf *b, hone_str s);
 hone_status hone_buf_addc(hone_buf *b, char c);
 hone_status hone_buf_addf(hone_buf *b, const char *fmt, ...) HONE_PRINTF(2, 3);
+/* HONE_OK, or the failure of the first append, reported as "<what>: ..." (memory as itself). */
+hone_status hone_buf_check(const hone_buf *b, const char *what);
 /* Hands the bytes over: *b is empty again; free with hone_free. NULL when b->failed. */
 char *hone_buf_detach(hone_buf *b, size_t *len);
 static inline hone_str hone_buf_str(const hone_buf *b)

@@ -226,8 +226,7 @@ static int run_info(int argc, char **argv)
         hone_buf_init(&text, (size_t)256 << 20);
         hone_jw_init(&j, &text, 0);
         info_json(w, &s, tensors, &j);
-        status = text.failed < 0 ? hone_fail(text.failed, "%s: too much to show", rest.v[0])
-                                 : HONE_OK;
+        status = hone_buf_check(&text, rest.v[0]);
         if (status >= 0)
             printf("%s\n", text.ptr);
         hone_buf_release(&text);

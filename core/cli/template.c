@@ -210,9 +210,8 @@ static int print(const job *j, hone_status s)
         write_marked(j, &out);
     else
         hone_buf_add_str(&out, hone_buf_str(&j->text));
-    if (out.failed < 0)
-        s = hone_fail(out.failed, "the rendering is too long to print");
-    else
+    s = hone_buf_check(&out, "the rendering");
+    if (s >= 0)
         fwrite(out.ptr, 1, out.len, stdout);
     if (s >= 0 && (out.len == 0 || out.ptr[out.len - 1] != '\n'))
         putchar('\n');

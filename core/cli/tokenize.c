@@ -49,8 +49,7 @@ static hone_status encode(const hone_tokenizer *tk, hone_str text, hone_tokens *
         print_json(t, line);
     else
         print_table(tk, t, line);
-    if (line->failed < 0)
-        return hone_fail(line->failed, "a text has too many tokens to print");
+    HONE_TRY(hone_buf_check(line, "the ids"));
     fwrite(line->ptr, 1, line->len, stdout);
     putchar('\n');
     return HONE_OK;
@@ -122,8 +121,9 @@ static hone_status all_of_stdin(const hone_tokenizer *tk, hone_tokens *t, hone_b
     hone_buf_init(&text, HONE_BUF_MAX_DEFAULT);
     while ((n = fread(part, 1, sizeof part, stdin)) > 0)
         hone_buf_add(&text, part, n);
-    hone_status s = text.failed < 0 ? hone_fail(HONE_E_LIMIT, "stdin is longer than 1 GiB")
-                                    : one(tk, hone_buf_str(&text), t, line);
+    hone_status s = text.failed < 0 && text.failed != HONE_E_NOMEM
+                        ? hone_fail(HONE_E_LIMIT, "stdin is longer than 1 GiB")
+                        : one(tk, hone_buf_str(&text), t, line);
     hone_buf_release(&text);
     return s;
 }

@@ -31,7 +31,9 @@ hone_status hone_recipe_locate(const char *name, char **path)
     }
     char leaf[256];
     snprintf(leaf, sizeof leaf, "%s.lua", name);
-    char *p = strchr(name, '/') ? NULL : hone_path_join(hone_paths_recipes(), leaf);
+    char *p = NULL;
+    if (!strchr(name, '/') && !(p = hone_path_join(hone_paths_recipes(), leaf)))
+        return HONE_E_NOMEM;
     if (p && hone_file_exists(p)) {
         *path = p;
         return HONE_OK;

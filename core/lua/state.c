@@ -628,7 +628,8 @@ void hone_lua_destroy(hone_lua *l)
     pthread_mutex_lock(&l->lock);
     l->closing = 1;
     pthread_mutex_unlock(&l->lock);
-    hone_fail(HONE_E_CANCELLED, "the recipe is ending");
+    if (l->head)
+        hone_fail(HONE_E_CANCELLED, "the recipe is ending");
     for (struct hone__lua_job *j = l->head, *next; j; j = next) {
         next = j->next;
         j->started = 1;

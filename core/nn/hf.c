@@ -24,8 +24,7 @@ enum { PIECE = 1 << 18, TEXT_MAX = 512 << 20 };
 /* ---- text files ------------------------------------------------------------------------------------ */
 static hone_status put_file(const char *dir, const char *name, const hone_buf *text)
 {
-    if (text->failed < 0)
-        return hone_fail(text->failed, "%s: its text cannot be built", name);
+    HONE_TRY(hone_buf_check(text, name));
     char *path = hone_path_join(dir, name);
     if (!path)
         return HONE_E_NOMEM;

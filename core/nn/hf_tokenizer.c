@@ -255,7 +255,7 @@ hone_status hone_hf_tokenizer_json(const hone_value *m, hone_buf *out)
     model(&w, tokens, merges, r);
     hone_jw_end(&w);
     hone_buf_addc(out, '\n');
-    return out->failed < 0 ? hone_fail(out->failed, "tokenizer.json cannot be built") : HONE_OK;
+    return hone_buf_check(out, "tokenizer.json");
 }
 
 static void special(hone_jw *w, const char *key, hone_str text)
@@ -284,6 +284,5 @@ hone_status hone_hf_tokenizer_config(const hone_value *m, hone_buf *out)
     special(&w, "unk_token", token(m, PRE "unknown_token_id"));
     hone_jw_end(&w);
     hone_buf_addc(out, '\n');
-    return out->failed < 0 ? hone_fail(out->failed, "tokenizer_config.json cannot be built")
-                           : HONE_OK;
+    return hone_buf_check(out, "tokenizer_config.json");
 }

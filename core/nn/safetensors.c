@@ -271,8 +271,7 @@ static hone_status plan(hone_safetensors_entry *entries, size_t n, const char *c
     hone_jw_end(&w);
     while (header->failed >= 0 && header->len % ALIGN)
         hone_buf_addc(header, ' ');
-    if (header->failed < 0)
-        return hone_fail(header->failed, "the header of the safetensors file cannot be built");
+    HONE_TRY(hone_buf_check(header, "the header of the safetensors file"));
     *data_bytes = place;
     return HONE_OK;
 }

@@ -85,7 +85,7 @@ static void put_note(const hone_notes *notes, size_t sample, hone_str name, cons
     hone_buf_addc(b, ':');
     hone_jw_init(&w, b, 0);
     hone_jw_value(&w, value);
-    if (b->failed < 0 && at < b->cap) {
+    if (b->failed < 0 && b->failed != HONE_E_NOMEM && at < b->cap) {
         /* Too long: this note is left out, the ones before stay. */
         b->failed = HONE_OK;
         b->len = at;
@@ -178,6 +178,10 @@ hone_score_result *hone__call_results(hone__call *call, hone_status st, int late
         if (call->notes[i].len) {
             hone_buf_addc(&call->notes[i], '}');
             r->notes = hone_buf_str(&call->notes[i]);
+        }
+        if (call->notes[i].failed == HONE_E_NOMEM || call->reasons[i].failed == HONE_E_NOMEM) {
+            /* what the reward said is not known in full: never a score that lost its notes */
+            *r = (hone_score_result){.status = HONE_ERROR, .reason = lit("out of memory")};
         }
         if (r->status == HONE_SCORE && call->tokens[i].len) {
             r->token_scores = (const float *)(const void *)call->tokens[i].ptr;

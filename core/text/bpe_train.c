@@ -546,9 +546,7 @@ static hone_status write_config(const trainer *t, hone_buf *out)
         hone_jw_kstr(&w, "chat_template", c->chat_template);
     hone_jw_end(&w);
     hone_buf_addc(out, '\n');
-    return out->failed < 0
-               ? hone_fail(out->failed, "BPE training: tokenizer_config.json could not be written")
-               : HONE_OK;
+    return hone_buf_check(out, "tokenizer_config.json");
 }
 
 /* ---- the whole -------------------------------------------------------------------------------------------------------- */
