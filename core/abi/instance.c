@@ -316,6 +316,7 @@ hone_status hone_instance_create_info(hone_registry *r, const hone_component_inf
         goto fail;
     inst->self = self;
     inst->created = 1;
+    ((hone_component_info *)info)->used = 1; /* the registry's own record of it */
     *out = inst;
     return HONE_OK;
 fail:

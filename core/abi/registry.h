@@ -44,6 +44,7 @@ typedef struct hone_component_info {
     hone_plugin *plugin;    /* NULL for a component added by the host (Lua) */
     const char
         *shadowed_by; /* path of the plugin whose component of this id is used instead, or NULL */
+    int used;         /* an instance of it was made */
 } hone_component_info;
 
 struct hone_plugin {

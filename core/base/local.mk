@@ -12,6 +12,7 @@ libhone_a_SOURCES += \
 	core/base/log.c \
 	core/base/map.c \
 	core/base/math64.c \
+	core/base/memory.c \
 	core/base/paths.c \
 	core/base/rng.c \
 	core/base/value.c

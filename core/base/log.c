@@ -30,10 +30,10 @@ static void read_environment(void)
             atomic_store(&least, i);
 }
 
-void hone_log_level(uint32_t level)
+uint32_t hone_log_level(uint32_t level)
 {
     pthread_once(&once, read_environment); /* what is set here is not undone later */
-    atomic_store(&least, level);
+    return atomic_exchange(&least, level);
 }
 
 void hone_log_sink(hone_log_fn fn, void *ctx)

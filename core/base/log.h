@@ -16,6 +16,6 @@ typedef void (*hone_log_fn)(void *ctx, uint32_t level, const char *who, const ch
 void hone_log(uint32_t level, const char *who, const char *fmt, ...)
     HONE_PRINTF(3, 4);                         /* who may be NULL */
 void hone_log_sink(hone_log_fn fn, void *ctx); /* NULL = stderr; [control-thread] */
-void hone_log_level(uint32_t level);
-uint64_t hone_log_count(uint32_t level); /* lines so far, for tests and reports */
+uint32_t hone_log_level(uint32_t level);       /* the one before */
+uint64_t hone_log_count(uint32_t level);       /* lines so far, for tests and reports */
 #endif

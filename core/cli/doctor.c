@@ -7,6 +7,7 @@
 #include "base/buf.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "base/memory.h"
 #include "base/paths.h"
 #include "cli/args.h"
 #include "cli/out.h"
@@ -63,22 +64,14 @@ static void slurp(const char *path, char *text, size_t n)
     fclose(f);
 }
 
-static uint64_t meminfo(const char *text, const char *key)
-{
-    const char *p = strstr(text, key);
-    return p ? strtoull(p + strlen(key), NULL, 10) * 1024 : 0;
-}
-
 static void look_at_memory(struct findings *f)
 {
     char text[4096];
-    slurp("/proc/meminfo", text, sizeof text);
-    f->memory_total = meminfo(text, "MemTotal:");
-    f->memory_free = meminfo(text, "MemAvailable:");
-    slurp("/sys/fs/cgroup/memory.max", text, sizeof text);
-    f->memory_limit = strtoull(text, NULL, 10); /* "max" is 0 */
-    if (f->memory_limit >= f->memory_total)
-        f->memory_limit = 0;
+    hone_memory_facts m;
+    hone_memory_get(&m);
+    f->memory_total = m.total;
+    f->memory_free = m.free;
+    f->memory_limit = m.limit;
     slurp("/sys/kernel/mm/transparent_hugepage/enabled", text, sizeof text);
     const char *open = strchr(text, '['), *close = open ? strchr(open, ']') : NULL;
     if (close)

@@ -2,11 +2,14 @@
 #include "base/alloc.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "base/memory.h"
 #include "cli/args.h"
 #include "cli/out.h"
 #include "cli/verbs.h"
+#include "lua/plan.h"
 #include "lua/recipe.h"
 #include "score/score.h"
+#include "tensor/region.h"
 #include "web/report.h"
 
 #include <limits.h>
@@ -46,13 +49,34 @@ static void report(const char *dir, int quiet)
     hone_free(page);
 }
 
+/* Does it fit? A run that does not ends here, before anything was computed or written. */
+static hone_status look_ahead(hone_recipe_options *o)
+{
+    hone_plan p;
+    const uint32_t level = hone_log_level(HONE_LOG_ERROR); /* warnings are for the run itself */
+    hone_status s = hone_plan_make(o, &p);
+    hone_log_level(level);
+    if (s >= 0 && !p.fits && p.stopped == HONE_E_LIMIT)
+        s = hone_error_set(&p.error);
+    if (s >= 0 && p.chosen[0] && !o->quiet)
+        printf("to fit into %.1f MB (%s): %s\n", (double)p.allowed / 1048576.0, p.allowed_by,
+               p.chosen);
+    o->tune = p.tune;
+    if (s >= 0 && p.fits && p.allowed > p.program)
+        hone_region_limit((size_t)(p.allowed - p.program));
+    hone_plan_release(&p);
+    return s;
+}
+
 static int execute(hone_recipe_options *o)
 {
     char dir[PATH_MAX] = "";
     catch_signals();
     o->dir_out = dir;
     o->dir_out_size = sizeof dir;
-    hone_status s = hone_recipe_run(o);
+    hone_status s = o->help ? HONE_OK : look_ahead(o);
+    if (s >= 0)
+        s = hone_recipe_run(o);
     if (s >= 0 && dir[0])
         report(dir, o->quiet);
     int code = hone_cli_finish(hone_cli_fail(s));
@@ -61,6 +85,18 @@ static int execute(hone_recipe_options *o)
         _exit(code);
     }
     return code;
+}
+
+static int dry(const hone_recipe_options *o, int json)
+{
+    hone_plan p;
+    hone_status s = hone_plan_make(o, &p);
+    if (s >= 0)
+        printf("%s\n", json ? p.json : p.text);
+    if (s >= 0 && p.stopped < 0)
+        s = hone_error_set(&p.error);
+    hone_plan_release(&p);
+    return hone_cli_finish(hone_cli_fail(s));
 }
 
 /* `hone run RECIPE --help` is the recipe's own help: its parameters. */
@@ -77,7 +113,8 @@ static int recipe_help(int argc, char **argv)
 int hone_cli_run(int argc, char **argv)
 {
     static const char *runs, *run_dir, *from;
-    static int dry_run, quiet, no_gate;
+    static int dry_run, json, quiet, no_gate;
+    static const char *memory;
     static int64_t seed = -1;
     static hone_arg_list allow;
     static const hone_arg options[] = {
@@ -89,12 +126,15 @@ int hone_cli_run(int argc, char **argv)
          "net, exec, fs-read:PATH, fs-write:PATH, PLUGIN:net, weak-box"},
         {"dry-run", HONE_ARG_FLAG, &dry_run, NULL,
          "print the plan: memory, steps, what loads; train nothing"},
+        {"json", HONE_ARG_FLAG, &json, NULL, "with --dry-run: the plan as JSON"},
+        {"memory", HONE_ARG_STR, &memory, "SIZE",
+         "what the run may take, such as 800M or 1.5G (what the machine has)"},
         {"no-gate", HONE_ARG_FLAG, &no_gate, NULL,
          "train on a judge without a gate record (written into the run)"},
         {"quiet", HONE_ARG_FLAG, &quiet, NULL, "no progress, no samples"},
         {0}};
     static const char *const examples[] = {
-        "hone run quickstart", "hone run grpo --help",
+        "hone run quickstart", "hone run quickstart --dry-run", "hone run grpo --help",
         "hone run sft model=tiny data=rows.jsonl steps=20 lr=1e-4", NULL};
     static const hone_args spec = {
         "run",
@@ -131,7 +171,6 @@ int hone_cli_run(int argc, char **argv)
                              .runs_dir = runs,
                              .run_dir = run_dir,
                              .from = from,
-                             .dry_run = dry_run,
                              .help = help,
                              .quiet = quiet,
                              .no_gate = no_gate,
@@ -140,7 +179,9 @@ int hone_cli_run(int argc, char **argv)
         o.seed = (uint64_t)seed;
         o.has_seed = 1;
     }
-    int code = execute(&o);
+    if (memory)
+        s = hone_memory_parse(memory, &o.memory);
+    int code = s < 0 ? hone_cli_fail(s) : dry_run && !help ? dry(&o, json) : execute(&o);
     hone_free(path);
     return code;
 }
@@ -148,11 +189,13 @@ int hone_cli_run(int argc, char **argv)
 int hone_cli_resume(int argc, char **argv)
 {
     static int force, quiet;
+    static const char *memory;
     static hone_arg_list allow;
     static const hone_arg options[] = {
         {"force", HONE_ARG_FLAG, &force, NULL,
          "go on although recipe, plugins or model changed (written into the run)"},
         {"allow", HONE_ARG_LIST, &allow, "GRANT", "as for hone run"},
+        {"memory", HONE_ARG_STR, &memory, "SIZE", "as for hone run"},
         {"quiet", HONE_ARG_FLAG, &quiet, NULL, "no progress, no samples"},
         {0}};
     static const char *const examples[] = {"hone resume runs/quickstart-20260131-120000-1a2b",
@@ -197,9 +240,18 @@ int hone_cli_resume(int argc, char **argv)
                                               given->u.list.items[i].u.str.len)
                          : "";
     }
-    int64_t seed = 0;
+    int64_t seed = 0, micro = 0, every = 0;
     if (s >= 0)
         s = hone_value_i64(&meta, "seed", 0, &seed);
+    const hone_value *fitted = s >= 0 ? hone_value_get(&meta, "fitted") : NULL;
+    if (fitted &&
+        fitted->type == HONE_MAP) { /* the split it ran with, so that sums keep their bits */
+        s = hone_value_i64(fitted, "micro_tokens", 0, &micro);
+        if (s >= 0)
+            s = hone_value_i64(fitted, "checkpoint_every", 0, &every);
+        if (s >= 0 && (micro < 0 || micro > INT32_MAX || every < 0 || every > INT32_MAX))
+            s = hone_fail(HONE_E_PARSE, "%s: \"fitted\" is out of range", path);
+    }
     const char *file = s >= 0 ? hone_arena_strndup(&a, recipe.ptr, recipe.len) : NULL;
     int code;
     if (s >= 0 && !file)
@@ -207,15 +259,19 @@ int hone_cli_resume(int argc, char **argv)
     if (s < 0) {
         code = hone_cli_fail(s);
     } else {
-        hone_recipe_options o = {.recipe = file,
-                                 .set = set,
-                                 .resume = rest.v[0],
-                                 .force = force,
-                                 .quiet = quiet,
-                                 .seed = (uint64_t)seed,
-                                 .has_seed = 1,
-                                 .allow = allow.v};
-        code = execute(&o);
+        hone_recipe_options o = {
+            .recipe = file,
+            .set = set,
+            .resume = rest.v[0],
+            .force = force,
+            .quiet = quiet,
+            .seed = (uint64_t)seed,
+            .has_seed = 1,
+            .tune = {.micro_tokens = (uint32_t)micro, .checkpoint_every = (uint32_t)every},
+            .allow = allow.v};
+        if (memory)
+            s = hone_memory_parse(memory, &o.memory);
+        code = s < 0 ? hone_cli_fail(s) : execute(&o);
     }
     hone_free(path);
     hone_arena_release(&a);

@@ -426,6 +426,140 @@ static hone_status decode(run *r, size_t *row_slot)
     return HONE_OK;
 }
 
+/* ---- planning ---------------------------------------------------------------------------------------- */
+
+/* What a sample of this prompt can come to at most: new tokens. */
+static size_t most_tokens(const hone_gen *g, const hone_gen_prompt *prompt,
+                          const hone_gen_params *p)
+{
+    int64_t max = g->m->info.max_positions, left = max - (int64_t)prompt->n;
+    return max > 0 && left < p->max_tokens ? (size_t)left : (size_t)p->max_tokens;
+}
+
+/* The sequences of one prompt, which stand in r->steps[first...], grow to their longest and decode. */
+static hone_status plan_growth(run *r, const size_t *left, size_t n)
+{
+    enum { AT_ONCE = HONE_PAGE };
+    static const int32_t zeros[AT_ONCE];
+    const hone_batch *batch;
+    hone_view logits;
+    size_t done = 1, longest = 0;
+    for (size_t i = 0; i < n; i++)
+        longest = left[i] > longest ? left[i] : longest;
+    while (done + 1 < longest) { /* all but the last step, in strides: only pages are taken */
+        size_t k = 0, stride = longest - 1 - done < AT_ONCE ? longest - 1 - done : AT_ONCE;
+        hone_seq_step *steps = r->steps + r->max_live;
+        for (size_t i = 0; i < n; i++) {
+            size_t mine = left[i] > done + 1 ? left[i] - 1 - done : 0;
+            if (mine)
+                steps[k++] = (hone_seq_step){.seq = r->steps[i].seq,
+                                             .n = (int32_t)(mine < stride ? mine : stride),
+                                             .tokens = zeros};
+        }
+        HONE_TRY(hone_state_batch(r->g->state, steps, k, &batch));
+        hone_state_commit(r->g->state);
+        done += stride;
+    }
+    for (size_t i = 0; i < n; i++)
+        r->steps[i] = (hone_seq_step){
+            .seq = r->steps[i].seq, .n = 1, .tokens = zeros, .logits = HONE_LOGITS_LAST};
+    return longest > 1 ? forward(r, HONE_MODE_DECODE, r->steps, n, &logits) : HONE_OK;
+}
+
+/* Prompts [from, to), prefilled together; their samples join r->steps[*n...]. */
+static hone_status plan_prefill(run *r, size_t from, size_t to, size_t *left, size_t *n)
+{
+    hone_gen *g = r->g;
+    hone_seq_step *steps = r->steps + r->max_live;
+    hone_view logits;
+    hone_status s = HONE_OK;
+    size_t made = 0;
+    for (size_t i = from; s >= 0 && i < to; i++) {
+        hone_seq root = hone_seq_create(g->state);
+        if (root < 0) {
+            s = root;
+            break;
+        }
+        steps[made++] = (hone_seq_step){.seq = root,
+                                        .n = (int32_t)r->prompts[i].n,
+                                        .tokens = r->prompts[i].ids,
+                                        .logits = HONE_LOGITS_LAST};
+    }
+    if (s >= 0)
+        s = forward(r, HONE_MODE_PREFILL, steps, made, &logits);
+    for (size_t i = from; s >= 0 && i < to; i++) {
+        for (uint32_t j = 0; s >= 0 && j < r->prompts[i].n_samples; j++) {
+            hone_seq q = hone_seq_fork(g->state, steps[i - from].seq);
+            left[*n] = most_tokens(g, &r->prompts[i], r->p);
+            if (q < 0)
+                s = q;
+            else
+                r->steps[(*n)++].seq = q;
+        }
+    }
+    for (size_t i = 0; i < made; i++)
+        hone_seq_release(g->state, steps[i].seq);
+    return s;
+}
+
+/* Every sample as long as it may get, all zeros: what the callers see of a plan. */
+static hone_status plan_finish(run *r, size_t from, size_t to)
+{
+    size_t cap = (size_t)r->p->max_tokens;
+    int32_t *ids = hone_calloc(cap, sizeof *ids);
+    float *logprob = hone_calloc(cap, sizeof *logprob);
+    hone_status s = ids && logprob ? HONE_OK : HONE_E_NOMEM;
+    for (size_t i = from; s >= 0 && i < to; i++) {
+        for (uint32_t j = 0; s >= 0 && r->p->on_finish && j < r->prompts[i].n_samples; j++) {
+            hone_completion c = {.prompt = i,
+                                 .sample = r->prompts[i].first_sample + j,
+                                 .ids = ids,
+                                 .logprob = logprob,
+                                 .full = logprob,
+                                 .n = most_tokens(r->g, &r->prompts[i], r->p),
+                                 .text = {"", 0},
+                                 .finish = HONE_FINISH_LENGTH};
+            s = r->p->on_finish(r->p->ctx, &c);
+        }
+    }
+    hone_free(ids);
+    hone_free(logprob);
+    return s;
+}
+
+/* hone_gen_run while regions are planned: the same batches in the same engine, as many and as long as
+ * the rules allow, and nothing is computed. Sequences of one wave end together, the dearest case. */
+static hone_status plan_run(run *r, size_t n)
+{
+    size_t *left = hone_calloc(r->max_live, sizeof *left), next = 0;
+    hone_free(r->steps);
+    r->steps = hone_calloc(2 * r->max_live,
+                           sizeof *r->steps); /* live ones, then room for a batch */
+    hone_status s = left && r->steps ? HONE_OK : HONE_E_NOMEM;
+    while (s >= 0 && next < n) {
+        size_t live = 0, begin = next;
+        while (s >= 0 && next < n && live + r->prompts[next].n_samples <= r->max_live) {
+            size_t to = next, tokens = 0, will = live;
+            while (to < n && will + r->prompts[to].n_samples <= r->max_live &&
+                   (to == next || tokens + r->prompts[to].n <= PREFILL_TOKENS)) {
+                tokens += r->prompts[to].n;
+                will += r->prompts[to].n_samples;
+                to++;
+            }
+            s = plan_prefill(r, next, to, left, &live);
+            next = to;
+        }
+        if (s >= 0)
+            s = plan_growth(r, left, live);
+        for (size_t i = 0; i < live; i++)
+            hone_seq_release(r->g->state, r->steps[i].seq);
+        if (s >= 0)
+            s = plan_finish(r, begin, next);
+    }
+    hone_free(left);
+    return s;
+}
+
 hone_status hone_gen_run(hone_gen *g, const hone_gen_prompt *prompts, size_t n,
                          const hone_gen_params *p)
 {
@@ -451,6 +585,10 @@ hone_status hone_gen_run(hone_gen *g, const hone_gen_prompt *prompts, size_t n,
                                    sizeof *r.seen);
         if (!r.seen)
             s = HONE_E_NOMEM;
+    }
+    if (s >= 0 && hone_region_planning()) {
+        s = plan_run(&r, n);
+        next = n;
     }
     while (s >= 0 && (next < n || r.n_live > 0)) {
         size_t to = next, tokens = 0, live = r.n_live;

@@ -63,7 +63,8 @@ typedef struct hone_gen_params {
                           size_t n_ids, float *logits, int64_t n);
 } hone_gen_params;
 
-/* Runs all prompts to their end. E_INVALID: an empty prompt, an id outside the vocabulary, a prompt longer
+/* Runs all prompts to their end. While regions are planned (tensor/region.h) it maps what they can
+ * come to need and gives each sample its most tokens, all zeros; only on_finish is called. E_INVALID: an empty prompt, an id outside the vocabulary, a prompt longer
  * than the model's positions. [control-thread] */
 hone_status hone_gen_run(hone_gen *g, const hone_gen_prompt *prompts, size_t n,
                          const hone_gen_params *p);

@@ -148,6 +148,13 @@ static hone_status run_backward(hone_tape *t, int32_t n)
     return HONE_OK;
 }
 
+/* The same step while planning: only deferred gradients take memory outside the arena. */
+static hone_status plan_step(hone_tape *t, const struct hone__step *st)
+{
+    int deferred = st->kind == HONE__BWD && t->plan->nodes[st->node].defer;
+    return deferred ? defer(t, st->node) : HONE_OK;
+}
+
 static hone_status run_plain(hone_tape *t, const struct hone__step *st)
 {
     return st->kind == HONE__BWD ? run_backward(t, st->node)
@@ -285,7 +292,7 @@ hone_status hone_tape_forward(hone_tape *t)
     if (t->n_tensors)
         memset(t->seeded, 0, (size_t)t->n_tensors);
     hone_fp_setup();
-    for (int32_t i = 0; i < t->plan->n_fwd; i++) {
+    for (int32_t i = 0; i < t->plan->n_fwd && !hone_region_planning(); i++) {
         s = run_step(t, &t->plan->steps[i]);
         if (s < 0)
             return op_failed(t, t->plan->steps[i].node, s, "forward");
@@ -325,7 +332,7 @@ hone_status hone_tape_backward(hone_tape *t)
     hone_fp_setup();
     for (int32_t i = t->plan->n_fwd + 1; i < t->plan->n_steps; i++) {
         const struct hone__step *st = &t->plan->steps[i];
-        hone_status s = run_step(t, st);
+        hone_status s = hone_region_planning() ? plan_step(t, st) : run_step(t, st);
         if (s < 0)
             return op_failed(t, st->node, s, "backward");
     }
@@ -344,7 +351,7 @@ static hone_status put(hone_tape *t, const void *from, size_t n, size_t *off)
         HONE_TRY(hone_region_grow(&t->deferred, t->deferred.size + t->deferred.size / 2 > end
                                                     ? t->deferred.size + t->deferred.size / 2
                                                     : end));
-    if (n)
+    if (n && !hone_region_planning())
         memcpy((unsigned char *)t->deferred.base + t->n_deferred, from, n);
     *off = t->n_deferred;
     t->n_deferred = end;
@@ -412,7 +419,7 @@ hone_status hone_tape_finish_grads(hone_tape *t)
     hone_status s = HONE_OK;
     if (t->n_defer)
         hone_fp_setup();
-    for (int32_t i = 0; i < t->n_defer && s >= 0; i++) {
+    for (int32_t i = 0; i < t->n_defer && s >= 0 && !hone_region_planning(); i++) {
         s = finish_one(t, &t->defer[i]);
         if (s < 0)
             hone_fail_at("%s deferred gradient", t->defer[i].op->name);

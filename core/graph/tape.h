@@ -96,6 +96,8 @@ void hone_tape_fail(hone_tape *t,
                     hone_status s); /* make the thread's current error the sticky one */
 
 /* ---- running --------------------------------------------------------------------------------- */
+/* While planning (tensor/region.h) forward and backward map what they need and compute nothing:
+ * values are zero. */
 hone_status hone_tape_forward(hone_tape *t);
 /* After forward: where a kept value is; data NULL when it was not kept. Valid until backward or
  * begin. */

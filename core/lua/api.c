@@ -132,6 +132,7 @@ int hone__lua_open_core(lua_State *L)
     hone__lua_open_train(L);
     hone__lua_open_tape(L);
     hone__lua_open_run(L);
+    hone__lua_open_plan(L);
     hone__lua_open_data(L);
     return 1;
 }

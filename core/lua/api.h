@@ -13,6 +13,28 @@
 #include <lauxlib.h>
 #include <lua.h>
 
+/* How a recipe is made to need less than it asks for. The first two change no bit of a result and are
+ * what a run that would not fit chooses by itself; the others are tried in plans alone, for a hint. */
+typedef struct hone_recipe_tune {
+    uint32_t micro_tokens;     /* no larger micro-batch; 0: as the recipe says */
+    uint32_t checkpoint_every; /* at least this recomputation; 0: as the recipe says */
+    int lora, halve_tokens, halve_batch;
+} hone_recipe_tune;
+
+/* What a plan found (lua/plan.h). */
+typedef struct hone_plan {
+    uint64_t total,
+        program;      /* bytes: all, and of them what is no region: program, tokenizer, rows */
+    uint64_t allowed; /* bytes there are for this run; 0: unknown */
+    const char *allowed_by; /* "--memory", "control group", "machine" */
+    hone_recipe_tune tune;  /* chosen so that it fits */
+    int fits;
+    char chosen[256];    /* what was chosen, in words; "" = nothing had to be */
+    hone_status stopped; /* what ended the recipe early, with its error; or HONE_OK */
+    hone_error error;
+    char *text, *json; /* hone_free */
+} hone_plan;
+
 /* What the command line gives a recipe. Strings are borrowed and outlive the context. */
 typedef struct hone_recipe_options {
     const char *recipe;     /* path of the recipe, or NULL in the shell */
@@ -22,13 +44,16 @@ typedef struct hone_recipe_options {
     const char *resume;     /* run directory to continue, or NULL */
     const char *from;       /* RUN[@step] to branch off, or NULL */
     int force;              /* resume although something changed */
-    int dry_run, help, quiet, no_gate;
+    int help, quiet, no_gate;
     int no_run;    /* hone.run makes no run directory: a verb that only computes */
     uint64_t seed; /* overrides the recipe's when has_seed */
     int has_seed;
     const char *const *allow; /* --allow grants, NULL-terminated; or NULL */
     char *dir_out;            /* room for the run directory's path, or NULL */
     size_t dir_out_size;
+    uint64_t memory; /* bytes the run may take (--memory); 0: what there is */
+    hone_recipe_tune tune;
+    hone_plan *plan; /* not NULL: this execution is a plan, and goes here */
 } hone_recipe_options;
 
 /* One recipe being executed. */
@@ -42,6 +67,7 @@ typedef struct hone_recipe {
     hone_value state;       /* state.json; HONE_NULL: a fresh start */
     hone_value meta;        /* run.json of the resumed run; HONE_NULL: fresh */
     char *state_dir;        /* the checkpoint's folder */
+    char *plan_dir;         /* a plan's own folder for run:write, made when asked for */
     uint64_t resume_step;
     uint64_t seed;
     hone_metrics metrics; /* of the step in progress */
@@ -101,6 +127,7 @@ void hone__lua_open_train(lua_State *L);
 void hone__lua_open_tape(lua_State *L);
 void hone__lua_open_run(lua_State *L);
 void hone__lua_open_data(lua_State *L);
+void hone__lua_open_plan(lua_State *L);
 /* package.preload loader of "hone.core". */
 int hone__lua_open_core(lua_State *L);
 #endif

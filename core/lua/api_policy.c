@@ -119,6 +119,8 @@ static hone_status make_policy(hone_recipe *r, hone_arena *a, const hone_value *
     cfg.flags = unknown ? HONE_MODEL_ALLOW_UNKNOWN : 0;
     HONE_TRY(read_lora(a, hone_value_get(v, "lora"), &cfg.lora));
     HONE_TRY(read_optimizer(a, hone_value_get(v, "optimizer"), &cfg));
+    if (r->opt.tune.lora && cfg.optimizer && !cfg.lora.rank)
+        cfg.lora.rank = r->opt.tune.lora;
     return hone_policy_create(&r->env, &cfg, out);
 }
 
@@ -329,6 +331,8 @@ static hone_status read_rollout(hone_recipe *r, hone_arena *a, const hone_value 
         return hone_fail(HONE_E_RANGE, "n = %lld: samples a prompt, at least 1", (long long)n);
     if (max_tokens < 1 || max_tokens > 1 << 20)
         return hone_fail(HONE_E_RANGE, "max_tokens = %lld: at least 1", (long long)max_tokens);
+    if (r->opt.tune.halve_tokens)
+        max_tokens = (max_tokens + 1) / 2;
     p->n = (uint32_t)n;
     p->max_tokens = (int32_t)max_tokens;
     p->rule.top_k = (int32_t)top_k;
@@ -363,6 +367,8 @@ static hone_status draw(lua_State *L, hone_rollout **out)
     rp.between = cb_between;
     rp.logits = cb.logits ? cb_logits : NULL;
     int no_journal = 0;
+    if (s >= 0 && r->opt.tune.halve_batch)
+        rows.u.list.n = (rows.u.list.n + 1) / 2;
     if (s >= 0)
         s = hone_value_bool(&options, "no_journal", 0, &no_journal);
     if (no_journal)

@@ -23,6 +23,7 @@
 #include "base/hash.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "lua/plan.h"
 #include "lua/recipe.h"
 #include "ops/cpu.h"
 #include "train/checkpoint.h"
@@ -56,10 +57,18 @@ static int l_options(lua_State *L)
     set_str(L, "resume", o->resume);
     set_str(L, "from", o->from);
     set_bool(L, "force", o->force);
-    set_bool(L, "dry_run", o->dry_run);
+    set_bool(L, "dry_run", o->plan != NULL);
     set_bool(L, "help", o->help);
     set_bool(L, "quiet", o->quiet);
     set_bool(L, "no_run", o->no_run);
+    if (o->tune.micro_tokens || o->tune.checkpoint_every) { /* a resumed run goes on with it */
+        lua_createtable(L, 0, 2);
+        lua_pushinteger(L, o->tune.micro_tokens);
+        lua_setfield(L, -2, "micro_tokens");
+        lua_pushinteger(L, o->tune.checkpoint_every);
+        lua_setfield(L, -2, "checkpoint_every");
+        lua_setfield(L, -2, "fitted");
+    }
     if (o->has_seed) {
         lua_pushinteger(L, (lua_Integer)o->seed);
         lua_setfield(L, -2, "seed");
@@ -207,6 +216,11 @@ static int l_run_open(lua_State *L)
     hone_value meta;
     if (r->run)
         return luaL_error(L, "this recipe has a run already");
+    if (r->opt.plan) { /* nothing is made; what is branched off must be there */
+        if (r->opt.from && branch(r) < 0)
+            return hone_lua_raise(L);
+        return 0;
+    }
     hone_arena_init(&a, 0);
     hone_status s = hone__lua_options(L, 2, &a, &meta);
     if (s >= 0)
@@ -240,15 +254,32 @@ static hone_recipe *need_run(lua_State *L)
     return r;
 }
 
+/* A path of the run; while planning, of a folder that goes away with the plan. */
+static char *path_of(lua_State *L, const char *name)
+{
+    hone_recipe *r = hone__lua_recipe(L);
+    if (!r->opt.plan)
+        return hone_run_path(need_run(L)->run, name);
+    if (!r->plan_dir) {
+        const char *tmp = getenv("TMPDIR");
+        r->plan_dir = hone_path_join(tmp && tmp[0] == '/' ? tmp : "/tmp", "hone-plan-XXXXXX");
+        if (r->plan_dir && !mkdtemp(r->plan_dir)) {
+            hone_fail_errno("cannot make a folder like %s", r->plan_dir);
+            hone_free(r->plan_dir);
+            r->plan_dir = NULL;
+        }
+    }
+    return r->plan_dir ? hone_path_join(r->plan_dir, name) : NULL;
+}
+
 static int l_run_write(lua_State *L)
 {
-    hone_recipe *r = need_run(L);
     const char *name = luaL_checkstring(L, 1);
     size_t n;
     const char *text = luaL_checklstring(L, 2, &n);
     if (name[0] == '/' || strstr(name, ".."))
         return luaL_error(L, "\"%s\": a name inside the run directory is wanted", name);
-    char *path = hone_run_path(r->run, name), *dir = path ? hone_path_dir(path) : NULL;
+    char *path = path_of(L, name), *dir = path ? hone_path_dir(path) : NULL;
     hone_status s = dir ? hone_mkdirs(dir) : HONE_E_NOMEM;
     if (s >= 0)
         s = hone_file_replace(path, text, n);
@@ -261,7 +292,7 @@ static int l_run_write(lua_State *L)
 
 static int l_run_path(lua_State *L)
 {
-    char *path = hone_run_path(need_run(L)->run, luaL_checkstring(L, 1));
+    char *path = path_of(L, luaL_checkstring(L, 1));
     if (!path)
         return hone_lua_raise(L);
     lua_pushstring(L, path);
@@ -340,6 +371,13 @@ static hone_status end_step(hone_recipe *r, int64_t step, const hone_value *timi
         hone_jw_value(&w, &timings->u.map.pairs[i].value);
     }
     hone_jw_kf64(&w, "memory/peak_mb", (double)hone_peak_rss() / 1048576.0);
+    hone_plan_memory mem;
+    hone_plan_memory_get(&mem);
+    hone_jw_kf64(&w, "memory/parameters_mb", (double)mem.parameters / 1048576.0);
+    hone_jw_kf64(&w, "memory/training_mb", (double)mem.training / 1048576.0);
+    hone_jw_kf64(&w, "memory/activations_mb", (double)mem.activations / 1048576.0);
+    hone_jw_kf64(&w, "memory/state_mb", (double)mem.state / 1048576.0);
+    hone_jw_kf64(&w, "memory/scratch_mb", (double)mem.scratch / 1048576.0);
     hone_jw_end(&w);
     if (s >= 0)
         s = b.failed < 0 ? b.failed : hone_run_timings(r->run, hone_buf_str(&b));
@@ -502,6 +540,16 @@ static int l_plugins(lua_State *L)
         set_str(L, "name", p->name);
         set_str(L, "path", p->path);
         set_str(L, "sha256", hex);
+        lua_newtable(L); /* which of them have an instance or had one: "id version" -> true */
+        for (size_t c = 0; p->components && p->components[c]; c++) {
+            if (!p->components[c]->used)
+                continue;
+            lua_pushfstring(L, "%s %s", p->components[c]->c.id,
+                            p->components[c]->c.version ? p->components[c]->c.version : "");
+            lua_pushboolean(L, 1);
+            lua_rawset(L, -3);
+        }
+        lua_setfield(L, -2, "used");
         lua_newtable(L);
         for (size_t c = 0; p->components && p->components[c]; c++) {
             lua_pushfstring(L, "%s %s", p->components[c]->c.id,
@@ -540,7 +588,7 @@ static int l_progress(lua_State *L)
 {
     size_t n;
     const char *text = luaL_checklstring(L, 1, &n);
-    if (hone__lua_recipe(L)->opt.quiet || !isatty(STDERR_FILENO))
+    if (hone__lua_recipe(L)->opt.quiet || hone__lua_recipe(L)->opt.plan || !isatty(STDERR_FILENO))
         return 0;
     fprintf(stderr, "\r\033[K%s", text);
     fflush(stderr);
@@ -553,6 +601,8 @@ static int l_say(lua_State *L)
     hone_recipe *r = hone__lua_recipe(L);
     hone_str text;
     text.ptr = luaL_checklstring(L, 1, &text.len);
+    if (r->opt.plan && !r->opt.help)
+        return 0;
     if (isatty(STDERR_FILENO) && !r->opt.quiet)
         fputs("\r\033[K", stderr);
     if (!r->opt.quiet) {

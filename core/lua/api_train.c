@@ -420,7 +420,8 @@ typedef struct settings {
     int skip_equal;
 } settings;
 
-static hone_status read_settings(const hone_value *v, hone_policy *p, settings *x)
+static hone_status read_settings(const hone_recipe *r, const hone_value *v, hone_policy *p,
+                                 settings *x)
 {
     int64_t micro, every, total;
     hone_str ref;
@@ -445,6 +446,8 @@ static hone_status read_settings(const hone_value *v, hone_policy *p, settings *
         return hone_fail(HONE_E_RANGE, "micro_tokens and checkpoint_every must not be negative");
     x->u.micro_tokens = (size_t)micro;
     x->u.checkpoint_every = (uint32_t)every;
+    if (r->opt.tune.checkpoint_every && !x->u.checkpoint_every)
+        x->u.checkpoint_every = r->opt.tune.checkpoint_every;
     if (hone_str_eq(ref, "adapter_off"))
         x->u.reference = HONE_REF_ADAPTER_OFF;
     return HONE_OK;
@@ -476,6 +479,59 @@ static void finish_settings(settings *x, const data *d, hone_lua_comp *objective
         }
         x->u.micro_tokens = tokens / (size_t)x->accumulate + 1;
     }
+}
+
+static void tune(const hone_recipe_tune *t, settings *x, data *d)
+{
+    if (t->micro_tokens && (!x->u.micro_tokens || x->u.micro_tokens > t->micro_tokens))
+        x->u.micro_tokens = t->micro_tokens;
+    if (t->halve_batch && !d->rollouts) /* a halved rollout is half a batch already */
+        d->n = (d->n + 1) / 2;
+}
+
+/* Sequences of `from` as trees of their own, cut to `share` of their tokens (the last tree only, or all). */
+static hone_train_tree *shortened(const data *from, size_t k, double share, int all, hone_arena *a)
+{
+    hone_train_tree *trees = hone_arena_calloc(a, k, sizeof *trees);
+    for (size_t t = 0; trees && t < k; t++) {
+        size_t n = from->trees[t].n_seqs;
+        hone_train_seq *seqs = hone_arena_calloc(a, n + 1, sizeof *seqs);
+        if (!seqs)
+            return NULL;
+        memcpy(seqs, from->trees[t].seqs, n * sizeof *seqs);
+        for (size_t q = 0; (all || t + 1 == k) && q < n; q++)
+            seqs[q].n = (size_t)((double)seqs[q].n * share);
+        trees[t] = from->trees[t];
+        trees[t].seqs = seqs;
+    }
+    return trees;
+}
+
+/* A plan of these very sequences misses the fullest micro-batch when whole trees do not add up to it: with
+ * one tree more, and sequences shorter (samples end early, other rows follow), they may. */
+static hone_status plan_fullest(hone_policy *p, const data *d, settings *x, hone_arena *a)
+{
+    size_t budget = x->u.micro_tokens ? x->u.micro_tokens : hone_policy_auto_tokens(p);
+    size_t prompts = 0, rest = 0, last = 0, k = 0;
+    for (; k < d->n && prompts + rest <= budget; k++) {
+        prompts += d->trees[k].n_prompt;
+        last = 0;
+        for (size_t q = 0; q < d->trees[k].n_seqs; q++)
+            last += d->trees[k].seqs[q].n;
+        rest += last;
+    }
+    size_t over = prompts + rest > budget ? prompts + rest - budget : 0;
+    size_t cut = d->rollouts ? rest : last; /* rows of data keep their length but for one */
+    if (k < 2 || over == 0 || over >= cut)
+        return HONE_OK;
+    hone_train_tree *trees = shortened(d, k, (double)(cut - over) / (double)cut, d->rollouts, a);
+    hone_metrics aside; /* what a step tells is told of the real one */
+    if (!trees)
+        return HONE_E_NOMEM;
+    hone_metrics_init(&aside);
+    hone_status s = hone_policy_step(p, trees, k, &x->u, &aside);
+    hone_metrics_release(&aside);
+    return s;
 }
 
 static hone_status run_update(hone_policy *p, const data *d, settings *x, hone_metrics *m)
@@ -525,15 +581,18 @@ static hone_status update_or_loss(lua_State *L, int train, double *loss, hone_me
     hone_value v;
     settings x;
     data d;
+    int pairs = 0; /* half a pair is none: a plan leaves them whole */
     hone_arena_init(&a, (size_t)8 << 30);
-    hone__lua_recipe(L)->L = L; /* where a function of the recipe is called */
+    hone_recipe *r = hone__lua_recipe(L);
+    r->L = L; /* where a function of the recipe is called */
     hone_status s = hone__lua_options(L, 3, &a, &v);
     if (s >= 0)
-        s = read_settings(&v, p, &x);
+        s = read_settings(r, &v, p, &x);
     if (s >= 0) {
         hone_instance_enter(obj->instance);
         uint32_t uses = vt->uses(obj->self);
         hone_instance_leave(obj->instance, "uses", HONE_OK);
+        pairs = (uses & HONE_OBJ_PAIRS) != 0;
         uint32_t equal = x.skip_equal                                 ? HONE_EQUAL_SKIP
                          : (uses & (HONE_OBJ_REF | HONE_OBJ_ENTROPY)) ? HONE_EQUAL_KEEP
                                                                       : HONE_EQUAL_COUNT;
@@ -541,7 +600,11 @@ static hone_status update_or_loss(lua_State *L, int train, double *loss, hone_me
     }
     if (s >= 0) {
         finish_settings(&x, &d, obj, ref, p);
-        s = train ? run_update(p, &d, &x, m) : hone_policy_loss(p, d.trees, d.n, &x.u, loss, m);
+        tune(&r->opt.tune, &x, &d);
+        if (train && hone_region_planning() && !pairs)
+            s = plan_fullest(p, &d, &x, &a);
+        if (s >= 0)
+            s = train ? run_update(p, &d, &x, m) : hone_policy_loss(p, d.trees, d.n, &x.u, loss, m);
     }
     hone_arena_release(&a);
     return s;

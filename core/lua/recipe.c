@@ -5,6 +5,7 @@
 #include "base/json.h"
 #include "base/paths.h"
 #include "lua/component.h"
+#include "lua/plan.h"
 #include "ops/cpu.h"
 #include "score/score.h"
 
@@ -140,6 +141,8 @@ static int pump(void *ctx, uint64_t max_ns)
 static void print(void *ctx, const char *text, size_t len)
 {
     hone_recipe *r = ctx;
+    if (r->opt.plan)
+        return;
     if (isatty(STDERR_FILENO) && !r->opt.quiet)
         fputs("\r\033[K", stderr);
     fwrite(text, 1, len, stdout);
@@ -169,6 +172,9 @@ static void close_recipe(hone_recipe *r, hone_lua *l)
     hone_buf_release(&r->rollouts);
     hone_arena_release(&r->state_arena);
     hone_free(r->state_dir);
+    if (r->plan_dir)
+        (void)hone_remove_tree(r->plan_dir);
+    hone_free(r->plan_dir);
     hone_pool_destroy(r->env.pool);
     hone_registry_close(r->env.registry);
 }
@@ -223,8 +229,10 @@ static hone_status execute(const hone_recipe_options *o, const char *file)
         s = hone_lua_load(l, file);
     if (s >= 0)
         s = hone_lua_pcall(r.L, 0, 0);
-    if (s < 0 && r.stopped) /* --help, --dry-run: the recipe has said what it had to say */
+    if (s < 0 && r.stopped) /* --help: the recipe has said what it had to say */
         s = HONE_OK;
+    if (o->plan && l)
+        s = hone__plan_collect(&r, s);
     hone_error e = *hone_error_get();
     close_recipe(&r, l);
     hone_free(dir);

@@ -10,7 +10,7 @@
 /* The file that NAME stands for: a path, or NAME.lua of the shipped recipes. hone_free it. E_NOT_FOUND with what
  * there is. */
 hone_status hone_recipe_locate(const char *name, char **path);
-/* HONE_E_INTERRUPTED after a signal (a checkpoint was written). */
+/* Executes the recipe. HONE_E_INTERRUPTED after a signal (a checkpoint was written). */
 hone_status hone_recipe_run(const hone_recipe_options *o);
 /* The recipe language as a shell: lines of standard input, `hone` loaded as a global. prompt: show one. */
 hone_status hone_recipe_shell(int prompt);

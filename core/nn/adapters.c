@@ -161,7 +161,8 @@ int32_t hone_params_add_adapter(hone_params *p, const hone_adapter_spec *spec)
     ad->first = first;
     ad->n = p->n - first;
     HONE_TRY_GOTO(hone__params_place(p, first, &ad->region, "adapters"), fail);
-    HONE_TRY_GOTO(init_pairs(p, ad, spec), fail);
+    if (!hone_region_planning())
+        HONE_TRY_GOTO(init_pairs(p, ad, spec), fail);
     hone_params_drop_grads(p);
     p->active |= 1u << k;
     return k;
@@ -332,7 +333,8 @@ hone_status hone__params_copy_adapters(hone_params *to, const hone_params *from)
         if (!src->name)
             continue;
         HONE_TRY(hone_region_init(&dst->region, "adapters", src->region.size));
-        memcpy(dst->region.base, src->region.base, src->region.size);
+        if (!hone_region_planning())
+            memcpy(dst->region.base, src->region.base, src->region.size);
         at = dst->region.base;
         for (hone_param i = dst->first; i < dst->first + dst->n; i++) {
             to->items[i]->data = at;

@@ -218,7 +218,8 @@ hone_status hone_params_copy(const hone_params *from, hone_params **out)
     p->n_base = p->n;
     if (from->sealed) {
         HONE_TRY_GOTO(hone_params_seal(p), fail);
-        memcpy(p->region.base, from->region.base, from->region.size);
+        if (!hone_region_planning())
+            memcpy(p->region.base, from->region.base, from->region.size);
         HONE_TRY_GOTO(hone__params_copy_adapters(p, from), fail);
     }
     *out = p;
@@ -297,7 +298,7 @@ void hone_params_get_sizes(const hone_params *p, hone_params_sizes *out)
 uint64_t hone_params_checksum(const hone_params *p)
 {
     uint64_t h = 0;
-    for (hone_param i = 0; i < p->n; i++) {
+    for (hone_param i = 0; i < p->n && !hone_region_planning(); i++) {
         const hone_param_item *it = p->items[i];
         if (!it || !it->data)
             continue;
@@ -410,7 +411,7 @@ void hone_params_drop_grads(hone_params *p)
 
 void hone_params_zero_grads(hone_params *p)
 {
-    if (p->has_grads && p->flat_length)
+    if (p->has_grads && p->flat_length && !hone_region_planning())
         memset(p->grads.base, 0, p->flat_length * sizeof(float));
 }
 
@@ -482,6 +483,8 @@ hone_status hone_params_lerp(hone_params *p, const hone_params *other, float t)
         if (!a != !b || (a && (a->length != b->length || strcmp(a->name, b->name) != 0)))
             return hone_fail(HONE_E_SHAPE, "model: parameter %d differs between the two stores", i);
     }
+    if (hone_region_planning())
+        return HONE_OK;
     hone_fp_setup();
     for (hone_param i = 0; i < p->n; i++) {
         const hone_param_item *b = other->items[i];
@@ -574,7 +577,7 @@ hone_status hone_params_get_grad_rows(const hone_params *p, hone_param i, int64_
 void hone_params_init_values(hone_params *p, uint64_t seed)
 {
     hone_rng_key key = {seed, HONE_RNG_INIT, 0, 0, 0};
-    for (hone_param i = 0; i < p->n_base; i++) {
+    for (hone_param i = 0; i < p->n_base && !hone_region_planning(); i++) {
         hone_param_item *it = p->items[i];
         int64_t n = it->rows * it->cols;
         memset(it->data, 0, it->length * sizeof(float));

@@ -127,7 +127,8 @@ static int32_t take_page(hone_state *st)
     int32_t page;
     if (st->n_unused) {
         page = st->unused[--st->n_unused];
-        memset(page_data(st, page), 0, st->page_floats * sizeof(float));
+        if (!hone_region_planning())
+            memset(page_data(st, page), 0, st->page_floats * sizeof(float));
     } else {
         if (st->fresh == st->n_pages)
             HONE_TRY(more_pages(st));
@@ -249,7 +250,9 @@ hone_seq hone_seq_fork(hone_state *st, hone_seq from)
     if (all > full) {
         int32_t page = take_page(st);
         HONE_TRY_GOTO(page, fail);
-        memcpy(page_data(st, page), page_data(st, a->pages[full]), st->page_floats * sizeof(float));
+        if (!hone_region_planning())
+            memcpy(page_data(st, page), page_data(st, a->pages[full]),
+                   st->page_floats * sizeof(float));
         b->pages[b->n_pages++] = page;
     }
     b->length = a->length;

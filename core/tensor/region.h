@@ -32,4 +32,15 @@ typedef struct hone_region_stat {
 } hone_region_stat;
 /* Fills at most `max` entries, in the order names first appeared; returns how many there are. */
 size_t hone_region_stats(hone_region_stat *out, size_t max);
+/* Forgets peaks: from here on the peak of each name is what is mapped now. */
+void hone_region_stats_reset(void);
+
+/* Planning (hone run --dry-run): regions are mapped and counted as ever, but only reserved: the
+ * system promises no memory for them, however large they are, and whoever would fill one or compute
+ * in one asks hone_region_planning() and leaves it alone. What is counted meanwhile is what a run
+ * of the same calls maps. Switch it only while no region is in use. [control-thread] */
+void hone_region_plan(int on);
+int hone_region_planning(void);
+/* No region is made or grown beyond this sum of all of them (E_LIMIT); 0 = no limit. */
+void hone_region_limit(size_t bytes);
 #endif

@@ -192,6 +192,10 @@ static const hone_opt_group *group_of(const hone_optimizer *o, const char *name,
 hone_status hone_optimizer_step(hone_optimizer *o, hone_params *p, hone_pool *pool, double lr,
                                 double clip, double *norm_out)
 {
+    if (hone_region_planning()) {
+        *norm_out = 0;
+        return HONE_OK;
+    }
     double norm = sqrt(hone_params_grad_sq(p));
     *norm_out = norm;
     if (!isfinite(norm))

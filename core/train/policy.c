@@ -93,7 +93,8 @@ static hone_status load(hone_policy *p, const hone_policy_config *cfg)
                               hone_weights_path(w), cfg->flags, &p->model_instance, &p->model);
     if (s >= 0) {
         hone_weights_reader(w, &reader);
-        s = hone_model_load(p->model, &reader, hone_pool_exec(p->env->pool));
+        if (!hone_region_planning()) /* a plan wants shapes only */
+            s = hone_model_load(p->model, &reader, hone_pool_exec(p->env->pool));
     }
     if (s < 0) {
         hone_weights_close(w);

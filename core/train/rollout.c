@@ -260,6 +260,29 @@ static hone_status keep_results(hone_rollout *r, hone_scorer *scorer, hone_score
     return HONE_OK;
 }
 
+/* A plan has no outcomes: every component "scores" every sample 0, without being asked. */
+static hone_status plan_results(hone_rollout *r, hone_scorer *scorer)
+{
+    size_t nc = hone_scorer_count(scorer), n = r->n_samples;
+    r->component = hone_arena_calloc(&r->arena, nc + 1, sizeof *r->component);
+    r->weight = hone_arena_calloc(&r->arena, nc + 1, sizeof *r->weight);
+    r->p50_ms = hone_arena_calloc(&r->arena, nc + 1, sizeof *r->p50_ms);
+    r->p95_ms = hone_arena_calloc(&r->arena, nc + 1, sizeof *r->p95_ms);
+    r->results = hone_arena_calloc(&r->arena, nc * n + 1, sizeof *r->results);
+    if (!r->component || !r->weight || !r->results || !r->p50_ms || !r->p95_ms)
+        return HONE_E_NOMEM;
+    for (size_t c = 0; c < nc; c++) {
+        const char *id = hone_scorer_component(scorer, c)->id;
+        r->component[c] = hone_arena_strndup(&r->arena, id, strlen(id));
+        if (!r->component[c])
+            return HONE_E_NOMEM;
+        for (size_t i = 0; i < n; i++)
+            r->results[c * n + i].status = HONE_SCORE;
+    }
+    r->n_components = nc;
+    return HONE_OK;
+}
+
 hone_status hone_rollout_draw(hone_policy *policy, const hone_value *rows, size_t n_rows,
                               const hone_rollout_params *p, hone_rollout **out)
 {
@@ -288,7 +311,7 @@ hone_status hone_rollout_draw(hone_policy *policy, const hone_value *rows, size_
         s = read_row(policy, r, &r->prompts[i], &rows[i], p->raw);
     for (size_t i = 0; s >= 0 && i < r->n_samples; i++)
         r->samples[i].prompt = i / p->n;
-    if (s >= 0 && p->scorer) {
+    if (s >= 0 && p->scorer && !hone_region_planning()) {
         hone_score_params sp = {.step = p->step,
                                 .first_sample = p->first_sample,
                                 .n_samples = r->n_samples,
@@ -307,6 +330,8 @@ hone_status hone_rollout_draw(hone_policy *policy, const hone_value *rows, size_
     r->reward_s = hone_now_s() - t1; /* what the rewards added to the step */
     if (s >= 0 && d.job)
         s = keep_results(r, p->scorer, d.job);
+    else if (s >= 0 && p->scorer)
+        s = plan_results(r, p->scorer);
     hone_score_end(d.job);
     if (s < 0) {
         hone_rollout_destroy(r);
@@ -328,6 +353,8 @@ hone_status hone_rollout_score(hone_rollout *r, hone_scorer *scorer, hone_journa
                                double error_limit)
 {
     hone_score_job *job = NULL;
+    if (hone_region_planning())
+        return plan_results(r, scorer);
     hone_score_params sp = {.step = r->step,
                             .first_sample = r->first_sample,
                             .n_samples = r->n_samples,
@@ -360,6 +387,12 @@ hone_status hone_rollout_advantages(hone_rollout *r, hone_instance *inst,
     hone_arena_init(&a, (size_t)1 << 30);
     if (nc == 0)
         return hone_fail(HONE_E_STATE, "the rollout has no rewards, so there are no advantages");
+    if (hone_region_planning()) { /* every sample trains: the dearest step there is */
+        for (size_t i = 0; i < n; i++)
+            r->samples[i].advantage = 1;
+        r->has_advantages = 1;
+        return HONE_OK;
+    }
     for (size_t i = 0; i < n; i++)
         n_tok += r->samples[i].n;
     double *rewards = hone_arena_calloc(&a, n * nc, sizeof *rewards);

@@ -237,7 +237,7 @@ static part part_of(const step *s, int32_t i)
 static void gather(const step *s, const part *x, hone_view v, double *out)
 {
     const float *p = v.data;
-    for (size_t k = x->k0; k < x->k1; k++)
+    for (size_t k = x->k0; k < x->k1 && !hone_region_planning(); k++)
         out[k] = (double)p[(hone_forest_slot(&s->forest, (int64_t)k) - x->f->first_target) * v.ld];
 }
 
@@ -312,6 +312,8 @@ static hone_status call_objective(step *s, const part *x, double *loss)
                               .grad_entropy = s->grad_entropy ? s->grad_entropy + k0 : NULL,
                               .ctx = s->m,
                               .metric = put_metric};
+    if (hone_region_planning()) /* there are no log-probs to compute a loss of */
+        return HONE_OK;
     hone_instance_enter(s->u->objective_instance);
     HONE_TRY(hone_instance_leave(s->u->objective_instance, "loss",
                                  s->u->objective->loss(s->u->objective_self, &in, &out)));
@@ -319,8 +321,23 @@ static hone_status call_objective(step *s, const part *x, double *loss)
     return HONE_OK;
 }
 
+/* What a plan tells of the split: parts of this step, tokens of the largest. */
+static void tell_split(step *s)
+{
+    int64_t most = 0;
+    for (int32_t i = 0; i < s->forest.n_parts; i++) {
+        int64_t n = hone_forest_part_get(&s->forest, i)->batch.n_tokens;
+        most = n > most ? n : most;
+    }
+    hone_metrics_add(s->m, "plan/parts", HONE_METRIC_MAX, s->forest.n_parts, 1);
+    hone_metrics_add(s->m, "plan/part_tokens", HONE_METRIC_MAX, (double)most, 1);
+    hone_metrics_add(s->m, "plan/checkpoint_every", HONE_METRIC_MAX, s->u->checkpoint_every, 1);
+}
+
 static hone_status seed(step *s, const part *x, hone_tape *tape, hone_tensor t, const double *grad)
 {
+    if (hone_region_planning())
+        return HONE_OK;
     for (size_t k = x->k0; k < x->k1; k++)
         s->f32[hone_forest_slot(&s->forest, (int64_t)k) - x->f->first_target] = (float)grad[k];
     return hone_tape_seed(tape, t, s->f32);
@@ -432,6 +449,8 @@ static hone_status run_step(step *s, const hone_train_tree *trees, size_t n)
     HONE_TRY(hone_params_need_grads(p->model->params, &length));
     hone_params_zero_grads(p->model->params);
     hone_params_tape(p->model->params, &p->model->tape_params);
+    if (hone_region_planning())
+        tell_split(s);
     hone_status st = gradients(s, &loss);
     if (st < 0) {
         hone_tape_drop_deferred(p->tape);

@@ -98,6 +98,42 @@ static void test_many_names_share_the_last_entry(void **state)
     assert_int_equal(find("n3").bytes, 0);
 }
 
+static void test_a_planned_region_is_counted_and_not_backed(void **state)
+{
+    (void)state;
+    hone_region r;
+    hone_region_plan(1);
+    /* more than any machine of ours has: only addresses are taken */
+    assert_int_equal(hone_region_init(&r, "planned", (size_t)1 << 42), HONE_OK);
+    assert_true(hone_region_planning());
+    assert_int_equal(find("planned").bytes, (size_t)1 << 42);
+    hone_region_release(&r);
+    hone_region_plan(0);
+    assert_false(hone_region_planning());
+    assert_int_equal(find("planned").peak, (size_t)1 << 42);
+    hone_region_stats_reset();
+    assert_int_equal(find("planned").peak, 0);
+}
+
+static void test_the_limit_is_on_all_regions_together(void **state)
+{
+    (void)state;
+    hone_region a, b;
+    hone_region_limit(1 << 20);
+    assert_int_equal(hone_region_init(&a, "limited", 700 << 10), HONE_OK);
+    assert_int_equal(hone_region_init(&b, "limited", 400 << 10), HONE_E_LIMIT);
+    assert_non_null(strstr(hone_error_get()->what, "1.0 MB are allowed"));
+    assert_null(b.base);
+    assert_int_equal(hone_region_init(&b, "limited", 300 << 10), HONE_OK);
+    assert_int_equal(hone_region_grow(&a, 800 << 10), HONE_E_LIMIT);
+    assert_int_equal(a.size, 700 << 10);
+    hone_region_release(&b);
+    assert_int_equal(hone_region_grow(&a, 800 << 10), HONE_OK);
+    hone_region_limit(0);
+    assert_int_equal(hone_region_grow(&a, 8 << 20), HONE_OK);
+    hone_region_release(&a);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -105,6 +141,8 @@ int main(void)
         cmocka_unit_test(test_growing_keeps_contents),
         cmocka_unit_test(test_regions_are_counted_by_name_with_their_peak),
         cmocka_unit_test(test_too_much_is_refused_and_changes_nothing),
+        cmocka_unit_test(test_a_planned_region_is_counted_and_not_backed),
+        cmocka_unit_test(test_the_limit_is_on_all_regions_together),
         cmocka_unit_test(test_many_names_share_the_last_entry),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

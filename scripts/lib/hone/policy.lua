@@ -2,6 +2,7 @@
 
 local components = require "hone.components"
 local core = require "hone.core"
+local plan = require "hone.plan"
 local rollouts = require "hone.rollout"
 local rows = require "hone.rows"
 
@@ -62,6 +63,7 @@ function Policy:ema(d)
   p.fixed = false
   local from = self
   function p.track(average)
+    if from.run.dry_run then return end
     core.policy_lerp(average.ud, from.ud, 1 - d)
   end
   return p
@@ -69,6 +71,7 @@ end
 
 --- Writes a folder in Hugging Face layout; an adapter is merged. dtype: "f32", "bf16", "f16".
 function Policy:save(path, dtype)
+  if self.run.dry_run then return end
   core.policy_save(self.ud, path, dtype or "f32")
 end
 
@@ -126,6 +129,10 @@ function Policy:rollout(prompts, config)
   local ud = core.rollout(self.ud, list, c, scorer_of(config.rewards), config.logits)
   if config.permute then core.rollout_permute(ud, config.permute) end
   local r = rollouts.wrap(run, ud, config.rewards)
+  if run.dry_run then
+    plan.did("rollout", self.name, { prompts = #list, n = c.n or 1, max_tokens = c.max_tokens or 256 })
+    return r
+  end
   local info = r:info()
   run:_time("generate", info.generate_s, info.new_tokens)
   run:_time("reward", info.reward_s)
@@ -143,6 +150,9 @@ function Policy:generate(prompts, config)
   if c.greedy == nil and not c.temperature then c.greedy = true end
   c.no_journal = true
   local list = as_rows(prompts)
+  if self.run.dry_run then
+    plan.did("generate", self.name, { prompts = #list, n = c.n or 1, max_tokens = c.max_tokens or 256 })
+  end
   local out = core.generate(self.ud, list, c, nil, config.logits)
   if type(prompts) == "string" then return out[1] end
   return out
@@ -222,6 +232,10 @@ function Policy:update(config)
   if #list == 0 then error("policy:update: nothing to train on", 0) end
   local objective = components.resolve_objective(config.objective or "grpo")
   local m = core.update(self.ud, list, settings(config), objective, reference_of(config))
+  if self.run.dry_run then
+    plan.did("update", self.name, { tokens = m.tokens // 1 | 0, parts = m["plan/parts"] // 1 | 0,
+      part_tokens = m["plan/part_tokens"] // 1 | 0, checkpoint_every = m["plan/checkpoint_every"] // 1 | 0 })
+  end
   self.run:_time("train", core.now() - t0, m.tokens)
   return m
 end
@@ -291,6 +305,7 @@ function Policy:eval(config)
   if #list == 0 then error("policy:eval: there are no rows", 0) end
   c.n = config.n or 1
   if c.greedy == nil and not c.temperature and c.n == 1 then c.greedy = true end
+  if run.dry_run then plan.did("eval", self.name, { prompts = #list, n = c.n, max_tokens = c.max_tokens or 256 }) end
   c.step = EVAL_STEPS + run.step
   local base = run.eval_base or 0 -- samples of evaluations within this step: no two share a number
   run.eval_base = base + #list * c.n
@@ -327,7 +342,7 @@ function Policy:eval(config)
       r.pass[k] = n > 0 and sum / n or nil
     end
     result[id] = r
-    if run.step > 0 and config.log ~= false and r.n > 0 then core.log { ["eval/" .. (config.name and config.name .. "/" or "") .. id] = r.mean } end
+    if run.step > 0 and not run.dry_run and config.log ~= false and r.n > 0 then core.log { ["eval/" .. (config.name and config.name .. "/" or "") .. id] = r.mean } end
   end
   return result
 end

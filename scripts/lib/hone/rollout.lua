@@ -74,6 +74,7 @@ end
 --- Turns outcomes into advantages: a name, { "group", scale = "batch" }, or function(groups) that gets a list of
 -- lists of samples (with .reward, nil where one is missing) and returns a list of lists of numbers (false: left out).
 function Rollout:advantages(spec)
+  if self.run.dry_run then spec = "group" end -- there are no rewards to make advantages of
   if type(spec) ~= "function" then
     core.rollout_advantages(self.ud, components.resolve_advantage(spec))
     self.has_advantages = true

@@ -4,6 +4,7 @@
 
 local core = require "hone.core"
 local generator = require "hone.generator"
+local plan = require "hone.plan"
 
 local Rows = {}
 Rows.__index = Rows
@@ -112,10 +113,13 @@ function rows.source(name, settings)
   local copy = {}
   for k, v in pairs(settings or {}) do copy[k] = v end
   if type(copy.path) == "string" then copy.path = core.find_file(copy.path) end
-  return wrap(core.source(name, copy))
+  local out = wrap(core.source(name, copy))
+  if plan.on() then plan.source(name, copy.path, out:count()) end
+  return out
 end
 
 function rows.list(list)
+  if plan.on() then plan.source("rows of the recipe", nil, #list) end
   return wrap(core.rows(list))
 end
 

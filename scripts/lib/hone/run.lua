@@ -4,6 +4,7 @@
 
 local core = require "hone.core"
 local params = require "hone.params"
+local plan = require "hone.plan"
 local policy = require "hone.policy"
 local rows = require "hone.rows"
 
@@ -18,7 +19,7 @@ local function describe(config, seed)
   local options = core.options()
   local meta = {
     name = config.name, seed = seed, recipe = options.recipe, set = options.set, params = params.values,
-    from = options.from, machine = core.machine(),
+    from = options.from, fitted = options.fitted, machine = core.machine(),
   }
   if options.recipe then meta.recipe_sha256 = core.file_sha256(options.recipe) end
   return meta
@@ -56,6 +57,10 @@ function run.open(config)
     policies = {}, by_name = {}, loops = {}, loop_count = {}, stages = {}, stage_name = "", sources = {},
     times = {}, pending = {}, models = {}, dry_run = options.dry_run, copies = 0,
   }, Run)
+  if options.dry_run then
+    plan.name = self.name
+    core.run_open(self.name, meta) -- makes nothing
+  end
   if options.dry_run or options.no_run then return self end
   self.dir = core.run_open(self.name, meta)
   local state, step = core.run_state()
@@ -109,7 +114,9 @@ end
 -- model: a folder, a GGUF file, a known name; or hone.model{...}; or config = { ... } for one made from nothing.
 function Run:policy(config)
   local p = policy.create(self, config)
-  self.models[p.name] = { model = p:info().model, checksum = p:info().checksum }
+  local info = p:info()
+  self.models[p.name] = { model = info.model, checksum = info.checksum }
+  if self.dry_run then plan.policy(p.name, info, config) end
   local old = core.run_meta()
   local before = old and old.models and old.models[p.name]
   if before and before.checksum ~= self.models[p.name].checksum and not core.options().force then
@@ -120,6 +127,7 @@ end
 
 -- A copy made before the first step is the same after a resume; one made later must be kept.
 function Run:_adopt(p)
+  if self.dry_run then plan.policy(p.name, p:info()) end
   return register(self, p, self.step == 0)
 end
 
@@ -247,6 +255,26 @@ local function leak_finder(loop)
   end
 end
 
+-- In a plan: the first steps of the loop, and as the last of them the loop's own last.
+local function planned_steps(self, n, iterator, is_rows)
+  local base, done, want = self.step, 0, math.min(n, plan.STEPS)
+  plan.loop(self.stage_name, n, want)
+  return function()
+    if done >= want then return nil end
+    local batch = true
+    if is_rows then
+      batch = iterator:next()
+    elseif iterator then
+      batch = iterator()
+    end
+    if batch == nil then return nil end
+    done = done + 1
+    self.step = base + (done == want and n or done)
+    self.sample_base, self.eval_base = 0, 0
+    return self.step, batch
+  end
+end
+
 --- for step, batch in run:steps(n, rows:batches(16)) do ... end
 -- One iteration is one step: metrics, timings and samples are written at its end, a checkpoint every so often.
 -- step counts through all loops of the run. The iterator may be rows, a function, or nothing.
@@ -256,7 +284,7 @@ function Run:steps(n, iterator)
   local key = self.stage_name .. "#" .. index
   local saved = not self.restored and self.saved and self.saved.loops and self.saved.loops[key]
   local is_rows = getmetatable(iterator) == rows.Rows
-  if self.dry_run then return function() end end
+  if self.dry_run then return planned_steps(self, n, iterator, is_rows) end
   if saved and saved.finished and self.saved.current ~= key then
     self.loops[key] = saved
     return function() end
@@ -316,11 +344,11 @@ function Run:stage(name, fn)
     if self.saved.current == "stage " .. name then restore(self) end
     return false
   end
-  if self.dry_run then return false end
   local before = self.stage_name
   self.stage_name = before == "" and name or before .. "/" .. name
   fn()
   self.stage_name = before
+  if self.dry_run then return true end
   self.stages[name] = true
   self.current = "stage " .. name
   self:_checkpoint()
