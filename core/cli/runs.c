@@ -25,7 +25,8 @@ enum { TAIL = 1 << 18, DEEP = 8 };
 
 typedef struct row {
     const char *name; /* the folder's */
-    char recipe[128], problem[512];
+    char recipe[128], problem[512], from[128],
+        failed[512]; /* from: "RUN@step", the folder's name */
     hone_run_state state;
     int64_t step;        /* of the last line of metrics; 0 = none */
     double reward, loss; /* NAN = none */
@@ -104,6 +105,14 @@ done:
     return s;
 }
 
+static hone_status text_of(const hone_value *meta, const char *key, char *out, size_t n)
+{
+    hone_str v;
+    HONE_TRY(hone_value_string(meta, key, (hone_str){"", 0}, &v));
+    snprintf(out, n, "%.*s", (int)(v.len < n ? v.len : n - 1), v.ptr ? v.ptr : "");
+    return HONE_OK;
+}
+
 static hone_status read_row(const char *dir, row *r)
 {
     hone_arena a;
@@ -117,6 +126,14 @@ static hone_status read_row(const char *dir, row *r)
         snprintf(r->recipe, sizeof r->recipe, "%.*s", (int)(recipe.len > 127 ? 127 : recipe.len),
                  recipe.ptr);
         s = hone_run_state_get(dir, &meta, &r->state);
+    }
+    if (s >= 0)
+        s = text_of(&meta, "failed", r->failed, sizeof r->failed);
+    if (s >= 0) {
+        char from[4096];
+        s = text_of(&meta, "from", from, sizeof from);
+        if (s >= 0)
+            snprintf(r->from, sizeof r->from, "%.127s", hone_path_base(from));
     }
     if (s >= 0)
         s = last_metrics(dir, r);
@@ -163,6 +180,10 @@ static void cells(const row *r, char c[CELLS][200])
         snprintf(c[7], 200, "unreadable: %.180s", r->problem);
     else
         hone_run_state_text(&r->state, c[7]);
+    if (r->from[0]) {
+        size_t n = strlen(c[7]);
+        snprintf(c[7] + n, 200 - n, "; from %s", r->from);
+    }
 }
 
 static hone_status print_table(const row *rows, size_t n, hone_buf *b)
@@ -210,6 +231,10 @@ static hone_status print_json(const row *rows, size_t n, hone_buf *b)
         hone_jw_kf64(&w, "reward", r->reward);
         hone_jw_kf64(&w, "loss", r->loss);
         hone_jw_kcstr(&w, "state", states[r->problem[0] ? 0 : r->state.what]);
+        if (r->state.failed)
+            hone_jw_kcstr(&w, "failed", r->failed);
+        if (r->from[0])
+            hone_jw_kcstr(&w, "from", r->from);
         hone_jw_ki64(&w, "checkpoint", (int64_t)r->state.checkpoint);
         hone_jw_kf64(&w, "age_s", r->age);
         hone_jw_ki64(&w, "bytes", (int64_t)r->bytes);

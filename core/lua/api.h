@@ -69,6 +69,7 @@ typedef struct hone_recipe {
     char *state_dir;        /* the checkpoint's folder */
     char *plan_dir;         /* a plan's own folder for run:write, made when asked for */
     uint64_t resume_step;
+    char *branched; /* "RUN@step" of the checkpoint that was branched off, RUN absolute; or NULL */
     uint64_t seed;
     hone_metrics metrics; /* of the step in progress */
     hone_buf rollouts;    /* JSON lines of the step in progress */
@@ -77,6 +78,9 @@ typedef struct hone_recipe {
     int interrupted;      /* set by a signal handler through hone_recipe_interrupt */
 } hone_recipe;
 
+/* Notes in run.json that the recipe failed (with the thread's current error); nothing else in it changes. A
+ * failure to do so is not one. */
+void hone__run_mark_failed(hone_recipe *r);
 /* The recipe this state belongs to. */
 hone_recipe *hone__lua_recipe(lua_State *L);
 void hone__lua_set_recipe(lua_State *L, hone_recipe *r);

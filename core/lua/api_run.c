@@ -3,6 +3,7 @@
  *   core.options() -> table                    what the command line gave
  *   core.run_open(name, meta) -> dir           a new run (meta becomes run.json) or the resumed one
  *   core.run_state() -> state, step            of the checkpoint that is resumed or branched from; nil: fresh
+ *   core.branched_from() -> "RUN@step"         of the checkpoint a run was branched off; nil
  *   core.run_meta() -> table                   run.json of the resumed run; nil: fresh
  *   core.run_write(name, text)                 a file of the run directory, all or nothing
  *   core.run_path(name) -> path
@@ -29,6 +30,7 @@
 #include "train/checkpoint.h"
 
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -111,21 +113,36 @@ static hone_status copy_recipe(const hone_recipe *r)
     return s;
 }
 
+static void hint_steps(const uint64_t *steps, size_t n)
+{
+    char list[256] = "";
+    size_t at = 0;
+    for (size_t i = 0; i < n && at + 32 < sizeof list; i++)
+        at += (size_t)snprintf(list + at, sizeof list - at, "%s%" PRIu64, i ? ", " : "", steps[i]);
+    if (n)
+        hone_fail_hint("there are checkpoints of step %s", list);
+    else
+        hone_fail_hint("it stopped before its first checkpoint: start anew");
+}
+
 /* The newest whole checkpoint of `dir` (or the one asked for); 0 when there is none. */
 static hone_status find_checkpoint(const char *dir, uint64_t wanted, uint64_t *step)
 {
     uint64_t *steps = NULL;
     size_t n = 0;
+    hone_status s = HONE_OK;
     HONE_TRY(hone_checkpoint_list(dir, &steps, &n));
     *step = 0;
     for (size_t i = 0; i < n; i++) {
         if (wanted == 0 || steps[i] == wanted)
             *step = steps[i];
     }
+    if (wanted && *step != wanted) {
+        s = hone_fail(HONE_E_NOT_FOUND, "%s has no checkpoint of step %" PRIu64, dir, wanted);
+        hint_steps(steps, n);
+    }
     hone_free(steps);
-    if (wanted && *step != wanted)
-        return hone_fail(HONE_E_NOT_FOUND, "%s has no checkpoint of step %" PRIu64, dir, wanted);
-    return *step ? hone_checkpoint_verify(dir, *step) : HONE_OK;
+    return s < 0 ? s : *step ? hone_checkpoint_verify(dir, *step) : HONE_OK;
 }
 
 static hone_status read_state(hone_recipe *r, const char *dir, uint64_t step)
@@ -143,10 +160,59 @@ static hone_status read_state(hone_recipe *r, const char *dir, uint64_t step)
     return r->state_dir ? HONE_OK : HONE_E_NOMEM;
 }
 
+/* RUN or RUN@step. The run's name may hold an @: what follows the last one counts when it is a number. */
+static hone_status branch(hone_recipe *r, const char *from)
+{
+    char real[PATH_MAX], *dir = hone_strdup(from);
+    uint64_t wanted = 0, step = 0;
+    if (!dir)
+        return HONE_E_NOMEM;
+    char *at = strrchr(dir, '@');
+    hone_status s = HONE_OK;
+    if (at && !hone_file_is_dir(dir)) {
+        char *end;
+        *at = '\0';
+        wanted = strtoull(at + 1, &end, 10);
+        if (*end || end == at + 1 || wanted == 0) {
+            s = hone_fail(HONE_E_USAGE, "--from %s: a step is wanted after @", from);
+            hone_fail_hint("for instance --from %s@100", dir);
+        }
+    }
+    char *meta = hone_path_join(dir, "run.json");
+    if (s >= 0 && !meta)
+        s = HONE_E_NOMEM;
+    if (s >= 0 && !hone_file_exists(meta)) {
+        s = hone_fail(HONE_E_NOT_FOUND, "--from: %s is no run directory (no run.json)", dir);
+        hone_fail_hint("hone runs lists the runs of this folder");
+    }
+    hone_free(meta);
+    if (s >= 0)
+        s = find_checkpoint(dir, wanted, &step);
+    if (s >= 0 && step == 0) {
+        s = hone_fail(HONE_E_NOT_FOUND, "--from: %s has no checkpoint", dir);
+        hint_steps(NULL, 0);
+    }
+    if (s >= 0 && !realpath(dir, real))
+        s = hone_fail_errno("cannot resolve %s", dir);
+    if (s >= 0)
+        s = read_state(r, dir, step);
+    if (s >= 0) {
+        size_t room = strlen(real) + 32;
+        r->branched = hone_alloc(room);
+        if (r->branched)
+            snprintf(r->branched, room, "%s@%" PRIu64, real, step);
+        else
+            s = HONE_E_NOMEM;
+    }
+    hone_free(dir);
+    return s;
+}
+
 static hone_status resume(hone_recipe *r)
 {
     uint64_t step;
     int64_t metrics = 0, rollouts = 0;
+    hone_str from;
     HONE_TRY(hone_run_open(r->opt.resume, &r->run));
     char *path = hone_run_path(r->run, "run.json");
     hone_status s = path ? hone_json_parse_file(path, 0, &r->state_arena, &r->meta) : HONE_E_NOMEM;
@@ -154,40 +220,19 @@ static hone_status resume(hone_recipe *r)
     if (s < 0)
         return s;
     HONE_TRY(find_checkpoint(r->opt.resume, 0, &step));
+    HONE_TRY(hone_value_string(&r->meta, "from", (hone_str){NULL, 0}, &from));
     if (step) {
         HONE_TRY(read_state(r, r->opt.resume, step));
         HONE_TRY(hone_value_i64(&r->state, "metrics_bytes", 0, &metrics));
         HONE_TRY(hone_value_i64(&r->state, "rollout_bytes", 0, &rollouts));
+    } else if (
+        from.ptr) { /* a branch that has no checkpoint of its own yet begins where it began */
+        char *parent = hone_arena_strndup(&r->state_arena, from.ptr, from.len);
+        HONE_TRY(parent ? branch(r, parent) : HONE_E_NOMEM);
     }
     if (metrics < 0 || rollouts < 0)
         return hone_fail(HONE_E_PARSE, "%s: negative lengths in state.json", r->opt.resume);
     return hone_run_cut(r->run, (uint64_t)metrics, (uint64_t)rollouts);
-}
-
-/* RUN or RUN@step */
-static hone_status branch(hone_recipe *r)
-{
-    char *dir = hone_strdup(r->opt.from);
-    uint64_t wanted = 0, step = 0;
-    if (!dir)
-        return HONE_E_NOMEM;
-    char *at = strrchr(dir, '@');
-    hone_status s = HONE_OK;
-    if (at) {
-        char *end;
-        *at = '\0';
-        wanted = strtoull(at + 1, &end, 10);
-        if (*end || end == at + 1 || wanted == 0)
-            s = hone_fail(HONE_E_USAGE, "--from %s: a step is wanted after @", r->opt.from);
-    }
-    if (s >= 0)
-        s = find_checkpoint(dir, wanted, &step);
-    if (s >= 0 && step == 0)
-        s = hone_fail(HONE_E_NOT_FOUND, "--from %s: the run has no checkpoint", dir);
-    if (s >= 0)
-        s = read_state(r, dir, step);
-    hone_free(dir);
-    return s;
 }
 
 static hone_status open_run(hone_recipe *r, const char *name, const hone_value *meta)
@@ -196,7 +241,7 @@ static hone_status open_run(hone_recipe *r, const char *name, const hone_value *
         HONE_TRY(resume(r));
     } else {
         if (r->opt.from)
-            HONE_TRY(branch(r));
+            HONE_TRY(branch(r, r->opt.from));
         HONE_TRY(hone_run_create(r->opt.runs_dir ? r->opt.runs_dir : "runs", name, r->opt.run_dir,
                                  &r->run));
         HONE_TRY(copy_recipe(r));
@@ -217,7 +262,7 @@ static int l_run_open(lua_State *L)
     if (r->run)
         return luaL_error(L, "this recipe has a run already");
     if (r->opt.plan) { /* nothing is made; what is branched off must be there */
-        if (r->opt.from && branch(r) < 0)
+        if (r->opt.from && branch(r, r->opt.from) < 0)
             return hone_lua_raise(L);
         return 0;
     }
@@ -230,6 +275,40 @@ static int l_run_open(lua_State *L)
         return hone_lua_raise(L);
     lua_pushstring(L, hone_run_dir(r->run));
     return 1;
+}
+
+/* "RUN@step", or nil */
+static int l_branched_from(lua_State *L)
+{
+    lua_pushstring(L, hone__lua_recipe(L)->branched);
+    return 1;
+}
+
+void hone__run_mark_failed(hone_recipe *r)
+{
+    const hone_error e = *hone_error_get();
+    hone_arena a;
+    hone_value meta;
+    hone_arena_init(&a, 0);
+    char *path = hone_run_path(r->run, "run.json");
+    if (path && hone_json_parse_file(path, 0, &a, &meta) >= 0 && meta.type == HONE_MAP) {
+        hone_pair *pairs = hone_arena_calloc(&a, meta.u.map.n + 1, sizeof *pairs);
+        size_t n = 0;
+        for (size_t i = 0; pairs && i < meta.u.map.n; i++) {
+            if (!hone_str_eq(meta.u.map.pairs[i].key, "failed"))
+                pairs[n++] = meta.u.map.pairs[i];
+        }
+        if (pairs) {
+            pairs[n++] = (hone_pair){hone_str_c("failed"),
+                                     {.type = HONE_STRING, .u.str = hone_str_c(e.what)}};
+            meta.u.map.pairs = pairs;
+            meta.u.map.n = n;
+            (void)write_value(r->run, "run.json", &meta);
+        }
+    }
+    hone_free(path);
+    hone_arena_release(&a);
+    hone_error_set(&e);
 }
 
 static int l_run_state(lua_State *L)
@@ -764,6 +843,7 @@ void hone__lua_open_run(lua_State *L)
     static const luaL_Reg funcs[] = {{"options", l_options},
                                      {"run_open", l_run_open},
                                      {"run_state", l_run_state},
+                                     {"branched_from", l_branched_from},
                                      {"run_meta", l_run_meta},
                                      {"run_write", l_run_write},
                                      {"run_path", l_run_path},

@@ -175,6 +175,7 @@ static void close_recipe(hone_recipe *r, hone_lua *l)
     if (r->plan_dir)
         (void)hone_remove_tree(r->plan_dir);
     hone_free(r->plan_dir);
+    hone_free(r->branched);
     hone_pool_destroy(r->env.pool);
     hone_registry_close(r->env.registry);
 }
@@ -219,6 +220,14 @@ static hone_status open_recipe(hone_recipe *r, const char *dir, hone_lua **l)
     return HONE_OK;
 }
 
+/* The recipe came to its end, and so did its run. */
+static hone_status finish(hone_recipe *r)
+{
+    static const char call[] = "require(\"hone.run\").finish()";
+    HONE_TRY(hone_lua_load_text(hone_lua_of(r->L), call, sizeof call - 1, "=finish"));
+    return hone_lua_pcall(r->L, 0, 0);
+}
+
 static hone_status execute(const hone_recipe_options *o, const char *file)
 {
     hone_recipe r = {.opt = *o};
@@ -233,6 +242,10 @@ static hone_status execute(const hone_recipe_options *o, const char *file)
         s = HONE_OK;
     if (o->plan && l)
         s = hone__plan_collect(&r, s);
+    else if (s >= 0 && r.run)
+        s = finish(&r);
+    if (s < 0 && s != HONE_E_INTERRUPTED && r.run)
+        hone__run_mark_failed(&r);
     hone_error e = *hone_error_get();
     close_recipe(&r, l);
     hone_free(dir);

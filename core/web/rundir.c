@@ -59,6 +59,7 @@ hone_status hone_run_state_get(const char *dir, const hone_value *meta, hone_run
     uint64_t *steps = NULL;
     size_t n = 0;
     int finished = 0;
+    const hone_value *failed = hone_value_get(meta, "failed");
     HONE_TRY(hone_value_bool(meta, "finished", 0, &finished));
     HONE_TRY(hone_checkpoint_list(dir, &steps, &n));
     out->checkpoint = n ? steps[n - 1] : 0;
@@ -67,6 +68,8 @@ hone_status hone_run_state_get(const char *dir, const hone_value *meta, hone_run
                 : lock_is_held(dir) ? HONE_RUN_RUNNING
                 : out->checkpoint   ? HONE_RUN_RESUMABLE
                                     : HONE_RUN_STOPPED;
+    out->failed = failed && failed->type == HONE_STRING &&
+                  (out->what == HONE_RUN_RESUMABLE || out->what == HONE_RUN_STOPPED);
     return HONE_OK;
 }
 
@@ -80,10 +83,11 @@ void hone_run_state_text(const hone_run_state *s, char out[64])
         snprintf(out, 64, "running");
         break;
     case HONE_RUN_RESUMABLE:
-        snprintf(out, 64, "resumable from step %" PRIu64, s->checkpoint);
+        snprintf(out, 64, "%sresumable from step %" PRIu64, s->failed ? "failed; " : "",
+                 s->checkpoint);
         break;
     default:
-        snprintf(out, 64, "stopped without a checkpoint");
+        snprintf(out, 64, "%s without a checkpoint", s->failed ? "failed" : "stopped");
     }
 }
 

@@ -11,12 +11,14 @@
 enum { HONE_RUN_RESUMABLE = 1, HONE_RUN_RUNNING, HONE_RUN_FINISHED, HONE_RUN_STOPPED };
 typedef struct hone_run_state {
     int what;            /* one of the above; STOPPED: neither finished nor with a checkpoint */
+    int failed;          /* RESUMABLE or STOPPED: by an error, which run.json has as "failed" */
     uint64_t checkpoint; /* step of the newest whole checkpoint, 0 = none */
 } hone_run_state;
 /* `meta` is its run.json. RUNNING: another process holds the lock (a run that wrote "finished" counts
  * as finished even then: it may be the one that asks).                             [control-thread] */
 hone_status hone_run_state_get(const char *dir, const hone_value *meta, hone_run_state *out);
-/* "finished", "running", "resumable from step 100", "stopped without a checkpoint". */
+/* "finished", "running", "resumable from step 100", "stopped without a checkpoint"; one
+ * that an error ended: "failed; resumable from step 100", "failed without a checkpoint". */
 void hone_run_state_text(const hone_run_state *s, char out[64]);
 /* run.json of `dir` into the arena; E_NOT_FOUND "is no run directory" with a hint. */
 hone_status hone_run_meta_read(const char *dir, hone_arena *arena, hone_value *out);

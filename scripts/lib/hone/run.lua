@@ -12,6 +12,7 @@ local Run = {}
 Run.__index = Run
 
 local run = {}
+local current -- the run of this recipe, once it is open
 
 -- ---- opening -------------------------------------------------------------------------------------------------
 
@@ -45,6 +46,14 @@ local function compare(old, new, force)
   core.warn(text)
 end
 
+local function write_meta(self, finished)
+  self.meta.plugins = core.plugins()
+  self.meta.models = self.models
+  self.meta.finished = finished or nil
+  self.meta.steps = self.step
+  core.run_write("run.json", require "hone.json".encode(self.meta))
+end
+
 --- hone.run { name = "grpo", seed = 7, checkpoint = { every = 100, keep = 2 } }
 function run.open(config)
   config = config or {}
@@ -74,6 +83,13 @@ function run.open(config)
     self.saved = state.recipe
     self.saved_step = step
   end
+  if old then
+    self.meta.from = old.from
+  elseif options.from then -- which checkpoint it was, also when none was named
+    self.meta.from = core.branched_from()
+    write_meta(self)
+  end
+  current = self
   if not options.quiet then core.say("run " .. self.dir) end
   return self
 end
@@ -137,14 +153,6 @@ function Run:_copy_name(prefix)
 end
 
 -- ---- checkpoints ---------------------------------------------------------------------------------------------
-
-local function write_meta(self, finished)
-  self.meta.plugins = core.plugins()
-  self.meta.models = self.models
-  self.meta.finished = finished or nil
-  self.meta.steps = self.step
-  core.run_write("run.json", require "hone.json".encode(self.meta))
-end
 
 function Run:_checkpoint()
   local list, positions = {}, {}
@@ -355,7 +363,7 @@ function Run:stage(name, fn)
   return true
 end
 
---- Writes the final model into the run directory (Hugging Face layout) and marks the run as finished.
+--- Writes the final model into the run directory (Hugging Face layout).
 -- options: policy (the first one), dtype ("f32").
 function Run:save(options)
   if self.dry_run then return end
@@ -364,7 +372,12 @@ function Run:save(options)
   local p = options.policy or self.policies[1]
   if not p then error("run:save: the run has no policy", 0) end
   p:save(core.run_path "model", options.dtype)
-  write_meta(self, true)
+  write_meta(self)
+end
+
+--- The recipe came to its end: called by the host. A run is finished then, and not before.
+function run.finish()
+  if current then write_meta(current, true) end
 end
 
 return run
