@@ -330,6 +330,8 @@ static hone_status compute_advantages(hone_cli_numbers *in, hone_registry *r, co
                                                : NULL;
     out.combined = hone_arena_calloc(&in->arena, n + 1, sizeof *out.combined);
     out.left_out = hone_arena_calloc(&in->arena, n + 1, 1);
+    out.n_seqs = n;
+    out.n_tokens = a->shape.n_seqs ? x.n_tokens : 0;
     if (!out.seq || (a->shape.n_seqs && (!out.token || !out.returns)) || !out.combined ||
         !out.left_out)
         return HONE_E_NOMEM;
@@ -583,6 +585,7 @@ static hone_status evaluate(hone_cli_numbers *in, hone_registry *r, const char *
         e->x.n_tokens = e->shape.n_tokens;
         e->x.seq_begin = e->shape.begin;
         e->out.struct_size = sizeof e->out;
+        e->out.n_tokens = e->shape.n_tokens;
         e->out.grad_logp = hone_arena_calloc(&in->arena, e->shape.n_tokens + 1, sizeof(double));
         e->out.ctx = &e->metrics;
         e->out.metric = keep_metric;

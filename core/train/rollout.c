@@ -440,7 +440,9 @@ hone_status hone_rollout_advantages(hone_rollout *r, hone_instance *inst,
                               .seq = seq,
                               .token = token,
                               .combined = combined,
-                              .left_out = left_out};
+                              .left_out = left_out,
+                              .n_seqs = n,
+                              .n_tokens = n_tok};
     if (s >= 0) {
         hone_instance_enter(inst);
         s = hone_instance_leave(inst, "compute", vt->compute(self, &in, &out));

@@ -311,7 +311,8 @@ static hone_status call_objective(step *s, const part *x, double *loss)
                               .grad_logp = s->grad + k0,
                               .grad_entropy = s->grad_entropy ? s->grad_entropy + k0 : NULL,
                               .ctx = s->m,
-                              .metric = put_metric};
+                              .metric = put_metric,
+                              .n_tokens = n};
     if (hone_region_planning()) /* there are no log-probs to compute a loss of */
         return HONE_OK;
     hone_instance_enter(s->u->objective_instance);
