@@ -156,11 +156,26 @@ void hone__push_copy(lua_State *L, int frame, const hone_struct_desc *d, const v
     }
 }
 
+/* hone_sample.finish is a text in Lua, as in rollouts and data files: by HONE_FINISH_*. */
+static const char *const finishes[] = {"unknown", "stop", "length", "cancelled", NULL};
+
+static int is_finish(const hone_struct_desc *d, const hone_member *m)
+{
+    return m->type == HONE_T_U32 && !m->flags && strcmp(m->name, "finish") == 0 &&
+           strcmp(d->name, "hone_sample") == 0;
+}
+
 static void push_member(lua_State *L, const hone__view *v, const hone_member *m)
 {
     int frame = (int)v->frame;
     const char *at = v->base + m->offset;
     size_t n;
+    if (is_finish(v->desc, m)) {
+        uint32_t k;
+        memcpy(&k, at, sizeof k);
+        lua_pushstring(L, finishes[k <= HONE_FINISH_CANCELLED ? k : 0]);
+        return;
+    }
     if (!m->flags) {
         hone__push_elem(L, frame, m->type, m->of, at);
         return;
@@ -810,7 +825,12 @@ void hone__read_struct(lua_State *L, int index, hone_arena *arena, const hone_st
         } else if (m->flags & HONE_M_INLINE) {
             luaL_error(L, "%s.%s: cannot be given from Lua", d->name, m->name);
         } else {
-            hone__read_elem(L, lua_gettop(L), arena, m->type, m->of, p, m->name);
+            if (is_finish(d, m) && lua_type(L, -1) == LUA_TSTRING) {
+                uint32_t k = (uint32_t)luaL_checkoption(L, -1, NULL, finishes);
+                memcpy(p, &k, sizeof k);
+            } else {
+                hone__read_elem(L, lua_gettop(L), arena, m->type, m->of, p, m->name);
+            }
         }
         lua_pop(L, 1);
     }

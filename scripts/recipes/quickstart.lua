@@ -17,7 +17,7 @@ local policy = run:policy { model = p.model, optimizer = { "adamw", lr = p.lr, b
 local rewards = {
   hone.reward("exact_match", { prefix = "Answer:", reference = "answer" }), -- C, a plugin
   hone.reward { id = "brief", weight = 0.2, score = function(batch)         -- Lua: against running into the limit
-    return batch:map(function(s) return s.finish == 2 and -1 or 0 end)
+    return batch:map(function(s) return s.finish == "length" and -1 or 0 end)
   end },
 }
 local test = stories.list(p.test_seed, "test", p.test_rows, true)

@@ -182,7 +182,7 @@ static void test_every_member_of_a_sample_can_be_read(void **state)
         "  is(#s.messages, 1) is(s.messages[1].role, 'user') is(s.messages[1].content, 'hi')\n"
         "  is(#s.tokens, 3) is(s.tokens[2], 6) is(s.tokens[4], nil) is(s.tokens_len, 3) "
         "is(s.logprobs, nil)\n"
-        "  is(s.finish, 0) is(batch[2], nil) is(batch[0], nil)\n"
+        "  is(s.finish, 'length') is(batch[2], nil) is(batch[0], nil)\n"
         "  local sum = 0 for i, t in ipairs(s.tokens) do sum = sum + t end is(sum, 18)\n"
         "  local keys = {} for k, v in pairs(s.columns) do keys[#keys + 1] = k end "
         "is(table.concat(keys, ','), 'answer,id')\n"
@@ -194,6 +194,7 @@ static void test_every_member_of_a_sample_can_be_read(void **state)
         "  kept = s kept_batch = batch\n"
         "  return {1} end}");
     hone_sample s = sample(7, "hello");
+    s.finish = HONE_FINISH_LENGTH;
     hone_outcome out;
     assert_ok(score_with(inst, &s, 1, &out, NULL, 0));
     /* what is kept is dead, not dangling */
