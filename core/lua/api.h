@@ -71,16 +71,24 @@ typedef struct hone_recipe {
     uint64_t resume_step;
     char *branched; /* "RUN@step" of the checkpoint that was branched off, RUN absolute; or NULL */
     uint64_t seed;
-    hone_metrics metrics; /* of the step in progress */
-    hone_buf rollouts;    /* JSON lines of the step in progress */
-    unsigned n_stages;    /* functions of map and filter so far */
-    int stopped;          /* --help or --dry-run ended it: no failure */
-    int interrupted;      /* set by a signal handler through hone_recipe_interrupt */
+    hone_metrics metrics;          /* of the step in progress */
+    hone_buf rollouts;             /* JSON lines of the step in progress */
+    unsigned n_stages;             /* functions of map and filter so far */
+    struct hone__lua_watch *watch; /* what the rewards said so far: watch.c */
+    int stopped;                   /* --help or --dry-run ended it: no failure */
+    int interrupted;               /* set by a signal handler through hone_recipe_interrupt */
 } hone_recipe;
 
 /* Notes in run.json that the recipe failed (with the thread's current error); nothing else in it changes. A
  * failure to do so is not one. */
 void hone__run_mark_failed(hone_recipe *r);
+
+/* watch.c: counts what rewards and updates came to; the end of a recipe asks whether anything did. */
+hone_status hone__lua_watch_rollout(hone_recipe *r, const hone_rollout *ro, double error_limit);
+hone_status hone__lua_watch_update(hone_recipe *r, const hone_train_tree *trees, size_t n);
+hone_status hone__lua_watch_end(const hone_recipe *r);
+void hone__lua_watch_free(hone_recipe *r);
+
 /* The recipe this state belongs to. */
 hone_recipe *hone__lua_recipe(lua_State *L);
 void hone__lua_set_recipe(lua_State *L, hone_recipe *r);

@@ -375,6 +375,11 @@ static hone_status draw(lua_State *L, hone_rollout **out)
         rp.journal = NULL;
     if (s >= 0)
         s = hone_rollout_draw(p, rows.u.list.items, rows.u.list.n, &rp, out);
+    if (s >= 0) {
+        s = hone__lua_watch_rollout(r, *out, rp.error_limit);
+        if (s < 0)
+            hone_rollout_destroy(*out);
+    }
     hone_arena_release(&a);
     return s;
 }
@@ -400,7 +405,10 @@ static void push_ids(lua_State *L, const int32_t *ids, size_t n)
 
 static const char *finish_name(uint32_t f)
 {
-    return f == HONE_FINISH_STOP ? "stop" : f == HONE_FINISH_LENGTH ? "length" : "cancelled";
+    return f == HONE_FINISH_STOP        ? "stop"
+           : f == HONE_FINISH_LENGTH    ? "length"
+           : f == HONE_FINISH_CANCELLED ? "cancelled"
+                                        : "unknown";
 }
 
 static void push_sample(lua_State *L, const hone_rollout *r, size_t i)
@@ -496,7 +504,9 @@ static int l_rollout_score(lua_State *L)
     hone_scorer *s = hone__lua_check_scorer(L, 2);
     if (!s)
         return luaL_argerror(L, 2, "rewards are wanted");
-    if (hone_rollout_score(r, s, NULL, luaL_optnumber(L, 3, 0.2)) < 0)
+    double limit = luaL_optnumber(L, 3, 0.2);
+    if (hone_rollout_score(r, s, NULL, limit) < 0 ||
+        hone__lua_watch_rollout(hone__lua_recipe(L), r, limit) < 0)
         return hone_lua_raise(L);
     return 0;
 }

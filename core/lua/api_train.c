@@ -603,9 +603,11 @@ static hone_status update_or_loss(lua_State *L, int train, double *loss, hone_me
         tune(&r->opt.tune, &x, &d);
         if (train && hone_region_planning() && !pairs)
             s = plan_fullest(p, &d, &x, &a);
-        if (s >= 0)
-            s = train ? run_update(p, &d, &x, m) : hone_policy_loss(p, d.trees, d.n, &x.u, loss, m);
+        if (s >= 0 && train && !x.skip_equal) /* which drops groups that were scored */
+            s = hone__lua_watch_update(r, d.trees, d.n);
     }
+    if (s >= 0)
+        s = train ? run_update(p, &d, &x, m) : hone_policy_loss(p, d.trees, d.n, &x.u, loss, m);
     hone_arena_release(&a);
     return s;
 }

@@ -156,6 +156,7 @@ static void close_recipe(hone_recipe *r, hone_lua *l)
 {
     running = NULL;
     pumped = NULL;
+    hone__lua_watch_free(r);
     if (r->opt.dir_out && r->run)
         snprintf(r->opt.dir_out, r->opt.dir_out_size, "%s", hone_run_dir(r->run));
     hone_score_set_pump(NULL);
@@ -240,6 +241,8 @@ static hone_status execute(const hone_recipe_options *o, const char *file)
         s = hone_lua_pcall(r.L, 0, 0);
     if (s < 0 && r.stopped) /* --help: the recipe has said what it had to say */
         s = HONE_OK;
+    if (s >= 0 && !o->plan)
+        s = hone__lua_watch_end(&r);
     if (o->plan && l)
         s = hone__plan_collect(&r, s);
     else if (s >= 0 && r.run)

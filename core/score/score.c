@@ -21,7 +21,8 @@
 #include <time.h>
 
 #define MAX_LOST 4
-#define ERROR_LIMIT_MIN_SAMPLES 64
+#define ERROR_LIMIT_MIN_SAMPLES 64 /* of which a share means something */
+#define ALL_FAILED_SAMPLES 16      /* all of them: it does not work */
 
 typedef struct component {
     hone_score_component c;
@@ -646,8 +647,9 @@ static hone_status check_failures(hone_score_job *job)
     double limit = job->p.error_limit;
     for (size_t ci = 0; ci < job->s->n_comps && limit < 1; ci++) {
         component *c = &job->s->comps[ci];
-        if (c->n_samples < ERROR_LIMIT_MIN_SAMPLES ||
-            (double)c->n_failed <= limit * (double)c->n_samples)
+        int all = c->n_samples >= ALL_FAILED_SAMPLES && c->n_failed == c->n_samples;
+        if (!all && (c->n_samples < ERROR_LIMIT_MIN_SAMPLES ||
+                     (double)c->n_failed <= limit * (double)c->n_samples))
             continue;
         hone_str why = {"", 0};
         for (size_t i = 0; i < job->p.n_samples; i++) {

@@ -42,7 +42,8 @@ const hone_score_component *hone_scorer_component(const hone_scorer *s, size_t i
 
 typedef struct hone_score_job hone_score_job;
 /* `n_samples` in groups of `group_size` (the last may be smaller). journal may be NULL. `error_limit`: share of
- * samples of one component that may be error or timeout before the job fails (0.2), 1 = never. */
+ * samples of one component that may be error or timeout before the job fails (0.2), 1 = never; looked at from
+ * 64 samples on, and from 16 on when all of them failed. */
 typedef struct hone_score_params {
     uint64_t step;
     uint64_t first_sample; /* number of sample 0 in the journal */

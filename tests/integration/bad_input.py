@@ -113,6 +113,46 @@ works("hone.reward with a bare name", "run", "near.lua", text="probe")
 works("a plugin named by a parameter", "run", "given.lua", "reward=elsewhere/x.so", text="probe")
 shutil.rmtree("runs", ignore_errors=True)
 
+# ---- rewards that say nothing --------------------------------------------------------------------------
+
+SHORT = """local hone = require "hone"
+local run = hone.run {{ name = "short", seed = 1 }}
+local policy = run:policy {{ model = "tiny", optimizer = {{ "sgd", lr = 1e-6 }} }}
+local rewards = {{ {rewards} }}
+for _ = 1, 2 do
+  local rollout = policy:rollout({{ {{ prompt = "1+1" }}, {{ prompt = "2+3" }} }},
+    {{ n = 2, max_tokens = 4, rewards = rewards{options} }})
+  policy:update {{ rollout, objective = "grpo", advantage = "group" }}
+end
+"""
+LUA = 'hone.reward {{ id = "{0}", weight = {1}, score = function(b) return b:map(function(s) return {2} end) end }}'
+fine, broken = LUA.format("fine", 1, "s.completion_len"), LUA.format("broken", 1, "nil")
+watched = LUA.format("watched", 0, "nil")
+mute = LUA.format("mute", 1, "hone.abstain")
+finish = LUA.format("finish", 1, 's.finish == "length" and 1 or s.finish == "stop" and 0 or nil')
+
+
+def short(name, code, words, rewards, options=""):
+    shutil.rmtree("short", ignore_errors=True)
+    write("short.lua", SHORT.format(rewards=", ".join(rewards), options=options))
+    run = subprocess.run([HONE, "run", "short.lua", "--run-dir", "short", "--quiet"], capture_output=True, text=True,
+                         stdin=subprocess.DEVNULL, timeout=120)
+    check(name, run.returncode == code and all(w in run.stderr for w in words), f"exit {run.returncode}: {run.stderr}")
+
+
+if TINY:
+    short("a reward that works", 0, [], [fine])
+    short("finish is a text in a reward", 0, [], [finish])
+    short("a reward that fails on everything", 1, ["reward broken failed on every sample of the run (8)", "hint:"],
+          [fine, broken])
+    short("a reward without weight that fails on everything", 1, ["reward watched failed on every sample"],
+          [fine, watched])
+    short("failures that the recipe does not mind", 0, [], [fine, watched], ", error_limit = 1")
+    short("no update with a sample", 1, ["no update of the run had a sample to learn from (2 updates)", "hint:"], [mute])
+    shutil.rmtree("short", ignore_errors=True)
+else:
+    skipped += 6
+
 scratch.cleanup()
 print(f"{passed} passed, {failed} failed" + (f", {skipped} skipped" if skipped else ""))
 sys.exit(1 if failed else 0)
