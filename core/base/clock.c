@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 static uint64_t read_clock(clockid_t id)
 {
@@ -34,6 +35,24 @@ void hone_date_utc(char out[16])
     struct tm tm;
     if (!gmtime_r(&now, &tm) || strftime(out, 16, "%Y%m%d-%H%M%S", &tm) != 15)
         memcpy(out, "00000000-000000", 16);
+}
+
+double hone_process_age_s(void)
+{
+    char text[1024];
+    unsigned long long ticks = 0;
+    FILE *f = fopen("/proc/self/stat", "re");
+    if (!f)
+        return 0;
+    size_t n = fread(text, 1, sizeof text - 1, f);
+    fclose(f);
+    text[n] = '\0';
+    const char *p = strrchr(text, ')'); /* the name before it may hold anything; field 3 follows */
+    for (int field = 2; p && field < 22; field++)
+        p = strchr(p + 1, ' ');
+    if (!p || sscanf(p, " %llu", &ticks) != 1)
+        return 0;
+    return (double)read_clock(CLOCK_BOOTTIME) * 1e-9 - (double)ticks / (double)sysconf(_SC_CLK_TCK);
 }
 
 /* The number of a line "Name:   123 kB" of /proc/self/status, in bytes; 0 when it is not there. */

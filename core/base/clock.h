@@ -8,4 +8,6 @@ uint64_t hone_cpu_ns(void);       /* this thread's CPU time */
 void hone_date_utc(char out[16]); /* "20260131-235959" + NUL */
 uint64_t hone_peak_rss(void);     /* bytes: VmHWM */
 uint64_t hone_rss(void);
+/* Seconds since this process was started, to a tick of the kernel (10 ms); 0: unknown. */
+double hone_process_age_s(void);
 #endif

@@ -16,7 +16,7 @@
  *   core.random_state() -> table, core.random_restore(table), core.random_step(step)   of math.random
  *   core.find_file(name) -> path, core.set_seed(n) -> seed, core.stop()
  *   core.plugins() -> list, core.machine() -> table, core.file_sha256(path)
- *   core.progress(text), core.say(text), core.now(), core.memory(), core.interrupted() */
+ *   core.progress(text), core.say(text), core.now(), core.process_age(), core.memory(), core.interrupted() */
 #include "lua/api.h"
 
 #include "base/alloc.h"
@@ -700,6 +700,12 @@ static int l_now(lua_State *L)
     return 1;
 }
 
+static int l_process_age(lua_State *L)
+{
+    lua_pushnumber(L, hone_process_age_s());
+    return 1;
+}
+
 static int l_memory(lua_State *L)
 {
     lua_pushnumber(L, (double)hone_peak_rss() / 1048576.0);
@@ -859,6 +865,7 @@ void hone__lua_open_run(lua_State *L)
                                      {"say", l_say},
                                      {"now", l_now},
                                      {"memory", l_memory},
+                                     {"process_age", l_process_age},
                                      {"interrupted", l_interrupted},
                                      {"warn", l_warn},
                                      {"stop", l_stop},

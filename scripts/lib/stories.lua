@@ -38,8 +38,32 @@ local function dice(seed, i)
   end
 end
 
+-- "{N} has {s} balls." -> { N, " has ", VALUE, " balls." }, cut once
+local NAME, VALUE, cut = {}, {}, {}
+local function pieces(text)
+  local out, at = {}, 1
+  while true do
+    local from, to, what = text:find("{([Nsk])}", at)
+    if not from then break end
+    if from > at then out[#out + 1] = text:sub(at, from - 1) end
+    out[#out + 1] = what == "N" and NAME or VALUE
+    at = to + 1
+  end
+  out[#out + 1] = text:sub(at)
+  return out
+end
+
 local function fill(text, name, value)
-  return (text:gsub("{N}", name):gsub("{[sk]}", tostring(value)))
+  local p, out = cut[text], {}
+  if not p then
+    p = pieces(text)
+    cut[text] = p
+  end
+  for i = 1, #p do
+    local x = p[i]
+    out[i] = x == NAME and name or x == VALUE and value or x
+  end
+  return table.concat(out)
 end
 
 local function part_of(key)
@@ -50,40 +74,53 @@ local function part_of(key)
 end
 stories.part_of = part_of
 
---- Problem number i: { prompt, answer, working, key, part, scene }.
-function stories.problem(seed, i)
+-- Problem number i, or nil when it is of another part than the one wanted (nil: any). The draws come first:
+-- nine of ten problems are not of the part "test", and need no text.
+local function make(seed, i, want)
   local pick = dice(seed, i)
   local scene, name = pick(#scenes), names[pick(#names)]
   local s = scenes[scene]
   local value = pick(19) + 1
-  local changes, key, working = 2 + pick(2), { value }, {}
-  local text = { fill(s.start, name, value) }
+  local changes, key = 2 + pick(2), { value }
+  local first, says, sizes, values, signs = value, {}, {}, {}, {}
   for c = 1, changes do
     local size, plus = pick(9), pick(2) == 1
     if plus and value + size > 30 then plus = false end
     if not plus and value - size < 0 then plus = true end
     local nxt = plus and value + size or value - size
     local say = plus and s.plus or s.minus
-    text[#text + 1] = fill(say[pick(#say)], name, size)
-    working[c] = string.format("%d%s%d=%d", value, plus and "+" or "-", size, nxt)
-    key[#key + 1] = (plus and "+" or "-") .. size
+    says[c], sizes[c], values[c], signs[c] = say[pick(#say)], size, nxt, plus and "+" or "-"
+    key[c + 1] = signs[c] .. size
     value = nxt
   end
-  text[#text + 1] = fill(s.ask, name)
   key = table.concat(key)
+  local part = part_of(key)
+  if want and part ~= want then return nil end
+  local text, working, before = { fill(s.start, name, first) }, {}, first
+  for c = 1, changes do
+    text[c + 1] = fill(says[c], name, sizes[c])
+    working[c] = before .. signs[c] .. sizes[c] .. "=" .. values[c]
+    before = values[c]
+  end
+  text[changes + 2] = fill(s.ask, name)
   return {
     prompt = table.concat(text, " ") .. "\n", answer = tostring(value), working = table.concat(working, " "),
-    key = key, part = part_of(key), scene = scene,
+    key = key, part = part, scene = scene,
   }
+end
+
+--- Problem number i: { prompt, answer, working, key, part, scene }.
+function stories.problem(seed, i)
+  return make(seed, i)
 end
 
 --- n problems of one part ("train", "tune", "test"), no key twice within the list when `distinct`.
 function stories.list(seed, part, n, distinct)
   local out, seen, i = {}, {}, 0
   while #out < n do
-    local p = stories.problem(seed, i)
+    local p = make(seed, i, part)
     i = i + 1
-    if p.part == part and not (distinct and seen[p.key]) then
+    if p and not (distinct and seen[p.key]) then
       seen[p.key] = true
       out[#out + 1] = p
     end

@@ -6,7 +6,7 @@ local p = hone.params {
   model = { "tiny", "model folder, GGUF file or known name" },
   steps = { 600, "policy updates", min = 1 }, prompts = { 8, "prompts a step", min = 1 }, n = { 4, "samples a prompt", min = 2 },
   lr = { 7e-5, "peak learning rate" }, max_tokens = { 44, "new tokens a sample", min = 1 },
-  rows = { 6000, "training problems", min = 1 }, test_rows = { 500, "held-out problems", min = 1 },
+  rows = { 6000, "training problems", min = 1 }, test_rows = { 500, "held-out problems", min = 3 },
   permute = { false, "deal the rewards out anew among the samples (a control that must not learn)" },
   train_seed = { 100, "seed of the training problems" }, test_seed = { 900, "seed of the held-out problems" }, seed = { 7, "seed of the run" },
 }

@@ -126,6 +126,11 @@ with tempfile.TemporaryDirectory() as folder:
     grpo = keys("bench grpo", run("bench", "grpo", folder, "--prompts", "2", "--samples", "3",
                                   "--prompt-tokens", "20", "--tokens", "9", "--steps", "2", "--json"),
                 ["step_s", "generate_s", "train_s", "peak_mb"])
+    start = keys("bench start", run("bench", "start", "--runs", "1", "--json", "quickstart", "test_rows=3", "rows=64"),
+                 ["recipe", "first_step_s", "first_step_without_eval_s"])
+    check("evaluations are told apart", 0 < start.get("first_step_without_eval_s", 0) < start.get("first_step_s", 0), start)
+    bad = run("bench", "start", "no_such_recipe")
+    check("a recipe that is not there", bad.returncode == 1 and "no_such_recipe" in bad.stderr, bad.stderr)
     check("sampler and trainer agree exactly", grpo.get("mismatch_max", 1) == 0, grpo)
     bad = run("bench", "train", folder, "--tokens", "1")
     check("one token has no target", bad.returncode == 2, bad.stderr)

@@ -299,7 +299,7 @@ end
 -- length, truncated, samples }; intervals are 95 %, by bootstrap over rows. Inside a step the means are logged as
 -- eval/<id>.
 function Policy:eval(config)
-  local run, c = self.run, sampling(config)
+  local run, c, t0 = self.run, sampling(config), core.now()
   local list = take_rows(config[1] or config.source, config.limit)
   local rewards = config.rewards or error("policy:eval: rewards are missing", 0)
   if #list == 0 then error("policy:eval: there are no rows", 0) end
@@ -330,6 +330,7 @@ function Policy:eval(config)
     if not run.dry_run then core.progress(string.format("eval %d/%d", math.min(#list, from + chunk - 1), #list)) end
   end
   core.progress ""
+  run:_time("eval", core.now() - t0)
   local result = { length = length / count, truncated = truncated / count, samples = all, n = #list }
   for _, id in ipairs(ids) do
     local r = interval(out[id], run.seed)

@@ -224,6 +224,10 @@ local function end_step(self, loop)
   for _, rollout in ipairs(self.pending) do rollout:_record() end
   self.pending = {}
   self.times["time/total"] = total
+  if not self.first_step_ended then -- what a newcomer waits for; time/eval has what evaluations took of it
+    self.first_step_ended = true
+    self.times["time/since_start"] = core.process_age()
+  end
   if self.tokens and total > 0 then self.times.tokens_per_s = self.tokens / total end
   loop.reward, loop.loss = core.metric "reward/mean", core.metric "loss"
   loop.tokens_per_s = self.times.tokens_per_s

@@ -1,0 +1,170 @@
+/* bench_start.c - `hone bench start`: what somebody waits for before the first step is done.
+ *
+ * Runs a recipe for one step in a process of its own and a folder that goes away, and reads what the
+ * run wrote into timings.jsonl: time/since_start (from the start of the process, plan, loading and
+ * evaluations included, to the end of step 1) and time/eval (evaluations before and in it). Medians
+ * over some runs. Threads: HONE_THREADS, as ever. */
+#include "base/alloc.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "base/paths.h"
+#include "cli/args.h"
+#include "cli/bench.h"
+#include "cli/bench_run.h"
+#include "cli/out.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { RUNS_MAX = 100 };
+
+/* hone run RECIPE k=v... steps=1 --run-dir DIR --quiet, its output thrown away. */
+static hone_status run_once(char **recipe, int n, const char *dir)
+{
+    char **argv = hone_calloc((size_t)n + 8, sizeof *argv);
+    int k = 0, status = 0;
+    if (!argv)
+        return HONE_E_NOMEM;
+    argv[k++] = (char *)"hone";
+    argv[k++] = (char *)"run";
+    for (int i = 0; i < n; i++)
+        argv[k++] = recipe[i];
+    argv[k++] = (char *)"steps=1";
+    argv[k++] = (char *)"--run-dir";
+    argv[k++] = (char *)dir;
+    argv[k++] = (char *)"--quiet";
+    fflush(NULL);
+    pid_t pid = fork();
+    if (pid == 0) {
+        if (!freopen("/dev/null", "w", stdout))
+            _exit(127);
+        execv(hone_paths_program(), argv);
+        _exit(127);
+    }
+    hone_free(argv);
+    if (pid < 0)
+        return hone_fail_errno("cannot start a process");
+    while (waitpid(pid, &status, 0) < 0) {
+        if (errno != EINTR)
+            return hone_fail_errno("cannot wait for the run");
+    }
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+        return HONE_OK;
+    return hone_fail(HONE_E_FAIL, "hone run %s did not end well", recipe[0]);
+}
+
+/* The first line of timings.jsonl. */
+static hone_status read_times(const char *dir, double *whole, double *eval)
+{
+    hone_buf b;
+    hone_arena a;
+    hone_value v;
+    char *path = hone_path_join(dir, "timings.jsonl");
+    hone_buf_init(&b, (size_t)1 << 24);
+    hone_arena_init(&a, 0);
+    hone_status s = path ? hone_file_read(path, (size_t)1 << 24, &b) : HONE_E_NOMEM;
+    const char *end = s >= 0 && b.len ? memchr(b.ptr, '\n', b.len) : NULL;
+    if (s >= 0 && !end)
+        s = hone_fail(HONE_E_FAIL, "the recipe has done no step");
+    if (s >= 0)
+        s = hone_json_parse(b.ptr, (size_t)(end - b.ptr), path, &a, &v);
+    if (s >= 0)
+        s = hone_value_f64(&v, "time/since_start", 0, whole);
+    if (s >= 0)
+        s = hone_value_f64(&v, "time/eval", 0, eval);
+    hone_free(path);
+    hone_buf_release(&b);
+    hone_arena_release(&a);
+    return s;
+}
+
+static hone_status measure(char **recipe, int n, int64_t runs, double *whole, double *rest)
+{
+    double all[RUNS_MAX], without[RUNS_MAX];
+    const char *tmp = getenv("TMPDIR");
+    char *dir = hone_path_join(tmp && tmp[0] == '/' ? tmp : "/tmp", "hone-bench-XXXXXX");
+    hone_status s = HONE_OK;
+    if (!dir)
+        return HONE_E_NOMEM;
+    if (!mkdtemp(dir)) {
+        s = hone_fail_errno("cannot make a folder like %s", dir);
+        hone_free(dir);
+        return s;
+    }
+    char *run = hone_path_join(dir, "run");
+    s = run ? HONE_OK : HONE_E_NOMEM;
+    for (int64_t i = 0; s >= 0 && i < runs; i++) {
+        double eval = 0;
+        s = run_once(recipe, n, run);
+        if (s >= 0)
+            s = read_times(run, &all[i], &eval);
+        if (s >= 0) {
+            without[i] = all[i] - eval;
+            s = hone_remove_tree(run);
+        }
+    }
+    hone_error e = *hone_error_get();
+    (void)hone_remove_tree(dir);
+    if (s >= 0) {
+        *whole = hone__bench_median(all, (size_t)runs);
+        *rest = hone__bench_median(without, (size_t)runs);
+    }
+    hone_free(run);
+    hone_free(dir);
+    return s < 0 ? hone_error_set(&e) : HONE_OK;
+}
+
+int hone_cli_bench_start(int argc, char **argv)
+{
+    static char quickstart[] = "quickstart";
+    char *dflt[] = {quickstart, NULL};
+    int64_t runs = 3;
+    int json = 0;
+    const hone_arg options[] = {
+        {"runs", HONE_ARG_I64, &runs, "N", "runs, of which the median counts (3)"},
+        {"json", HONE_ARG_FLAG, &json, NULL, "one JSON object"},
+        {0},
+    };
+    static const char *const examples[] = {"hone bench start --runs 1", NULL};
+    const hone_args spec = {
+        "bench start",
+        "[RECIPE [key=value ...]] [options]",
+        "Seconds from the start of hone to the end of the first step of a recipe\n"
+        "(quickstart), with its evaluations before training and without them.",
+        options,
+        examples,
+        0,
+        -1};
+    hone_rest rest;
+    double whole = 0, without = 0;
+    if (!hone_args_parse(&spec, argc, argv, &rest))
+        return rest.exit;
+    if (runs < 1 || runs > RUNS_MAX)
+        return hone_cli_usage("bench start", "--runs: between 1 and %d", RUNS_MAX);
+    char **recipe = rest.n ? rest.v : dflt;
+    hone_status s = measure(recipe, rest.n ? rest.n : 1, runs, &whole, &without);
+    if (s < 0)
+        return hone_cli_fail(s);
+    if (json) {
+        hone_buf b;
+        hone_jw w;
+        hone_buf_init(&b, 1 << 12);
+        hone_jw_init(&w, &b, 0);
+        hone_jw_map(&w);
+        hone_jw_kcstr(&w, "recipe", recipe[0]);
+        hone_jw_kf64(&w, "first_step_s", whole);
+        hone_jw_kf64(&w, "first_step_without_eval_s", without);
+        hone_jw_ki64(&w, "runs", runs);
+        hone_jw_end(&w);
+        printf("%s\n", b.ptr);
+        hone_buf_release(&b);
+    } else {
+        printf("%.2f s from the start to the end of step 1 of %s; %.2f s without evaluations\n",
+               whole, recipe[0], without);
+    }
+    return hone_cli_finish(HONE_EXIT_OK);
+}
