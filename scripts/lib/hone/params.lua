@@ -67,6 +67,7 @@ local function help(specs)
     if s.choices then range = "; " .. table.concat(s.choices, ", ") end
     out[#out + 1] = string.format("  %-18s %s%s%s", key, s[2] or "", range, shown(s[1]))
   end
+  out[#out + 1] = "Options of every recipe (--dry-run, --memory, --run-dir, --seed, --from, ...): hone run --help"
   core.say(table.concat(out, "\n"))
   core.stop()
 end

@@ -203,7 +203,8 @@ local function progress(self, loop)
   local reward, loss = loop.reward, loop.loss
   local parts = { string.format("step %d/%d", loop.done, loop.total) }
   if reward then parts[#parts + 1] = string.format("reward %.3f", reward) end
-  if loss then parts[#parts + 1] = string.format("loss %.4f", loss) end
+  -- of a policy loss on its own samples only the gradient means something: its value is about 0
+  if loss and not reward then parts[#parts + 1] = string.format("loss %.4f", loss) end
   if loop.tokens_per_s then parts[#parts + 1] = string.format("%.0f tokens/s", loop.tokens_per_s) end
   parts[#parts + 1] = "ETA " .. duration(left)
   core.progress(table.concat(parts, "  "))
