@@ -43,6 +43,12 @@ static void scorer_release(void *p)
     hone_free(b);
 }
 
+/* reward/ID/timeout is the longest name of a metric of it, and a name has 63 bytes. */
+enum {
+    HONE_LUA_REWARD_ID_MAX = sizeof((hone_metric){0}.name) - sizeof "reward/" - sizeof "/timeout" +
+                             1
+};
+
 static const char *iface_of(const char *kind, hone_instance *inst)
 {
     void *self;
@@ -190,6 +196,14 @@ static int l_scorer(lua_State *L)
         hone_lua_comp *c = hone__lua_check(L, -1, HONE_LUA_COMPONENT);
         lua_getfield(L, -2, "id");
         comps[i].id = luaL_optstring(L, -1, c->id); /* the caller's table keeps the string */
+        if (strlen(comps[i].id) > HONE_LUA_REWARD_ID_MAX) {
+            hone_fail(HONE_E_LIMIT, "reward \"%.80s\": its id has %zu bytes, %d are allowed",
+                      comps[i].id, strlen(comps[i].id), HONE_LUA_REWARD_ID_MAX);
+            hone_fail_hint(
+                "its metrics are called reward/ID/timeout and so on, in at most 63 bytes: "
+                "give it a shorter one, hone.reward(name, { id = \"short\" })");
+            return hone_lua_raise(L);
+        }
         lua_getfield(L, -3, "weight");
         comps[i].weight = luaL_optnumber(L, -1, 1.0);
         lua_getfield(L, -4, "timeout");

@@ -149,9 +149,12 @@ if TINY:
           [fine, watched])
     short("failures that the recipe does not mind", 0, [], [fine, watched], ", error_limit = 1")
     short("no update with a sample", 1, ["no update of the run had a sample to learn from (2 updates)", "hint:"], [mute])
+    short("an id of 48 bytes", 0, [], [LUA.format("x" * 48, 1, "1")])
+    short("an id whose metrics would be cut", 1, ["x" * 49, "49 bytes, 48 are allowed", "shorter", "short.lua:6"],
+          [LUA.format("x" * 49, 1, "1")])
     shutil.rmtree("short", ignore_errors=True)
 else:
-    skipped += 6
+    skipped += 8
 
 scratch.cleanup()
 print(f"{passed} passed, {failed} failed" + (f", {skipped} skipped" if skipped else ""))
