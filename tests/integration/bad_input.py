@@ -113,6 +113,24 @@ works("hone.reward with a bare name", "run", "near.lua", text="probe")
 works("a plugin named by a parameter", "run", "given.lua", "reward=elsewhere/x.so", text="probe")
 shutil.rmtree("runs", ignore_errors=True)
 
+# ---- recipes, rows, models -----------------------------------------------------------------------------
+
+write("syntax.lua", 'local hone = require "hone"\nlocal x = = 3\n')
+refused("a syntax error", 1, ["syntax.lua:2:", "near '='"], "run", "syntax.lua", hint=False)
+write("slip.lua", 'local hone = require "hone"\nlocal r = hone.reward("math_anser")\n')
+refused("a misspelt reward", 1, ["math_anser", "slip.lua:2", 'did you mean "math_answer"?'], "run", "slip.lua")
+refused("no such recipe", 1, ["nosuch"], "run", "nosuch")
+refused("no such model", 1, ["nowhere", "fetch-model"], "model", "info", "nowhere")
+refused("a misspelt parameter", 1, ["dta", "did you mean data?"], "run", "sft", "dta=rows.jsonl", hint=False)
+deep = write("deep.json", "[" * 10000 + "]" * 10000 + "\n")
+row = write("deep.jsonl", '{"prompt": ' + "[" * 10000 + "]" * 10000 + "}\n")
+refused("messages nested 10,000 deep", 1, ["deep.json:1:", "nested more than 512 deep"], "template", "--template", deep,
+        "--messages", deep, hint=False)
+refused("a row nested 10,000 deep", 1, ["deep.jsonl:1", "deep"], "data", "head", row, hint=False)
+os.mkdir("deepmodel")
+write("deepmodel/config.json", "[" * 10000 + "]" * 10000)
+refused("a configuration nested 10,000 deep", 1, ["deepmodel", "deep"], "model", "info", "./deepmodel", hint=False)
+
 # ---- rewards that say nothing --------------------------------------------------------------------------
 
 SHORT = """local hone = require "hone"
