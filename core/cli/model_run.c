@@ -327,7 +327,7 @@ int hone__cli_model_export(int argc, char **argv)
     if (!hone_args_parse(&spec, argc, argv, &rest))
         return rest.exit;
     const hone_file_type *type = hone_file_type_named(dtype);
-    if (!type || !type->narrow)
+    if (!type || !type->narrow || !type->safetensors)
         return hone_cli_usage("model export", "--dtype: f32, bf16 or f16, not \"%s\"", dtype);
     if (shard_mb < 0 || shard_mb > INT64_MAX / 1000000)
         return hone_cli_usage("model export", "--shard-mb: 0 or more");

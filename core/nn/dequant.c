@@ -5,11 +5,12 @@
  * in the order of float operations that ggml's own decoder uses, so that results are equal bit for bit
  * (no fused multiply-add: the tree is compiled with -ffp-contract=off).
  *
- * Does not: quantise (writing narrows to f32, f16, bf16 only), compute on quantised values (core/ops).
+ * Does not: quantise (quant.c, quant_k.c), compute on quantised values (core/ops).
  * Sources: ggml-common.h block layouts; the gguf Python package as reference of values. */
 #include "nn/dequant.h"
 #include "base/alloc.h"
 #include "base/half.h"
+#include "nn/quant.h"
 
 #include <string.h>
 
@@ -150,16 +151,13 @@ static void widen_q8_0(const unsigned char *src, float *dst, size_t n)
             dst[i] = (float)(int8_t)src[2 + i] * d;
     }
 }
-/* The 16 values of a non-linear 4-bit code. */
-static const int8_t iq4_values[16] = {-127, -104, -83, -65, -49, -35, -22, -10,
-                                      1,    13,   25,  38,  53,  69,  89,  113};
 static void widen_iq4_nl(const unsigned char *src, float *dst, size_t n)
 {
     for (size_t b = 0; b < n; b++, src += 18, dst += 32) {
         float d = scale_at(src);
         for (int i = 0; i < 16; i++) {
-            dst[i] = d * (float)iq4_values[src[2 + i] & 15];
-            dst[i + 16] = d * (float)iq4_values[src[2 + i] >> 4];
+            dst[i] = d * (float)hone__iq4_values[src[2 + i] & 15];
+            dst[i + 16] = d * (float)hone__iq4_values[src[2 + i] >> 4];
         }
     }
 }
@@ -176,8 +174,8 @@ static void widen_iq4_xs(const unsigned char *src, float *dst, size_t n)
             int scale = (src[4 + s / 2] >> (4 * (s % 2)) & 15) | (int)(high >> (2 * s) & 3) << 4;
             float dl = d * (float)(scale - 32);
             for (int i = 0; i < 16; i++) {
-                dst[i] = dl * (float)iq4_values[q[i] & 15];
-                dst[i + 16] = dl * (float)iq4_values[q[i] >> 4];
+                dst[i] = dl * (float)hone__iq4_values[q[i] & 15];
+                dst[i + 16] = dl * (float)hone__iq4_values[q[i] >> 4];
             }
         }
     }
@@ -284,6 +282,9 @@ static void widen_q6_k(const unsigned char *src, float *dst, size_t n)
 /* ---- the table ----------------------------------------------------------------------------------- */
 #define ROW(id, ggml, name, st, block, bytes)                                                      \
     [HONE_FT_##id] = {HONE_FT_##id, ggml, #name, st, block, bytes, widen_##name, NULL}
+#define QUANT(id, ggml, name, block, bytes)                                                        \
+    [HONE_FT_##                                                                                    \
+        id] = {HONE_FT_##id, ggml, #name, NULL, block, bytes, widen_##name, hone__quant_##name}
 static const hone_file_type types[HONE_FT_COUNT] = {
     [HONE_FT_F32] = {HONE_FT_F32, 0, "f32", "F32", 1, 4, widen_f32, narrow_f32},
     [HONE_FT_F16] = {HONE_FT_F16, 1, "f16", "F16", 1, 2, widen_f16, narrow_f16},
@@ -300,20 +301,21 @@ static const hone_file_type types[HONE_FT_COUNT] = {
     ROW(BOOL, -1, bool, "BOOL", 1, 1),
     ROW(F8_E4M3, -1, f8_e4m3, "F8_E4M3", 1, 1),
     ROW(F8_E5M2, -1, f8_e5m2, "F8_E5M2", 1, 1),
-    ROW(Q4_0, 2, q4_0, NULL, 32, 18),
-    ROW(Q4_1, 3, q4_1, NULL, 32, 20),
-    ROW(Q5_0, 6, q5_0, NULL, 32, 22),
-    ROW(Q5_1, 7, q5_1, NULL, 32, 24),
-    ROW(Q8_0, 8, q8_0, NULL, 32, 34),
-    ROW(Q2_K, 10, q2_k, NULL, 256, 84),
-    ROW(Q3_K, 11, q3_k, NULL, 256, 110),
-    ROW(Q4_K, 12, q4_k, NULL, 256, 144),
-    ROW(Q5_K, 13, q5_k, NULL, 256, 176),
-    ROW(Q6_K, 14, q6_k, NULL, 256, 210),
-    ROW(IQ4_NL, 20, iq4_nl, NULL, 32, 18),
-    ROW(IQ4_XS, 23, iq4_xs, NULL, 256, 136),
+    QUANT(Q4_0, 2, q4_0, 32, 18),
+    QUANT(Q4_1, 3, q4_1, 32, 20),
+    QUANT(Q5_0, 6, q5_0, 32, 22),
+    QUANT(Q5_1, 7, q5_1, 32, 24),
+    QUANT(Q8_0, 8, q8_0, 32, 34),
+    QUANT(Q2_K, 10, q2_k, 256, 84),
+    QUANT(Q3_K, 11, q3_k, 256, 110),
+    QUANT(Q4_K, 12, q4_k, 256, 144),
+    QUANT(Q5_K, 13, q5_k, 256, 176),
+    QUANT(Q6_K, 14, q6_k, 256, 210),
+    QUANT(IQ4_NL, 20, iq4_nl, 32, 18),
+    QUANT(IQ4_XS, 23, iq4_xs, 256, 136),
 };
 #undef ROW
+#undef QUANT
 
 const hone_file_type *hone_file_type_get(uint32_t id)
 {

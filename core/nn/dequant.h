@@ -50,7 +50,8 @@ typedef struct hone_file_type {
     /* dst[0 .. n*block) = the values of n blocks, as the type's reference implementation gives them in
      * float32. src may be unaligned. */
     void (*widen)(const unsigned char *src, float *dst, size_t n);
-    /* The inverse for one-element types (nearest, ties to even); NULL: not written by rows. */
+    /* The inverse, n blocks: one-element types to nearest, ties to even; block types as in quant.h.
+     * NULL: not written. */
     void (*narrow)(const float *src, unsigned char *dst, size_t n);
 } hone_file_type;
 

@@ -8,4 +8,4 @@ libhone_a_SOURCES += \
 	core/nn/state.c
 # files of models
 libhone_a_SOURCES += core/nn/choose.c core/nn/dequant.c core/nn/gguf.c core/nn/hf.c core/nn/hf_tokenizer.c \
-	core/nn/reader.c core/nn/safetensors.c
+	core/nn/quant.c core/nn/quant_k.c core/nn/reader.c core/nn/safetensors.c
