@@ -52,9 +52,12 @@ typedef struct run {
     int32_t *seen; /* prompt and completion ids, for the penalty: one a thread is enough */
     size_t seen_stride;
     /* the round of choices in work */
-    const float *logits;
+    const float *logits, *own; /* of the model, and of a caller that changed them */
     int64_t ld;
     const size_t *row_slot, *row_of;
+    int32_t *candidates; /* for `weigh` */
+    double *weight;
+    int64_t n_candidates;
     size_t n_rows;
 } run;
 
@@ -213,7 +216,15 @@ static hone_status accept(run *r, slot *s)
     }
     if (end)
         s->finish = HONE_FINISH_STOP;
-    else if (!s->finish) {
+    else if (!s->finish && p->stop) {
+        hone_status st = p->stop(p->ctx, s->prompt, s->sample, s->ids, s->n,
+                                 hone_buf_str(&s->text));
+        if (st < 0)
+            return st;
+        if (st > 0)
+            s->finish = HONE_FINISH_STOP;
+    }
+    if (!s->finish) {
         int64_t max = r->g->m->info.max_positions;
         int64_t used = (int64_t)r->prompts[s->prompt].n + (int64_t)s->n;
         if (s->n >= (size_t)p->max_tokens || (max > 0 && used >= max))
@@ -239,13 +250,30 @@ static hone_status accept(run *r, slot *s)
 
 /* ---- drawing ---------------------------------------------------------------------------------------- */
 
+/* A caller's sampler: candidates, its weights, one of them. */
+static hone_status choose_weighed(run *r, slot *s, const float *row, const int32_t *seen,
+                                  size_t n_seen, double u, float *work, hone_choice *c)
+{
+    const hone_gen_params *p = r->p;
+    int64_t V = r->g->m->info.vocab_size, n = 0, which = 0;
+    HONE_TRY(hone_sample_candidates(&p->rule, row, V, seen, n_seen, r->n_candidates, work,
+                                    r->candidates, r->weight, &n));
+    HONE_TRY(p->weigh(p->ctx, s->prompt, s->sample, s->ids, s->n, r->candidates, r->weight, n));
+    hone_status st = hone_sample_weighted(&p->rule, r->weight, n, u, &which, &c->logprob);
+    if (st < 0)
+        return hone_fail_at("sampler");
+    c->id = r->candidates[which];
+    return HONE_OK;
+}
+
 static void draw_task(void *arg, int64_t task, uint32_t thread)
 {
     run *r = arg;
     const hone_gen_params *p = r->p;
     slot *s = &r->slots[r->row_slot[task]];
-    const float *row = r->logits + (int64_t)r->row_of[task] * r->ld;
+    const float *raw = r->logits + (int64_t)r->row_of[task] * r->ld;
     int64_t V = r->g->m->info.vocab_size;
+    const float *row = r->own ? r->own + task * V : raw;
     float *work = (float *)r->g->work.base + (size_t)thread * 3 * (size_t)V;
     hone_rng_key key = {
         .seed = p->seed, .purpose = HONE_RNG_SAMPLE, .step = p->step, .sample = s->sample};
@@ -260,8 +288,13 @@ static void draw_task(void *arg, int64_t task, uint32_t thread)
             memcpy(seen + pr->n, s->ids, s->n * sizeof *seen);
         n_seen = pr->n + s->n;
     }
-    s->failed = hone_sample_choose(&p->rule, row, V, seen, n_seen, hone_rng_uniform(&key, s->n),
-                                   work, &c);
+    double u = hone_rng_uniform(&key, s->n);
+    if (p->weigh)
+        s->failed = choose_weighed(r, s, row, seen, n_seen, u, work, &c);
+    else
+        s->failed = hone_sample_choose(&p->rule, row, V, seen, n_seen, u, work, &c);
+    if (s->failed >= 0 && (p->weigh || r->own))
+        s->failed = hone_sample_full(&p->rule, raw, V, c.id, &c.full);
     if (s->failed < 0) {
         s->error = *hone_error_get();
         return;
@@ -279,29 +312,26 @@ static hone_status draw(run *r, hone_view logits, const size_t *row_slot, const 
     const hone_gen_params *p = r->p;
     hone_gen *g = r->g;
     int64_t V = g->m->info.vocab_size;
-    size_t *own = NULL;
     hone_status s = HONE_OK;
     r->logits = logits.data;
+    r->own = NULL;
     r->ld = logits.ld;
     r->row_slot = row_slot;
     r->row_of = row_of;
     if (p->logits) {
-        s = hone_region_grow(&g->rows, n * (size_t)V * sizeof(float));
-        own = s >= 0 ? hone_reallocarray(NULL, n, sizeof *own) : NULL;
-        if (!own)
-            return s < 0 ? s : HONE_E_NOMEM;
+        HONE_TRY(hone_region_grow(&g->rows, n * (size_t)V * sizeof(float)));
         for (size_t i = 0; s >= 0 && i < n; i++) {
             slot *sl = &r->slots[row_slot[i]];
             float *to = (float *)g->rows.base + i * (size_t)V;
             memcpy(to, r->logits + (int64_t)row_of[i] * r->ld, (size_t)V * sizeof *to);
             s = p->logits(p->ctx, sl->prompt, sl->sample, sl->ids, sl->n, to, V);
-            own[i] = i;
         }
-        r->logits = g->rows.base;
-        r->ld = V;
-        r->row_of = own;
+        r->own = g->rows.base;
     }
-    if (s >= 0) {
+    if (s >= 0 && p->weigh) { /* the caller's function runs on its own thread */
+        for (size_t i = 0; i < n && (i == 0 || r->slots[row_slot[i - 1]].failed >= 0); i++)
+            draw_task(r, (int64_t)i, 0);
+    } else if (s >= 0) {
         const hone_exec *ex = hone_pool_exec(g->pool);
         ex->parallel(ex, (int64_t)n, draw_task, r);
     }
@@ -309,7 +339,6 @@ static hone_status draw(run *r, hone_view logits, const size_t *row_slot, const 
         slot *sl = &r->slots[row_slot[i]];
         s = sl->failed < 0 ? hone_error_set(&sl->error) : accept(r, sl);
     }
-    hone_free(own);
     return s;
 }
 
@@ -586,6 +615,13 @@ hone_status hone_gen_run(hone_gen *g, const hone_gen_prompt *prompts, size_t n,
         if (!r.seen)
             s = HONE_E_NOMEM;
     }
+    if (s >= 0 && p->weigh) {
+        r.n_candidates = p->candidates ? p->candidates : 64;
+        r.candidates = hone_reallocarray(NULL, (size_t)r.n_candidates, sizeof *r.candidates);
+        r.weight = hone_reallocarray(NULL, (size_t)r.n_candidates, sizeof *r.weight);
+        if (!r.candidates || !r.weight)
+            s = HONE_E_NOMEM;
+    }
     if (s >= 0 && hone_region_planning()) {
         s = plan_run(&r, n);
         next = n;
@@ -618,6 +654,8 @@ hone_status hone_gen_run(hone_gen *g, const hone_gen_prompt *prompts, size_t n,
     hone_free(r.steps);
     hone_free(r.last);
     hone_free(r.seen);
+    hone_free(r.candidates);
+    hone_free(r.weight);
     hone_free(row_slot);
     return s;
 }

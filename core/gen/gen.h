@@ -58,9 +58,17 @@ typedef struct hone_gen_params {
                             hone_str new_text);
     hone_status (*on_finish)(void *ctx, const hone_completion *c); /* borrowed */
     hone_status (*between)(void *ctx);                             /* between two decode steps */
-    /* Changes the logits (n) of the next token in place, before any rule. */
+    /* Changes the logits (n) of the next token in place, before any rule. hone_completion.full stays that of the
+     * model's own. */
     hone_status (*logits)(void *ctx, size_t prompt, uint64_t sample, const int32_t *ids,
                           size_t n_ids, float *logits, int64_t n);
+    /* A sampler: the likeliest `candidates` ids after the rules with their shares, which it changes to weights. */
+    hone_status (*weigh)(void *ctx, size_t prompt, uint64_t sample, const int32_t *ids,
+                         size_t n_ids, const int32_t *candidates, double *weight, int64_t n);
+    uint32_t candidates; /* at most; 0 = 64 */
+    /* After each token: 1 ends the sample here (HONE_FINISH_STOP), its text as it is. */
+    hone_status (*stop)(void *ctx, size_t prompt, uint64_t sample, const int32_t *ids, size_t n_ids,
+                        hone_str text);
 } hone_gen_params;
 
 /* Runs all prompts to their end. While regions are planned (tensor/region.h) it maps what they can

@@ -143,3 +143,69 @@ hone_status hone_sample_choose(const hone_sample_rule *r, const float *logits, i
                                             : out->full;
     return HONE_OK;
 }
+
+hone_status hone_sample_candidates(const hone_sample_rule *r, const float *logits, int64_t n,
+                                   const int32_t *seen, size_t n_seen, int64_t max, float *work,
+                                   int32_t *ids, double *share, int64_t *count)
+{
+    const hone_rows_kernels *k = HONE_KERNEL_PICK(rows);
+    hone_sample_rule rule = *r;
+    float inv_t = r->greedy ? 1.0f : (float)(1.0 / r->temperature);
+    const float *z = penalise(r, logits, n, seen, n_seen, work);
+    float lse = k->row_lse(z, n, inv_t, NULL), *p = work + n;
+    int32_t *heap = (int32_t *)(void *)(work + 2 * n);
+    if (!isfinite(lse))
+        return hone_fail(HONE_E_FAIL, "the model's logits are not finite");
+    k->row_softmax(z, n, inv_t, lse, p);
+    if (rule.top_k <= 0 || rule.top_k > max)
+        rule.top_k = (int32_t)max;
+    double total = 0, mass = 0;
+    for (int64_t i = 0; i < n; i++)
+        total += (double)p[i];
+    int64_t kept = truncate_set(&rule, p, n, total, heap);
+    for (int64_t i = 0; i < kept; i++)
+        mass += (double)p[heap[kept - 1 - i]];
+    for (int64_t i = 0; i < kept; i++) {
+        ids[i] = heap[kept - 1 - i];
+        share[i] = (double)p[ids[i]] / mass;
+    }
+    *count = kept;
+    return HONE_OK;
+}
+
+hone_status hone_sample_weighted(const hone_sample_rule *r, const double *weight, int64_t n,
+                                 double u, int64_t *which, float *logprob)
+{
+    double total = 0, sum = 0;
+    int64_t at = -1;
+    for (int64_t i = 0; i < n; i++) {
+        if (!(weight[i] >= 0) || !isfinite(weight[i]))
+            return hone_fail(HONE_E_RANGE, "weight %lld is %g: a number from 0 on is wanted",
+                             (long long)i + 1, weight[i]);
+        total += weight[i];
+    }
+    if (!(total > 0) || !isfinite(total))
+        return hone_fail(HONE_E_RANGE, "the weights add up to %g: one must be above 0", total);
+    for (int64_t i = 0; i < n; i++) {
+        if (weight[i] <= 0 || (r->greedy && at >= 0 && weight[i] <= weight[at]))
+            continue;
+        sum += weight[i];
+        at = i; /* rounding may leave u beyond the last sum: then the last candidate is it */
+        if (!r->greedy && sum > u * total)
+            break;
+    }
+    *which = at;
+    *logprob = (float)hone_math_log(weight[at] / total);
+    return HONE_OK;
+}
+
+hone_status hone_sample_full(const hone_sample_rule *r, const float *logits, int64_t n, int32_t id,
+                             float *out)
+{
+    float inv_t = r->greedy ? 1.0f : (float)(1.0 / r->temperature);
+    float lse = HONE_KERNEL_PICK(rows)->row_lse(logits, n, inv_t, NULL);
+    if (!isfinite(lse))
+        return hone_fail(HONE_E_FAIL, "the model's logits are not finite");
+    *out = logits[id] * inv_t - lse;
+    return HONE_OK;
+}

@@ -31,4 +31,16 @@ typedef struct hone_choice {
 hone_status hone_sample_choose(const hone_sample_rule *r, const float *logits, int64_t n,
                                const int32_t *seen, size_t n_seen, double u, float *work,
                                hone_choice *out);
+/* The likeliest `max` ids that the rules leave, likeliest first, with their shares (sum 1): what a sampler of the
+ * recipe weighs. Greedy: at temperature 1. E_FAIL as above. */
+hone_status hone_sample_candidates(const hone_sample_rule *r, const float *logits, int64_t n,
+                                   const int32_t *seen, size_t n_seen, int64_t max, float *work,
+                                   int32_t *ids, double *share, int64_t *count);
+/* Draws from n candidates by weights (0 or more, at least one above; greedy: the first of the largest): which, and
+ * the log of its share. E_RANGE for weights that make no distribution. */
+hone_status hone_sample_weighted(const hone_sample_rule *r, const double *weight, int64_t n,
+                                 double u, int64_t *which, float *logprob);
+/* Log-prob of `id` in the full distribution at the temperature (greedy: 1): hone_choice.full. */
+hone_status hone_sample_full(const hone_sample_rule *r, const float *logits, int64_t n, int32_t id,
+                             float *out);
 #endif

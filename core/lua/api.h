@@ -95,6 +95,7 @@ void hone__lua_set_recipe(lua_State *L, hone_recipe *r);
 
 /* ---- userdata: one pointer each, released by __gc and by close() ------------------------------------- */
 #define HONE_LUA_POLICY "hone.policy"
+#define HONE_LUA_TOKENIZER "hone.tokenizer"
 #define HONE_LUA_ROLLOUT "hone.rollout"
 #define HONE_LUA_SCORER "hone.scorer"
 #define HONE_LUA_COMPONENT "hone.component"
@@ -126,6 +127,11 @@ hone_status hone__lua_options(lua_State *L, int index, hone_arena *arena, hone_v
  * failure says `what` was called in front ("map, row 3"), and gets `hint` (or NULL) when it has none. */
 hone_status hone__lua_call(lua_State *L, int nargs, int nresults, const char *what,
                            const char *hint);
+
+/* The path of model M (a folder, a GGUF or tokenizer file, a known name) if the recipe may read it; hone_free it. */
+hone_status hone__lua_model_path(const hone_recipe *r, const char *model, char **path);
+/* E_REFUSED when the recipe may not write there: below the run directory, or where --allow=fs-write says. */
+hone_status hone__lua_may_write(const hone_recipe *r, const char *path);
 
 /* A component userdata over an instance (a reference is taken); in_lua: it was written in Lua. */
 hone_status hone__lua_component_from(hone_instance *inst, const char *kind, int in_lua,

@@ -114,6 +114,8 @@ static int l_lua_component(lua_State *L)
     hone_lua_comp *c = NULL;
     luaL_checktype(L, 1, LUA_TTABLE);
     hone_status s = hone_lua_component(L, 1, kind, &info);
+    if (s == HONE_E_EXISTS)
+        hone_fail_hint("make a component once, before the loop, or give this one another id");
     if (s >= 0)
         s = hone_instance_create_info(r->env.registry, info, NULL, &inst);
     if (s >= 0)

@@ -8,7 +8,9 @@
  *   core.data_next(data) -> row or list, or nil
  *   core.data_save(data) -> table             core.data_restore(data, table)
  *   core.data_rewind(data, epoch), core.data_count(data), core.data_skipped(data)
- *   core.encode(policy, text, special) -> ids     core.decode(policy, ids) -> text
+ *   core.tokenizer(M) -> tokenizer, facts         also where a policy is wanted below
+ *   core.encode(policy, text, special) -> ids     core.decode(policy, ids, skip_special) -> text
+ *   core.pieces(policy, ids) -> texts             core.token_id(policy, text) -> id or nil
  *   core.bpe_train(texts, options) -> files, vocabulary size      files: name -> text
  *   core.bootstrap(values, seed) -> mean, lo, hi, n     core.pass_at_k(n, c, k)
  *   core.random(seed, purpose, step, sample, index) -> [0, 1)
@@ -335,8 +337,55 @@ static int l_data_skipped(lua_State *L)
 
 /* ---- text ------------------------------------------------------------------------------------------------------ */
 
+static void tokenizer_release(void *p)
+{
+    hone_text_side_unref(p);
+}
+
+/* core.tokenizer(M) -> tokenizer, facts */
+static int l_tokenizer(lua_State *L)
+{
+    hone_recipe *r = hone__lua_recipe(L);
+    hone_text_side *t = NULL;
+    char *path = NULL, hex[65];
+    hone_status s = hone__lua_model_path(r, luaL_checkstring(L, 1), &path);
+    if (s >= 0)
+        s = hone_text_side_open(&r->env, path, &t);
+    if (s >= 0 && !t->tokenizer_instance) {
+        hone_text_side_unref(t);
+        s = hone_fail(HONE_E_NOT_FOUND, "%s has no tokenizer", path);
+        hone_fail_hint("name a folder with tokenizer.json, or a GGUF file with a vocabulary");
+    }
+    hone_free(path);
+    if (s < 0)
+        return hone_lua_raise(L);
+    hone__lua_push(L, t, HONE_LUA_TOKENIZER);
+    const struct {
+        const char *name;
+        int32_t id;
+    } ids[] = {{"vocab_size", t->tokenizer.vocab_size},
+               {"bos", t->tokenizer.bos},
+               {"eos", t->tokenizer.eos},
+               {"pad", t->tokenizer.pad},
+               {"unk", t->tokenizer.unk}};
+    lua_createtable(L, 0, 6);
+    for (size_t i = 0; i < sizeof ids / sizeof *ids; i++) {
+        if (ids[i].id < 0)
+            continue;
+        lua_pushinteger(L, ids[i].id);
+        lua_setfield(L, -2, ids[i].name);
+    }
+    hone_tokenizer_fingerprint(&t->tokenizer, hex);
+    lua_pushstring(L, hex);
+    lua_setfield(L, -2, "fingerprint");
+    return 2;
+}
+
+/* Of a policy or a tokenizer. */
 static const hone_tokenizer *tokenizer_of(lua_State *L, int index)
 {
+    if (luaL_testudata(L, index, HONE_LUA_TOKENIZER))
+        return &((hone_text_side *)hone__lua_check(L, index, HONE_LUA_TOKENIZER))->tokenizer;
     hone_policy *p = hone__lua_check(L, index, HONE_LUA_POLICY);
     if (!p->text || !p->text->tokenizer_instance)
         luaL_error(L, "this policy has no tokenizer");
@@ -364,6 +413,44 @@ static int l_encode(lua_State *L)
     return 1;
 }
 
+static int32_t check_id(lua_State *L, const hone_tokenizer *t, int index)
+{
+    lua_Integer id = luaL_checkinteger(L, index);
+    if (id < 0 || id >= t->vocab_size)
+        luaL_error(L, "id %I is outside the vocabulary of %d", (LUAI_UACINT)id, (int)t->vocab_size);
+    return (int32_t)id;
+}
+
+/* core.pieces(tokenizer, ids) -> list of the bytes of each */
+static int l_pieces(lua_State *L)
+{
+    const hone_tokenizer *t = tokenizer_of(L, 1);
+    luaL_checktype(L, 2, LUA_TTABLE);
+    size_t n = lua_rawlen(L, 2);
+    lua_createtable(L, (int)n, 0);
+    for (size_t i = 0; i < n; i++) {
+        lua_rawgeti(L, 2, (lua_Integer)i + 1);
+        hone_str piece = hone_tokenizer_token_bytes(t, check_id(L, t, -1));
+        lua_pop(L, 1);
+        lua_pushlstring(L, piece.ptr ? piece.ptr : "", piece.ptr ? piece.len : 0);
+        lua_rawseti(L, -2, (lua_Integer)i + 1);
+    }
+    return 1;
+}
+
+/* core.token_id(tokenizer, text) -> id or nil: by its text in the vocabulary */
+static int l_token_id(lua_State *L)
+{
+    hone_str text;
+    const hone_tokenizer *t = tokenizer_of(L, 1);
+    text.ptr = luaL_checklstring(L, 2, &text.len);
+    int32_t id = hone_tokenizer_id(t, text);
+    if (id < 0)
+        return 0;
+    lua_pushinteger(L, id);
+    return 1;
+}
+
 static int l_decode(lua_State *L)
 {
     const hone_tokenizer *t = tokenizer_of(L, 1);
@@ -373,11 +460,12 @@ static int l_decode(lua_State *L)
     hone_buf b;
     for (size_t i = 0; i < n; i++) {
         lua_rawgeti(L, 2, (lua_Integer)i + 1);
-        ids[i] = (int32_t)luaL_checkinteger(L, -1);
+        ids[i] = check_id(L, t, -1);
         lua_pop(L, 1);
     }
+    uint32_t flags = lua_toboolean(L, 3) ? HONE_DECODE_SKIP_SPECIAL : 0;
     hone_buf_init(&b, (size_t)1 << 28);
-    hone_status s = hone_tokenizer_decode(t, ids, n, 0, &b);
+    hone_status s = hone_tokenizer_decode(t, ids, n, flags, &b);
     if (s >= 0)
         lua_pushlstring(L, b.ptr, b.len);
     hone_buf_release(&b);
@@ -531,6 +619,9 @@ void hone__lua_open_data(lua_State *L)
                                      {"data_skipped", l_data_skipped},
                                      {"encode", l_encode},
                                      {"decode", l_decode},
+                                     {"pieces", l_pieces},
+                                     {"token_id", l_token_id},
+                                     {"tokenizer", l_tokenizer},
                                      {"bpe_train", l_bpe_train},
                                      {"bootstrap", l_bootstrap},
                                      {"pass_at_k", l_pass_at_k},
@@ -539,5 +630,6 @@ void hone__lua_open_data(lua_State *L)
                                      {"sha256", l_sha256},
                                      {NULL, NULL}};
     hone__lua_type(L, HONE_LUA_SOURCE, data_release);
+    hone__lua_type(L, HONE_LUA_TOKENIZER, tokenizer_release);
     luaL_setfuncs(L, funcs, 0);
 }

@@ -2,11 +2,12 @@
  *
  *   core.policy(config, component?) -> policy         config: name model config tokenizer seed lora optimizer
  *   core.policy_copy(policy, name) -> policy          frozen
+ *   core.policy_adapter(policy, config) -> policy      on the same model; config: name lora optimizer seed
  *   core.policy_info(policy) -> table                 sizes, names, version, lr
  *   core.policy_save(policy, dir, dtype)
  *   core.policy_lerp(ema, policy, t)                  ema += t (policy - ema)
- *   core.generate(policy, rows, options) -> list of lists of { text, ids, logprobs, finish }
- *   core.rollout(policy, rows, options, scorer?, logits?, between?) -> rollout
+ *   core.generate(policy, rows, options, nil, functions?) -> list of lists of { text, ids, logprobs, finish }
+ *   core.rollout(policy, rows, options, scorer?, functions?) -> rollout      functions: logits, sampler, stop
  *   core.rollout_score(rollout, scorer)
  *   core.rollout_advantages(rollout, component)
  *   core.rollout_set(rollout, rewards, advantages)    from Lua: lists, false = left out
@@ -102,8 +103,10 @@ static hone_status string_of(hone_arena *a, const hone_value *v, const char *key
     return *out ? HONE_OK : HONE_E_NOMEM;
 }
 
+/* `base`: the policy whose model it stands on, or NULL. */
 static hone_status make_policy(hone_recipe *r, hone_arena *a, const hone_value *v,
-                               const hone_model_choice *component, hone_policy **out)
+                               const hone_model_choice *component, hone_policy *base,
+                               hone_policy **out)
 {
     hone_policy_config cfg = {.component = component};
     int64_t seed;
@@ -119,9 +122,19 @@ static hone_status make_policy(hone_recipe *r, hone_arena *a, const hone_value *
     cfg.flags = unknown ? HONE_MODEL_ALLOW_UNKNOWN : 0;
     HONE_TRY(read_lora(a, hone_value_get(v, "lora"), &cfg.lora));
     HONE_TRY(read_optimizer(a, hone_value_get(v, "optimizer"), &cfg));
-    if (r->opt.tune.lora && cfg.optimizer && !cfg.lora.rank)
+    if (!base && r->opt.tune.lora && cfg.optimizer && !cfg.lora.rank)
         cfg.lora.rank = r->opt.tune.lora;
-    return hone_policy_create(&r->env, &cfg, out);
+    char *model = NULL, *tokenizer = NULL;
+    hone_status s = cfg.model && !base ? hone__lua_model_path(r, cfg.model, &model) : HONE_OK;
+    if (s >= 0 && cfg.tokenizer && !base)
+        s = hone__lua_model_path(r, cfg.tokenizer, &tokenizer);
+    cfg.model = model;
+    cfg.tokenizer = tokenizer;
+    if (s >= 0)
+        s = base ? hone_policy_adapter(base, &cfg, out) : hone_policy_create(&r->env, &cfg, out);
+    hone_free(model);
+    hone_free(tokenizer);
+    return s;
 }
 
 static int l_policy(lua_State *L)
@@ -139,7 +152,7 @@ static int l_policy(lua_State *L)
     hone_arena_init(&a, 0);
     hone_status s = hone__lua_options(L, 1, &a, &v);
     if (s >= 0)
-        s = make_policy(r, &a, &v, component, &p);
+        s = make_policy(r, &a, &v, component, NULL, &p);
     hone_arena_release(&a);
     if (s < 0)
         return hone_lua_raise(L);
@@ -151,13 +164,35 @@ static int l_policy(lua_State *L)
     return 1;
 }
 
+/* A policy with the model (or a copy of it) of policy 1: the model's component lives as long as it too. */
+static int push_sibling(lua_State *L, hone_policy *c)
+{
+    hone__lua_push(L, c, HONE_LUA_POLICY);
+    lua_getiuservalue(L, 1, 1);
+    lua_setiuservalue(L, -2, 1);
+    return 1;
+}
+
 static int l_policy_copy(lua_State *L)
 {
     hone_policy *p = hone__lua_check(L, 1, HONE_LUA_POLICY), *c = NULL;
     if (hone_policy_copy(p, luaL_checkstring(L, 2), &c) < 0)
         return hone_lua_raise(L);
-    hone__lua_push(L, c, HONE_LUA_POLICY);
-    return 1;
+    return push_sibling(L, c);
+}
+
+static int l_policy_adapter(lua_State *L)
+{
+    hone_recipe *r = hone__lua_recipe(L);
+    hone_policy *p = hone__lua_check(L, 1, HONE_LUA_POLICY), *c = NULL;
+    hone_arena a;
+    hone_value v;
+    hone_arena_init(&a, 0);
+    hone_status s = hone__lua_options(L, 2, &a, &v);
+    if (s >= 0)
+        s = make_policy(r, &a, &v, NULL, p, &c);
+    hone_arena_release(&a);
+    return s < 0 ? hone_lua_raise(L) : push_sibling(L, c);
 }
 
 static void set_int(lua_State *L, const char *key, int64_t v)
@@ -215,7 +250,7 @@ static int l_policy_save(lua_State *L)
                                               : 0;
     if (!d)
         return luaL_error(L, "dtype \"%s\": f32, bf16 or f16", dtype);
-    if (hone_policy_save(p, dir, d) < 0)
+    if (hone__lua_may_write(hone__lua_recipe(L), dir) < 0 || hone_policy_save(p, dir, d) < 0)
         return hone_lua_raise(L);
     return 0;
 }
@@ -231,10 +266,19 @@ static int l_policy_lerp(lua_State *L)
 
 /* ---- rollouts --------------------------------------------------------------------------------------------- */
 
+/* The functions of one rollout: they lie in the table at `fns`. */
 typedef struct call_back {
     lua_State *L;
-    int logits, between; /* stack indices, 0 = none */
+    int fns;
 } call_back;
+
+static int has_fn(const call_back *c, const char *name)
+{
+    int yes = c->fns && lua_getfield(c->L, c->fns, name) == LUA_TFUNCTION;
+    if (c->fns)
+        lua_pop(c->L, 1);
+    return yes;
+}
 
 static hone_status cb_between(void *ctx)
 {
@@ -243,10 +287,16 @@ static hone_status cb_between(void *ctx)
     if (__atomic_load_n(&r->interrupted, __ATOMIC_RELAXED))
         return hone_fail(HONE_E_INTERRUPTED, "interrupted");
     hone_lua_pump(hone_lua_of(c->L));
-    if (!c->between)
-        return HONE_OK;
-    lua_pushvalue(c->L, c->between);
-    return hone__lua_call(c->L, 0, 0, "between", NULL);
+    return HONE_OK;
+}
+
+static void push_ids(lua_State *L, const int32_t *ids, size_t n)
+{
+    lua_createtable(L, (int)n, 0);
+    for (size_t i = 0; i < n; i++) {
+        lua_pushinteger(L, ids[i]);
+        lua_rawseti(L, -2, (lua_Integer)i + 1);
+    }
 }
 
 /* The function gets (logits, sample, ids), a list it may change in place or replace by returning another. */
@@ -256,21 +306,20 @@ static hone_status cb_logits(void *ctx, size_t prompt, uint64_t sample, const in
     call_back *c = ctx;
     lua_State *L = c->L;
     (void)prompt;
-    lua_pushvalue(L, c->logits);
+    if (!lua_checkstack(L, 16))
+        return hone_fail(HONE_E_LIMIT, "the Lua stack is full");
     lua_createtable(L, (int)n, 0);
     for (int64_t i = 0; i < n; i++) {
         lua_pushnumber(L, (double)z[i]);
         lua_rawseti(L, -2, i + 1);
     }
-    lua_pushvalue(L, -1);
-    lua_insert(L, -3); /* table, function, table */
+    lua_getfield(L, c->fns, "logits");
+    lua_pushvalue(L, -2);
     lua_pushinteger(L, (lua_Integer)sample);
-    lua_createtable(L, (int)n_ids, 0);
-    for (size_t i = 0; i < n_ids; i++) {
-        lua_pushinteger(L, ids[i]);
-        lua_rawseti(L, -2, (lua_Integer)i + 1);
-    }
-    hone_status s = hone__lua_call(L, 3, 1, "logits", "it gets (logits, sample, ids)");
+    push_ids(L, ids, n_ids);
+    hone_status s = hone__lua_call(
+        L, 3, 1, "logits",
+        "it gets (logits, sample, ids) and changes the list, or returns another");
     if (s < 0) {
         lua_pop(L, 1);
         return s;
@@ -279,13 +328,98 @@ static hone_status cb_logits(void *ctx, size_t prompt, uint64_t sample, const in
         lua_pop(L, 1);
         lua_pushvalue(L, -1);
     }
-    for (int64_t i = 0; i < n; i++) {
+    for (int64_t i = 0; i < n && s >= 0; i++) {
+        int number;
         lua_rawgeti(L, -1, i + 1);
-        z[i] = (float)lua_tonumber(L, -1);
+        z[i] = (float)lua_tonumberx(L, -1, &number);
+        if (!number)
+            s = hone_fail(HONE_E_TYPE,
+                          "logits: entry %lld of %lld is a %s, and a number is expected",
+                          (long long)i + 1, (long long)n, luaL_typename(L, -1));
         lua_pop(L, 1);
     }
     lua_pop(L, 2);
-    return HONE_OK;
+    return s;
+}
+
+static void set_ids(lua_State *L, const char *key, const int32_t *ids, size_t n)
+{
+    push_ids(L, ids, n);
+    lua_setfield(L, -2, key);
+}
+
+/* sampler = function(c): c has ids, probs (falling), tokens so far, sample. It returns a weight for each, or the
+ * place of the one to take; nil leaves the probabilities as they are. */
+static hone_status cb_weigh(void *ctx, size_t prompt, uint64_t sample, const int32_t *ids,
+                            size_t n_ids, const int32_t *candidates, double *weight, int64_t n)
+{
+    static const char hint[] =
+        "it gets c with ids and probs (likeliest first), tokens, sample, and "
+        "returns a list of weights, or the place of one";
+    call_back *c = ctx;
+    lua_State *L = c->L;
+    (void)prompt;
+    if (!lua_checkstack(L, 16))
+        return hone_fail(HONE_E_LIMIT, "the Lua stack is full");
+    lua_getfield(L, c->fns, "sampler");
+    lua_createtable(L, 0, 4);
+    set_ids(L, "ids", candidates, (size_t)n);
+    set_ids(L, "tokens", ids, n_ids);
+    lua_createtable(L, (int)n, 0);
+    for (int64_t i = 0; i < n; i++) {
+        lua_pushnumber(L, weight[i]);
+        lua_rawseti(L, -2, i + 1);
+    }
+    lua_setfield(L, -2, "probs");
+    lua_pushinteger(L, (lua_Integer)sample);
+    lua_setfield(L, -2, "sample");
+    HONE_TRY(hone__lua_call(L, 1, 1, "sampler", hint));
+    hone_status s = HONE_OK;
+    if (lua_isinteger(L, -1)) {
+        lua_Integer k = lua_tointeger(L, -1);
+        if (k < 1 || k > n)
+            s = hone_fail(HONE_E_RANGE, "sampler: it chose candidate %lld of %lld", (long long)k,
+                          (long long)n);
+        for (int64_t i = 0; i < n; i++)
+            weight[i] = i + 1 == k;
+    } else if (lua_istable(L, -1)) {
+        for (int64_t i = 0; i < n && s >= 0; i++) {
+            int number;
+            lua_rawgeti(L, -1, i + 1);
+            weight[i] = lua_tonumberx(L, -1, &number);
+            if (!number)
+                s = hone_fail(HONE_E_TYPE,
+                              "sampler: weight %lld of %lld is a %s, and a number is expected",
+                              (long long)i + 1, (long long)n, luaL_typename(L, -1));
+            lua_pop(L, 1);
+        }
+    } else if (!lua_isnil(L, -1)) {
+        s = hone_fail(HONE_E_TYPE, "sampler: it returned a %s", luaL_typename(L, -1));
+    }
+    if (s < 0 && !hone_error_get()->hint[0])
+        hone_fail_hint("%s", hint);
+    lua_pop(L, 1);
+    return s;
+}
+
+/* stop = function(text, ids, sample): true ends the sample after this token. */
+static hone_status cb_stop(void *ctx, size_t prompt, uint64_t sample, const int32_t *ids,
+                           size_t n_ids, hone_str text)
+{
+    call_back *c = ctx;
+    lua_State *L = c->L;
+    (void)prompt;
+    if (!lua_checkstack(L, 16))
+        return hone_fail(HONE_E_LIMIT, "the Lua stack is full");
+    lua_getfield(L, c->fns, "stop");
+    lua_pushlstring(L, text.ptr ? text.ptr : "", text.len);
+    push_ids(L, ids, n_ids);
+    lua_pushinteger(L, (lua_Integer)sample);
+    HONE_TRY(
+        hone__lua_call(L, 3, 1, "stop", "it gets (text, ids, sample) and returns true to end it"));
+    int yes = lua_toboolean(L, -1);
+    lua_pop(L, 1);
+    return yes;
 }
 
 static hone_status read_stops(hone_arena *a, const hone_value *v, hone_rollout_params *p)
@@ -311,7 +445,7 @@ static hone_status read_stops(hone_arena *a, const hone_value *v, hone_rollout_p
 static hone_status read_rollout(hone_recipe *r, hone_arena *a, const hone_value *v,
                                 hone_rollout_params *p)
 {
-    int64_t n, max_tokens, top_k, step, first, seed, max_seq;
+    int64_t n, max_tokens, top_k, step, first, seed, max_seq, candidates;
     HONE_TRY(hone_value_i64(v, "n", 1, &n));
     HONE_TRY(hone_value_i64(v, "max_tokens", 256, &max_tokens));
     HONE_TRY(hone_value_i64(v, "top_k", 0, &top_k));
@@ -319,6 +453,7 @@ static hone_status read_rollout(hone_recipe *r, hone_arena *a, const hone_value 
     HONE_TRY(hone_value_i64(v, "first_sample", 0, &first));
     HONE_TRY(hone_value_i64(v, "seed", (int64_t)r->seed, &seed));
     HONE_TRY(hone_value_i64(v, "max_sequences", 0, &max_seq));
+    HONE_TRY(hone_value_i64(v, "candidates", 64, &candidates));
     HONE_TRY(hone_value_f64(v, "temperature", 1, &p->rule.temperature));
     HONE_TRY(hone_value_f64(v, "top_p", 1, &p->rule.top_p));
     HONE_TRY(hone_value_f64(v, "min_p", 0, &p->rule.min_p));
@@ -331,6 +466,10 @@ static hone_status read_rollout(hone_recipe *r, hone_arena *a, const hone_value 
         return hone_fail(HONE_E_RANGE, "n = %lld: samples a prompt, at least 1", (long long)n);
     if (max_tokens < 1 || max_tokens > 1 << 20)
         return hone_fail(HONE_E_RANGE, "max_tokens = %lld: at least 1", (long long)max_tokens);
+    if (candidates < 1 || candidates > 1024)
+        return hone_fail(HONE_E_RANGE, "candidates = %lld: between 1 and 1024",
+                         (long long)candidates);
+    p->candidates = (uint32_t)candidates;
     if (r->opt.tune.halve_tokens)
         max_tokens = (max_tokens + 1) / 2;
     p->n = (uint32_t)n;
@@ -347,14 +486,10 @@ static hone_status draw(lua_State *L, hone_rollout **out)
 {
     hone_recipe *r = hone__lua_recipe(L);
     hone_policy *p = hone__lua_check(L, 1, HONE_LUA_POLICY);
-    call_back cb = {L, 0, 0};
+    call_back cb = {L, lua_istable(L, 5) ? 5 : 0};
     hone_rollout_params rp = {.scorer = hone__lua_check_scorer(L, 4), .journal = r->journal};
     hone_arena a;
     hone_value rows, options;
-    if (lua_isfunction(L, 5))
-        cb.logits = 5;
-    if (lua_isfunction(L, 6))
-        cb.between = 6;
     hone_arena_init(&a, (size_t)4 << 30);
     hone_status s = hone_lua_to_value(L, 2, &a, &rows);
     if (s >= 0 && rows.type != HONE_LIST)
@@ -365,7 +500,9 @@ static hone_status draw(lua_State *L, hone_rollout **out)
         s = read_rollout(r, &a, &options, &rp);
     rp.ctx = &cb;
     rp.between = cb_between;
-    rp.logits = cb.logits ? cb_logits : NULL;
+    rp.logits = has_fn(&cb, "logits") ? cb_logits : NULL;
+    rp.weigh = has_fn(&cb, "sampler") ? cb_weigh : NULL;
+    rp.stop = has_fn(&cb, "stop") ? cb_stop : NULL;
     int no_journal = 0;
     if (s >= 0 && r->opt.tune.halve_batch)
         rows.u.list.n = (rows.u.list.n + 1) / 2;
@@ -387,20 +524,11 @@ static hone_status draw(lua_State *L, hone_rollout **out)
 static int l_rollout(lua_State *L)
 {
     hone_rollout *ro = NULL;
-    lua_settop(L, 6);
+    lua_settop(L, 5);
     if (draw(L, &ro) < 0)
         return hone_lua_raise(L);
     hone__lua_push(L, ro, HONE_LUA_ROLLOUT);
     return 1;
-}
-
-static void push_ids(lua_State *L, const int32_t *ids, size_t n)
-{
-    lua_createtable(L, (int)n, 0);
-    for (size_t i = 0; i < n; i++) {
-        lua_pushinteger(L, ids[i]);
-        lua_rawseti(L, -2, (lua_Integer)i + 1);
-    }
 }
 
 static const char *finish_name(uint32_t f)
@@ -472,7 +600,7 @@ static int l_rollout_samples(lua_State *L)
 static int l_generate(lua_State *L)
 {
     hone_rollout *r = NULL;
-    lua_settop(L, 6);
+    lua_settop(L, 5);
     if (draw(L, &r) < 0)
         return hone_lua_raise(L);
     hone__lua_push(L, r, HONE_LUA_ROLLOUT); /* an error below must not leak it */
@@ -599,6 +727,7 @@ void hone__lua_open_policy(lua_State *L)
 {
     static const luaL_Reg funcs[] = {{"policy", l_policy},
                                      {"policy_copy", l_policy_copy},
+                                     {"policy_adapter", l_policy_adapter},
                                      {"policy_info", l_policy_info},
                                      {"policy_save", l_policy_save},
                                      {"policy_lerp", l_policy_lerp},

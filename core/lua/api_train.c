@@ -14,6 +14,7 @@
 #include "train/schedule.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 /* ---- examples --------------------------------------------------------------------------------------------- */
@@ -412,6 +413,9 @@ static hone_status gather(lua_State *L, int list, const hone_policy *p, uint32_t
     return HONE_OK;
 }
 
+#define SCHEDULE_HINT                                                                              \
+    "it gets the number of the update (from 1) and returns its share of lr, a number from 0 on"
+
 typedef struct settings {
     hone_update_params u;
     int64_t epochs, minibatches, accumulate;
@@ -534,7 +538,33 @@ static hone_status plan_fullest(hone_policy *p, const data *d, settings *x, hone
     return s;
 }
 
-static hone_status run_update(hone_policy *p, const data *d, settings *x, hone_metrics *m)
+/* The share of the peak at update t: by name, or what a function of the recipe (at stack index 6) says. */
+static hone_status share_of_peak(lua_State *L, const settings *x, uint64_t t, double *out)
+{
+    char what[64];
+    int number;
+    if (!lua_isfunction(L, 6)) {
+        *out = hone_schedule_at(&x->schedule, t);
+        return HONE_OK;
+    }
+    snprintf(what, sizeof what, "schedule, update %llu", (unsigned long long)t);
+    lua_pushvalue(L, 6);
+    lua_pushinteger(L, (lua_Integer)t);
+    HONE_TRY(hone__lua_call(L, 1, 1, what, SCHEDULE_HINT));
+    *out = lua_tonumberx(L, -1, &number);
+    hone_status s = HONE_OK;
+    if (!number)
+        s = hone_fail(HONE_E_TYPE, "%s: it returned a %s", what, luaL_typename(L, -1));
+    else if (!(*out >= 0) || !isfinite(*out))
+        s = hone_fail(HONE_E_RANGE, "%s: it returned %g", what, *out);
+    if (s < 0)
+        hone_fail_hint(SCHEDULE_HINT);
+    lua_pop(L, 1);
+    return s;
+}
+
+static hone_status run_update(lua_State *L, hone_policy *p, const data *d, settings *x,
+                              hone_metrics *m)
 {
     size_t parts = (size_t)x->minibatches;
     if (parts > d->n)
@@ -542,7 +572,9 @@ static hone_status run_update(hone_policy *p, const data *d, settings *x, hone_m
     for (int64_t e = 0; e < x->epochs; e++) {
         for (size_t b = 0; b < parts; b++) {
             size_t from = d->n * b / parts, to = d->n * (b + 1) / parts;
-            x->u.lr = x->lr * hone_schedule_at(&x->schedule, p->version + 1);
+            double share = 1;
+            HONE_TRY(share_of_peak(L, x, p->version + 1, &share));
+            x->u.lr = x->lr * share;
             x->u.measure_mismatch = d->rollouts && d->full_is_old && e == 0 && b == 0;
             HONE_TRY(hone_policy_step(p, d->trees + from, to - from, &x->u, m));
         }
@@ -607,7 +639,7 @@ static hone_status update_or_loss(lua_State *L, int train, double *loss, hone_me
             s = hone__lua_watch_update(r, d.trees, d.n);
     }
     if (s >= 0)
-        s = train ? run_update(p, &d, &x, m) : hone_policy_loss(p, d.trees, d.n, &x.u, loss, m);
+        s = train ? run_update(L, p, &d, &x, m) : hone_policy_loss(p, d.trees, d.n, &x.u, loss, m);
     hone_arena_release(&a);
     return s;
 }
@@ -617,7 +649,7 @@ static int l_update(lua_State *L)
     hone_recipe *r = hone__lua_recipe(L);
     hone_metrics m;
     hone_metrics_init(&m);
-    lua_settop(L, 5);
+    lua_settop(L, 6);
     hone_status s = update_or_loss(L, 1, NULL, &m);
     if (s < 0) {
         hone_metrics_release(&m);
@@ -634,7 +666,7 @@ static int l_loss(lua_State *L)
     hone_metrics m;
     double loss = 0;
     hone_metrics_init(&m);
-    lua_settop(L, 5);
+    lua_settop(L, 6);
     hone_status s = update_or_loss(L, 0, &loss, &m);
     if (s < 0) {
         hone_metrics_release(&m);
@@ -667,7 +699,7 @@ static int l_logprobs(lua_State *L)
     if (s >= 0) {
         out = hone_arena_calloc(&a, n + 1, sizeof *out);
         s = out ? hone_policy_logprobs(p, d.trees, d.n, temperature,
-                                       off ? HONE_ADAPTERS_NONE : HONE_ADAPTERS_ACTIVE, 0, out)
+                                       off ? HONE_ADAPTERS_NONE : hone_policy_mask(p), 0, out)
                 : HONE_E_NOMEM;
     }
     if (s < 0) {
@@ -710,7 +742,7 @@ static hone_status embed_one(hone_policy *p, hone_str text, float *mean)
     if (s >= 0 && !b)
         s = hone_error_get()->code;
     if (s >= 0) {
-        hone_tape_options o = {.adapters = HONE_ADAPTERS_ACTIVE};
+        hone_tape_options o = {.adapters = hone_policy_mask(p)};
         s = hone_model_begin(p->model, p->tape, HONE_MODE_SCORE, b, &o);
         hone_tensor h = HONE_NONE;
         if (s >= 0) {

@@ -520,7 +520,8 @@ static void closure_called(ffi_cif *cif, void *ret, void **args, void *ud)
         return;
     }
     const hone_error *e = hone_error_get();
-    hone_log(HONE_LOG_ERROR, impl->lc->c.id, "%s (%s)", e->what, e->detail);
+    if (sig->result != HONE_A_TENSOR && sig->result != HONE_A_PARAM) /* those say that it failed */
+        hone_log(HONE_LOG_ERROR, impl->lc->c.id, "%s (%s)", e->what, e->detail);
     memset(ret, 0, cif->rtype->size);
     if (sig->result == HONE_A_TENSOR || sig->result == HONE_A_PARAM)
         *(ffi_sarg *)ret = -1;

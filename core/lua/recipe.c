@@ -6,6 +6,7 @@
 #include "base/paths.h"
 #include "lua/component.h"
 #include "lua/plan.h"
+#include "nn/reader.h"
 #include "ops/cpu.h"
 #include "score/score.h"
 
@@ -125,6 +126,66 @@ hone_status hone_recipe_file(const hone_recipe *r, const char *name, char **path
     }
     *path = found;
     return HONE_OK;
+}
+
+hone_status hone__lua_model_path(const hone_recipe *r, const char *model, char **path)
+{
+    char *dir = r->opt.recipe ? hone_path_dir(r->opt.recipe) : NULL, *found = NULL, real[PATH_MAX],
+         *cache = hone_path_join(hone_paths_cache(), "models");
+    hone_status s = hone_weights_locate(model, &found);
+    if (s >= 0 && !realpath(found, real))
+        s = hone_fail_errno("cannot resolve %s", found);
+    /* A known name is one of the user's models, wherever it is linked to; what this run wrote is its own. */
+    int known = !strchr(model, '/') && !hone_file_exists(model);
+    if (s >= 0 && !known && !below(real, cache) && !below(real, hone_paths_assets()) &&
+        !below(real, dir) && !below(real, ".") && !below(real, getenv("HONE_DATA")) &&
+        !was_given(r, real) && !(r->run && below(real, hone_run_dir(r->run)))) {
+        s = hone_fail(HONE_E_REFUSED, "the recipe may not read the model %s", real);
+        hone_fail_hint("name it on the command line, or allow it: --allow=fs-read:%s", real);
+    }
+    hone_free(dir);
+    hone_free(cache);
+    if (s < 0)
+        hone_free(found);
+    else
+        *path = found;
+    return s;
+}
+
+hone_status hone__lua_may_write(const hone_recipe *r, const char *path)
+{
+    char real[PATH_MAX + 512], *dir = hone_strdup(path);
+    hone_status s = dir ? HONE_E_NOT_FOUND : HONE_E_NOMEM;
+    size_t n = dir ? strlen(dir) : 0;
+    /* What is there of the path is resolved, the rest is put behind it: it may hold no "..". */
+    if (dir && (strstr(path, "/../") || strncmp(path, "../", 3) == 0 ||
+                (n >= 3 && strcmp(path + n - 3, "/..") == 0)))
+        s = hone_fail(HONE_E_REFUSED, "the recipe may not write %s: no .. in paths", path);
+    while (s == HONE_E_NOT_FOUND) {
+        if (realpath(n ? dir : ".", real)) {
+            s = HONE_OK;
+            break;
+        }
+        while (n > 0 && dir[n - 1] != '/')
+            n--;
+        while (n > 1 && dir[n - 1] == '/')
+            n--;
+        dir[n] = '\0';
+        if (n == 1 && dir[0] == '/' && !realpath(dir, real))
+            s = hone_fail_errno("cannot resolve %s", path);
+    }
+    hone_free(dir);
+    if (s < 0)
+        return s;
+    if (r->run && below(real, hone_run_dir(r->run)))
+        return HONE_OK;
+    for (int i = 0; r->opt.allow && r->opt.allow[i]; i++) {
+        if (strncmp(r->opt.allow[i], "fs-write:", 9) == 0 && below(real, r->opt.allow[i] + 9))
+            return HONE_OK;
+    }
+    hone_fail(HONE_E_REFUSED, "the recipe may not write %s", path);
+    return hone_fail_hint(
+        "write below the run directory (run:path), or allow it: --allow=fs-write:%s", real);
 }
 
 /* ---- running -------------------------------------------------------------------------------------------------- */

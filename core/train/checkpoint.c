@@ -112,6 +112,8 @@ hone_status hone_policy_checkpoint(hone_policy *p, const char *dir, const char *
     int32_t n = hone_params_count(ps);
     file f;
     char *path = NULL;
+    hone_policy_select(p);
+    (void)hone_params_flat_length(ps);
     hone_status s = file_init(&f, (size_t)n);
     for (int32_t i = 0; s >= 0 && i < n; i++) {
         const hone_param_item *it = hone_params_item(ps, i);
@@ -171,6 +173,8 @@ hone_status hone_policy_restore(hone_policy *p, const char *dir, const char *pre
 {
     hone_params *ps = p->model->params;
     hone_safetensors st;
+    hone_policy_select(p);
+    (void)hone_params_flat_length(ps);
     char *path = name_of(dir, prefix, weights_leaf(p));
     if (!path)
         return HONE_E_NOMEM;

@@ -154,6 +154,18 @@ static hone_status new_policy(hone_env *env, const char *name, hone_policy **out
     return HONE_OK;
 }
 
+static hone_status add_optimizer(hone_policy *p, const hone_policy_config *cfg)
+{
+    if (!cfg->optimizer)
+        return HONE_OK;
+    HONE_TRY(hone_optimizer_create(p->env->registry, cfg->optimizer, cfg->optimizer_config,
+                                   &p->optimizer));
+    if (cfg->optimizer_config)
+        HONE_TRY(hone_value_f64(cfg->optimizer_config, "lr", 1e-6, &p->lr));
+    hone_policy_select(p);
+    return hone_optimizer_bind(p->optimizer, p->model->params);
+}
+
 hone_status hone_policy_create(hone_env *env, const hone_policy_config *cfg, hone_policy **out)
 {
     hone_policy *p;
@@ -163,14 +175,8 @@ hone_status hone_policy_create(hone_env *env, const hone_policy_config *cfg, hon
                                   : hone_fail(HONE_E_INVALID, "a policy needs a model");
     if (s >= 0 && cfg->lora.rank > 0)
         s = add_lora(p, &cfg->lora);
-    if (s >= 0 && cfg->optimizer) {
-        s = hone_optimizer_create(env->registry, cfg->optimizer, cfg->optimizer_config,
-                                  &p->optimizer);
-        if (s >= 0 && cfg->optimizer_config)
-            s = hone_value_f64(cfg->optimizer_config, "lr", 1e-6, &p->lr);
-        if (s >= 0)
-            s = hone_optimizer_bind(p->optimizer, p->model->params);
-    }
+    if (s >= 0)
+        s = add_optimizer(p, cfg);
     if (s < 0) {
         hone_policy_destroy(p);
         return s;
@@ -187,10 +193,75 @@ void hone_policy_destroy(hone_policy *p)
     hone_gen_destroy(p->gen);
     hone_tape_destroy(p->tape);
     hone_optimizer_destroy(p->optimizer);
-    hone_model_destroy(p->model);
+    if (!p->model_refs || --*p->model_refs == 0) {
+        hone_model_destroy(p->model);
+        hone_free(p->model_refs);
+    }
     hone_text_side_unref(p->text);
     hone_instance_unref(p->model_instance);
     hone_free(p);
+}
+
+uint32_t hone_policy_mask(const hone_policy *p)
+{
+    return p->adapter >= 0 ? 1u << p->adapter : HONE_ADAPTERS_NONE;
+}
+
+void hone_policy_select(hone_policy *p)
+{
+    hone_params *ps = p->model->params;
+    for (int32_t i = 0; i < hone_params_count(ps); i++) {
+        const hone_param_item *it = hone_params_item(ps, i);
+        if (it && it->adapter >= 0)
+            hone_params_set_trainable(ps, i, it->adapter == p->adapter);
+    }
+    hone_params_set_active(ps, hone_policy_mask(p));
+}
+
+/* The parts of a policy that one on the same model, or a copy of it, shares. */
+static void share(const hone_policy *p, hone_policy *c)
+{
+    c->model_instance = p->model_instance ? hone_instance_addref(p->model_instance) : NULL;
+    c->text = p->text;
+    if (c->text)
+        c->text->refs++;
+    snprintf(c->model_path, sizeof c->model_path, "%s", p->model_path);
+    hone_params_tape(c->model->params, &c->model->tape_params);
+}
+
+hone_status hone_policy_adapter(hone_policy *p, const hone_policy_config *cfg, hone_policy **out)
+{
+    hone_policy *c;
+    if (p->optimizer && p->adapter < 0) {
+        hone_fail(HONE_E_STATE,
+                  "%s trains all weights of its model, so nothing else can stand on it", p->name);
+        return hone_fail_hint("give it an adapter as well (lora = { rank = 16 }), or no optimizer");
+    }
+    if (cfg->lora.rank < 1)
+        return hone_fail(HONE_E_INVALID, "adapter %s: lora with a rank is missing", cfg->name);
+    if (!p->model_refs) {
+        p->model_refs = hone_alloc(sizeof *p->model_refs);
+        if (!p->model_refs)
+            return HONE_E_NOMEM;
+        *p->model_refs = 1;
+    }
+    HONE_TRY(new_policy(p->env, cfg->name, &c));
+    c->model = p->model;
+    c->model_refs = p->model_refs;
+    ++*c->model_refs;
+    hone_status s = add_lora(c, &cfg->lora);
+    if (s >= 0)
+        s = add_optimizer(c, cfg);
+    if (s < 0) {
+        hone_error e = *hone_error_get();
+        if (c->adapter >= 0)
+            hone_params_drop_adapter(p->model->params, c->adapter);
+        hone_policy_destroy(c);
+        return hone_error_set(&e);
+    }
+    share(p, c);
+    *out = c;
+    return HONE_OK;
 }
 
 hone_status hone_policy_copy(hone_policy *p, const char *name, hone_policy **out)
@@ -203,12 +274,7 @@ hone_status hone_policy_copy(hone_policy *p, const char *name, hone_policy **out
         return s;
     }
     c->adapter = p->adapter;
-    c->model_instance = p->model_instance ? hone_instance_addref(p->model_instance) : NULL;
-    c->text = p->text;
-    if (c->text)
-        c->text->refs++;
-    snprintf(c->model_path, sizeof c->model_path, "%s", p->model_path);
-    hone_params_tape(c->model->params, &c->model->tape_params);
+    share(p, c);
     *out = c;
     return HONE_OK;
 }
@@ -267,7 +333,7 @@ hone_status hone_policy_save(hone_policy *p, const char *dir, uint32_t dtype)
         return hone_hf_save(p->model, w, dir, dtype);
     hone_model *merged;
     HONE_TRY(hone_model_copy(p->model, &merged));
-    hone_status s = hone_params_merge(merged->params, hone_params_active(merged->params));
+    hone_status s = hone_params_merge(merged->params, hone_policy_mask(p));
     if (s >= 0)
         s = hone_hf_save(merged, w, dir, dtype);
     hone_model_destroy(merged);

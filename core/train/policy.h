@@ -35,6 +35,7 @@ typedef struct hone_policy {
     hone_instance
         *model_instance; /* NULL when the model's component belongs to somebody else (Lua) */
     hone_model *model;
+    uint32_t *model_refs; /* policies that share the model: one for each adapter on it */
     hone_text_side *text; /* or NULL: a model without a tokenizer */
     hone_gen *gen;
     hone_tape *tape;
@@ -70,6 +71,14 @@ hone_status hone_policy_create(hone_env *env, const hone_policy_config *cfg, hon
 void hone_policy_destroy(hone_policy *p);
 /* A frozen copy (reference): own parameters, no optimizer. Adapters are copied as they are. */
 hone_status hone_policy_copy(hone_policy *p, const char *name, hone_policy **out);
+/* A policy of its own on the same base: another adapter (cfg->lora, by the name of the policy) and optimizer, no
+ * second copy of the weights. E_STATE when p trains the base itself. cfg's model and config are not read. */
+hone_status hone_policy_adapter(hone_policy *p, const hone_policy_config *cfg, hone_policy **out);
+/* The adapters that a forward of this policy runs with, and no other of the same base. */
+uint32_t hone_policy_mask(const hone_policy *p);
+/* Makes this policy's adapter the one that is trainable among those of its base. Before anything that needs
+ * gradients or the layout of the optimizer's state. */
+void hone_policy_select(hone_policy *p);
 /* The policy's generation engine, made on first use. */
 hone_status hone_policy_gen(hone_policy *p, hone_gen **out);
 

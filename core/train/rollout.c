@@ -185,6 +185,20 @@ static hone_status logits(void *ctx, size_t prompt, uint64_t sample, const int32
     return d->p->logits(d->p->ctx, prompt, sample, ids, n_ids, z, n);
 }
 
+static hone_status weigh(void *ctx, size_t prompt, uint64_t sample, const int32_t *ids,
+                         size_t n_ids, const int32_t *candidates, double *weight, int64_t n)
+{
+    drawing *d = ctx;
+    return d->p->weigh(d->p->ctx, prompt, sample, ids, n_ids, candidates, weight, n);
+}
+
+static hone_status stop(void *ctx, size_t prompt, uint64_t sample, const int32_t *ids, size_t n_ids,
+                        hone_str text)
+{
+    drawing *d = ctx;
+    return d->p->stop(d->p->ctx, prompt, sample, ids, n_ids, text);
+}
+
 static hone_status generate(hone_policy *policy, hone_rollout *r, const hone_rollout_params *p,
                             drawing *d)
 {
@@ -207,12 +221,15 @@ static hone_status generate(hone_policy *policy, hone_rollout *r, const hone_rol
                           .n_stop_ids = policy->text ? policy->text->n_stop_ids : 0,
                           .stop_strings = p->stop_strings,
                           .n_stop_strings = p->n_stop_strings,
-                          .adapters = HONE_ADAPTERS_ACTIVE,
+                          .adapters = hone_policy_mask(policy),
                           .max_sequences = p->max_sequences,
                           .ctx = d,
                           .on_finish = on_finish,
                           .between = between,
-                          .logits = p->logits ? logits : NULL};
+                          .logits = p->logits ? logits : NULL,
+                          .weigh = p->weigh ? weigh : NULL,
+                          .candidates = p->candidates,
+                          .stop = p->stop ? stop : NULL};
     hone_params_tape(policy->model->params, &policy->model->tape_params);
     HONE_TRY(hone_gen_run(g, prompts, r->n_prompts, &gp));
     hone_gen_get_stats(g, &r->gen);

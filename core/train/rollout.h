@@ -71,6 +71,12 @@ typedef struct hone_rollout_params {
     hone_status (*between)(void *ctx); /* between decode steps: progress, Lua */
     hone_status (*logits)(void *ctx, size_t prompt, uint64_t sample, const int32_t *ids,
                           size_t n_ids, float *logits, int64_t n);
+    /* as in hone_gen_params */
+    hone_status (*weigh)(void *ctx, size_t prompt, uint64_t sample, const int32_t *ids,
+                         size_t n_ids, const int32_t *candidates, double *weight, int64_t n);
+    uint32_t candidates;
+    hone_status (*stop)(void *ctx, size_t prompt, uint64_t sample, const int32_t *ids, size_t n_ids,
+                        hone_str text);
 } hone_rollout_params;
 
 /* rows: n_rows maps, copied. [control-thread] */

@@ -371,7 +371,8 @@ static hone_status fill_reference(step *s)
     if (s->u->reference == HONE_REF_ADAPTER_OFF)
         return score(s, s->p, HONE_ADAPTERS_NONE, s->ref_logp, NULL);
     if (s->u->reference == HONE_REF_MODEL && s->u->reference_policy)
-        return score(s, s->u->reference_policy, HONE_ADAPTERS_ACTIVE, s->ref_logp, NULL);
+        return score(s, s->u->reference_policy, hone_policy_mask(s->u->reference_policy),
+                     s->ref_logp, NULL);
     hone_status st = hone_fail(HONE_E_INVALID,
                                "the objective needs a reference, and there is none");
     hone_fail_hint("give reference = policy:reference(), or train an adapter (lora), whose base is "
@@ -406,14 +407,14 @@ static hone_status gradients(step *s, double *loss)
     int whole = (s->uses & HONE_OBJ_WHOLE_BATCH) && s->forest.n_parts > 1;
     if (whole) {
         part all = {.f = NULL, .s0 = 0, .s1 = s->n_seq, .k0 = 0, .k1 = s->n_tok};
-        HONE_TRY(score(s, p, HONE_ADAPTERS_ACTIVE, s->logp, s->entropy));
+        HONE_TRY(score(s, p, hone_policy_mask(p), s->logp, s->entropy));
         HONE_TRY(call_objective(s, &all, loss));
     }
     for (int32_t i = 0; i < s->forest.n_parts; i++) {
         part x = part_of(s, i);
         hone_tensor lp, en;
-        HONE_TRY(record(s, p, p->tape, &x, HONE_MODE_TRAIN, HONE_ADAPTERS_ACTIVE,
-                        s->entropy != NULL, &lp, &en));
+        HONE_TRY(record(s, p, p->tape, &x, HONE_MODE_TRAIN, hone_policy_mask(p), s->entropy != NULL,
+                        &lp, &en));
         if (!whole) {
             gather(s, &x, hone_tape_value(p->tape, lp), s->logp);
             if (s->entropy)
@@ -445,8 +446,9 @@ static hone_status run_step(step *s, const hone_train_tree *trees, size_t n)
     }
     HONE_TRY(fill_known(s));
     if (s->old_logp && !u->full_is_old)
-        HONE_TRY(score(s, p, HONE_ADAPTERS_ACTIVE, s->old_logp, NULL));
+        HONE_TRY(score(s, p, hone_policy_mask(p), s->old_logp, NULL));
     HONE_TRY(fill_reference(s));
+    hone_policy_select(p);
     HONE_TRY(hone_params_need_grads(p->model->params, &length));
     hone_params_zero_grads(p->model->params);
     hone_params_tape(p->model->params, &p->model->tape_params);
@@ -530,7 +532,7 @@ hone_status hone_policy_loss(hone_policy *p, const hone_train_tree *trees, size_
         part all = {.f = NULL, .s0 = 0, .s1 = s.n_seq, .k0 = 0, .k1 = s.n_tok};
         st = fill_known(&s);
         if (st >= 0)
-            st = score(&s, p, HONE_ADAPTERS_ACTIVE, s.logp, s.entropy);
+            st = score(&s, p, hone_policy_mask(p), s.logp, s.entropy);
         if (st >= 0 && s.old_logp && !u->full_is_old)
             memcpy(s.old_logp, s.logp, s.n_tok * sizeof *s.old_logp);
         if (st >= 0)
@@ -572,7 +574,8 @@ hone_status hone_policy_logprobs(hone_policy *p, const hone_train_tree *trees, s
     if (st >= 0)
         st = build(&s, all, n);
     if (st >= 0 && s.n_tok)
-        st = score(&s, p, adapters, s.logp, NULL);
+        st = score(&s, p, adapters == HONE_ADAPTERS_ACTIVE ? hone_policy_mask(p) : adapters, s.logp,
+                   NULL);
     size_t k = 0;
     for (size_t t = 0; st >= 0 && t < n; t++) {
         for (size_t i = 0; i < all[t].n_seqs; i++) {

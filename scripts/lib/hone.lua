@@ -44,6 +44,8 @@ hone.component = components.component
 hone.model = components.model
 --- Settings of an optimizer, for run:policy: hone.optimizer("adamw", { lr = 1e-5 }).
 hone.optimizer = components.optimizer
+--- A tokenizer: hone.tokenizer("tiny"), hone.tokenizer(policy); :encode :decode :pieces :id.
+hone.tokenizer = components.tokenizer
 --- Components there are of a kind: a list of { id, name, summary }.
 hone.components = core.components
 

@@ -7,7 +7,7 @@ local hone = require "hone"
 local stories = require "stories"
 
 local p = hone.params {
-  out = { "", "folder for the model (empty: only the run's own)" },
+  out = { "", "folder for the model (empty: only the run's own; needs --allow=fs-write:FOLDER)" },
   steps = { 440, "updates of the warm start", min = 1 },
   total = { 600, "length of the schedule the warm start is cut from", min = 1 },
   rows = { 4000, "demonstrations", min = 64 },

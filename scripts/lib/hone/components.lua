@@ -114,11 +114,14 @@ function components.advantage(name, settings)
   return { component = components.resolve_advantage(spec) }
 end
 
+local models = 0
+
 function components.model(t)
   local spec = {}
   for k, v in pairs(t) do spec[k] = v end
   spec.config = nil
-  spec.id = spec.id or "model"
+  models = models + 1
+  spec.id = spec.id or (models == 1 and "model" or "model" .. models)
   return { component = core.lua_component(spec, "model"), config = t.config or {}, model = true }
 end
 
@@ -126,6 +129,39 @@ function components.optimizer(name, settings)
   local out = { name }
   for k, v in pairs(settings or {}) do out[k] = v end
   return out
+end
+
+local Tokenizer = {}
+Tokenizer.__index = Tokenizer
+
+--- Ids of a text. special: special tokens written in it count as such, and the tokenizer's own (bos) are added.
+function Tokenizer:encode(text, special)
+  return core.encode(self.ud, text, special or false)
+end
+
+--- Text of ids; skip_special leaves out special tokens.
+function Tokenizer:decode(ids, skip_special)
+  return core.decode(self.ud, ids, skip_special or false)
+end
+
+--- The bytes that each id (or each token of a text) stands for.
+function Tokenizer:pieces(what)
+  if type(what) == "string" then what = self:encode(what) end
+  return core.pieces(self.ud, what)
+end
+
+--- The id of a token by its text in the vocabulary ("<|im_end|>"), or nil.
+function Tokenizer:id(text)
+  return core.token_id(self.ud, text)
+end
+
+--- hone.tokenizer(M): a model folder, a GGUF file, a tokenizer.json, a known name, or a policy. Besides the methods
+-- it has vocab_size, bos, eos, pad, unk (nil where there is none) and fingerprint.
+function components.tokenizer(what)
+  if type(what) == "table" and what.ud then return setmetatable({ ud = what.ud }, Tokenizer) end
+  local ud, facts = core.tokenizer(what)
+  facts.ud = ud
+  return setmetatable(facts, Tokenizer)
 end
 
 return components

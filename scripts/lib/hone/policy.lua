@@ -14,8 +14,8 @@ local policy = {}
 -- Far beyond any training step: evaluations draw from random streams of their own.
 local EVAL_STEPS = 1 << 40
 
-local function wrap(run, ud, name)
-  return setmetatable({ run = run, ud = ud, name = name }, Policy)
+local function wrap(run, ud, name, config)
+  return setmetatable({ run = run, ud = ud, name = name, config = config or {} }, Policy)
 end
 
 -- { "adamw", lr = 1e-6 } -> { name = "adamw", lr = 1e-6 }
@@ -35,7 +35,7 @@ function policy.create(run, config)
   end
   c.name = c.name or "policy"
   c.optimizer = named(c.optimizer)
-  return wrap(run, core.policy(c, component), c.name)
+  return wrap(run, core.policy(c, component), c.name, c)
 end
 
 --- Facts: parameters, trainable, vocab_size, max_positions, version, lr, checksum, ...
@@ -55,6 +55,24 @@ end
 function Policy:copy(name)
   local p = wrap(self.run, core.policy_copy(self.ud, name), name)
   return self.run:_adopt(p)
+end
+
+--- Another policy on the same base: an adapter and an optimizer of its own, no second copy of the weights.
+-- config: lora, optimizer, seed; what is missing is as with this policy. It samples, trains, checkpoints and saves
+-- by itself, and neither sees the other's adapter. A policy without an optimizer may carry adapters too.
+function Policy:adapter(name, config)
+  if type(name) ~= "string" then error("policy:adapter: a name is wanted", 0) end
+  local own = self.config
+  local c = { name = name, lora = own.lora, optimizer = own.optimizer, seed = own.seed }
+  for k, v in pairs(config or {}) do
+    if k ~= "lora" and k ~= "optimizer" and k ~= "seed" then
+      error("policy:adapter: there is no setting \"" .. tostring(k) .. "\" (lora, optimizer, seed)", 0)
+    end
+    c[k] = v
+  end
+  c.optimizer = named(c.optimizer)
+  self.run:_check_name(name)
+  return self.run:_adopt(wrap(self.run, core.policy_adapter(self.ud, c), name, c), true)
 end
 
 --- An average of the policy's past: call ema:track() once a step; decay d close to 1.
@@ -77,6 +95,22 @@ end
 
 -- ---- sampling ------------------------------------------------------------------------------------------------
 
+-- A name nobody reads is a slip: it is refused, with the name that was meant.
+local function check_keys(config, call, ...)
+  local known = {}
+  for _, list in ipairs { ... } do
+    for _, k in ipairs(list) do known[k] = true end
+  end
+  for k in pairs(config) do
+    if type(k) == "string" and not known[k] then
+      local names = {}
+      for name in pairs(known) do names[#names + 1] = name end
+      local close = core.closest(k, names)
+      error(call .. ": there is no setting \"" .. k .. "\"" .. (close and " (did you mean \"" .. close .. "\"?)" or ""), 0)
+    end
+  end
+end
+
 local scorers = setmetatable({}, { __mode = "k" })
 
 local function scorer_of(rewards)
@@ -91,13 +125,45 @@ local function scorer_of(rewards)
 end
 rollouts.scorer_of = scorer_of
 
-local function sampling(config)
-  local c = {}
-  for _, k in ipairs { "n", "max_tokens", "temperature", "top_k", "top_p", "min_p", "repetition_penalty", "greedy",
-    "raw", "stop", "seed", "step", "first_sample", "max_sequences", "error_limit", "no_journal" } do
-    c[k] = config[k]
+local callbacks = { logits = true, sampler = true, stop = true }
+local sampling_keys = { "n", "max_tokens", "temperature", "top_k", "top_p", "min_p", "repetition_penalty", "greedy", "raw",
+  "stop", "seed", "step", "first_sample", "max_sequences", "error_limit", "no_journal", "candidates" }
+
+-- stop = a text, a function, or a list of both: the texts, and one function for all functions.
+local function stop_rules(stop)
+  local texts, fns = {}, {}
+  for _, rule in ipairs(type(stop) == "table" and stop or { stop }) do
+    if type(rule) == "function" then
+      fns[#fns + 1] = rule
+    elseif type(rule) == "string" then
+      texts[#texts + 1] = rule
+    else
+      error("stop: a text, a function(text, ids, sample), or a list of those is wanted, not a " .. type(rule), 0)
+    end
   end
-  return c
+  local list = texts[1] and texts or nil
+  if #fns == 0 then return list, nil end
+  return list, #fns == 1 and fns[1] or function(text, ids, sample)
+    for _, fn in ipairs(fns) do
+      if fn(text, ids, sample) then return true end
+    end
+    return false
+  end
+end
+
+-- The settings of a draw, and its functions.
+local function sampling(config, extra, call)
+  local c = {}
+  check_keys(config, call, sampling_keys, extra)
+  for _, k in ipairs(sampling_keys) do c[k] = config[k] end
+  local functions = { logits = config.logits, sampler = config.sampler }
+  c.stop, functions.stop = stop_rules(config.stop)
+  for name in pairs(callbacks) do
+    if functions[name] ~= nil and type(functions[name]) ~= "function" then
+      error(call .. ": " .. name .. " is a function, not a " .. type(functions[name]), 0)
+    end
+  end
+  return c, functions
 end
 
 -- A prompt may be a text, a list of messages, or a row with prompt or messages.
@@ -117,16 +183,17 @@ local function as_rows(prompts)
 end
 
 --- Draws n samples of each prompt and scores them as they finish.
--- config: n, max_tokens, temperature, top_k, top_p, min_p, repetition_penalty, greedy, stop, raw, rewards,
--- logits = function(logits, sample, ids), permute = seed (outcomes are dealt out anew: a control).
+-- config: n, max_tokens, temperature, top_k, top_p, min_p, repetition_penalty, greedy, raw, rewards,
+-- permute = seed (outcomes are dealt out anew: a control), and functions: stop = function(text, ids, sample) or
+-- texts, logits = function(logits, sample, ids), sampler = function(c) (see docs/recipes.md).
 function Policy:rollout(prompts, config)
   config = config or {}
-  local run, c = self.run, sampling(config)
-  local list = as_rows(prompts)
+  local c, functions = sampling(config, { "rewards", "permute", "logits", "sampler" }, "policy:rollout")
+  local run, list = self.run, as_rows(prompts)
   c.step = c.step or run.step
   c.first_sample = c.first_sample or run.sample_base or 0
   run.sample_base = (run.sample_base or 0) + #list * (c.n or 1)
-  local ud = core.rollout(self.ud, list, c, scorer_of(config.rewards), config.logits)
+  local ud = core.rollout(self.ud, list, c, scorer_of(config.rewards), functions)
   if config.permute then core.rollout_permute(ud, config.permute) end
   local r = rollouts.wrap(run, ud, config.rewards)
   if run.dry_run then
@@ -146,14 +213,14 @@ end
 --- Texts: for one prompt a list of { text, ids, finish, logprob }, for a list of prompts a list of those.
 function Policy:generate(prompts, config)
   config = config or {}
-  local c = sampling(config)
+  local c, functions = sampling(config, { "logits", "sampler" }, "policy:generate")
   if c.greedy == nil and not c.temperature then c.greedy = true end
   c.no_journal = true
   local list = as_rows(prompts)
   if self.run.dry_run then
     plan.did("generate", self.name, { prompts = #list, n = c.n or 1, max_tokens = c.max_tokens or 256 })
   end
-  local out = core.generate(self.ud, list, c, nil, config.logits)
+  local out = core.generate(self.ud, list, c, nil, functions)
   if type(prompts) == "string" then return out[1] end
   return out
 end
@@ -189,9 +256,13 @@ end
 local update_keys = { "epochs", "minibatches", "accumulate", "micro_tokens", "checkpoint_every", "lr", "clip", "max_length",
   "temperature", "skip_equal", "schedule", "total" }
 
-local function settings(config)
+local own_keys = { "objective", "advantage", "reference", "raw", "eos", "max_tokens", "on_error" }
+
+local function settings(config, call)
   local c = {}
+  check_keys(config, call, update_keys, own_keys)
   for _, k in ipairs(update_keys) do c[k] = config[k] end
+  if type(c.schedule) == "function" then c.schedule = nil end
   if type(c.schedule) == "table" and c.schedule[1] then
     local s = {}
     for k, v in pairs(c.schedule) do s[k == 1 and "name" or k] = v end
@@ -225,13 +296,14 @@ end
 
 --- One or more optimizer steps: policy:update { rollout or rows, objective = "grpo", advantage = "group", ... }.
 -- objective: a name, { "dapo", eps_high = 0.28 }, or a function over tensors. Also: epochs, minibatches,
--- accumulate, clip, schedule, reference, skip_equal, micro_tokens, checkpoint_every. Returns the metrics.
+-- accumulate, clip, schedule (a name, { name, ... }, or function(update) -> share of lr), reference, skip_equal, micro_tokens, checkpoint_every. Returns the metrics.
 function Policy:update(config)
   local t0 = core.now()
   local list = prepare(self, config)
   if #list == 0 then error("policy:update: nothing to train on", 0) end
   local objective = components.resolve_objective(config.objective or "grpo")
-  local m = core.update(self.ud, list, settings(config), objective, reference_of(config))
+  local schedule = type(config.schedule) == "function" and config.schedule or nil
+  local m = core.update(self.ud, list, settings(config, "policy:update"), objective, reference_of(config), schedule)
   if self.run.dry_run then
     plan.did("update", self.name, { tokens = m.tokens // 1 | 0, parts = m["plan/parts"] // 1 | 0,
       part_tokens = m["plan/part_tokens"] // 1 | 0, checkpoint_every = m["plan/checkpoint_every"] // 1 | 0 })
@@ -243,7 +315,7 @@ end
 --- Loss and metrics of rows (or a rollout) without training.
 function Policy:loss(config)
   local list = prepare(self, config)
-  return core.loss(self.ud, list, settings(config), components.resolve_objective(config.objective or "sft"), reference_of(config))
+  return core.loss(self.ud, list, settings(config, "policy:loss"), components.resolve_objective(config.objective or "sft"), reference_of(config))
 end
 
 --- Log-probs of every token of the completions of rows: a list (rows) of lists (sequences) of lists.
@@ -299,7 +371,10 @@ end
 -- length, truncated, samples }; intervals are 95 %, by bootstrap over rows. Inside a step the means are logged as
 -- eval/<id>.
 function Policy:eval(config)
-  local run, c, t0 = self.run, sampling(config), core.now()
+  local c, functions = sampling(config, { "source", "rewards", "limit", "k", "chunk", "name", "log", "logits", "sampler" },
+    "policy:eval")
+  local run = self.run
+  local t0 = core.now()
   local list = take_rows(config[1] or config.source, config.limit)
   local rewards = config.rewards or error("policy:eval: rewards are missing", 0)
   if #list == 0 then error("policy:eval: there are no rows", 0) end
@@ -317,7 +392,7 @@ function Policy:eval(config)
   for from = 1, #list, chunk do
     local part = table.move(list, from, math.min(#list, from + chunk - 1), 1, {})
     c.first_sample = base + (from - 1) * c.n
-    local ud = core.rollout(self.ud, as_rows(part), c, scorer_of(rewards), config.logits)
+    local ud = core.rollout(self.ud, as_rows(part), c, scorer_of(rewards), functions)
     local samples = core.rollout_samples(ud)
     for _, s in ipairs(samples) do
       s.row = from + s.group - 1

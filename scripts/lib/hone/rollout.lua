@@ -71,6 +71,10 @@ local function combined(rewards, s)
   return sum
 end
 
+local function wrong(fn, text, ...)
+  error("advantage: " .. core.where(fn) .. ": " .. string.format(text, ...), 0)
+end
+
 --- Turns outcomes into advantages: a name, { "group", scale = "batch" }, or function(groups) that gets a list of
 -- lists of samples (with .reward, nil where one is missing) and returns a list of lists of numbers (false: left out).
 function Rollout:advantages(spec)
@@ -84,10 +88,17 @@ function Rollout:advantages(spec)
   for _, g in ipairs(groups) do
     for _, s in ipairs(g) do s.reward = combined(self.rewards or {}, s) end
   end
-  local result, rewards, values = spec(groups), {}, {}
+  local hint = "it gets lists of samples with reward (nil where one is missing) and returns lists of numbers of the same "
+    .. "shape; false leaves a sample out"
+  local result, rewards, values = core.call("advantage", hint, spec, groups), {}, {}
+  if type(result) ~= "table" then wrong(spec, "it returned a %s. %s", type(result), hint) end
   for i, g in ipairs(groups) do
+    if type(result[i]) ~= "table" then wrong(spec, "entry %d is a %s. %s", i, type(result[i]), hint) end
     for j, s in ipairs(g) do
-      local a = result[i] and result[i][j]
+      local a = result[i][j]
+      if a and (type(a) ~= "number" or a ~= a or a == math.huge or a == -math.huge) then
+        wrong(spec, "group %d, sample %d: %s is no number. %s", i, j, tostring(a), hint)
+      end
       rewards[#rewards + 1] = s.reward or false
       values[#values + 1] = s.reward ~= nil and a or false
     end

@@ -55,6 +55,13 @@ function Rows:split(options)
   return self
 end
 
+--- Draws from these rows and others by weight, as hone.mix: a:mix({ b, c }, { 0.5, 0.3, 0.2 }, { seed = 7 }).
+function Rows:mix(others, weights, options)
+  local all = { self, table.unpack(others) }
+  self.data = Rows.mixed(all, weights, options)
+  return self
+end
+
 --- Lists of n rows. partial: the last may be shorter (otherwise it is left out).
 function Rows:batches(n, partial)
   core.data_stage(self.data, "batches", n, partial and true or false)
@@ -123,11 +130,15 @@ function rows.list(list)
   return wrap(core.rows(list))
 end
 
-function rows.mix(parts, weights, options)
+function Rows.mixed(parts, weights, options)
   local datas = {}
   for i, p in ipairs(parts) do datas[i] = p.data end
   options = options or {}
-  return wrap(core.mix(datas, weights, options.seed or 0, options.stop or false))
+  return core.mix(datas, weights or {}, options.seed or 0, options.stop or false)
+end
+
+function rows.mix(parts, weights, options)
+  return wrap(Rows.mixed(parts, weights, options))
 end
 
 return rows

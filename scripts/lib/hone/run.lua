@@ -116,10 +116,14 @@ end
 
 -- ---- policies ------------------------------------------------------------------------------------------------
 
-local function register(self, p, fixed)
-  if self.by_name[p.name] then
-    error("two policies are called \"" .. p.name .. "\": give one of them another name", 0)
+function Run:_check_name(name)
+  if self.by_name[name] then
+    error("two policies are called \"" .. name .. "\": give one of them another name", 0)
   end
+end
+
+local function register(self, p, fixed)
+  self:_check_name(p.name)
   self.by_name[p.name] = p
   p.fixed = fixed
   self.policies[#self.policies + 1] = p
@@ -138,13 +142,14 @@ function Run:policy(config)
   if before and before.checksum ~= self.models[p.name].checksum and not core.options().force then
     error("the model of policy \"" .. p.name .. "\" changed since the run began: " .. tostring(before.model), 0)
   end
-  return register(self, p, false)
+  return register(self, p, not config.optimizer)
 end
 
--- A copy made before the first step is the same after a resume; one made later must be kept.
-function Run:_adopt(p)
+-- A copy made before the first step is the same after a resume; one made later, or one that is trained, must
+-- be kept.
+function Run:_adopt(p, trained)
   if self.dry_run then plan.policy(p.name, p:info()) end
-  return register(self, p, self.step == 0)
+  return register(self, p, not trained and self.step == 0)
 end
 
 function Run:_copy_name(prefix)
