@@ -193,6 +193,12 @@ void hone_tape_fail(hone_tape *t, hone_status s)
     hone__tape_stick(t, s);
 }
 
+void hone_tape_explain(hone_tape *t, const hone_error *e)
+{
+    t->failed = e->code;
+    t->error = *e;
+}
+
 hone_status hone_tape_status(const hone_tape *t)
 {
     return t->failed < 0 ? hone_error_set(&t->error) : HONE_OK;

@@ -94,6 +94,8 @@ void hone_tape_root(hone_tape *t, hone_tensor x); /* backward starts here; also 
 hone_status hone_tape_status(const hone_tape *t); /* the sticky failure, or HONE_OK */
 void hone_tape_fail(hone_tape *t,
                     hone_status s); /* make the thread's current error the sticky one */
+/* As fail, also when there is a sticky one: whoever recorded the op knows more of it than the op. */
+void hone_tape_explain(hone_tape *t, const hone_error *e);
 
 /* ---- running --------------------------------------------------------------------------------- */
 /* While planning (tensor/region.h) forward and backward map what they need and compute nothing:

@@ -452,6 +452,9 @@ static int perform(lua_State *L, struct call *c)
         hone_instance_unref(c->inst);
     } else if (status < 0 && hone_error_get()->code == HONE_OK)
         hone_fail(status, "%s failed (%s)", c->s->slot->name, hone_status_text(status));
+    if ((sig->result == HONE_A_TENSOR || sig->result == HONE_A_PARAM) && ret.i32 < 0 && !c->inst)
+        status =
+            hone_error_get()->code; /* an op that was refused: said where the script called it */
     for (size_t i = 0; i < sig->n; i++)
         if (sinks[i] && sinks[i]->failed)
             status = hone_error_set(&sinks[i]->error);

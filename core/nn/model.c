@@ -375,12 +375,10 @@ hone_tensor hone_model_hidden(hone_model *m, hone_tape *t)
     hone_error said = *hone_error_get();
     hone_instance_leave(m->instance, "forward", HONE_OK);
     g->block(t, -1);
+    if (h < 0 && said.code < 0)
+        hone_tape_explain(t, &said);
     if (hone_tape_status(t) < 0)
         return HONE_NONE;
-    if (h < 0 && said.code < 0) {
-        hone_tape_fail(t, hone_error_set(&said));
-        return HONE_NONE;
-    }
     if (h < 0 || hone_tape_shape(t, h, &shape) < 0 || shape.cols != m->info.hidden) {
         hone_tape_fail(t, hone_fail(HONE_E_MISBEHAVED,
                                     "%s: its forward gave no hidden state of %lld columns", m->id,

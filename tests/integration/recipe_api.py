@@ -272,19 +272,26 @@ local model = hone.model { config = { vocab_size = 512, hidden_size = 16 },
     store:info { vocab_size = c.vocab_size, hidden = c.hidden_size, n_layers = 1, max_positions = 256, embed = table_, head = table_, logit_scale = 1 }
   end,
   forward = function(g)
-    if failing then local x = nil; x.y = 1 end
+    if failing == "forward" then local x = nil; x.y = 1 end
+    if failing == "op" then g:linear(g:embed(table_, 1), 99, nil) end
+    if failing == "nothing" then return nil end
     local x = g:embed(table_, 1)
     return g:add(x, g:gelu(g:linear(x, mix, nil)))
   end }
 local run = hone.run { name = "own", seed = 1, checkpoint = { every = 2 } }
 local policy = run:policy { model = model, tokenizer = "tiny", optimizer = { "adamw", lr = 1e-2 } }
-failing = p.where == "forward"
+failing = p.where
 """
 for where, line in ("declare", 7), ("forward", 13):
     (work / "model.lua").write_text('local hone = require "hone"\n' + MODEL + "policy:update { { { text = 'a b c' } }, objective = 'sft' }\n")
     run = hone("run", "model.lua", f"where={where}", "--run-dir", work / f"model-{where}")
     says(f"model's {where}", run, "recipe.model.model", f"model.lua:{line}", f"in {where}", "hint:")
     check(f"model's {where}: the loss is not blamed", "sft" not in run.stderr, run.stderr)
+
+run = hone("run", "model.lua", "where=op", "--run-dir", work / "model-op")
+says("an op that is refused", run, "recipe.model.model", "parameter 99", "in forward", "model.lua:14")
+run = hone("run", "model.lua", "where=nothing", "--run-dir", work / "model-nothing")
+says("a forward without a result", run, "model: its forward gave no hidden state of 16 columns")
 
 # ---- a model of the recipe's own: SFT, GRPO, generation, saving, resuming ----
 OWN = MODEL.replace("die = { 0,", "die = { DIE,") + """
