@@ -214,7 +214,8 @@ HONE_DESCRIBE_IFACE(model, hone_model_v1, HONE_IFACE_MODEL, HONE_KIND_MODEL,
                      "names the parameters"),
                     (SLOT, forward, LOCAL, "self, g:sink hone_graph_v1, c:ctx -> tensor",
                      "records the forward pass"),
-                    (SLOT, config_json, 0, "self -> str", "config.json, for saving"))
+                    (SLOT, config_json, 0, "self -> str", "config.json, for saving"),
+                    (SLOT, gguf_json, 0, "self -> str", "GGUF metadata, for saving"))
 
 /* ---- objectives and advantages ----------------------------------------------------------------------- */
 

@@ -218,7 +218,8 @@ static hone_status read_metadata(hone_gguf *g, cursor *c, uint64_t n, const char
         return hone_fail(HONE_E_PARSE, "%s: %llu metadata entries end past the file", name,
                          (unsigned long long)n);
     hone_pair *pairs = hone_arena_calloc(&g->arena, n ? (size_t)n : 1, sizeof *pairs);
-    if (!pairs)
+    g->raw = hone_arena_calloc(&g->arena, n ? (size_t)n : 1, sizeof *g->raw);
+    if (!pairs || !g->raw)
         return hone_error_get()->code;
     hone_map_init(&seen);
     for (size_t i = 0; i < n; i++) {
@@ -238,9 +239,11 @@ static hone_status read_metadata(hone_gguf *g, cursor *c, uint64_t n, const char
             goto out;
         }
         HONE_TRY_GOTO(hone_map_put(&seen, key.ptr, key.len, &pairs[i], NULL), out);
+        size_t begin = c->at;
         s = read_uint(c, 4, &type);
         if (s >= 0)
             s = read_value(c, (uint32_t)type, 0, &pairs[i].value);
+        g->raw[i] = (hone_str){(const char *)c->p + begin, c->at - begin};
         if (s < 0) {
             hone_fail_at("%s: metadata \"%.*s\"", name, shown(key), key.ptr);
             goto out;

@@ -19,7 +19,8 @@ typedef struct hone_gguf {
     uint32_t version;
     uint64_t alignment, data_start;
     hone_value
-        metadata; /* HONE_MAP; text that is not UTF-8 is HONE_BYTES, u64 past 2^63 is HONE_F64 */
+        metadata;  /* HONE_MAP; text that is not UTF-8 is HONE_BYTES, u64 past 2^63 is HONE_F64 */
+    hone_str *raw; /* of each pair of metadata: value type and value as the file has them; mapped */
     hone_file_tensor *tensors; /* in file order */
     size_t n;
     hone_map names; /* -> hone_file_tensor */

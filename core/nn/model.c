@@ -302,9 +302,11 @@ hone_status hone_model_create(const hone_model_choice *choices, size_t n, const 
     s = gguf ? check_gguf_keys(config, m->arch, &d, place, m->id, flags)
              : check_keys(config, "", &d, place, m->id, flags);
     HONE_TRY_GOTO(s, fail);
-    HONE_TRY_GOTO(hone_params_seal(m->params), fail);
     m->info = d.info;
-    hone_params_tape(m->params, &m->tape_params);
+    if (!(flags & HONE_MODEL_DECLARED)) {
+        HONE_TRY_GOTO(hone_params_seal(m->params), fail);
+        hone_params_tape(m->params, &m->tape_params);
+    }
     hone_map_release(&d.used);
     *out = m;
     return HONE_OK;
@@ -349,6 +351,20 @@ hone_status hone_model_config_json(const hone_model *m, hone_str *out)
     hone_instance_leave(m->instance, "config_json", HONE_OK);
     if (!out->ptr)
         return hone_fail(HONE_E_MISBEHAVED, "%s: it gave no configuration", m->id);
+    return HONE_OK;
+}
+
+hone_status hone_model_gguf_json(const hone_model *m, hone_str *out)
+{
+    hone_str json = {NULL, 0};
+    if (HONE_HAS(m->vt, hone_model_v1, gguf_json)) {
+        hone_instance_enter(m->instance);
+        json = m->vt->gguf_json(m->self);
+        hone_instance_leave(m->instance, "gguf_json", HONE_OK);
+    }
+    if (!json.ptr)
+        return hone_fail(HONE_E_UNSUPPORTED, "%s: it does not write GGUF metadata", m->id);
+    *out = json;
     return HONE_OK;
 }
 

@@ -35,6 +35,10 @@ typedef struct hone_model {
 /* choices[0] was named, not looked for: probe is not asked, and every key of the configuration is its own. */
 #define HONE_MODEL_NAMED (1u << 1)
 
+/* Parameters are named and take no memory: for converting files. Only names, shapes and the
+ * configurations may be asked for. */
+#define HONE_MODEL_DECLARED (1u << 2)
+
 /* `format`: "hf" (a config.json tree) or "gguf" (metadata as a map). `place` names the file in
  * errors. E_UNSUPPORTED: no component knows it, or a key is not understood. Parameters are zero.
  * The instance belongs to the configuration it declared last: use one instance a model. */
@@ -45,6 +49,8 @@ void hone_model_destroy(hone_model *m); /* NULL is allowed; the component instan
 hone_status hone_model_copy(const hone_model *m, hone_model **out);
 /* The configuration as Hugging Face config.json text. Borrowed from the component. */
 hone_status hone_model_config_json(const hone_model *m, hone_str *out);
+/* The same as GGUF metadata, a JSON object (hone/model.h). E_UNSUPPORTED: the component has none. */
+hone_status hone_model_gguf_json(const hone_model *m, hone_str *out);
 
 /* ---- forward: recorded on a tape (graph/tape.h), computed by hone_tape_forward --------------- */
 hone_status hone_model_begin(hone_model *m, hone_tape *t, uint32_t mode, const hone_batch *batch,

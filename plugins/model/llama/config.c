@@ -288,6 +288,7 @@ static void read_hf(struct reader *r, llama_facts *f)
     f->eps = number(r, "rms_norm_eps", 1e-6);
     f->tied = truth(r, "tie_word_embeddings", 0);
     f->qkv_bias = f->family == LLAMA_QWEN2;
+    f->gguf_permuted = f->family != LLAMA_QWEN2; /* should it be written as GGUF */
     if (f->family == LLAMA_LLAMA) {
         f->qkv_bias = f->o_bias = truth(r, "attention_bias", 0);
         f->mlp_bias = truth(r, "mlp_bias", 0);

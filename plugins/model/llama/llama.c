@@ -259,8 +259,20 @@ static hone_str config_json(void *self)
     return s;
 }
 
+static hone_str gguf_json(void *self)
+{
+    llama *m = self;
+    hone_str s = {NULL, 0};
+    if (!m->layers)
+        return s;
+    s.len = llama_write_gguf(&m->f, m->json, sizeof m->json);
+    s.ptr = s.len ? m->json : NULL;
+    return s;
+}
+
 /* ---- the plugin ------------------------------------------------------------------------------ */
-static const hone_model_v1 model = {sizeof(hone_model_v1), 0, probe, declare, forward, config_json};
+static const hone_model_v1 model = {sizeof(hone_model_v1), 0,        probe, declare, forward,
+                                    config_json,           gguf_json};
 
 static const void *get_iface(void *self, const char *id)
 {

@@ -43,4 +43,6 @@ hone_status llama_read(hone_str format, const hone_value *config, const hone_sto
                        llama_facts *out);
 /* The Hugging Face config.json of these facts; 0 when it does not fit. */
 size_t llama_write(const llama_facts *f, char *out, size_t size);
+/* The same as GGUF metadata (hone/model.h); 0 when GGUF cannot say it. */
+size_t llama_write_gguf(const llama_facts *f, char *out, size_t size);
 #endif

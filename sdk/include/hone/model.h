@@ -157,6 +157,11 @@ typedef struct hone_model_v1 {
                            hone_ctx *c); /* the hidden state, T x hidden [worker-thread & active] */
     /* The configuration as a Hugging Face config.json text, for saving. [control-thread] */
     hone_str (*config_json)(void *self);
+    /* The same as GGUF metadata: a JSON object with the file's dotted keys, "general.architecture" among
+     * them. Whole numbers become u32, those with a point f32, lists arrays of i32, f32 or strings; a key
+     * "hone.tensor.NAME" with a list of numbers becomes the f32 tensor NAME. Without it, or where it gives
+     * nothing, the model is not written as GGUF. [control-thread] */
+    hone_str (*gguf_json)(void *self);
 } hone_model_v1;
 
 #ifdef __cplusplus
