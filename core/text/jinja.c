@@ -112,9 +112,59 @@ static jval look_up(jrun *r, hone_str name)
 static hone_status eval(jrun *r, const jnode *n, jval *out);
 static hone_status run(jrun *r, const jnode *n);
 
+/* f(*list, **map): the lists grow while they are evaluated. */
+static hone_status eval_stars(jrun *r, const jnode *n, jcall *c)
+{
+    jval args, names, kw, v;
+    const jlist *l;
+    HONE_TRY(hone__jinja_new_list(r, J_LIST, n->n, &args));
+    HONE_TRY(hone__jinja_new_list(r, J_LIST, n->n_kw, &names));
+    HONE_TRY(hone__jinja_new_list(r, J_LIST, n->n_kw, &kw));
+    for (size_t i = 0; i < n->n; i++) {
+        HONE_TRY(eval(r, n->list[i]->kind == E_STAR ? n->list[i]->a : n->list[i], &v));
+        if (n->list[i]->kind != E_STAR) {
+            HONE_TRY(hone__jinja_push(r, args.u.list, v));
+            continue;
+        }
+        HONE_TRY(hone__jinja_items(r, &v, &l));
+        for (size_t k = 0; k < l->n; k++)
+            HONE_TRY(hone__jinja_push(r, args.u.list, l->v[k]));
+    }
+    for (size_t i = 0; i < n->n_kw; i++) {
+        HONE_TRY(eval(r, n->kw_list[i]->kind == E_STAR ? n->kw_list[i]->a : n->kw_list[i], &v));
+        if (n->kw_list[i]->kind != E_STAR) {
+            HONE_TRY(hone__jinja_push(r, names.u.list, j_str(n->kw_names[i])));
+            HONE_TRY(hone__jinja_push(r, kw.u.list, v));
+            continue;
+        }
+        if (v.type != J_DICT)
+            return hone__jinja_fail(r, HONE_E_SCRIPT, "argument after ** must be a mapping, not %s",
+                                    hone__jinja_type_name(&v));
+        for (size_t k = 0; k < v.u.dict->n; k++) {
+            if (v.u.dict->v[k].key.type != J_STR)
+                return hone__jinja_fail(r, HONE_E_SCRIPT, "keywords must be strings");
+            HONE_TRY(hone__jinja_push(r, names.u.list, v.u.dict->v[k].key));
+            HONE_TRY(hone__jinja_push(r, kw.u.list, v.u.dict->v[k].val));
+        }
+    }
+    hone_str *texts = hone_arena_calloc(&r->arena, names.u.list->n + 1, sizeof *texts);
+    if (!texts)
+        return HONE_E_NOMEM;
+    for (size_t i = 0; i < names.u.list->n; i++)
+        texts[i] = names.u.list->v[i].u.str;
+    c->args = args.u.list->v;
+    c->n = args.u.list->n;
+    c->names = texts;
+    c->kw = kw.u.list->v;
+    c->n_kw = kw.u.list->n;
+    return HONE_OK;
+}
+
 static hone_status eval_args(jrun *r, const jnode *n, jcall *c)
 {
     jval *v = NULL, *kw = NULL;
+    if (n->op)
+        return eval_stars(r, n, c);
     if (n->n && !(v = hone_arena_calloc(&r->arena, n->n, sizeof *v)))
         return HONE_E_NOMEM;
     if (n->n_kw && !(kw = hone_arena_calloc(&r->arena, n->n_kw, sizeof *kw)))
@@ -325,6 +375,26 @@ static hone_status capture(jrun *r, const jnode *body, jval *out)
     return hone__jinja_take_buf(r, &b, out);
 }
 
+/* What a macro that names varargs or kwargs was given beyond its parameters. */
+static hone_status collect_rest(jrun *r, const jnode *n, const jcall *c)
+{
+    jval list, map;
+    HONE_TRY(hone__jinja_new_list(r, J_TUPLE, 0, &list));
+    for (size_t i = n->n; i < c->n; i++)
+        HONE_TRY(hone__jinja_push(r, list.u.list, c->args[i]));
+    HONE_TRY(hone__jinja_new_dict(r, J_DICT, 0, &map));
+    for (size_t k = 0; k < c->n_kw; k++) {
+        int known = (n->op & J_CALLER) && hone__jinja_is(c->names[k], "caller");
+        for (size_t i = 0; i < n->n && !known; i++)
+            known = hone__jinja_same(c->names[k], n->list[i]->name);
+        if (!known)
+            HONE_TRY(hone__jinja_dict_put(r, map.u.dict, j_str(c->names[k]), c->kw[k]));
+    }
+    if (n->op & J_KWARGS)
+        HONE_TRY(define(r, r->t->n_kwargs, map));
+    return n->op & J_VARARGS ? define(r, r->t->n_varargs, list) : HONE_OK;
+}
+
 static hone_status call_macro(jrun *r, const jmacro *m, const jcall *c, jval *out)
 {
     const jnode *n = m->node;
@@ -333,7 +403,7 @@ static hone_status call_macro(jrun *r, const jmacro *m, const jcall *c, jval *ou
     if (r->macro_depth >= J_MACRO_DEPTH)
         return hone__jinja_fail(r, HONE_E_LIMIT, "macros call each other deeper than %d",
                                 J_MACRO_DEPTH);
-    if (c->n > n->n)
+    if (c->n > n->n && !(n->op & J_VARARGS))
         return hone__jinja_fail(r, HONE_E_SCRIPT,
                                 "macro '%.*s' takes not more than %zu argument(s)",
                                 (int)n->name.len, n->name.ptr, n->n);
@@ -347,7 +417,7 @@ static hone_status call_macro(jrun *r, const jmacro *m, const jcall *c, jval *ou
     for (size_t i = 0; s >= 0 && i < n->n; i++) {
         const jval *given = i < c->n ? &c->args[i] : NULL;
         for (size_t k = 0; k < c->n_kw; k++)
-            if (c->names[k].ptr == n->list[i]->name.ptr) {
+            if (hone__jinja_same(c->names[k], n->list[i]->name)) {
                 if (given)
                     s = hone__jinja_fail(r, HONE_E_SCRIPT, "macro argument '%.*s' is given twice",
                                          (int)c->names[k].len, c->names[k].ptr);
@@ -362,14 +432,20 @@ static hone_status call_macro(jrun *r, const jmacro *m, const jcall *c, jval *ou
         if (s >= 0)
             s = define(r, n->list[i]->name.ptr, v);
     }
-    for (size_t k = 0; k < c->n_kw; k++)
+    int own_caller = 0;
+    for (size_t i = 0; i < n->n; i++)
+        own_caller |= n->list[i]->name.ptr == r->t->n_caller;
+    jval none = j_undef((hone_str){"caller", 6});
+    for (size_t k = 0; k < c->n_kw && (n->op & J_CALLER) && !own_caller; k++)
         if (hone__jinja_is(c->names[k], "caller")) {
             caller = &c->kw[k];
             used++;
         }
-    if (s >= 0 && caller)
-        s = define(r, r->t->n_caller, *caller);
-    if (s >= 0 && used < c->n_kw)
+    if (s >= 0 && (n->op & J_CALLER) && !own_caller)
+        s = define(r, r->t->n_caller, caller ? *caller : none);
+    if (s >= 0 && (n->op & (J_VARARGS | J_KWARGS)))
+        s = collect_rest(r, n, c);
+    if (s >= 0 && used < c->n_kw && !(n->op & J_KWARGS))
         s = hone__jinja_fail(r, HONE_E_SCRIPT, "macro '%.*s' takes no such keyword argument",
                              (int)n->name.len, n->name.ptr);
     r->macro_depth++;
@@ -398,6 +474,37 @@ static hone_status call_loop(jrun *r, jloop *l, hone_str name, const jcall *c, j
     return HONE_OK;
 }
 
+static hone_status loop_over(jrun *r, const jnode *n, const jval *iter, int depth);
+
+/* loop(x) of a recursive loop: the same loop over x, as text. */
+static hone_status recur(jrun *r, const jloop *l, const jcall *c, jval *out)
+{
+    hone_buf b, *to = r->out;
+    jscope *before = r->scope;
+    if (!l->node)
+        return hone__jinja_fail(r, HONE_E_SCRIPT,
+                                "The loop must have the 'recursive' marker to be called "
+                                "recursively.");
+    if (c->n != 1 || c->n_kw)
+        return hone__jinja_fail(r, HONE_E_SCRIPT, "loop() takes one argument");
+    if (r->macro_depth >= J_MACRO_DEPTH)
+        return hone__jinja_fail(r, HONE_E_LIMIT, "loops call each other deeper than %d",
+                                J_MACRO_DEPTH);
+    hone_buf_init(&b, r->max_output);
+    r->out = &b;
+    r->scope = l->scope;
+    r->macro_depth++;
+    hone_status s = loop_over(r, l->node, &c->args[0], l->depth + 1);
+    r->macro_depth--;
+    r->scope = before;
+    r->out = to;
+    if (s < 0) {
+        hone_buf_release(&b);
+        return s;
+    }
+    return hone__jinja_take_buf(r, &b, out);
+}
+
 hone_status hone__jinja_call(jrun *r, const jval *fn, const jcall *c, jval *out)
 {
     switch (fn->type) {
@@ -405,6 +512,14 @@ hone_status hone__jinja_call(jrun *r, const jval *fn, const jcall *c, jval *out)
         return fn->u.func->fn(r, c, out);
     case J_MACRO:
         return call_macro(r, fn->u.macro, c, out);
+    case J_LOOP:
+        return recur(r, fn->u.loop, c, out);
+    case J_JOINER:
+        if (c->n + c->n_kw)
+            return hone__jinja_fail(r, HONE_E_SCRIPT, "a joiner takes no arguments");
+        *out = fn->u.list->at ? fn->u.list->v[0] : j_str((hone_str){"", 0});
+        fn->u.list->at = 1;
+        return HONE_OK;
     case J_METHOD:
         if (fn->u.method->self.type == J_LOOP)
             return call_loop(r, fn->u.method->self.u.loop, fn->u.method->name, c, out);
@@ -458,20 +573,22 @@ static hone_status filtered(jrun *r, const jnode *n, const jlist **items)
     return HONE_OK;
 }
 
-static hone_status run_for(jrun *r, const jnode *n)
+static hone_status loop_over(jrun *r, const jnode *n, const jval *iter, int depth)
 {
-    jval iter, loop = {.type = J_LOOP};
+    jval loop = {.type = J_LOOP};
     jscope *before = r->scope;
     const jlist *items;
-    HONE_TRY(eval(r, n->b, &iter));
-    HONE_TRY(hone__jinja_items(r, &iter, &items));
+    int finished = 0; /* a turn that reached its end: Jinja2's for-else asks for that */
+    HONE_TRY(hone__jinja_items(r, iter, &items));
     if (n->c)
         HONE_TRY(filtered(r, n, &items));
     jloop *l = hone_arena_calloc(&r->arena, 1, sizeof *l);
     if (!l)
         return HONE_E_NOMEM;
     l->items = items;
-    l->depth = 1;
+    l->depth = depth;
+    l->node = n->op ? n : NULL;
+    l->scope = before;
     loop.u.loop = l;
     for (size_t i = 0; i < items->n; i++) {
         l->index = i;
@@ -485,8 +602,28 @@ static hone_status run_for(jrun *r, const jnode *n)
         r->signal = J_GO;
         if (signal == J_BREAK)
             break;
+        finished |= signal == J_GO;
     }
-    return items->n == 0 && n->e ? run(r, n->e) : HONE_OK;
+    return !finished && n->e ? run(r, n->e) : HONE_OK;
+}
+
+static hone_status run_for(jrun *r, const jnode *n)
+{
+    jval iter;
+    HONE_TRY(eval(r, n->b, &iter));
+    return loop_over(r, n, &iter, 1);
+}
+
+static hone_status run_block(jrun *r, const jnode *n)
+{
+    jscope *before = r->scope;
+    while (!n->op && r->scope->up)
+        r->scope = r->scope->up;
+    if (!push_scope(r))
+        return HONE_E_NOMEM;
+    hone_status s = run(r, n->d);
+    r->scope = before;
+    return s;
 }
 
 /* The filters of a block: the innermost has no operand but the text. */
@@ -615,6 +752,8 @@ static hone_status run_statement(jrun *r, const jnode *n)
         r->scope = before;
         return s;
     }
+    case S_BLOCK:
+        return run_block(r, n);
     case S_GENERATION:
         return run_generation(r, n);
     case S_BREAK:

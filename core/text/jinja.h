@@ -6,8 +6,8 @@
  * error with the line, never a rendering that differs. Rendering has a budget of steps, output bytes
  * and depth, so that a hostile template ends.
  *
- * Statements: for (filter, else, recursive is refused) / if / set (also blocks) / macro / call / filter /
- * break / continue / generation / raw / comments. Source: Jinja2 3.1 documentation, chat_template_utils
+ * Statements: for (filter, else, recursive) / if / set (also blocks) / macro / call / filter / with / block (no
+ * inheritance) / break / continue / generation / raw / comments. Source: Jinja2 3.1 documentation, chat_template_utils
  * of transformers (loopcontrols, tojson without HTML escapes, raise_exception, strftime_now). */
 #ifndef HONE_CORE_TEXT_JINJA_H
 #define HONE_CORE_TEXT_JINJA_H

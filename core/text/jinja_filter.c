@@ -85,10 +85,18 @@ static hone_status f_safe(jrun *r, const jval *in, const jcall *c, jval *out)
 static hone_status f_format(jrun *r, const jval *in, const jcall *c, jval *out)
 {
     hone_str s;
-    if (c->n_kw)
-        return hone__jinja_fail(r, HONE_E_UNSUPPORTED,
-                                "format with keyword arguments is not supported");
     HONE_TRY(j_soft_str(r, in, &s));
+    if (c->n_kw) {
+        jval map;
+        if (c->n)
+            return hone__jinja_fail(r, HONE_E_SCRIPT,
+                                    "can't handle positional and keyword arguments at the same "
+                                    "time");
+        HONE_TRY(hone__jinja_new_dict(r, J_DICT, c->n_kw, &map));
+        for (size_t i = 0; i < c->n_kw; i++)
+            HONE_TRY(hone__jinja_dict_put(r, map.u.dict, j_str(c->names[i]), c->kw[i]));
+        return hone__jinja_format(r, s, &map, 1, 0, out);
+    }
     return hone__jinja_format(r, s, c->args, c->n, 1, out);
 }
 
@@ -98,7 +106,7 @@ static hone_status f_indent(jrun *r, const jval *in, const jcall *c, jval *out)
     jval lines, v;
     int64_t width = 4;
     J_BIND("indent", 0, "width", "first", "blank");
-    HONE_TRY(j_soft_str(r, in, &s));
+    HONE_TRY(hone__jinja_want_str(r, "indent", in, &s));
     if (a[0].type == J_STR)
         pad = a[0].u.str;
     else if (a[0].type != J_ABSENT)
@@ -135,6 +143,9 @@ static hone_status f_truncate(jrun *r, const jval *in, const jcall *c, jval *out
     hone_str end = {"...", 3};
     jval text, cut, from = j_int(0), to;
     J_BIND("truncate", 0, "length", "killwords", "end", "leeway");
+    if (in->type != J_STR && in->type != J_UNDEF && in->type != J_LIST && in->type != J_DICT)
+        return hone__jinja_fail(r, HONE_E_SCRIPT, "truncate needs a str, not %s",
+                                hone__jinja_type_name(in));
     HONE_TRY(hone__jinja_to_str(r, in, &text));
     if (a[0].type != J_ABSENT)
         HONE_TRY(hone__jinja_want_int(r, "truncate", &a[0], &length));
@@ -142,15 +153,18 @@ static hone_status f_truncate(jrun *r, const jval *in, const jcall *c, jval *out
         HONE_TRY(hone__jinja_want_str(r, "truncate", &a[2], &end));
     if (a[3].type != J_ABSENT && a[3].type != J_NONE)
         HONE_TRY(hone__jinja_want_int(r, "truncate", &a[3], &leeway));
-    HONE_TRY(hone__jinja_length(r, &text, &n));
+    HONE_TRY(hone__jinja_length(r, in, &n));
     n_end = (int64_t)hone__jinja_count_chars(end);
     if (length < n_end || leeway < 0)
         return hone__jinja_fail(r, HONE_E_SCRIPT, "truncate: expected length >= %lld",
                                 (long long)n_end);
     if (n <= length + leeway) {
-        *out = text;
+        *out = in->type == J_UNDEF ? text : *in;
         return HONE_OK;
     }
+    if (in->type != J_STR)
+        return hone__jinja_fail(r, HONE_E_SCRIPT, "truncate needs a str, not %s",
+                                hone__jinja_type_name(in));
     to = j_int(length - n_end);
     HONE_TRY(hone__jinja_slice(r, &text, &from, &to, NULL, &cut));
     hone_str s = cut.u.str;
@@ -211,65 +225,160 @@ static hone_status f_abs(jrun *r, const jval *in, const jcall *c, jval *out)
     return HONE_OK;
 }
 
-/* The number a text spells; 0: none. */
-static int parse_number(hone_str s, double *f, int64_t *i, int *is_int)
+/* Digits with single _ between them, as Python's int() takes them. 0: none; -1: over 64 bits. */
+static int parse_int(hone_str s, int base, int64_t *out)
 {
-    char text[64];
-    const char *end;
+    int64_t v = 0;
+    int negative = 0, digits = 0, prefix = 0;
     s = hone__jinja_strip(s, NULL, 1, 1);
-    if (s.len == 0 || s.len >= sizeof text || !strchr("+-.0123456789", s.ptr[0]))
-        return 0;
-    memcpy(text, s.ptr, s.len);
-    text[s.len] = 0;
-    for (size_t k = 0; k < s.len; k++)
-        if (!strchr("+-.0123456789eE", text[k]))
+    if (s.len && (s.ptr[0] == '-' || s.ptr[0] == '+')) {
+        negative = s.ptr[0] == '-';
+        s.ptr++;
+        s.len--;
+    }
+    if (s.len > 2 && s.ptr[0] == '0') {
+        char b = (char)(s.ptr[1] | 32);
+        int named = b == 'x' ? 16 : b == 'o' ? 8 : b == 'b' ? 2 : 0;
+        if (named && (base == named || base == 0)) {
+            base = named;
+            s.ptr += 2;
+            s.len -= 2;
+            prefix = 1;
+        }
+    }
+    if (base == 0) {
+        base = 10;
+        for (size_t i = 0; s.len > 1 && s.ptr[0] == '0' && i < s.len; i++)
+            if (s.ptr[i] != '0' && s.ptr[i] != '_')
+                return 0; /* 012 */
+    }
+    for (size_t i = 0; i < s.len; i++) {
+        char c = s.ptr[i];
+        int d = c >= '0' && c <= '9'                 ? c - '0'
+                : (c | 32) >= 'a' && (c | 32) <= 'z' ? (c | 32) - 'a' + 10
+                                                     : 99;
+        if (c == '_' && (i > 0 ? s.ptr[i - 1] != '_' : prefix) && i + 1 < s.len)
+            continue;
+        if (d >= base)
             return 0;
-    *f = hone_parse_f64(text, &end);
-    if (*end)
+        if (__builtin_mul_overflow(v, (int64_t)base, &v) ||
+            (negative ? __builtin_sub_overflow(v, (int64_t)d, &v)
+                      : __builtin_add_overflow(v, (int64_t)d, &v)))
+            return -1;
+        digits++;
+    }
+    *out = v;
+    return digits > 0;
+}
+
+/* What Python's float() takes. 0: nothing. */
+static int parse_float(hone_str s, double *out)
+{
+    char text[400];
+    const char *end;
+    size_t n = 0;
+    s = hone__jinja_strip(s, NULL, 1, 1);
+    if (s.len == 0 || s.len >= sizeof text)
         return 0;
-    *is_int = strspn(text + (text[0] == '-' || text[0] == '+'), "0123456789") ==
-                  s.len - (text[0] == '-' || text[0] == '+') &&
-              s.len < 19;
-    *i = *is_int ? strtoll(text, NULL, 10) : 0;
-    return 1;
+    for (size_t i = 0; i < s.len; i++) {
+        char c = s.ptr[i];
+        if (c == '_') {
+            if (i == 0 || i + 1 == s.len || s.ptr[i - 1] < '0' || s.ptr[i - 1] > '9' ||
+                s.ptr[i + 1] < '0' || s.ptr[i + 1] > '9')
+                return 0;
+            continue;
+        }
+        text[n++] = c >= 'A' && c <= 'Z' ? (char)(c | 32) : c;
+    }
+    text[n] = 0;
+    int sign = text[0] == '-' || text[0] == '+';
+    if (strcmp(text + sign, "inf") == 0 || strcmp(text + sign, "infinity") == 0) {
+        *out = text[0] == '-' ? -INFINITY : INFINITY;
+        return 1;
+    }
+    if (strcmp(text + sign, "nan") == 0) {
+        *out = NAN;
+        return 1;
+    }
+    for (size_t k = 0; k < n; k++)
+        if (!strchr("+-.0123456789e", text[k]))
+            return 0;
+    *out = hone_parse_f64(text, &end);
+    return end != text && !*end;
+}
+
+static hone_status undefined(jrun *r, const jval *in)
+{
+    return hone__jinja_fail(r, HONE_E_SCRIPT, "'%.*s' is undefined",
+                            (int)(in->u.str.len < 100 ? in->u.str.len : 100), in->u.str.ptr);
 }
 
 static hone_status f_int(jrun *r, const jval *in, const jcall *c, jval *out)
 {
     double f = 0;
-    int64_t i = 0;
-    int is_int = 0;
+    int64_t i = 0, base = 10;
     J_BIND("int", 0, "default", "base");
-    if (a[1].type != J_ABSENT && !(a[1].type == J_INT && a[1].u.i == 10))
-        return hone__jinja_fail(r, HONE_E_UNSUPPORTED,
-                                "int with another base than 10 is not supported");
+    if (a[1].type != J_ABSENT)
+        HONE_TRY(hone__jinja_want_int(r, "int", &a[1], &base));
+    if (in->type == J_UNDEF)
+        return undefined(r, in);
     *out = a[0].type == J_ABSENT ? j_int(0) : a[0];
-    if (in->type == J_INT || in->type == J_BOOL)
+    if (in->type == J_INT || in->type == J_BOOL) {
         *out = j_int(in->u.i);
-    else if (in->type == J_FLOAT && fabs(in->u.f) < 9e18)
-        *out = j_int((int64_t)in->u.f);
-    else if (in->type == J_STR && parse_number(in->u.str, &f, &i, &is_int) &&
-             (is_int || fabs(f) < 9e18))
-        *out = j_int(is_int ? i : (int64_t)f);
-    else if (in->type == J_STR || in->type == J_FLOAT) {
-        if (in->type == J_STR && in->u.str.len > 17)
-            return hone__jinja_fail(r, HONE_E_UNSUPPORTED,
-                                    "int of a text of more than 17 characters is not supported");
+        return HONE_OK;
     }
+    if (in->type == J_STR && (base == 0 || (base > 1 && base < 37))) {
+        int known = parse_int(in->u.str, (int)base, &i);
+        if (known < 0)
+            return hone__jinja_fail(r, HONE_E_UNSUPPORTED, "an integer does not fit 64 bits");
+        if (known) {
+            *out = j_int(i);
+            return HONE_OK;
+        }
+    }
+    if (in->type != J_FLOAT && !(in->type == J_STR && parse_float(in->u.str, &f)))
+        return HONE_OK;
+    f = in->type == J_FLOAT ? in->u.f : f;
+    if (isnan(f) || (isinf(f) && in->type == J_STR))
+        return HONE_OK;
+    if (!(fabs(f) < 9e18))
+        return hone__jinja_fail(r, HONE_E_UNSUPPORTED, "an integer does not fit 64 bits");
+    *out = j_int((int64_t)f);
     return HONE_OK;
 }
 
 static hone_status f_float(jrun *r, const jval *in, const jcall *c, jval *out)
 {
     double f = 0;
-    int64_t i;
-    int is_int;
     J_BIND("float", 0, "default");
+    if (in->type == J_UNDEF)
+        return undefined(r, in);
     *out = a[0].type == J_ABSENT ? j_float(0) : a[0];
     if (j_is_num(in))
         *out = j_float(j_num(in));
-    else if (in->type == J_STR && parse_number(in->u.str, &f, &i, &is_int))
+    else if (in->type == J_STR && parse_float(in->u.str, &f))
         *out = j_float(f);
+    return HONE_OK;
+}
+
+/* To tens, hundreds ...: halves to the even one. */
+static hone_status round_tens(jrun *r, const jval *in, int digits, jval *out)
+{
+    int64_t unit = 1, v = in->type == J_FLOAT ? 0 : in->u.i;
+    for (int i = 0; i < digits; i++)
+        unit *= 10;
+    if (in->type == J_FLOAT) {
+        if (!(fabs(in->u.f) < 4e15))
+            return hone__jinja_fail(r, HONE_E_UNSUPPORTED, "round of so large a number to tens");
+        v = (int64_t)in->u.f;
+    }
+    int64_t down = v / unit * unit, rest = v - down, half = unit / 2;
+    double part = in->type == J_FLOAT ? in->u.f - (double)v : 0;
+    int above = rest > half || rest < -half || ((rest == half || rest == -half) && part != 0);
+    int tie = (rest == half || rest == -half) && part == 0 && unit > 1;
+    if (above || (tie && down / unit % 2 != 0))
+        down += v < 0 || (v == 0 && part < 0) ? -unit : unit;
+    *out = in->type == J_FLOAT ? j_float((double)down) : j_int(down);
     return HONE_OK;
 }
 
@@ -286,6 +395,8 @@ static hone_status f_round(jrun *r, const jval *in, const jcall *c, jval *out)
     if (!j_is_num(in))
         return hone__jinja_fail(r, HONE_E_SCRIPT, "round needs a number, not %s",
                                 hone__jinja_type_name(in));
+    if (digits < 0 && digits >= -18 && hone__jinja_is(how, "common"))
+        return round_tens(r, in, -(int)digits, out);
     if (digits < 0 || digits > 15)
         return hone__jinja_fail(r, HONE_E_UNSUPPORTED, "round to %lld digits is not supported",
                                 (long long)digits);
@@ -325,9 +436,11 @@ const jfilter *hone__jinja_find_filter(hone_str name)
     for (size_t i = 0; i < sizeof filters / sizeof *filters; i++)
         if (hone__jinja_is(name, filters[i].name))
             return &filters[i];
-    for (const jfilter *f = hone__jinja_seq_filters; f->name; f++)
-        if (hone__jinja_is(name, f->name))
-            return f;
+    static const jfilter *const more[] = {hone__jinja_seq_filters, hone__jinja_prose_filters};
+    for (int i = 0; i < 2; i++)
+        for (const jfilter *f = more[i]; f->name; f++)
+            if (hone__jinja_is(name, f->name))
+                return f;
     return NULL;
 }
 

@@ -50,7 +50,10 @@ typedef enum jtype {
     J_TUPLE,
     J_DICT,
     J_GEN,       /* a generator: a list that is read once, true even when empty, without length */
+    J_VIEW,      /* u.list: range(), dict.keys() and their like: iterable, no list */
     J_NAMESPACE, /* u.dict */
+    J_CYCLER,    /* u.list: its items, `at` where it is */
+    J_JOINER,    /* u.list: its separator, `at` 1 behind the first call */
     J_LOOP,
     J_MACRO,
     J_FUNC,   /* u.func: a global */
@@ -72,9 +75,12 @@ typedef struct jval {
         const struct jfunc *func;
     } u;
 } jval;
+enum { V_NONE, V_KEYS, V_VALUES, V_ITEMS, V_RANGE, V_GROUP };
 typedef struct jlist {
     jval *v;
     size_t n, cap, at; /* at: where a generator is */
+    int view;          /* of VIEW; V_GROUP: a pair of groupby, with .grouper and .list */
+    int64_t range[3];
 } jlist;
 typedef struct jpair {
     jval key, val;
@@ -85,6 +91,8 @@ typedef struct jdict {
 } jdict;
 typedef struct jloop {
     const jlist *items;
+    const struct jnode *node; /* recursive: what loop(x) runs */
+    struct jscope *scope;     /* and in which scope */
     size_t index;
     int depth;
     int has_changed; /* loop.changed() */
@@ -118,6 +126,7 @@ enum jkind {
     S_BREAK,
     S_CONTINUE,
     S_GENERATION,
+    S_BLOCK,
     S_LIST,
     /* expressions */
     E_CONST,
@@ -139,7 +148,8 @@ enum jkind {
     E_OR,
     E_COMPARE,
     E_COND,
-    E_CONCAT
+    E_CONCAT,
+    E_STAR /* *a or **a among arguments */
 };
 /* What the children are:
  *   S_FOR a target, b iterable, c condition or NULL, d body, e else or NULL    S_IF list: cond, body, ...; d else
@@ -148,7 +158,9 @@ enum jkind {
  *   S_WITH list: target, value, ...; d body   E_DICT list: key, value, ...   E_ATTR a, name   E_ITEM a, b
  *   E_SLICE a b c   E_CALL a, arguments   E_FILTER a (NULL: the block's text), name, fn, arguments   E_TEST likewise
  *   E_BIN op a b   E_COMPARE a, list, ops in op of each list item's own `op`   E_COND a if b else c
- * Arguments: list, and for keyword ones kw_names/kw_list; star arguments are refused. */
+ *   S_BLOCK d body, op: scoped   S_FOR op: recursive   S_MACRO op: which of J_CALLER ... its body names
+ * Arguments: list, and for keyword ones kw_names/kw_list; E_STAR in list is *a, E_STAR in kw_list is **a. */
+enum { J_CALLER = 1, J_VARARGS = 2, J_KWARGS = 4 };
 typedef struct jnode {
     enum jkind kind;
     int op, line;
@@ -174,7 +186,7 @@ struct hone_jinja {
     char *name;
     jnode *root;
     int has_generation;
-    const char *n_loop, *n_caller; /* interned */
+    const char *n_loop, *n_caller, *n_varargs, *n_kwargs; /* interned */
 };
 enum { J_DEPTH = 150, J_NESTING = 200, J_MACRO_DEPTH = 60, J_EVAL_DEPTH = 2000 };
 
@@ -266,6 +278,7 @@ const jval *hone__jinja_dict_get_str(const jdict *d, hone_str key);
 hone_status hone__jinja_import(jrun *r, const hone_value *in, int depth, jval *out);
 hone_status hone__jinja_copy_str(jrun *r, const char *p, size_t n, jval *out); /* into the arena */
 hone_status hone__jinja_take_buf(jrun *r, hone_buf *b, jval *out); /* copies and releases b */
+hone_status hone__jinja_escape(jrun *r, const jval *v, jval *out); /* Markup of <>&'" escaped */
 int hone__jinja_truth(const jval *v);
 int hone__jinja_equal(const jval *a, const jval *b, int depth);
 hone_status hone__jinja_pay_equal(jrun *r, const jval *v,
@@ -287,8 +300,11 @@ hone_status hone__jinja_items(jrun *r, const jval *v, const jlist **out);
 hone_status hone__jinja_length(jrun *r, const jval *v, int64_t *out);
 hone_status hone__jinja_contains(jrun *r, const jval *needle, const jval *hay, int *out);
 hone_status hone__jinja_binary(jrun *r, int op, const jval *a, const jval *b, jval *out);
+/* jinja_format.c: "%s" % args; "{}".format(...); strftime */
 hone_status hone__jinja_format(jrun *r, hone_str fmt, const jval *args, size_t n, int one,
-                               jval *out); /* "%s" % args */
+                               jval *out);
+hone_status hone__jinja_str_format(jrun *r, hone_str fmt, const jcall *c, jval *out);
+hone_status hone__jinja_strftime(jrun *r, hone_str fmt, int64_t now, jval *out);
 hone_status hone__jinja_get_item(jrun *r, const jval *obj, const jval *key, jval *out);
 hone_status hone__jinja_get_attr(jrun *r, const jval *obj, hone_str name, jval *out);
 hone_status hone__jinja_slice(jrun *r, const jval *obj, const jval *from, const jval *to,
@@ -354,7 +370,8 @@ static inline hone_status j_str_method(jrun *r, const char *name, const jval *in
     HONE_TRY(hone__jinja_to_str(r, in, &m.self));
     return hone__jinja_call_method(r, &m, c, out);
 }
-extern const jfilter hone__jinja_seq_filters[]; /* jinja_seq.c; ends with {NULL, NULL} */
+extern const jfilter hone__jinja_seq_filters[];   /* jinja_seq.c; ends with {NULL, NULL} */
+extern const jfilter hone__jinja_prose_filters[]; /* jinja_prose.c; likewise */
 
 /* unicode.c */
 int hone__upper(uint32_t code, uint32_t *out); /* 0: not known in this build */

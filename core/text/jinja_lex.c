@@ -248,7 +248,7 @@ static hone_status lex_number(lexer *x)
 {
     char digits[64];
     size_t i = x->at, k = 0;
-    int is_float = 0, base = 10;
+    int is_float = 0, base = 10, behind_dot = i > 0 && x->p[i - 1] == '.'; /* a.0.1 */
     jtoken tok = {.kind = T_INT, .line = x->line};
     if (x->p[i] == '0' && i + 1 < x->n && strchr("xXoObB", x->p[i + 1])) {
         char b = (char)(x->p[i + 1] | 32);
@@ -263,7 +263,7 @@ static hone_status lex_number(lexer *x)
         if (digit >= base)
             return fail_at(x, x->line, "malformed number");
         if (digit < 0 &&
-            !(base == 10 &&
+            !(base == 10 && !behind_dot &&
               ((c == '.' && !is_float && i + 1 < x->n && is_digit(x->p[i + 1])) ||
                ((c == 'e' || c == 'E') && is_float < 2 && i + 1 < x->n &&
                 (is_digit(x->p[i + 1]) || ((x->p[i + 1] == '-' || x->p[i + 1] == '+') &&

@@ -8,8 +8,8 @@
 
 #include "text/tokenizer.h"
 
+#include <math.h>
 #include <string.h>
-#include <time.h>
 
 /* ---- arguments ---------------------------------------------------------------------------------------------- */
 hone_status hone__jinja_bind(jrun *r, const char *what, const jcall *c, size_t min,
@@ -83,7 +83,9 @@ static hone_status g_range(jrun *r, const jcall *c, jval *out)
     }
     if (v[2] == 0)
         return hone__jinja_fail(r, HONE_E_SCRIPT, "range() arg 3 must not be zero");
-    HONE_TRY(hone__jinja_new_list(r, J_LIST, 0, out));
+    HONE_TRY(hone__jinja_new_list(r, J_VIEW, 0, out));
+    out->u.list->view = V_RANGE;
+    memcpy(out->u.list->range, v, sizeof v);
     for (int64_t i = v[0]; v[2] > 0 ? i < v[1] : i > v[1];) {
         if (out->u.list->n >= 100000)
             return hone__jinja_fail(
@@ -148,96 +150,38 @@ static hone_status g_raise(jrun *r, const jcall *c, jval *out)
 static hone_status g_strftime_now(jrun *r, const jcall *c, jval *out)
 {
     static const char *const names[] = {"format", NULL};
-    static const char *const days[] = {"Sunday",   "Monday", "Tuesday", "Wednesday",
-                                       "Thursday", "Friday", "Saturday"};
-    static const char *const months[] = {"January",   "February", "March",    "April",
-                                         "May",       "June",     "July",     "August",
-                                         "September", "October",  "November", "December"};
     jval a[1];
     hone_str f;
-    struct tm tm;
-    time_t now = (time_t)r->opt->now;
     HONE_TRY(hone__jinja_bind(r, "strftime_now()", c, 1, names, a));
     HONE_TRY(hone__jinja_want_str(r, "strftime_now()", &a[0], &f));
-    if (!gmtime_r(&now, &tm))
-        return hone__jinja_fail(r, HONE_E_RANGE, "strftime_now(): the clock is out of range");
-    hone_buf b;
-    hone_buf_init(&b, r->max_output);
-    hone_status s = HONE_OK;
-    for (size_t i = 0; i < f.len && s >= 0; i++) {
-        if (f.ptr[i] != '%') {
-            s = hone_buf_addc(&b, f.ptr[i]);
-            continue;
-        }
-        int pad = ++i < f.len && f.ptr[i] == '-' ? 1 : 2;
-        i += pad == 1;
-        char d = i < f.len ? f.ptr[i] : 0;
-        int hour12 = tm.tm_hour % 12 ? tm.tm_hour % 12 : 12;
-        switch (d) {
-        case 'Y':
-            s = hone_buf_addf(&b, "%d", tm.tm_year + 1900);
-            break;
-        case 'm':
-            s = hone_buf_addf(&b, "%0*d", pad, tm.tm_mon + 1);
-            break;
-        case 'd':
-            s = hone_buf_addf(&b, "%0*d", pad, tm.tm_mday);
-            break;
-        case 'e':
-            s = hone_buf_addf(&b, "%2d", tm.tm_mday);
-            break;
-        case 'H':
-            s = hone_buf_addf(&b, "%0*d", pad, tm.tm_hour);
-            break;
-        case 'I':
-            s = hone_buf_addf(&b, "%0*d", pad, hour12);
-            break;
-        case 'M':
-            s = hone_buf_addf(&b, "%0*d", pad, tm.tm_min);
-            break;
-        case 'S':
-            s = hone_buf_addf(&b, "%0*d", pad, tm.tm_sec);
-            break;
-        case 'y':
-            s = hone_buf_addf(&b, "%0*d", pad, tm.tm_year % 100);
-            break;
-        case 'j':
-            s = hone_buf_addf(&b, "%0*d", pad == 1 ? 1 : 3, tm.tm_yday + 1);
-            break;
-        case 'B':
-            s = hone_buf_adds(&b, months[tm.tm_mon]);
-            break;
-        case 'b':
-            s = hone_buf_add(&b, months[tm.tm_mon], 3);
-            break;
-        case 'A':
-            s = hone_buf_adds(&b, days[tm.tm_wday]);
-            break;
-        case 'a':
-            s = hone_buf_add(&b, days[tm.tm_wday], 3);
-            break;
-        case 'p':
-            s = hone_buf_adds(&b, tm.tm_hour < 12 ? "AM" : "PM");
-            break;
-        case 'F':
-            s = hone_buf_addf(&b, "%d-%02d-%02d", tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday);
-            break;
-        case 'T':
-            s = hone_buf_addf(&b, "%02d:%02d:%02d", tm.tm_hour, tm.tm_min, tm.tm_sec);
-            break;
-        case '%':
-            s = hone_buf_addc(&b, '%');
-            break;
-        default:
-            s = hone__jinja_fail(r, HONE_E_UNSUPPORTED, "strftime_now(): %%%c is not supported",
-                                 d ? d : '?');
-        }
-    }
-    if (s < 0) {
-        hone_buf_release(&b);
-        return s;
-    }
-    return hone__jinja_take_buf(r, &b, out);
+    return hone__jinja_strftime(r, f, r->opt->now, out);
+}
+
+static hone_status g_cycler(jrun *r, const jcall *c, jval *out)
+{
+    if (c->n == 0 || c->n_kw)
+        return hone__jinja_fail(r, HONE_E_SCRIPT, "at least one item has to be provided");
+    HONE_TRY(hone__jinja_new_list(r, J_CYCLER, c->n, out));
+    for (size_t i = 0; i < c->n; i++)
+        HONE_TRY(hone__jinja_push(r, out->u.list, c->args[i]));
+    return HONE_OK;
+}
+
+static hone_status g_joiner(jrun *r, const jcall *c, jval *out)
+{
+    static const char *const names[] = {"sep", NULL};
+    jval a[1];
+    HONE_TRY(hone__jinja_bind(r, "joiner()", c, 0, names, a));
+    HONE_TRY(hone__jinja_new_list(r, J_JOINER, 1, out));
+    return hone__jinja_push(r, out->u.list,
+                            a[0].type == J_ABSENT ? j_str((hone_str){", ", 2}) : a[0]);
+}
+
+static hone_status g_lipsum(jrun *r, const jcall *c, jval *out)
+{
+    (void)c;
+    (void)out;
+    return hone__jinja_fail(r, HONE_E_UNSUPPORTED, "lipsum() is random: not supported");
 }
 
 const jfunc *hone__jinja_find_global(hone_str name)
@@ -246,7 +190,10 @@ const jfunc *hone__jinja_find_global(hone_str name)
                                     {"dict", g_dict},
                                     {"namespace", g_namespace},
                                     {"raise_exception", g_raise},
-                                    {"strftime_now", g_strftime_now}};
+                                    {"strftime_now", g_strftime_now},
+                                    {"cycler", g_cycler},
+                                    {"joiner", g_joiner},
+                                    {"lipsum", g_lipsum}};
     for (size_t i = 0; i < sizeof globals / sizeof *globals; i++)
         if (hone__jinja_is(name, globals[i].name))
             return &globals[i];
@@ -271,17 +218,19 @@ int hone__jinja_has_method(const jval *v, hone_str name)
     static const char *const of_dict[] = {"get",        "items",  "keys",     "values",
                                           "copy",       "update", "pop",      "popitem",
                                           "setdefault", "clear",  "fromkeys", NULL};
+    static const char *const of_cycler[] = {"next", "reset", NULL};
     static const char *const of_loop[] = {"cycle", "changed", NULL};
     static const char *const of_int[] = {
         "bit_length", "bit_count", "to_bytes",  "as_integer_ratio", "is_integer", "conjugate",
         "real",       "imag",      "numerator", "denominator",      "hex",        NULL};
-    const char *const *list = v->type == J_STR     ? of_str
-                              : v->type == J_LIST  ? of_list
-                              : v->type == J_TUPLE ? of_tuple
-                              : v->type == J_DICT  ? of_dict
-                              : v->type == J_LOOP  ? of_loop
-                              : j_is_num(v)        ? of_int
-                                                   : NULL;
+    const char *const *list = v->type == J_STR      ? of_str
+                              : v->type == J_LIST   ? of_list
+                              : v->type == J_TUPLE  ? of_tuple
+                              : v->type == J_DICT   ? of_dict
+                              : v->type == J_LOOP   ? of_loop
+                              : v->type == J_CYCLER ? of_cycler
+                              : j_is_num(v)         ? of_int
+                                                    : NULL;
     for (; list && *list; list++)
         if (hone__jinja_is(name, *list))
             return 1;
@@ -338,6 +287,32 @@ static hone_status split_space(jrun *r, hone_str s, int64_t max, jval *out)
     }
 }
 
+static void reverse(jlist *l);
+
+static hone_status rsplit_space(jrun *r, hone_str s, int64_t max, jval *out)
+{
+    for (;; max--) {
+        s = hone__jinja_strip(s, NULL, 0, 1);
+        if (s.len == 0)
+            break;
+        size_t at = s.len, k; /* where the last word begins */
+        for (k = 0; k < s.len; k += hone__jinja_char_len(s, k))
+            if (space_len(s, k))
+                at = k + space_len(s, k);
+        if (at == s.len || max == 0)
+            at = 0;
+        if (max == 0) {
+            HONE_TRY(push_part(r, out, s.ptr, s.len));
+            break;
+        }
+        HONE_TRY(hone__jinja_step(r, s.len / 16));
+        HONE_TRY(push_part(r, out, s.ptr + at, s.len - at));
+        s.len = at;
+    }
+    reverse(out->u.list);
+    return HONE_OK;
+}
+
 static void reverse(jlist *l)
 {
     for (size_t i = 0; i < l->n / 2; i++) {
@@ -359,9 +334,7 @@ static hone_status m_split(jrun *r, const jmethod *m, const jcall *c, jval *out,
     HONE_TRY(hone__jinja_new_list(r, J_LIST, 0, out));
     HONE_TRY(hone__jinja_step(r, s.len / 16));
     if (a[0].type == J_ABSENT || a[0].type == J_NONE) {
-        if (right && max >= 0)
-            return unsupported(r, m);
-        return split_space(r, s, max, out);
+        return right && max >= 0 ? rsplit_space(r, s, max, out) : split_space(r, s, max, out);
     }
     HONE_TRY(hone__jinja_want_str(r, "split()", &a[0], &sep));
     if (sep.len == 0)
@@ -428,23 +401,52 @@ static int affix(hone_str s, const jval *v, int end)
            (t.len == 0 || memcmp(end ? s.ptr + s.len - t.len : s.ptr, t.ptr, t.len) == 0);
 }
 
+/* The characters [start, end) that find, count and startswith look at: *before gets how many stand in front.
+ * 0: start lies behind the end, where nothing is found, not even "". */
+static hone_status window(jrun *r, const jval *start, const jval *end, hone_str *s, int64_t *before,
+                          int *there)
+{
+    int64_t n = (int64_t)hone__jinja_count_chars(*s), bound[2] = {0, n};
+    const jval *given[2] = {start, end};
+    size_t at = 0, stop;
+    for (int i = 0; i < 2; i++) {
+        if (given[i]->type == J_ABSENT || given[i]->type == J_NONE)
+            continue;
+        HONE_TRY(hone__jinja_want_int(r, "a bound", given[i], &bound[i]));
+        bound[i] = bound[i] < -n ? 0 : bound[i] < 0 ? bound[i] + n : bound[i];
+    }
+    bound[1] = bound[1] > n ? n : bound[1];
+    *there = bound[0] <= bound[1];
+    *before = 0;
+    if (!*there)
+        return HONE_OK;
+    for (; *before < bound[0]; ++*before)
+        at += hone__jinja_char_len(*s, at);
+    stop = at;
+    for (int64_t i = bound[0]; i < bound[1]; i++)
+        stop += hone__jinja_char_len(*s, stop);
+    s->ptr += at;
+    s->len = stop - at;
+    return hone__jinja_step(r, stop / 16);
+}
+
 static hone_status m_affix(jrun *r, const jmethod *m, const jcall *c, jval *out, int end)
 {
-    static const char *const names[] = {"prefix", NULL};
-    jval a[1];
-    if (c->n > 1)
-        return unsupported(r, m);
+    static const char *const names[] = {"prefix", "start", "end", NULL};
+    jval a[3];
+    hone_str s = m->self.u.str, t;
+    int64_t before;
+    int yes = 0, there;
     HONE_TRY(hone__jinja_bind(r, end ? "endswith()" : "startswith()", c, 1, names, a));
-    int yes = 0;
+    HONE_TRY(window(r, &a[1], &a[2], &s, &before, &there));
     if (a[0].type == J_TUPLE) {
         for (size_t i = 0; i < a[0].u.list->n; i++)
-            yes |= affix(m->self.u.str, &a[0].u.list->v[i], end);
+            yes |= affix(s, &a[0].u.list->v[i], end);
     } else {
-        hone_str t;
         HONE_TRY(hone__jinja_want_str(r, end ? "endswith()" : "startswith()", &a[0], &t));
-        yes = affix(m->self.u.str, &a[0], end);
+        yes = affix(s, &a[0], end);
     }
-    *out = j_bool(yes);
+    *out = j_bool(there && yes);
     return HONE_OK;
 }
 
@@ -487,7 +489,7 @@ static hone_status m_replace(jrun *r, const jmethod *m, const jcall *c, jval *ou
     return hone__jinja_take_buf(r, &b, out);
 }
 
-enum { CASE_UPPER, CASE_LOWER, CASE_TITLE, CASE_CAPITALIZE, CASE_SWAP };
+enum { CASE_UPPER, CASE_LOWER, CASE_TITLE, CASE_CAPITALIZE, CASE_SWAP, CASE_FOLD };
 
 static hone_status change_case(jrun *r, hone_str s, int how, jval *out)
 {
@@ -509,7 +511,7 @@ static hone_status change_case(jrun *r, hone_str s, int how, jval *out)
                     (how == CASE_CAPITALIZE && i == 0) || (how == CASE_SWAP && up != code);
         in_word = hone__alpha(code);
         to = upper ? up : low;
-        if (!(upper ? known_up : known_low)) {
+        if (!(upper ? known_up : known_low) || (how == CASE_FOLD && code > 127)) {
             hone_buf_release(&b);
             return hone__jinja_fail(r, HONE_E_UNSUPPORTED,
                                     "changing the case of U+%04X is not supported", code);
@@ -545,36 +547,37 @@ static hone_status m_join(jrun *r, const jmethod *m, const jcall *c, jval *out)
 
 static hone_status m_find(jrun *r, const jmethod *m, const jcall *c, jval *out, int last, int must)
 {
-    static const char *const names[] = {"sub", NULL};
-    jval a[1];
+    static const char *const names[] = {"sub", "start", "end", NULL};
+    jval a[3];
     hone_str what, s = m->self.u.str;
-    if (c->n > 1)
-        return unsupported(r, m);
+    int64_t before;
+    int there;
     HONE_TRY(hone__jinja_bind(r, "find()", c, 1, names, a));
     HONE_TRY(hone__jinja_want_str(r, "find()", &a[0], &what));
+    HONE_TRY(window(r, &a[1], &a[2], &s, &before, &there));
     HONE_TRY(hone__jinja_step(r, s.len / 16));
-    const char *p = find_in(s, what, last);
+    const char *p = there ? find_in(s, what, last) : NULL;
     if (!p && must)
         return hone__jinja_fail(r, HONE_E_SCRIPT, "substring not found");
-    hone_str before = {s.ptr, p ? (size_t)(p - s.ptr) : 0};
-    *out = j_int(p ? (int64_t)hone__jinja_count_chars(before) : -1);
+    hone_str head = {s.ptr, p ? (size_t)(p - s.ptr) : 0};
+    *out = j_int(p ? before + (int64_t)hone__jinja_count_chars(head) : -1);
     return HONE_OK;
 }
 
 static hone_status m_count(jrun *r, const jmethod *m, const jcall *c, jval *out)
 {
-    static const char *const names[] = {"sub", NULL};
-    jval a[1];
+    static const char *const names[] = {"sub", "start", "end", NULL};
+    jval a[3];
     hone_str what, s = m->self.u.str;
-    int64_t n = 0;
-    if (c->n > 1)
-        return unsupported(r, m);
+    int64_t n = 0, before;
+    int there;
     HONE_TRY(hone__jinja_bind(r, "count()", c, 1, names, a));
     HONE_TRY(hone__jinja_want_str(r, "count()", &a[0], &what));
+    HONE_TRY(window(r, &a[1], &a[2], &s, &before, &there));
     HONE_TRY(hone__jinja_step(r, s.len / 16));
     if (what.len == 0)
-        n = (int64_t)hone__jinja_count_chars(s) + 1;
-    for (const char *p; what.len && (p = find_in(s, what, 0)) != NULL; n++) {
+        n = there ? (int64_t)hone__jinja_count_chars(s) + 1 : 0;
+    for (const char *p; there && what.len && (p = find_in(s, what, 0)) != NULL; n++) {
         size_t at = (size_t)(p - s.ptr) + what.len;
         s.ptr += at;
         s.len -= at;
@@ -640,7 +643,7 @@ static hone_status m_pad(jrun *r, const jmethod *m, const jcall *c, jval *out)
 static hone_status m_is(jrun *r, const jmethod *m, const jcall *c, jval *out)
 {
     hone_str s = m->self.u.str, name = m->name;
-    int yes = s.len > 0, cased = 0;
+    int yes = s.len > 0, cased = 0, in_word = 0;
     if (c->n + c->n_kw)
         return hone__jinja_fail(r, HONE_E_SCRIPT, "%.*s() takes no arguments", (int)name.len,
                                 name.ptr);
@@ -670,79 +673,26 @@ static hone_status m_is(jrun *r, const jmethod *m, const jcall *c, jval *out)
             yes = hone__jinja_space(code);
         else if (hone__jinja_is(name, "isascii"))
             yes = code < 128;
-        else if (hone__jinja_is(name, "isupper"))
+        else if (hone__jinja_is(name, "isprintable"))
+            yes = hone__printable(code);
+        else if (hone__jinja_is(name, "isidentifier"))
+            yes = alpha || code == '_' || (digit && i > 0);
+        else if (hone__jinja_is(name, "istitle")) {
+            if (up != low)
+                yes = code == (in_word ? low : up);
+            in_word = up != low;
+        } else if (hone__jinja_is(name, "isupper"))
             yes = up == low || code == up;
         else
             yes = up == low || code == low;
     }
-    if (hone__jinja_is(name, "isupper") || hone__jinja_is(name, "islower"))
+    if (hone__jinja_is(name, "isupper") || hone__jinja_is(name, "islower") ||
+        hone__jinja_is(name, "istitle"))
         yes = yes && cased;
-    if (hone__jinja_is(name, "isascii") && s.len == 0)
+    if ((hone__jinja_is(name, "isascii") || hone__jinja_is(name, "isprintable")) && s.len == 0)
         yes = 1;
     *out = j_bool(yes);
     return HONE_OK;
-}
-
-/* "{} {0} {name}": fields without conversion or format. */
-static hone_status m_format(jrun *r, const jmethod *m, const jcall *c, jval *out)
-{
-    hone_str s = m->self.u.str;
-    hone_buf b;
-    size_t next = 0;
-    hone_status st = HONE_OK;
-    hone_buf_init(&b, r->max_output);
-    for (size_t i = 0; i < s.len && st >= 0; i++) {
-        char ch = s.ptr[i];
-        if ((ch == '{' || ch == '}') && i + 1 < s.len && s.ptr[i + 1] == ch) {
-            hone_buf_addc(&b, ch);
-            i++;
-            continue;
-        }
-        if (ch != '{') {
-            st = ch == '}'
-                     ? hone__jinja_fail(r, HONE_E_SCRIPT, "Single '}' encountered in format string")
-                     : hone_buf_addc(&b, ch);
-            continue;
-        }
-        size_t begin = ++i;
-        while (i < s.len && s.ptr[i] != '}')
-            i++;
-        hone_str field = {s.ptr + begin, i - begin};
-        const jval *v = NULL;
-        size_t index = 0;
-        int number = field.len > 0 && field.len < 9;
-        for (size_t k = 0; k < field.len && number; k++) {
-            number = field.ptr[k] >= '0' && field.ptr[k] <= '9';
-            index = index * 10 + (size_t)(field.ptr[k] - '0');
-        }
-        if (i >= s.len) {
-            st = hone__jinja_fail(r, HONE_E_SCRIPT, "expected '}' before end of string");
-        } else if (field.len && memchr(field.ptr, '!', field.len) != NULL) {
-            st = unsupported(r, m);
-        } else if (field.len &&
-                   (memchr(field.ptr, ':', field.len) || memchr(field.ptr, '.', field.len) ||
-                    memchr(field.ptr, '[', field.len))) {
-            st = hone__jinja_fail(r, HONE_E_UNSUPPORTED,
-                                  "format() of field {%.*s} is not supported",
-                                  (int)(field.len < 60 ? field.len : 60), field.ptr);
-        } else {
-            if (field.len == 0)
-                index = next++;
-            if ((field.len == 0 || number) && index < c->n)
-                v = &c->args[index];
-            for (size_t k = 0; k < c->n_kw && !number; k++)
-                if (hone__jinja_same(c->names[k], field))
-                    v = &c->kw[k];
-            st = v ? hone__jinja_write(r, &b, v)
-                   : hone__jinja_fail(r, HONE_E_SCRIPT, "format(): no argument for {%.*s}",
-                                      (int)(field.len < 60 ? field.len : 60), field.ptr);
-        }
-    }
-    if (st < 0) {
-        hone_buf_release(&b);
-        return st;
-    }
-    return hone__jinja_take_buf(r, &b, out);
 }
 
 static hone_status strip_method(jrun *r, const jmethod *m, const jcall *c, jval *out)
@@ -761,6 +711,33 @@ static hone_status strip_method(jrun *r, const jmethod *m, const jcall *c, jval 
     return HONE_OK;
 }
 
+static hone_status m_expandtabs(jrun *r, const jmethod *m, const jcall *c, jval *out)
+{
+    static const char *const names[] = {"tabsize", NULL};
+    jval a[1];
+    int64_t size = 8, column = 0;
+    hone_str s = m->self.u.str;
+    hone_buf b;
+    HONE_TRY(hone__jinja_bind(r, "expandtabs()", c, 0, names, a));
+    if (a[0].type != J_ABSENT)
+        HONE_TRY(hone__jinja_want_int(r, "expandtabs()", &a[0], &size));
+    if (size > 1000)
+        return hone__jinja_fail(r, HONE_E_LIMIT, "expandtabs() to more than 1000");
+    HONE_TRY(hone__jinja_step(r, s.len / 8));
+    hone_buf_init(&b, r->max_output);
+    for (size_t i = 0, k; i < s.len; i += k) {
+        k = hone__jinja_char_len(s, i);
+        if (s.ptr[i] == '\t') {
+            for (int64_t n = size > 0 ? size - column % size : 0; n > 0; n--, column++)
+                hone_buf_addc(&b, ' ');
+            continue;
+        }
+        column = s.ptr[i] == '\n' || s.ptr[i] == '\r' ? 0 : column + 1;
+        hone_buf_add(&b, s.ptr + i, k);
+    }
+    return hone__jinja_take_buf(r, &b, out);
+}
+
 static hone_status remove_affix(jrun *r, const jmethod *m, const jcall *c, jval *out, int end)
 {
     static const char *const names[] = {"prefix", NULL};
@@ -776,12 +753,38 @@ static hone_status remove_affix(jrun *r, const jmethod *m, const jcall *c, jval 
     return HONE_OK;
 }
 
+static hone_status str_method(jrun *r, const jmethod *m, const jcall *c, jval *out);
+
+/* A method of Markup is str's, its arguments escaped and its result Markup: done where that changes nothing. */
+static hone_status markup_method(jrun *r, const jmethod *m, const jcall *c, jval *out)
+{
+    jmethod plain = *m;
+    plain.self.markup = 0;
+    for (size_t i = 0; i < c->n + c->n_kw; i++) {
+        const jval *v = i < c->n ? &c->args[i] : &c->kw[i - c->n];
+        hone_str s = v->u.str;
+        int tricky = v->type > J_STR;
+        for (size_t k = 0; v->type == J_STR && !v->markup && k < s.len; k++)
+            tricky |= s.ptr[k] && strchr("<>&'\"", s.ptr[k]) != NULL;
+        if (tricky || hone__jinja_is(m->name, "format"))
+            return hone__jinja_fail(r, HONE_E_UNSUPPORTED,
+                                    "a method of the result of |safe or |escape with such "
+                                    "arguments is not supported");
+    }
+    HONE_TRY(str_method(r, &plain, c, out));
+    if (out->type == J_STR)
+        out->markup = 1;
+    if (out->type == J_LIST || out->type == J_TUPLE)
+        for (size_t i = 0; i < out->u.list->n; i++)
+            out->u.list->v[i].markup = out->u.list->v[i].type == J_STR;
+    return HONE_OK;
+}
+
 static hone_status str_method(jrun *r, const jmethod *m, const jcall *c, jval *out)
 {
     hone_str n = m->name, s = m->self.u.str;
     if (m->self.markup)
-        return hone__jinja_fail(r, HONE_E_UNSUPPORTED,
-                                "a method of the result of |safe is not supported");
+        return markup_method(r, m, c, out);
     if (hone__jinja_is(n, "strip") || hone__jinja_is(n, "lstrip") || hone__jinja_is(n, "rstrip"))
         return strip_method(r, m, c, out);
     if (hone__jinja_is(n, "split") || hone__jinja_is(n, "rsplit"))
@@ -805,17 +808,21 @@ static hone_status str_method(jrun *r, const jmethod *m, const jcall *c, jval *o
         hone__jinja_is(n, "center"))
         return m_pad(r, m, c, out);
     if (hone__jinja_is(n, "format"))
-        return m_format(r, m, c, out);
+        return hone__jinja_str_format(r, s, c, out);
     if (hone__jinja_is(n, "removeprefix") || hone__jinja_is(n, "removesuffix"))
         return remove_affix(r, m, c, out, n.ptr[6] == 's');
     if (hone__jinja_is(n, "isdigit") || hone__jinja_is(n, "isnumeric") ||
         hone__jinja_is(n, "isdecimal") || hone__jinja_is(n, "isalpha") ||
         hone__jinja_is(n, "isalnum") || hone__jinja_is(n, "isspace") ||
         hone__jinja_is(n, "isupper") || hone__jinja_is(n, "islower") ||
-        hone__jinja_is(n, "isascii"))
+        hone__jinja_is(n, "isascii") || hone__jinja_is(n, "istitle") ||
+        hone__jinja_is(n, "isprintable") || hone__jinja_is(n, "isidentifier"))
         return m_is(r, m, c, out);
-    static const char *const cases[] = {"upper", "lower", "title", "capitalize", "swapcase"};
-    for (int i = 0; i < 5; i++)
+    if (hone__jinja_is(n, "expandtabs"))
+        return m_expandtabs(r, m, c, out);
+    static const char *const cases[] = {"upper",      "lower",    "title",
+                                        "capitalize", "swapcase", "casefold"};
+    for (int i = 0; i < 6; i++)
         if (hone__jinja_is(n, cases[i])) {
             if (c->n + c->n_kw)
                 return hone__jinja_fail(r, HONE_E_SCRIPT, "%s() takes no arguments", cases[i]);
@@ -851,7 +858,8 @@ static hone_status dict_method(jrun *r, const jmethod *m, const jcall *c, jval *
         return hone__jinja_fail(r, HONE_E_SCRIPT,
                                 "access to attribute '%.*s' of 'dict' object is unsafe", (int)n.len,
                                 n.ptr);
-    HONE_TRY(hone__jinja_new_list(r, J_LIST, d->n, out));
+    HONE_TRY(hone__jinja_new_list(r, J_VIEW, d->n, out));
+    out->u.list->view = items ? V_ITEMS : keys ? V_KEYS : V_VALUES;
     for (size_t i = 0; i < d->n; i++) {
         if (!items) {
             HONE_TRY(hone__jinja_push(r, out->u.list, keys ? d->v[i].key : d->v[i].val));
@@ -867,10 +875,11 @@ static hone_status dict_method(jrun *r, const jmethod *m, const jcall *c, jval *
 
 static hone_status list_method(jrun *r, const jmethod *m, const jcall *c, jval *out)
 {
-    static const char *const names[] = {"value", NULL};
+    static const char *const names[] = {"value", "start", "stop", NULL};
     const jlist *l = m->self.u.list;
     hone_str n = m->name;
-    jval a[1];
+    jval a[3];
+    int64_t from = 0, to = (int64_t)l->n;
     if (hone__jinja_is(n, "copy")) {
         HONE_TRY(hone__jinja_new_list(r, J_LIST, l->n, out));
         for (size_t i = 0; i < l->n; i++)
@@ -882,9 +891,16 @@ static hone_status list_method(jrun *r, const jmethod *m, const jcall *c, jval *
                                 "access to attribute '%.*s' of '%s' object is unsafe", (int)n.len,
                                 n.ptr, hone__jinja_type_name(&m->self));
     HONE_TRY(hone__jinja_bind(r, "index()", c, 1, names, a));
+    if (hone__jinja_is(n, "count") && a[1].type != J_ABSENT)
+        return hone__jinja_fail(r, HONE_E_SCRIPT, "count() takes one argument");
+    for (int i = 1; i < 3 && a[i].type != J_ABSENT; i++) {
+        int64_t *bound = i == 1 ? &from : &to, size = (int64_t)l->n;
+        HONE_TRY(hone__jinja_want_int(r, "index()", &a[i], bound));
+        *bound = *bound < -size ? 0 : *bound < 0 ? *bound + size : *bound > size ? size : *bound;
+    }
     HONE_TRY(hone__jinja_pay_equal(r, &a[0], l->n));
     int64_t count = 0, first = -1;
-    for (size_t i = 0; i < l->n; i++)
+    for (size_t i = (size_t)from; i < (size_t)to; i++)
         if (hone__jinja_equal(&l->v[i], &a[0], 0)) {
             first = first < 0 ? (int64_t)i : first;
             count++;
@@ -905,6 +921,25 @@ hone_status hone__jinja_call_method(jrun *r, const jmethod *m, const jcall *c, j
     case J_LIST:
     case J_TUPLE:
         return list_method(r, m, c, out);
+    case J_CYCLER: {
+        jlist *l = m->self.u.list;
+        if (c->n + c->n_kw)
+            return hone__jinja_fail(r, HONE_E_SCRIPT, "a cycler's methods take no arguments");
+        *out = j_none();
+        if (hone__jinja_is(m->name, "reset")) {
+            l->at = 0;
+            return HONE_OK;
+        }
+        *out = l->v[l->at];
+        l->at = (l->at + 1) % l->n;
+        return HONE_OK;
+    }
+    case J_FLOAT:
+        if (hone__jinja_is(m->name, "is_integer") && c->n + c->n_kw == 0) {
+            *out = j_bool(m->self.u.f - m->self.u.f == 0 && m->self.u.f == floor(m->self.u.f));
+            return HONE_OK;
+        }
+        return unsupported(r, m);
     default:
         return unsupported(r, m);
     }

@@ -13,7 +13,7 @@ typedef struct parser {
     hone_jinja *t;
     const jtoken *tok; /* the current one */
     hone_map names;
-    int depth, loops;
+    int depth, loops, uses; /* uses: J_CALLER ... named so far */
 } parser;
 
 static hone_status fail_at(parser *p, const char *what)
@@ -148,19 +148,27 @@ static hone_status arguments(parser *p, jnode *n)
             if (skip_op(p, ')'))
                 break;
         }
-        if (is_op(p, '*') || is_op(p, J_OP2('*', '*'))) {
-            hone_str star = {"*", 1};
-            return unsupported(p, "argument", star);
-        }
-        jnode *value;
+        jnode *value, *star = NULL;
         hone_str key = {NULL, 0};
-        if (p->tok->kind == T_NAME && p->tok[1].kind == T_OP && p->tok[1].op == '=') {
+        if (is_op(p, '*') || is_op(p, J_OP2('*', '*'))) {
+            if (is_op(p, '*') ? n->n_kw > 0 : 0)
+                return fail_at(p, "*arguments follow a keyword argument");
+            HONE_TRY(node(p, E_STAR, &star));
+            if (p->tok->op != '*')
+                key.ptr = "**"; /* no name */
+            p->tok++;
+        } else if (p->tok->kind == T_NAME && p->tok[1].kind == T_OP && p->tok[1].op == '=') {
             HONE_TRY(intern(p, p->tok->text, &key));
             p->tok += 2;
         } else if (n->n_kw > 0) {
             return fail_at(p, "a positional argument follows a keyword argument");
         }
         HONE_TRY(expression(p, &value));
+        if (star) {
+            star->a = value;
+            value = star;
+            n->op = 1; /* has stars */
+        }
         if (!key.ptr) {
             HONE_TRY(add(p, &n->list, &n->n, value));
             continue;
@@ -202,7 +210,8 @@ static hone_status tuple(parser *p, int close, jnode **out)
     HONE_TRY(add(p, &t->list, &t->n, first));
     while (skip_op(p, ',')) {
         if ((close && is_op(p, close)) || p->tok->kind == T_VAR_END ||
-            p->tok->kind == T_BLOCK_END || is_op(p, '='))
+            p->tok->kind == T_BLOCK_END || is_op(p, '=') || is_name(p, "if") ||
+            is_name(p, "recursive"))
             break;
         HONE_TRY(expression(p, &first));
         HONE_TRY(add(p, &t->list, &t->n, first));
@@ -221,6 +230,10 @@ static hone_status primary(parser *p, jnode **out)
             return constant(p, j_bool(0), out);
         if (hone__jinja_is(k->text, "none") || hone__jinja_is(k->text, "None"))
             return constant(p, j_none(), out);
+        p->uses |= hone__jinja_is(k->text, "caller")    ? J_CALLER
+                   : hone__jinja_is(k->text, "varargs") ? J_VARARGS
+                   : hone__jinja_is(k->text, "kwargs")  ? J_KWARGS
+                                                        : 0;
         HONE_TRY(node(p, E_NAME, out));
         return want_name(p, &(*out)->name);
     }
@@ -384,6 +397,8 @@ static hone_status one_test(parser *p, jnode **n)
     }
     if (skip_op(p, '(')) {
         HONE_TRY(arguments(p, t));
+    } else if (is_name(p, "is")) {
+        return fail_at(p, "tests with \"is\" cannot be chained");
     } else if (begins_primary(p)) {
         HONE_TRY(primary(p, &arg));
         HONE_TRY(postfix(p, &arg));
@@ -620,9 +635,15 @@ static hone_status target(parser *p, int namespaces, jnode **out)
     do {
         if (t && ((paren && is_op(p, ')')) || is_op(p, '=') || is_name(p, "in")))
             break;
-        HONE_TRY(node(p, E_NAME, &one));
-        HONE_TRY(want_name(p, &one->name));
-        if (namespaces && skip_op(p, '.')) {
+        if (t || paren ? is_op(p, '(') : 0) { /* a, (b, c) */
+            HONE_TRY(enter(p));
+            HONE_TRY(target(p, namespaces, &one));
+            p->depth--;
+        } else {
+            HONE_TRY(node(p, E_NAME, &one));
+            HONE_TRY(want_name(p, &one->name));
+        }
+        if (namespaces && one->kind == E_NAME && skip_op(p, '.')) {
             jnode *attr;
             HONE_TRY(node(p, E_ATTR, &attr));
             attr->a = one;
@@ -679,14 +700,21 @@ static hone_status parse_for(parser *p, jnode **out)
         return unexpected(p, "\"in\"");
     /* no ternary here: `if` begins the filter */
     HONE_TRY(disjunction(p, &n->b));
-    if (is_op(p, ',')) {
-        hone_str comma = {",", 1};
-        return unsupported(p, "loop over", comma);
+    if (is_op(p, ',')) { /* for x in a, b */
+        jnode *t, *item = n->b;
+        HONE_TRY(node(p, E_TUPLE, &t));
+        HONE_TRY(add(p, &t->list, &t->n, item));
+        while (skip_op(p, ',')) {
+            if (p->tok->kind == T_BLOCK_END || is_name(p, "if") || is_name(p, "recursive"))
+                break;
+            HONE_TRY(disjunction(p, &item));
+            HONE_TRY(add(p, &t->list, &t->n, item));
+        }
+        n->b = t;
     }
     if (skip_name(p, "if"))
         HONE_TRY(expression(p, &n->c));
-    if (is_name(p, "recursive"))
-        return unsupported(p, "loop", p->tok->text);
+    n->op = skip_name(p, "recursive");
     HONE_TRY(block_end(p));
     p->loops++;
     HONE_TRY(body(p, middle, &n->d));
@@ -744,8 +772,9 @@ static hone_status parse_set(parser *p, jnode **out)
 static hone_status parse_macro(parser *p, jnode **out)
 {
     static const char *const last[] = {"endmacro", NULL};
-    int loops = p->loops;
+    int loops = p->loops, uses = p->uses;
     HONE_TRY(node(p, S_MACRO, out));
+    p->uses = 0;
     HONE_TRY(want_name(p, &(*out)->name));
     HONE_TRY(want_op(p, '(', "'('"));
     HONE_TRY(parameters(p, *out));
@@ -753,13 +782,36 @@ static hone_status parse_macro(parser *p, jnode **out)
     p->loops = 0;
     HONE_TRY(body(p, last, &(*out)->d));
     p->loops = loops;
+    (*out)->op = p->uses;
+    p->uses |= uses;
     return end_tag(p);
+}
+
+/* Without inheritance a block stands where it is written; an unscoped one sees the template's own names only. */
+static hone_status parse_block(parser *p, jnode **out)
+{
+    static const char *const last[] = {"endblock", NULL};
+    hone_str name;
+    int loops = p->loops;
+    HONE_TRY(node(p, S_BLOCK, out));
+    HONE_TRY(want_name(p, &name));
+    (*out)->op = skip_name(p, "scoped");
+    if (is_name(p, "required"))
+        return unsupported(p, "block", p->tok->text);
+    HONE_TRY(block_end(p));
+    p->loops = 0;
+    HONE_TRY(body(p, last, &(*out)->d));
+    p->loops = loops;
+    p->tok++;
+    if (p->tok->kind == T_NAME && hone__jinja_same(p->tok->text, name))
+        p->tok++;
+    return block_end(p);
 }
 
 static hone_status parse_call(parser *p, jnode **out)
 {
     static const char *const last[] = {"endcall", NULL};
-    int loops = p->loops;
+    int loops = p->loops, uses = p->uses;
     HONE_TRY(node(p, S_CALL, out));
     if (skip_op(p, '('))
         HONE_TRY(parameters(p, *out));
@@ -768,8 +820,11 @@ static hone_status parse_call(parser *p, jnode **out)
         return fail_at(p, "{% call %} needs a call");
     HONE_TRY(block_end(p));
     p->loops = 0;
+    p->uses = 0;
     HONE_TRY(body(p, last, &(*out)->d));
     p->loops = loops;
+    (*out)->op = p->uses;
+    p->uses |= uses;
     return end_tag(p);
 }
 
@@ -842,6 +897,8 @@ static hone_status statement(parser *p, jnode **out)
         return parse_call(p, out);
     if (skip_name(p, "with"))
         return parse_with(p, out);
+    if (skip_name(p, "block"))
+        return parse_block(p, out);
     if (skip_name(p, "filter"))
         return parse_filter_block(p, out);
     if (skip_name(p, "generation"))
@@ -905,13 +962,15 @@ static hone_status body(parser *p, const char *const *ends, jnode **out)
 hone_status hone__jinja_parse(hone_jinja *t, const jtokens *tokens)
 {
     parser p = {.t = t, .tok = tokens->v};
-    hone_str word = {NULL, 0}, loop = {"loop", 4}, caller = {"caller", 6};
+    const char *const own[] = {"loop", "caller", "varargs", "kwargs"};
+    const char **const at[] = {&t->n_loop, &t->n_caller, &t->n_varargs, &t->n_kwargs};
+    hone_str word = {NULL, 0};
+    hone_status s = HONE_OK;
     hone_map_init(&p.names);
-    hone_status s = intern(&p, loop, &word);
-    t->n_loop = word.ptr;
-    if (s >= 0)
-        s = intern(&p, caller, &word);
-    t->n_caller = word.ptr;
+    for (int i = 0; i < 4 && s >= 0; i++) {
+        s = intern(&p, hone_str_c(own[i]), &word);
+        *at[i] = word.ptr;
+    }
     if (s >= 0)
         s = body(&p, NULL, &t->root);
     hone_map_release(&p.names);

@@ -147,19 +147,43 @@ static hone_status lowered(jrun *r, const jval *v, jval *out)
     return j_str_method(r, "lower", v, &none, out);
 }
 
+static hone_status several_keys(jrun *r, const jval *item, const jval *attribute,
+                                int case_sensitive, jval *out)
+{
+    hone_str names = {"", 0};
+    if (attribute->type == J_STR)
+        names = attribute->u.str;
+    HONE_TRY(hone__jinja_new_list(r, J_LIST, 1, out));
+    for (;;) {
+        const char *comma = names.len ? memchr(names.ptr, ',', names.len) : NULL;
+        hone_str one = {names.ptr, comma ? (size_t)(comma - names.ptr) : names.len};
+        jval path = attribute->type == J_STR ? j_str(one) : *attribute, v = *item, key;
+        if (attribute->type != J_ABSENT && attribute->type != J_NONE)
+            HONE_TRY(hone__jinja_get_path(r, item, &path, &v));
+        key = v;
+        if (!case_sensitive)
+            HONE_TRY(lowered(r, &v, &key));
+        HONE_TRY(hone__jinja_push(r, out->u.list, key));
+        if (!comma)
+            return HONE_OK;
+        names.len -= one.len + 1;
+        names.ptr = comma + 1;
+    }
+}
+
 /* Keys of all items: attribute (or the item), lower-case unless case_sensitive. */
 static hone_status sort_keys(jrun *r, const jlist *l, const jval *attribute, int case_sensitive,
-                             jval **out)
+                             int split_by, jval **out)
 {
     jval *keys = hone_arena_calloc(&r->arena, l->n + 1, sizeof *keys), v;
     if (!keys)
         return HONE_E_NOMEM;
-    if (attribute->type == J_STR && attribute->u.str.len &&
-        memchr(attribute->u.str.ptr, ',', attribute->u.str.len))
-        return hone__jinja_fail(r, HONE_E_UNSUPPORTED,
-                                "sorting by several attributes is not supported");
     for (size_t i = 0; i < l->n; i++) {
         v = l->v[i];
+        if (split_by) { /* "a,b": a list of keys; of one, too: equal undefined ones have an order */
+            HONE_TRY(several_keys(r, &l->v[i], attribute, case_sensitive, &keys[i]));
+            continue;
+        }
         if (attribute->type != J_ABSENT && attribute->type != J_NONE)
             HONE_TRY(hone__jinja_get_path(r, &l->v[i], attribute, &v));
         keys[i] = v;
@@ -212,7 +236,7 @@ static hone_status f_sort(jrun *r, const jval *in, const jcall *c, jval *out)
     jval *keys;
     J_BIND("sort", 0, "reverse", "case_sensitive", "attribute");
     HONE_TRY(hone__jinja_items(r, in, &l));
-    HONE_TRY(sort_keys(r, l, &a[2], hone__jinja_truth(&a[1]), &keys));
+    HONE_TRY(sort_keys(r, l, &a[2], hone__jinja_truth(&a[1]), 1, &keys));
     return sorted(r, l, keys, hone__jinja_truth(&a[0]), out);
 }
 
@@ -228,7 +252,7 @@ static hone_status f_dictsort(jrun *r, const jval *in, const jcall *c, jval *out
         index = j_int(1);
     jmethod m = {*in, {"items", 5}};
     HONE_TRY(hone__jinja_call_method(r, &m, &none, &items));
-    HONE_TRY(sort_keys(r, items.u.list, &index, hone__jinja_truth(&a[0]), &keys));
+    HONE_TRY(sort_keys(r, items.u.list, &index, hone__jinja_truth(&a[0]), 0, &keys));
     return sorted(r, items.u.list, keys, hone__jinja_truth(&a[2]), out);
 }
 
@@ -238,7 +262,7 @@ static hone_status f_unique(jrun *r, const jval *in, const jcall *c, jval *out)
     jval *keys, seen;
     J_BIND("unique", 0, "case_sensitive", "attribute");
     HONE_TRY(hone__jinja_items(r, in, &l));
-    HONE_TRY(sort_keys(r, l, &a[1], hone__jinja_truth(&a[0]), &keys));
+    HONE_TRY(sort_keys(r, l, &a[1], hone__jinja_truth(&a[0]), 0, &keys));
     HONE_TRY(hone__jinja_new_dict(r, J_DICT, 0, &seen));
     HONE_TRY(hone__jinja_new_list(r, J_GEN, 0, out));
     for (size_t i = 0; i < l->n; i++) {
@@ -259,7 +283,7 @@ static hone_status extreme(jrun *r, const char *what, const jval *in, const jcal
     int order;
     J_BIND(what, 0, "case_sensitive", "attribute");
     HONE_TRY(hone__jinja_items(r, in, &l));
-    HONE_TRY(sort_keys(r, l, &a[1], hone__jinja_truth(&a[0]), &keys));
+    HONE_TRY(sort_keys(r, l, &a[1], hone__jinja_truth(&a[0]), 0, &keys));
     if (l->n == 0) {
         *out = j_undef((hone_str){"", 0});
         return HONE_OK;
@@ -318,6 +342,8 @@ static hone_status pick(jrun *r, const char *what, const jval *in, const jcall *
     const jfilter *test = NULL;
     size_t skip = 0;
     jval v, yes, path;
+    if (!hone__jinja_truth(in)) /* none, 0, false: nothing to go through */
+        return hone__jinja_new_list(r, J_GEN, 0, out);
     if (by_attr) {
         if (c->n < 1)
             return hone__jinja_fail(r, HONE_E_SCRIPT, "%s: argument 'attribute' is missing", what);
@@ -377,8 +403,10 @@ static hone_status f_map(jrun *r, const jval *in, const jcall *c, jval *out)
     jval a[2], v;
     hone_str name;
     jcall rest = {NULL, 0, NULL, NULL, 0};
-    HONE_TRY(hone__jinja_items(r, in, &l));
     HONE_TRY(hone__jinja_new_list(r, J_GEN, 0, out));
+    if (!hone__jinja_truth(in))
+        return HONE_OK;
+    HONE_TRY(hone__jinja_items(r, in, &l));
     if (c->n) {
         HONE_TRY(hone__jinja_want_str(r, "map", &c->args[0], &name));
         rest = tail(c, 1);
@@ -398,29 +426,58 @@ static hone_status f_map(jrun *r, const jval *in, const jcall *c, jval *out)
     return HONE_OK;
 }
 
+/* Per item the attribute (or the default) and, without case unless asked for, what it is sorted by. */
+static hone_status group_keys(jrun *r, const jlist *l, const jval *path, const jval *dflt,
+                              int case_sensitive, jval **keys, jval **found)
+{
+    *keys = hone_arena_calloc(&r->arena, l->n + 1, sizeof **keys);
+    *found = hone_arena_calloc(&r->arena, l->n + 1, sizeof **found);
+    if (!*keys || !*found)
+        return HONE_E_NOMEM;
+    for (size_t i = 0; i < l->n; i++) {
+        jval v;
+        HONE_TRY(hone__jinja_get_path(r, &l->v[i], path, &v));
+        if (v.type == J_UNDEF && dflt->type != J_ABSENT && dflt->type != J_NONE)
+            v = *dflt;
+        (*found)[i] = (*keys)[i] = v;
+        if (!case_sensitive)
+            HONE_TRY(lowered(r, &v, &(*keys)[i]));
+    }
+    return HONE_OK;
+}
+
 static hone_status f_groupby(jrun *r, const jval *in, const jcall *c, jval *out)
 {
     const jlist *l;
     jval all, *keys, group, pair;
     J_BIND("groupby", 1, "attribute", "default", "case_sensitive");
-    if (a[1].type != J_ABSENT)
-        return hone__jinja_fail(r, HONE_E_UNSUPPORTED, "groupby with a default is not supported");
     HONE_TRY(hone__jinja_items(r, in, &l));
-    HONE_TRY(sort_keys(r, l, &a[0], hone__jinja_truth(&a[2]), &keys));
-    HONE_TRY(sorted(r, l, keys, 0, &all));
-    HONE_TRY(sort_keys(r, all.u.list, &a[0], hone__jinja_truth(&a[2]), &keys));
+    jval *found, first;
+    HONE_TRY(group_keys(r, l, &a[0], &a[1], hone__jinja_truth(&a[2]), &keys, &found));
+    /* sorted together with the values found, so that a group is called what its first row has */
+    jval rows;
+    HONE_TRY(hone__jinja_new_list(r, J_LIST, l->n, &rows));
+    for (size_t i = 0; i < l->n; i++) {
+        HONE_TRY(hone__jinja_new_list(r, J_LIST, 3, &pair));
+        HONE_TRY(hone__jinja_push(r, pair.u.list, l->v[i]));
+        HONE_TRY(hone__jinja_push(r, pair.u.list, found[i]));
+        HONE_TRY(hone__jinja_push(r, pair.u.list, keys[i]));
+        HONE_TRY(hone__jinja_push(r, rows.u.list, pair));
+    }
+    HONE_TRY(sorted(r, rows.u.list, keys, 0, &all));
     HONE_TRY(hone__jinja_new_list(r, J_LIST, 0, out));
     for (size_t i = 0; i < all.u.list->n; i++) {
-        if (i == 0 || !hone__jinja_equal(&keys[i - 1], &keys[i], 0)) {
-            jval key;
-            HONE_TRY(hone__jinja_get_path(r, &all.u.list->v[i], &a[0], &key));
+        const jval *row = all.u.list->v[i].u.list->v;
+        if (i == 0 || !hone__jinja_equal(&first, &row[2], 0)) {
+            first = row[2];
             HONE_TRY(hone__jinja_new_list(r, J_LIST, 0, &group));
             HONE_TRY(hone__jinja_new_list(r, J_TUPLE, 2, &pair));
-            HONE_TRY(hone__jinja_push(r, pair.u.list, key));
+            pair.u.list->view = V_GROUP;
+            HONE_TRY(hone__jinja_push(r, pair.u.list, row[1]));
             HONE_TRY(hone__jinja_push(r, pair.u.list, group));
             HONE_TRY(hone__jinja_push(r, out->u.list, pair));
         }
-        HONE_TRY(hone__jinja_push(r, group.u.list, all.u.list->v[i]));
+        HONE_TRY(hone__jinja_push(r, group.u.list, row[0]));
     }
     return HONE_OK;
 }

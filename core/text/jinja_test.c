@@ -3,6 +3,7 @@
  * The table at the end is the whole list: the parser refuses what is not there. Source: jinja2/tests.py. */
 #include "text/jinja_int.h"
 
+#include <math.h>
 #include <string.h>
 
 /* ---- tests ------------------------------------------------------------------------------------------------------------------ */
@@ -25,15 +26,26 @@ TEST(number, j_is_num(in))
 TEST(string, in->type == J_STR)
 TEST(mapping, in->type == J_DICT)
 TEST(iterable, in->type == J_STR || in->type == J_LIST || in->type == J_TUPLE ||
-                   in->type == J_DICT || in->type == J_GEN || in->type == J_UNDEF)
-TEST(sequence, in->type == J_STR || in->type == J_LIST || in->type == J_TUPLE || in->type == J_DICT)
-TEST(callable, in->type == J_MACRO || in->type == J_FUNC || in->type == J_METHOD)
+                   in->type == J_DICT || in->type == J_GEN || in->type == J_UNDEF ||
+                   in->type == J_VIEW || in->type == J_LOOP)
+TEST(sequence, in->type == J_STR || in->type == J_LIST || in->type == J_TUPLE ||
+                   in->type == J_DICT || in->type == J_UNDEF ||
+                   (in->type == J_VIEW && in->u.list->view == V_RANGE))
+TEST(callable, in->type == J_MACRO || in->type == J_FUNC || in->type == J_METHOD ||
+                   in->type == J_LOOP || in->type == J_JOINER || in->type == J_UNDEF)
+TEST(escaped, in->type == J_STR && in->markup)
+TEST(filter, in->type == J_STR && hone__jinja_find_filter(in->u.str) != NULL)
+TEST(test, in->type == J_STR && hone__jinja_find_test(in->u.str) != NULL)
 
 static hone_status parity(jrun *r, const char *what, const jval *in, const jcall *c, int want,
                           jval *out)
 {
     int64_t i;
     HONE_TRY(j_no_args(r, what, c));
+    if (in->type == J_FLOAT) {
+        *out = j_bool(fmod(fabs(in->u.f), 2) == (double)want);
+        return HONE_OK;
+    }
     HONE_TRY(hone__jinja_want_int(r, what, in, &i));
     *out = j_bool((i & 1) == want);
     return HONE_OK;
@@ -114,10 +126,26 @@ static hone_status t_in(jrun *r, const jval *in, const jcall *c, jval *out)
 static hone_status t_sameas(jrun *r, const jval *in, const jcall *c, jval *out)
 {
     J_BIND("sameas", 1, "other");
-    if (in->type != J_BOOL && in->type != J_NONE && a[0].type != J_BOOL && a[0].type != J_NONE)
-        return hone__jinja_fail(r, HONE_E_UNSUPPORTED,
-                                "sameas of anything but true, false and none is not supported");
-    *out = j_bool(in->type == a[0].type && (in->type == J_NONE || in->u.i == a[0].u.i));
+    int same = in->type == a[0].type;
+    switch (in->type) {
+    case J_NONE:
+        break;
+    case J_BOOL:
+        same = same && in->u.i == a[0].u.i;
+        break;
+    case J_LIST:
+    case J_TUPLE:
+    case J_DICT:
+    case J_NAMESPACE:
+        same = same && in->u.list == a[0].u.list;
+        break;
+    default: /* whether equal texts and numbers are one object is Python's affair */
+        if (same && hone__jinja_equal(in, &a[0], 0))
+            return hone__jinja_fail(r, HONE_E_UNSUPPORTED,
+                                    "sameas of equal texts or numbers is not supported");
+        same = 0;
+    }
+    *out = j_bool(same);
     return HONE_OK;
 }
 
@@ -139,8 +167,10 @@ static const jfilter tests[] = {
     {"eq", t_equal},
     {"equalto", t_equal},
     {"==", t_equal},
+    {"escaped", t_escaped},
     {"even", t_even},
     {"false", t_false},
+    {"filter", t_filter},
     {"float", t_float},
     {"ge", t_ge},
     {">=", t_ge},
@@ -165,6 +195,7 @@ static const jfilter tests[] = {
     {"sameas", t_sameas},
     {"sequence", t_sequence},
     {"string", t_string},
+    {"test", t_test},
     {"true", t_true},
     {"undefined", t_undefined},
     {"upper", t_upper},

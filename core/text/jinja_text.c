@@ -107,6 +107,22 @@ static hone_status repr_str(hone_buf *b, hone_str s)
     return hone_buf_addc(b, quote);
 }
 
+static hone_status repr_view(jrun *r, hone_buf *b, const jval *v, int depth)
+{
+    const jlist *l = v->u.list;
+    jval list = *v;
+    if (l->view == V_RANGE) {
+        hone_buf_addf(b, "range(%lld, %lld", (long long)l->range[0], (long long)l->range[1]);
+        if (l->range[2] != 1)
+            hone_buf_addf(b, ", %lld", (long long)l->range[2]);
+        return hone_buf_addc(b, ')');
+    }
+    list.type = J_LIST;
+    hone_buf_addf(b, "%s(", hone__jinja_type_name(v));
+    HONE_TRY(hone__jinja_repr(r, b, &list, depth + 1));
+    return hone_buf_addc(b, ')');
+}
+
 hone_status hone__jinja_repr(jrun *r, hone_buf *b, const jval *v, int depth)
 {
     char number[48];
@@ -127,7 +143,11 @@ hone_status hone__jinja_repr(jrun *r, hone_buf *b, const jval *v, int depth)
         return hone_buf_adds(b, number);
     case J_STR:
         HONE_TRY(hone__jinja_step(r, v->u.str.len / 64));
-        return repr_str(b, v->u.str);
+        if (!v->markup)
+            return repr_str(b, v->u.str);
+        hone_buf_adds(b, "Markup(");
+        repr_str(b, v->u.str);
+        return hone_buf_addc(b, ')');
     case J_LIST:
     case J_TUPLE: {
         const jlist *l = v->u.list;
@@ -149,6 +169,23 @@ hone_status hone__jinja_repr(jrun *r, hone_buf *b, const jval *v, int depth)
             HONE_TRY(hone__jinja_repr(r, b, &v->u.dict->v[i].val, depth + 1));
         }
         return hone_buf_addc(b, '}');
+    case J_VIEW:
+        return repr_view(r, b, v, depth);
+    case J_LOOP:
+        return hone_buf_addf(b, "<LoopContext %zu/%zu>", v->u.loop->index + 1, v->u.loop->items->n);
+    case J_MACRO:
+        if (!v->u.macro->node->name.ptr)
+            return hone_buf_adds(b, "<Macro anonymous>");
+        hone_buf_adds(b, "<Macro '");
+        hone_buf_add_str(b, v->u.macro->node->name);
+        return hone_buf_adds(b, "'>");
+    case J_NAMESPACE: {
+        jval map = *v;
+        map.type = J_DICT;
+        hone_buf_adds(b, "<Namespace ");
+        HONE_TRY(hone__jinja_repr(r, b, &map, depth + 1));
+        return hone_buf_addc(b, '>');
+    }
     default:
         return hone__jinja_fail(r, HONE_E_UNSUPPORTED, "printing a %s is not supported",
                                 hone__jinja_type_name(v));
@@ -435,11 +472,24 @@ static hone_status floats(jrun *r, int op, double a, double b, jval *out)
 
 hone_status hone__jinja_binary(jrun *r, int op, const jval *a, const jval *b, jval *out)
 {
-    if ((a->type == J_STR && a->markup) || (b->type == J_STR && b->markup))
-        return hone__jinja_fail(
-            r, HONE_E_UNSUPPORTED,
-            "an operator on the result of |safe is not supported (Jinja2 would escape "
-            "the other side)");
+    int markup = (a->type == J_STR && a->markup) || (b->type == J_STR && b->markup);
+    if (markup && op == '+' && a->type == J_STR && b->type == J_STR && !(a->markup && b->markup)) {
+        jval safe; /* Markup escapes the other side */
+        HONE_TRY(hone__jinja_escape(r, a->markup ? b : a, &safe));
+        HONE_TRY(hone__jinja_binary(r, op, a->markup ? a : &safe, a->markup ? &safe : b, out));
+        out->markup = 1;
+        return HONE_OK;
+    }
+    if (markup && (op == '+' || op == '*')) {
+        jval x = *a, y = *b;
+        x.markup = y.markup = 0;
+        HONE_TRY(hone__jinja_binary(r, op, &x, &y, out));
+        out->markup = 1;
+        return HONE_OK;
+    }
+    if (markup && op == '%' && a->markup)
+        return hone__jinja_fail(r, HONE_E_UNSUPPORTED,
+                                "%% on the result of |safe or |escape is not supported");
     if (j_is_num(a) && j_is_num(b)) {
         if (a->type != J_FLOAT && b->type != J_FLOAT)
             return integers(r, op, a->u.i, b->u.i, out);
@@ -478,89 +528,9 @@ hone_status hone__jinja_binary(jrun *r, int op, const jval *a, const jval *b, jv
     if (op == '%' && a->type == J_STR) {
         if (b->type == J_TUPLE)
             return hone__jinja_format(r, a->u.str, b->u.list->v, b->u.list->n, 0, out);
-        return hone__jinja_format(r, a->u.str, b, 1, b->type != J_DICT, out);
+        return hone__jinja_format(
+            r, a->u.str, b, 1,
+            b->type != J_DICT && b->type != J_LIST && b->type != J_UNDEF && b->type != J_VIEW, out);
     }
     return wrong_types(r, op, a, b);
-}
-
-/* "%d %s %.2f" % args. `one`: args is the one value, which must be used. Mapping keys are refused. */
-hone_status hone__jinja_format(jrun *r, hone_str fmt, const jval *args, size_t n, int one,
-                               jval *out)
-{
-    hone_buf b;
-    size_t used = 0;
-    hone_status s = HONE_OK;
-    hone_buf_init(&b, r->max_output);
-    for (size_t i = 0; i < fmt.len && s >= 0; i++) {
-        if (fmt.ptr[i] != '%') {
-            hone_buf_addc(&b, fmt.ptr[i]);
-            continue;
-        }
-        char spec[24] = "%", number[400];
-        size_t k = 1;
-        for (i++; i < fmt.len && k < sizeof spec - 4 && strchr("0123456789.-+ #", fmt.ptr[i]) &&
-                  fmt.ptr[i];
-             i++)
-            spec[k++] = fmt.ptr[i];
-        char c = i < fmt.len ? fmt.ptr[i] : 0;
-        if (c == '%' && k == 1) {
-            hone_buf_addc(&b, '%');
-            continue;
-        }
-        if (!c || !strchr("sdifxXr", c)) {
-            s = hone__jinja_fail(r, HONE_E_UNSUPPORTED, "format \"%%%c\" is not supported",
-                                 c ? c : '?');
-            break;
-        }
-        if (used >= n) {
-            s = hone__jinja_fail(r, HONE_E_SCRIPT, "not enough arguments for format string");
-            break;
-        }
-        const jval *v = &args[used++];
-        if (c == 's' || c == 'r') {
-            if (k > 1)
-                s = hone__jinja_fail(r, HONE_E_UNSUPPORTED, "a width in \"%%s\" is not supported");
-            else
-                s = c == 's' && v->type == J_STR ? hone_buf_add_str(&b, v->u.str)
-                                                 : hone__jinja_repr(r, &b, v, 0);
-            continue;
-        }
-        if (!j_is_num(v) || (c != 'f' && c != 'd' && c != 'i' && v->type == J_FLOAT)) {
-            s = hone__jinja_fail(r, HONE_E_SCRIPT, "%%%c format: a number is required, not %s", c,
-                                 hone__jinja_type_name(v));
-            break;
-        }
-        int width = 0;
-        for (size_t d = 1; d < k; d++)
-            width = spec[d] >= '0' && spec[d] <= '9' ? width * 10 + spec[d] - '0' : 0,
-            width = width > 300 ? 300 : width;
-        if (width >= 100) {
-            s = hone__jinja_fail(r, HONE_E_LIMIT, "a width of 100 or more in a format");
-            break;
-        }
-        if (c == 'f') {
-            memcpy(spec + k, "f", 2);
-            snprintf(number, sizeof number, spec, j_num(v));
-        } else {
-            spec[k++] = 'l';
-            spec[k++] = 'l';
-            spec[k++] = c;
-            spec[k] = 0;
-            if (v->type == J_FLOAT && !(fabs(v->u.f) < 9e18)) {
-                s = too_large(r);
-                break;
-            }
-            snprintf(number, sizeof number, spec,
-                     (long long)(v->type == J_FLOAT ? (int64_t)v->u.f : v->u.i));
-        }
-        hone_buf_adds(&b, number);
-    }
-    if (s >= 0 && used < n && (one || args == NULL || n > 1))
-        s = hone__jinja_fail(r, HONE_E_SCRIPT,
-                             "not all arguments converted during string formatting");
-    if (s < 0) {
-        hone_buf_release(&b);
-        return s;
-    }
-    return hone__jinja_take_buf(r, &b, out);
 }

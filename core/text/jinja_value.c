@@ -26,9 +26,13 @@ int hone__jinja_same(hone_str a, hone_str b)
 
 const char *hone__jinja_type_name(const jval *v)
 {
-    static const char *const names[] = {
-        "undefined", "None",      "bool",      "int",  "float", "str",      "list",   "tuple",
-        "dict",      "generator", "namespace", "loop", "macro", "function", "method", "nothing"};
+    static const char *const names[] = {"undefined", "None",      "bool",   "int",    "float",
+                                        "str",       "list",      "tuple",  "dict",   "generator",
+                                        "view",      "Namespace", "Cycler", "Joiner", "LoopContext",
+                                        "Macro",     "function",  "method", "nothing"};
+    static const char *const views[] = {"view", "dict_keys", "dict_values", "dict_items", "range"};
+    if (v->type == J_VIEW)
+        return views[v->u.list->view < V_GROUP ? v->u.list->view : 0];
     return names[v->type];
 }
 
@@ -208,6 +212,7 @@ int hone__jinja_truth(const jval *v)
         return v->u.str.len > 0;
     case J_LIST:
     case J_TUPLE:
+    case J_VIEW:
         return v->u.list->n > 0;
     case J_DICT:
         return v->u.dict->n > 0;
@@ -236,6 +241,10 @@ int hone__jinja_equal(const jval *a, const jval *b, int depth)
         return 1;
     case J_STR:
         return hone__jinja_same(a->u.str, b->u.str);
+    case J_VIEW:
+        if (a->u.list->view != V_RANGE || b->u.list->view != V_RANGE)
+            return a->u.list == b->u.list;
+        /* fall through */
     case J_LIST:
     case J_TUPLE:
         if (a->u.list->n != b->u.list->n)
@@ -389,6 +398,7 @@ hone_status hone__jinja_length(jrun *r, const jval *v, int64_t *out)
         return hone__jinja_step(r, v->u.str.len / 64);
     case J_LIST:
     case J_TUPLE:
+    case J_VIEW:
         *out = (int64_t)v->u.list->n;
         return HONE_OK;
     case J_DICT:
@@ -409,6 +419,7 @@ hone_status hone__jinja_items(jrun *r, const jval *v, const jlist **out)
     switch (v->type) {
     case J_LIST:
     case J_TUPLE:
+    case J_VIEW:
         *out = v->u.list;
         return hone__jinja_step(r, v->u.list->n);
     case J_UNDEF:
@@ -461,6 +472,9 @@ hone_status hone__jinja_contains(jrun *r, const jval *needle, const jval *hay, i
         return hone__jinja_step(r, hay->u.str.len / 64);
     }
     if (hay->type == J_DICT) {
+        if (needle->type == J_LIST || needle->type == J_DICT)
+            return hone__jinja_fail(r, HONE_E_SCRIPT, "unhashable type: '%s'",
+                                    hone__jinja_type_name(needle));
         *out = hone__jinja_dict_get(hay->u.dict, needle) != NULL;
         return hone__jinja_step(r, hay->u.dict->n / 8);
     }
@@ -509,6 +523,30 @@ static int own_attr(const jval *obj, hone_str name, jval *out)
             *out = i > 0 ? l->items->v[i - 1] : j_undef(name);
         else if (hone__jinja_is(name, "nextitem"))
             *out = i + 1 < n ? l->items->v[i + 1] : j_undef(name);
+        else
+            return 0;
+        return 1;
+    }
+    if (obj->type == J_TUPLE && obj->u.list->view == V_GROUP && obj->u.list->n == 2) {
+        int list = hone__jinja_is(name, "list");
+        if (list || hone__jinja_is(name, "grouper"))
+            *out = obj->u.list->v[list];
+        return list || hone__jinja_is(name, "grouper");
+    }
+    if (obj->type == J_CYCLER && hone__jinja_is(name, "current")) {
+        *out = obj->u.list->v[obj->u.list->at];
+        return 1;
+    }
+    if (obj->type == J_MACRO) {
+        const jnode *n = obj->u.macro->node;
+        if (hone__jinja_is(name, "name"))
+            *out = n->name.ptr ? j_str(n->name) : j_none();
+        else if (hone__jinja_is(name, "catch_kwargs"))
+            *out = j_bool(n->op & J_KWARGS);
+        else if (hone__jinja_is(name, "catch_varargs"))
+            *out = j_bool(n->op & J_VARARGS);
+        else if (hone__jinja_is(name, "caller"))
+            *out = j_bool(n->op & J_CALLER);
         else
             return 0;
         return 1;
@@ -565,7 +603,8 @@ hone_status hone__jinja_get_item(jrun *r, const jval *obj, const jval *key, jval
         }
     } else if (key->type == J_INT || key->type == J_BOOL) {
         int64_t i = key->u.i;
-        if (obj->type == J_LIST || obj->type == J_TUPLE) {
+        if (obj->type == J_LIST || obj->type == J_TUPLE ||
+            (obj->type == J_VIEW && obj->u.list->view == V_RANGE)) {
             int64_t n = (int64_t)obj->u.list->n;
             i += i < 0 ? n : 0;
             *out = i >= 0 && i < n ? obj->u.list->v[i] : j_undef(none);
@@ -646,13 +685,12 @@ hone_status hone__jinja_slice(jrun *r, const jval *obj, const jval *from, const 
                               const jval *step, jval *out)
 {
     int64_t n, k = 1, a, b;
-    hone_str none = {"", 0};
     if (obj->type == J_UNDEF)
         return undefined_error(r, obj);
-    if (obj->type != J_STR && obj->type != J_LIST && obj->type != J_TUPLE) {
-        *out = j_undef(none);
-        return HONE_OK;
-    }
+    int is_range = obj->type == J_VIEW && obj->u.list->view == V_RANGE;
+    if (obj->type != J_STR && obj->type != J_LIST && obj->type != J_TUPLE && !is_range)
+        return hone__jinja_fail(r, HONE_E_SCRIPT, "'%s' object cannot be sliced",
+                                hone__jinja_type_name(obj));
     HONE_TRY(hone__jinja_length(r, obj, &n));
     if (step && step->type != J_NONE) {
         if (step->type != J_INT || step->u.i == 0)
@@ -677,7 +715,17 @@ hone_status hone__jinja_slice(jrun *r, const jval *obj, const jval *from, const 
     const jlist *l;
     jval list;
     HONE_TRY(hone__jinja_items(r, obj, &l));
-    HONE_TRY(hone__jinja_new_list(r, obj->type == J_TUPLE ? J_TUPLE : J_LIST, 0, &list));
+    HONE_TRY(hone__jinja_new_list(r, obj->type == J_STR ? J_LIST : obj->type, 0, &list));
+    if (is_range) { /* a range again: what it prints */
+        const int64_t *g = obj->u.list->range;
+        list.u.list->view = V_RANGE;
+        if (__builtin_mul_overflow(a, g[2], &list.u.list->range[0]) ||
+            __builtin_add_overflow(list.u.list->range[0], g[0], &list.u.list->range[0]) ||
+            __builtin_mul_overflow(b, g[2], &list.u.list->range[1]) ||
+            __builtin_add_overflow(list.u.list->range[1], g[0], &list.u.list->range[1]) ||
+            __builtin_mul_overflow(k, g[2], &list.u.list->range[2]))
+            return hone__jinja_fail(r, HONE_E_UNSUPPORTED, "an integer does not fit 64 bits");
+    }
     for (int64_t i = a; k > 0 ? i < b : i > b;) {
         HONE_TRY(hone__jinja_push(r, list.u.list, l->v[i]));
         if (__builtin_add_overflow(i, k, &i))
