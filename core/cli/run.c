@@ -56,7 +56,12 @@ static hone_status look_ahead(hone_recipe_options *o)
     const uint32_t level = hone_log_level(HONE_LOG_ERROR); /* warnings are for the run itself */
     hone_status s = hone_plan_make(o, &p);
     hone_log_level(level);
-    if (s >= 0 && !p.fits && p.stopped == HONE_E_LIMIT)
+    /* A file that is not there is not there a moment later either, unless the run itself makes it. Other
+     * errors may be of the plan alone, which has no values; the run meets them if they are real. */
+    int missing = p.stopped == HONE_E_NOT_FOUND || p.stopped == HONE_E_PARSE ||
+                  p.stopped == HONE_E_IO;
+    if (s >= 0 && ((!p.fits && p.stopped == HONE_E_LIMIT) || (missing && !p.wrote) ||
+                   p.stopped == HONE_E_USAGE))
         s = hone_error_set(&p.error);
     if (s >= 0 && p.chosen[0] && !o->quiet)
         printf("to fit into %.1f MB (%s): %s\n", (double)p.allowed / 1048576.0, p.allowed_by,

@@ -31,6 +31,7 @@ typedef struct hone_plan {
     int fits;
     char chosen[256];    /* what was chosen, in words; "" = nothing had to be */
     hone_status stopped; /* what ended the recipe early, with its error; or HONE_OK */
+    int wrote; /* a folder of the run was asked for: what is in it is there only in a real run */
     hone_error error;
     char *text, *json; /* hone_free */
 } hone_plan;

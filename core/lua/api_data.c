@@ -30,6 +30,7 @@
 
 typedef struct data_box {
     hone_data *d;
+    char from[200]; /* " of rows.jsonl", for messages; "" when it has no file */
 } data_box;
 
 static void data_release(void *p)
@@ -39,14 +40,17 @@ static void data_release(void *p)
     hone_free(b);
 }
 
-static int push_data(lua_State *L, hone_data *d)
+static int push_data(lua_State *L, hone_data *d, hone_str file)
 {
     data_box *b = hone_calloc(1, sizeof *b);
     if (!b) {
         hone_data_close(d);
-        return hone_lua_raise(L);
+        return HONE_E_NOMEM;
     }
     b->d = d;
+    if (file.len)
+        snprintf(b->from, sizeof b->from, " of %.*s", (int)(file.len < 190 ? file.len : 190),
+                 file.ptr);
     hone__lua_push(L, b, HONE_LUA_SOURCE);
     return 1;
 }
@@ -65,20 +69,26 @@ static int l_source(lua_State *L)
     hone_arena a;
     hone_value settings;
     hone_data *d = NULL;
+    hone_str file = {NULL, 0};
     hone_status s;
+    hone_arena_init(&a, 0);
     if (lua_isuserdata(L, 1)) {
         hone_lua_comp *c = hone__lua_check(L, 1, HONE_LUA_COMPONENT);
         s = c->instance ? hone_data_open_instance(c->instance, &d)
                         : hone_fail(HONE_E_TYPE, "a source component is wanted");
     } else {
         const char *name = luaL_checkstring(L, 1);
-        hone_arena_init(&a, 0);
         s = hone__lua_options(L, 2, &a, &settings);
         if (s >= 0)
             s = hone_data_open(r->env.registry, name, &settings, &d);
-        hone_arena_release(&a);
+        const hone_value *path = s >= 0 ? hone_value_get(&settings, "path") : NULL;
+        if (path && path->type == HONE_STRING)
+            file = path->u.str;
     }
-    return s < 0 ? hone_lua_raise(L) : push_data(L, d);
+    if (s >= 0)
+        s = push_data(L, d, file);
+    hone_arena_release(&a);
+    return s < 0 ? hone_lua_raise(L) : s;
 }
 
 static int l_rows(lua_State *L)
@@ -93,7 +103,9 @@ static int l_rows(lua_State *L)
     if (s >= 0)
         s = hone_data_open_list(&list, &d);
     hone_arena_release(&a);
-    return s < 0 ? hone_lua_raise(L) : push_data(L, d);
+    if (s >= 0)
+        s = push_data(L, d, (hone_str){NULL, 0});
+    return s < 0 ? hone_lua_raise(L) : s;
 }
 
 /* ---- stages -------------------------------------------------------------------------------------------------- */
@@ -102,6 +114,7 @@ typedef struct stage_fn {
     hone_recipe *r;
     int fn, filter;
     char stream[32]; /* of math.random: "map 2" */
+    char from[200];  /* as in data_box */
 } stage_fn;
 
 static void stage_drop(void *ctx)
@@ -130,11 +143,11 @@ static hone_status stage_call(void *ctx, hone_data_place place, hone_arena *aren
     stage_fn *f = ctx;
     lua_State *L = f->r->L;
     hone_lua *l = hone_lua_of(L);
-    char what[64], hint[256];
+    char what[300], hint[256];
     if (!lua_checkstack(L, 16))
         return hone_fail(HONE_E_LIMIT, "the Lua stack is full");
-    snprintf(what, sizeof what, "%s, row %llu", f->filter ? "filter" : "map",
-             (unsigned long long)place.row);
+    snprintf(what, sizeof what, "%s, row %llu%s", f->filter ? "filter" : "map",
+             (unsigned long long)place.row, f->from);
     name_columns(in, hint, sizeof hint);
     lua_rawgeti(L, LUA_REGISTRYINDEX, f->fn);
     hone_lua_push_value(L, in);
@@ -171,6 +184,7 @@ static hone_status add_fn(lua_State *L, data_box *b, int filter)
         return HONE_E_NOMEM;
     lua_pushvalue(L, 3);
     f->r = hone__lua_recipe(L);
+    memcpy(f->from, b->from, sizeof f->from);
     f->fn = luaL_ref(L, LUA_REGISTRYINDEX);
     f->filter = filter;
     snprintf(f->stream, sizeof f->stream, "map %u", ++f->r->n_stages);
@@ -259,7 +273,8 @@ static int l_mix(lua_State *L)
         check_data(L, -1)->d = NULL;
         lua_pop(L, 1);
     }
-    return push_data(L, out);
+    hone_status s = push_data(L, out, (hone_str){NULL, 0});
+    return s < 0 ? hone_lua_raise(L) : s;
 }
 
 /* ---- reading -------------------------------------------------------------------------------------------------- */

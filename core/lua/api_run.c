@@ -675,6 +675,15 @@ static int l_progress(lua_State *L)
 }
 
 /* A line on stdout and in log.txt. */
+/* core.usage(what [, hint]): what was given to the recipe is wrong; exit 2 */
+static int l_usage(lua_State *L)
+{
+    hone_fail(HONE_E_USAGE, "%s", luaL_checkstring(L, 1));
+    if (!lua_isnoneornil(L, 2))
+        hone_fail_hint("%s", luaL_checkstring(L, 2));
+    return hone_lua_raise(L);
+}
+
 static int l_say(lua_State *L)
 {
     hone_recipe *r = hone__lua_recipe(L);
@@ -863,6 +872,7 @@ void hone__lua_open_run(lua_State *L)
                                      {"file_sha256", l_file_sha256},
                                      {"progress", l_progress},
                                      {"say", l_say},
+                                     {"usage", l_usage},
                                      {"now", l_now},
                                      {"memory", l_memory},
                                      {"process_age", l_process_age},

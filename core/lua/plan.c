@@ -111,6 +111,7 @@ hone_status hone__plan_collect(hone_recipe *r, hone_status s)
 {
     hone_plan *p = r->opt.plan;
     p->stopped = s;
+    p->wrote = r->plan_dir != NULL;
     if (s < 0)
         p->error = *hone_error_get();
     if (!p->program) /* later executions find what earlier ones left */

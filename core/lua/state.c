@@ -298,13 +298,44 @@ static int where(lua_State *L, char *out, size_t n)
     return out[0] != 0;
 }
 
+/* The frames of the recipe and what it requires, innermost first, into out; those of hone's own module and of C
+ * say nothing to its author. Returns how many. One frame is "called at", and nothing when `text` begins with it. */
+static void trace(lua_State *L, const char *text, char *out, size_t n)
+{
+    lua_Debug ar;
+    const char *lib = hone_paths_lib();
+    char place[160], first[160] = "";
+    size_t len = strlen(lib), at = (size_t)snprintf(out, n, "stack traceback:");
+    int frames = 0;
+    for (int level = 1; lua_getstack(L, level, &ar); level++) {
+        lua_getinfo(L, "Sln", &ar);
+        if (ar.currentline <= 0 || (ar.source[0] == '@' && strncmp(ar.source + 1, lib, len) == 0))
+            continue;
+        snprintf(place, sizeof place, "%s:%d", ar.short_src, ar.currentline);
+        if (frames++ == 0)
+            memcpy(first, place, sizeof first);
+        if (at >= n)
+            continue;
+        if (ar.name)
+            at += (size_t)snprintf(out + at, n - at, "\n%s: in %s", place, ar.name);
+        else
+            at += (size_t)snprintf(out + at, n - at, "\n%s: in %s", place,
+                                   strcmp(ar.what, "main") == 0 ? "the main chunk" : "a function");
+    }
+    if (frames > 1)
+        return;
+    out[0] = '\0';
+    if (frames == 1 && strncmp(text, first, strlen(first)) != 0)
+        snprintf(out, n, "called at %s", first);
+}
+
 /* Turns any error value into an error object while the stack is still there. */
 static int message_handler(lua_State *L)
 {
     const hone_error *have = luaL_testudata(L, 1, ERROR_TYPE);
     char at[200];
     if (have) {
-        if (!have->detail[0] && where(L, at, sizeof at)) {
+        if (!have->detail[0] && have->code != HONE_E_USAGE && where(L, at, sizeof at)) {
             hone_error copy = *have;
             snprintf(copy.detail, sizeof copy.detail, "called at %s", at);
             *push_error(L) = copy;
@@ -312,12 +343,10 @@ static int message_handler(lua_State *L)
         return 1;
     }
     const char *text = luaL_tolstring(L, 1, NULL);
-    luaL_traceback(L, L, NULL, 1);
-    const char *trace = lua_tostring(L, -1);
     hone_error *e = push_error(L);
     e->code = HONE_E_SCRIPT;
     snprintf(e->what, sizeof e->what, "%s", text);
-    snprintf(e->detail, sizeof e->detail, "%s", trace);
+    trace(L, text, e->detail, sizeof e->detail);
     return 1;
 }
 
@@ -382,6 +411,7 @@ hone_status hone_lua_load_text(hone_lua *l, const char *text, size_t len, const 
         hone_error e = *hone_error_get();
         e.detail[0] = 0;
         hone_error_set(&e);
+        hone_fail_hint("recipes are Lua 5.4; the line is where the parser could go no further");
     }
     return s;
 }

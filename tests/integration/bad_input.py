@@ -121,7 +121,9 @@ write("slip.lua", 'local hone = require "hone"\nlocal r = hone.reward("math_anse
 refused("a misspelt reward", 1, ["math_anser", "slip.lua:2", 'did you mean "math_answer"?'], "run", "slip.lua")
 refused("no such recipe", 1, ["nosuch"], "run", "nosuch")
 refused("no such model", 1, ["nowhere", "fetch-model"], "model", "info", "nowhere")
-refused("a misspelt parameter", 1, ["dta", "did you mean data?"], "run", "sft", "dta=rows.jsonl", hint=False)
+refused("a misspelt parameter", 2, ["dta", "did you mean data?"], "run", "sft", "dta=rows.jsonl")
+refused("a parameter of another type", 2, ["steps=x", "whole number"], "run", "sft", "steps=x")
+refused("a data file that is not there", 1, ["nope.jsonl", "HONE_DATA"], "run", "sft", "model=tiny", "data=nope.jsonl")
 deep = write("deep.json", "[" * 10000 + "]" * 10000 + "\n")
 row = write("deep.jsonl", '{"prompt": ' + "[" * 10000 + "]" * 10000 + "}\n")
 refused("messages nested 10,000 deep", 1, ["deep.json:1:", "nested more than 512 deep"], "template", "--template", deep,

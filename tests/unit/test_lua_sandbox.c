@@ -325,7 +325,15 @@ static void test_errors_become_statuses_with_place_and_traceback(void **state)
     (void)state;
     hone_lua *l = open_lua();
     assert_fails(run(l, "local x = nil\nreturn x.y", 0), HONE_E_SCRIPT, "chunk:2:");
+    assert_string_equal(hone_error_get()->detail, ""); /* one frame, and the text begins with it */
+    assert_fails(run(l, "error('mine', 0)", 0), HONE_E_SCRIPT, "mine");
+    assert_non_null(strstr(hone_error_get()->detail, "called at "));
+    assert_non_null(strstr(hone_error_get()->detail, "chunk:1"));
+    assert_fails(run(l, "local function f(x) return x.y.z end\nlocal a = f({})\nreturn a", 0),
+                 HONE_E_SCRIPT, "chunk:1:");
     assert_non_null(strstr(hone_error_get()->detail, "traceback"));
+    assert_non_null(strstr(hone_error_get()->detail, "chunk:1: in f\n"));
+    assert_non_null(strstr(hone_error_get()->detail, "chunk:2: in the main chunk"));
     assert_fails(run(l, "return (", 0), HONE_E_SCRIPT, "chunk:1:");
     assert_fails(run(l, "error({})", 0), HONE_E_SCRIPT, "table:");
     assert_fails(run(l, "error(setmetatable({}, {__tostring = function() return 'mine' end}))", 0),

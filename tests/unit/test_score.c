@@ -111,6 +111,7 @@ static hone_status score_said(void *self, const hone_call *call, const hone_samp
         case 'h': /* hangs until the test lets it go */
             pthread_mutex_lock(&p->lock);
             p->hung++;
+            pthread_cond_broadcast(&p->changed);
             while (p->hang)
                 pthread_cond_wait(&p->changed, &p->lock);
             p->hung--;

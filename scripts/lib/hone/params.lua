@@ -5,7 +5,7 @@ local core = require "hone.core"
 local params = { values = nil }
 
 local function fail(...)
-  error(string.format(...), 0)
+  core.usage(string.format(...), "hone run RECIPE --help lists the parameters")
 end
 
 local function kind_of(v)
@@ -74,8 +74,8 @@ end
 
 local function unknown(specs, name)
   local close = core.closest(name, sorted_names(specs))
-  fail("this recipe has no parameter %s%s", name, close and " (did you mean " .. close .. "?)" or
-    "; hone run RECIPE --help lists them")
+  core.usage("this recipe has no parameter " .. name, close and "did you mean " .. close .. "?" or
+    "hone run RECIPE --help lists the parameters")
 end
 
 --- A parameter whose default is a table takes key=value pairs: set.name=Ada fills p.set.name.
