@@ -164,26 +164,18 @@ static void test_what_is_not_handled_is_refused_by_name(void **state)
         const char *model, *more, *name;
     } cases[] = {
         {"\"dropout\":0.1,", "", "model.dropout"},
-        {"\"continuing_subword_prefix\":\"##\",", "", "continuing_subword_prefix"},
-        {"\"end_of_word_suffix\":\"</w>\",", "", "end_of_word_suffix"},
-        {"\"byte_fallback\":true,", "", "byte_fallback"},
-        {"", "\"normalizer\":{\"type\":\"Lowercase\"},", "normalizer \"Lowercase\""},
-        {"", "\"normalizer\":{\"type\":\"Sequence\",\"normalizers\":[{\"type\":\"NFKC\"}]},",
-         "normalizer \"NFKC\""},
-        {"", "\"pre_tokenizer\":{\"type\":\"Metaspace\"},", "pre_tokenizer \"Metaspace\""},
-        {"",
-         "\"pre_tokenizer\":{\"type\":\"Sequence\",\"pretokenizers\":[{\"type\":\"ByteLevel\"},{"
-         "\"type\":\"Digits\"}]},",
-         "after ByteLevel"},
-        {"", "\"pre_tokenizer\":{\"type\":\"Digits\",\"individual_digits\":true},",
-         "without ByteLevel"},
+        {"", "\"normalizer\":{\"type\":\"Other\"},", "normalizer \"Other\""},
+        {"", "\"normalizer\":{\"type\":\"Sequence\",\"normalizers\":[{\"type\":\"Other\"}]},",
+         "normalizer \"Other\""},
+        {"", "\"pre_tokenizer\":{\"type\":\"Other\"},", "pre_tokenizer \"Other\""},
+        {"", "\"pre_tokenizer\":{\"type\":\"Metaspace\",\"prepend_scheme\":\"second\"},",
+         "prepend_scheme \"second\""},
         {"",
          "\"pre_tokenizer\":{\"type\":\"Sequence\",\"pretokenizers\":[{\"type\":\"Split\","
          "\"pattern\":{\"Regex\":\"(a\"},\"behavior\":\"Isolated\"},"
          "{\"type\":\"ByteLevel\",\"add_prefix_space\":false}]},",
          "pattern \"(a\""},
-        {"", "\"decoder\":{\"type\":\"WordPiece\"},", "decoder \"WordPiece\""},
-        {"", "\"decoder\":null,", "decoder"},
+        {"", "\"decoder\":{\"type\":\"Other\"},", "decoder \"Other\""},
         {"", "\"post_processor\":{\"type\":\"Other\"},", "post_processor \"Other\""},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
@@ -193,12 +185,12 @@ static void test_what_is_not_handled_is_refused_by_name(void **state)
     hone_arena_init(&arena, 0);
     assert_int_equal(tt_create_text(&t, &arena,
                                     "{\"format\":\"tokenizer.json\",\"json\":{\"model\":{\"type\":"
-                                    "\"Unigram\",\"vocab\":[]}}}"),
+                                    "\"Other\",\"vocab\":[]}}}"),
                      HONE_E_UNSUPPORTED);
-    assert_non_null(strstr(hone_error_get()->what, "\"Unigram\""));
+    assert_non_null(strstr(hone_error_get()->what, "\"Other\""));
     assert_int_equal(
         tt_create_text(&t, &arena,
-                       "{\"format\":\"gguf\",\"metadata\":{\"tokenizer.ggml.model\":\"bert\"}}"),
+                       "{\"format\":\"gguf\",\"metadata\":{\"tokenizer.ggml.model\":\"rwkv\"}}"),
         HONE_E_UNSUPPORTED);
     assert_int_equal(
         tt_create_text(
@@ -705,7 +697,7 @@ static void test_gguf_llama_vocabulary_is_decoded(void **state)
     assert_string_equal(out.ptr, " Once a\xEF\xBF\xBD");
     hone_tokens_init(&none, 0);
     assert_int_equal(hone_tokenizer_encode(&t.t, hone_str_c("Once"), 0, &none), HONE_E_UNSUPPORTED);
-    assert_non_null(strstr(hone_error_get()->what, "SentencePiece"));
+    assert_non_null(strstr(hone_error_get()->what, "scores is missing"));
     assert_int_equal(t.t.pad, -1);
     assert_int_equal(t.t.bos, 1);
     assert_int_equal(hone_tokenizer_decode(&t.t, (int32_t[]){99}, 1, 0, &out), HONE_E_RANGE);
@@ -716,7 +708,7 @@ static void test_gguf_llama_vocabulary_is_decoded(void **state)
 }
 
 /* ---- the references --------------------------------------------------------------------------------------------------- */
-static void ids_are(const tt_tokenizer *t, hone_str text, const int32_t *want, size_t n)
+static void ids_are(const tt_tokenizer *t, hone_str text, const int32_t *want, size_t n, int spaced)
 {
     hone_tokens ids;
     hone_buf back;
@@ -729,13 +721,19 @@ static void ids_are(const tt_tokenizer *t, hone_str text, const int32_t *want, s
     if (n)
         assert_memory_equal(ids.ids, want, n * sizeof *want);
     assert_int_equal(hone_tokenizer_decode(&t->t, ids.ids, ids.n, 0, &back), HONE_OK);
-    assert_true(hone_str_same(hone_buf_str(&back), text));
+    hone_str got = hone_buf_str(&back);
+    if (n && spaced) { /* the space the tokenizer put in front */
+        assert_true(got.len && got.ptr[0] == ' ');
+        got.ptr++;
+        got.len--;
+    }
+    assert_true(hone_str_same(got, text));
     hone_buf_release(&back);
     hone_tokens_release(&ids);
 }
 
 /* llama.cpp's pairs: texts divided by a line, ids a line each. */
-static void check_pairs(const tt_tokenizer *t, const char *name, int decode_only)
+static void check_pairs(const tt_tokenizer *t, const char *name, int spaced)
 {
     char path[128];
     hone_buf texts, ids;
@@ -761,19 +759,7 @@ static void check_pairs(const tt_tokenizer *t, const char *name, int decode_only
                 q++;
         }
         q += *q == '\n';
-        if (decode_only) {
-            hone_buf back;
-            hone_buf_init(&back, 1 << 20);
-            assert_int_equal(hone_tokenizer_decode(&t->t, want, n, 0, &back), HONE_OK);
-            hone_str got = hone_buf_str(&back);
-            got.ptr += got.len >
-                       text.len; /* those ids begin with the space the tokenizer put in front */
-            got.len -= got.len > text.len;
-            assert_true(hone_str_same(got, text));
-            hone_buf_release(&back);
-        } else {
-            ids_are(t, text, want, n);
-        }
+        ids_are(t, text, want, n, spaced);
         cases++;
         p = end ? end + sizeof mark - 1 : NULL;
     }
@@ -881,7 +867,7 @@ static void test_smollm2_ids(void **state)
         int32_t *want = hone_alloc(list->u.list.n * sizeof *want);
         for (size_t i = 0; i < list->u.list.n; i++)
             want[i] = (int32_t)list->u.list.items[i].u.i64;
-        ids_are(&t, hone_value_get(&row, "text")->u.str, want, list->u.list.n);
+        ids_are(&t, hone_value_get(&row, "text")->u.str, want, list->u.list.n, 0);
         hone_free(want);
         cases++;
     }

@@ -22,7 +22,7 @@ static size_t lower(const bpe_matcher *m, size_t lo, size_t hi, size_t d, int b)
     return lo;
 }
 
-static const bpe_added *longest_at(const bpe_matcher *m, hone_str text, size_t at)
+const bpe_added *bpe_match_at(const bpe_matcher *m, hone_str text, size_t at)
 {
     size_t lo = 0, hi = m->n;
     const bpe_added *found = NULL;
@@ -48,7 +48,7 @@ int bpe_match_next(const bpe_matcher *m, hone_str text, size_t from, size_t *beg
         } else if (!m->first[(unsigned char)text.ptr[i]]) {
             continue;
         }
-        const bpe_added *a = longest_at(m, text, i);
+        const bpe_added *a = bpe_match_at(m, text, i);
         if (a) {
             *begin = i;
             *out = a;

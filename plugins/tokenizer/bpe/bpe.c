@@ -1,7 +1,6 @@
-/* bpe.c - the component org.hone.tokenizer.bpe: byte-level BPE from tokenizer.json or GGUF metadata.
+/* bpe.c - the component org.hone.tokenizer.bpe: every tokenizer that models come with.
  *
- * Decodes GGUF's SentencePiece vocabularies as well, which it cannot encode. An instance never changes
- * after create; encode borrows a worker's memory from a pool, so any number of threads may be in it. */
+ * An instance never changes after create; encode borrows a worker's memory from a pool, so any number of threads may be in it. */
 #include "bpe.h"
 
 #include <string.h>
@@ -10,8 +9,11 @@ static void work_destroy(bpe_work *w)
 {
     const bpe_mem *m = w->mem;
     bpe_work_release_match(w);
-    bpe_vec *v[] = {&w->ids,     &w->spans, &w->symbols,    &w->heap,     &w->pieces,
-                    &w->pieces2, &w->norm,  &w->norm_begin, &w->norm_end, &w->prefixed};
+    bpe_vec *v[] = {&w->ids,     &w->spans,    &w->symbols, &w->heap,  &w->pieces,
+                    &w->pieces2, &w->prefixed, &w->best,    &w->splits};
+    bpe_text *texts[] = {&w->norm, &w->norm2, &w->seg, &w->seg2};
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+        bpe_text_release(m, texts[i]);
     for (size_t i = 0; i < sizeof v / sizeof *v; i++)
         bpe_free(m, v[i]->v);
     bpe_free(m, w->cache);
@@ -60,11 +62,8 @@ static hone_status encode(void *self, const hone_str *texts, size_t n, uint32_t 
 {
     bpe_tok *t = self;
     hone_status s = HONE_OK;
-    if (t->decode_only)
-        return hone_host_fail(t->host, HONE_E_UNSUPPORTED,
-                              "tokenizer: this is a SentencePiece vocabulary (tokenizer.ggml.model "
-                              "= \"llama\"), which "
-                              "is decoded but not encoded: give ids instead of text");
+    if (t->cannot)
+        return hone_host_fail(t->host, HONE_E_UNSUPPORTED, "tokenizer: %s", t->cannot);
     bpe_work *w = work_take(t);
     if (!w)
         return hone_host_fail(t->host, HONE_E_NOMEM, "tokenizer: out of memory");
@@ -81,15 +80,25 @@ static hone_status encode(void *self, const hone_str *texts, size_t n, uint32_t 
     return s;
 }
 
+/* The text of the ids is w->seg.bytes. */
 static hone_status decode_one(bpe_tok *t, bpe_work *w, const hone_ids *in, uint32_t flags)
 {
-    w->norm.n = 0;
+    bpe_vec *out = &w->seg.bytes;
+    for (size_t i = 0; i < in->n; i++)
+        if (in->ids[i] < 0 || in->ids[i] >= t->n_ids || !t->text[in->ids[i]].ptr)
+            return hone_host_fail(t->host, HONE_E_RANGE,
+                                  "tokenizer: there is no id %d (ids are 0 to %d)", in->ids[i],
+                                  t->n_ids - 1);
+    w->failed = NULL;
+    if (t->n_decoders) {
+        hone_status s = bpe_decode(t, w, in->ids, in->n, flags, 0);
+        return s < 0 ? hone_host_fail(t->host, s, "tokenizer: %s",
+                                      w->failed ? w->failed : "out of memory")
+                     : HONE_OK;
+    }
+    out->n = 0;
     for (size_t i = 0; i < in->n; i++) {
         int32_t id = in->ids[i];
-        if (id < 0 || id >= t->n_ids || !t->text[id].ptr)
-            return hone_host_fail(t->host, HONE_E_RANGE,
-                                  "tokenizer: there is no id %d (ids are 0 to %d)", id,
-                                  t->n_ids - 1);
         if ((flags & HONE_DECODE_SKIP_SPECIAL) && t->special[id])
             continue;
         hone_str b = t->bytes[id];
@@ -97,11 +106,11 @@ static hone_status decode_one(bpe_tok *t, bpe_work *w, const hone_ids *in, uint3
             b.ptr++;
             b.len--;
         }
-        if (!bpe_vec_room(w->mem, &w->norm, b.len, 1))
+        if (!bpe_vec_room(w->mem, out, b.len, 1))
             return hone_host_fail(t->host, HONE_E_NOMEM, "tokenizer: out of memory");
         if (b.len)
-            memcpy((char *)w->norm.v + w->norm.n, b.ptr, b.len);
-        w->norm.n += b.len;
+            memcpy((char *)out->v + out->n, b.ptr, b.len);
+        out->n += b.len;
     }
     return HONE_OK;
 }
@@ -116,7 +125,7 @@ static hone_status decode(void *self, const hone_ids *ids, size_t n, uint32_t fl
         return hone_host_fail(t->host, HONE_E_NOMEM, "tokenizer: out of memory");
     for (size_t i = 0; s >= 0 && i < n; i++) {
         s = decode_one(t, w, &ids[i], flags);
-        hone_str text = {w->norm.n ? w->norm.v : "", w->norm.n};
+        hone_str text = bpe_text_str(&w->seg);
         if (s >= 0)
             s = sink->put(sink, i, text);
     }
@@ -191,7 +200,11 @@ static void destroy(void *self)
         work_destroy(w);
     }
     for (int i = 0; i < t->n_steps; i++)
-        bpe_step_release(&t->steps[i]);
+        bpe_regex_release(t->steps[i].re);
+    for (int i = 0; i < t->n_rules; i++)
+        bpe_regex_release(t->rules[i].re);
+    for (int i = 0; i < t->n_decoders; i++)
+        bpe_regex_release(t->decoders[i].re);
     bpe_arena_release(&t->arena);
     bpe_mem m = t->mem;
     bpe_free(&m, t);
@@ -223,8 +236,13 @@ static hone_status create(const hone_host *host, const hone_config *cfg, void **
         s = bpe_load_gguf(t, spec);
     else
         s = hone_host_fail(host, HONE_E_UNSUPPORTED, "tokenizer: a description of another format");
-    if (s >= 0)
-        s = bpe_tok_finish(t);
+    if (s >= 0) {
+        bpe_work *w = work_take(t);
+        s = w ? bpe_tok_finish(t, w)
+              : hone_host_fail(host, HONE_E_NOMEM, "tokenizer: out of memory");
+        if (w)
+            work_give(t, w);
+    }
     if (s < 0) {
         destroy(t);
         return s;

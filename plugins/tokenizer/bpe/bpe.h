@@ -97,10 +97,25 @@ int bpe_match_next(const bpe_matcher *m, hone_str text, size_t from, size_t *beg
 
 /* ---- pre-tokenizer --------------------------------------------------------------------------------- */
 enum { BPE_ISOLATED, BPE_REMOVED, BPE_WITH_PREVIOUS, BPE_WITH_NEXT, BPE_CONTIGUOUS };
-enum { BPE_STEP_REGEX, BPE_STEP_STRING, BPE_STEP_DIGITS, BPE_STEP_PREFIX_SPACE };
+enum {
+    BPE_STEP_REGEX,
+    BPE_STEP_STRING,
+    BPE_STEP_DIGITS,
+    BPE_STEP_PREFIX_SPACE, /* rewrites: a space in front of what has none */
+    BPE_STEP_WORDS,        /* \\w+ and [^\\w\\s]+ */
+    BPE_STEP_SPACES,       /* cut at white space */
+    BPE_STEP_PUNCT,
+    BPE_STEP_FIXED, /* `count` characters each */
+    BPE_STEP_SCRIPTS,
+    BPE_STEP_METASPACE, /* rewrites */
+    BPE_STEP_BYTES      /* rewrites: bytes to the byte-level alphabet */
+};
+enum { BPE_ALWAYS, BPE_FIRST, BPE_NEVER }; /* METASPACE: where its character is put in front */
 typedef struct bpe_step {
     int kind, behavior, invert;
-    int individual; /* DIGITS */
+    int individual;    /* DIGITS */
+    int scheme, split; /* METASPACE */
+    size_t count;      /* FIXED */
     hone_str pattern;
     void *re; /* pcre2_code */
 } bpe_step;
@@ -128,11 +143,124 @@ void bpe_classes_init(void); /* once a process [any-thread] */
 int bpe_class(uint32_t code);
 /* The character at p (n > 0 bytes left): its code, or 0xFFFFFFFF for a byte that begins none. */
 uint32_t bpe_decode_char(const unsigned char *p, size_t n, uint32_t *len);
-int bpe_is_word(uint32_t code); /* \w */
+int bpe_is_word(uint32_t code);        /* \w */
+int bpe_is_punctuation(uint32_t code); /* ASCII's, and \p{P} */
+int bpe_category(uint32_t code);       /* utf8proc's; 0 past U+10FFFF */
+size_t bpe_put_char(uint32_t code, char out[4]);
+/* The byte-level alphabet's character for a byte. */
+size_t bpe_byte_char(unsigned char b, char out[4]);
 /* Ends of the words of text[0, n) by a hand-written scanner: fills at most max, returns how many;
  * *from moves on to where to go on. */
 size_t bpe_scan(int scanner, const unsigned char *text, size_t n, size_t *from, uint32_t *ends,
                 size_t max);
+
+/* ---- models and the kinds of their pieces ------------------------------------------------------------- */
+enum {
+    BPE_M_BYTES,     /* byte pairs by rank, on bytes (the fast one) */
+    BPE_M_CHARS,     /* the same on characters: unk, byte fallback, affixes */
+    BPE_M_SCORES,    /* SentencePiece's BPE: neighbours join whose whole has the best score */
+    BPE_M_UNIGRAM,   /* the pieces with the greatest sum of scores */
+    BPE_M_WORDPIECE, /* the longest piece first */
+    BPE_M_WORDLEVEL  /* a word is a token or none */
+};
+enum { BPE_T_NORMAL = 1, BPE_T_UNKNOWN, BPE_T_CONTROL, BPE_T_USER, BPE_T_UNUSED, BPE_T_BYTE };
+typedef struct bpe_edge {
+    uint32_t key, child; /* parent << 8 | byte; child 0: empty */
+} bpe_edge;
+typedef struct bpe_trie {
+    bpe_edge *edges;
+    int32_t *id; /* by node */
+    uint32_t mask, n_nodes;
+} bpe_trie;
+enum { BPE_MAX_AFFIX = 64, BPE_MAX_PIECE = 1024 };
+#define BPE_WS "\xE2\x96\x81" /* U+2581, how SentencePiece writes a space */
+
+/* ---- SentencePiece's normalizer: charsmap.c, spm.c ---------------------------------------------------- */
+typedef struct bpe_charsmap {   /* a double-array trie from texts to what takes their place */
+    const unsigned char *units; /* n_units little-endian words; NULL: none */
+    size_t n_units;
+    const char *text; /* NUL-terminated parts; the last byte is NUL */
+    size_t n_text;
+} bpe_charsmap;
+/* Checks and copies a blob into the arena. 0: *why says what is wrong (NULL: memory). */
+int bpe_charsmap_init(bpe_charsmap *c, bpe_arena *a, hone_str blob, const char **why);
+/* What takes the place of the beginning of p[0, n): its length there, 0 when nothing. shortest: of several
+ * beginnings the shortest (as Hugging Face has it), otherwise the longest (SentencePiece). */
+size_t bpe_charsmap_find(const bpe_charsmap *c, const unsigned char *p, size_t n, int shortest,
+                         hone_str *out);
+typedef struct bpe_spm {
+    int dummy_prefix;         /* a space in front of the text (behind it: suffix) */
+    int suffix;               /* treat_whitespace_as_suffix */
+    int remove_extra, escape; /* runs of spaces become one, those at the ends none; ' ' -> U+2581 */
+    int first_only;   /* the dummy prefix only at the text's begin, not behind added tokens */
+    int keep_invalid; /* bytes that are no UTF-8 stay (else U+FFFD) */
+    bpe_charsmap map;
+    bpe_matcher user; /* pieces that are taken as they stand */
+} bpe_spm;
+
+/* ---- normalizers: normalize.c ------------------------------------------------------------------------- */
+enum {
+    BPE_N_FORM, /* NFC, NFD, NFKC, NFKD: flags of utf8proc_map in `form` */
+    BPE_N_LOWER,
+    BPE_N_STRIP,    /* white space at the ends: left, right */
+    BPE_N_MARKS,    /* takes away Mn, Mc, Me */
+    BPE_N_MN,       /* takes away Mn (BERT) */
+    BPE_N_REPLACE,  /* what matches `a` (re when a pattern) becomes `b` */
+    BPE_N_PREPEND,  /* `a` in front */
+    BPE_N_CHARSMAP, /* map, as Hugging Face applies it */
+    BPE_N_CLEAN,    /* BERT: no control characters, every white space a space */
+    BPE_N_CHINESE,  /* BERT: spaces around ideographs */
+    BPE_N_NMT,
+    BPE_N_BYTES, /* bytes to the byte-level alphabet */
+    BPE_N_WPM    /* llama.cpp's: lower case, nothing else (bert of GGUF) */
+};
+typedef struct bpe_rule {
+    int kind, form, left, right;
+    hone_str a, b;
+    void *re; /* pcre2_code */
+    bpe_charsmap map;
+} bpe_rule;
+enum { BPE_MAX_RULES = 32 };
+
+/* ---- decoders: decode.c -------------------------------------------------------------------------------- */
+enum {
+    BPE_D_BYTES,     /* byte-level alphabet to bytes */
+    BPE_D_WORDPIECE, /* a: prefix; cleanup */
+    BPE_D_METASPACE, /* a: the character; first: the first token loses it */
+    BPE_D_SUFFIX,    /* BPEDecoder: a becomes a space, nothing at the end */
+    BPE_D_FALLBACK,  /* <0xNN> to bytes */
+    BPE_D_FUSE,      /* all one token from here on */
+    BPE_D_STRIP,     /* up to start, stop times a at the ends */
+    BPE_D_REPLACE,   /* a (re) becomes b */
+    BPE_D_CTC,       /* a: pad, b: word delimiter; cleanup */
+    BPE_D_JOIN       /* no decoder: a space between tokens */
+};
+typedef struct bpe_decoder {
+    int kind, cleanup, first;
+    size_t start, stop;
+    hone_str a, b;
+    void *re;
+} bpe_decoder;
+enum { BPE_MAX_DECODERS = 16 };
+
+/* ---- text that remembers where it comes from: text.c --------------------------------------------------- */
+typedef struct bpe_text {
+    bpe_vec bytes;    /* the text as it is now */
+    bpe_vec from, to; /* by byte: the bytes of the text before all rules it stands for */
+} bpe_text;
+void bpe_text_clear(bpe_text *t);
+void bpe_text_release(const bpe_mem *m, bpe_text *t);
+/* All give 0 without memory. `in` and `out` differ. */
+int bpe_text_init(const bpe_mem *m, bpe_text *out, const void *p, size_t n); /* stands for itself */
+int bpe_text_copy(const bpe_mem *m, bpe_text *out, const bpe_text *in, size_t a, size_t b);
+/* p[0, n) takes the place of in[a, b); a == b: it is put in before in[a]. */
+int bpe_text_put(const bpe_mem *m, bpe_text *out, const bpe_text *in, const void *p, size_t n,
+                 size_t a, size_t b);
+static inline hone_str bpe_text_str(const bpe_text *t)
+{
+    hone_str s = {t->bytes.n ? t->bytes.v : "", t->bytes.n};
+    return s;
+}
 
 /* ---- a worker's memory ------------------------------------------------------------------------------- */
 enum { BPE_CACHE_IDS = 8, BPE_CACHE_SLOTS = 1 << 14 };
@@ -155,15 +283,19 @@ typedef struct bpe_work {
     struct bpe_work *next;
     const bpe_mem *mem;
     bpe_cached *cache;
-    bpe_vec ids, spans;           /* result of the current text */
-    bpe_vec symbols, heap;        /* merging one word */
-    bpe_vec pieces, pieces2;      /* PCRE2 path */
-    bpe_vec norm;                 /* normalised text ... */
-    bpe_vec norm_begin, norm_end; /* ... and where each of its bytes comes from */
+    bpe_vec ids, spans;      /* result of the current text */
+    bpe_vec symbols, heap;   /* merging one word */
+    bpe_vec pieces, pieces2; /* PCRE2 path */
+    bpe_text norm, norm2;    /* normalised text; the other one while a rule rewrites it */
+    bpe_text seg, seg2;      /* what pre-tokenizers that rewrite text work on */
     bpe_vec prefixed;
+    bpe_vec best;     /* Unigram: the best way to each place */
+    bpe_vec splits;   /* SentencePiece BPE: how unused pieces were joined */
     void *match_data; /* pcre2_match_data */
     void *match_context;
     void *jit_stack;
+    void *scripts;      /* pcre2_code of scripts.c */
+    size_t unk_floor;   /* ids from here on: two unknowns in a row are one */
     const char *failed; /* text of a failure that is not memory */
 } bpe_work;
 
@@ -181,15 +313,38 @@ typedef struct bpe_tok {
     int32_t byte_id[256]; /* -1: no token for this byte */
     int has_gaps;         /* some byte has no token: lengths of ids do not add up to the word's */
     int32_t unk;          /* what a byte without token becomes, or -1: dropped */
-    int decode_only;      /* a SentencePiece vocabulary of GGUF */
     int strip_after_bos;  /* SentencePiece: the space in front of a text is not the text's */
-    int ignore_merges;    /* a word that is a token is that token */
+    int model;            /* BPE_M_* */
+    uint8_t *kind;        /* BPE_T_* by id, or NULL: all are normal */
+    double *score;        /* by id, or NULL */
+    int float_sums;       /* UNIGRAM: scores add up in float */
+    int user_zero; /* UNIGRAM: a user's piece has score 0 (llama.cpp), not more than any (SentencePiece) */
+    double unk_score, top_score;
+    bpe_trie trie;
+    hone_str prefix, suffix, word_begin; /* what CHARS and WORDPIECE put on pieces */
+    size_t max_word_chars, longest;      /* WORDPIECE: of a word, of a piece (bytes) */
+    int fuse_unk;
+    const char *cannot; /* why texts cannot be encoded, or NULL */
+    int same_text;      /* one text may stand for two ids; the first counts */
+    bpe_strmap pieces;  /* what joining and searching may give, by text as the model spells it */
+    int32_t byte_piece[256]; /* <0xNN>, or -1 */
+    int byte_fallback;       /* a character without piece becomes its bytes */
+    int words_apart;         /* no piece has U+2581 behind another character */
+    int spm_on;
+    bpe_spm spm;
+    int ignore_merges; /* a word that is a token is that token */
     bpe_merges merges;
     /* rules */
     bpe_added *added;
     size_t n_added;
     bpe_matcher raw, raw_plain, norm, norm_plain; /* *_plain: without special tokens */
-    int nfc;
+    int nfc;                                      /* the only normalizer there is: NFC */
+    bpe_rule rules[BPE_MAX_RULES];
+    int n_rules;
+    bpe_decoder decoders[BPE_MAX_DECODERS]; /* none: bytes[] one after the other */
+    int n_decoders;
+    size_t max_length; /* truncation; 0: none */
+    int truncate_left;
     int scanner, force_regex;
     bpe_step steps[BPE_MAX_STEPS];
     int n_steps;
@@ -207,13 +362,30 @@ typedef struct bpe_tok {
 /* load_json.c, load_gguf.c: fill the tokenizer from `spec`. Failures carry text. */
 hone_status bpe_load_json(bpe_tok *t, const hone_value *spec);
 hone_status bpe_load_gguf(bpe_tok *t, const hone_value *spec);
+/* load_rules.c: parts of tokenizer.json; *_add give NULL when there is no room for another step. */
+hone_status bpe_load_normalizer(bpe_tok *t, const hone_value *v, int depth);
+hone_status bpe_load_pre(bpe_tok *t, const hone_value *v, int depth);
+hone_status bpe_load_decoder(bpe_tok *t, const hone_value *v, int depth);
+bpe_rule *bpe_rule_add(bpe_tok *t, int kind);
+int bpe_rule_form(const char *name); /* "NFC"... as flags, or -1 */
+hone_status bpe_rules_bert(bpe_tok *t, int clean, int chinese, int accents, int lower);
+bpe_step *bpe_step_add(bpe_tok *t, int kind);
+bpe_decoder *bpe_decoder_add(bpe_tok *t, int kind);
+hone_status bpe_unsupported(const bpe_tok *t, const char *what, const hone_value *name);
+hone_status bpe_malformed(const bpe_tok *t, const char *what);
+hone_str bpe_str_of(const hone_value *v); /* {NULL, 0} when it is no text */
+/* build.c: room for kinds and scores, by id; all are CONTROL, 0. */
+hone_status bpe_kinds_begin(bpe_tok *t);
+/* The vocabulary so far is what the model can give (added tokens come later). */
+hone_status bpe_pieces_done(bpe_tok *t);
 /* build.c: tables. bpe_vocab_begin makes room for ids [0, n); set() puts one. */
 hone_status bpe_vocab_begin(bpe_tok *t, int32_t n_ids, const char *where);
 hone_status bpe_vocab_set(bpe_tok *t, int32_t id, hone_str text, const char *where);
 hone_status bpe_vocab_done(bpe_tok *t,
                            const char *where); /* maps; byte_id from the byte-level alphabet */
 hone_status bpe_merge_add(bpe_tok *t, size_t index, hone_str a, hone_str b, int replace);
-hone_status bpe_tok_finish(bpe_tok *t); /* matchers, scanner choice, regex, fingerprint */
+hone_status bpe_tok_finish(bpe_tok *t,
+                           bpe_work *w); /* matchers, scanner choice, regex, fingerprint */
 /* The byte-level alphabet: bytes of a token's text, or 0 when a character is outside of it. */
 int bpe_unmap(hone_str text, char *out, size_t *n);
 
@@ -223,14 +395,69 @@ int bpe_word(const bpe_tok *t, bpe_work *w, const unsigned char *text, size_t n,
 /* split.c: appends the ids of normalised text; `base` = its place in `spans`. */
 hone_status bpe_segment(const bpe_tok *t, bpe_work *w, const unsigned char *text, size_t n,
                         size_t base, int spans);
-hone_status bpe_step_compile(bpe_tok *t, bpe_step *s);
-void bpe_step_release(bpe_step *s);
+/* Cuts every piece of w->pieces2 by a step that rewrites nothing. */
+hone_status bpe_cut_step(bpe_work *w, const bpe_step *s, const unsigned char *text);
+int bpe_add_piece(bpe_work *w, size_t begin, size_t end);
+/* regex.c: PCRE2. A pattern that does not compile is E_UNSUPPORTED, naming it and the place. */
+hone_status bpe_regex_compile(const hone_host *host, hone_str pattern, const char *what, void **re);
+void bpe_regex_release(void *re);
+/* The next match that is not empty in p[*at, n): *at moves to its begin, *end behind it; 1, or 0: none left;
+ * HONE_E_*: memory, or a limit (w->failed). */
+int bpe_regex_next(bpe_work *w, const void *re, const unsigned char *p, size_t n, size_t *at,
+                   size_t *end);
 void bpe_work_release_match(bpe_work *w);
+/* scripts.c: a number for the script of a character as UnicodeScripts has it; HONE_E_*: memory. */
+enum { BPE_ANY_SCRIPT = 0 };
+int bpe_script(bpe_work *w, const unsigned char *p, size_t n, uint32_t code);
 /* norm.c: NFC of text into w->norm with the origin of each byte; *same = 1 when nothing changes. */
 hone_status bpe_nfc(bpe_work *w, const unsigned char *text, size_t n, int map, int *same);
 int bpe_nfc_str(bpe_arena *a, hone_str in, hone_str *out);
+/* merge_spm.c: SentencePiece's BPE. bpe_model: any model but bytes, on one piece. */
+int bpe_scores_word(const bpe_tok *t, bpe_work *w, const unsigned char *text, size_t n, size_t base,
+                    int spans);
+hone_status bpe_scores(const bpe_tok *t, bpe_work *w, const unsigned char *text, size_t n,
+                       size_t base, int spans);
+hone_status bpe_unigram_done(bpe_tok *t);
+int bpe_unigram_word(const bpe_tok *t, bpe_work *w, const unsigned char *text, size_t n,
+                     size_t base, int spans);
+int bpe_chars_word(const bpe_tok *t, bpe_work *w, const unsigned char *text, size_t n, size_t base,
+                   int spans);
+int bpe_wordpiece_word(const bpe_tok *t, bpe_work *w, const unsigned char *text, size_t n,
+                       size_t base, int spans);
+int bpe_wordlevel_word(const bpe_tok *t, bpe_work *w, const unsigned char *text, size_t n,
+                       size_t base, int spans);
+void bpe_wordpiece_done(bpe_tok *t);
+/* merge.c: w->symbols by rank to ids. */
+int bpe_merge_symbols(const bpe_tok *t, bpe_work *w, size_t base, int spans);
+hone_status bpe_scores_done(bpe_tok *t); /* tables; after kinds and scores */
+/* A character (or bytes that are none) that no piece stands for: its bytes, or unk. */
+int bpe_unknown(const bpe_tok *t, bpe_work *w, const unsigned char *p, size_t n, size_t at,
+                int spans);
+/* Two unknowns that meet at ids[at] become one. */
+void bpe_join_unknown(const bpe_tok *t, bpe_work *w, size_t at, int spans);
+int bpe_push(bpe_work *w, int32_t id, size_t begin, size_t end, int spans);
+/* split.c: one word through the cache (whole: and its places). */
+int bpe_add_word(const bpe_tok *t, bpe_work *w, const unsigned char *p, size_t n, size_t left,
+                 size_t base, int spans, int whole);
+/* spm.c: the normalizer on one segment; first: it begins the text. */
+int bpe_spm_run(const bpe_spm *s, const bpe_mem *m, const bpe_text *in, bpe_text *out, int first);
+/* added.c: the longest content at `at`, or NULL. */
+const bpe_added *bpe_match_at(const bpe_matcher *m, hone_str text, size_t at);
+/* normalize.c: all normalizers of a segment; the result is w->norm. */
+hone_status bpe_normalize(const bpe_tok *t, bpe_work *w, hone_str text, int first);
+/* pretok.c: normalised text to ids, any model but bytes; first: it begins the text. */
+hone_status bpe_general(const bpe_tok *t, bpe_work *w, const unsigned char *text, size_t n,
+                        size_t base, int first, int spans);
+/* decode.c: the decoders over ids[0, n); the text is w->seg.bytes. inner: there are tokens before and behind. */
+hone_status bpe_decode(const bpe_tok *t, bpe_work *w, const int32_t *ids, size_t n, uint32_t flags,
+                       int inner);
+hone_status bpe_decoder_bytes(bpe_tok *t, bpe_work *w); /* bytes[] by the decoders */
+int bpe_byte_token(hone_str text);                      /* the byte that "<0xNN>" names, or -1 */
 /* encode.c */
 hone_status bpe_encode(const bpe_tok *t, bpe_work *w, hone_str text, uint32_t flags);
+
+/* Where needle[0, k) first stands in hay[0, n), or NULL. */
+const void *bpe_find(const void *hay, size_t n, const void *needle, size_t k);
 
 /* helpers on values */
 const hone_value *bpe_get(const hone_value *map, const char *key); /* NULL when absent or null */

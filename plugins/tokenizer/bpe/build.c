@@ -30,6 +30,16 @@ static int byte_of(uint32_t c)
     return -1;
 }
 
+size_t bpe_byte_char(unsigned char b, char out[4])
+{
+    uint32_t k = 256;
+    if (printable(b))
+        return bpe_put_char(b, out);
+    for (int i = 0; i < b; i++)
+        k += !printable(i);
+    return bpe_put_char(k, out);
+}
+
 int bpe_unmap(hone_str text, char *out, size_t *n)
 {
     size_t k = 0;
@@ -95,10 +105,32 @@ hone_status bpe_vocab_set(bpe_tok *t, int32_t id, hone_str text, const char *whe
     if (!t->text[id].ptr)
         return no_memory(t);
     int32_t other = bpe_strmap_put(&t->by_text, id);
-    if (other >= 0 && !t->decode_only)
+    if (other >= 0 && !t->same_text)
         return hone_host_fail(t->host, HONE_E_PARSE,
                               "%s: token \"%.*s\" is given twice: ids %d and %d", where,
                               shown(text), text.ptr, other, id);
+    return HONE_OK;
+}
+
+hone_status bpe_kinds_begin(bpe_tok *t)
+{
+    size_t n = (size_t)t->n_ids;
+    t->kind = bpe_arena_alloc(&t->arena, n);
+    t->score = bpe_arena_alloc(&t->arena, n * sizeof *t->score);
+    if (!t->kind || !t->score)
+        return no_memory(t);
+    memset(t->kind, BPE_T_CONTROL, n);
+    memset(t->score, 0, n * sizeof *t->score);
+    return HONE_OK;
+}
+
+hone_status bpe_pieces_done(bpe_tok *t)
+{
+    if (!bpe_strmap_init(&t->pieces, &t->arena, t->text, (size_t)t->n_ids))
+        return no_memory(t);
+    for (int32_t id = 0; id < t->n_ids; id++)
+        if (t->text[id].ptr)
+            bpe_strmap_put(&t->pieces, id);
     return HONE_OK;
 }
 
@@ -125,6 +157,13 @@ hone_status bpe_vocab_done(bpe_tok *t, const char *where)
         if (n == 1)
             t->byte_id[(unsigned char)out[0]] = id;
     }
+    for (int b = 0; b < 256; b++)
+        t->byte_piece[b] = -1;
+    for (int32_t id = 0; id < t->n_ids && t->byte_fallback; id++) {
+        int b = bpe_byte_token(t->text[id]);
+        if (b >= 0)
+            t->byte_piece[b] = id;
+    }
     t->has_gaps = 0;
     for (int b = 0; b < 256; b++)
         t->has_gaps |= t->byte_id[b] < 0;
@@ -145,9 +184,11 @@ hone_status bpe_merge_add(bpe_tok *t, size_t index, hone_str a, hone_str b, int 
         joined = bpe_resize(&t->mem, NULL, a.len + b.len);
     if (!joined)
         return no_memory(t);
+    /* the prefix of a part inside of a word is not part of the whole */
+    size_t cut = t->prefix.len && b.len >= t->prefix.len ? t->prefix.len : 0;
     memcpy(joined, a.ptr, a.len);
-    memcpy(joined + a.len, b.ptr, b.len);
-    hone_str s = {joined, a.len + b.len};
+    memcpy(joined + a.len, b.ptr + cut, b.len - cut);
+    hone_str s = {joined, a.len + b.len - cut};
     int32_t id = bpe_strmap_get(&t->by_text, s);
     hone_status st = HONE_OK;
     if (id < 0)
@@ -239,6 +280,52 @@ static void hash_str(crypto_hash_sha256_state *h, hone_str s)
         crypto_hash_sha256_update(h, (const unsigned char *)s.ptr, s.len);
 }
 
+static void hash_map(crypto_hash_sha256_state *h, const bpe_charsmap *c)
+{
+    hone_str units = {(const char *)c->units, 4 * c->n_units}, text = {c->text, c->n_text};
+    hash_str(h, units);
+    hash_str(h, text);
+}
+
+/* What byte-level BPE does not have. */
+static void hash_rules(const bpe_tok *t, crypto_hash_sha256_state *h)
+{
+    hash_num(h, (uint64_t)t->model);
+    for (int32_t id = 0; t->score && id < t->n_ids; id++) {
+        uint64_t bits;
+        memcpy(&bits, &t->score[id], sizeof bits);
+        hash_num(h, bits);
+        hash_num(h, t->kind[id]);
+    }
+    hash_str(h, t->prefix);
+    hash_str(h, t->suffix);
+    hash_num(h, (uint64_t)(t->fuse_unk | t->byte_fallback << 1 | t->float_sums << 2 |
+                           t->user_zero << 3 | t->spm_on << 4));
+    hash_num(h, t->max_word_chars);
+    for (int i = 0; i < t->n_rules; i++) {
+        const bpe_rule *r = &t->rules[i];
+        hash_num(h, (uint64_t)(r->kind | r->left << 8 | r->right << 9) | (uint64_t)r->form << 32);
+        hash_str(h, r->a);
+        hash_str(h, r->b);
+        hash_num(h, r->re != NULL);
+        hash_map(h, &r->map);
+    }
+    for (int i = 0; i < t->n_decoders; i++) {
+        const bpe_decoder *d = &t->decoders[i];
+        hash_num(h, (uint64_t)(d->kind | d->cleanup << 8 | d->first << 9));
+        hash_num(h, d->start);
+        hash_num(h, d->stop);
+        hash_str(h, d->a);
+        hash_str(h, d->b);
+    }
+    if (t->spm_on) {
+        const bpe_spm *p = &t->spm;
+        hash_num(h, (uint64_t)(p->dummy_prefix | p->suffix << 1 | p->remove_extra << 2 |
+                               p->escape << 3 | p->first_only << 4 | p->keep_invalid << 5));
+        hash_map(h, &p->map);
+    }
+}
+
 static int by_rank(const void *a, const void *b)
 {
     const bpe_merge *x = a, *y = b;
@@ -279,15 +366,19 @@ static hone_status fingerprint(bpe_tok *t)
     }
     for (int i = 0; i < t->n_steps; i++) {
         const bpe_step *s = &t->steps[i];
-        hash_num(&h, (uint64_t)(s->kind | s->behavior << 4 | s->invert << 8 | s->individual << 9));
+        hash_num(&h, (uint64_t)(s->kind | s->behavior << 4 | s->invert << 8 | s->individual << 9 |
+                                s->scheme << 10 | s->split << 12) |
+                         (uint64_t)s->count << 32);
         hash_str(&h, s->pattern);
     }
     for (size_t i = 0; i < t->n_front; i++)
         hash_num(&h, (uint64_t)t->add_front[i]);
     for (size_t i = 0; i < t->n_back; i++)
         hash_num(&h, (uint64_t)t->add_back[i] | 1ull << 40);
-    hash_num(&h, (uint64_t)(t->nfc | t->ignore_merges << 1 | t->decode_only << 2 |
+    hash_num(&h, (uint64_t)(t->nfc | t->ignore_merges << 1 | (t->model == BPE_M_SCORES) << 2 |
                             t->strip_after_bos << 3));
+    if (t->model != BPE_M_BYTES || t->n_rules || t->n_decoders)
+        hash_rules(t, &h);
     hash_num(&h, (uint64_t)(uint32_t)t->unk);
     crypto_hash_sha256_final(&h, out);
     static const char hex[] = "0123456789abcdef";
@@ -299,9 +390,28 @@ static hone_status fingerprint(bpe_tok *t)
     return HONE_OK;
 }
 
-hone_status bpe_tok_finish(bpe_tok *t)
+/* The tables of models other than bytes. */
+static hone_status finish_model(bpe_tok *t)
 {
-    if (t->ignore_merges) {
+    switch (t->model) {
+    case BPE_M_SCORES:
+        return bpe_scores_done(t);
+    case BPE_M_UNIGRAM:
+        return bpe_unigram_done(t);
+    case BPE_M_WORDPIECE:
+        bpe_wordpiece_done(t);
+        return HONE_OK;
+    default:
+        return HONE_OK;
+    }
+}
+
+hone_status bpe_tok_finish(bpe_tok *t, bpe_work *w)
+{
+    hone_status st = finish_model(t);
+    if (st < 0)
+        return st;
+    if (t->ignore_merges && t->model == BPE_M_BYTES) {
         if (!bpe_strmap_init(&t->by_bytes, &t->arena, t->bytes, (size_t)t->n_ids))
             return no_memory(t);
         for (int32_t id = 0; id < t->n_ids;
@@ -313,16 +423,30 @@ hone_status bpe_tok_finish(bpe_tok *t)
         bpe_added *a = &t->added[i];
         if (a->normalized && t->nfc && !bpe_nfc_str(&t->arena, a->content, &a->content))
             return no_memory(t);
+        if (a->normalized && t->n_rules) {
+            hone_status s = bpe_normalize(t, w, a->content, 1);
+            if (s < 0)
+                return s == HONE_E_NOMEM ? no_memory(t)
+                                         : hone_host_fail(t->host, s, "tokenizer: %s", w->failed);
+            hone_str n = bpe_text_str(&w->norm);
+            a->content = bpe_arena_str(&t->arena, n.ptr, n.len);
+            if (!a->content.ptr)
+                return no_memory(t);
+        }
     }
     if (!matcher_init(t, &t->raw, 0, 1) || !matcher_init(t, &t->raw_plain, 0, 0) ||
         !matcher_init(t, &t->norm, 1, 1) || !matcher_init(t, &t->norm_plain, 1, 0))
         return no_memory(t);
     t->scanner = t->force_regex ? BPE_SCAN_NONE : choose_scanner(t);
     for (int i = 0; i < t->n_steps && t->scanner == BPE_SCAN_NONE; i++)
-        if (t->steps[i].kind == BPE_STEP_REGEX) {
-            hone_status s = bpe_step_compile(t, &t->steps[i]);
-            if (s < 0)
-                return s;
-        }
+        if (t->steps[i].kind == BPE_STEP_REGEX &&
+            (st = bpe_regex_compile(t->host, t->steps[i].pattern, "pre-tokenizer",
+                                    &t->steps[i].re)) < 0)
+            return st;
+    st = bpe_decoder_bytes(t, w);
+    if (st < 0)
+        return st == HONE_E_NOMEM ? no_memory(t)
+                                  : hone_host_fail(t->host, st, "tokenizer: %s",
+                                                   w->failed ? w->failed : "decoder");
     return fingerprint(t);
 }

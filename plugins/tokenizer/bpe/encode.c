@@ -7,19 +7,7 @@
 
 #include <string.h>
 
-static int add_id(bpe_work *w, int32_t id, size_t begin, size_t end, int spans)
-{
-    if (!bpe_vec_room(w->mem, &w->ids, 1, sizeof(int32_t)))
-        return 0;
-    if (spans) {
-        if (!bpe_vec_room(w->mem, &w->spans, 1, sizeof(hone_span32)))
-            return 0;
-        hone_span32 s = {(uint32_t)begin, (uint32_t)end};
-        ((hone_span32 *)w->spans.v)[w->spans.n++] = s;
-    }
-    ((int32_t *)w->ids.v)[w->ids.n++] = id;
-    return 1;
-}
+#define AT_BEGIN (1u << 31) /* the segment begins the caller's text */
 
 static uint32_t char_before(const unsigned char *p, size_t at)
 {
@@ -69,44 +57,57 @@ static int next_added(const bpe_matcher *m, hone_str text, size_t done, size_t *
     return 0;
 }
 
+/* Words of text without added tokens; first: it begins the caller's text. */
+static hone_status segment(const bpe_tok *t, bpe_work *w, hone_str text, size_t begin, size_t end,
+                           size_t base, int first, int spans)
+{
+    const unsigned char *p = (const unsigned char *)text.ptr + begin;
+    if (t->model == BPE_M_BYTES)
+        return bpe_segment(t, w, p, end - begin, base + begin, spans);
+    return bpe_general(t, w, p, end - begin, base + begin, first && begin == 0, spans);
+}
+
 /* Normalised text at `base` of `spans`. */
 static hone_status normalised(const bpe_tok *t, bpe_work *w, hone_str text, size_t base,
-                              int special, int spans)
+                              uint32_t flags, int spans)
 {
-    const bpe_matcher *m = special ? &t->norm : &t->norm_plain;
+    const bpe_matcher *m = flags & HONE_ENCODE_SPECIAL ? &t->norm : &t->norm_plain;
+    int first = (flags & AT_BEGIN) != 0;
     size_t done = 0, from = 0, begin, end;
     const bpe_added *a;
     hone_status s;
     while (m->n && next_added(m, text, done, &from, &begin, &end, &a)) {
-        s = bpe_segment(t, w, (const unsigned char *)text.ptr + done, begin - done, base + done,
-                        spans);
+        s = segment(t, w, text, done, begin, base, first, spans);
         if (s < 0)
             return s;
-        if (!add_id(w, a->id, base + begin, base + end, spans))
+        if (!bpe_push(w, a->id, base + begin, base + end, spans))
             return HONE_E_NOMEM;
         done = end;
     }
-    return bpe_segment(t, w, (const unsigned char *)text.ptr + done, text.len - done, base + done,
-                       spans);
+    return segment(t, w, text, done, text.len, base, first, spans);
 }
 
-static hone_status written(const bpe_tok *t, bpe_work *w, hone_str text, size_t base, int special,
-                           int spans)
+static hone_status written(const bpe_tok *t, bpe_work *w, hone_str text, size_t base,
+                           uint32_t flags, int spans)
 {
-    int same = 1;
+    int same = !t->n_rules && !t->spm_on;
+    hone_status s = HONE_OK;
     if (text.len == 0)
         return HONE_OK;
-    if (t->nfc) {
-        hone_status s = bpe_nfc(w, (const unsigned char *)text.ptr, text.len, spans, &same);
-        if (s < 0)
-            return s;
-    }
+    if (base == 0)
+        flags |= AT_BEGIN;
+    if (t->nfc)
+        s = bpe_nfc(w, (const unsigned char *)text.ptr, text.len, spans, &same);
+    else if (!same)
+        s = bpe_normalize(t, w, text, base == 0);
+    if (s < 0)
+        return s;
     if (same)
-        return normalised(t, w, text, base, special, spans);
+        return normalised(t, w, text, base, flags, spans);
     size_t first = w->spans.n;
-    hone_str n = {w->norm.v, w->norm.n};
-    hone_status s = normalised(t, w, n, 0, special, spans);
-    const uint32_t *from = w->norm_begin.v, *to = w->norm_end.v;
+    hone_str n = bpe_text_str(&w->norm);
+    s = normalised(t, w, n, 0, flags, spans);
+    const uint32_t *from = w->norm.from.v, *to = w->norm.to.v;
     for (size_t i = first; s >= 0 && i < w->spans.n; i++) {
         hone_span32 *v = &((hone_span32 *)w->spans.v)[i];
         if (v->begin < v->end) {
@@ -120,10 +121,28 @@ static hone_status written(const bpe_tok *t, bpe_work *w, hone_str text, size_t 
     return s;
 }
 
+/* tokenizer.json's truncation: as many ids of the text as leave room for what is put around. */
+static void truncate(const bpe_tok *t, bpe_work *w, size_t around, size_t front, int spans)
+{
+    size_t room = t->max_length > around ? t->max_length - around : 0, n = w->ids.n - front;
+    if (!t->max_length || n <= room)
+        return;
+    if (t->truncate_left) {
+        int32_t *ids = (int32_t *)w->ids.v + front;
+        hone_span32 *v = (hone_span32 *)w->spans.v + (spans ? front : 0);
+        memmove(ids, ids + (n - room), room * sizeof *ids);
+        if (spans)
+            memmove(v, v + (n - room), room * sizeof *v);
+    }
+    w->ids.n = front + room;
+    if (spans)
+        w->spans.n = front + room;
+}
+
 hone_status bpe_encode(const bpe_tok *t, bpe_work *w, hone_str text, uint32_t flags)
 {
-    int special = (flags & HONE_ENCODE_SPECIAL) != 0, spans = (flags & HONE_ENCODE_OFFSETS) != 0;
-    const bpe_matcher *m = special ? &t->raw : &t->raw_plain;
+    int add = (flags & HONE_ENCODE_ADD) != 0, spans = (flags & HONE_ENCODE_OFFSETS) != 0;
+    const bpe_matcher *m = flags & HONE_ENCODE_SPECIAL ? &t->raw : &t->raw_plain;
     size_t done = 0, from = 0, begin, end;
     const bpe_added *a;
     hone_status s;
@@ -133,22 +152,24 @@ hone_status bpe_encode(const bpe_tok *t, bpe_work *w, hone_str text, uint32_t fl
         w->failed = "a text is longer than 2 GiB";
         return HONE_E_LIMIT;
     }
-    for (size_t i = 0; (flags & HONE_ENCODE_ADD) && i < t->n_front; i++)
-        if (!add_id(w, t->add_front[i], 0, 0, spans))
+    for (size_t i = 0; add && i < t->n_front; i++)
+        if (!bpe_push(w, t->add_front[i], 0, 0, spans))
             return HONE_E_NOMEM;
     while (m->n && next_added(m, text, done, &from, &begin, &end, &a)) {
         hone_str part = {text.ptr + done, begin - done};
-        s = written(t, w, part, done, special, spans);
+        s = written(t, w, part, done, flags & HONE_ENCODE_SPECIAL, spans);
         if (s < 0)
             return s;
-        if (!add_id(w, a->id, begin, end, spans))
+        if (!bpe_push(w, a->id, begin, end, spans))
             return HONE_E_NOMEM;
         done = end;
     }
     hone_str rest = {text.ptr + done, text.len - done};
-    s = written(t, w, rest, done, special, spans);
-    for (size_t i = 0; s >= 0 && (flags & HONE_ENCODE_ADD) && i < t->n_back; i++)
-        if (!add_id(w, t->add_back[i], text.len, text.len, spans))
+    s = written(t, w, rest, done, flags & HONE_ENCODE_SPECIAL, spans);
+    if (s >= 0 && (flags & HONE_ENCODE_TRUNCATE))
+        truncate(t, w, add ? t->n_front + t->n_back : 0, add ? t->n_front : 0, spans);
+    for (size_t i = 0; s >= 0 && add && i < t->n_back; i++)
+        if (!bpe_push(w, t->add_back[i], text.len, text.len, spans))
             return HONE_E_NOMEM;
     return s;
 }

@@ -2,7 +2,7 @@
  *
  * Model "gpt2" is byte-level BPE; what cuts its words is named by `pre`, and the rules behind a name
  * are llama.cpp's (llama-vocab.cpp). An unknown name is refused: another rule gives other ids.
- * Model "llama" is a SentencePiece vocabulary: decoded here, not encoded. Token types: 1 normal,
+ * Model "llama" is a SentencePiece BPE vocabulary with scores. Token types: 1 normal,
  * 2 unknown, 3 control, 4 user defined, 5 unused, 6 byte. */
 #include "bpe.h"
 
@@ -71,6 +71,37 @@ static hone_status load_vocab(bpe_tok *t, const hone_value *meta)
             a->id = (int32_t)i;
             a->special = t->special[i];
         }
+    }
+    return HONE_OK;
+}
+
+/* Kinds and scores; a vocabulary that is searched by its texts cannot do without. */
+static hone_status load_scores(bpe_tok *t, const hone_value *meta)
+{
+    const hone_value *scores = list_of(meta, KEY "scores"),
+                     *types = list_of(meta, KEY "token_type");
+    hone_status s = bpe_kinds_begin(t);
+    if (s < 0)
+        return s;
+    if (!scores) {
+        t->cannot =
+            "tokenizer.ggml.scores is missing: this vocabulary can be decoded but not encoded";
+        return HONE_OK;
+    }
+    if (scores->u.list.n != (size_t)t->n_ids)
+        return malformed(t, "scores and tokens differ in length");
+    for (int32_t id = 0; id < t->n_ids; id++) {
+        const hone_value *v = &scores->u.list.items[id];
+        int type = type_at(types, (size_t)id);
+        if (v->type != HONE_F64 && v->type != HONE_I64)
+            return hone_host_fail(t->host, HONE_E_PARSE, "tokenizer.ggml: scores[%d] is no number",
+                                  id);
+        t->score[id] = v->type == HONE_F64 ? v->u.f64 : (double)v->u.i64;
+        if (!(t->score[id] == t->score[id]))
+            return hone_host_fail(t->host, HONE_E_PARSE, "tokenizer.ggml: scores[%d] is NaN", id);
+        /* llama.cpp joins to unused pieces as to others, and cuts the user's out beforehand */
+        t->kind[id] = type >= T_NORMAL && type <= T_BYTE && type != T_UNUSED ? (uint8_t)type
+                                                                             : BPE_T_NORMAL;
     }
     return HONE_OK;
 }
@@ -202,8 +233,10 @@ hone_status bpe_load_gguf(bpe_tok *t, const hone_value *spec)
     if (!model || model->type != HONE_STRING)
         return malformed(t, "model is missing");
     if (bpe_is(model, "llama")) {
-        t->decode_only = 1;
-        t->strip_after_bos = bpe_flag(meta, KEY "add_space_prefix", 1);
+        t->model = BPE_M_SCORES;
+        t->same_text = t->byte_fallback = t->spm_on = 1;
+        t->spm.dummy_prefix = t->strip_after_bos = bpe_flag(meta, KEY "add_space_prefix", 1);
+        t->spm.escape = t->spm.keep_invalid = 1;
         bos = 1;
     } else if (!bpe_is(model, "gpt2")) {
         return hone_host_fail(
@@ -212,10 +245,14 @@ hone_status bpe_load_gguf(bpe_tok *t, const hone_value *spec)
     }
     s = load_vocab(t, meta);
     if (s >= 0)
-        s = t->decode_only ? sentencepiece_bytes(t, meta) : bpe_vocab_done(t, "tokenizer.ggml");
-    if (s >= 0 && !t->decode_only)
+        s = bpe_vocab_done(t, "tokenizer.ggml");
+    if (s >= 0 && t->model == BPE_M_SCORES)
+        s = sentencepiece_bytes(t, meta);
+    if (s >= 0 && t->model == BPE_M_SCORES)
+        s = load_scores(t, meta);
+    if (s >= 0 && t->model == BPE_M_BYTES)
         s = load_merges(t, meta);
-    if (s >= 0 && !t->decode_only)
+    if (s >= 0 && t->model == BPE_M_BYTES)
         s = load_pre(t, meta, &bos);
     if (s < 0)
         return s;
@@ -223,6 +260,8 @@ hone_status bpe_load_gguf(bpe_tok *t, const hone_value *spec)
     t->eos = id_at(t, meta, KEY "eos_token_id");
     t->pad = id_at(t, meta, KEY "padding_token_id");
     t->unk_special = id_at(t, meta, KEY "unknown_token_id");
+    if (t->model != BPE_M_BYTES)
+        t->unk = t->unk_special;
     int32_t *ends = bpe_arena_alloc(&t->arena, 2 * sizeof *ends);
     if (!ends)
         return hone_host_fail(t->host, HONE_E_NOMEM, "tokenizer: out of memory");

@@ -12,7 +12,7 @@
 enum { SHORT_WORD = 40 };
 #define NO_RANK UINT32_MAX
 
-static int push(bpe_work *w, int32_t id, size_t begin, size_t end, int spans)
+int bpe_push(bpe_work *w, int32_t id, size_t begin, size_t end, int spans)
 {
     if (!bpe_vec_room(w->mem, &w->ids, 1, sizeof(int32_t)))
         return 0;
@@ -83,7 +83,7 @@ static int merge_short(const bpe_tok *t, bpe_work *w, const unsigned char *text,
         }
     }
     for (size_t i = 0; i < k; i++)
-        if (!push(w, ids[i], base + begin[i], base + end[i], spans))
+        if (!bpe_push(w, ids[i], base + begin[i], base + end[i], spans))
             return 0;
     return 1;
 }
@@ -140,23 +140,11 @@ static int offer(const bpe_tok *t, bpe_work *w, int32_t left)
     return heap_push(w, item);
 }
 
-static int merge_long(const bpe_tok *t, bpe_work *w, const unsigned char *text, size_t n,
-                      size_t base, int spans)
+int bpe_merge_symbols(const bpe_tok *t, bpe_work *w, size_t base, int spans)
 {
-    w->symbols.n = w->heap.n = 0;
-    if (n > INT32_MAX || !bpe_vec_room(w->mem, &w->symbols, n, sizeof(bpe_symbol)))
-        return 0;
     bpe_symbol *s = w->symbols.v;
-    int32_t k = 0;
-    for (size_t i = 0; i < n; i++) {
-        int32_t id = t->byte_id[text[i]];
-        if (id < 0)
-            id = t->unk;
-        if (id < 0)
-            continue;
-        bpe_symbol one = {id, k - 1, k + 1, (uint32_t)i, (uint32_t)i + 1};
-        s[k++] = one;
-    }
+    int32_t k = (int32_t)w->symbols.n;
+    w->heap.n = 0;
     if (k == 0)
         return 1;
     s[k - 1].next = -1;
@@ -182,19 +170,59 @@ static int merge_long(const bpe_tok *t, bpe_work *w, const unsigned char *text, 
             return 0;
     }
     for (int32_t i = 0; i >= 0; i = s[i].next)
-        if (!push(w, s[i].id, base + s[i].begin, base + s[i].end, spans))
+        if (!bpe_push(w, s[i].id, base + s[i].begin, base + s[i].end, spans))
             return 0;
     return 1;
+}
+
+static int merge_long(const bpe_tok *t, bpe_work *w, const unsigned char *text, size_t n,
+                      size_t base, int spans)
+{
+    w->symbols.n = 0;
+    if (n > INT32_MAX || !bpe_vec_room(w->mem, &w->symbols, n, sizeof(bpe_symbol)))
+        return 0;
+    bpe_symbol *s = w->symbols.v;
+    int32_t k = 0;
+    for (size_t i = 0; i < n; i++) {
+        int32_t id = t->byte_id[text[i]];
+        if (id < 0)
+            id = t->unk;
+        if (id < 0)
+            continue;
+        bpe_symbol one = {id, k - 1, k + 1, (uint32_t)i, (uint32_t)i + 1};
+        s[k++] = one;
+    }
+    w->symbols.n = (size_t)k;
+    return bpe_merge_symbols(t, w, base, spans);
+}
+
+static int model_word(const bpe_tok *t, bpe_work *w, const unsigned char *text, size_t n,
+                      size_t base, int spans)
+{
+    switch (t->model) {
+    case BPE_M_CHARS:
+        return bpe_chars_word(t, w, text, n, base, spans);
+    case BPE_M_SCORES:
+        return bpe_scores_word(t, w, text, n, base, spans);
+    case BPE_M_UNIGRAM:
+        return bpe_unigram_word(t, w, text, n, base, spans);
+    case BPE_M_WORDPIECE:
+        return bpe_wordpiece_word(t, w, text, n, base, spans);
+    default:
+        return bpe_wordlevel_word(t, w, text, n, base, spans);
+    }
 }
 
 int bpe_word(const bpe_tok *t, bpe_work *w, const unsigned char *text, size_t n, size_t base,
              int spans)
 {
+    if (t->model != BPE_M_BYTES)
+        return model_word(t, w, text, n, base, spans);
     if (t->ignore_merges) {
         hone_str s = {(const char *)text, n};
         int32_t id = bpe_strmap_get(&t->by_bytes, s);
         if (id >= 0)
-            return push(w, id, base, base + n, spans);
+            return bpe_push(w, id, base, base + n, spans);
     }
     if (n <= SHORT_WORD)
         return merge_short(t, w, text, n, base, spans);

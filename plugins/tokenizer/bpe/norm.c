@@ -20,19 +20,20 @@ static int inert(uint32_t c)
 
 static int emit(bpe_work *w, const void *p, size_t n, size_t begin, size_t end, int map)
 {
-    if (!bpe_vec_room(w->mem, &w->norm, n, 1))
+    bpe_text *t = &w->norm;
+    if (!bpe_vec_room(w->mem, &t->bytes, n, 1))
         return 0;
-    memcpy((char *)w->norm.v + w->norm.n, p, n);
-    w->norm.n += n;
+    memcpy((char *)t->bytes.v + t->bytes.n, p, n);
+    t->bytes.n += n;
     if (!map)
         return 1;
-    if (!bpe_vec_room(w->mem, &w->norm_begin, n, sizeof(uint32_t)) ||
-        !bpe_vec_room(w->mem, &w->norm_end, n, sizeof(uint32_t)))
+    if (!bpe_vec_room(w->mem, &t->from, n, sizeof(uint32_t)) ||
+        !bpe_vec_room(w->mem, &t->to, n, sizeof(uint32_t)))
         return 0;
     for (size_t i = 0; i < n; i++) {
         int exact = end - begin == n;
-        ((uint32_t *)w->norm_begin.v)[w->norm_begin.n++] = (uint32_t)(exact ? begin + i : begin);
-        ((uint32_t *)w->norm_end.v)[w->norm_end.n++] = (uint32_t)(exact ? begin + i + 1 : end);
+        ((uint32_t *)t->from.v)[t->from.n++] = (uint32_t)(exact ? begin + i : begin);
+        ((uint32_t *)t->to.v)[t->to.n++] = (uint32_t)(exact ? begin + i + 1 : end);
     }
     return 1;
 }
@@ -54,11 +55,11 @@ static int compose(bpe_work *w, const unsigned char *text, size_t begin, size_t 
         /* the same length by chance is no reason to map byte to byte */
         ok = 1;
         for (utf8proc_ssize_t i = 0; i < n && ok; i++) {
-            size_t before = w->norm_begin.n;
+            size_t before = w->norm.from.n;
             ok = emit(w, out + i, 1, begin, end, map);
             if (ok && map) {
-                ((uint32_t *)w->norm_begin.v)[before] = (uint32_t)begin;
-                ((uint32_t *)w->norm_end.v)[before] = (uint32_t)end;
+                ((uint32_t *)w->norm.from.v)[before] = (uint32_t)begin;
+                ((uint32_t *)w->norm.to.v)[before] = (uint32_t)end;
             }
         }
     }
@@ -89,7 +90,7 @@ static int compose_run(bpe_work *w, const unsigned char *text, size_t begin, siz
 hone_status bpe_nfc(bpe_work *w, const unsigned char *text, size_t n, int map, int *same)
 {
     size_t i = 0;
-    w->norm.n = w->norm_begin.n = w->norm_end.n = 0;
+    bpe_text_clear(&w->norm);
     *same = 1;
     while (i < n && text[i] < 0x80)
         i++;

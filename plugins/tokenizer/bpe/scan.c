@@ -55,21 +55,51 @@ int bpe_class(uint32_t code)
     return code < 65536 ? plane0[code] : code > 0x10FFFF ? O : class_of(code);
 }
 
-int bpe_is_word(uint32_t code)
+int bpe_category(uint32_t code)
 {
-    if (code == '_')
-        return 1;
-    if (code > 0x10FFFF)
-        return 0;
-    switch (utf8proc_category((utf8proc_int32_t)code)) {
+    return code > 0x10FFFF ? 0 : (int)utf8proc_category((utf8proc_int32_t)code);
+}
+
+int bpe_is_word(uint32_t c)
+{
+    switch (bpe_category(c)) {
     case UTF8PROC_CATEGORY_MN:
     case UTF8PROC_CATEGORY_MC:
     case UTF8PROC_CATEGORY_ME:
     case UTF8PROC_CATEGORY_PC:
+    case UTF8PROC_CATEGORY_ND:
+    case UTF8PROC_CATEGORY_NL:
+        return 1;
+    case UTF8PROC_CATEGORY_SO: /* letters in circles and squares are Alphabetic */
+        return (c >= 0x24B6 && c <= 0x24E9) || (c >= 0x1F130 && c <= 0x1F149) ||
+               (c >= 0x1F150 && c <= 0x1F169) || (c >= 0x1F170 && c <= 0x1F189);
+    default:
+        return bpe_class(c) == L || c == 0x200C || c == 0x200D;
+    }
+}
+
+int bpe_is_punctuation(uint32_t c)
+{
+    if (c < 0x80)
+        return (c >= 33 && c <= 47) || (c >= 58 && c <= 64) || (c >= 91 && c <= 96) ||
+               (c >= 123 && c <= 126);
+    switch (bpe_category(c)) {
+    case UTF8PROC_CATEGORY_PC:
+    case UTF8PROC_CATEGORY_PD:
+    case UTF8PROC_CATEGORY_PS:
+    case UTF8PROC_CATEGORY_PE:
+    case UTF8PROC_CATEGORY_PI:
+    case UTF8PROC_CATEGORY_PF:
+    case UTF8PROC_CATEGORY_PO:
         return 1;
     default:
-        return bpe_class(code) == L || bpe_class(code) == N;
+        return 0;
     }
+}
+
+size_t bpe_put_char(uint32_t code, char out[4])
+{
+    return (size_t)utf8proc_encode_char((utf8proc_int32_t)code, (utf8proc_uint8_t *)out);
 }
 
 uint32_t bpe_decode_char(const unsigned char *p, size_t n, uint32_t *len)

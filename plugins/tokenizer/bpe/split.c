@@ -4,13 +4,11 @@
  * look-ahead sees the end of its piece. Patterns run with PCRE2's JIT, Unicode classes and match
  * limits; a match limit hit is an error, never another cut. Bytes that are no UTF-8 match nothing and
  * come out as pieces between the matches. */
-#define PCRE2_CODE_UNIT_WIDTH 8
 #include "bpe.h"
 
-#include <pcre2.h>
 #include <string.h>
 
-enum { MATCH_LIMIT = 10000000, JIT_STACK = 1 << 20, BATCH = 256 };
+enum { BATCH = 256 };
 
 static inline uint32_t cache_slot(uint64_t a, uint64_t b)
 {
@@ -72,15 +70,15 @@ static int cached_word(const bpe_tok *t, bpe_work *w, const unsigned char *p, si
     return 1;
 }
 
-static int add_word(const bpe_tok *t, bpe_work *w, const unsigned char *p, size_t n, size_t left,
-                    size_t base, int spans, int whole)
+int bpe_add_word(const bpe_tok *t, bpe_work *w, const unsigned char *p, size_t n, size_t left,
+                 size_t base, int spans, int whole)
 {
     if (!bpe_vec_room(w->mem, &w->ids, n + BPE_CACHE_IDS, sizeof(int32_t)))
         return 0;
     return whole ? cached_word(t, w, p, n, left, base, spans) : bpe_word(t, w, p, n, base, spans);
 }
 
-static int add_piece(bpe_work *w, size_t begin, size_t end)
+int bpe_add_piece(bpe_work *w, size_t begin, size_t end)
 {
     if (begin == end)
         return 1;
@@ -101,7 +99,7 @@ typedef struct cutter {
 
 static int cut_flush(cutter *c)
 {
-    int ok = !c->held || add_piece(c->w, c->held_begin, c->held_end);
+    int ok = !c->held || bpe_add_piece(c->w, c->held_begin, c->held_end);
     c->held = 0;
     return ok;
 }
@@ -112,7 +110,7 @@ static int cut(cutter *c, size_t begin, size_t end, int match)
         return 1;
     switch (c->behavior) {
     case BPE_REMOVED:
-        return match ? 1 : add_piece(c->w, begin, end);
+        return match ? 1 : bpe_add_piece(c->w, begin, end);
     case BPE_WITH_PREVIOUS:
         if (match && c->held && !c->held_match) {
             c->held_end = end;
@@ -132,7 +130,7 @@ static int cut(cutter *c, size_t begin, size_t end, int match)
         }
         break;
     default:
-        return add_piece(c->w, begin, end);
+        return bpe_add_piece(c->w, begin, end);
     }
     if (!cut_flush(c))
         return 0;
@@ -146,43 +144,17 @@ static int cut(cutter *c, size_t begin, size_t end, int match)
 static hone_status split_regex(bpe_work *w, const bpe_step *s, const unsigned char *text,
                                bpe_piece piece, cutter *c)
 {
-    if (!w->match_data) {
-        pcre2_match_context *mc = pcre2_match_context_create(NULL);
-        w->match_context = mc;
-        w->match_data = pcre2_match_data_create(1, NULL);
-        w->jit_stack = pcre2_jit_stack_create(32 * 1024, JIT_STACK, NULL);
-        if (!mc || !w->match_data || !w->jit_stack) {
-            bpe_work_release_match(w);
+    const unsigned char *p = text + piece.begin;
+    size_t n = piece.end - piece.begin, at = 0, end = 0, last = 0;
+    int found;
+    while ((found = bpe_regex_next(w, s->re, p, n, &at, &end)) > 0) {
+        if (!cut(c, piece.begin + last, piece.begin + at, s->invert) ||
+            !cut(c, piece.begin + at, piece.begin + end, !s->invert))
             return HONE_E_NOMEM;
-        }
-        pcre2_jit_stack_assign(mc, NULL, w->jit_stack);
-        pcre2_set_match_limit(mc, MATCH_LIMIT);
+        at = last = end;
     }
-    PCRE2_SPTR p = text + piece.begin;
-    size_t n = piece.end - piece.begin, at = 0, last = 0;
-    while (at <= n) {
-        int rc = pcre2_match(s->re, p, n, at, 0, w->match_data, w->match_context);
-        if (rc == PCRE2_ERROR_NOMATCH)
-            break;
-        if (rc < 0) {
-            w->failed = rc == PCRE2_ERROR_NOMEMORY
-                            ? NULL
-                            : "a match limit of the pre-tokenizer's pattern was hit";
-            return rc == PCRE2_ERROR_NOMEMORY ? HONE_E_NOMEM : HONE_E_LIMIT;
-        }
-        size_t *o = pcre2_get_ovector_pointer(w->match_data);
-        if (o[1] <= o[0]) { /* empty: go on behind the next character */
-            uint32_t len = 1;
-            if (o[0] < n)
-                bpe_decode_char(p + o[0], n - o[0], &len);
-            at = o[0] + len;
-            continue;
-        }
-        if (!cut(c, piece.begin + last, piece.begin + o[0], s->invert) ||
-            !cut(c, piece.begin + o[0], piece.begin + o[1], !s->invert))
-            return HONE_E_NOMEM;
-        at = last = o[1];
-    }
+    if (found < 0)
+        return found;
     return cut(c, piece.begin + last, piece.end, s->invert) ? HONE_OK : HONE_E_NOMEM;
 }
 
@@ -202,16 +174,17 @@ static hone_status split_string(const bpe_step *s, const unsigned char *text, bp
     return cut(c, last, piece.end, s->invert) ? HONE_OK : HONE_E_NOMEM;
 }
 
-static hone_status split_digits(const bpe_step *s, const unsigned char *text, bpe_piece piece,
-                                cutter *c)
+/* Each character is a match or none: punctuation, digits, white space. */
+static hone_status split_class(const bpe_step *s, const unsigned char *text, bpe_piece piece,
+                               cutter *c)
 {
-    c->behavior = s->individual ? BPE_ISOLATED : BPE_CONTIGUOUS;
     for (size_t i = piece.begin, last = i; i <= piece.end;) {
-        uint32_t len = 1;
-        int number = i < piece.end &&
-                     bpe_class(bpe_decode_char(text + i, piece.end - i, &len)) == BPE_C_NUMBER;
-        if (i == piece.end || number) {
-            if (!cut(c, last, i, 0) || (number && !cut(c, i, i + len, 1)))
+        uint32_t len = 1, code = i < piece.end ? bpe_decode_char(text + i, piece.end - i, &len) : 0;
+        int match = i < piece.end && (s->kind == BPE_STEP_DIGITS  ? bpe_class(code) == BPE_C_NUMBER
+                                      : s->kind == BPE_STEP_PUNCT ? bpe_is_punctuation(code)
+                                                                  : bpe_class(code) == BPE_C_SPACE);
+        if (i == piece.end || match) {
+            if (!cut(c, last, i, s->invert) || (match && !cut(c, i, i + len, !s->invert)))
                 return HONE_E_NOMEM;
             last = i + len;
         }
@@ -220,30 +193,119 @@ static hone_status split_digits(const bpe_step *s, const unsigned char *text, bp
     return HONE_OK;
 }
 
+/* \w+|[^\w\s]+: white space is dropped. */
+static hone_status split_words(bpe_work *w, const unsigned char *text, bpe_piece piece)
+{
+    int before = -1;
+    size_t begin = piece.begin;
+    for (size_t i = piece.begin; i <= piece.end;) {
+        uint32_t len = 1, code = i < piece.end ? bpe_decode_char(text + i, piece.end - i, &len) : 0;
+        int now = i == piece.end                   ? -1
+                  : bpe_is_word(code)              ? 1
+                  : bpe_class(code) == BPE_C_SPACE ? 0
+                                                   : 2;
+        if (now != before) {
+            if (before > 0 && !bpe_add_piece(w, begin, i))
+                return HONE_E_NOMEM;
+            begin = i;
+            before = now;
+        }
+        i += len;
+    }
+    return HONE_OK;
+}
+
+static hone_status split_fixed(bpe_work *w, const bpe_step *s, const unsigned char *text,
+                               bpe_piece piece)
+{
+    size_t begin = piece.begin, k = 0;
+    for (size_t i = piece.begin; i < piece.end;) {
+        uint32_t len;
+        bpe_decode_char(text + i, piece.end - i, &len);
+        i += len;
+        if (++k < s->count && i < piece.end)
+            continue;
+        if (!bpe_add_piece(w, begin, i))
+            return HONE_E_NOMEM;
+        begin = i;
+        k = 0;
+    }
+    return HONE_OK;
+}
+
+static hone_status split_scripts(bpe_work *w, const unsigned char *text, bpe_piece piece)
+{
+    int before = -1;
+    size_t begin = piece.begin;
+    for (size_t i = piece.begin; i < piece.end;) {
+        uint32_t len, code = bpe_decode_char(text + i, piece.end - i, &len);
+        int now = bpe_script(w, text + i, len, code);
+        if (now < 0)
+            return now;
+        if (now != BPE_ANY_SCRIPT && before != BPE_ANY_SCRIPT && before >= 0 && before != now) {
+            if (!bpe_add_piece(w, begin, i))
+                return HONE_E_NOMEM;
+            begin = i;
+        }
+        before = now;
+        i += len;
+    }
+    return bpe_add_piece(w, begin, piece.end) ? HONE_OK : HONE_E_NOMEM;
+}
+
+hone_status bpe_cut_step(bpe_work *w, const bpe_step *s, const unsigned char *text)
+{
+    bpe_vec swap = w->pieces;
+    w->pieces = w->pieces2;
+    w->pieces2 = swap;
+    w->pieces2.n = 0;
+    for (size_t i = 0; i < w->pieces.n; i++) {
+        bpe_piece piece = ((bpe_piece *)w->pieces.v)[i];
+        int behavior = s->kind != BPE_STEP_DIGITS ? s->behavior
+                       : s->individual            ? BPE_ISOLATED
+                                                  : BPE_CONTIGUOUS;
+        cutter c = {w, behavior, 0, 0, 0, 0};
+        hone_status st;
+        switch (s->kind) {
+        case BPE_STEP_REGEX:
+            st = split_regex(w, s, text, piece, &c);
+            break;
+        case BPE_STEP_STRING:
+            st = split_string(s, text, piece, &c);
+            break;
+        case BPE_STEP_WORDS:
+            st = split_words(w, text, piece);
+            break;
+        case BPE_STEP_FIXED:
+            st = split_fixed(w, s, text, piece);
+            break;
+        case BPE_STEP_SCRIPTS:
+            st = split_scripts(w, text, piece);
+            break;
+        default:
+            st = split_class(s, text, piece, &c);
+            break;
+        }
+        if (st < 0)
+            return st;
+        if (!cut_flush(&c))
+            return HONE_E_NOMEM;
+    }
+    return HONE_OK;
+}
+
 static hone_status run_steps(const bpe_tok *t, bpe_work *w, const unsigned char *text, size_t n)
 {
     w->pieces.n = w->pieces2.n = 0;
-    if (!add_piece(w, 0, n))
+    if (!bpe_add_piece(w, 0, n))
         return HONE_E_NOMEM;
     for (int k = 0; k < t->n_steps; k++) {
-        const bpe_step *s = &t->steps[k];
-        if (s->kind == BPE_STEP_PREFIX_SPACE)
-            continue; /* bpe_segment did it */
-        bpe_vec swap = w->pieces;
-        w->pieces = w->pieces2;
-        w->pieces2 = swap;
-        w->pieces2.n = 0;
-        for (size_t i = 0; i < w->pieces.n; i++) {
-            bpe_piece piece = ((bpe_piece *)w->pieces.v)[i];
-            cutter c = {w, s->behavior, 0, 0, 0, 0};
-            hone_status st = s->kind == BPE_STEP_DIGITS   ? split_digits(s, text, piece, &c)
-                             : s->kind == BPE_STEP_STRING ? split_string(s, text, piece, &c)
-                                                          : split_regex(w, s, text, piece, &c);
-            if (st < 0)
-                return st;
-            if (!cut_flush(&c))
-                return HONE_E_NOMEM;
-        }
+        /* the two that rewrite: bpe_segment did the one, the other is the model's own alphabet */
+        if (t->steps[k].kind == BPE_STEP_PREFIX_SPACE || t->steps[k].kind == BPE_STEP_BYTES)
+            continue;
+        hone_status s = bpe_cut_step(w, &t->steps[k], text);
+        if (s < 0)
+            return s;
     }
     return HONE_OK;
 }
@@ -258,8 +320,8 @@ static hone_status words(const bpe_tok *t, bpe_work *w, const unsigned char *tex
         while (from < n) {
             size_t k = bpe_scan(t->scanner, text, n, &from, ends, BATCH);
             for (size_t i = 0; i < k; i++) {
-                if (!add_word(t, w, text + begin, ends[i] - begin, n - begin, base + begin, spans,
-                              whole))
+                if (!bpe_add_word(t, w, text + begin, ends[i] - begin, n - begin, base + begin,
+                                  spans, whole))
                     return HONE_E_NOMEM;
                 begin = ends[i];
             }
@@ -271,8 +333,8 @@ static hone_status words(const bpe_tok *t, bpe_work *w, const unsigned char *tex
         return s;
     for (size_t i = 0; i < w->pieces2.n; i++) {
         bpe_piece p = ((bpe_piece *)w->pieces2.v)[i];
-        if (!add_word(t, w, text + p.begin, p.end - p.begin, n - p.begin, base + p.begin, spans,
-                      whole))
+        if (!bpe_add_word(t, w, text + p.begin, p.end - p.begin, n - p.begin, base + p.begin, spans,
+                          whole))
             return HONE_E_NOMEM;
     }
     return HONE_OK;
@@ -299,47 +361,4 @@ hone_status bpe_segment(const bpe_tok *t, bpe_work *w, const unsigned char *text
         v->end = (uint32_t)(base + (v->end > 2 ? v->end - 2 : 0));
     }
     return s;
-}
-
-hone_status bpe_step_compile(bpe_tok *t, bpe_step *s)
-{
-    int code = 0;
-    size_t at = 0;
-    pcre2_compile_context *cc = pcre2_compile_context_create(NULL);
-    if (!cc)
-        return HONE_E_NOMEM;
-    pcre2_set_newline(cc, PCRE2_NEWLINE_LF);
-    pcre2_set_parens_nest_limit(cc, 100);
-    s->re = pcre2_compile((PCRE2_SPTR)s->pattern.ptr, s->pattern.len,
-                          PCRE2_UTF | PCRE2_UCP | PCRE2_MATCH_INVALID_UTF | PCRE2_MULTILINE, &code,
-                          &at, cc);
-    pcre2_compile_context_free(cc);
-    if (!s->re) {
-        PCRE2_UCHAR text[160];
-        pcre2_get_error_message(code, text, sizeof text);
-        return hone_host_fail(t->host, HONE_E_UNSUPPORTED,
-                              "tokenizer: pre-tokenizer pattern \"%.*s\": %s at byte %zu",
-                              (int)(s->pattern.len < 200 ? s->pattern.len : 200), s->pattern.ptr,
-                              (const char *)text, at);
-    }
-    pcre2_jit_compile(s->re, PCRE2_JIT_COMPLETE); /* without JIT it is only slower */
-    return HONE_OK;
-}
-
-void bpe_step_release(bpe_step *s)
-{
-    if (s->re)
-        pcre2_code_free(s->re);
-    s->re = NULL;
-}
-
-void bpe_work_release_match(bpe_work *w)
-{
-    if (w->match_data)
-        pcre2_match_data_free(w->match_data);
-    if (w->match_context)
-        pcre2_match_context_free(w->match_context);
-    if (w->jit_stack)
-        pcre2_jit_stack_free(w->jit_stack);
-    w->match_data = w->match_context = w->jit_stack = NULL;
 }

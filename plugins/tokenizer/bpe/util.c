@@ -240,3 +240,15 @@ int bpe_flag(const hone_value *map, const char *key, int dflt)
     const hone_value *v = bpe_get(map, key);
     return v && v->type == HONE_BOOL ? v->u.boolean != 0 : dflt;
 }
+
+const void *bpe_find(const void *hay, size_t n, const void *needle, size_t k)
+{
+    const char *p = hay, *end = p + n;
+    while (k && (size_t)(end - p) >= k &&
+           (p = memchr(p, *(const char *)needle, (size_t)(end - p) - k + 1))) {
+        if (memcmp(p, needle, k) == 0)
+            return p;
+        p++;
+    }
+    return NULL;
+}

@@ -19,6 +19,8 @@ extern "C" {
 #define HONE_ENCODE_SPECIAL (1u << 0) /* text that spells a special token becomes that token */
 #define HONE_ENCODE_ADD (1u << 1)     /* add the post-processor's tokens (bos, eos, ...) */
 #define HONE_ENCODE_OFFSETS (1u << 2) /* fill offsets */
+#define HONE_ENCODE_TRUNCATE                                                                       \
+    (1u << 3) /* cut to the length the description asks for (tokenizer.json) */
 #define HONE_DECODE_SKIP_SPECIAL (1u << 0)
 
 typedef struct hone_span32 {

@@ -1,0 +1,253 @@
+/* merge_spm.c - SentencePiece's BPE: of all neighbours whose whole is a piece, those with the best score join.
+ *
+ * Symbols begin as characters (or as the user's pieces, which never join); a heap holds the candidate
+ * pairs by score, then by place. A whole is looked up by its text, so no list of merges is needed. Pieces
+ * marked unused serve to join through, and are taken apart again at the end. A character without piece
+ * becomes its bytes where the model has pieces for bytes, otherwise unk, several of which in a row are one.
+ *
+ * Where no piece has U+2581 behind another character, nothing joins across the begin of a word, and words
+ * are done one by one, through the cache, with the same result.
+ * Source: sentencepiece's bpe_model.cc (SampleEncode at alpha 0); llama.cpp's llm_tokenizer_spm. */
+#include "bpe.h"
+
+#include <string.h>
+
+typedef struct spm_symbol {
+    int32_t prev, next;  /* -1: none */
+    uint32_t begin, end; /* begin == end: joined into another */
+    int frozen;
+} spm_symbol;
+typedef struct spm_pair {
+    float score;
+    uint32_t left, len;
+} spm_pair;
+typedef struct spm_split { /* an unused piece, and where it came from two parts */
+    int32_t id;
+    uint32_t left_len;
+} spm_split;
+
+static int better(const spm_pair *a, const spm_pair *b)
+{
+    return a->score != b->score ? a->score > b->score : a->left < b->left;
+}
+
+static int heap_push(bpe_work *w, spm_pair item)
+{
+    if (!bpe_vec_room(w->mem, &w->heap, 1, sizeof item))
+        return 0;
+    spm_pair *h = w->heap.v;
+    size_t i = w->heap.n++;
+    while (i > 0 && better(&item, &h[(i - 1) / 2])) {
+        h[i] = h[(i - 1) / 2];
+        i = (i - 1) / 2;
+    }
+    h[i] = item;
+    return 1;
+}
+
+static spm_pair heap_pop(bpe_work *w)
+{
+    spm_pair *h = w->heap.v, top = h[0], last = h[--w->heap.n];
+    size_t n = w->heap.n, i = 0;
+    for (;;) {
+        size_t c = 2 * i + 1;
+        if (c >= n)
+            break;
+        if (c + 1 < n && better(&h[c + 1], &h[c]))
+            c++;
+        if (!better(&h[c], &last))
+            break;
+        h[i] = h[c];
+        i = c;
+    }
+    if (n)
+        h[i] = last;
+    return top;
+}
+
+static int32_t piece_of(const bpe_tok *t, const unsigned char *p, size_t n)
+{
+    hone_str s = {(const char *)p, n};
+    return bpe_strmap_get(&t->pieces, s);
+}
+
+static int offer(const bpe_tok *t, bpe_work *w, const unsigned char *text, int32_t left)
+{
+    const spm_symbol *s = w->symbols.v;
+    if (left < 0 || s[left].next < 0)
+        return 1;
+    const spm_symbol *a = &s[left], *b = &s[a->next];
+    if (a->frozen || b->frozen)
+        return 1;
+    int32_t id = piece_of(t, text + a->begin, b->end - a->begin);
+    if (id < 0)
+        return 1;
+    if (t->kind[id] == BPE_T_UNUSED) {
+        const spm_split *have = w->splits.v;
+        size_t i = 0;
+        while (i < w->splits.n && have[i].id != id)
+            i++;
+        if (i == w->splits.n) {
+            spm_split one = {id, a->end - a->begin};
+            if (!bpe_vec_room(w->mem, &w->splits, 1, sizeof one))
+                return 0;
+            ((spm_split *)w->splits.v)[w->splits.n++] = one;
+        }
+    }
+    spm_pair item = {t->score[id], (uint32_t)left, b->end - a->begin};
+    return heap_push(w, item);
+}
+
+int bpe_unknown(const bpe_tok *t, bpe_work *w, const unsigned char *p, size_t n, size_t at,
+                int spans)
+{
+    int all = t->byte_fallback;
+    for (size_t i = 0; all && i < n; i++)
+        all = t->byte_piece[p[i]] >= 0;
+    for (size_t i = 0; all && i < n; i++)
+        if (!bpe_push(w, t->byte_piece[p[i]], at, at + n, spans))
+            return 0;
+    if (all || t->unk < 0)
+        return 1;
+    if (w->ids.n > w->unk_floor && ((int32_t *)w->ids.v)[w->ids.n - 1] == t->unk) {
+        if (spans)
+            ((hone_span32 *)w->spans.v)[w->spans.n - 1].end = (uint32_t)(at + n);
+        return 1;
+    }
+    return bpe_push(w, t->unk, at, at + n, spans);
+}
+
+void bpe_join_unknown(const bpe_tok *t, bpe_work *w, size_t at, int spans)
+{
+    int32_t *ids = w->ids.v;
+    hone_span32 *v = w->spans.v;
+    if (t->unk < 0 || ids[at] != t->unk || ids[at - 1] != t->unk)
+        return;
+    memmove(ids + at, ids + at + 1, (w->ids.n - at - 1) * sizeof *ids);
+    w->ids.n--;
+    if (!spans)
+        return;
+    v[at - 1].end = v[at].end;
+    memmove(v + at, v + at + 1, (w->spans.n - at - 1) * sizeof *v);
+    w->spans.n--;
+}
+
+/* text[begin, end) as a piece, an unused one as what it was made of. Depth: the parts get shorter. */
+static int give(const bpe_tok *t, bpe_work *w, const unsigned char *text, uint32_t begin,
+                uint32_t end, size_t base, int spans, int depth)
+{
+    int32_t id = piece_of(t, text + begin, end - begin);
+    if (id < 0)
+        return bpe_unknown(t, w, text + begin, end - begin, base + begin, spans);
+    const spm_split *s = w->splits.v;
+    if (t->kind[id] == BPE_T_UNUSED && depth < 64)
+        for (size_t i = 0; i < w->splits.n; i++)
+            if (s[i].id == id && s[i].left_len < end - begin) {
+                uint32_t at = begin + s[i].left_len;
+                return give(t, w, text, begin, at, base, spans, depth + 1) &&
+                       give(t, w, text, at, end, base, spans, depth + 1);
+            }
+    return bpe_push(w, id, base + begin, base + end, spans);
+}
+
+int bpe_scores_word(const bpe_tok *t, bpe_work *w, const unsigned char *text, size_t n, size_t base,
+                    int spans)
+{
+    hone_str all = {(const char *)text, n};
+    w->symbols.n = w->heap.n = w->splits.n = 0;
+    w->unk_floor = w->ids.n;
+    for (size_t i = 0; i < n;) {
+        uint32_t len;
+        const bpe_added *user = t->spm.user.n ? bpe_match_at(&t->spm.user, all, i) : NULL;
+        if (user)
+            len = (uint32_t)user->content.len;
+        else
+            bpe_decode_char(text + i, n - i, &len);
+        if (!bpe_vec_room(w->mem, &w->symbols, 1, sizeof(spm_symbol)))
+            return 0;
+        int32_t k = (int32_t)w->symbols.n++;
+        spm_symbol one = {k - 1, k + 1, (uint32_t)i, (uint32_t)i + len, user != NULL};
+        ((spm_symbol *)w->symbols.v)[k] = one;
+        i += len;
+    }
+    spm_symbol *s = w->symbols.v;
+    int32_t count = (int32_t)w->symbols.n;
+    if (count == 0)
+        return 1;
+    s[count - 1].next = -1;
+    for (int32_t i = 0; i + 1 < count; i++)
+        if (!offer(t, w, text, i))
+            return 0;
+    while (w->heap.n) {
+        spm_pair top = heap_pop(w);
+        spm_symbol *a = &s[top.left];
+        if (a->begin == a->end || a->next < 0 || s[a->next].end - a->begin != top.len)
+            continue; /* one of them was joined meanwhile */
+        spm_symbol *b = &s[a->next];
+        a->end = b->end;
+        a->next = b->next;
+        b->begin = b->end;
+        if (a->next >= 0)
+            s[a->next].prev = (int32_t)top.left;
+        if (!offer(t, w, text, a->prev) || !offer(t, w, text, (int32_t)top.left))
+            return 0;
+    }
+    for (int32_t i = 0; i >= 0; i = s[i].next)
+        if (!give(t, w, text, s[i].begin, s[i].end, base, spans, 0))
+            return 0;
+    return 1;
+}
+
+static int is_ws(const unsigned char *p, size_t n)
+{
+    return n >= 3 && memcmp(p, BPE_WS, 3) == 0;
+}
+
+hone_status bpe_scores(const bpe_tok *t, bpe_work *w, const unsigned char *text, size_t n,
+                       size_t base, int spans)
+{
+    if (!t->words_apart)
+        return bpe_scores_word(t, w, text, n, base, spans) ? HONE_OK : HONE_E_NOMEM;
+    size_t floor = w->ids.n;
+    for (size_t begin = 0, i = 0; begin < n; begin = i) {
+        size_t first = w->ids.n;
+        i = begin;
+        while (is_ws(text + i, n - i))
+            i += 3;
+        while (i < n) {
+            const unsigned char *p = memchr(text + i, 0xE2, n - i);
+            i = p ? (size_t)(p - text) : n;
+            if (i == n || is_ws(text + i, n - i))
+                break;
+            i++;
+        }
+        if (!bpe_add_word(t, w, text + begin, i - begin, n - begin, base + begin, spans, !spans))
+            return HONE_E_NOMEM;
+        if (first > floor && w->ids.n > first)
+            bpe_join_unknown(t, w, first, spans);
+    }
+    return HONE_OK;
+}
+
+hone_status bpe_scores_done(bpe_tok *t)
+{
+    t->words_apart = !t->spm.suffix;
+    if (!bpe_strmap_init(&t->pieces, &t->arena, t->text, (size_t)t->n_ids))
+        return hone_host_fail(t->host, HONE_E_NOMEM, "tokenizer: out of memory");
+    for (int32_t id = 0; id < t->n_ids; id++) {
+        hone_str s = t->text[id];
+        if (!s.len || t->kind[id] == BPE_T_CONTROL || t->kind[id] == BPE_T_UNKNOWN ||
+            t->kind[id] == BPE_T_BYTE)
+            continue;
+        bpe_strmap_put(&t->pieces, id);
+        int other = 0;
+        for (size_t i = 0; i < s.len && t->words_apart; i++) {
+            int ws = is_ws((const unsigned char *)s.ptr + i, s.len - i);
+            if (ws && other)
+                t->words_apart = 0;
+            other |= !ws;
+            i += ws ? 2 : 0;
+        }
+    }
+    return HONE_OK;
+}
