@@ -74,7 +74,7 @@ int hone_cli_bench_tokenize(int argc, char **argv)
     hone_buf_init(&text, HONE_BUF_MAX_DEFAULT);
     HONE_TRY_GOTO(hone_file_read(input, HONE_BUF_MAX_DEFAULT, &text), done);
     HONE_TRY_GOTO(hone_registry_open(&ro, &registry), done);
-    hone_env env = {registry, NULL};
+    hone_env env = {.registry = registry};
     HONE_TRY_GOTO(hone_text_side_open(&env, rest.v[0], &side), done);
     if (!side->tokenizer_instance || text.len == 0) {
         s = text.len ? hone_fail(HONE_E_NOT_FOUND, "%s: it has no tokenizer", rest.v[0])

@@ -90,7 +90,7 @@ static hone_status open_template(job *j, const char *model)
     }
     hone_registry_opts ro = {.project = "."};
     HONE_TRY(hone_registry_open(&ro, &j->registry));
-    hone_env env = {j->registry, NULL};
+    hone_env env = {.registry = j->registry};
     HONE_TRY(hone_text_side_open(&env, model, &j->side));
     j->chat = j->side->chat;
     if (!j->chat) {

@@ -178,7 +178,7 @@ int hone_cli_tokenize(int argc, char **argv)
     hone_tokens_init(&t, HONE_TOKENS_SPANS);
     hone_buf_init(&line, HONE_BUF_MAX_DEFAULT);
     HONE_TRY_GOTO(hone_registry_open(&ro, &registry), done);
-    hone_env env = {registry, NULL};
+    hone_env env = {.registry = registry};
     HONE_TRY_GOTO(hone_text_side_open(&env, rest.v[0], &text), done);
     if (!text->tokenizer_instance) {
         s = hone_fail(HONE_E_NOT_FOUND, "%s: it has no tokenizer", rest.v[0]);

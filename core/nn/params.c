@@ -417,7 +417,7 @@ void hone_params_zero_grads(hone_params *p)
 
 struct squares {
     const float *g;
-    size_t n;
+    size_t n, first;
     double *part;
 };
 
@@ -425,7 +425,8 @@ struct squares {
 static void square_task(void *arg, int64_t task, uint32_t thread)
 {
     struct squares *q = arg;
-    size_t begin = (size_t)task * CHUNK, end = begin + CHUNK < q->n ? begin + CHUNK : q->n;
+    size_t begin = (q->first + (size_t)task) * CHUNK,
+           end = begin + CHUNK < q->n ? begin + CHUNK : q->n;
     double lane[16] = {0};
     (void)thread;
     for (size_t i = begin; i < end; i += 16) /* lengths are multiples of 16 */
@@ -437,40 +438,107 @@ static void square_task(void *arg, int64_t task, uint32_t thread)
     q->part[task] = lane[0];
 }
 
-double hone_params_grad_sq_on(const hone_params *p, const hone_exec *exec)
+size_t hone_params_chunks(const hone_params *p)
 {
-    struct squares q;
-    size_t n_chunks;
+    return (hone_params_flat_length(p) + CHUNK - 1) / CHUNK;
+}
+
+void hone_params_grad_sq_chunks(const hone_params *p, const hone_exec *exec, size_t first, size_t n,
+                                double *part)
+{
+    struct squares q = {p->grads.base, p->flat_length, first, part};
+    hone_fp_setup();
+    exec->parallel(exec, (int64_t)n, square_task, &q);
+}
+
+double hone_params_grad_sq(const hone_params *p)
+{
     double sum = 0.0, one;
+    struct squares q = {p->grads.base, p->flat_length, 0, &one};
     if (!p->has_grads || !p->flat_length)
         return 0.0;
     hone_fp_setup();
-    q.g = p->grads.base;
-    q.n = p->flat_length;
-    n_chunks = (q.n + CHUNK - 1) / CHUNK;
-    q.part = exec && n_chunks > 1 ? hone_alloc(n_chunks * sizeof *q.part) : NULL;
-    if (q.part) {
-        exec->parallel(exec, (int64_t)n_chunks, square_task, &q);
-        for (size_t i = 0; i < n_chunks; i++)
-            sum += q.part[i];
-        hone_free(q.part);
-        return sum;
-    }
-    for (size_t i = 0; i < n_chunks; i++) { /* one thread, or no memory for the parts: same order */
-        struct squares r = q;
-        size_t begin = i * CHUNK;
-        r.g = q.g + begin;
-        r.n = q.n - begin < CHUNK ? q.n - begin : CHUNK;
-        r.part = &one;
-        square_task(&r, 0, 0);
+    for (; q.first < hone_params_chunks(p); q.first++) {
+        square_task(&q, 0, 0);
         sum += one;
     }
     return sum;
 }
 
-double hone_params_grad_sq(const hone_params *p)
+/* ---- slices ---------------------------------------------------------------------------------- */
+/* Floats that stay together: a panel of a matrix, a whole vector. */
+static size_t unit_of(const hone_param_item *it)
 {
-    return hone_params_grad_sq_on(p, NULL);
+    return it->is_vector ? it->length : (size_t)it->cols * HONE_PANEL;
+}
+
+/* The first place from `at` on where the flat array may be cut. */
+static size_t cut(const hone_params *p, size_t at)
+{
+    for (hone_param i = 0; i < p->n; i++) {
+        const hone_param_item *it = p->items[i];
+        if (!it || !it->trainable || at < it->flat || at >= it->flat + it->length)
+            continue;
+        size_t unit = unit_of(it);
+        return it->flat + (at - it->flat + unit - 1) / unit * unit;
+    }
+    return at;
+}
+
+hone_slice hone_params_slice(const hone_params *p, uint32_t k, uint32_t of)
+{
+    size_t n = hone_params_flat_length(p), each = n / of, more = n % of;
+    hone_slice s = {cut(p, each * k + (k < more ? k : more)), 0};
+    k++;
+    s.end = cut(p, each * k + (k < more ? k : more));
+    return s;
+}
+
+void hone_params_slice_rows(const hone_param_item *it, hone_slice s, int64_t *first, int64_t *n,
+                            size_t *at)
+{
+    size_t begin = it->flat > s.begin ? it->flat : s.begin,
+           end = it->flat + it->length < s.end ? it->flat + it->length : s.end,
+           width = it->is_vector ? it->length : (size_t)it->cols;
+    *first = *n = 0;
+    *at = 0;
+    if (begin >= end)
+        return;
+    *first = (int64_t)((begin - it->flat) / width);
+    *n = (int64_t)((end - begin) / width);
+    if (*n > it->rows - *first) /* the padding of the last panel */
+        *n = it->rows - *first;
+    *at = begin - s.begin;
+}
+
+/* Copies [begin, begin + n) of the flat array of stored values to `out`, or from `in` when there is one. */
+static void copy_flat(const hone_params *p, size_t begin, size_t n, float *out, const float *in)
+{
+    size_t end = begin + n;
+    hone_params_flat_length(p); /* lays the flat array out */
+    for (hone_param i = 0; i < p->n; i++) {
+        const hone_param_item *it = p->items[i];
+        if (!it || !it->trainable || it->flat >= end || it->flat + it->length <= begin)
+            continue;
+        size_t from = it->flat > begin ? it->flat : begin,
+               to = it->flat + it->length < end ? it->flat + it->length : end,
+               bytes = (to - from) * sizeof(float);
+        float *stored = it->data + (from - it->flat);
+        if (in)
+            memcpy(stored, in + (from - begin), bytes);
+        else
+            memcpy(out + (from - begin), stored, bytes);
+    }
+}
+
+void hone_params_get_flat(const hone_params *p, size_t begin, size_t n, float *out)
+{
+    copy_flat(p, begin, n, out, NULL);
+}
+
+void hone_params_set_flat(hone_params *p, size_t begin, size_t n, const float *in)
+{
+    copy_flat(p, begin, n, NULL, in);
 }
 
 hone_status hone_params_lerp(hone_params *p, const hone_params *other, float t)

@@ -83,10 +83,29 @@ void hone_params_zero_grads(hone_params *p);
 /* Sum of squares of all gradients in double, by chunks of the flat array in a fixed order: same
  * bits whatever the threads. Not a number or infinite when a gradient is. */
 double hone_params_grad_sq(const hone_params *p);
-double hone_params_grad_sq_on(const hone_params *p,
-                              const hone_exec *exec); /* the same on its threads */
+/* The same in pieces: part[0..n) = the sums of chunks [first, first + n) of hone_params_chunks();
+ * added from 0.0 in the order of chunks they are hone_params_grad_sq. Gradients must be mapped. */
+void hone_params_grad_sq_chunks(const hone_params *p, const hone_exec *exec, size_t first, size_t n,
+                                double *part);
+size_t hone_params_chunks(const hone_params *p); /* of the flat array, the last one shorter */
 /* Trainable floats: what hone_params_need_grads gives, also when no region is mapped. */
 size_t hone_params_flat_length(const hone_params *p);
+
+/* ---- slices ---------------------------------------------------------------------------------- */
+/* A stretch of the flat arrays in whole panels and whole vectors, so that it is made of rows. */
+typedef struct hone_slice {
+    size_t begin, end; /* floats of the flat array */
+} hone_slice;
+/* Slice k of `of`: one after the other they are the flat array; as equal as panels allow, the last
+ * ones perhaps empty. Slice 0 of 1 is everything. */
+hone_slice hone_params_slice(const hone_params *p, uint32_t k, uint32_t of);
+/* The rows of a trainable parameter that lie in a slice: [*first, *first + *n), n = 0 when none;
+ * *at = the place of the first of them in an array that holds only the slice. */
+void hone_params_slice_rows(const hone_param_item *it, hone_slice s, int64_t *first, int64_t *n,
+                            size_t *at);
+/* Stored values of the trainable parameters as one flat array, [begin, begin + n): read, written. */
+void hone_params_get_flat(const hone_params *p, size_t begin, size_t n, float *out);
+void hone_params_set_flat(hone_params *p, size_t begin, size_t n, const float *in);
 /* this = this + t * (other - this), parameter by parameter (EMA). Stores must be of one shape. */
 hone_status hone_params_lerp(hone_params *p, const hone_params *other, float t);
 

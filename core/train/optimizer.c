@@ -121,7 +121,17 @@ void hone_optimizer_destroy(hone_optimizer *o)
     hone_free(o);
 }
 
-hone_status hone_optimizer_bind(hone_optimizer *o, const hone_params *p)
+static int sliced(const hone_optimizer *o)
+{
+    return (o->vt->flags & HONE_OPT_ELEMENTWISE) != 0;
+}
+
+hone_slice hone_optimizer_slice(const hone_optimizer *o, const hone_params *p, uint32_t rank)
+{
+    return sliced(o) ? hone_params_slice(p, rank, o->comm->size) : hone_params_slice(p, 0, 1);
+}
+
+hone_status hone_optimizer_bind(hone_optimizer *o, const hone_params *p, const hone_comm *comm)
 {
     uint32_t n_state = 0;
     for (int32_t i = 0; i < hone_params_count(p); i++) {
@@ -144,13 +154,16 @@ hone_status hone_optimizer_bind(hone_optimizer *o, const hone_params *p)
         if (spec.n_buffers > n_state)
             n_state = spec.n_buffers;
     }
+    o->comm = comm;
     o->flat = hone_params_flat_length(p);
+    o->own = hone_optimizer_slice(o, p, comm->rank);
     o->n_state = n_state;
     o->step = 0;
     for (uint32_t k = 0; k < HONE_OPT_MAX_STATE; k++) {
         hone_region_release(&o->state[k]);
         if (k < n_state)
-            HONE_TRY(hone_region_init(&o->state[k], "optimizer", o->flat * sizeof(float)));
+            HONE_TRY(hone_region_init(&o->state[k], "optimizer",
+                                      (o->own.end - o->own.begin) * sizeof(float)));
     }
     return HONE_OK;
 }
@@ -189,49 +202,91 @@ static const hone_opt_group *group_of(const hone_optimizer *o, const char *name,
     return &o->groups[best];
 }
 
-hone_status hone_optimizer_step(hone_optimizer *o, hone_params *p, hone_pool *pool, double lr,
-                                double clip, double *norm_out)
+/* The norm of all gradients, each rank having squared its share of the chunks. */
+static hone_status gradient_norm(const hone_optimizer *o, const hone_params *p,
+                                 const hone_exec *exec, double *norm)
 {
-    if (hone_region_planning()) {
-        *norm_out = 0;
+    size_t chunks = hone_params_chunks(p), first, n;
+    double sum;
+    hone_comm_share(o->comm, o->comm->rank, chunks, &first, &n);
+    double *part = hone_reallocarray(NULL, n ? n : 1, sizeof *part);
+    hone_status s;
+    HONE_TRY_GOTO(hone_comm_agree(o->comm, part ? HONE_OK : HONE_E_NOMEM), done);
+    hone_params_grad_sq_chunks(p, exec, first, n, part);
+    HONE_TRY_GOTO(hone_comm_sum(o->comm, chunks, first, n, part, &sum), done);
+    *norm = sqrt(sum);
+done:
+    hone_free(part);
+    return s;
+}
+
+static size_t block_length(hone_slice s, size_t at)
+{
+    size_t n = s.end - s.begin;
+    return at >= n ? 0 : n - at < SLICE ? n - at : SLICE;
+}
+
+/* Every rank gets the parameters of every other one's slice, a block of each at a time. */
+static hone_status share_params(const hone_optimizer *o, hone_params *p)
+{
+    const hone_comm *c = o->comm;
+    size_t most = 0;
+    if (c->size == 1 || !sliced(o)) /* every rank has made the whole step */
         return HONE_OK;
+    hone_slice *of = hone_calloc(c->size, sizeof *of);
+    float *room = hone_calloc(c->size, SLICE * sizeof *room);
+    hone_status s;
+    HONE_TRY_GOTO(hone_comm_agree(c, of && room ? HONE_OK : HONE_E_NOMEM), done);
+    for (uint32_t r = 0; r < c->size; r++) {
+        of[r] = hone_optimizer_slice(o, p, r);
+        most = of[r].end - of[r].begin > most ? of[r].end - of[r].begin : most;
     }
-    double norm = sqrt(hone_params_grad_sq(p));
-    *norm_out = norm;
-    if (!isfinite(norm))
-        return 1;
-    if (o->flat != hone_params_flat_length(p))
-        return hone_fail(HONE_E_STATE,
-                         "the set of trainable parameters changed after the optimizer was made");
-    int cut = (o->vt->flags & HONE_OPT_ELEMENTWISE) != 0;
+    for (size_t at = 0; at < most; at += SLICE) {
+        float *mine = room + (size_t)c->rank * SLICE;
+        hone_params_get_flat(p, o->own.begin + at, block_length(o->own, at), mine);
+        HONE_TRY_GOTO(c->gather(c, mine, SLICE * sizeof *mine, room), done);
+        for (uint32_t r = 0; r < c->size; r++) {
+            if (r != c->rank)
+                hone_params_set_flat(p, of[r].begin + at, block_length(of[r], at),
+                                     room + (size_t)r * SLICE);
+        }
+    }
+done:
+    hone_free(room);
+    hone_free(of);
+    return s;
+}
+
+/* Cuts what is `own` of the parameters into the slices that the component gets. */
+static hone_status make_slices(const hone_optimizer *o, hone_params *p, double lr,
+                               hone_opt_slice **out, size_t *n_out)
+{
+    int cut = sliced(o);
     size_t n = 0, cap = 0;
     for (int32_t i = 0; i < hone_params_count(p); i++) {
         const hone_param_item *it = hone_params_item(p, i);
         if (it && it->trainable)
             cap += cut ? it->length / SLICE + 1 : 1;
     }
-    job j = {.o = o};
-    j.slices = hone_calloc(cap ? cap : 1, sizeof *j.slices);
-    if (!j.slices)
+    hone_opt_slice *slices = hone_calloc(cap ? cap : 1, sizeof *slices);
+    if (!slices)
         return HONE_E_NOMEM;
-    j.info = (hone_opt_info){
-        .struct_size = sizeof j.info, .step = o->step + 1, .grad_norm = norm, .grad_scale = 1.0};
-    if (clip > 0 && clip / (norm + 1e-6) < 1) /* as torch.nn.utils.clip_grad_norm_ */
-        j.info.grad_scale = clip / (norm + 1e-6);
     for (int32_t i = 0; i < hone_params_count(p); i++) {
         const hone_param_item *it = hone_params_item(p, i);
         if (!it || !it->trainable || !it->grad)
             continue;
         uint32_t gi;
         const hone_opt_group *g = group_of(o, it->name, &gi);
-        size_t step = cut ? SLICE : it->length;
-        for (size_t at = 0; at < it->length; at += step) {
-            hone_opt_slice *s = &j.slices[n++];
+        size_t step = cut ? SLICE : it->length,
+               at = o->own.begin > it->flat ? o->own.begin - it->flat : 0,
+               end = o->own.end > it->flat ? o->own.end - it->flat : 0;
+        for (end = end < it->length ? end : it->length; at < end; at += step) {
+            hone_opt_slice *s = &slices[n++];
             s->param = it->data + at;
             s->grad = it->grad + at;
             for (uint32_t k = 0; k < o->n_state; k++)
-                s->state[k] = (float *)o->state[k].base + it->flat + at;
-            s->length = it->length - at < step ? it->length - at : step;
+                s->state[k] = (float *)o->state[k].base + (it->flat + at - o->own.begin);
+            s->length = end - at < step ? end - at : step;
             s->rows = it->rows;
             s->cols = it->is_vector ? 0 : it->cols;
             s->layout = cut                         ? HONE_LAYOUT_FLAT
@@ -242,15 +297,46 @@ hone_status hone_optimizer_step(hone_optimizer *o, hone_params *p, hone_pool *po
             s->weight_decay = g->weight_decay;
         }
     }
+    *out = slices;
+    *n_out = n;
+    return HONE_OK;
+}
+
+hone_status hone_optimizer_step(hone_optimizer *o, hone_params *p, hone_pool *pool, double lr,
+                                double clip, double *norm_out)
+{
+    if (hone_region_planning()) {
+        *norm_out = 0;
+        return HONE_OK;
+    }
     const hone_exec *ex = hone_pool_exec(pool);
+    double norm;
+    size_t n = 0;
+    hone_status s = HONE_OK;
+    if (o->flat != hone_params_flat_length(p))
+        s = hone_fail(HONE_E_STATE,
+                      "the set of trainable parameters changed after the optimizer was made");
+    HONE_TRY(hone_comm_agree(o->comm, s));
+    HONE_TRY(gradient_norm(o, p, ex, &norm));
+    *norm_out = norm;
+    if (!isfinite(norm)) /* on every rank: it has the same bits everywhere */
+        return 1;
+    job j = {.o = o};
+    HONE_TRY_GOTO(hone_comm_agree(o->comm, make_slices(o, p, lr, &j.slices, &n)), done);
+    j.info = (hone_opt_info){
+        .struct_size = sizeof j.info, .step = o->step + 1, .grad_norm = norm, .grad_scale = 1.0};
+    if (clip > 0 && clip / (norm + 1e-6) < 1) /* as torch.nn.utils.clip_grad_norm_ */
+        j.info.grad_scale = clip / (norm + 1e-6);
     if (hone_instance_caps(o->instance) & HONE_CAP_REENTRANT)
         ex->parallel(ex, (int64_t)n, step_task, &j);
     else
         for (size_t i = 0; i < n; i++)
             step_task(&j, (int64_t)i, 0);
-    hone_free(j.slices);
-    if (j.failed < 0)
-        return hone_error_set(&j.error);
+    HONE_TRY_GOTO(hone_comm_agree(o->comm, j.failed < 0 ? hone_error_set(&j.error) : HONE_OK),
+                  done);
+    HONE_TRY_GOTO(share_params(o, p), done);
     o->step++;
-    return HONE_OK;
+done:
+    hone_free(j.slices);
+    return s;
 }

@@ -163,7 +163,7 @@ static hone_status add_optimizer(hone_policy *p, const hone_policy_config *cfg)
     if (cfg->optimizer_config)
         HONE_TRY(hone_value_f64(cfg->optimizer_config, "lr", 1e-6, &p->lr));
     hone_policy_select(p);
-    return hone_optimizer_bind(p->optimizer, p->model->params);
+    return hone_optimizer_bind(p->optimizer, p->model->params, hone_env_comm(p->env));
 }
 
 hone_status hone_policy_create(hone_env *env, const hone_policy_config *cfg, hone_policy **out)

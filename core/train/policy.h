@@ -14,7 +14,12 @@
 typedef struct hone_env {
     hone_registry *registry;
     hone_pool *pool;
+    const hone_comm *comm; /* the ranks that train together; NULL: this process alone */
 } hone_env;
+static inline const hone_comm *hone_env_comm(const hone_env *env)
+{
+    return env->comm ? env->comm : hone_comm_self();
+}
 
 #define HONE_MAX_STOP_IDS 16
 

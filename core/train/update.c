@@ -4,10 +4,14 @@
  * Every one is a target of the forest; slot[k] says where target k stands after the forest sorted them.
  * A separable objective is called once per micro-batch between that part's forward and backward; one that
  * needs the whole step gets log-probs from a SCORE pass first (the same bits), then each part is run again
- * for its backward with the gradients already known. */
+ * for its backward with the gradients already known.
+ *
+ * What one rank alone may fail at (memory) ends in hone_comm_agree before the next exchange, so that no other
+ * rank waits for it. */
 #include "train/update.h"
 
 #include "base/alloc.h"
+#include "base/hash.h"
 #include "base/log.h"
 
 #include <math.h>
@@ -212,6 +216,25 @@ static hone_status build(step *s, const hone_train_tree *trees, size_t n)
     return parts < 0 ? parts : HONE_OK;
 }
 
+/* Builds the step; every rank has built the same one. */
+static hone_status begin(step *s, const hone_train_tree *trees, size_t n)
+{
+    const hone_comm *c = hone_env_comm(s->p->env);
+    hone_status st = build(s, trees, n);
+    HONE_TRY(hone_comm_agree(c, st));
+    const double numbers[] = {
+        s->total_tokens, s->total_seqs,     s->total_pairs,        s->u->lr,
+        s->u->clip,      s->u->temperature, (double)s->p->version, (double)s->n_tok};
+    uint64_t h = hone_xxh64(numbers, sizeof numbers, s->uses);
+    for (size_t t = 0; t < n; t++) {
+        h = hone_xxh64(trees[t].prompt, trees[t].n_prompt * sizeof(int32_t), h);
+        for (size_t q = 0; q < trees[t].n_seqs; q++)
+            h = hone_xxh64(trees[t].seqs[q].ids, trees[t].seqs[q].n * sizeof(int32_t), h);
+    }
+    h = hone_xxh64(s->advantage, s->n_tok * sizeof *s->advantage, h);
+    return hone_comm_same(c, &h, sizeof h, "the batch of a step");
+}
+
 /* ---- passes over the parts ---------------------------------------------------------------------------- */
 
 typedef struct part {
@@ -261,18 +284,56 @@ static hone_status record(step *s, hone_policy *p, hone_tape *tape, const part *
     return hone_tape_forward(tape);
 }
 
+/* values[] of the parts that other ranks scored: part i is rank i % size's. */
+static hone_status share_values(const step *s, double *values)
+{
+    const hone_comm *c = hone_env_comm(s->p->env);
+    size_t most = 0;
+    if (c->size == 1 || hone_region_planning())
+        return HONE_OK;
+    for (int32_t i = 0; i < s->forest.n_parts; i++) {
+        part x = part_of(s, i);
+        most = x.k1 - x.k0 > most ? x.k1 - x.k0 : most;
+    }
+    double *room = hone_calloc(c->size, most * sizeof *room);
+    hone_status st = hone_comm_agree(c, room ? HONE_OK : HONE_E_NOMEM);
+    if (st < 0) {
+        hone_free(room);
+        return st;
+    }
+    double *mine = room + c->rank * most;
+    for (int32_t i0 = 0; st >= 0 && i0 < s->forest.n_parts; i0 += (int32_t)c->size) {
+        int32_t own = i0 + (int32_t)c->rank;
+        part x = own < s->forest.n_parts ? part_of(s, own) : (part){.k0 = 0, .k1 = 0};
+        memcpy(mine, values + x.k0, (x.k1 - x.k0) * sizeof *mine);
+        st = c->gather(c, mine, most * sizeof *mine, room);
+        for (uint32_t r = 0; st >= 0 && r < c->size && i0 + (int32_t)r < s->forest.n_parts; r++) {
+            x = part_of(s, i0 + (int32_t)r);
+            memcpy(values + x.k0, room + r * most, (x.k1 - x.k0) * sizeof *room);
+        }
+    }
+    hone_free(room);
+    return st;
+}
+
 /* Log-probs (and entropies) of all parts under another set of weights or adapters, nothing kept. */
 static hone_status score(step *s, hone_policy *p, uint32_t adapters, double *logp, double *entropy)
 {
-    for (int32_t i = 0; i < s->forest.n_parts; i++) {
+    const hone_comm *c = hone_env_comm(s->p->env);
+    hone_status st = HONE_OK;
+    for (int32_t i = (int32_t)c->rank; st >= 0 && i < s->forest.n_parts; i += (int32_t)c->size) {
         part x = part_of(s, i);
         hone_tensor lp, en;
-        HONE_TRY(record(s, p, p->tape, &x, HONE_MODE_SCORE, adapters, entropy != NULL, &lp, &en));
+        st = record(s, p, p->tape, &x, HONE_MODE_SCORE, adapters, entropy != NULL, &lp, &en);
+        if (st < 0)
+            break;
         gather(s, &x, hone_tape_value(p->tape, lp), logp);
         if (entropy)
             gather(s, &x, hone_tape_value(p->tape, en), entropy);
     }
-    return HONE_OK;
+    HONE_TRY(hone_comm_agree(c, st));
+    HONE_TRY(share_values(s, logp));
+    return entropy ? share_values(s, entropy) : HONE_OK;
 }
 
 static void put_metric(const hone_objective_out *out, const char *name, uint32_t how, double value,
@@ -433,9 +494,10 @@ static hone_status run_step(step *s, const hone_train_tree *trees, size_t n)
 {
     hone_policy *p = s->p;
     const hone_update_params *u = s->u;
+    const hone_comm *c = hone_env_comm(p->env);
     size_t length = 0;
     double loss = 0, norm = 0;
-    HONE_TRY(build(s, trees, n));
+    HONE_TRY(begin(s, trees, n));
     if (s->n_tok == 0) {
         /* Every group was equal, every sample left out: nothing to learn from, and that is no failure. */
         hone_metrics_set(s->m, "loss", 0);
@@ -444,21 +506,22 @@ static hone_status run_step(step *s, const hone_train_tree *trees, size_t n)
         hone_metrics_add(s->m, "tokens", HONE_METRIC_SUM, 0, 1);
         return HONE_OK;
     }
-    HONE_TRY(fill_known(s));
+    HONE_TRY(hone_comm_agree(c, fill_known(s)));
     if (s->old_logp && !u->full_is_old)
         HONE_TRY(score(s, p, hone_policy_mask(p), s->old_logp, NULL));
     HONE_TRY(fill_reference(s));
     hone_policy_select(p);
-    HONE_TRY(hone_params_need_grads(p->model->params, &length));
+    HONE_TRY(hone_comm_agree(c, hone_params_need_grads(p->model->params, &length)));
     hone_params_zero_grads(p->model->params);
     hone_params_tape(p->model->params, &p->model->tape_params);
     if (hone_region_planning())
         tell_split(s);
-    hone_status st = gradients(s, &loss);
+    hone_status st = hone_comm_agree(c, gradients(s, &loss));
     if (st < 0) {
         hone_tape_drop_deferred(p->tape);
         return st;
     }
+    HONE_TRY(hone_comm_same(c, &loss, sizeof loss, "the loss"));
     if (u->measure_mismatch)
         measure_mismatch(s);
     st = hone_optimizer_step(p->optimizer, p->model->params, p->env->pool, u->lr, u->clip, &norm);
@@ -527,10 +590,10 @@ hone_status hone_policy_loss(hone_policy *p, const hone_train_tree *trees, size_
     step_init(&s, p, u, m);
     s.uses = objective_uses(u);
     *loss = 0;
-    hone_status st = build(&s, trees, n);
+    hone_status st = begin(&s, trees, n);
     if (st >= 0 && s.n_tok) {
         part all = {.f = NULL, .s0 = 0, .s1 = s.n_seq, .k0 = 0, .k1 = s.n_tok};
-        st = fill_known(&s);
+        st = hone_comm_agree(hone_env_comm(p->env), fill_known(&s));
         if (st >= 0)
             st = score(&s, p, hone_policy_mask(p), s.logp, s.entropy);
         if (st >= 0 && s.old_logp && !u->full_is_old)
@@ -571,8 +634,9 @@ hone_status hone_policy_logprobs(hone_policy *p, const hone_train_tree *trees, s
         all[t].seqs = q;
     }
     step_init(&s, p, &u, &m);
+    st = hone_comm_agree(hone_env_comm(p->env), st);
     if (st >= 0)
-        st = build(&s, all, n);
+        st = begin(&s, all, n);
     if (st >= 0 && s.n_tok)
         st = score(&s, p, adapters == HONE_ADAPTERS_ACTIVE ? hone_policy_mask(p) : adapters, s.logp,
                    NULL);

@@ -4,7 +4,11 @@
  * conversation). A step builds one segment forest, splits it at tree boundaries into micro-batches, runs the
  * model once per part, asks the objective for loss and gradient of the log-probs, goes backward, and updates.
  * The normalisers are those of the whole step, weight gradients are one chain in batch order: any split gives
- * the same bits. Rows without a target never reach the output layer. (compute.md 2-4, architecture.md step 6) */
+ * the same bits. Rows without a target never reach the output layer. (compute.md 2-4, architecture.md step 6)
+ *
+ * With several ranks (train/comm.h) the functions here are collective: each rank gives the same trees, which is
+ * checked. Passes without gradients are divided by micro-batch, the optimizer's step by slice; losses, metrics
+ * and parameters come out with the same bits on every rank, and with those of one rank alone. */
 #ifndef HONE_CORE_TRAIN_UPDATE_H
 #define HONE_CORE_TRAIN_UPDATE_H
 #include "abi/registry.h"
