@@ -504,6 +504,8 @@ static hone_status write_state(hone_recipe *r, const char *dir, uint64_t step,
     hone_buf b;
     hone_jw w;
     uint64_t metrics, rollouts;
+    char prefix[80];
+    hone_status s = HONE_OK;
     hone_buf_init(&b, (size_t)1 << 28);
     hone_jw_init(&w, &b, 1);
     hone_run_marks(r->run, &metrics, &rollouts);
@@ -513,18 +515,19 @@ static hone_status write_state(hone_recipe *r, const char *dir, uint64_t step,
     hone_jw_ki64(&w, "rollout_bytes", (int64_t)rollouts);
     hone_jw_key(&w, "policies");
     hone_jw_map(&w);
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; s >= 0 && i < n; i++) {
         hone_jw_key(&w, ps[i].name);
-        hone_policy_state_write(ps[i].p, &w);
+        s = prefix_of(ps[i].name, prefix);
+        if (s >= 0)
+            s = hone_policy_state_write(ps[i].p, prefix, &w);
     }
     hone_jw_end(&w);
     hone_jw_key(&w, "recipe");
     hone_jw_value(&w, state);
     hone_jw_end(&w);
     char *path = hone_path_join(dir, "state.json");
-    hone_status s = b.failed < 0 ? b.failed
-                    : path       ? hone_file_replace(path, b.ptr, b.len)
-                                 : HONE_E_NOMEM;
+    if (s >= 0)
+        s = b.failed < 0 ? b.failed : path ? hone_file_replace(path, b.ptr, b.len) : HONE_E_NOMEM;
     hone_free(path);
     hone_buf_release(&b);
     return s;
@@ -592,7 +595,7 @@ static int l_restore(lua_State *L)
         return 0;
     hone_status s = prefix_of(name, prefix);
     if (s >= 0)
-        s = hone_policy_restore(p, r->state_dir, prefix);
+        s = hone_policy_restore(p, r->state_dir, prefix, own);
     if (s >= 0)
         s = hone_policy_state_read(p, own);
     if (s < 0)
