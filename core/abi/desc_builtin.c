@@ -150,7 +150,8 @@ HONE_DESCRIBE(shape_desc, hone_shape, HONE_STRUCT_FROZEN, (NUM, rows), (NUM, col
               (NUM, layout))
 HONE_DESCRIBE(param_spec, hone_param_spec, 0, (SIZE, struct_size), (NUM, flags), (CSTR, name),
               (CSTR, gguf_name), (CSTR, role), (NUM, rows), (NUM, cols), (NUM, init),
-              (NUM, init_std), (NUM, gguf_permute_heads), (NUM, layer))
+              (NUM, init_std), (NUM, gguf_permute_heads), (NUM, layer), (NUM, gguf_offset),
+              (PAD, reserved_f))
 HONE_DESCRIBE(model_info, hone_model_info, 0, (SIZE, struct_size), (NUM, n_layers),
               (NUM, vocab_size), (NUM, hidden), (NUM, max_positions), (NUM, n_heads),
               (NUM, n_kv_heads), (NUM, head_dim), (NUM, intermediate), (NUM, embed), (NUM, head),
@@ -162,11 +163,15 @@ HONE_DESCRIBE(store, hone_store_v1, HONE_STRUCT_SINK, (SIZE, struct_size), (PAD,
               (SLOT, info, 0, "this, info:hone_model_info -> void", "sizes of the model, once"),
               (SLOT, fail, 0, "this, s:status, text:str -> status", "why declare fails"),
               (SLOT, used_key, 0, "this, key:cstr -> void",
-               "a configuration key that was understood"))
+               "a configuration key that was understood"),
+              (SLOT, rename, OPTIONAL, "this, from:cstr, to:cstr -> status",
+               "another beginning of names in files"),
+              (SLOT, skip, OPTIONAL, "this, prefix:cstr -> status", "tensors that are left out"))
 HONE_DESCRIBE(rope, hone_rope, 0, (SIZE, struct_size), (NUM, interleaved), (NUM, n_heads),
               (NUM, head_dim), (NUM, rotary_dim), (NUM, scaling), (NUM, theta), (NUM, factor),
               (NUM, low_freq_factor), (NUM, high_freq_factor), (NUM, original_max_positions),
-              (NUM, beta_fast), (NUM, beta_slow), (NUM, attention_factor))
+              (NUM, beta_fast), (NUM, beta_slow), (NUM, attention_factor),
+              (NUMS, factors, n_factors, NULLABLE), (NUM, n_factors))
 HONE_DESCRIBE(attention, hone_attention, 0, (SIZE, struct_size), (NUM, slot), (NUM, n_heads),
               (NUM, n_kv_heads), (NUM, head_dim), (NUM, window), (NUM, scale), (NUM, softcap))
 HONE_DESCRIBE(
@@ -215,7 +220,8 @@ HONE_DESCRIBE_IFACE(model, hone_model_v1, HONE_IFACE_MODEL, HONE_KIND_MODEL,
                     (SLOT, forward, LOCAL, "self, g:sink hone_graph_v1, c:ctx -> tensor",
                      "records the forward pass"),
                     (SLOT, config_json, 0, "self -> str", "config.json, for saving"),
-                    (SLOT, gguf_json, 0, "self -> str", "GGUF metadata, for saving"))
+                    (SLOT, gguf_json, 0, "self -> str", "GGUF metadata, for saving"),
+                    (SLOT, runs, OPTIONAL, "self -> str", "names of what it runs, for hints"))
 
 /* ---- objectives and advantages ----------------------------------------------------------------------- */
 

@@ -15,10 +15,20 @@
 
 static const char *const linear_roles[] = {"q", "k", "v", "o", "gate", "up", "down", NULL};
 
-static int has_role(const char *const *roles, const char *role)
+/* A matrix that holds several side by side has all of their roles: "q+k+v". */
+static int is_role(const char *of, const char *role)
+{
+    size_t n = strlen(role);
+    for (const char *at = of; at; at = strchr(at, '+') ? strchr(at, '+') + 1 : NULL)
+        if (strncmp(at, role, n) == 0 && (at[n] == '+' || at[n] == 0))
+            return 1;
+    return 0;
+}
+
+static int has_role(const char *const *roles, const char *of)
 {
     for (; *roles; roles++)
-        if (strcmp(*roles, role) == 0)
+        if (is_role(of, *roles))
             return 1;
     return 0;
 }
@@ -116,11 +126,11 @@ static hone_status check_spec(const hone_params *p, const hone_adapter_spec *spe
         int found = 0;
         for (hone_param i = 0; i < p->n_base; i++)
             found |= !p->items[i]->is_vector && !(p->items[i]->flags & HONE_PARAM_EMBEDDING) &&
-                     strcmp(p->items[i]->role, *roles) == 0;
+                     is_role(p->items[i]->role, *roles);
         if (!found) {
             hone_fail(HONE_E_NOT_FOUND, "adapter: the model has no matrix with the role \"%s\"",
                       *roles);
-            return hone_fail_hint("roles of a llama are q k v o gate up down");
+            return hone_fail_hint("roles of decoders are q k v o gate up down");
         }
     }
     return HONE_OK;

@@ -190,15 +190,14 @@ static hone_status need_room(source *src, size_t n)
 /* Where a parameter lies in the file it is converted from; 1: it may be missing and is. */
 static hone_status find_source(const source *src, const hone_param_item *it, hone_tensor_entry *e)
 {
-    const char *name = src->from->gguf ? it->gguf_name : it->name;
-    int32_t found = name ? src->from->find(src->from->ctx, name, e) : 0;
+    char name[256];
+    int32_t found = hone_model_find_tensor(src->params, it, src->from, e, name, sizeof name);
     if (found < 0)
         return found;
     if (!found && it->flags & HONE_PARAM_OPTIONAL)
         return 1;
     if (!found)
-        return hone_fail(HONE_E_NOT_FOUND, "%s: no tensor \"%s\"", src->from->place,
-                         name ? name : it->name);
+        return hone_fail(HONE_E_NOT_FOUND, "%s: no tensor \"%s\"", src->from->place, name);
     int64_t rows = it->is_vector ? it->cols : it->rows, cols = it->is_vector ? 0 : it->cols;
     if (e->rows != rows || e->cols != cols)
         return hone_fail(HONE_E_SHAPE,
@@ -214,19 +213,7 @@ static hone_status fetch(const source *src, hone_param i, const hone_param_item 
 {
     if (!src->from)
         return hone_params_get_rows(src->params, i, first, n, out);
-    if (!src->from->gguf || !it->gguf_permute_heads || it->is_vector)
-        return src->from->read(src->from->ctx, e, first, n, out);
-    /* rotary pairs are neighbours in the file: row 2j of a head is row j here, 2j + 1 is j + d/2 */
-    int64_t d = it->rows / it->gguf_permute_heads, half = d / 2;
-    if (d * it->gguf_permute_heads != it->rows || d % 2)
-        return hone_fail(HONE_E_SHAPE, "\"%s\": %lld rows are no %u even heads", it->name,
-                         (long long)it->rows, it->gguf_permute_heads);
-    for (int64_t r = first; r < first + n; r++, out += it->cols) {
-        int64_t head = r / d, in = r % d,
-                row = head * d + (in < half ? 2 * in : 2 * (in - half) + 1);
-        HONE_TRY(src->from->read(src->from->ctx, e, row, 1, out));
-    }
-    return HONE_OK;
+    return hone_model_read_rows(src->from, it, e, first, n, out);
 }
 
 static hone_status put_tensor(hone_safetensors_writer *w, source *src, hone_param i)

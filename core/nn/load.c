@@ -13,6 +13,7 @@
 #include "base/map.h"
 
 #include <pthread.h>
+#include <stdio.h>
 #include <string.h>
 
 enum { BLOCK_ROWS = 128, SHOWN = 5 };
@@ -53,18 +54,27 @@ static void note(hone_buf *b, size_t *n, const char *name)
         hone_buf_addf(b, "%s%s", b->len ? ", " : "", name);
 }
 
-static int32_t find_tensor(const hone_tensor_reader *r, const hone_param_item *it,
-                           hone_tensor_entry *e, const char **name)
+static int32_t find_named(const hone_tensor_reader *r, hone_tensor_entry *e, char *name,
+                          size_t size, const char *head, const char *tail)
 {
-    int32_t got;
-    *name = r->gguf ? it->gguf_name : it->name;
-    if (!*name)
-        return 0;
-    got = r->find(r->ctx, *name, e);
-    if (got == 0 && !r->gguf && strncmp(*name, "model.", 6) == 0) {
-        *name += 6;
-        got = r->find(r->ctx, *name, e);
-    }
+    int n = snprintf(name, size, "%s%s", head, tail);
+    return n < 0 || (size_t)n >= size ? 0 : r->find(r->ctx, name, e);
+}
+
+int32_t hone_model_find_tensor(const hone_params *p, const hone_param_item *it,
+                               const hone_tensor_reader *r, hone_tensor_entry *e, char *name,
+                               size_t size)
+{
+    const char *own = r->gguf ? it->gguf_name : it->name, *from, *to;
+    int32_t got = own ? find_named(r, e, name, size, "", own) : 0;
+    for (int32_t i = 0; got == 0 && own && !r->gguf && hone_params_rename_get(p, i, &from, &to);
+         i++)
+        if (strncmp(own, from, strlen(from)) == 0)
+            got = find_named(r, e, name, size, to, own + strlen(from));
+    if (got == 0 && own && !r->gguf && strncmp(own, "model.", 6) == 0)
+        got = find_named(r, e, name, size, "", own + 6);
+    if (got == 0)
+        snprintf(name, size, "%s", own ? own : it->name);
     return got;
 }
 
@@ -74,16 +84,16 @@ static hone_status match_params(struct job *j, hone_map *used, struct report *re
     for (hone_param i = 0; i < hone_params_count(p); i++) {
         const hone_param_item *it = hone_params_item(p, i);
         hone_tensor_entry *e = &j->entries[i];
-        const char *name;
+        char name[256];
         int32_t got;
         int fits;
         if (!it || it->adapter >= 0)
             continue;
-        got = find_tensor(j->r, it, e, &name);
+        got = hone_model_find_tensor(p, it, j->r, e, name, sizeof name);
         HONE_TRY(got);
         if (!got) {
             if (!(it->flags & HONE_PARAM_OPTIONAL))
-                note(&rep->missing, &rep->n_missing, name ? name : it->name);
+                note(&rep->missing, &rep->n_missing, name);
             continue;
         }
         HONE_TRY(hone_map_put(used, name, strlen(name), j, NULL));
@@ -106,13 +116,18 @@ static int ends_with(const char *z, const char *tail)
     return n >= k && strcmp(z + n - k, tail) == 0;
 }
 
-/* Tensors that change nothing: the copy of a tied head, tables that rope computes itself. */
+/* Tensors that change nothing: the copy of a tied head, parts that the model leaves out, tables that rope
+ * computes itself or that the component had as metadata (reader.c). */
 static int is_ignored(const struct job *j, const char *name)
 {
     int tied = j->m->info.head == j->m->info.embed;
     if (tied && (strcmp(name, "lm_head.weight") == 0 || strcmp(name, "output.weight") == 0))
         return 1;
-    return ends_with(name, "rotary_emb.inv_freq") || ends_with(name, ".attn_rot_embd");
+    if (!j->r->gguf)
+        return ends_with(name, "rotary_emb.inv_freq") || hone_params_skips(j->m->params, name);
+    return ends_with(name, ".attn_rot_embd") || strcmp(name, "rope_freqs.weight") == 0 ||
+           strcmp(name, "rope_factors_long.weight") == 0 ||
+           strcmp(name, "rope_factors_short.weight") == 0;
 }
 
 static hone_status report(const struct report *rep, const char *place)
@@ -161,42 +176,59 @@ static hone_status match(struct job *j)
 }
 
 /* ---- reading --------------------------------------------------------------------------------- */
+/* The row of a permuted file that holds row `row`: the inverse of hone_model_gguf_row. */
+static int64_t row_in_file(int64_t row, int64_t rows, uint32_t heads)
+{
+    int64_t dim = rows / (int64_t)heads, half = dim / 2, in = row % dim;
+    if (rows % (int64_t)heads || dim % 2)
+        return row;
+    return row - in + (in < half ? 2 * in : 2 * (in - half) + 1);
+}
+
+/* A permuted vector (biases of q and k) is put in order by way of a copy. */
+static hone_status order_vector(const hone_param_item *it, float *v)
+{
+    float *copy = hone_reallocarray(NULL, (size_t)it->cols, sizeof *copy);
+    if (!copy)
+        return HONE_E_NOMEM;
+    memcpy(copy, v, (size_t)it->cols * sizeof *copy);
+    for (int64_t k = 0; k < it->cols; k++)
+        v[hone_model_gguf_row(k, it->cols, it->gguf_permute_heads)] = copy[k];
+    hone_free(copy);
+    return HONE_OK;
+}
+
+hone_status hone_model_read_rows(const hone_tensor_reader *r, const hone_param_item *it,
+                                 const hone_tensor_entry *e, int64_t first, int64_t n, float *out)
+{
+    int permuted = r->gguf && it->gguf_permute_heads;
+    if (permuted && !it->is_vector) {
+        for (int64_t k = 0; k < n; k++)
+            HONE_TRY(r->read(r->ctx, e, row_in_file(first + k, it->rows, it->gguf_permute_heads), 1,
+                             out + k * it->cols));
+    } else {
+        HONE_TRY(r->read(r->ctx, e, first, n, out));
+        if (permuted)
+            HONE_TRY(order_vector(it, out));
+    }
+    if (r->gguf && it->gguf_offset != 0.0f)
+        for (int64_t k = 0; k < n * it->cols; k++)
+            out[k] -= it->gguf_offset;
+    return HONE_OK;
+}
+
 static hone_status load_block(const struct job *j, hone_param i, int64_t first, int64_t n)
 {
-    const hone_params *p = j->m->params;
-    const hone_param_item *it = hone_params_item(p, i);
-    int permuted = j->r->gguf && it->gguf_permute_heads && !it->is_vector;
+    const hone_param_item *it = hone_params_item(j->m->params, i);
     float *rows = hone_reallocarray(NULL, (size_t)n * (size_t)it->cols, sizeof *rows);
     hone_status s;
     if (!rows)
         return HONE_E_NOMEM;
-    s = j->r->read(j->r->ctx, &j->entries[i], first, n, rows);
-    if (s >= 0 && !permuted)
+    s = hone_model_read_rows(j->r, it, &j->entries[i], first, n, rows);
+    if (s >= 0)
         hone_params_pack(it, it->data, first, n, rows);
-    for (int64_t r = 0; s >= 0 && permuted && r < n; r++)
-        hone_params_pack(it, it->data,
-                         hone_model_gguf_row(first + r, it->rows, it->gguf_permute_heads), 1,
-                         rows + r * it->cols);
     hone_free(rows);
     return s;
-}
-
-/* A vector is one row; a permuted one (biases of q and k) is put in order in place. */
-static hone_status load_vector(const struct job *j, hone_param i)
-{
-    const hone_param_item *it = hone_params_item(j->m->params, i);
-    float *v;
-    HONE_TRY(load_block(j, i, 0, 1));
-    if (!j->r->gguf || !it->gguf_permute_heads)
-        return HONE_OK;
-    v = hone_reallocarray(NULL, (size_t)it->cols, sizeof *v);
-    if (!v)
-        return HONE_E_NOMEM;
-    memcpy(v, it->data, (size_t)it->cols * sizeof *v);
-    for (int64_t k = 0; k < it->cols; k++)
-        it->data[hone_model_gguf_row(k, it->cols, it->gguf_permute_heads)] = v[k];
-    hone_free(v);
-    return HONE_OK;
 }
 
 static void load_task(void *arg, int64_t task, uint32_t thread)
@@ -212,7 +244,7 @@ static void load_task(void *arg, int64_t task, uint32_t thread)
     it = hone_params_item(j->m->params, i);
     first = (task - j->first_task[i]) * BLOCK_ROWS;
     rows = it->rows - first < BLOCK_ROWS ? it->rows - first : BLOCK_ROWS;
-    s = it->is_vector ? load_vector(j, i) : load_block(j, i, first, rows);
+    s = load_block(j, i, first, rows);
     if (s < 0) {
         pthread_mutex_lock(&j->lock);
         if (j->failed == HONE_OK) {

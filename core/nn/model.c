@@ -8,6 +8,7 @@
 #include "nn/model.h"
 
 #include "base/alloc.h"
+#include "base/buf.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "base/map.h"
@@ -45,6 +46,7 @@ static const char *const describing[] = {"architectures",
                                          "language_model_only",
                                          "unsloth_version",
                                          "quantization_config_source",
+                                         "cache_implementation",
                                          "hone",
                                          NULL};
 
@@ -93,6 +95,24 @@ static void store_used_key(const hone_store_v1 *store, const char *key)
     struct declaring *d = store->ctx;
     if (hone_map_put(&d->used, key, strlen(key), d, NULL) < 0 && d->failed == HONE_OK)
         d->failed = HONE_E_NOMEM;
+}
+
+static hone_status store_rename(const hone_store_v1 *store, const char *from, const char *to)
+{
+    struct declaring *d = store->ctx;
+    hone_status s = hone_params_rename(d->params, from, to);
+    if (s < 0 && d->failed == HONE_OK)
+        d->failed = s;
+    return s;
+}
+
+static hone_status store_skip(const hone_store_v1 *store, const char *prefix)
+{
+    struct declaring *d = store->ctx;
+    hone_status s = hone_params_skip(d->params, prefix);
+    if (s < 0 && d->failed == HONE_OK)
+        d->failed = s;
+    return s;
 }
 
 /* ---- keys that were not understood ----------------------------------------------------------- */
@@ -162,8 +182,7 @@ static hone_status check_keys(const hone_value *map, const char *prefix, const s
         char key[160];
         int n = snprintf(key, sizeof key, "%s%.*s", prefix,
                          (int)(p->key.len < 128 ? p->key.len : 128), p->key.ptr);
-        if (n < 0 || (size_t)n >= sizeof key || says_nothing(&p->value) ||
-            (!*prefix && describes(p->key)))
+        if (n < 0 || (size_t)n >= sizeof key || says_nothing(&p->value) || describes(p->key))
             continue;
         if (p->value.type == HONE_MAP && used_below(&d->used, key, strlen(key))) {
             char below[164];
@@ -176,8 +195,8 @@ static hone_status check_keys(const hone_value *map, const char *prefix, const s
     return HONE_OK;
 }
 
-/* GGUF metadata: only keys of the architecture ("llama.rope.freq_base") say how the model
- * computes. */
+/* GGUF metadata: keys of the architecture ("llama.rope.freq_base") say how the model computes, and what the
+ * reader adds ("hone.rope_freqs"). */
 static hone_status check_gguf_keys(const hone_value *map, const char *arch,
                                    const struct declaring *d, const char *place, const char *id,
                                    uint32_t flags)
@@ -186,8 +205,10 @@ static hone_status check_gguf_keys(const hone_value *map, const char *arch,
     for (size_t i = 0; i < map->u.map.n; i++) {
         const hone_pair *p = &map->u.map.pairs[i];
         char key[160];
-        if (p->key.len <= n + 1 || p->key.len >= sizeof key || memcmp(p->key.ptr, arch, n) != 0 ||
-            p->key.ptr[n] != '.' || says_nothing(&p->value))
+        int computes = p->key.len > n + 1 && memcmp(p->key.ptr, arch, n) == 0 &&
+                       p->key.ptr[n] == '.';
+        int added = p->key.len > 5 && memcmp(p->key.ptr, "hone.", 5) == 0;
+        if ((!computes && !added) || p->key.len >= sizeof key || says_nothing(&p->value))
             continue;
         memcpy(key, p->key.ptr, p->key.len);
         key[p->key.len] = 0;
@@ -216,16 +237,61 @@ static const hone_model_choice *surest(const hone_model_choice *choices, size_t 
     return best;
 }
 
-static hone_status nobody(const char *arch, const char *place, const hone_model_choice *choices,
-                          size_t n)
+/* What the components say they run, as a list of words in `text`, for hone_closest. */
+enum { WORDS_MAX = 256 };
+static void known_names(const hone_model_choice *choices, size_t n, hone_buf *text,
+                        const char *words[WORDS_MAX + 1])
 {
-    char ids[256] = "";
-    size_t len = 0;
-    for (size_t i = 0; i < n && len + 64 < sizeof ids; i++)
-        len += (size_t)snprintf(ids + len, sizeof ids - len, "%s%.50s", i ? ", " : "",
-                                choices[i].id);
-    hone_fail(HONE_E_UNSUPPORTED, "%s: no model component runs \"%s\"", place, arch);
-    return hone_fail_hint("asked: %s", ids[0] ? ids : "none was found");
+    size_t k = 0;
+    char *rest = NULL;
+    for (size_t i = 0; i < n; i++) {
+        hone_str names;
+        if (!HONE_HAS(choices[i].vt, hone_model_v1, runs))
+            continue;
+        hone_instance_enter(choices[i].instance);
+        names = choices[i].vt->runs(choices[i].self);
+        hone_instance_leave(choices[i].instance, "runs", HONE_OK);
+        hone_buf_add_str(text, names);
+        hone_buf_addc(text, ' ');
+    }
+    for (char *w = text->failed < 0 || !text->len ? NULL : strtok_r(text->ptr, " ", &rest);
+         w && k < WORDS_MAX; w = strtok_r(NULL, " ", &rest))
+        words[k++] = w;
+    words[k] = NULL;
+}
+
+static hone_status nobody(const char *arch, const hone_value *config, const char *place,
+                          const hone_model_choice *choices, size_t n)
+{
+    const hone_value *v = hone_value_get(config, "architectures");
+    const char *words[WORDS_MAX + 1], *near;
+    hone_buf text, ids;
+    char name[64];
+    hone_buf_init(&text, 1 << 16);
+    hone_buf_init(&ids, 1 << 12);
+    snprintf(name, sizeof name, "%s", arch);
+    if (v && v->type == HONE_LIST && v->u.list.n && v->u.list.items[0].type == HONE_STRING)
+        snprintf(name, sizeof name, "%.*s",
+                 (int)(v->u.list.items[0].u.str.len < 60 ? v->u.list.items[0].u.str.len : 60),
+                 v->u.list.items[0].u.str.ptr);
+    known_names(choices, n, &text, words);
+    near = hone_closest(name, words);
+    if (!near)
+        near = hone_closest(arch, words);
+    for (size_t i = 0; i < n; i++)
+        hone_buf_addf(&ids, "%s%.60s", i ? ", " : "", choices[i].id);
+    if (*arch && strcmp(arch, name) != 0)
+        hone_fail(HONE_E_UNSUPPORTED, "%s: no model component runs \"%s\" of type \"%s\"", place,
+                  name, arch);
+    else
+        hone_fail(HONE_E_UNSUPPORTED, "%s: no model component runs \"%s\"", place, name);
+    if (near)
+        hone_fail_hint("the closest that is run is %s; asked: %s", near, ids.ptr);
+    else
+        hone_fail_hint("asked: %s", n ? ids.ptr : "none was found");
+    hone_buf_release(&text);
+    hone_buf_release(&ids);
+    return HONE_E_UNSUPPORTED;
 }
 
 static hone_status check_table(const hone_params *p, hone_param i, const hone_model_info *info,
@@ -273,7 +339,7 @@ hone_status hone_model_create(const hone_model_choice *choices, size_t n, const 
     snprintf(m->arch, sizeof m->arch, "%.*s", (int)(arch.len < 60 ? arch.len : 60), arch.ptr);
     c = (flags & HONE_MODEL_NAMED) && n ? &choices[0] : surest(choices, n, fmt, config);
     if (!c) {
-        s = nobody(m->arch, place, choices, n);
+        s = nobody(m->arch, config, place, choices, n);
         goto fail;
     }
     m->vt = c->vt;
@@ -289,6 +355,8 @@ hone_status hone_model_create(const hone_model_choice *choices, size_t n, const 
     store.info = store_info;
     store.fail = store_fail;
     store.used_key = store_used_key;
+    store.rename = store_rename;
+    store.skip = store_skip;
     hone_instance_enter(c->instance);
     s = hone_instance_leave(c->instance, "declare", c->vt->declare(c->self, fmt, config, &store));
     if (d.failed < 0)

@@ -95,6 +95,16 @@ typedef struct hone_tensor_reader {
  * one error that lists the first few of each; the parameters are then unspecified. Ignored: the
  * head of a tied model, rotary inverse frequencies. `exec` may be NULL (one thread). */
 hone_status hone_model_load(hone_model *m, const hone_tensor_reader *r, const hone_exec *exec);
+/* Where a base parameter lies in a file: under its own name, under one that hone_params_rename allows, or
+ * without "model." (a file of the bare model). *name (room for `size`) is the name found, or its own.
+ * 1 found, 0 not there, < 0 a failure. */
+int32_t hone_model_find_tensor(const hone_params *p, const hone_param_item *it,
+                               const hone_tensor_reader *r, hone_tensor_entry *e, char *name,
+                               size_t size);
+/* Rows [first, first + n) of a parameter (a vector is one row) as Hugging Face has them, from either format:
+ * permuted rows in order, gguf_offset taken off. */
+hone_status hone_model_read_rows(const hone_tensor_reader *r, const hone_param_item *it,
+                                 const hone_tensor_entry *e, int64_t first, int64_t n, float *out);
 /* Row `row` of a permuted GGUF matrix of `rows` rows and `heads` heads holds which row of the
  * Hugging Face layout (and so where a writer takes row `row` from)? */
 int64_t hone_model_gguf_row(int64_t row, int64_t rows, uint32_t heads);

@@ -129,6 +129,7 @@ hone_status hone__params_add(hone_params *p, const hone_param_spec *spec, int32_
     it->gguf_permute_heads = spec->gguf_permute_heads;
     it->init = spec->init;
     it->init_std = spec->init_std;
+    it->gguf_offset = spec->gguf_offset;
     it->length = length;
     HONE_TRY(hone_map_put(&p->names, it->name, strlen(it->name), it, NULL));
     p->items[p->n] = it;
@@ -158,6 +159,50 @@ hone_param hone_params_declare(hone_params *p, const hone_param_spec *spec)
     HONE_TRY(hone__params_add(p, &full, -1, HONE_NONE, &out));
     p->n_base = p->n;
     return out;
+}
+
+static hone_status add_file_name(hone_params *p, const char *from, const char *to)
+{
+    struct hone__file_name *f = hone_arena_calloc(&p->arena, 1, sizeof *f), **end = &p->file_names;
+    if (!f)
+        return HONE_E_NOMEM;
+    if (!from || !*from)
+        return hone_fail(HONE_E_INVALID, "model: an empty beginning of names");
+    HONE_TRY(copy_text(p, from, &f->from));
+    HONE_TRY(copy_text(p, to, &f->to));
+    while (*end)
+        end = &(*end)->next;
+    *end = f;
+    return HONE_OK;
+}
+
+hone_status hone_params_rename(hone_params *p, const char *from, const char *to)
+{
+    return add_file_name(p, from, to ? to : "");
+}
+
+hone_status hone_params_skip(hone_params *p, const char *prefix)
+{
+    return add_file_name(p, prefix, NULL);
+}
+
+int hone_params_rename_get(const hone_params *p, int32_t i, const char **from, const char **to)
+{
+    for (const struct hone__file_name *f = p->file_names; f; f = f->next)
+        if (f->to && i-- == 0) {
+            *from = f->from;
+            *to = f->to;
+            return 1;
+        }
+    return 0;
+}
+
+int hone_params_skips(const hone_params *p, const char *name)
+{
+    for (const struct hone__file_name *f = p->file_names; f; f = f->next)
+        if (!f->to && strncmp(name, f->from, strlen(f->from)) == 0)
+            return 1;
+    return 0;
 }
 
 hone_status hone__params_place(hone_params *p, hone_param first, hone_region *region,
@@ -211,11 +256,15 @@ hone_status hone_params_copy(const hone_params *from, hone_params **out)
         spec.init = it->init;
         spec.init_std = it->init_std;
         spec.gguf_permute_heads = it->gguf_permute_heads;
+        spec.gguf_offset = it->gguf_offset;
         spec.layer = it->layer;
         HONE_TRY_GOTO(hone__params_add(p, &spec, -1, HONE_NONE, &at), fail);
         p->items[at]->trainable = it->trainable;
     }
     p->n_base = p->n;
+    for (const struct hone__file_name *f = from->file_names; f; f = f->next)
+        HONE_TRY_GOTO(f->to ? hone_params_rename(p, f->from, f->to) : hone_params_skip(p, f->from),
+                      fail);
     if (from->sealed) {
         HONE_TRY_GOTO(hone_params_seal(p), fail);
         if (!hone_region_planning())

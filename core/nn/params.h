@@ -34,10 +34,10 @@ typedef struct hone_param_item {
     int32_t adapter;   /* -1: base; else the adapter's number */
     hone_param target; /* adapters: the base parameter; base: -1 */
     uint32_t layer, gguf_permute_heads, init;
-    float init_std;
-    size_t length; /* stored elements with padding */
-    float *data;   /* `length` of them; NULL before seal */
-    float *grad;   /* or NULL: frozen, or no gradients asked for */
+    float init_std, gguf_offset; /* GGUF files hold the value plus gguf_offset */
+    size_t length;               /* stored elements with padding */
+    float *data;                 /* `length` of them; NULL before seal */
+    float *grad;                 /* or NULL: frozen, or no gradients asked for */
     size_t flat; /* trainable: first element in the flat arrays of gradients and optimizer state */
 } hone_param_item;
 
@@ -46,6 +46,13 @@ hone_status hone_params_create(hone_params **out);
 void hone_params_destroy(hone_params *p); /* NULL is allowed */
 /* Declares one (before seal). Returns its index or a status < 0: E_EXISTS, E_SHAPE. */
 hone_param hone_params_declare(hone_params *p, const hone_param_spec *spec);
+/* What files call things (hone/model.h): names that begin with `from` may begin with `to` in a Hugging Face
+ * file; tensors whose names begin with `prefix` are not of this model. */
+hone_status hone_params_rename(hone_params *p, const char *from, const char *to);
+hone_status hone_params_skip(hone_params *p, const char *prefix);
+/* The rename number i, 0, 1, ...; 0: there is none. */
+int hone_params_rename_get(const hone_params *p, int32_t i, const char **from, const char **to);
+int hone_params_skips(const hone_params *p, const char *name);
 /* Lays out and maps the region, zeroed. No base parameter may be declared after. All are
  * trainable. */
 hone_status hone_params_seal(hone_params *p);

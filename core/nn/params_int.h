@@ -18,10 +18,17 @@ struct hone__adapter {
     hone_region region;
 };
 
+/* What files call things: a beginning of names and what may stand in its place (NULL: left out). */
+struct hone__file_name {
+    const char *from, *to;
+    struct hone__file_name *next;
+};
+
 struct hone_params {
-    hone_arena arena;        /* strings and items */
-    hone_map names;          /* name -> item */
-    hone_param_item **items; /* NULL: a hole */
+    hone_arena arena;                   /* strings and items */
+    hone_map names;                     /* name -> item */
+    hone_param_item **items;            /* NULL: a hole */
+    struct hone__file_name *file_names; /* in the order they were given */
     int32_t n, cap, n_base, sealed;
     hone_region region, grads;
     int32_t has_grads, flat_dirty;

@@ -412,21 +412,55 @@ static hone_str metadata_token(const hone_value *m, const char *key)
     return (hone_str){NULL, 0};
 }
 
-/* GGUF says that the head is the embedding by having no output projection: a model component, which sees
- * metadata only, is told by the key "hone.tied_head". */
-static hone_status note_tied_head(hone_weights *w)
+/* A vector of the file as a list of numbers. */
+static hone_status vector_value(hone_weights *w, const hone_file_tensor *t, hone_value *out)
 {
+    enum { MOST = 1 << 16 };
+    size_t n = t->n_dims == 1 ? (size_t)t->rows : 0;
+    if (n < 1 || n > MOST)
+        return hone_fail(HONE_E_SHAPE, "%s: \"%.*s\" is no vector of up to %d numbers", w->path,
+                         (int)t->name.len, t->name.ptr, (int)MOST);
+    float *v = hone_arena_calloc(&w->gg[0].arena, n, sizeof *v);
+    hone_value *items = hone_arena_calloc(&w->gg[0].arena, n, sizeof *items);
+    if (!v || !items)
+        return HONE_E_NOMEM;
+    hone_file_tensor_read(t, 0, (int64_t)n, v);
+    for (size_t i = 0; i < n; i++) {
+        items[i].type = HONE_F64;
+        items[i].u.f64 = (double)v[i];
+    }
+    out->type = HONE_LIST;
+    out->u.list.items = items;
+    out->u.list.n = n;
+    return HONE_OK;
+}
+
+/* A model component sees metadata only. What GGUF says by tensors is added to it: "hone.tied_head" (the head is the
+ * embedding when there is no output projection), and the factors of rotary frequencies. */
+static hone_status note_tensors(hone_weights *w)
+{
+    static const char *const factors[][2] = {
+        {"rope_freqs.weight", "hone.rope_freqs"},
+        {"rope_factors_short.weight", "hone.rope_factors_short"},
+        {"rope_factors_long.weight", "hone.rope_factors_long"}};
     size_t n = w->config.u.map.n;
-    hone_pair *pairs = hone_arena_calloc(&w->gg[0].arena, n + 1, sizeof *pairs);
+    hone_pair *pairs = hone_arena_calloc(&w->gg[0].arena, n + 4, sizeof *pairs);
     if (!pairs)
         return HONE_E_NOMEM;
     if (n)
         memcpy(pairs, w->config.u.map.pairs, n * sizeof *pairs);
     pairs[n].key = hone_str_c("hone.tied_head");
     pairs[n].value.type = HONE_BOOL;
-    pairs[n].value.u.boolean = hone_weights_find(w, "output.weight") == NULL;
+    pairs[n++].value.u.boolean = hone_weights_find(w, "output.weight") == NULL;
+    for (size_t i = 0; i < sizeof factors / sizeof *factors; i++) {
+        const hone_file_tensor *t = hone_weights_find(w, factors[i][0]);
+        if (!t)
+            continue;
+        pairs[n].key = hone_str_c(factors[i][1]);
+        HONE_TRY(vector_value(w, t, &pairs[n++].value));
+    }
     w->config.u.map.pairs = pairs;
-    w->config.u.map.n = n + 1;
+    w->config.u.map.n = n;
     return HONE_OK;
 }
 
@@ -469,7 +503,7 @@ static hone_status open_gguf(hone_weights *w, const char *path)
         }
     }
     w->config = w->gg[0].metadata;
-    HONE_TRY_GOTO(note_tied_head(w), out);
+    HONE_TRY_GOTO(note_tensors(w), out);
     w->chat.source = metadata_text(&w->config, "tokenizer.chat_template");
     w->chat.bos = metadata_token(&w->config, "tokenizer.ggml.bos_token_id");
     w->chat.eos = metadata_token(&w->config, "tokenizer.ggml.eos_token_id");

@@ -22,10 +22,13 @@ static hone_status infer_rope(hone_shape_ctx *c)
     if (c->in[0].cols != (int64_t)r->n_heads * r->head_dim)
         return hone__op_fail(c, HONE_E_SHAPE, "%lld columns are not %d heads of %d",
                              (long long)c->in[0].cols, r->n_heads, r->head_dim);
-    if (r->scaling != HONE_ROPE_NONE && r->scaling != HONE_ROPE_LINEAR &&
-        r->scaling != HONE_ROPE_LLAMA3 && r->scaling != HONE_ROPE_YARN)
+    if (r->scaling > HONE_ROPE_FACTORS)
         return hone__op_fail(c, HONE_E_UNSUPPORTED, "scaling of kind %u is not supported",
                              r->scaling);
+    if ((r->scaling == HONE_ROPE_FACTORS) != (r->n_factors > 0) ||
+        (r->n_factors && (!r->factors || r->n_factors != (uint64_t)r->rotary_dim / 2)))
+        return hone__op_fail(c, HONE_E_INVALID, "%llu factors for a rotary_dim of %d",
+                             (unsigned long long)r->n_factors, r->rotary_dim);
     if (c->batch && c->batch->n_tokens != c->in[0].rows)
         return hone__op_fail(c, HONE_E_SHAPE, "%lld rows for a batch of %lld tokens",
                              (long long)c->in[0].rows, (long long)c->batch->n_tokens);
@@ -58,6 +61,19 @@ static void rope_rows(void *arg, int64_t from, int64_t to, uint32_t thread)
     }
 }
 
+/* A table of factors may hold for sequences up to some length only. */
+static hone_status check_length(const hone_rope *r, int64_t last)
+{
+    if (r->scaling != HONE_ROPE_FACTORS || !(r->original_max_positions > 0) ||
+        (double)last < r->original_max_positions)
+        return HONE_OK;
+    hone_fail(HONE_E_UNSUPPORTED, "rope: position %lld of a model with other factors from %.0f on",
+              (long long)last, r->original_max_positions);
+    return hone_fail_hint(
+        "longrope computes longer sequences differently from their first token on; "
+        "keep them within the original length");
+}
+
 static hone_status run_rope(const hone_op_args *a, const hone_exec *ex, int inverse)
 {
     struct job j = {.a = a, .inverse = inverse};
@@ -69,6 +85,7 @@ static hone_status run_rope(const hone_op_args *a, const hone_exec *ex, int inve
                              (long long)p);
         last = p > last ? p : last;
     }
+    HONE_TRY(check_length(a->attr, last));
     HONE_TRY(hone__rope_table_get(a->attr, last, &j.table));
     hone__op_ranges(ex, rows, inverse ? a->din[0].cols : a->in[0].cols, 1, rope_rows, &j);
     return HONE_OK;

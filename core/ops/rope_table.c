@@ -9,7 +9,10 @@
  *            shorter than original/high_freq_factor: unchanged; between: interpolated
  *   yarn     a ramp over i between inv_i and inv_i / factor (Peng et al. 2023), and cos, sin
  *            times attention_factor (0: 0.1 ln(factor) + 1)
- * Dynamic scaling depends on the length of the sequence and is not supported.
+ *   dynamic  for positions p from original_max_positions L on: theta times
+ *            (factor (p + 1)/L - (factor - 1))^(d/(d - 2)): what transformers computes for a sequence that
+ *            ends there, so that no token's angles depend on what follows it
+ *   factors  inv_i / factors_i (longrope, and tables of GGUF files), cos and sin times attention_factor
  *
  * Powers, cosines and sines are computed in double by base/math64 and rounded once: the same bits
  * on every machine. A table grows by blocks of 256 positions that never move, so that readers
@@ -22,13 +25,14 @@
 #include <pthread.h>
 #include <string.h>
 
-enum { BLOCK = 256, BLOCKS = HONE_ROPE_MAX_POSITION / BLOCK, TABLES = 256 };
+enum { BLOCK = 256, BLOCKS = HONE_ROPE_MAX_POSITION / BLOCK, TABLES = 256, FACTORS = 1024 };
 static const double PI = 3.141592653589793;
 
 struct hone__rope_table {
     hone_rope key;
     struct hone__rope_table *next;
-    int64_t width;         /* floats of cos of one position */
+    float factors[FACTORS]; /* the key's, copied */
+    int64_t width;          /* floats of cos of one position */
     float *blocks[BLOCKS]; /* BLOCK x (cos[width], sin[width]); set under the lock, read after it */
 };
 
@@ -54,7 +58,7 @@ hone_status hone__rope_frequencies(const hone_rope *r, float *out, float *factor
     if (!(r->theta > 0) || r->rotary_dim < 2 || r->rotary_dim % 2)
         return hone_fail(HONE_E_INVALID, "rope: theta %g with rotary_dim %d", r->theta,
                          r->rotary_dim);
-    if (r->scaling != HONE_ROPE_NONE && !(r->factor > 0))
+    if (r->scaling != HONE_ROPE_NONE && r->scaling != HONE_ROPE_FACTORS && !(r->factor > 0))
         return hone_fail(HONE_E_INVALID, "rope: scaling needs a factor above 0");
     for (int i = 0; i < half; i++) {
         float e = (float)(2 * i) / (float)r->rotary_dim;
@@ -63,6 +67,18 @@ hone_status hone__rope_frequencies(const hone_rope *r, float *out, float *factor
     *factor = 1.0f;
     switch (r->scaling) {
     case HONE_ROPE_NONE:
+    case HONE_ROPE_DYNAMIC: /* below the original length */
+        return HONE_OK;
+    case HONE_ROPE_FACTORS:
+        if (!r->factors || r->n_factors != (uint64_t)half)
+            return hone_fail(HONE_E_INVALID, "rope: %llu factors for %d pairs of columns",
+                             (unsigned long long)r->n_factors, half);
+        for (int i = 0; i < half; i++) {
+            if (!(r->factors[i] > 0))
+                return hone_fail(HONE_E_INVALID, "rope: factor %d is not above 0", i);
+            out[i] = 1.0f / (r->factors[i] * (1.0f / out[i]));
+        }
+        *factor = (float)(r->attention_factor > 0 ? r->attention_factor : 1);
         return HONE_OK;
     case HONE_ROPE_LINEAR:
         for (int i = 0; i < half; i++)
@@ -113,8 +129,27 @@ hone_status hone__rope_frequencies(const hone_rope *r, float *out, float *factor
     }
 }
 
+/* The frequencies of one position under dynamic scaling. */
+static hone_status dynamic_at(const hone_rope *r, int64_t position, float *out)
+{
+    double length = (double)position + 1, d = r->rotary_dim;
+    hone_rope longer = *r;
+    float factor;
+    if (!(r->original_max_positions > 0) || r->rotary_dim < 4 || !(r->factor >= 1))
+        return hone_fail(HONE_E_INVALID,
+                         "rope: dynamic scaling with a factor of %g, %g positions, rotary_dim %d",
+                         r->factor, r->original_max_positions, r->rotary_dim);
+    if (length > r->original_max_positions)
+        longer.theta *= hone_math_pow(
+            r->factor * length / r->original_max_positions - (r->factor - 1), d / (d - 2));
+    return hone__rope_frequencies(&longer, out, &factor);
+}
+
 static int same(const hone_rope *a, const hone_rope *b)
 {
+    if (a->n_factors != b->n_factors ||
+        (a->n_factors && memcmp(a->factors, b->factors, (size_t)a->n_factors * sizeof(float)) != 0))
+        return 0;
     return a->interleaved == b->interleaved && a->rotary_dim == b->rotary_dim &&
            a->scaling == b->scaling && a->theta == b->theta && a->factor == b->factor &&
            a->low_freq_factor == b->low_freq_factor && a->high_freq_factor == b->high_freq_factor &&
@@ -134,6 +169,8 @@ static hone_status fill_block(hone__rope_table *t, int64_t b)
         goto done;
     for (int64_t p = 0; p < BLOCK; p++) {
         float *cs = block + p * 2 * t->width, *sn = cs + t->width;
+        if (t->key.scaling == HONE_ROPE_DYNAMIC)
+            HONE_TRY_GOTO(dynamic_at(&t->key, b * BLOCK + p, inv), done);
         for (int64_t i = 0; i < half; i++) {
             double angle = (double)((float)(b * BLOCK + p) * inv[i]);
             float c = (float)hone_math_cos(angle) * factor,
@@ -176,6 +213,10 @@ hone_status hone__rope_table_get(const hone_rope *rope, int64_t last, const hone
             goto done;
         }
         t->key = *rope;
+        t->key.factors = t->factors;
+        if (rope->scaling != HONE_ROPE_FACTORS || rope->n_factors > FACTORS)
+            t->key.n_factors = 0;
+        memcpy(t->factors, rope->factors, (size_t)t->key.n_factors * sizeof *t->factors);
         t->width = rope->interleaved ? rope->rotary_dim : rope->rotary_dim / 2;
         t->next = tables;
         tables = t;

@@ -1,3 +1,3 @@
 # plugins/model: each folder here with .c files is one plugin, found by itself (GNU make).
 # Extra libraries and flags: <folder>_LIBS = -lpcre2-8, <folder>_CFLAGS = ...
-llama_LIBS = -lm
+decoders_LIBS = -lm

@@ -4,6 +4,7 @@
 #define HONE_TESTS_MODELS_H
 #include "components.h"
 
+#include "nn/choose.h"
 #include "nn/forest.h"
 #include "nn/model.h"
 #include "nn/reader.h"
@@ -28,37 +29,37 @@ static inline void model_choice(hone_instance *inst, hone_model_choice *c)
     c->instance = inst;
 }
 
+/* The shipped component that runs a configuration, and the model it makes of it. */
+static inline hone_status model_choose(const char *format, const hone_value *config,
+                                       const char *place, hone_instance **inst, hone_model **m)
+{
+    return hone_model_choose(shipped(), format, config, place, 0, inst, m);
+}
+
 static inline test_model model_open(const char *path, hone_pool *pool)
 {
     test_model t;
-    hone_model_choice c;
     hone_tensor_reader r;
     hone_weights *w;
     memset(&t, 0, sizeof t);
     hone_arena_init(&t.arena, 0);
-    assert_ok(try_component("org.hone.model.llama", NULL, &t.inst));
-    model_choice(t.inst, &c);
     assert_ok(hone_weights_open(path, 0, &w));
-    assert_ok(
-        hone_model_create(&c, 1, hone_weights_format(w), hone_weights_config(w), path, 0, &t.m));
+    assert_ok(model_choose(hone_weights_format(w), hone_weights_config(w), path, &t.inst, &t.m));
     hone_weights_reader(w, &r);
     assert_ok(hone_model_load(t.m, &r, hone_pool_exec(pool)));
     hone_weights_close(w);
     return t;
 }
 
-/* A model of the llama family from a configuration written as JSON, with random parameters. */
+/* A model of a configuration written as JSON, with random parameters. */
 static inline test_model model_random(const char *json, uint64_t seed)
 {
     test_model t;
-    hone_model_choice c;
     hone_value v;
     memset(&t, 0, sizeof t);
     hone_arena_init(&t.arena, 0);
-    assert_ok(try_component("org.hone.model.llama", NULL, &t.inst));
-    model_choice(t.inst, &c);
     assert_ok(hone_json_parse(json, strlen(json), "test", &t.arena, &v));
-    assert_ok(hone_model_create(&c, 1, "hf", &v, "test", 0, &t.m));
+    assert_ok(model_choose("hf", &v, "test", &t.inst, &t.m));
     hone_params_init_values(t.m->params, seed);
     return t;
 }

@@ -542,14 +542,81 @@ static void test_rope_scaling_follows_the_definitions(void **state)
     assert_true(scaled[0] == base[0] && fabsf(scaled[31] / (base[31] / 4) - 1) < 1e-6f);
     for (int i = 1; i < 32; i++)
         assert_true(scaled[i] < scaled[i - 1]);
-    r.scaling = HONE_ROPE_DYNAMIC;
-    r.factor = 2;
+    /* factors divide frequencies */
+    float factors[32];
+    for (int i = 0; i < 32; i++)
+        factors[i] = 1.0f + (float)i;
+    r.scaling = HONE_ROPE_FACTORS;
+    r.factors = factors;
+    r.n_factors = 32;
+    r.attention_factor = 1.25;
+    assert_ok(hone__rope_frequencies(&r, scaled, &f));
+    assert_true(f == 1.25f);
+    for (int i = 0; i < 32; i++)
+        assert_true(fabs((double)scaled[i] * (1 + i) / (double)base[i] - 1) < 1e-6);
+    r.n_factors = 31;
+    assert_fails(hone__rope_frequencies(&r, scaled, &f), HONE_E_INVALID, "31 factors");
+    r.n_factors = 0;
+    r.scaling = 77;
     assert_fails(hone__rope_frequencies(&r, scaled, &f), HONE_E_UNSUPPORTED, "rope");
     r.scaling = HONE_ROPE_LINEAR;
     r.factor = 0;
     assert_fails(hone__rope_frequencies(&r, scaled, &f), HONE_E_INVALID, "factor");
     r = (hone_rope){.struct_size = sizeof r, .rotary_dim = 64, .theta = -1};
     assert_fails(hone__rope_frequencies(&r, scaled, &f), HONE_E_INVALID, "theta");
+}
+
+/* Below the original length as without scaling; at position p as transformers for a sequence of p + 1. */
+static void test_dynamic_rope_grows_with_the_position(void **state)
+{
+    hone_rope r = {.struct_size = sizeof r,
+                   .n_heads = 1,
+                   .head_dim = 8,
+                   .rotary_dim = 8,
+                   .theta = 100,
+                   .scaling = HONE_ROPE_DYNAMIC,
+                   .factor = 3,
+                   .original_max_positions = 20};
+    const hone__rope_table *t;
+    const float *c, *s;
+    (void)state;
+    assert_ok(hone__rope_table_get(&r, 400, &t));
+    for (int p = 0; p <= 400; p += 19) {
+        double theta = 100;
+        if (p + 1 > 20)
+            theta *= pow(3.0 * (p + 1) / 20 - 2, 8.0 / 6);
+        hone__rope_row(t, p, &c, &s);
+        for (int i = 0; i < 4; i++) {
+            double angle = p * pow(theta, -i / 4.0);
+            assert_true(fabs((double)c[i] - cos(angle)) < 5e-5);
+            assert_true(fabs((double)s[i] - sin(angle)) < 5e-5);
+        }
+    }
+    r.factor = 0.5;
+    assert_fails(hone__rope_table_get(&r, 4, &t), HONE_E_INVALID, "dynamic");
+    hone__rope_clear();
+}
+
+/* A table lives on after the factors it was made from, and other factors are another table. */
+static void test_rope_factors_are_compared_by_value(void **state)
+{
+    float one[4] = {1, 2, 3, 4}, two[4] = {1, 2, 3, 5};
+    hone_rope r = {.struct_size = sizeof r,
+                   .rotary_dim = 8,
+                   .theta = 100,
+                   .scaling = HONE_ROPE_FACTORS,
+                   .factors = one,
+                   .n_factors = 4};
+    const hone__rope_table *a, *b, *c;
+    (void)state;
+    assert_ok(hone__rope_table_get(&r, 4, &a));
+    r.factors = two;
+    assert_ok(hone__rope_table_get(&r, 4, &b));
+    two[3] = 4;
+    assert_ok(hone__rope_table_get(&r, 4, &c));
+    assert_ptr_not_equal(a, b);
+    assert_ptr_equal(a, c);
+    hone__rope_clear();
 }
 
 static void test_rope_tables_are_kept_and_survive_no_memory(void **state)
@@ -631,6 +698,8 @@ int main(void)
         cmocka_unit_test(test_attention_equals_torch),
         cmocka_unit_test(test_rope_scaling_follows_the_definitions),
         cmocka_unit_test(test_rope_tables_are_kept_and_survive_no_memory),
+        cmocka_unit_test(test_dynamic_rope_grows_with_the_position),
+        cmocka_unit_test(test_rope_factors_are_compared_by_value),
         cmocka_unit_test(test_products_keep_accumulators_in_registers),
     };
     return cmocka_run_group_tests(tests, ops_setup, ops_teardown);

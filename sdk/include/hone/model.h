@@ -32,13 +32,15 @@ typedef struct hone_param_spec {
     const char *name; /* canonical = Hugging Face name: "model.layers.0.self_attn.q_proj.weight" */
     const char *gguf_name; /* "blk.0.attn_q.weight", or NULL */
     const char *
-        role; /* short: "q" "k" "v" "o" "gate" "up" "down" "embed" "head" "norm": LoRA targets, groups */
+        role; /* short: "q" "k" "v" "o" "gate" "up" "down" "embed" "head" "norm": LoRA targets, groups; "q+k+v": joined */
     int64_t rows, cols; /* linear: outputs x inputs; vector: rows x 1 with cols = 0 */
     uint32_t init;
     float init_std;
     /* GGUF files of the llama family store q and k rows permuted for interleaved rope: heads > 0 asks the
      * reader to undo it (and the writer to redo it) over that many heads. */
     uint32_t gguf_permute_heads, layer;
+    /* GGUF files hold the value plus this (norms of Gemma: 1). */
+    float gguf_offset, reserved_f;
 } hone_param_spec;
 
 typedef struct hone_model_info {
@@ -66,6 +68,12 @@ typedef struct hone_store_v1 {
     void (*used_key)(
         const struct hone_store_v1 *store,
         const char *key); /* a configuration key that was understood [control-thread] */
+    /* A parameter whose name begins with `from` and is not in a Hugging Face file may stand there with `to`
+     * instead: files of a model with more parts than its text. [control-thread] */
+    hone_status (*rename)(const struct hone_store_v1 *store, const char *from, const char *to);
+    /* Tensors of a file whose names begin with `prefix` are of parts that this model leaves out, and are not
+     * read. [control-thread] */
+    hone_status (*skip)(const struct hone_store_v1 *store, const char *prefix);
 } hone_store_v1;
 
 /* ---- forward ---------------------------------------------------------------------------------------- */
@@ -78,13 +86,23 @@ typedef struct hone_rope {
     double theta;
     double factor, low_freq_factor, high_freq_factor, original_max_positions, beta_fast, beta_slow,
         attention_factor;
+    /* HONE_ROPE_FACTORS: what each pair's frequency is divided by, rotary_dim/2 of them. Borrowed as long as the
+     * model lives. */
+    const float *factors;
+    uint64_t n_factors;
 } hone_rope;
+/* How frequencies differ from theta^(-2i/rotary_dim). LINEAR, LLAMA3, YARN: as transformers defines them.
+ * DYNAMIC: a position p below original_max_positions L is unchanged; from there on theta grows with p + 1 as
+ * transformers has it for a sequence of that length, so that a token's rotation does not depend on what follows it.
+ * FACTORS: as given, cos and sin times attention_factor; positions from original_max_positions on (unless 0) are an
+ * error. */
 enum {
     HONE_ROPE_NONE = 0,
     HONE_ROPE_LINEAR = 1,
     HONE_ROPE_LLAMA3 = 2,
     HONE_ROPE_DYNAMIC = 3,
-    HONE_ROPE_YARN = 4
+    HONE_ROPE_YARN = 4,
+    HONE_ROPE_FACTORS = 5
 };
 
 typedef struct hone_attention {
@@ -162,6 +180,9 @@ typedef struct hone_model_v1 {
      * "hone.tensor.NAME" with a list of numbers becomes the f32 tensor NAME. Without it, or where it gives
      * nothing, the model is not written as GGUF. [control-thread] */
     hone_str (*gguf_json)(void *self);
+    /* What it runs, as `architectures`, `model_type` and GGUF's general.architecture write it, separated by
+     * spaces: for hints. Optional. [control-thread] */
+    hone_str (*runs)(void *self);
 } hone_model_v1;
 
 #ifdef __cplusplus
