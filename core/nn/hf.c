@@ -88,6 +88,8 @@ static hone_status copy_text(const char *dir, const char *from)
                                         "vocab.json",
                                         "merges.txt",
                                         "tokenizer.model",
+                                        "spiece.model",
+                                        "vocab.txt",
                                         "LICENSE"};
     hone_status s = HONE_OK;
     for (size_t i = 0; i < sizeof names / sizeof *names && s >= 0; i++) {

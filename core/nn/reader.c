@@ -14,6 +14,7 @@
 #include "base/paths.h"
 #include "nn/gguf.h"
 #include "nn/safetensors.h"
+#include "nn/tokenizer_files.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -345,6 +346,15 @@ static hone_status describe_tokenizer(hone_weights *w, const char *format, const
     return HONE_OK;
 }
 
+/* A tokenizer without tokenizer.json: all such files of the folder, or one of them. */
+static hone_status open_tokenizer_files(hone_weights *w, const char *folder, const char *only)
+{
+    hone_value files;
+    size_t n = 0;
+    HONE_TRY(hone_tokenizer_files(folder, only, &w->arena, &files, &n));
+    return n ? describe_tokenizer(w, "files", "files", &files) : HONE_OK;
+}
+
 static hone_status open_hf(hone_weights *w, const char *folder, uint32_t flags)
 {
     int32_t found;
@@ -361,6 +371,8 @@ static hone_status open_hf(hone_weights *w, const char *folder, uint32_t flags)
         return found;
     if (found)
         HONE_TRY(describe_tokenizer(w, "tokenizer.json", "json", &tokenizer));
+    else
+        HONE_TRY(open_tokenizer_files(w, folder, NULL));
     HONE_TRY(read_hf_chat(w, folder));
     return flags & HONE_WEIGHTS_NO_TENSORS ? HONE_OK : open_hf_tensors(w, folder);
 }
@@ -375,8 +387,11 @@ static hone_status open_tokenizer(hone_weights *w, const char *path)
     int32_t found = json_member(w, folder, "tokenizer_config.json", &w->tokenizer_config);
     w->has_tokenizer_config = found > 0;
     hone_status s = found < 0 ? found : read_hf_chat(w, folder);
+    int files = hone_tokenizer_file(path);
+    if (s >= 0 && files)
+        s = open_tokenizer_files(w, folder, path);
     hone_free(folder);
-    if (s < 0)
+    if (s < 0 || files)
         return s;
     HONE_TRY(hone_json_parse_file(path, TOKENIZER_MAX, &w->arena, &tokenizer));
     return describe_tokenizer(w, "tokenizer.json", "json", &tokenizer);
@@ -545,6 +560,18 @@ static hone_status find_gguf(const char *folder, char **path)
     return s;
 }
 
+static hone_status has_tokenizer_files(const char *folder, int32_t *has)
+{
+    char **names;
+    size_t n;
+    HONE_TRY(hone_list_dir(folder, &names, &n));
+    *has = 0;
+    for (size_t i = 0; i < n; i++)
+        *has |= hone_tokenizer_file(names[i]);
+    hone_names_free(names, n);
+    return HONE_OK;
+}
+
 /* ---- opening --------------------------------------------------------------------------------------- */
 static hone_status open_path(hone_weights *w, uint32_t flags)
 {
@@ -552,7 +579,8 @@ static hone_status open_path(hone_weights *w, uint32_t flags)
     int32_t config = 0, tokenizer = 0;
     hone_status s;
     if (!hone_file_is_dir(w->path)) {
-        if (flags & HONE_WEIGHTS_NO_TENSORS && ends_with(w->path, "tokenizer.json"))
+        if (flags & HONE_WEIGHTS_NO_TENSORS &&
+            (ends_with(w->path, "tokenizer.json") || hone_tokenizer_file(w->path)))
             return open_tokenizer(w, w->path);
         if (ends_with(w->path, ".safetensors") || ends_with(w->path, ".json")) {
             char *dir = hone_path_dir(w->path);
@@ -572,6 +600,8 @@ static hone_status open_path(hone_weights *w, uint32_t flags)
             return tokenizer;
         if (tokenizer)
             hone_free(file);
+        else
+            HONE_TRY(has_tokenizer_files(w->path, &tokenizer));
     }
     if (config || tokenizer)
         return open_hf(w, w->path, flags);

@@ -234,6 +234,8 @@ static hone_status create(const hone_host *host, const hone_config *cfg, void **
         s = bpe_load_json(t, spec);
     else if (bpe_is(format, "gguf"))
         s = bpe_load_gguf(t, spec);
+    else if (bpe_is(format, "files"))
+        s = bpe_load_files(t, spec);
     else
         s = hone_host_fail(host, HONE_E_UNSUPPORTED, "tokenizer: a description of another format");
     if (s >= 0) {
@@ -266,8 +268,8 @@ static const hone_component bpe = {
     .version = "1.0.0",
     .vendor = "hone",
     .license = "MIT",
-    .summary =
-        "byte-level BPE from tokenizer.json or GGUF metadata; decodes GGUF llama vocabularies",
+    .summary = "BPE, Unigram, WordPiece and WordLevel from tokenizer.json, SentencePiece, tiktoken "
+               "or GGUF",
     .caps = HONE_CAP_PURE | HONE_CAP_DETERMINISTIC | HONE_CAP_REENTRANT | HONE_CAP_BATCH_INVARIANT,
     .fields = fields,
     .provides = provides,

@@ -131,6 +131,13 @@ enum { BPE_SCAN_NONE, BPE_SCAN_GPT2, BPE_SCAN_GPT2_DIGITS, BPE_SCAN_LLAMA3, BPE_
     "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| "                          \
     "?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|"                                                               \
     "\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"
+#define BPE_RE_UPPER "[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]"
+#define BPE_RE_LOWER "[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]"
+#define BPE_RE_SHORT "(?i:'s|'t|'re|'ve|'m|'ll|'d)"
+#define BPE_RE_O200K                                                                               \
+    "[^\\r\\n\\p{L}\\p{N}]?" BPE_RE_UPPER "*" BPE_RE_LOWER "+" BPE_RE_SHORT "?|"                   \
+    "[^\\r\\n\\p{L}\\p{N}]?" BPE_RE_UPPER "+" BPE_RE_LOWER "*" BPE_RE_SHORT "?|"                   \
+    "\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"
 enum { BPE_MAX_STEPS = 16 };
 
 typedef struct bpe_piece {
@@ -324,6 +331,7 @@ typedef struct bpe_tok {
     hone_str prefix, suffix, word_begin; /* what CHARS and WORDPIECE put on pieces */
     size_t max_word_chars, longest;      /* WORDPIECE: of a word, of a piece (bytes) */
     int fuse_unk;
+    int raw_bytes;      /* a token's text is its bytes (tiktoken) */
     const char *cannot; /* why texts cannot be encoded, or NULL */
     int same_text;      /* one text may stand for two ids; the first counts */
     bpe_strmap pieces;  /* what joining and searching may give, by text as the model spells it */
@@ -458,6 +466,16 @@ hone_status bpe_encode(const bpe_tok *t, bpe_work *w, hone_str text, uint32_t fl
 
 /* Where needle[0, k) first stands in hay[0, n), or NULL. */
 const void *bpe_find(const void *hay, size_t n, const void *needle, size_t k);
+
+/* load_files.c: from files as they lie in a folder. */
+hone_status bpe_load_files(bpe_tok *t, const hone_value *spec);
+/* load_spm.c: room for ids [0, more_ids) besides the pieces. */
+hone_status bpe_load_spm(bpe_tok *t, const char *name, hone_str data, int32_t more_ids);
+hone_status bpe_load_tiktoken(bpe_tok *t, const char *name, hone_str data);
+int bpe_is_tiktoken(hone_str data); /* does it begin as such a file does */
+/* build.c: those of list[0, n) with this `normalized`; 0 without memory. */
+int bpe_matcher_init(bpe_tok *t, bpe_matcher *m, const bpe_added *list, size_t n, int normalized,
+                     int with_special);
 
 /* helpers on values */
 const hone_value *bpe_get(const hone_value *map, const char *key); /* NULL when absent or null */

@@ -147,7 +147,11 @@ hone_status bpe_vocab_done(bpe_tok *t, const char *where)
         size_t n;
         if (!out)
             return no_memory(t);
-        if (!bpe_unmap(s, out, &n)) { /* not of the alphabet: itself, as Hugging Face decodes it */
+        if (t->raw_bytes) {
+            memcpy(out, s.ptr, s.len);
+            n = s.len;
+        } else if (!bpe_unmap(s, out,
+                              &n)) { /* not of the alphabet: itself, as Hugging Face decodes it */
             t->bytes[id] = s;
             continue;
         }
@@ -211,17 +215,18 @@ static int by_content(const void *a, const void *b)
     return c ? c : (x.len > y.len) - (x.len < y.len);
 }
 
-static int matcher_init(bpe_tok *t, bpe_matcher *m, int normalized, int with_special)
+int bpe_matcher_init(bpe_tok *t, bpe_matcher *m, const bpe_added *list, size_t n, int normalized,
+                     int with_special)
 {
-    m->v = bpe_arena_alloc(&t->arena, (t->n_added + 1) * sizeof *m->v);
+    m->v = bpe_arena_alloc(&t->arena, (n + 1) * sizeof *m->v);
     if (!m->v)
         return 0;
     m->n = 0;
     m->only = -1;
     memset(m->first, 0, sizeof m->first);
     int distinct = 0;
-    for (size_t i = 0; i < t->n_added; i++) {
-        const bpe_added *a = &t->added[i];
+    for (size_t i = 0; i < n; i++) {
+        const bpe_added *a = &list[i];
         if (a->normalized != normalized || (a->special && !with_special) || a->content.len == 0)
             continue;
         m->v[m->n++] = a;
@@ -434,8 +439,12 @@ hone_status bpe_tok_finish(bpe_tok *t, bpe_work *w)
                 return no_memory(t);
         }
     }
-    if (!matcher_init(t, &t->raw, 0, 1) || !matcher_init(t, &t->raw_plain, 0, 0) ||
-        !matcher_init(t, &t->norm, 1, 1) || !matcher_init(t, &t->norm_plain, 1, 0))
+    const bpe_added *list = t->added;
+    size_t n = t->n_added;
+    if (!bpe_matcher_init(t, &t->raw, list, n, 0, 1) ||
+        !bpe_matcher_init(t, &t->raw_plain, list, n, 0, 0) ||
+        !bpe_matcher_init(t, &t->norm, list, n, 1, 1) ||
+        !bpe_matcher_init(t, &t->norm_plain, list, n, 1, 0))
         return no_memory(t);
     t->scanner = t->force_regex ? BPE_SCAN_NONE : choose_scanner(t);
     for (int i = 0; i < t->n_steps && t->scanner == BPE_SCAN_NONE; i++)

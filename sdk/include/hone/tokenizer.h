@@ -3,6 +3,8 @@
  * A tokenizer component is created from a description the host has read: `spec`, a map with one of
  *   format = "tokenizer.json", json = <the parsed tree>         (Hugging Face)
  *   format = "gguf", metadata = <the GGUF key/value map>        ("tokenizer.ggml.*")
+ *   format = "files", files = <file name -> its bytes, or the parsed tree of a .json>
+ *            (a SentencePiece .model, a .tiktoken, vocab.json + merges.txt, vocab.txt, and what lies beside)
  * plus optional config = <tokenizer_config.json>. create returns HONE_E_UNSUPPORTED when the
  * description is of another kind: the host then tries the next tokenizer component.
  * Ids are identical to the reference implementation's. (plugin-abi.md 3) */
