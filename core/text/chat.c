@@ -6,7 +6,8 @@
  *     R from the end of R(i, 1) to the end of R(i + 1, 0)
  *
  * as far as those are prefixes of R: where one is not (a template that opens a thought, or that writes the
- * next header whatever the flag says) the common part counts. The round trip: the turn found must hold
+ * next header whatever the flag says) the common part counts. Where that leaves nothing (a template that writes
+ * the last turn in another form) a mark in place of the text shows where it stands. The round trip: the turn found must hold
  * the message's text, whole; else the conversation is refused, with the rendering shown. */
 #include "text/chat.h"
 
@@ -267,42 +268,116 @@ static hone_status refuse(size_t turn, const char *why, hone_str text)
                           "text in the template");
 }
 
+/* `messages` with another content in message i; lives in the arena. */
+static hone_status with_content(const hone_value *messages, size_t i, hone_str content,
+                                hone_arena *arena, hone_value *out)
+{
+    const hone_value *m = &messages->u.list.items[i];
+    hone_value *items = hone_arena_calloc(arena, messages->u.list.n, sizeof *items);
+    hone_pair *pairs = hone_arena_calloc(arena, m->u.map.n, sizeof *pairs);
+    if (!items || !pairs)
+        return HONE_E_NOMEM;
+    memcpy(items, messages->u.list.items, messages->u.list.n * sizeof *items);
+    memcpy(pairs, m->u.map.pairs, m->u.map.n * sizeof *pairs);
+    for (size_t k = 0; k < m->u.map.n; k++)
+        if (hone_str_eq(pairs[k].key, "content"))
+            pairs[k].value.u.str = content;
+    items[i].u.map.pairs = pairs;
+    *out = *messages;
+    out->u.list.items = items;
+    return HONE_OK;
+}
+
+/* The second way, for templates that write earlier turns in another form than the last (they take thoughts out, or put
+ * empty ones in): the whole is rendered with a mark for the message's text. Where that is the rendering but for
+ * the text, the text is found; what ends the turn is what follows the mark when the turn is the last. */
+static int mark_turn(const hone_chat *c, const hone_value *messages, size_t i,
+                     const hone_chat_options *opt, hone_str whole, hone_str before,
+                     int ignores_flag, hone_byte_spans *spans)
+{
+    static const char mark[] = "Zq7hone7qZ";
+    const hone_str mark_str = {mark, sizeof mark - 1};
+    const hone_value *content = hone_value_get(&messages->u.list.items[i], "content");
+    hone_arena arena;
+    hone_value marked;
+    hone_buf all, upto;
+    int found = 0;
+    if (!content || content->type != HONE_STRING ||
+        memmem(whole.ptr, whole.len, mark, mark_str.len))
+        return 0;
+    hone_arena_init(&arena, 0);
+    hone_buf_init(&all, HONE_BUF_MAX_DEFAULT);
+    hone_buf_init(&upto, HONE_BUF_MAX_DEFAULT);
+    if (with_content(messages, i, mark_str, &arena, &marked) < 0 ||
+        render(c, &marked, messages->u.list.n, 0, opt, NULL, &all) < 0 ||
+        render(c, &marked, i + 1, 0, opt, NULL, &upto) < 0)
+        goto done;
+    const char *at = memmem(all.ptr, all.len, mark, mark_str.len);
+    const char *last = memmem(upto.ptr, upto.len, mark, mark_str.len);
+    if (!at || !last)
+        goto done;
+    size_t k = (size_t)(at - all.ptr), rest = all.len - k - mark_str.len;
+    if (k + rest > whole.len || memcmp(whole.ptr, all.ptr, k) != 0 ||
+        memcmp(whole.ptr + whole.len - rest, at + mark_str.len, rest) != 0)
+        goto done;
+    hone_str text = {whole.ptr + k, whole.len - rest - k};
+    if (text_end(&messages->u.list.items[i], text) != text.len || text.len == 0)
+        goto done;
+    hone_str behind = {whole.ptr + whole.len - rest, rest},
+             tail = {last + mark_str.len, upto.len - (size_t)(last - upto.ptr) - mark_str.len};
+    size_t ends = common_start(behind, tail), begin = common_start(whole, before);
+    if (ignores_flag) {
+        size_t header = common_end(before, tail);
+        ends = ends > tail.len - header ? tail.len - header : ends;
+    }
+    found = hone_byte_spans_add(spans, begin < k ? begin : k, whole.len - rest + ends) >= 0;
+done:
+    hone_buf_release(&all);
+    hone_buf_release(&upto);
+    hone_arena_release(&arena);
+    return found;
+}
+
 static hone_status compare_turn(const hone_chat *c, const hone_value *messages, size_t i,
                                 const hone_chat_options *opt, hone_str whole, int ignores_flag,
                                 hone_buf *before, hone_buf *after, hone_byte_spans *spans)
 {
     size_t n = messages->u.list.n;
+    hone_str none = {"", 0};
     hone_buf_clear(before);
     hone_buf_clear(after);
     if (render(c, messages, i, 1, opt, NULL, before) < 0) {
         char why[600];
         snprintf(why, sizeof why, "rendering what stands before it fails: %s",
                  hone_error_get()->what);
-        return refuse(i, why, whole);
+        return mark_turn(c, messages, i, opt, whole, whole, 0, spans) ? HONE_OK
+                                                                      : refuse(i, why, whole);
     }
     if (i + 1 < n && render(c, messages, i + 1, 0, opt, NULL, after) < 0)
         return refuse(i, "rendering up to it fails", whole);
-    hone_str p = hone_buf_str(before), e = i + 1 < n ? hone_buf_str(after) : whole;
+    hone_str p = before->len ? hone_buf_str(before) : none,
+             e = i + 1 < n ? hone_buf_str(after) : whole;
     size_t begin = common_start(whole, p), end = common_start(whole, e);
     if (ignores_flag) { /* the header of a next turn that is always written is nobody's text */
         size_t tail = common_end(p, e);
         if (end > e.len - tail)
             end = e.len - tail;
     }
-    if (begin >= end)
-        return refuse(i, "the renderings before and after it do not differ", whole);
-    hone_str turn = {whole.ptr + begin, end - begin};
-    if (text_end(&messages->u.list.items[i], turn) == SIZE_MAX) {
-        size_t tail = ignores_flag ? end : 0; /* the tail took part of the text: give it back */
-        if (tail) {
-            hone_str longer = {whole.ptr + begin, common_start(whole, e) - begin};
-            size_t at = text_end(&messages->u.list.items[i], longer);
-            if (at != SIZE_MAX)
-                return hone_byte_spans_add(spans, begin, begin + at);
-        }
-        return refuse(i, "its text is not found in what the template writes for it", whole);
+    hone_str turn = {whole.ptr + begin, end > begin ? end - begin : 0};
+    if (begin < end && text_end(&messages->u.list.items[i], turn) != SIZE_MAX)
+        return hone_byte_spans_add(spans, begin, end);
+    if (begin < end && ignores_flag) { /* the tail took part of the text: give it back */
+        hone_str longer = {whole.ptr + begin, common_start(whole, e) - begin};
+        size_t at = text_end(&messages->u.list.items[i], longer);
+        if (at != SIZE_MAX)
+            return hone_byte_spans_add(spans, begin, begin + at);
     }
-    return hone_byte_spans_add(spans, begin, end);
+    if (mark_turn(c, messages, i, opt, whole, p, ignores_flag, spans))
+        return HONE_OK;
+    return refuse(i,
+                  begin < end ? "its text is not found in what the template writes for it"
+                              : "the renderings before and after it do not differ",
+                  whole);
 }
 
 hone_status hone_chat_render_spans(const hone_chat *c, const hone_value *messages,

@@ -223,9 +223,34 @@ static void test_empty_and_total_masks_are_refused_with_the_text(void **state)
     /* earlier turns are rendered otherwise once there are later ones */
     refuses("{% for m in messages %}{{ messages | length }}{{ m.content }}{% endfor %}", TALK,
             HONE_E_INVALID, "cannot be told", "4Hi4Hello");
-    refuses("{{ messages[0].content }}{% for m in messages[1:] %}|{{ m.content }}{% endfor %}",
-            "[{\"role\":\"assistant\",\"content\":\"x\"},{\"role\":\"user\",\"content\":\"y\"}]",
-            HONE_E_INVALID, "message 0", "x|y");
+    /* the same text stands in two places */
+    refuses(
+        "{% for m in messages %}{{ messages | length }}{{ m.content }}{{ m.content }}{% endfor %}",
+        TALK, HONE_E_INVALID, "cannot be told", "4HiHi4HelloHello");
+}
+
+/* A mark in place of the text finds what comparing cannot. */
+static void test_turns_that_change_once_there_are_later_ones(void **state)
+{
+    (void)state;
+    masks("{{ messages[0].content }}{% for m in messages[1:] %}|{{ m.content }}{% endfor %}",
+          "[{\"role\":\"assistant\",\"content\":\"x\"},{\"role\":\"user\",\"content\":\"y\"}]",
+          "[x]|y");
+    /* the last turn opens a thought, earlier ones have none; thoughts in earlier texts are taken out */
+    static const char thinker[] =
+        "{% for m in messages %}<|im_start|>{{ m.role }}\n{% if m.role == 'assistant' %}"
+        "{% if loop.last and '</think>' not in m.content %}<think></think>{% endif %}"
+        "{{ m.content if loop.last else m.content.split('</think>')[-1].strip() }}"
+        "{% else %}{{ m.content }}{% endif %}<|im_end|>\n{% endfor %}"
+        "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}";
+    masks(thinker, TALK,
+          "<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n[Hello<|im_end|>]\n<|im_start|>"
+          "user\nBye<|im_end|>\n<|im_start|>assistant\n[<think></think>See you<|im_end|>]\n");
+    masks(thinker,
+          "[{\"role\":\"user\",\"content\":\"Hi\"},{\"role\":\"assistant\",\"content\":"
+          "\"<think>a</think> Hello\"},{\"role\":\"user\",\"content\":\"Bye\"}]",
+          "<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n[Hello<|im_end|>]\n<|im_start|>"
+          "user\nBye<|im_end|>\n");
 }
 
 static void test_messages_must_be_messages(void **state)
@@ -324,7 +349,8 @@ static void test_shared_templates_are_masked_or_refused(void **state)
         hone_chat_destroy(c);
     }
     fprintf(stderr, "%zu masked, %zu refused\n", masked_ones, refused_ones);
-    assert_true(masked_ones > 3 * refused_ones);
+    assert_int_equal(refused_ones, 0);
+    assert_true(masked_ones > 40);
     hone_buf_release(&file);
     hone_buf_release(&text);
     hone_arena_release(&arena);
@@ -340,6 +366,7 @@ int main(void)
         cmocka_unit_test(test_generation_blocks_are_taken_at_their_word),
         cmocka_unit_test(test_no_token_joins_prompt_and_answer),
         cmocka_unit_test(test_empty_and_total_masks_are_refused_with_the_text),
+        cmocka_unit_test(test_turns_that_change_once_there_are_later_ones),
         cmocka_unit_test(test_messages_must_be_messages),
         cmocka_unit_test(test_options_reach_the_template),
         cmocka_unit_test(test_shared_templates_are_masked_or_refused),
