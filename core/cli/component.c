@@ -107,29 +107,6 @@ hone_status hone_cli_instance(hone_registry *r, const char *kind, const char *if
     return s;
 }
 
-/* '[' when the file is a plain one that begins like an array, or a packed one named *.json.*. */
-static const char *guess_source(const char *path)
-{
-    const char *base = strrchr(path, '/');
-    FILE *f = fopen(path, "rb");
-    int c = f ? getc(f) : EOF;
-    base = base ? base + 1 : path;
-    if (c == 0x1F || c == 0x28) { /* gzip, zstd */
-        fclose(f);
-        return strstr(base, ".json.") || strcmp(base, ".json") == 0 ? "json" : "jsonl";
-    }
-    if (c == 0xEF) { /* a byte order mark */
-        getc(f);
-        getc(f);
-        c = getc(f);
-    }
-    while (f && c != EOF && isspace(c))
-        c = getc(f);
-    if (f)
-        fclose(f);
-    return c == '[' ? "json" : "jsonl";
-}
-
 hone_status hone_cli_open_data(hone_registry *r, const char *source, const char *path,
                                const char *on_error, hone_data **out)
 {
@@ -144,5 +121,5 @@ hone_status hone_cli_open_data(hone_registry *r, const char *source, const char 
         {hone_str_c("path"), {.type = HONE_STRING, .u.str = hone_str_c(path)}},
         {hone_str_c("on_error"), {.type = HONE_STRING, .u.str = hone_str_c(on_error)}}};
     hone_value settings = {.type = HONE_MAP, .u.map = {pairs, on_error ? 2 : 1}};
-    return hone_data_open(r, source ? source : guess_source(path), &settings, out);
+    return hone_data_open(r, source ? source : "auto", &settings, out);
 }

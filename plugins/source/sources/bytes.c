@@ -2,15 +2,24 @@
  *
  * Several gzip members or zstd frames in a row are one stream. A stream that is cut off, or has other
  * bytes behind its end, is an error: never a short file without a word. Seeking in a compressed file
- * starts over and reads up to the place. Memory: two fixed buffers and the decompressor's own.
+ * starts over and reads up to the place. What DuckDB reads comes through a pipe from that program, started
+ * without a shell and waited for. Memory: two fixed buffers and the decompressor's own.
  * Sources: RFC 1952 (gzip), RFC 8878 (zstd). */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE /* pipe2, memfd_create */
+#endif
 #include "bytes.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
+#include <spawn.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #ifdef HAVE_ZLIB
@@ -30,6 +39,9 @@ struct bytes {
     int eof;   /* the file has no more bytes */
     uint64_t size, fingerprint;
     const char *path; /* borrowed */
+    pid_t child;      /* a program that writes the bytes, or 0 */
+    int child_errors; /* what it says */
+    int child_failed; /* it has ended badly: said at every read */
     size_t in_begin, in_end;
 #ifdef HAVE_ZLIB
     z_stream z;
@@ -130,6 +142,7 @@ int bytes_open(const memory *mem, const char *path, bytes **out, char *err, size
     memset(b, 0, offsetof(bytes, in));
     b->mem = *mem;
     b->path = path;
+    b->child_errors = -1;
     b->fd = open(path, O_RDONLY | O_CLOEXEC);
     if (b->fd < 0 || fstat(b->fd, &st) != 0) {
         e = fail(errno, err, err_size, path, strerror(errno));
@@ -167,6 +180,13 @@ void bytes_close(bytes *b)
 #endif
     if (b->fd >= 0)
         close(b->fd);
+    if (b->child > 0) {
+        kill(b->child, SIGKILL);
+        while (waitpid(b->child, NULL, 0) < 0 && errno == EINTR)
+            ;
+    }
+    if (b->child_errors >= 0)
+        close(b->child_errors);
     mem = b->mem;
     memory_resize(&mem, b, sizeof *b, 0);
 }
@@ -247,6 +267,31 @@ static int read_zstd(bytes *b, void *to, size_t n, size_t *got, char *err, size_
 }
 #endif
 
+static int program_failed(const bytes *b, char *err, size_t n)
+{
+    char said[800];
+    ssize_t len = pread(b->child_errors, said, sizeof said - 1, 0);
+    said[len > 0 ? len : 0] = 0;
+    for (char *c = said; *c; c++)
+        if ((unsigned char)*c < 32)
+            *c = ' ';
+    snprintf(err, n, "%s: DuckDB: %s", b->path, said[0] ? said : "it ended without a word");
+    return EINVAL;
+}
+
+/* The program has closed its output: how did it end? */
+static int program_ended(bytes *b, char *err, size_t n)
+{
+    int status = 0;
+    pid_t p;
+    do
+        p = waitpid(b->child, &status, 0);
+    while (p < 0 && errno == EINTR);
+    b->child = 0;
+    b->child_failed = !(p > 0 && WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    return b->child_failed ? program_failed(b, err, n) : 0;
+}
+
 int bytes_read(bytes *b, void *to, size_t n, size_t *got, char *err, size_t err_size)
 {
     *got = 0;
@@ -260,7 +305,11 @@ int bytes_read(bytes *b, void *to, size_t n, size_t *got, char *err, size_t err_
     if (b->kind == ZSTD)
         return read_zstd(b, to, n, got, err, err_size);
 #endif
+    if (b->child_failed)
+        return program_failed(b, err, err_size);
     int e = read_some(b->fd, to, n, got);
+    if (!e && *got == 0 && b->child > 0)
+        return program_ended(b, err, err_size);
     return e ? fail(e, err, err_size, b->path, strerror(e)) : 0;
 }
 
@@ -297,4 +346,135 @@ uint64_t bytes_fingerprint(const bytes *b)
 const char *bytes_kind(const bytes *b)
 {
     return b->kind == GZIP ? "gzip" : b->kind == ZSTD ? "zstd" : "plain";
+}
+
+/* ---- the DuckDB program --------------------------------------------------------------------------------- */
+
+/* The program's file: as given, else $HONE_DUCKDB, else the first "duckdb" of PATH. 0: there is none. */
+static int find_program(const char *given, char *out, size_t n)
+{
+    const char *env = getenv("HONE_DUCKDB"), *p = getenv("PATH");
+    if (!*given && env && *env)
+        given = env;
+    if (*given)
+        return snprintf(out, n, "%s", given) < (int)n && access(out, X_OK) == 0;
+    while (p && *p) {
+        size_t len = strcspn(p, ":");
+        if (len && snprintf(out, n, "%.*s/duckdb", (int)len, p) < (int)n && access(out, X_OK) == 0)
+            return 1;
+        p += len + (p[len] == ':');
+    }
+    return 0;
+}
+
+/* The name in SQL quotes: each of them inside is doubled. */
+static void put_quoted(FILE *f, const char *s, char quote)
+{
+    putc(quote, f);
+    for (; *s; s++) {
+        if (*s == quote)
+            putc(quote, f);
+        putc(*s, f);
+    }
+    putc(quote, f);
+}
+
+static char *write_sql(const char *path, const char *query, const char *table, uint64_t offset)
+{
+    char *sql = NULL;
+    size_t n = 0;
+    FILE *f = open_memstream(&sql, &n);
+    if (!f)
+        return NULL;
+    fputs("SET threads=1; SET memory_limit='1GB'; SET autoinstall_known_extensions=false; "
+          "COPY (SELECT * FROM ",
+          f);
+    if (*query)
+        fprintf(f, "(%s)", query);
+    else if (*table)
+        put_quoted(f, table, '"');
+    else
+        put_quoted(f, path, '\'');
+    if (offset)
+        fprintf(f, " OFFSET %llu", (unsigned long long)offset);
+    fputs(") TO '/dev/stdout' (FORMAT json);", f);
+    if (fclose(f) != 0) {
+        free(sql);
+        return NULL;
+    }
+    return sql;
+}
+
+static int start_program(bytes *b, const char *program, char *const *argv, char *err, size_t n)
+{
+    extern char **environ;
+    posix_spawn_file_actions_t actions;
+    int ends[2], e;
+    if (pipe2(ends, O_CLOEXEC) != 0)
+        return fail(errno, err, n, b->path, strerror(errno));
+    b->fd = ends[0];
+    b->child_errors = memfd_create("duckdb", MFD_CLOEXEC);
+    e = b->child_errors < 0 ? errno : posix_spawn_file_actions_init(&actions);
+    if (!e) {
+        e = posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
+        e = e ? e : posix_spawn_file_actions_adddup2(&actions, ends[1], 1);
+        e = e ? e : posix_spawn_file_actions_adddup2(&actions, b->child_errors, 2);
+        e = e ? e : posix_spawn(&b->child, program, &actions, NULL, argv, environ);
+        posix_spawn_file_actions_destroy(&actions);
+    }
+    close(ends[1]);
+    if (e) {
+        b->child = 0;
+        snprintf(err, n, "%s: %s: %s", b->path, program, strerror(e));
+    }
+    return e;
+}
+
+int bytes_query(const memory *mem, const char *path, const char *program, const char *query,
+                const char *table, uint64_t offset, bytes **out, char *err, size_t err_size)
+{
+    char file[4096];
+    int e;
+    if (!find_program(program, file, sizeof file)) {
+        snprintf(err, err_size,
+                 "%s: the DuckDB program reads this, and it is not installed (pip install "
+                 "duckdb-cli, or the system's package; HONE_DUCKDB names the file)",
+                 path);
+        return ENOTSUP;
+    }
+    bytes *b = memory_resize(mem, NULL, 0, sizeof *b);
+    char *sql = write_sql(path, query, table, offset);
+    if (!b || !sql) {
+        free(sql);
+        memory_resize(mem, b, b ? sizeof *b : 0, 0);
+        return fail(ENOMEM, err, err_size, path, "out of memory");
+    }
+    memset(b, 0, offsetof(bytes, in));
+    b->mem = *mem;
+    b->path = path;
+    b->fd = b->child_errors = -1;
+    /* a database is opened, never written; other files are read into one in memory */
+    char no_init[] = "-no-init", batch[] = "-batch", bail[] = "-bail", command[] = "-c",
+         in_memory[] = ":memory:", readonly[] = "-readonly";
+    char *argv[12] = {file, no_init, batch, bail}, *name = strdup(path);
+    int k = 4;
+    if (*table) {
+        argv[k++] = readonly;
+        argv[k++] = name;
+    } else {
+        argv[k++] = in_memory;
+    }
+    argv[k++] = command;
+    argv[k++] = sql;
+    argv[k] = NULL;
+    e = name ? start_program(b, file, argv, err, err_size)
+             : fail(ENOMEM, err, err_size, path, "out of memory");
+    free(name);
+    free(sql);
+    if (e) {
+        bytes_close(b);
+        return e;
+    }
+    *out = b;
+    return 0;
 }

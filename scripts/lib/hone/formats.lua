@@ -73,10 +73,7 @@ function formats.pair(row, set)
   return { prompt = prompt, chosen = content(row.chosen), rejected = content(row.rejected), system = row.system }
 end
 
---- The source component for a path, by its name.
-function formats.source_of(path)
-  if path:find "%.json$" then return "json" end
-  return "jsonl"
-end
+--- The source component for a path: "auto" tells files and folders apart by name and content.
+function formats.source_of() return "auto" end
 
 return formats
