@@ -408,6 +408,61 @@ static void test_vocab_txt_is_wordpiece_as_bert_has_it(void **state)
     unlink(scratch_path("vocab.txt"));
 }
 
+static hone_status open_text(opened *o, hone_arena *arena, const char *text)
+{
+    o->w = NULL;
+    return tt_create_text(&o->t, arena, text);
+}
+
+static void test_gguf_vocabularies_of_kind_bert_and_t5(void **state)
+{
+    (void)state;
+    opened o;
+    hone_arena arena;
+    hone_tokens ids;
+    hone_arena_init(&arena, 0);
+    hone_tokens_init(&ids, 0);
+    assert_int_equal(
+        open_text(&o, &arena,
+                  "{\"format\":\"gguf\",\"metadata\":{\"tokenizer.ggml.model\":\"bert\","
+                  "\"tokenizer.ggml.tokens\":[\"[PAD]\",\"[UNK]\",\"[CLS]\",\"[SEP]\","
+                  "\"\u2581un\",\"aff\",\"able\",\"\u2581,\"],"
+                  "\"tokenizer.ggml.token_type\":[3,2,3,3,1,1,1,1],"
+                  "\"tokenizer.ggml.unknown_token_id\":1,\"tokenizer.ggml.bos_token_id\":2,"
+                  "\"tokenizer.ggml.seperator_token_id\":3}}"),
+        HONE_OK);
+    encodes(&o,
+            "UNaff\xC3\xA0"
+            "ble, x",
+            "4:0-2 5:2-5 6:5-10 7:10-11 1:12-13");
+    assert_int_equal(hone_tokenizer_encode(&o.t.t, hone_str_c("un"), HONE_ENCODE_ADD, &ids),
+                     HONE_OK);
+    assert_int_equal(ids.n, 3);
+    assert_int_equal(ids.ids[0], 2);
+    assert_int_equal(ids.ids[2], 3);
+    tt_destroy(&o.t);
+    static const char t5[] = "{\"format\":\"gguf\",\"metadata\":{\"tokenizer.ggml.model\":\"t5\","
+                             "\"tokenizer.ggml.tokens\":[\"<pad>\",\"</"
+                             "s>\",\"<unk>\",\"\u2581\",\"a\",\"b\",\"ab\",\"<x>\"],"
+                             "\"tokenizer.ggml.scores\":[0,0,0,-2,-3,-3.5,-4,0],"
+                             "\"tokenizer.ggml.token_type\":[3,3,2,1,1,1,1,4],\"tokenizer.ggml."
+                             "remove_extra_whitespaces\":true,"
+                             "\"tokenizer.ggml.add_space_prefix\":true%s}}";
+    char text[1024];
+    snprintf(text, sizeof text, t5, "");
+    assert_int_equal(open_text(&o, &arena, text), HONE_OK);
+    encodes(&o, " ab  ba<x>zz", "3:1-1 6:1-3 3:3-4 5:5-6 4:6-7 7:7-10 3:10-10 2:10-12");
+    assert_int_equal(o.t.t.eos, 1);
+    tt_destroy(&o.t);
+    snprintf(text, sizeof text, t5, ",\"tokenizer.ggml.precompiled_charsmap\":[1,2,3,4,5]");
+    assert_int_equal(open_text(&o, &arena, text), HONE_E_PARSE);
+    assert_non_null(strstr(hone_error_get()->what, "precompiled_charsmap"));
+    snprintf(text, sizeof text, t5, ",\"tokenizer.ggml.precompiled_charsmap\":[1000]");
+    assert_int_equal(open_text(&o, &arena, text), HONE_E_PARSE);
+    hone_tokens_release(&ids);
+    hone_arena_release(&arena);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -417,6 +472,7 @@ int main(void)
         cmocka_unit_test(test_a_sentencepiece_model_of_each_type),
         cmocka_unit_test(test_a_damaged_sentencepiece_model_is_an_error_wherever_it_is_cut),
         cmocka_unit_test(test_what_is_wrong_in_a_file_is_named_with_its_place),
+        cmocka_unit_test(test_gguf_vocabularies_of_kind_bert_and_t5),
         cmocka_unit_test(test_vocab_txt_is_wordpiece_as_bert_has_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

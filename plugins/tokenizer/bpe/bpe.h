@@ -409,8 +409,8 @@ int bpe_add_piece(bpe_work *w, size_t begin, size_t end);
 /* regex.c: PCRE2. A pattern that does not compile is E_UNSUPPORTED, naming it and the place. */
 hone_status bpe_regex_compile(const hone_host *host, hone_str pattern, const char *what, void **re);
 void bpe_regex_release(void *re);
-/* The next match that is not empty in p[*at, n): *at moves to its begin, *end behind it; 1, or 0: none left;
- * HONE_E_*: memory, or a limit (w->failed). */
+/* The next match behind *end (begin with *at = 1, *end = 0): *at, *end are its ends. One may be empty, but
+ * not where the one before ended. 1, or 0: none left; HONE_E_*: memory, or a limit (w->failed). */
 int bpe_regex_next(bpe_work *w, const void *re, const unsigned char *p, size_t n, size_t *at,
                    size_t *end);
 void bpe_work_release_match(bpe_work *w);
@@ -467,6 +467,8 @@ hone_status bpe_encode(const bpe_tok *t, bpe_work *w, hone_str text, uint32_t fl
 /* Where needle[0, k) first stands in hay[0, n), or NULL. */
 const void *bpe_find(const void *hay, size_t n, const void *needle, size_t k);
 
+/* gguf_pre.c: the steps that a name of tokenizer.ggml.pre stands for; *bos: does it put bos in front. */
+hone_status bpe_gguf_pre(bpe_tok *t, const hone_value *pre, int *bos);
 /* load_files.c: from files as they lie in a folder. */
 hone_status bpe_load_files(bpe_tok *t, const hone_value *spec);
 /* load_spm.c: room for ids [0, more_ids) besides the pieces. */

@@ -99,14 +99,14 @@ int bpe_byte_token(hone_str s)
 
 static hone_status replace(bpe_work *w, const bpe_decoder *d, hone_str s)
 {
-    size_t done = 0, at = 0, end = 0;
+    size_t done = 0, at = 1, end = 0;
     int found;
     if (!d->re)
         return put_replaced(w, s, d->a, d->b) ? HONE_OK : HONE_E_NOMEM;
     while ((found = bpe_regex_next(w, d->re, (const unsigned char *)s.ptr, s.len, &at, &end)) > 0) {
         if (!put(w, s.ptr + done, at - done) || !put(w, d->b.ptr, d->b.len))
             return HONE_E_NOMEM;
-        at = done = end;
+        done = end;
     }
     if (found < 0)
         return found;

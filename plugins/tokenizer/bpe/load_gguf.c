@@ -1,7 +1,7 @@
 /* load_gguf.c - a tokenizer from GGUF metadata (tokenizer.ggml.*).
  *
- * Model "gpt2" is byte-level BPE; what cuts its words is named by `pre`, and the rules behind a name
- * are llama.cpp's (llama-vocab.cpp). An unknown name is refused: another rule gives other ids.
+ * Model "gpt2" is byte-level BPE; what cuts its words is named by `pre` (gguf_pre.c). "bert" is
+ * WordPiece, "t5" Unigram.
  * Model "llama" is a SentencePiece BPE vocabulary with scores. Token types: 1 normal,
  * 2 unknown, 3 control, 4 user defined, 5 unused, 6 byte. */
 #include "bpe.h"
@@ -130,66 +130,6 @@ static hone_status load_merges(bpe_tok *t, const hone_value *meta)
     return HONE_OK;
 }
 
-static const char *const re_digits[] = {"\\p{N}", BPE_RE_GPT2, NULL};
-static const char *const re_gpt2[] = {BPE_RE_GPT2, NULL};
-static const char *const re_llama3[] = {BPE_RE_LLAMA3, NULL};
-static const char *const re_qwen2[] = {BPE_RE_QWEN2, NULL};
-static const char *const re_default[] = {"[\\p{P}\\$\\+<=>\\^~\\|]+", BPE_RE_GPT2, "\\p{N}+",
-                                         "[0-9][0-9][0-9]", NULL};
-
-/* smollm: the reference ids (transformers on the GGUF file) cut words by GPT-2's pattern alone; digits stay
- * apart because no merge joins them. llama.cpp cuts \p{N} out first, which differs where several
- * spaces stand in front of a digit. */
-static const struct rule {
-    const char *name;
-    const char *const *patterns;
-    int ignore_merges, bos, nfc;
-} rules[] = {
-    {"default", re_default, 0, 0, 0},  {"gpt-2", re_gpt2, 0, 0, 0},
-    {"gpt2", re_gpt2, 0, 0, 0},        {"olmo", re_gpt2, 0, 0, 0},
-    {"mpt", re_gpt2, 0, 0, 0},         {"smollm", re_gpt2, 0, 0, 0},
-    {"starcoder", re_digits, 0, 0, 0}, {"refact", re_digits, 0, 0, 0},
-    {"codeshell", re_digits, 0, 0, 0}, {"command-r", re_digits, 0, 0, 0},
-    {"llama3", re_llama3, 1, 1, 0},    {"llama-v3", re_llama3, 1, 1, 0},
-    {"llama-bpe", re_llama3, 1, 1, 0}, {"falcon3", re_llama3, 1, 1, 0},
-    {"dbrx", re_llama3, 0, 0, 0},      {"smaug-bpe", re_llama3, 0, 0, 0},
-    {"qwen2", re_qwen2, 0, 0, 1},      {"deepseek-r1-qwen", re_qwen2, 0, 0, 1},
-    {"stablelm2", re_qwen2, 0, 0, 0},
-};
-
-static hone_status load_pre(bpe_tok *t, const hone_value *meta, int *bos)
-{
-    const hone_value *pre = bpe_get(meta, KEY "pre");
-    const struct rule *r = pre ? NULL : &rules[0];
-    for (size_t i = 0; pre && i < sizeof rules / sizeof *rules; i++)
-        if (bpe_is(pre, rules[i].name))
-            r = &rules[i];
-    if (!r) {
-        int is_text = pre->type == HONE_STRING;
-        return hone_host_fail(
-            t->host, HONE_E_UNSUPPORTED,
-            "tokenizer.ggml: pre-tokenizer \"%.*s\" is not known (known: gpt-2, smollm, llama-bpe, "
-            "qwen2, default and their aliases)",
-            is_text ? (int)(pre->u.str.len < 60 ? pre->u.str.len : 60) : 1,
-            is_text ? pre->u.str.ptr : "?");
-    }
-    if (!pre)
-        hone_host_log(t->host, HONE_LEVEL_WARN,
-                      "tokenizer.ggml.pre is missing: words are cut by the rule \"default\"");
-    t->ignore_merges = r->ignore_merges;
-    t->nfc = r->nfc; /* as the models' tokenizer.json has it */
-    *bos = r->bos;
-    for (const char *const *p = r->patterns; *p; p++) {
-        bpe_step *s = &t->steps[t->n_steps++];
-        memset(s, 0, sizeof *s);
-        s->kind = BPE_STEP_REGEX;
-        s->behavior = BPE_ISOLATED;
-        s->pattern.ptr = *p;
-        s->pattern.len = strlen(*p);
-    }
-    return HONE_OK;
-}
-
 /* SentencePiece pieces as decoding gives them: U+2581 is a space, <0xNN> of type byte is that byte. */
 static hone_status sentencepiece_bytes(bpe_tok *t, const hone_value *meta)
 {
@@ -225,6 +165,154 @@ static hone_status sentencepiece_bytes(bpe_tok *t, const hone_value *meta)
     return HONE_OK;
 }
 
+static hone_status around(bpe_tok *t, int32_t front, int32_t back)
+{
+    int32_t *ends = bpe_arena_alloc(&t->arena, 2 * sizeof *ends);
+    if (!ends)
+        return hone_host_fail(t->host, HONE_E_NOMEM, "tokenizer: out of memory");
+    ends[0] = front;
+    ends[1] = back;
+    t->add_front = ends;
+    t->add_back = ends + 1;
+    t->n_front = front >= 0;
+    t->n_back = back >= 0;
+    return HONE_OK;
+}
+
+/* U+2581 is a space, but the first: the text's own begin. */
+static void spaced_decoders(bpe_tok *t, int fallback)
+{
+    if (fallback)
+        bpe_decoder_add(t, BPE_D_FALLBACK);
+    bpe_decoder *d = bpe_decoder_add(t, BPE_D_REPLACE), *strip;
+    d->a.ptr = BPE_WS;
+    d->a.len = 3;
+    d->b.ptr = " ";
+    d->b.len = 1;
+    bpe_decoder_add(t, BPE_D_FUSE);
+    strip = bpe_decoder_add(t, BPE_D_STRIP);
+    strip->a = d->b;
+    strip->start = 1;
+}
+
+static int32_t id_or(const bpe_tok *t, const hone_value *meta, const char *key, int32_t dflt)
+{
+    if (bpe_get(meta, key))
+        return id_at(t, meta, key);
+    return dflt < t->n_ids && t->text[dflt].ptr ? dflt : -1;
+}
+
+/* WordPiece as llama.cpp keeps it: U+2581 before pieces that begin a word, nothing before others; the
+ * ids that are not written are those of BERT's vocabulary. */
+static hone_status load_bert(bpe_tok *t, const hone_value *meta)
+{
+    t->same_text = 1;
+    hone_status s = load_vocab(t, meta);
+    if (s >= 0)
+        s = bpe_pieces_done(t);
+    if (s >= 0)
+        s = bpe_vocab_done(t, "tokenizer.ggml");
+    if (s >= 0)
+        s = bpe_rules_bert(t, 1, 1, 1, 1);
+    if (s < 0)
+        return s;
+    t->model = BPE_M_WORDPIECE;
+    t->max_word_chars = INT32_MAX;
+    t->word_begin.ptr = BPE_WS;
+    t->word_begin.len = 3;
+    bpe_step_add(t, BPE_STEP_SPACES)->behavior = BPE_REMOVED;
+    bpe_step_add(t, BPE_STEP_PUNCT)->behavior = BPE_ISOLATED;
+    spaced_decoders(t, 0);
+    t->unk = t->unk_special = id_or(t, meta, KEY "unknown_token_id", 100);
+    t->bos = id_or(
+        t, meta, bpe_get(meta, KEY "bos_token_id") ? KEY "bos_token_id" : KEY "cls_token_id", 101);
+    t->eos = id_or(t, meta, KEY "seperator_token_id", 102); /* spelled so in GGUF */
+    t->pad = id_or(t, meta, KEY "padding_token_id", 0);
+    return around(t, bpe_flag(meta, KEY "add_bos_token", 1) ? t->bos : -1,
+                  bpe_flag(meta, KEY "add_sep_token", 1) ? t->eos : -1);
+}
+
+/* The bytes of an array of numbers. */
+static hone_status bytes_at(bpe_tok *t, const hone_value *meta, const char *key, hone_str *out)
+{
+    const hone_value *v = bpe_get(meta, key);
+    out->ptr = "";
+    out->len = 0;
+    if (v && (v->type == HONE_BYTES || v->type == HONE_STRING)) {
+        *out = v->u.str;
+        return HONE_OK;
+    }
+    if (!v || v->type != HONE_LIST)
+        return v ? malformed(t, "precompiled_charsmap is no array of bytes") : HONE_OK;
+    char *p = bpe_arena_alloc(&t->arena, v->u.list.n + 1);
+    if (!p)
+        return hone_host_fail(t->host, HONE_E_NOMEM, "tokenizer: out of memory");
+    for (size_t i = 0; i < v->u.list.n; i++) {
+        const hone_value *b = &v->u.list.items[i];
+        if (b->type != HONE_I64 || b->u.i64 < -128 || b->u.i64 > 255)
+            return malformed(t, "precompiled_charsmap is no array of bytes");
+        p[i] = (char)b->u.i64;
+    }
+    out->ptr = p;
+    out->len = v->u.list.n;
+    return HONE_OK;
+}
+
+/* Unigram with SentencePiece's normalizer. */
+static hone_status load_t5(bpe_tok *t, const hone_value *meta)
+{
+    const char *why = NULL;
+    hone_str map;
+    t->model = BPE_M_UNIGRAM;
+    t->same_text = t->spm_on = t->float_sums = t->user_zero = 1;
+    hone_status s = load_vocab(t, meta);
+    if (s >= 0)
+        s = bpe_vocab_done(t, "tokenizer.ggml");
+    if (s >= 0)
+        s = load_scores(t, meta);
+    if (s >= 0 && t->cannot)
+        s = malformed(t, "scores are missing: a t5 vocabulary cannot do without");
+    if (s >= 0)
+        s = bytes_at(t, meta, KEY "precompiled_charsmap", &map);
+    if (s < 0)
+        return s;
+    if (!bpe_charsmap_init(&t->spm.map, &t->arena, map, &why))
+        return hone_host_fail(t->host, why ? HONE_E_PARSE : HONE_E_NOMEM,
+                              "tokenizer.ggml: precompiled_charsmap: %s",
+                              why ? why : "out of memory");
+    t->spm.escape = 1;
+    t->spm.dummy_prefix = bpe_flag(meta, KEY "add_space_prefix", 0);
+    t->spm.remove_extra = bpe_flag(meta, KEY "remove_extra_whitespaces", 0);
+    spaced_decoders(t, 1);
+    t->bos = id_at(t, meta, KEY "bos_token_id");
+    t->eos = id_or(t, meta, KEY "eos_token_id", 1);
+    t->pad = id_or(t, meta, KEY "padding_token_id", 0);
+    t->unk = t->unk_special = id_or(t, meta, KEY "unknown_token_id", 2);
+    return around(t, bpe_flag(meta, KEY "add_bos_token", 0) ? t->bos : -1,
+                  bpe_flag(meta, KEY "add_eos_token", 1) ? t->eos : -1);
+}
+
+/* GGUF cannot say that a token takes the white space behind it; Phi-3's do, and are known by the model's
+ * name (as in llama.cpp). */
+static void phi3_strips(bpe_tok *t, const hone_value *meta)
+{
+    static const char *const not [] = {"<unk>", "<s>", "<|endoftext|>"};
+    hone_str name = bpe_str_of(bpe_get(meta, "general.name"));
+    char low[64];
+    size_t n = name.len < sizeof low ? name.len : sizeof low;
+    for (size_t i = 0; i < n; i++)
+        low[i] = name.ptr[i] >= 'A' && name.ptr[i] <= 'Z' ? (char)(name.ptr[i] + 32) : name.ptr[i];
+    if (!bpe_find(low, n, "phi-3", 5) && !bpe_find(low, n, "phi3", 4))
+        return;
+    for (size_t i = 0; i < t->n_added; i++) {
+        hone_str c = t->added[i].content;
+        t->added[i].rstrip = 1;
+        for (size_t k = 0; k < sizeof not / sizeof *not ; k++)
+            if (c.len == strlen(not [k]) && memcmp(c.ptr, not [k], c.len) == 0)
+                t->added[i].rstrip = 0;
+    }
+}
+
 hone_status bpe_load_gguf(bpe_tok *t, const hone_value *spec)
 {
     const hone_value *meta = bpe_get(spec, "metadata"), *model = bpe_get(meta, KEY "model");
@@ -232,6 +320,8 @@ hone_status bpe_load_gguf(bpe_tok *t, const hone_value *spec)
     int bos = 0;
     if (!model || model->type != HONE_STRING)
         return malformed(t, "model is missing");
+    if (bpe_is(model, "bert") || bpe_is(model, "t5"))
+        return bpe_is(model, "t5") ? load_t5(t, meta) : load_bert(t, meta);
     if (bpe_is(model, "llama")) {
         t->model = BPE_M_SCORES;
         t->same_text = t->byte_fallback = t->spm_on = 1;
@@ -253,23 +343,17 @@ hone_status bpe_load_gguf(bpe_tok *t, const hone_value *spec)
     if (s >= 0 && t->model == BPE_M_BYTES)
         s = load_merges(t, meta);
     if (s >= 0 && t->model == BPE_M_BYTES)
-        s = load_pre(t, meta, &bos);
+        s = bpe_gguf_pre(t, bpe_get(meta, KEY "pre"), &bos);
     if (s < 0)
         return s;
+    if (bpe_is(model, "llama"))
+        phi3_strips(t, meta);
     t->bos = id_at(t, meta, KEY "bos_token_id");
     t->eos = id_at(t, meta, KEY "eos_token_id");
     t->pad = id_at(t, meta, KEY "padding_token_id");
     t->unk_special = id_at(t, meta, KEY "unknown_token_id");
     if (t->model != BPE_M_BYTES)
         t->unk = t->unk_special;
-    int32_t *ends = bpe_arena_alloc(&t->arena, 2 * sizeof *ends);
-    if (!ends)
-        return hone_host_fail(t->host, HONE_E_NOMEM, "tokenizer: out of memory");
-    ends[0] = t->bos;
-    ends[1] = t->eos;
-    t->add_front = ends;
-    t->add_back = ends + 1;
-    t->n_front = bpe_flag(meta, KEY "add_bos_token", bos) && t->bos >= 0;
-    t->n_back = bpe_flag(meta, KEY "add_eos_token", 0) && t->eos >= 0;
-    return HONE_OK;
+    return around(t, bpe_flag(meta, KEY "add_bos_token", bos) ? t->bos : -1,
+                  bpe_flag(meta, KEY "add_eos_token", 0) ? t->eos : -1);
 }

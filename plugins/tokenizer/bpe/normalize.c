@@ -157,13 +157,13 @@ static hone_status replace(bpe_work *w, const bpe_rule *r, const bpe_text *in, b
 {
     const bpe_mem *m = w->mem;
     const unsigned char *p = in->bytes.v;
-    size_t n = in->bytes.n, done = 0, at = 0, end = 0;
+    size_t n = in->bytes.n, done = 0, at = 1, end = 0;
     for (;;) {
         int found = 0;
         if (r->re) {
             found = bpe_regex_next(w, r->re, p, n, &at, &end);
-        } else if (n - at >= r->a.len && r->a.len) {
-            const unsigned char *q = bpe_find(p + at, n - at, r->a.ptr, r->a.len);
+        } else {
+            const unsigned char *q = bpe_find(p + end, n - end, r->a.ptr, r->a.len);
             found = q != NULL;
             if (q) {
                 at = (size_t)(q - p);
@@ -177,7 +177,7 @@ static hone_status replace(bpe_work *w, const bpe_rule *r, const bpe_text *in, b
         if (!bpe_text_copy(m, out, in, done, at) ||
             !bpe_text_put(m, out, in, r->b.ptr, r->b.len, at, end))
             return HONE_E_NOMEM;
-        at = done = end;
+        done = end;
     }
     return bpe_text_copy(m, out, in, done, n) ? HONE_OK : HONE_E_NOMEM;
 }

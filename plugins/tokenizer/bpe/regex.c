@@ -132,10 +132,14 @@ static int prepare(bpe_work *w)
 int bpe_regex_next(bpe_work *w, const void *re, const unsigned char *p, size_t n, size_t *at,
                    size_t *end)
 {
+    size_t from = *end, before = *end;
+    int first = *at > *end;
     if (!prepare(w))
         return HONE_E_NOMEM;
-    while (*at <= n) {
-        int rc = pcre2_match(re, p, n, *at, 0, w->match_data, w->match_context);
+    if (first)
+        from = 0;
+    while (from <= n) {
+        int rc = pcre2_match(re, p, n, from, 0, w->match_data, w->match_context);
         if (rc == PCRE2_ERROR_NOMATCH)
             return 0;
         if (rc < 0) {
@@ -145,15 +149,16 @@ int bpe_regex_next(bpe_work *w, const void *re, const unsigned char *p, size_t n
             return rc == PCRE2_ERROR_NOMEMORY ? HONE_E_NOMEM : HONE_E_LIMIT;
         }
         const size_t *o = pcre2_get_ovector_pointer(w->match_data);
-        if (o[1] > o[0]) {
+        if (o[1] > o[0] || first || o[1] != before) {
             *at = o[0];
             *end = o[1];
             return 1;
         }
-        uint32_t len = 1; /* empty: go on behind the next character */
-        if (o[0] < n)
-            bpe_decode_char(p + o[0], n - o[0], &len);
-        *at = o[0] + len;
+        uint32_t len =
+            1; /* empty, right behind the match before: go on behind the next character */
+        if (from < n)
+            bpe_decode_char(p + from, n - from, &len);
+        from += len;
     }
     return 0;
 }

@@ -145,13 +145,13 @@ static hone_status split_regex(bpe_work *w, const bpe_step *s, const unsigned ch
                                bpe_piece piece, cutter *c)
 {
     const unsigned char *p = text + piece.begin;
-    size_t n = piece.end - piece.begin, at = 0, end = 0, last = 0;
+    size_t n = piece.end - piece.begin, at = 1, end = 0, last = 0;
     int found;
     while ((found = bpe_regex_next(w, s->re, p, n, &at, &end)) > 0) {
         if (!cut(c, piece.begin + last, piece.begin + at, s->invert) ||
             !cut(c, piece.begin + at, piece.begin + end, !s->invert))
             return HONE_E_NOMEM;
-        at = last = end;
+        last = end;
     }
     if (found < 0)
         return found;
