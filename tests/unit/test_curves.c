@@ -24,13 +24,22 @@ static int slow(void)
     return z && z[0] == '1';
 }
 
+#ifdef __SANITIZE_THREAD__
+/* minutes for one step; smaller tests have the same threads */
+#define NEEDED "patience (the thread sanitizer is on)"
+enum { PATIENT = 0 };
+#else
+#define NEEDED "goldens/smollm2.json or the model " MODEL
+enum { PATIENT = 1 };
+#endif
+
 static int open_fixture(fixture *f)
 {
     const char *golden = shared_path("goldens/smollm2.json");
     const char *gsm = shared_path("assets/data/gsm8k/train.jsonl");
     char *path;
     memset(f, 0, sizeof *f);
-    if (!golden || !gsm || hone_weights_locate(MODEL, &path) < 0)
+    if (!PATIENT || !golden || !gsm || hone_weights_locate(MODEL, &path) < 0)
         return 0;
     hone_free(path);
     hone_arena_init(&f->arena, (size_t)1 << 30);
@@ -169,7 +178,7 @@ static void test_full_sft_follows_pytorch(void **state)
     (void)state;
     fixture f;
     if (!open_fixture(&f))
-        skip_without("goldens/smollm2.json or the model " MODEL);
+        skip_without(NEEDED);
     hone_policy *p = policy(&f, "{\"weight_decay\": 0.01}", 1e-5);
     run_sft(&f, p, "sft_full.rows", 1e-5, slow() ? 99 : 2);
     hone_policy_destroy(p);
@@ -213,7 +222,7 @@ static void test_lora_sft_follows_pytorch(void **state)
     if (!slow())
         skip_without("HONE_FULL=1");
     if (!open_fixture(&f))
-        skip_without("goldens/smollm2.json or the model " MODEL);
+        skip_without(NEEDED);
     hone_policy_config cfg = {
         .name = "policy", .model = MODEL, .optimizer = "adamw", .lora = {.rank = 8, .alpha = 16}};
     hone_policy *p;
@@ -241,7 +250,7 @@ static void test_dpo_follows_pytorch(void **state)
     if (!slow())
         skip_without("HONE_FULL=1");
     if (!open_fixture(&f))
-        skip_without("goldens/smollm2.json or the model " MODEL);
+        skip_without(NEEDED);
     const char *path = shared_path("assets/data/preference/dpo_en_demo.json");
     assert_non_null(path);
     assert_ok(hone_json_parse_file(path, 0, &f.arena, &data));
@@ -295,7 +304,7 @@ static void test_grpo_follows_pytorch(void **state)
     if (!slow())
         skip_without("HONE_FULL=1");
     if (!open_fixture(&f))
-        skip_without("goldens/smollm2.json or the model " MODEL);
+        skip_without(NEEDED);
     hone_policy *p = policy(&f, "{}", 1e-6), *base;
     assert_ok(hone_policy_copy(p, "reference", &base));
     hone_instance *inst = open_component("org.hone.objective.grpo",

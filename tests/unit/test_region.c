@@ -103,14 +103,14 @@ static void test_a_planned_region_is_counted_and_not_backed(void **state)
     (void)state;
     hone_region r;
     hone_region_plan(1);
-    /* more than any machine of ours has: only addresses are taken */
-    assert_int_equal(hone_region_init(&r, "planned", (size_t)1 << 42), HONE_OK);
+    /* only addresses are taken: as many as the thread sanitizer leaves */
+    assert_int_equal(hone_region_init(&r, "planned", (size_t)1 << 38), HONE_OK);
     assert_true(hone_region_planning());
-    assert_int_equal(find("planned").bytes, (size_t)1 << 42);
+    assert_int_equal(find("planned").bytes, (size_t)1 << 38);
     hone_region_release(&r);
     hone_region_plan(0);
     assert_false(hone_region_planning());
-    assert_int_equal(find("planned").peak, (size_t)1 << 42);
+    assert_int_equal(find("planned").peak, (size_t)1 << 38);
     hone_region_stats_reset();
     assert_int_equal(find("planned").peak, 0);
 }

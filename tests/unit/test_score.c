@@ -226,7 +226,7 @@ static void a_batch_is_one_whole_group_whatever_the_order(void **state)
         assert_ok(hone_score_wait(job));
         for (size_t i = 0; i < 8; i++)
             result_is(job, 0, i, HONE_SCORE, (float)i * 0.5f, "");
-        assert_int_equal(p.calls, 3);
+        assert_int_equal(calls_of(&p), 3);
         for (int i = 0; i < 3; i++) {
             assert_int_equal(p.first_id[i] % 3, 0);
             assert_int_equal(p.batch_n[i], p.first_id[i] == 6 ? 2 : 3);
@@ -270,7 +270,7 @@ static void only_a_reentrant_reward_is_entered_twice(void **state)
         for (size_t i = 0; i < 48; i++)
             add(job, i, 's');
         assert_ok(hone_score_wait(job));
-        assert_int_equal(p.calls, 24);
+        assert_int_equal(calls_of(&p), 24);
         assert_int_equal(p.most, reentrant ? 3 : 1);
         hone_score_end(job);
         hone_scorer_destroy(s);
@@ -288,13 +288,13 @@ static void control_rewards_run_on_the_calling_thread(void **state)
     hone_score_job *job = begin(s, 6, 2, NULL, 0);
     for (size_t i = 0; i < 4; i++)
         add(job, i, 's');
-    assert_int_equal(p.calls, 0); /* handing in does not run them */
+    assert_int_equal(calls_of(&p), 0); /* handing in does not run them */
     assert_ok(hone_score_poll(job));
-    assert_int_equal(p.calls, 2);
+    assert_int_equal(calls_of(&p), 2);
     add(job, 4, 's');
     add(job, 5, 'a');
     assert_ok(hone_score_wait(job));
-    assert_int_equal(p.calls, 3);
+    assert_int_equal(calls_of(&p), 3);
     assert_int_equal(p.wrong_thread, 0);
     assert_int_equal(q.wrong_thread, 3);
     for (size_t i = 0; i < 5; i++) {
@@ -320,7 +320,7 @@ static void a_journalled_outcome_is_not_asked_for_again(void **state)
         for (size_t i = 0; i < 4; i++)
             add(job, i, "sae."[i]);
         assert_ok(hone_score_wait(job));
-        assert_int_equal(p.calls, again ? 0 : 2);
+        assert_int_equal(calls_of(&p), again ? 0 : 2);
         result_is(job, 0, 0, HONE_SCORE, 0, "");
         result_is(job, 0, 1, HONE_ABSTAIN, 0, "it says so");
         result_is(job, 0, 2, HONE_ERROR, 0, "it says so");
@@ -330,7 +330,7 @@ static void a_journalled_outcome_is_not_asked_for_again(void **state)
         for (size_t i = 0; i < 4; i++)
             add(job, i, 's');
         assert_ok(hone_score_wait(job));
-        assert_int_equal(p.calls, again ? 2 : 4);
+        assert_int_equal(calls_of(&p), again ? 2 : 4);
         hone_score_end(job);
         hone_journal_close(j);
         hone_scorer_destroy(s);
@@ -475,7 +475,7 @@ static void one_instance_under_two_names_is_entered_once(void **state)
     }
     assert_ok(hone_score_wait(job));
     assert_ok(hone_score_wait(other));
-    assert_int_equal(p.calls, 90);
+    assert_int_equal(calls_of(&p), 90);
     assert_int_equal(p.most, 1);
     for (size_t i = 0; i < 60; i++)
         result_is(job, 1, i, HONE_SCORE, 1, "");
@@ -516,7 +516,7 @@ static void an_instance_that_hangs_is_set_aside_for_everybody(void **state)
     assert_ok(hone_score_wait(job));
     result_is(job, 0, 0, HONE_ERROR, 0,
               "its instance was set aside after a call that never returned");
-    assert_int_equal(p.calls, 1);
+    assert_int_equal(calls_of(&p), 1);
     hone_score_end(job);
     release(&p);
     hone_scorer_destroy(s);
