@@ -232,6 +232,15 @@ void hone_file_unmap(hone_mapped *m)
     m->len = 0;
 }
 
+void hone_file_forget(const void *p, size_t n)
+{
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE),
+              begin = ((uintptr_t)p + page - 1) / page * page,
+              end = ((uintptr_t)p + n) / page * page;
+    if (begin < end)
+        madvise((void *)begin, end - begin, MADV_DONTNEED);
+}
+
 /* ---- the buffered writer ---------------------------------------------------------------------- */
 
 static void writer_free(hone_writer *w)

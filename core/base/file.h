@@ -21,6 +21,9 @@ typedef struct hone_mapped {
 } hone_mapped;
 hone_status hone_file_map(const char *path, hone_mapped *out);
 void hone_file_unmap(hone_mapped *m);
+/* Bytes of a mapping that are not needed soon: whole pages of them leave memory, and come back from the file
+ * when they are read again. */
+void hone_file_forget(const void *p, size_t n);
 
 /* A buffered writer: new file (beside the target until closed) or append. */
 typedef struct hone_writer {

@@ -1,7 +1,8 @@
-/* model.c - `hone model info|logprobs|export`: look inside a model, score a text with it, write it out.
+/* model.c - `hone model info|logprobs|export|convert|quantize|diff`: look inside a model, score a text with
+ * it, write it out, compare it.
  *
- * `info` reads headers and metadata only, so it answers at once for a model of any size. The other two
- * are in model_run.c. Options and JSON shapes: design of the command line. */
+ * `info` reads headers and metadata only, so it answers at once for a model of any size. The others
+ * are in model_run.c, model_convert.c and model_diff.c. Options and JSON shapes: design of the command line. */
 #include "base/buf.h"
 #include "base/json.h"
 #include "cli/args.h"
@@ -245,6 +246,10 @@ static const struct part {
     {"info", "what a model file holds", run_info},
     {"logprobs", "how likely a model finds a text", hone__cli_model_logprobs},
     {"export", "writes a folder in Hugging Face layout", hone__cli_model_export},
+    {"convert", "writes a GGUF file or a Hugging Face folder", hone__cli_model_convert},
+    {"quantize", "writes a quantised GGUF file and measures what was lost",
+     hone__cli_model_quantize},
+    {"diff", "which tensors of two models differ", hone__cli_model_diff},
 };
 enum { N_PARTS = sizeof parts / sizeof *parts };
 
@@ -264,7 +269,8 @@ int hone_cli_model(int argc, char **argv)
         if (strcmp(name, parts[i].name) == 0)
             return parts[i].run(argc - 1, argv + 1);
     if (!name)
-        return hone_cli_usage("model", "which part: info, logprobs or export?");
+        return hone_cli_usage("model",
+                              "which part: info, logprobs, export, convert, quantize or diff?");
     const char *names[N_PARTS + 1];
     for (int i = 0; i < N_PARTS; i++)
         names[i] = parts[i].name;

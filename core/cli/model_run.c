@@ -285,7 +285,7 @@ static hone_status run_export(const char *from, const char *to, const hone_hf_op
         s = hone_registry_open(&none, &registry);
     if (s >= 0)
         s = hone_model_choose(registry, hone_weights_format(w), hone_weights_config(w),
-                              hone_weights_path(w), flags, &inst, &model);
+                              hone_weights_path(w), flags | HONE_MODEL_DECLARED, &inst, &model);
     if (s >= 0) {
         hone_weights_reader(w, &reader);
         o.like = w;

@@ -366,6 +366,19 @@ int hone_file_type_size(const hone_file_type *t, uint64_t n, size_t *out)
            hone_mul_size((size_t)(n / t->block), t->bytes, out);
 }
 
+const hone_file_type *hone_file_type_for_rows(const hone_file_type *t, int64_t cols)
+{
+    static const uint32_t instead[HONE_FT_COUNT] = {
+        [HONE_FT_Q2_K] = HONE_FT_IQ4_NL,   [HONE_FT_Q3_K] = HONE_FT_IQ4_NL,
+        [HONE_FT_IQ4_XS] = HONE_FT_IQ4_NL, [HONE_FT_Q4_K] = HONE_FT_Q5_0,
+        [HONE_FT_Q5_K] = HONE_FT_Q5_1,     [HONE_FT_Q6_K] = HONE_FT_Q8_0};
+    if (cols % t->block == 0)
+        return t;
+    if (instead[t->id] && cols % types[instead[t->id]].block == 0)
+        return &types[instead[t->id]];
+    return &types[HONE_FT_F16];
+}
+
 hone_status hone_file_tensor_shape(hone_file_tensor *t)
 {
     uint64_t n = 1, rest = 1;

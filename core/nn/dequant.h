@@ -82,4 +82,9 @@ hone_status hone_file_tensor_shape(hone_file_tensor *t);
 /* out[0 .. n) = elements [first, first + n) in row-major order, in f32. The caller has checked the
  * range. Elements that share a block with the range cost as much as the block.          [any-thread] */
 void hone_file_tensor_read(const hone_file_tensor *t, int64_t first, int64_t n, float *out);
+
+/* What a tensor of type t whose rows have `cols` elements is stored as: t, or where the rows are no multiple
+ * of its block what llama.cpp takes instead (Q2_K, Q3_K, IQ4_XS: IQ4_NL; Q4_K: Q5_0; Q5_K: Q5_1; Q6_K: Q8_0;
+ * F16 where that does not fit either). */
+const hone_file_type *hone_file_type_for_rows(const hone_file_type *t, int64_t cols);
 #endif

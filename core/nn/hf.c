@@ -230,11 +230,13 @@ static hone_status put_tensor(hone_safetensors_writer *w, source *src, hone_para
     while (at < rows) {
         int64_t n = rows - at < step ? rows - at : step;
         HONE_TRY(need_room(src, (size_t)(n * it->cols)));
-        if (missing) /* its initial value */
-            HONE_TRY(hone_params_get_rows(src->params, i, at, n, src->piece));
-        else
+        for (int64_t k = 0; missing && k < n * it->cols; k++) /* its initial value */
+            src->piece[k] = it->init == HONE_INIT_ONE ? 1.0f : 0.0f;
+        if (!missing)
             HONE_TRY(fetch(src, i, it, &e, at, n, src->piece));
         HONE_TRY(hone_safetensors_add(w, src->piece, (size_t)(n * it->cols)));
+        if (src->from && !missing && src->from->done)
+            src->from->done(src->from->ctx, &e, at, n);
         at += n;
     }
     return HONE_OK;
@@ -365,14 +367,46 @@ static hone_status put_index(const char *dir, const hone_safetensors_entry *e, c
     return s;
 }
 
-static hone_status put_weights(const char *dir, hone_params *p, const hone_hf_options *o)
+/* The type that holds what is stored as `type` without loss. */
+static uint32_t kept_type(uint32_t type)
+{
+    if (type == HONE_FT_F16 || type == HONE_FT_BF16)
+        return type;
+    return type == HONE_FT_F8_E4M3 || type == HONE_FT_F8_E5M2 ? HONE_FT_BF16 : HONE_FT_F32;
+}
+
+/* Each entry's type from where it is read; *most: the one of most values. */
+static hone_status keep_types(const source *src, hone_safetensors_entry *entries, size_t n,
+                              uint32_t *most)
+{
+    uint64_t values[HONE_FT_COUNT] = {0};
+    *most = HONE_FT_F32;
+    for (size_t i = 0; i < n; i++) {
+        hone_tensor_entry e = {0};
+        const hone_param_item *it = hone_params_item(src->params, (hone_param)entries[i].tag);
+        HONE_TRY(find_source(src, it, &e));
+        entries[i].type = kept_type(e.type);
+        values[entries[i].type] += (uint64_t)it->rows * (uint64_t)it->cols;
+        if (values[entries[i].type] > values[*most])
+            *most = entries[i].type;
+    }
+    return HONE_OK;
+}
+
+/* *stored: the type of most values. */
+static hone_status put_weights(const char *dir, hone_params *p, const hone_hf_options *o,
+                               uint32_t *stored)
 {
     hone_safetensors_entry *entries = NULL;
     source src = {p, o->from, NULL, 0};
     size_t n, files, *ends = NULL;
-    hone_status s = list_entries(p, -1, o->type, NULL, &entries, &n);
+    int keep = o->type == HONE_FT_COUNT;
+    hone_status s = list_entries(p, -1, keep ? HONE_FT_F32 : o->type, NULL, &entries, &n);
     if (s < 0)
         return s;
+    *stored = o->type;
+    if (keep && (s = keep_types(&src, entries, n, stored)) < 0)
+        goto out;
     ends = hone_calloc(n + 1, sizeof *ends);
     if (!ends) {
         s = HONE_E_NOMEM;
@@ -462,9 +496,10 @@ static hone_status finish(hone_status s, char *target, char *tmp)
     return s;
 }
 
-static hone_status check_type(uint32_t type)
+static hone_status check_type(uint32_t type, const hone_tensor_reader *from)
 {
-    if (type == HONE_FT_F32 || type == HONE_FT_F16 || type == HONE_FT_BF16)
+    if (type == HONE_FT_F32 || type == HONE_FT_F16 || type == HONE_FT_BF16 ||
+        (type == HONE_FT_COUNT && from))
         return HONE_OK;
     return hone_fail(HONE_E_UNSUPPORTED, "a Hugging Face folder is written in f32, bf16 or f16");
 }
@@ -473,13 +508,14 @@ hone_status hone_hf_write(const char *path, hone_model *m, const hone_hf_options
 {
     char *target = NULL, *tmp = NULL;
     hone_str config;
-    HONE_TRY(check_type(o->type));
+    uint32_t stored = o->type;
+    HONE_TRY(check_type(o->type, o->from));
     HONE_TRY(hone_model_config_json(m, &config));
     hone_status s = place(path, o->flags, &target, &tmp);
     if (s >= 0)
-        s = put_weights(tmp, m->params, o);
+        s = put_weights(tmp, m->params, o, &stored);
     if (s >= 0)
-        s = put_config(tmp, config, o->type);
+        s = put_config(tmp, config, stored);
     if (s >= 0)
         s = put_text(tmp, o->like);
     return finish(s, target, tmp);
@@ -561,7 +597,7 @@ hone_status hone_hf_write_adapter(const char *path, hone_model *m, int32_t adapt
     source src = {m->params, NULL, NULL, 0};
     size_t n = 0;
     hone_arena arena;
-    HONE_TRY(check_type(o->type));
+    HONE_TRY(check_type(o->type, NULL));
     if (adapter < 0)
         return hone_fail(HONE_E_INVALID, "no adapter is named");
     hone_arena_init(&arena, 0);

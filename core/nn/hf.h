@@ -14,7 +14,9 @@
 #define HONE_HF_OVERWRITE (1u << 0) /* a folder that is there is replaced; else E_EXISTS */
 
 typedef struct hone_hf_options {
-    uint32_t type;        /* HONE_FT_F32, HONE_FT_BF16 or HONE_FT_F16 */
+    uint32_t
+        type; /* HONE_FT_F32, HONE_FT_BF16, HONE_FT_F16; HONE_FT_COUNT: each tensor without loss, which
+                    * needs `from`: f32, bf16 and f16 as they are, f8 as bf16, all else as f32 */
     uint32_t flags;       /* HONE_HF_* */
     uint64_t shard_bytes; /* weights of one file, 0 = all */
     /* Tokenizer, chat template and generation configuration: files of a Hugging Face folder are copied,

@@ -7,6 +7,7 @@
  *
  * Does not: tokenize (plugins/tokenizer). Sources: llama.cpp's list of pre-tokenizers; tokenizers 0.2x. */
 #include "base/json.h"
+#include "nn/gguf_tokenizer.h"
 #include "nn/hf.h"
 
 #include <string.h>
@@ -199,6 +200,18 @@ static void model(hone_jw *w, const hone_value *tokens, const hone_value *merges
         hone_jw_str(w, merges->u.list.items[i].u.str);
     hone_jw_end(w);
     hone_jw_end(w);
+}
+
+const char *hone__gguf_pre_name(const hone_str *split, int digits, int ignore_merges)
+{
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+        const struct rules *r = &known[i];
+        if (r->digits == digits && (!r->split == !split) &&
+            (!split || hone_str_eq(*split, r->split)) &&
+            (r->ignore_merges == ignore_merges || !split))
+            return r->pre;
+    }
+    return NULL;
 }
 
 static hone_status find_rules(const hone_value *m, const struct rules **out)

@@ -76,6 +76,7 @@ hone_status hone_model_fit(hone_model *m, hone_tape *t, const hone_batch *batch,
 typedef struct hone_tensor_entry {
     int64_t rows, cols; /* a vector: rows = n, cols = 0 */
     uint64_t id;        /* the reader's own */
+    uint32_t type;      /* HONE_FT_* (nn/dequant.h) it is stored in */
 } hone_tensor_entry;
 typedef struct hone_tensor_reader {
     void *ctx;
@@ -89,6 +90,8 @@ typedef struct hone_tensor_reader {
                         float *out);
     size_t n_tensors;
     const char *(*name)(void *ctx, size_t i); /* to find tensors that nobody asked for */
+    /* These rows are not needed soon: their memory may go. Optional. */
+    void (*done)(void *ctx, const hone_tensor_entry *e, int64_t first, int64_t n);
 } hone_tensor_reader;
 
 /* Fills every parameter, in parallel. Missing, unasked-for and misshapen tensors are reported in

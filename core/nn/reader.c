@@ -682,6 +682,10 @@ void hone_weights_get_chat(const hone_weights *w, hone_weights_chat *out)
 {
     *out = w->chat;
 }
+const struct hone_gguf *hone_weights_gguf(const hone_weights *w)
+{
+    return w->n_gg ? &w->gg[0] : NULL;
+}
 size_t hone_weights_count(const hone_weights *w)
 {
     return w->n;
@@ -753,6 +757,7 @@ static int32_t reader_find(void *ctx, const char *name, hone_tensor_entry *out)
     out->rows = t->rows;
     out->cols = t->n_dims == 2 ? t->cols : 0;
     out->id = (uint64_t)(uintptr_t)t;
+    out->type = t->type->id;
     return 1;
 }
 
@@ -772,6 +777,16 @@ static hone_status reader_read(void *ctx, const hone_tensor_entry *e, int64_t fi
     return HONE_OK;
 }
 
+static void reader_done(void *ctx, const hone_tensor_entry *e, int64_t first, int64_t n)
+{
+    const hone_weights *w = ctx;
+    const hone_file_tensor *t = (const hone_file_tensor *)(uintptr_t)e->id;
+    int64_t rows = t->n_dims == 2 ? t->rows : 1;
+    if (!w->unmapped && rows > 0 && n <= rows && first <= rows - n)
+        hone_file_forget(t->data + t->size / (size_t)rows * (size_t)first,
+                         t->size / (size_t)rows * (size_t)n);
+}
+
 static const char *reader_name(void *ctx, size_t i)
 {
     const hone_weights *w = ctx;
@@ -786,6 +801,7 @@ void hone_weights_reader(hone_weights *w, hone_tensor_reader *out)
     out->gguf = w->gguf;
     out->find = reader_find;
     out->read = reader_read;
+    out->done = reader_done;
     out->n_tensors = w->n;
     out->name = reader_name;
 }

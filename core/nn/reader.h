@@ -48,6 +48,9 @@ void hone_weights_get_chat(const hone_weights *w, hone_weights_chat *out);
  * there are and writes at most `max`. */
 size_t hone_weights_stop_ids(const hone_weights *w, int32_t *out, size_t max);
 
+/* The GGUF file (of several, the first, which has the metadata), or NULL. */
+const struct hone_gguf *hone_weights_gguf(const hone_weights *w);
+
 size_t hone_weights_count(const hone_weights *w);
 const hone_file_tensor *hone_weights_tensor(const hone_weights *w, size_t i); /* in file order */
 const hone_file_tensor *hone_weights_find(const hone_weights *w, const char *name); /* or NULL */

@@ -144,9 +144,9 @@ static int32_t gguf_find(void *ctx, const char *name, hone_tensor_entry *out)
     if (*wrong == 2 && strcmp(name, "blk.0.attn_v.weight") == 0)
         return 0;
     if (strcmp(name, "output_norm.weight") == 0)
-        *out = (hone_tensor_entry){COLS, 0, 0};
+        *out = (hone_tensor_entry){.rows = COLS};
     else if (strncmp(name, "blk.0.attn_", 11) == 0)
-        *out = (hone_tensor_entry){ROWS + (*wrong == 1), COLS, 0};
+        *out = (hone_tensor_entry){.rows = ROWS + (*wrong == 1), .cols = COLS};
     else
         return 0;
     return 1;
@@ -171,7 +171,12 @@ static void test_conversion_undoes_the_rotary_permutation(void **state)
     int wrong = 0;
     const char *dir = out_path("converted");
     assert_ok(make_model(&m));
-    hone_tensor_reader reader = {&wrong, "x.gguf", 1, gguf_find, gguf_read, 3, NULL};
+    hone_tensor_reader reader = {.ctx = &wrong,
+                                 .place = "x.gguf",
+                                 .gguf = 1,
+                                 .find = gguf_find,
+                                 .read = gguf_read,
+                                 .n_tensors = 3};
     hone_hf_options o = {.type = HONE_FT_F16, .from = &reader};
     assert_ok(hone_hf_write(dir, &m, &o));
     assert_ok(hone_weights_open(dir, 0, &w));

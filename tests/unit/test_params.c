@@ -349,7 +349,13 @@ static const char *file_name(void *ctx, size_t i)
 
 static hone_tensor_reader reader(struct file *f, int gguf)
 {
-    hone_tensor_reader r = {f, "weights", gguf, file_find, file_read, f->n, file_name};
+    hone_tensor_reader r = {.ctx = f,
+                            .place = "weights",
+                            .gguf = gguf,
+                            .find = file_find,
+                            .read = file_read,
+                            .n_tensors = f->n,
+                            .name = file_name};
     return r;
 }
 
