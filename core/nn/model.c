@@ -431,7 +431,8 @@ hone_status hone_model_gguf_json(const hone_model *m, hone_str *out)
         hone_instance_leave(m->instance, "gguf_json", HONE_OK);
     }
     if (!json.ptr)
-        return hone_fail(HONE_E_UNSUPPORTED, "%s: it does not write GGUF metadata", m->id);
+        return hone_fail(HONE_E_UNSUPPORTED, "%s: it has no GGUF metadata for this configuration",
+                         m->id);
     *out = json;
     return HONE_OK;
 }

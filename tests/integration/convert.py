@@ -212,8 +212,8 @@ with tempfile.TemporaryDirectory(dir=os.environ.get("TMPDIR")) as tmp:
         for line in lines:
             hone(*shlex.split(line), cwd=at("examples"))
 
-    # ---- other shapes: biases, windows, an own head
-    for name in ("llama", "llama-linear-rope", "mistral", "qwen2"):
+    # ---- other shapes: biases, windows, an own head, stretched rope, norms kept with an offset
+    for name in ("llama", "llama-linear-rope", "llama3-rope", "mistral", "qwen2", "qwen3"):
         folder = f"{SHARED}/assets/models/tiny-random/{name}"
         if not os.path.isdir(folder):
             skip(f"{folder} is not there")
@@ -223,6 +223,11 @@ with tempfile.TemporaryDirectory(dir=os.environ.get("TMPDIR")) as tmp:
         hone("model", "convert", at(name + ".gguf"), at(name))
         check(f"{name}: the same log-probs from GGUF", logprobs(at(name + ".gguf")) == want)
         check(f"{name}: and from the folder made of it", logprobs(at(name)) == want)
+
+    # a query scale that GGUF's Gemma 3 has no key for
+    if os.path.isdir(f"{SHARED}/assets/models/tiny-random/gemma3"):
+        said = hone("model", "convert", f"{SHARED}/assets/models/tiny-random/gemma3", at("gemma3.gguf"), code=1)
+        check("what GGUF cannot say is refused", "no GGUF metadata" in said, said)
 
     # ---- a large model
     layers = 64 if FULL else 5
