@@ -402,6 +402,9 @@ void hone_registry_close(hone_registry *r)
 {
     if (!r)
         return;
+    for (hone__at_close *c = r->at_close; c; c = c->next)
+        c->fn(c->ctx);
+    r->at_close = NULL;
     size_t left = atomic_load(&r->n_instances);
     if (left) {
         hone_log(HONE_LOG_HOST_MISBEHAVING, NULL, "the registry is closed while %zu instances live",
@@ -415,6 +418,16 @@ void hone_registry_close(hone_registry *r)
     hone_free(r->offers);
     hone_arena_release(&r->arena);
     hone_free(r);
+}
+
+hone_status hone_registry_at_close(hone_registry *r, void (*fn)(void *ctx), void *ctx)
+{
+    hone__at_close *c = hone_arena_calloc(&r->arena, 1, sizeof *c);
+    if (!c)
+        return HONE_E_NOMEM;
+    *c = (hone__at_close){r->at_close, fn, ctx};
+    r->at_close = c;
+    return HONE_OK;
 }
 
 void hone_registry_set_paths(hone_registry *r, hone_path_fn fn, void *ctx)

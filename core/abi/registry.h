@@ -64,9 +64,13 @@ struct hone_plugin {
 /* Reads the search path. A folder that is not there is passed over; an entry of `paths` that is not
  * there is E_NOT_FOUND. Refused files do not fail it. */
 hone_status hone_registry_open(const hone_registry_opts *opts, hone_registry **out);
-/* All instances must be gone. Calls deinit of loaded files. NULL is allowed. */
+/* All instances must be gone. Calls what hone_registry_at_close was given, then deinit of loaded files.
+ * NULL is allowed. */
 void hone_registry_close(hone_registry *r);
 void hone_registry_set_seed(hone_registry *r, uint64_t seed);
+/* For who keeps instances as long as there is a registry: `fn` gives them back when it closes. The
+ * last one given is called first. */
+hone_status hone_registry_at_close(hone_registry *r, void (*fn)(void *ctx), void *ctx);
 
 size_t hone_registry_n_plugins(const hone_registry *r);
 const hone_plugin *hone_registry_plugin(const hone_registry *r, size_t i); /* in search order */

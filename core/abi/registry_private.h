@@ -15,6 +15,12 @@ typedef struct hone__offer {
     hone_ref ref; /* when make is NULL */
 } hone__offer;
 
+typedef struct hone__at_close {
+    struct hone__at_close *next;
+    void (*fn)(void *ctx);
+    void *ctx;
+} hone__at_close;
+
 struct hone_registry {
     hone_arena arena;
     hone_plugin **plugins;
@@ -26,6 +32,7 @@ struct hone_registry {
     uint64_t seed;
     hone_path_fn path; /* of PATH settings; or NULL */
     void *path_ctx;
+    hone__at_close *at_close; /* the last one first */
     _Atomic size_t n_instances;
     hone_host host; /* for init of plugin files */
 };

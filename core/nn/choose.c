@@ -4,6 +4,7 @@
  * plugin on the search path must not keep the others from working. */
 #include "nn/choose.h"
 #include "base/log.h"
+#include "nn/packs.h"
 
 enum { COMPONENTS_MAX = 64 };
 
@@ -32,6 +33,7 @@ hone_status hone_model_choose(hone_registry *registry, const char *format, const
     size_t n = 0;
     hone_model *model = NULL;
     hone_status s;
+    HONE_TRY(hone_packs_load(registry));
     for (size_t i = 0;
          n < COMPONENTS_MAX && (info = hone_registry_component(registry, HONE_KIND_MODEL, i));
          i++) {

@@ -4,6 +4,7 @@ libhone_a_SOURCES += \
 	core/nn/forest.c \
 	core/nn/load.c \
 	core/nn/model.c \
+	core/nn/packs.c \
 	core/nn/params.c \
 	core/nn/state.c \
 	core/nn/tokenizer_files.c

@@ -4,6 +4,7 @@
 #include "base/alloc.h"
 #include "base/json.h"
 #include "nn/choose.h"
+#include "nn/packs.h"
 #include "nn/hf.h"
 
 #include <stdio.h>
@@ -111,10 +112,11 @@ static hone_status load(hone_policy *p, const hone_policy_config *cfg)
 
 static hone_status from_nothing(hone_policy *p, const hone_policy_config *cfg)
 {
-    if (cfg->component)
+    if (cfg->component) {
+        HONE_TRY(hone_packs_load(p->env->registry));
         HONE_TRY(hone_model_create(cfg->component, 1, "hf", cfg->config, "the recipe's model",
                                    cfg->flags | HONE_MODEL_NAMED, &p->model));
-    else
+    } else
         HONE_TRY(hone_model_choose(p->env->registry, "hf", cfg->config, "the recipe's model",
                                    cfg->flags, &p->model_instance, &p->model));
     hone_params_init_values(p->model->params, cfg->seed);
