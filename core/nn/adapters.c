@@ -103,11 +103,23 @@ static hone_status init_pairs(hone_params *p, const struct hone__adapter *ad,
     return HONE_OK;
 }
 
-static void list_roles(char *out, size_t size, const char *const *roles)
+/* Is there a matrix that an adapter with this role would be put on? */
+static int there_is(const hone_params *p, const char *role)
+{
+    for (hone_param i = 0; i < p->n_base; i++)
+        if (!p->items[i]->is_vector && !(p->items[i]->flags & HONE_PARAM_EMBEDDING) &&
+            is_role(p->items[i]->role, role))
+            return 1;
+    return 0;
+}
+
+static void list_roles(const hone_params *p, char *out, size_t size, const char *const *roles)
 {
     size_t n = 0;
     out[0] = 0;
     for (; *roles && n + 1 < size; roles++) {
+        if (!there_is(p, *roles))
+            continue;
         int k = snprintf(out + n, size - n, "%s%s", n ? " " : "", *roles);
         n += k > 0 ? (size_t)k : 0;
     }
@@ -122,16 +134,19 @@ static hone_status check_spec(const hone_params *p, const hone_adapter_spec *spe
         return hone_fail(HONE_E_RANGE, "adapter: rank %d (1 to 4096)", spec->rank);
     if (spec->init > HONE_LORA_INIT_NORMAL)
         return hone_fail(HONE_E_UNSUPPORTED, "adapter: initialisation %u", spec->init);
+    int any = 0;
     for (; *roles; roles++) {
-        int found = 0;
-        for (hone_param i = 0; i < p->n_base; i++)
-            found |= !p->items[i]->is_vector && !(p->items[i]->flags & HONE_PARAM_EMBEDDING) &&
-                     is_role(p->items[i]->role, *roles);
-        if (!found) {
+        int found = there_is(p, *roles);
+        any |= found;
+        if (!found && spec->roles) { /* else: those of the usual ones that there are */
             hone_fail(HONE_E_NOT_FOUND, "adapter: the model has no matrix with the role \"%s\"",
                       *roles);
             return hone_fail_hint("roles of decoders are q k v o gate up down");
         }
+    }
+    if (!any) {
+        hone_fail(HONE_E_NOT_FOUND, "adapter: the model has no matrix of the usual roles");
+        return hone_fail_hint("name the roles of its own that are wanted");
     }
     return HONE_OK;
 }
@@ -155,7 +170,7 @@ int32_t hone_params_add_adapter(hone_params *p, const hone_adapter_spec *spec)
     memset(ad, 0, sizeof *ad);
     ad->rank = spec->rank;
     ad->alpha = spec->alpha;
-    list_roles(ad->roles, sizeof ad->roles, roles);
+    list_roles(p, ad->roles, sizeof ad->roles, roles);
     ad->name = hone_strdup(name);
     ad->a_of = hone_reallocarray(NULL, (size_t)p->n_base, sizeof *ad->a_of);
     if (!ad->name || !ad->a_of) {

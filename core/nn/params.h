@@ -140,11 +140,12 @@ enum {
     HONE_LORA_INIT_NORMAL = 1 /* A ~ N(0, std 1/r): PEFT's "gaussian" */
 };
 typedef struct hone_adapter_spec {
-    const char *name;         /* "default" when NULL */
-    int32_t rank;             /* >= 1 */
-    float alpha;              /* scale = alpha / rank */
-    const char *const *roles; /* NULL-terminated; NULL: q k v o gate up down */
-    uint32_t init;            /* HONE_LORA_INIT_* */
+    const char *name; /* "default" when NULL */
+    int32_t rank;     /* >= 1 */
+    float alpha;      /* scale = alpha / rank */
+    const char *const
+        *roles;    /* NULL-terminated; NULL: those of q k v o gate up down that the model has */
+    uint32_t init; /* HONE_LORA_INIT_* */
     uint32_t reserved;
     uint64_t seed;
 } hone_adapter_spec;
