@@ -156,7 +156,8 @@ HONE_DESCRIBE(model_info, hone_model_info, 0, (SIZE, struct_size), (NUM, n_layer
               (NUM, vocab_size), (NUM, hidden), (NUM, max_positions), (NUM, n_heads),
               (NUM, n_kv_heads), (NUM, head_dim), (NUM, intermediate), (NUM, embed), (NUM, head),
               (NUM, logit_scale), (NUM, logit_softcap), (NUM, n_state_slots), (PAD, reserved),
-              (NUM, state_floats), (NUM, embed_scale), (PAD, reserved_f))
+              (NUM, state_floats), (NUM, embed_scale), (PAD, reserved_f), (NUM, state_flags),
+              (PAD, reserved_s))
 HONE_DESCRIBE(store, hone_store_v1, HONE_STRUCT_SINK, (SIZE, struct_size), (PAD, reserved),
               (OPAQUE, ctx),
               (SLOT, param, 0, "this, spec:hone_param_spec -> param", "names a parameter"),

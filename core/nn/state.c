@@ -25,7 +25,7 @@ struct seq {
 };
 
 struct hone_state {
-    uint32_t n_slots;
+    uint32_t n_slots, flags; /* HONE_STATE_* */
     size_t state_floats, page_floats;
     int64_t max_pages, n_pages, fresh; /* n_pages: in the region */
     hone_region region;
@@ -64,6 +64,7 @@ hone_status hone_state_create(const hone_model_info *info, int64_t max_pages, ho
     if (!st)
         return HONE_E_NOMEM;
     st->n_slots = info->n_state_slots;
+    st->flags = info->state_flags;
     st->state_floats = (size_t)per_slot;
     st->page_floats = floats;
     st->max_pages = max_pages && (size_t)max_pages < limit ? max_pages : (int64_t)limit;
@@ -288,6 +289,11 @@ hone_status hone_seq_truncate(hone_state *st, hone_seq q, int64_t length)
     if (!s || length < 0 || length > s->length)
         return hone_fail(HONE_E_INVALID, "sequence state: sequence %d cannot be cut to %lld", q,
                          (long long)length);
+    if ((st->flags & HONE_STATE_RECURRENT) && length % HONE_PAGE && length != s->length)
+        return hone_fail(HONE_E_UNSUPPORTED,
+                         "sequence state: a recurrent model keeps its state of every %d positions;"
+                         " sequence %d cannot be cut to %lld",
+                         HONE_PAGE, q, (long long)length);
     drop_tail(st, s, pages_for(length));
     if (length % HONE_PAGE && st->refs[s->pages[s->n_pages - 1]] > 1) { /* it will be written to */
         int32_t old = s->pages[s->n_pages - 1], page = take_page(st);

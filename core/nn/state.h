@@ -1,7 +1,8 @@
 /* state.h - sequence state of generation: a pool of pages, sequences that share them, batches made
  * of them.
  *
- * A page holds 64 positions of every state slot (attention layer) of a model. A sequence is a list
+ * A page holds 64 positions of every state slot of a model: their keys and values, or what a
+ * recurrence is after the last of them (hone/ops.h). A sequence is a list
  * of pages and a length. Forking shares the full pages (reference counts) and copies the last
  * partial one, so n children of a prompt cost one page each. The pool reserves address space once
  * and touches memory as pages are first used, so pages never move; a page handed out is zeroed.
@@ -32,7 +33,8 @@ hone_seq hone_seq_create(hone_state *st);
 hone_seq hone_seq_fork(hone_state *st, hone_seq seq);
 void hone_seq_release(hone_state *st, hone_seq seq);
 int64_t hone_seq_length(const hone_state *st, hone_seq seq); /* tokens committed */
-/* Forgets everything from position `length` on. */
+/* Forgets everything from position `length` on. E_UNSUPPORTED: the state is recurrent, and no page
+ * ends at `length`. */
 hone_status hone_seq_truncate(hone_state *st, hone_seq seq, int64_t length);
 
 enum { HONE_LOGITS_NONE = 0, HONE_LOGITS_LAST = 1, HONE_LOGITS_ALL = 2 };

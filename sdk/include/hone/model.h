@@ -49,12 +49,17 @@ typedef struct hone_model_info {
     int64_t n_heads, n_kv_heads, head_dim, intermediate;
     hone_param embed, head;           /* head == embed when tied */
     float logit_scale, logit_softcap; /* 1 and 0 when unused */
-    uint32_t n_state_slots;           /* attention (or recurrent) layers that keep sequence state */
+    uint32_t
+        n_state_slots; /* layers that keep sequence state: keys and values, or a recurrence's */
     uint32_t reserved;
     int64_t
         state_floats; /* floats of one page of 64 positions in one slot; 0: 2*n_kv_heads*head_dim*64 */
     float embed_scale, reserved_f;
+    uint32_t state_flags, reserved_s; /* HONE_STATE_* */
 } hone_model_info;
+/* Some slot's page is overwritten as positions pass (hone/ops.h, "recurrent state"): a sequence can be
+ * cut at multiples of 64 positions only. */
+#define HONE_STATE_RECURRENT (1u << 0)
 
 typedef struct hone_store_v1 {
     uint32_t struct_size, reserved;

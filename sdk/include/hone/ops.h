@@ -43,6 +43,17 @@ typedef struct hone_shape {
  * Its keys lie in pages counted from the root's first position: position p is row p % 64 of page
  * page_ids[page_begin + p / 64]. A child shares its parent's full pages; where `start` is no multiple of 64,
  * its page start/64 is its own and begins as a copy of the whole parent page `copy_page`. */
+
+/* Recurrent state. A page is `state_floats` floats of a slot (hone_model_info), and what they mean is the
+ * op's. State that does not grow with positions stands in the page of the last position it has seen:
+ *   read   a root with start > 0 begins from what page (start - 1) / 64 holds, any other root from zeros,
+ *          a child from what its parent's last row left (in the batch)
+ *   write  in PREFILL and DECODE, at the end of the segment and at each position p with p % 64 == 63 in it:
+ *          the state after p, into page p / 64
+ * Full pages are shared and the last partial one is copied when a sequence is forked, so each child goes
+ * on from its own copy; pages of a new sequence are zero. In TRAIN and SCORE there is no pool: rows of the
+ * parent are at hand, and in backward the gradients of all children add up in the parent's last state. A
+ * chain per column over tokens, begun at the parent's row, gives the same bits in all modes. */
 typedef struct hone_segment {
     int64_t first_token, n_tokens;
     int64_t start;      /* position of its first token, counted from the root */
