@@ -51,17 +51,24 @@ static inline test_model model_open(const char *path, hone_pool *pool)
     return t;
 }
 
-/* A model of a configuration written as JSON, with random parameters. */
-static inline test_model model_random(const char *json, uint64_t seed)
+/* A model from a configuration written as JSON, by the surest of the registry's components, with random
+ * parameters. */
+static inline test_model model_random_in(hone_registry *r, const char *json, uint64_t seed)
 {
     test_model t;
     hone_value v;
     memset(&t, 0, sizeof t);
     hone_arena_init(&t.arena, 0);
     assert_ok(hone_json_parse(json, strlen(json), "test", &t.arena, &v));
-    assert_ok(model_choose("hf", &v, "test", &t.inst, &t.m));
+    assert_ok(hone_model_choose(r, "hf", &v, "test", 0, &t.inst, &t.m));
     hone_params_init_values(t.m->params, seed);
     return t;
+}
+
+/* The same with the shipped components. */
+static inline test_model model_random(const char *json, uint64_t seed)
+{
+    return model_random_in(shipped(), json, seed);
 }
 
 static inline void model_close(test_model *t)

@@ -2,9 +2,12 @@
  * a computation is split, shared, replayed, resumed token by token, or spread over threads and
  * kernel sets. */
 #include "models.h"
+#include "plugins.h"
 
 #include "base/rng.h"
+#include "gen/gen.h"
 #include "ops/cpu.h"
+#include "ops/registry.h"
 
 #define TIED                                                                                       \
     "{\"model_type\":\"llama\",\"hidden_size\":32,\"intermediate_size\":56,\"num_hidden_layers\":" \
@@ -17,6 +20,10 @@
     "\"num_attention_heads\":3,\"num_key_value_heads\":3,\"vocab_size\":65,"                       \
     "\"tie_word_embeddings\":false,\"rms_norm_eps\":1e-6}"
 
+/* plugins/recurrent.c: state that is no keys and values, ops from a pack */
+#define RECURRENT                                                                                  \
+    "{\"model_type\":\"test_decay\",\"hidden_size\":40,\"inner_size\":72,\"num_hidden_layers\":3," \
+    "\"vocab_size\":83,\"max_position_embeddings\":4096}"
 #define SIZES                                                                                      \
     "\"hidden_size\":32,\"intermediate_size\":40,\"num_attention_heads\":4,\"vocab_size\":61,"     \
     "\"num_hidden_layers\":3,\"num_key_value_heads\":2,"
@@ -49,15 +56,26 @@ static const char *const shapes[] = {
     "{\"rope_type\":\"yarn\",\"factor\":4.0,\"original_max_position_embeddings\":32}}",
     "{\"model_type\":\"granite\"," SIZES "\"embedding_multiplier\":3.0,\"logits_scaling\":2.0,"
     "\"residual_multiplier\":0.7,\"attention_multiplier\":0.2}",
+    RECURRENT,
 };
 enum { SHAPES = sizeof shapes / sizeof shapes[0] };
+/* Where not all are needed. */
+static const char *const few[] = {TIED, UNTIED, RECURRENT};
+enum { FEW = sizeof few / sizeof few[0] };
 
+static hone_registry *registry; /* shipped plugins and recurrent.c */
+static const char *registry_path;
 static hone_pool *pool, *pool1, *pool3;
 static hone_tape *tape;
 
 static int setup(void **state)
 {
+    const char *paths[3] = {hone_paths_plugins(), NULL, NULL};
+    hone_registry_opts o = {.paths = paths, .only_paths = 1, .seed = 7};
     (void)state;
+    registry_path = paths[1] = compile_plugin(
+        "tests/unit/plugins/recurrent.c", "-O2 -ffp-contract=off", "model_plugins", "recurrent");
+    assert_ok(hone_registry_open(&o, &registry));
     assert_ok(hone_pool_create(2, &pool));
     assert_ok(hone_pool_create(1, &pool1));
     assert_ok(hone_pool_create(3, &pool3));
@@ -73,6 +91,7 @@ static int teardown(void **state)
     hone_pool_destroy(pool1);
     hone_pool_destroy(pool3);
     hone_registry_close(components_registry);
+    hone_registry_close(registry);
     return 0;
 }
 
@@ -98,7 +117,7 @@ static void random_ids(const hone_model *m, uint64_t what, int64_t n, int32_t *o
  * uniform). */
 static test_model random_model(const char *json)
 {
-    test_model t = model_random(json, 5);
+    test_model t = model_random_in(registry, json, 5);
     for (hone_param i = 0; i < hone_params_count(t.m->params); i++) {
         const hone_param_item *it = hone_params_item(t.m->params, i);
         float *row = malloc((size_t)it->cols * sizeof *row);
@@ -391,15 +410,14 @@ static void test_checkpointing_changes_no_bit(void **state)
     }
 }
 
-static void test_threads_change_no_bit(void **state)
+static void check_threads_change_no_bit(const char *json)
 {
-    test_model t = random_model(TIED);
+    test_model t = random_model(json);
     hone_pool *pools[2] = {pool1, pool3};
     float a[MAX_TOKENS], b[MAX_TOKENS];
     hone_forest f;
     float *ga, *gb;
     size_t n;
-    (void)state;
     build_shared(t.m, &f);
     ga = grads_of(t.m, tape, &f, 0, NULL, a, &n);
     for (int i = 0; i < 2; i++) {
@@ -414,6 +432,13 @@ static void test_threads_change_no_bit(void **state)
     free(ga);
     hone_forest_release(&f);
     model_close(&t);
+}
+
+static void test_threads_change_no_bit(void **state)
+{
+    (void)state;
+    for (int j = 0; j < SHAPES; j++)
+        check_threads_change_no_bit(shapes[j]);
 }
 
 static void check_kernel_sets(const char *json)
@@ -529,9 +554,9 @@ static void test_modes_give_the_same_bits(void **state)
 }
 
 /* All children of a prompt in one decode batch, step by step, finishing at different times. */
-static void test_decoding_together_gives_the_same_bits(void **state)
+static void check_decoding_together_gives_the_same_bits(const char *json)
 {
-    test_model t = random_model(TIED);
+    test_model t = random_model(json);
     float score[MAX_TOKENS];
     int32_t ids[8][80], prompt[80];
     int64_t k0 = 0, k;
@@ -539,7 +564,6 @@ static void test_decoding_together_gives_the_same_bits(void **state)
     hone_forest f;
     hone_seq root, q[8];
     const size_t tree = 2;
-    (void)state;
     build_shared(t.m, &f);
     model_logprobs(t.m, tape, HONE_MODE_SCORE, hone_forest_build(&f), NULL, score);
     for (size_t i = 0; i < tree; i++) {
@@ -590,6 +614,175 @@ static void test_decoding_together_gives_the_same_bits(void **state)
     hone_state_destroy(st);
     hone_forest_release(&f);
     model_close(&t);
+}
+
+static void test_decoding_together_gives_the_same_bits(void **state)
+{
+    (void)state;
+    for (int j = 0; j < FEW; j++)
+        check_decoding_together_gives_the_same_bits(few[j]);
+}
+
+/* A recurrent state is kept at the end of each page: a sequence cut there goes on as if it had never been
+ * longer. */
+static void test_a_recurrent_sequence_is_cut_at_a_page(void **state)
+{
+    test_model t = random_model(RECURRENT);
+    struct steps s = {t.m, NULL, NULL};
+    int32_t ids[200];
+    float whole[200], got[200];
+    hone_seq a, b;
+    (void)state;
+    random_ids(t.m, 4, 200, ids);
+    assert_ok(hone_state_create(&t.m->info, 0, &s.st));
+    a = hone_seq_create(s.st);
+    b = hone_seq_create(s.st);
+    feed(&s, a, ids, 0, 200, 200, whole);
+    for (int length = 64; length <= 128; length += 64) {
+        feed(&s, b, ids, (int)hone_seq_length(s.st, b), 190, 200, got);
+        assert_ok(hone_seq_truncate(s.st, b, length));
+        assert_fails(hone_seq_truncate(s.st, b, length - 1), HONE_E_UNSUPPORTED, "recurrent");
+        feed(&s, b, ids, length, length + 1, 200, got);
+        feed(&s, b, ids, length + 1, 200, 200, got);
+        assert_bits(got + length + 1, whole + length + 1, (size_t)(200 - length - 1));
+        assert_ok(hone_seq_truncate(s.st, b, 0));
+    }
+    hone_state_destroy(s.st);
+    model_close(&t);
+}
+
+/* ---- generation ------------------------------------------------------------------------------ */
+enum { GEN_PROMPTS = 3, GEN_SAMPLES = 5, GEN_TOKENS = 70 };
+struct samples {
+    int32_t ids[GEN_PROMPTS * GEN_SAMPLES][GEN_TOKENS];
+    float logprob[GEN_PROMPTS * GEN_SAMPLES][GEN_TOKENS];
+    int seen;
+};
+static const int gen_prompt[GEN_PROMPTS] = {1, 62, 64};
+
+static hone_status keep_sample(void *ctx, const hone_completion *c)
+{
+    struct samples *s = ctx;
+    assert_int_equal(c->n, GEN_TOKENS);
+    assert_true(c->sample < GEN_PROMPTS * GEN_SAMPLES);
+    memcpy(s->ids[c->sample], c->ids, sizeof s->ids[0]);
+    memcpy(s->logprob[c->sample], c->logprob, sizeof s->logprob[0]);
+    s->seen++;
+    return HONE_OK;
+}
+
+static void gen_ids(const hone_model *m, int prompt, int32_t *out)
+{
+    random_ids(m, 400 + (uint64_t)prompt, gen_prompt[prompt], out);
+}
+
+/* All samples: `together` 1 forks them from their prompts, 0 makes each from a prefill of its own. */
+static void generate(hone_model *m, hone_pool *on, int together, uint32_t max_sequences,
+                     struct samples *out)
+{
+    int32_t ids[GEN_PROMPTS][64];
+    hone_gen_prompt prompts[GEN_PROMPTS * GEN_SAMPLES];
+    hone_gen_params p = {.rule = {.temperature = 1.3, .top_p = 1.0, .repetition_penalty = 1.0},
+                         .seed = 6,
+                         .max_tokens = GEN_TOKENS,
+                         .adapters = HONE_ADAPTERS_ACTIVE,
+                         .max_sequences = max_sequences,
+                         .ctx = out,
+                         .on_finish = keep_sample};
+    hone_gen *g;
+    size_t n = 0;
+    out->seen = 0;
+    for (int i = 0; i < GEN_PROMPTS; i++) {
+        gen_ids(m, i, ids[i]);
+        for (int k = 0; k < GEN_SAMPLES; k += together ? GEN_SAMPLES : 1)
+            prompts[n++] = (hone_gen_prompt){.ids = ids[i],
+                                             .n = (size_t)gen_prompt[i],
+                                             .first_sample = (uint64_t)(i * GEN_SAMPLES + k),
+                                             .n_samples = together ? GEN_SAMPLES : 1};
+    }
+    assert_ok(hone_gen_create(m, NULL, on, &g));
+    if (together)
+        assert_ok(hone_gen_run(g, prompts, n, &p));
+    else
+        for (size_t i = 0; i < n; i++)
+            assert_ok(hone_gen_run(g, prompts + i, 1, &p));
+    hone_gen_destroy(g);
+    assert_int_equal(out->seen, GEN_PROMPTS * GEN_SAMPLES);
+}
+
+static void same_samples(const struct samples *a, const struct samples *b)
+{
+    assert_memory_equal(a->ids, b->ids, sizeof a->ids);
+    assert_bits(&a->logprob[0][0], &b->logprob[0][0], GEN_PROMPTS * GEN_SAMPLES * GEN_TOKENS);
+}
+
+/* What was drawn, scored by TRAIN as one forest: prompts with their samples as children. */
+static void same_as_trained(hone_model *m, const struct samples *s)
+{
+    static float lp[GEN_PROMPTS * GEN_SAMPLES * GEN_TOKENS];
+    int32_t ids[64];
+    hone_forest f;
+    hone_forest_init(&f);
+    for (int i = 0; i < GEN_PROMPTS; i++) {
+        gen_ids(m, i, ids);
+        int32_t root = hone_forest_segment(&f, -1, ids, gen_prompt[i]);
+        assert_true(root >= 0);
+        for (int k = 0; k < GEN_SAMPLES; k++) {
+            int32_t c = hone_forest_segment(&f, root, s->ids[i * GEN_SAMPLES + k], GEN_TOKENS);
+            assert_true(c >= 0 && hone_forest_targets(&f, c, 0, GEN_TOKENS) >= 0);
+        }
+    }
+    assert_ok(hone_params_need_grads(m->params, NULL));
+    hone_tensor h, at;
+    assert_ok(hone_model_begin(m, tape, HONE_MODE_TRAIN, hone_forest_build(&f), NULL));
+    h = hone_model_hidden(m, tape);
+    at = hone_model_logprob(m, tape, h, (float)(1.0 / 1.3), NULL);
+    hone_tape_root(tape, at);
+    assert_ok(hone_tape_forward(tape));
+    memcpy(lp, hone_tape_value(tape, at).data, sizeof lp);
+    for (int64_t k = 0; k < GEN_PROMPTS * GEN_SAMPLES * GEN_TOKENS; k++)
+        assert_bits(&s->logprob[0][0] + k, &lp[hone_forest_slot(&f, k)], 1);
+    hone_forest_release(&f);
+}
+
+static void test_generation_is_the_same_however_it_is_batched(void **state)
+{
+    static struct samples a, b;
+    (void)state;
+    for (int j = 0; j < FEW; j++) {
+        test_model t = random_model(few[j]);
+        generate(t.m, pool, 1, 0, &a);
+        assert_memory_not_equal(a.ids[0], a.ids[1], sizeof a.ids[0]);
+        same_as_trained(t.m, &a);
+        generate(t.m, pool, 0, 0, &b); /* one by one */
+        same_samples(&a, &b);
+        generate(t.m, pool1, 1, 7, &b); /* groups wait for one another; one thread */
+        same_samples(&a, &b);
+        generate(t.m, pool3, 1, 10, &b);
+        same_samples(&a, &b);
+        model_close(&t);
+    }
+}
+
+/* ---- op packs -------------------------------------------------------------------------------- */
+/* Runs first: the shared registry has not loaded the pack yet. */
+static void test_an_op_pack_comes_with_a_model_and_goes_with_its_registry(void **state)
+{
+    const char *paths[3] = {registry_path, hone_paths_plugins(), NULL};
+    hone_registry_opts o = {.paths = paths, .only_paths = 1, .seed = 7};
+    hone_registry *r;
+    (void)state;
+    assert_ok(hone_registry_open(&o, &r));
+    assert_null(hone_op_find("test_conv/1"));
+    for (int again = 0; again < 2; again++) {
+        test_model t = model_random_in(r, again ? TIED : RECURRENT, 1);
+        model_close(&t);
+        assert_non_null(hone_op_find("test_conv/1"));
+        assert_non_null(hone_op_find("test_decay/1"));
+    }
+    hone_registry_close(r);
+    assert_null(hone_op_find("test_conv/1"));
+    assert_null(hone_op_find("test_decay/1"));
 }
 
 /* ---- adapters -------------------------------------------------------------------------------- */
@@ -668,17 +861,17 @@ static void test_adapters(void **state)
     (void)state;
     check_adapters(TIED);
     check_adapters(shapes[9]); /* q, k, v in one matrix: one adapter for the roles it has */
+    check_adapters(RECURRENT); /* some of the usual roles */
 }
 
 /* ---- steady state ---------------------------------------------------------------------------- */
-static void test_a_second_step_allocates_nothing(void **state)
+static void check_a_second_step_allocates_nothing(const char *json)
 {
-    test_model t = random_model(TIED);
+    test_model t = random_model(json);
     size_t blocks, after, n;
     hone_tape_stats s1, s2;
     hone_forest f;
     float *g;
-    (void)state;
     build_shared(t.m, &f);
     g = grads_of(t.m, tape, &f, 200, NULL, NULL, &n);
     free(g);
@@ -697,6 +890,13 @@ static void test_a_second_step_allocates_nothing(void **state)
     free(g);
     hone_forest_release(&f);
     model_close(&t);
+}
+
+static void test_a_second_step_allocates_nothing(void **state)
+{
+    (void)state;
+    for (int j = 0; j < FEW; j++)
+        check_a_second_step_allocates_nothing(few[j]);
 }
 
 static void test_the_least_replay_that_fits_is_found(void **state)
@@ -722,54 +922,11 @@ static void test_the_least_replay_that_fits_is_found(void **state)
     model_close(&t);
 }
 
-/* ---- refusals -------------------------------------------------------------------------------- */
-static hone_status try_config(const char *json)
-{
-    hone_instance *inst = NULL;
-    hone_arena arena;
-    hone_value v;
-    hone_model *m = NULL;
-    hone_status s;
-    hone_arena_init(&arena, 0);
-    assert_ok(hone_json_parse(json, strlen(json), "test", &arena, &v));
-    s = model_choose("hf", &v, "config.json", &inst, &m);
-    if (s >= 0) {
-        hone_model_destroy(m);
-        hone_instance_unref(inst);
-    }
-    hone_arena_release(&arena);
-    return s;
-}
-
+/* ---- configurations -------------------------------------------------------------------------- */
 #define SMALL                                                                                      \
     "\"model_type\":\"llama\",\"hidden_size\":32,\"intermediate_size\":56,\"num_hidden_layers\":"  \
     "1,"                                                                                           \
     "\"num_attention_heads\":4,\"vocab_size\":97"
-static void test_configurations_are_refused_by_name(void **state)
-{
-    (void)state;
-    assert_ok(try_config("{" SMALL "}"));
-    assert_fails(try_config("{\"model_type\":\"rwkv\"}"), HONE_E_UNSUPPORTED, "\"rwkv\"");
-    assert_fails(try_config("{" SMALL ",\"resid_multiplier\":0.5}"), HONE_E_UNSUPPORTED,
-                 "resid_multiplier");
-    assert_ok(try_config("{" SMALL ",\"resid_multiplier\":null}"));
-    assert_fails(try_config("{" SMALL ",\"rope_scaling\":{\"type\":\"ntk\",\"factor\":4}}"),
-                 HONE_E_UNSUPPORTED, "ntk");
-    assert_fails(
-        try_config("{" SMALL ",\"rope_scaling\":{\"type\":\"linear\",\"factor\":2,\"mscale\":3}}"),
-        HONE_E_UNSUPPORTED, "rope_scaling.mscale");
-    assert_fails(try_config("{" SMALL ",\"hidden_act\":\"gelu\"}"), HONE_E_UNSUPPORTED, "gelu");
-    assert_fails(try_config("{" SMALL ",\"num_key_value_heads\":3}"), HONE_E_RANGE,
-                 "4 query heads");
-    assert_fails(try_config("{" SMALL ",\"num_key_value_heads\":\"x\"}"), HONE_E_TYPE,
-                 "num_key_value_heads");
-    assert_fails(try_config("{" SMALL ",\"head_dim\":0}"), HONE_E_RANGE, "head_dim");
-    assert_fails(try_config("{" SMALL ",\"rms_norm_eps\":-1}"), HONE_E_RANGE, "epsilon");
-    assert_fails(try_config("{\"model_type\":\"llama\"}"), HONE_E_INVALID, "hidden_size");
-    assert_fails(try_config("{" SMALL ",\"max_position_embeddings\":-5}"), HONE_E_RANGE,
-                 "max_position_embeddings");
-}
-
 /* What is written for a configuration reads back to the same one. */
 static void test_config_json_reads_back(void **state)
 {
@@ -780,12 +937,12 @@ static void test_config_json_reads_back(void **state)
         "\"original_max_position_embeddings\":64}}"};
     (void)state;
     for (int i = 0; i < SHAPES + 1; i++) {
-        test_model a = model_random(i < SHAPES ? shapes[i] : jsons[0], 1), b;
+        test_model a = model_random_in(registry, i < SHAPES ? shapes[i] : jsons[0], 1), b;
         hone_str x, y;
         char text[4096];
         assert_ok(hone_model_config_json(a.m, &x));
         snprintf(text, sizeof text, "%.*s", (int)x.len, x.ptr);
-        b = model_random(text, 1);
+        b = model_random_in(registry, text, 1);
         assert_ok(hone_model_config_json(b.m, &y));
         assert_int_equal(x.len, y.len);
         assert_memory_equal(x.ptr, y.ptr, x.len);
@@ -798,6 +955,7 @@ static void test_config_json_reads_back(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_an_op_pack_comes_with_a_model_and_goes_with_its_registry),
         cmocka_unit_test(test_gradients_match_differences),
         cmocka_unit_test(test_shared_prompts_change_no_bit_of_logprobs),
         cmocka_unit_test(test_micro_batches_change_no_bit_of_gradients),
@@ -806,10 +964,11 @@ int main(void)
         cmocka_unit_test(test_kernel_sets_change_no_bit),
         cmocka_unit_test(test_modes_give_the_same_bits),
         cmocka_unit_test(test_decoding_together_gives_the_same_bits),
+        cmocka_unit_test(test_a_recurrent_sequence_is_cut_at_a_page),
+        cmocka_unit_test(test_generation_is_the_same_however_it_is_batched),
         cmocka_unit_test(test_adapters),
         cmocka_unit_test(test_a_second_step_allocates_nothing),
         cmocka_unit_test(test_the_least_replay_that_fits_is_found),
-        cmocka_unit_test(test_configurations_are_refused_by_name),
         cmocka_unit_test(test_config_json_reads_back),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

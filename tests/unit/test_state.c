@@ -200,6 +200,28 @@ static void test_truncating_into_a_shared_page_copies_it(void **state)
     hone_state_destroy(st);
 }
 
+static void test_recurrent_state_is_cut_where_a_page_ends(void **state)
+{
+    hone_model_info i = info();
+    const hone_batch *b;
+    hone_state *st;
+    hone_seq a;
+    (void)state;
+    i.state_flags = HONE_STATE_RECURRENT;
+    assert_ok(hone_state_create(&i, 0, &st));
+    a = hone_seq_create(st);
+    assert_ok(grow(st, a, 150, &b));
+    hone_state_commit(st);
+    assert_ok(hone_seq_truncate(st, a, 150));
+    assert_fails(hone_seq_truncate(st, a, 149), HONE_E_UNSUPPORTED, "every 64 positions");
+    assert_fails(hone_seq_truncate(st, a, 65), HONE_E_UNSUPPORTED, "65");
+    assert_int_equal(hone_seq_length(st, a), 150);
+    assert_ok(hone_seq_truncate(st, a, 128));
+    assert_ok(hone_seq_truncate(st, a, 0));
+    assert_int_equal(hone_seq_length(st, a), 0);
+    hone_state_destroy(st);
+}
+
 static void test_the_pool_grows_and_keeps_contents(void **state)
 {
     hone_model_info i = info();
@@ -269,6 +291,7 @@ int main(void)
         cmocka_unit_test(test_pages_come_back_zeroed),
         cmocka_unit_test(test_a_batch_that_is_not_committed_is_forgotten),
         cmocka_unit_test(test_truncating_into_a_shared_page_copies_it),
+        cmocka_unit_test(test_recurrent_state_is_cut_where_a_page_ends),
         cmocka_unit_test(test_the_pool_grows_and_keeps_contents),
         cmocka_unit_test(test_using_survives_without_memory),
         cmocka_unit_test(test_impossible_models_are_refused),
