@@ -2,14 +2,18 @@
  *
  * GGUF keeps a byte-level BPE as tokens, merges, types and the name of a pre-tokenizer; tokenizer.json
  * spells the rules out. The table below says which rules a name stands for; a name that is not in it, and
- * vocabularies of other kinds (llama, bert, t5), are E_UNSUPPORTED, never a tokenizer that splits
- * differently. Special tokens (control and unknown) and user-defined ones become added tokens.
+ * vocabularies of other kinds (bert, t5), are E_UNSUPPORTED, never a tokenizer that splits differently.
+ * The kind "llama" (SentencePiece's BPE) has scores instead of merges: the pair that makes the token of
+ * highest score is joined first, so the merges are all pairs of tokens that make a token, best score first. Special tokens (control and unknown) and user-defined ones become added tokens.
  *
  * Does not: tokenize (plugins/tokenizer). Sources: llama.cpp's list of pre-tokenizers; tokenizers 0.2x. */
+#include "base/alloc.h"
 #include "base/json.h"
+#include "base/map.h"
 #include "nn/gguf_tokenizer.h"
 #include "nn/hf.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #define PRE "tokenizer.ggml."
@@ -103,13 +107,16 @@ static void pre_tokenizer(hone_jw *w, const struct rules *r)
 }
 
 /* With a token in front where the metadata asks for one. */
-static void post_processor(hone_jw *w, const hone_value *m)
+static void post_processor(hone_jw *w, const hone_value *m, int spm)
 {
     int bos = 0;
     hone_str text = token(m, PRE "bos_token_id");
     hone_jw_key(w, "post_processor");
-    if (hone_value_bool(m, PRE "add_bos_token", 0, &bos) < 0 || !bos || !text.ptr) {
-        byte_level(w, 0, 1);
+    if (hone_value_bool(m, PRE "add_bos_token", spm, &bos) < 0 || !bos || !text.ptr) {
+        if (spm)
+            hone_jw_null(w);
+        else
+            byte_level(w, 0, 1);
         return;
     }
     hone_jw_map(w);
@@ -232,8 +239,214 @@ static hone_status find_rules(const hone_value *m, const struct rules **out)
                      (int)(pre.len < 60 ? pre.len : 60), pre.ptr);
 }
 
+/* ---- scores to merges -------------------------------------------------------------------------------- */
+typedef struct merge {
+    float score;
+    int32_t left, right, made;
+} merge;
+
+static int by_score(const void *a, const void *b)
+{
+    const merge *x = a, *y = b;
+    if (x->score != y->score)
+        return x->score > y->score ? -1 : 1;
+    if (x->made != y->made)
+        return x->made < y->made ? -1 : 1;
+    return x->left != y->left ? (x->left < y->left ? -1 : 1)
+                              : (x->right > y->right) - (x->right < y->right);
+}
+
+static int32_t id_of(const hone_map *ids, const char *p, size_t n)
+{
+    return (int32_t)(intptr_t)hone_map_get(ids, p, n) - 1;
+}
+
+/* Every split of every plain token into two tokens. */
+static hone_status find_merges(const hone_value *tokens, const hone_value *scores,
+                               const hone_value *types, hone_map *ids, merge **out, size_t *n)
+{
+    size_t cap = 0;
+    for (size_t i = 0; i < tokens->u.list.n; i++)
+        if (kind_of(types, i) == KIND_NORMAL)
+            HONE_TRY(hone_map_put(ids, tokens->u.list.items[i].u.str.ptr,
+                                  tokens->u.list.items[i].u.str.len, (void *)(intptr_t)(i + 1),
+                                  NULL));
+    for (size_t i = 0; i < tokens->u.list.n; i++) {
+        hone_str z = tokens->u.list.items[i].u.str;
+        for (size_t k = 1; kind_of(types, i) == KIND_NORMAL && k < z.len; k++) {
+            int32_t left = ((unsigned char)z.ptr[k] & 0xC0) == 0x80 ? -1 : id_of(ids, z.ptr, k);
+            int32_t right = left < 0 ? -1 : id_of(ids, z.ptr + k, z.len - k);
+            if (right < 0)
+                continue;
+            if (*n == cap) {
+                merge *more = hone_reallocarray(*out, cap ? 2 * cap : 4096, sizeof *more);
+                if (!more)
+                    return HONE_E_NOMEM;
+                *out = more;
+                cap = cap ? 2 * cap : 4096;
+            }
+            const hone_value *score = &scores->u.list.items[i];
+            (*out)[(*n)++] = (merge){score->type == HONE_I64 ? (float)score->u.i64
+                                                             : (float)score->u.f64,
+                                     left, right, (int32_t)i};
+        }
+    }
+    if (*n)
+        qsort(*out, *n, sizeof **out, by_score);
+    return HONE_OK;
+}
+
+static void replace(hone_jw *w, const char *from, const char *to)
+{
+    hone_jw_map(w);
+    hone_jw_kcstr(w, "type", "Replace");
+    hone_jw_key(w, "pattern");
+    hone_jw_map(w);
+    hone_jw_kcstr(w, "String", from);
+    hone_jw_end(w);
+    hone_jw_kcstr(w, "content", to);
+    hone_jw_end(w);
+}
+
+#define BAR "\xe2\x96\x81" /* stands for a space */
+static void spm_text(hone_jw *w, int prefix)
+{
+    hone_jw_key(w, "normalizer");
+    hone_jw_map(w);
+    hone_jw_kcstr(w, "type", "Sequence");
+    hone_jw_key(w, "normalizers");
+    hone_jw_list(w);
+    if (prefix) {
+        hone_jw_map(w);
+        hone_jw_kcstr(w, "type", "Prepend");
+        hone_jw_kcstr(w, "prepend", BAR);
+        hone_jw_end(w);
+    }
+    replace(w, " ", BAR);
+    hone_jw_end(w);
+    hone_jw_end(w);
+    hone_jw_kcstr(w, "pre_tokenizer", NULL);
+}
+
+static void spm_decoder(hone_jw *w, int prefix)
+{
+    hone_jw_key(w, "decoder");
+    hone_jw_map(w);
+    hone_jw_kcstr(w, "type", "Sequence");
+    hone_jw_key(w, "decoders");
+    hone_jw_list(w);
+    replace(w, BAR, " ");
+    for (int i = 0; i < 2; i++) {
+        hone_jw_map(w);
+        hone_jw_kcstr(w, "type", i ? "Fuse" : "ByteFallback");
+        hone_jw_end(w);
+    }
+    if (prefix) {
+        hone_jw_map(w);
+        hone_jw_kcstr(w, "type", "Strip");
+        hone_jw_kcstr(w, "content", " ");
+        hone_jw_ki64(w, "start", 1);
+        hone_jw_ki64(w, "stop", 0);
+        hone_jw_end(w);
+    }
+    hone_jw_end(w);
+    hone_jw_end(w);
+}
+
+/* The token that stands for what is no token. */
+static hone_str unknown(const hone_value *m, const hone_value *tokens, const hone_value *types)
+{
+    hone_str text = token(m, PRE "unknown_token_id");
+    for (size_t i = 0; !text.ptr && i < tokens->u.list.n; i++)
+        if (kind_of(types, i) == KIND_UNKNOWN)
+            text = tokens->u.list.items[i].u.str;
+    return text;
+}
+
+static void spm_model(hone_jw *w, const hone_value *tokens, hone_str unk, const merge *merges,
+                      size_t n)
+{
+    hone_jw_key(w, "model");
+    hone_jw_map(w);
+    hone_jw_kcstr(w, "type", "BPE");
+    hone_jw_kcstr(w, "dropout", NULL);
+    if (unk.ptr)
+        hone_jw_kstr(w, "unk_token", unk);
+    else
+        hone_jw_kcstr(w, "unk_token", NULL);
+    hone_jw_kcstr(w, "continuing_subword_prefix", NULL);
+    hone_jw_kcstr(w, "end_of_word_suffix", NULL);
+    hone_jw_kbool(w, "fuse_unk", 1);
+    hone_jw_kbool(w, "byte_fallback", 1);
+    hone_jw_kbool(w, "ignore_merges", 0);
+    hone_jw_key(w, "vocab");
+    hone_jw_map(w);
+    for (size_t i = 0; i < tokens->u.list.n; i++) {
+        hone_jw_key_str(w, tokens->u.list.items[i].u.str);
+        hone_jw_i64(w, (int64_t)i);
+    }
+    hone_jw_end(w);
+    hone_jw_key(w, "merges");
+    hone_jw_list(w);
+    for (size_t i = 0; i < n; i++) {
+        hone_jw_list(w);
+        hone_jw_str(w, tokens->u.list.items[merges[i].left].u.str);
+        hone_jw_str(w, tokens->u.list.items[merges[i].right].u.str);
+        hone_jw_end(w);
+    }
+    hone_jw_end(w);
+    hone_jw_end(w);
+}
+
+static hone_status spm_json(const hone_value *m, hone_buf *out)
+{
+    const hone_value *tokens = list(m, PRE "tokens"), *scores = list(m, PRE "scores");
+    const hone_value *types = list(m, PRE "token_type");
+    merge *merges = NULL;
+    size_t n = 0;
+    int prefix;
+    hone_map ids;
+    hone_jw w;
+    if (!tokens || !scores || tokens->u.list.n != scores->u.list.n || tokens->u.list.n > INT32_MAX)
+        return hone_fail(HONE_E_PARSE, "the vocabulary lacks %s",
+                         tokens ? "a score for each token" : "its tokens");
+    for (size_t i = 0; i < tokens->u.list.n; i++)
+        if (tokens->u.list.items[i].type != HONE_STRING ||
+            (scores->u.list.items[i].type != HONE_I64 && scores->u.list.items[i].type != HONE_F64))
+            return hone_fail(HONE_E_PARSE, "token %zu is no text with a score", i);
+    HONE_TRY(hone_value_bool(m, PRE "add_space_prefix", 1, &prefix));
+    hone_map_init(&ids);
+    hone_status s = find_merges(tokens, scores, types, &ids, &merges, &n);
+    if (s >= 0) {
+        hone_jw_init(&w, out, 0);
+        hone_jw_map(&w);
+        hone_jw_kcstr(&w, "version", "1.0");
+        hone_jw_kcstr(&w, "truncation", NULL);
+        hone_jw_kcstr(&w, "padding", NULL);
+        added_tokens(&w, tokens, types);
+        spm_text(&w, prefix);
+        post_processor(&w, m, 1);
+        spm_decoder(&w, prefix);
+        spm_model(&w, tokens, unknown(m, tokens, types), merges, n);
+        hone_jw_end(&w);
+        hone_buf_addc(out, '\n');
+        s = hone_buf_check(out, "tokenizer.json");
+    }
+    hone_map_release(&ids);
+    hone_free(merges);
+    return s;
+}
+
+static int is_spm(const hone_value *m)
+{
+    const hone_value *kind = hone_value_get(m, PRE "model");
+    return kind && kind->type == HONE_STRING && hone_str_eq(kind->u.str, "llama");
+}
+
 hone_status hone_hf_tokenizer_json(const hone_value *m, hone_buf *out)
 {
+    if (is_spm(m))
+        return spm_json(m, out);
     const struct rules *r = NULL;
     const hone_value *tokens = list(m, PRE "tokens"), *merges = list(m, PRE "merges");
     const hone_value *types = list(m, PRE "token_type");
@@ -262,7 +475,7 @@ hone_status hone_hf_tokenizer_json(const hone_value *m, hone_buf *out)
         hone_jw_null(&w);
     }
     pre_tokenizer(&w, r);
-    post_processor(&w, m);
+    post_processor(&w, m, 0);
     hone_jw_key(&w, "decoder");
     byte_level(&w, 0, 1);
     model(&w, tokens, merges, r);
@@ -282,7 +495,7 @@ hone_status hone_hf_tokenizer_config(const hone_value *m, hone_buf *out)
     const hone_value *template = hone_value_get(m, "tokenizer.chat_template");
     int bos = 0;
     hone_jw w;
-    HONE_TRY(hone_value_bool(m, PRE "add_bos_token", 0, &bos));
+    HONE_TRY(hone_value_bool(m, PRE "add_bos_token", is_spm(m), &bos));
     hone_jw_init(&w, out, 2);
     hone_jw_map(&w);
     hone_jw_kbool(&w, "add_bos_token", bos);

@@ -224,6 +224,20 @@ with tempfile.TemporaryDirectory(dir=os.environ.get("TMPDIR")) as tmp:
         check(f"{name}: the same log-probs from GGUF", logprobs(at(name + ".gguf")) == want)
         check(f"{name}: and from the folder made of it", logprobs(at(name)) == want)
 
+    # ---- a vocabulary with scores: SentencePiece's BPE
+    stories = f"{SHARED}/assets/models/stories260K"
+    if os.path.isdir(stories):
+        told = open(f"{stories}/expected_greedy_n257.txt").read() + "\nGr\u00f6\u00dfe 2024: \u65e5\u672c  \U0001f389 two  spaces\n"
+        hone("model", "convert", f"{stories}/stories260K.gguf", at("stories"), "--type", "f32")
+        hone("model", "convert", at("stories"), at("stories.gguf"))
+        want = hone("tokenize", f"{stories}/stories260K.gguf", "--json", "--add", "--whole", stdin=told)
+        probs = logprobs(f"{stories}/stories260K.gguf")
+        for model in ("stories", "stories.gguf"):
+            check(f"{model}: the same ids", hone("tokenize", at(model), "--json", "--add", "--whole", stdin=told) == want)
+            check(f"{model}: the same log-probs", logprobs(at(model)) == probs)
+    else:
+        skip(f"{stories} is not there")
+
     # a query scale that GGUF's Gemma 3 has no key for
     if os.path.isdir(f"{SHARED}/assets/models/tiny-random/gemma3"):
         said = hone("model", "convert", f"{SHARED}/assets/models/tiny-random/gemma3", at("gemma3.gguf"), code=1)

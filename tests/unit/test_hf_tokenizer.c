@@ -91,8 +91,45 @@ static void test_unknown_rules_are_refused(void **state)
     hone_value m = metadata("gpt2", "martian");
     hone_buf_init(&text, 1 << 20);
     assert_fails(hone_hf_tokenizer_json(&m, &text), HONE_E_UNSUPPORTED, "\"martian\"");
+    m = metadata("bert", "default");
+    assert_fails(hone_hf_tokenizer_json(&m, &text), HONE_E_UNSUPPORTED, "\"bert\"");
     m = metadata("llama", "default");
-    assert_fails(hone_hf_tokenizer_json(&m, &text), HONE_E_UNSUPPORTED, "\"llama\"");
+    assert_fails(hone_hf_tokenizer_json(&m, &text), HONE_E_PARSE, "a score for each token");
+    hone_buf_release(&text);
+}
+
+/* Scores: the pair that makes the best token comes first, every way to make it is a merge, and added tokens
+ * are made by none. */
+static void test_scores_become_merges(void **state)
+{
+    (void)state;
+    static const char *const texts[8] = {"<unk>", "a", "b", "c", "ab", "bc", "abc", "<c>"};
+    static const int kinds[8] = {2, 1, 1, 1, 1, 1, 1, 4};
+    static const int scores[8] = {0, -9, -9, -9, -2, -1, -3, 0};
+    hone_value tokens[8], types[8], score[8];
+    for (int i = 0; i < 8; i++) {
+        tokens[i] = text_value(texts[i]);
+        types[i] = int_value(kinds[i]);
+        score[i] = int_value(scores[i]);
+    }
+    hone_pair pairs[] = {{hone_str_c("tokenizer.ggml.model"), text_value("llama")},
+                         {hone_str_c("tokenizer.ggml.tokens"), list_value(tokens, 8)},
+                         {hone_str_c("tokenizer.ggml.token_type"), list_value(types, 8)},
+                         {hone_str_c("tokenizer.ggml.scores"), list_value(score, 8)}};
+    hone_value m = {.type = HONE_MAP};
+    m.u.map.pairs = pairs;
+    m.u.map.n = 4;
+    hone_buf text;
+    hone_buf_init(&text, 1 << 20);
+    assert_ok(hone_hf_tokenizer_json(&m, &text));
+    assert_non_null(strstr(text.ptr, "\"merges\":[[\"b\",\"c\"],[\"a\",\"b\"],[\"a\",\"bc\"],"
+                                     "[\"ab\",\"c\"]]"));
+    assert_non_null(strstr(text.ptr, "\"unk_token\":\"<unk>\""));
+    assert_non_null(strstr(text.ptr, "\"Prepend\""));
+    assert_non_null(strstr(text.ptr, "\"content\":\"<c>\""));
+    score[3] = text_value("no number");
+    hone_buf_clear(&text);
+    assert_fails(hone_hf_tokenizer_json(&m, &text), HONE_E_PARSE, "token 3");
     hone_buf_release(&text);
 }
 
@@ -154,6 +191,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_rules_and_added_tokens_are_spelled_out),
         cmocka_unit_test(test_unknown_rules_are_refused),
+        cmocka_unit_test(test_scores_become_merges),
         cmocka_unit_test(test_smollm2_keeps_its_ids),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
