@@ -152,35 +152,51 @@ hone_status hone__lua_model_path(const hone_recipe *r, const char *model, char *
     return s;
 }
 
-hone_status hone__lua_may_write(const hone_recipe *r, const char *path)
+/* The absolute path of what may not be there yet: what is there of it is resolved, the rest is put behind. */
+static hone_status resolve(const char *path, char out[PATH_MAX])
 {
-    char real[PATH_MAX + 512], *dir = hone_strdup(path);
-    hone_status s = dir ? HONE_E_NOT_FOUND : HONE_E_NOMEM;
+    char real[PATH_MAX], *dir = hone_strdup(path);
     size_t n = dir ? strlen(dir) : 0;
-    /* What is there of the path is resolved, the rest is put behind it: it may hold no "..". */
-    if (dir && (strstr(path, "/../") || strncmp(path, "../", 3) == 0 ||
-                (n >= 3 && strcmp(path + n - 3, "/..") == 0)))
-        s = hone_fail(HONE_E_REFUSED, "the recipe may not write %s: no .. in paths", path);
-    while (s == HONE_E_NOT_FOUND) {
-        if (realpath(n ? dir : ".", real)) {
-            s = HONE_OK;
-            break;
+    if (!dir)
+        return HONE_E_NOMEM;
+    while (!realpath(n ? dir : ".", real)) {
+        if (n <= 1) {
+            hone_free(dir);
+            return hone_fail_errno("cannot resolve %s", path);
         }
         while (n > 0 && dir[n - 1] != '/')
             n--;
         while (n > 1 && dir[n - 1] == '/')
             n--;
         dir[n] = '\0';
-        if (n == 1 && dir[0] == '/' && !realpath(dir, real))
-            s = hone_fail_errno("cannot resolve %s", path);
     }
     hone_free(dir);
-    if (s < 0)
-        return s;
+    const char *rest = path + n + strspn(path + n, "/");
+    int len = snprintf(out, PATH_MAX, "%s%s%s", real, *rest && strcmp(real, "/") != 0 ? "/" : "",
+                       rest);
+    if (len < 0 || len >= PATH_MAX)
+        return hone_fail(HONE_E_LIMIT, "%s: the path is too long", path);
+    while (len > 1 && out[len - 1] == '/')
+        out[--len] = '\0';
+    return HONE_OK;
+}
+
+hone_status hone__lua_may_write(const hone_recipe *r, const char *path)
+{
+    char real[PATH_MAX], granted[PATH_MAX];
+    size_t n = strlen(path);
+    if (strstr(path, "/../") || strncmp(path, "../", 3) == 0 || strcmp(path, "..") == 0 ||
+        (n >= 3 && strcmp(path + n - 3, "/..") == 0))
+        return hone_fail(HONE_E_REFUSED, "the recipe may not write %s: no .. in paths", path);
+    HONE_TRY(resolve(path, real));
     if (r->run && below(real, hone_run_dir(r->run)))
         return HONE_OK;
     for (int i = 0; r->opt.allow && r->opt.allow[i]; i++) {
-        if (strncmp(r->opt.allow[i], "fs-write:", 9) == 0 && below(real, r->opt.allow[i] + 9))
+        if (strncmp(r->opt.allow[i], "fs-write:", 9) != 0)
+            continue;
+        HONE_TRY(resolve(r->opt.allow[i] + 9, granted));
+        size_t len = strlen(granted);
+        if (strncmp(real, granted, len) == 0 && (real[len] == '\0' || real[len] == '/' || len == 1))
             return HONE_OK;
     }
     hone_fail(HONE_E_REFUSED, "the recipe may not write %s", path);

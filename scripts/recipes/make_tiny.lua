@@ -1,7 +1,7 @@
 --- Makes the embedded model from nothing: tokenizer, weights, warm start.
--- hone run make_tiny out=assets/tiny writes the folder that ships with hone; the same recipe and seed give the
--- same bytes on any machine. The warm start stops while the model still answers in two ways, with and without its
--- working, so that the quickstart has something to teach it.
+-- hone run make_tiny --allow=fs-write:assets/tiny out=assets/tiny writes the folder that ships with hone; the same
+-- recipe and seed give the same bytes on any machine. The warm start stops while the model still answers in two ways,
+-- with and without its working, so that the quickstart has something to teach it.
 
 local hone = require "hone"
 local stories = require "stories"

@@ -71,7 +71,7 @@ for name, code, text, *args in [
     ("no file", 1, "nowhere.jsonl", "score", "--reward", "length", "--data", "nowhere.jsonl"),
     ("no completion", 1, 'column "completion"', "score", "--reward", "length", "--data", write("x.jsonl", '{"a":1}\n')),
     ("a bad line", 1, "bad.jsonl:2:", "data", "info", write("bad.jsonl", '{"a":1}\n{"a":\n{"a":3}\n')),
-    ("a file that is no JSON", 1, "text.txt:1:", "data", "head", write("text.txt", "hello\n")),
+    ("a file that is no JSON", 1, "text.jsonl:1:", "data", "head", write("text.jsonl", "hello\n")),
     ("unknown compat", 2, "openrlhf", "objective", "eval", "dpo", "--input", array, "--compat", "x"),
     ("objective without its numbers", 1, "object of named lists", "objective", "eval", "dpo", "--input", array),
     ("no such objective", 1, 'did you mean "grpo"', "objective", "show", "grpoo"),

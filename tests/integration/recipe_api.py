@@ -398,6 +398,10 @@ is("save below the run directory", run:policy {{ model = run:path "mine/model", 
     (work / "save.lua").write_text('local hone = require "hone"\n' + TINY + f'policy:save("{secret}/out/model")\n')
     run = hone("run", "save.lua", "--run-dir", work / "save", f"--allow=fs-write:{secret}")
     check("a granted folder is written", run.returncode == 0 and (secret / "out" / "model" / "model.safetensors").is_file(), run.stderr)
+    for out, ok in (("fresh/model", True), ("freshly", False)):  # the folder granted is not there yet
+        (work / "save.lua").write_text('local hone = require "hone"\n' + TINY + f'policy:save("{out}")\n')
+        run = hone("run", "save.lua", "--run-dir", work / f"save{ok}", "--allow=fs-write:fresh")
+        check(f"{out} under the grant of fresh", (run.returncode == 0) == ok and (work / out).exists() == ok, run.stderr)
 finally:
     subprocess.run(["rm", "-rf", str(secret)], check=True)
 
