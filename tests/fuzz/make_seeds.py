@@ -93,6 +93,37 @@ put("config", "newer.json", json.dumps(dict(CONFIG, rope_parameters={"rope_type"
 put("config", "qwen2.json", json.dumps(dict(CONFIG, architectures=["Qwen2ForCausalLM"], model_type="qwen2",
                                             sliding_window=None, use_sliding_window=False)))
 put("config", "llama.gguf", gguf(LLAMA))
+FAMILIES = {
+    "mistral": ("Mistral", dict(sliding_window=8)),
+    "qwen3": ("Qwen3", dict(use_sliding_window=True, sliding_window=8, max_window_layers=1, rope_scaling={
+        "rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 16, "beta_fast": 32, "mscale": 1.0, "mscale_all_dim": 0.5})),
+    "gemma": ("Gemma", dict(hidden_activation=None)),
+    "gemma2": ("Gemma2", dict(query_pre_attn_scalar=4, attn_logit_softcapping=50.0, final_logit_softcapping=30.0, sliding_window=8)),
+    "gemma3_text": ("Gemma3", dict(query_pre_attn_scalar=4, sliding_window=8, sliding_window_pattern=6, rope_local_base_freq=1e4,
+                                   layer_types=["sliding_attention"], rope_parameters={
+                                       "full_attention": {"rope_type": "linear", "factor": 8.0}, "sliding_attention": {"rope_theta": 1e4}})),
+    "phi3": ("Phi3", dict(partial_rotary_factor=1.0, original_max_position_embeddings=32, rope_scaling={
+        "type": "longrope", "short_factor": [1.0, 1.5], "long_factor": [1.0, 4]})),
+    "smollm3": ("SmolLM3", dict(no_rope_layers=[1], no_rope_layer_interval=4, mlp_bias=False)),
+    "olmo2": ("Olmo2", dict(attention_bias=True)),
+    "olmo3": ("Olmo3", dict(sliding_window=8, rope_scaling={"rope_type": "dynamic", "factor": 2.0})),
+    "granite": ("Granite", dict(embedding_multiplier=12.0, logits_scaling=8, residual_multiplier=0.22, attention_multiplier=0.0625)),
+}
+for kind, (cls, keys) in FAMILIES.items():
+    put("config", kind + ".json", json.dumps(dict(CONFIG, architectures=[cls + "ForCausalLM"], model_type=kind, **keys)))
+put("config", "gemma3.json", json.dumps(dict(architectures=["Gemma3ForConditionalGeneration"], model_type="gemma3", text_config=dict(
+    hidden_size=8, intermediate_size=16, num_hidden_layers=1, model_type="gemma3_text"), vision_config={"hidden_size": 4})))
+FILES = {"qwen2": {"rope.scaling.type": "yarn", "rope.scaling.factor": 4.0, "rope.scaling.attn_factor": 1.5}, "qwen3": {},
+         "gemma": {}, "gemma2": {"attn_logit_softcapping": 50.0, "final_logit_softcapping": 30.0, "attention.sliding_window": 8},
+         "gemma3": {"attention.sliding_window": 8, "rope.scaling.type": "linear", "rope.scaling.factor": 8.0, "rope.freq_base_swa": 1e4},
+         "phi3": {"rope.scaling.original_context_length": 32, "rope.scaling.attn_factor": 1.25}, "smollm3": {},
+         "olmo2": {"attention.sliding_window": 8}, "granite": {"logit_scale": 8.0, "embedding_scale": 12.0, "attention.scale": 0.1}}
+for arch, keys in FILES.items():
+    pairs = {k.replace("llama.", arch + ".") if k.startswith("llama.") else k: v for k, v in LLAMA.items()}
+    pairs["general.architecture"] = arch
+    put("config", arch + ".gguf", gguf(dict(pairs, **{arch + "." + k: v for k, v in keys.items()}, **(
+        {"hone.rope_factors_short": [1.0, 2.0], "hone.rope_factors_long": [1.0, 4.0]} if arch == "phi3" else {}))))
+put("config", "llama3.gguf", gguf(dict(LLAMA, **{"hone.rope_freqs": [1.0, 8.0]})))
 
 
 # templates: our own cases, one a file

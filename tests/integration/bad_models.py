@@ -124,6 +124,103 @@ with tempfile.TemporaryDirectory() as tmp:
     refused("a missing tensor", folder("missing", LLAMA, missing), "down_proj", parts=("logprobs", "export"))
     wrong = dict(SHAPES, **{"model.norm.weight": (9,)})
     refused("a misshapen tensor", folder("wrong", LLAMA, wrong), "model.norm.weight", parts=("logprobs", "export"))
+    # configurations that no model can have, or that hone does not compute: one error that names the key
+    def config(name, text, model_type="llama", cls="Llama", **keys):
+        tree = dict(LLAMA, architectures=[f"{cls}ForCausalLM"], model_type=model_type, **keys)
+        refused(f"{model_type}: {name}", folder(f"c{config.n}", {k: v for k, v in tree.items() if v != "gone"}, SHAPES), text,
+                parts=("logprobs",))
+        config.n += 1
+    config.n = 0
+    for key in ("hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads", "num_key_value_heads", "vocab_size",
+                "head_dim", "max_position_embeddings"):
+        config(f"a negative {key}", key, **{key: -4})
+        config(f"{key} of 0", key, **{key: 0})
+        config(f"a huge {key}", key, **{key: 2**62})
+        config(f"{key} as text", key, **{key: "8"})
+        config(f"{key} as a list", key, **{key: [8]})
+        if key not in ("num_key_value_heads", "head_dim", "max_position_embeddings"):
+            config(f"no {key}", key, **{key: "gone"})
+    config("too many layers", "num_hidden_layers", num_hidden_layers=10**6)
+    config("heads that do not divide", "heads", num_attention_heads=3, num_key_value_heads=3)
+    config("heads over more key/value heads", "query heads", num_key_value_heads=4)
+    config("exact gelu", "gelu", hidden_act="gelu")
+    config("a type as text", "attention_bias", attention_bias="no")
+    config("a rope theta of 0", "theta", rope_theta=0)
+    config("a negative rope theta", "theta", rope_theta=-1e4)
+    for kind in ("linear", "dynamic", "llama3", "yarn"):
+        config(f"{kind} with a factor of 0", "factor", rope_scaling=dict(rope_type=kind, factor=0, original_max_position_embeddings=32))
+        config(f"{kind} with a negative factor", "factor", rope_scaling=dict(rope_type=kind, factor=-2.0))
+        config(f"{kind} with a factor as text", "factor", rope_scaling=dict(rope_type=kind, factor="2"))
+    for kind in ("linear", "dynamic", "llama3"):
+        config(f"{kind} without a factor", "factor", rope_scaling=dict(rope_type=kind))
+    config("dynamic that shrinks", "dynamic", rope_scaling=dict(rope_type="dynamic", factor=0.5))
+    config("llama3 with equal factors", "llama3", rope_scaling=dict(rope_type="llama3", factor=2, low_freq_factor=4, high_freq_factor=4))
+    config("yarn of 0 positions", "positions", rope_scaling=dict(rope_type="yarn", factor=2, original_max_position_embeddings=0))
+    config("yarn without truncation", "truncation", rope_scaling=dict(rope_type="yarn", factor=2, truncate=False))
+    config("yarn that is not understood", "rope_scaling.warp", rope_scaling=dict(rope_type="yarn", factor=2, warp=9))
+    config("an unknown scaling", "\"ntk\"", rope_scaling=dict(rope_type="ntk", factor=2))
+    config("scaling that is no map", "rope_scaling", rope_scaling="linear")
+    config("a map for each kind of layer where there is one", "full_attention", rope_parameters=dict(full_attention=dict(rope_theta=1e4)))
+    config("partial rope", "partial", rope_parameters=dict(rope_type="default", partial_rotary_factor=0.5))
+    config("a window", "sliding_window", sliding_window=8)
+    config("layers with a window that is not there", "no window", layer_types=["sliding_attention"])
+    for kind, cls in (("mistral", "Mistral"), ("qwen2", "Qwen2"), ("gemma2", "Gemma2"), ("gemma3_text", "Gemma3"), ("phi3", "Phi3"),
+                      ("olmo3", "Olmo3")):
+        config("a window of 0", "sliding_window", kind, cls, sliding_window=0)
+        config("a negative window", "sliding_window", kind, cls, sliding_window=-1)
+    for kind, cls in (("qwen2", "Qwen2"), ("qwen3", "Qwen3"), ("gemma2", "Gemma2"), ("gemma3_text", "Gemma3"), ("smollm3", "SmolLM3"),
+                      ("olmo3", "Olmo3")):
+        config("layer_types of wrong length", "layer_types", kind, cls, layer_types=["full_attention"] * 2)
+        config("layer_types that are no list", "layer_types", kind, cls, layer_types="full_attention")
+        config("a layer type from the future", "layer type 0", kind, cls, layer_types=["chunked_attention"])
+        config("a layer type that is no text", "layer type 0", kind, cls, layer_types=[None])
+    config("a pattern of 0", "sliding_window_pattern", "gemma3_text", "Gemma3", sliding_window_pattern=0)
+    config("a query scalar of 0", "query_pre_attn_scalar", "gemma2", "Gemma2", query_pre_attn_scalar=0)
+    config("a negative soft cap", "soft caps", "gemma2", "Gemma2", attn_logit_softcapping=-5)
+    config("both directions", "use_bidirectional_attention", "gemma3_text", "Gemma3", use_bidirectional_attention=True)
+    config("a base of 0", "theta", "gemma3_text", "Gemma3", rope_local_base_freq=0)
+    config("rope of 0 columns", "columns", "phi3", "Phi3", partial_rotary_factor=0.1)
+    config("more than all columns", "partial", "phi3", "Phi3", rope_parameters=dict(partial_rotary_factor=1.5))
+    for bad in ([1.0], [1.0, 0], [1.0, -2], [1.0, "2"], "x", {}):
+        config(f"factors {bad}", "factor", "phi3", "Phi3", rope_scaling=dict(type="longrope", short_factor=bad, long_factor=[1, 1]))
+    config("dropout", "resid_pdrop", "phi3", "Phi3", resid_pdrop=0.1)
+    config("no_rope_layers of wrong length", "no_rope_layers", "smollm3", "SmolLM3", no_rope_layers=[1, 0])
+    config("no_rope_layers of text", "no_rope_layers", "smollm3", "SmolLM3", no_rope_layers=["yes"])
+    config("an interval of 0", "no_rope_layer_interval", "smollm3", "SmolLM3", no_rope_layer_interval=0)
+    config("logits divided by 0", "logits_scaling", "granite", "Granite", logits_scaling=0)
+    config("a negative attention multiplier", "multipliers", "granite", "Granite", attention_multiplier=-1.0)
+    config("another class than the type's", "MistralForCausalLM", cls="Mistral")
+    refused("a head for something else", folder("head2", dict(LLAMA, architectures=["LlamaForSequenceClassification"]), SHAPES),
+            "LlamaForSequenceClassification", parts=("logprobs",))
+    run = subprocess.run([HONE, "model", "logprobs", folder("near", dict(LLAMA, architectures=["LlamaForCausalLN"]), SHAPES), "--ids", "1,2"],
+                         capture_output=True, text=True)
+    check("an unknown class: the closest is named", "closest that is run is LlamaForCausalLM" in run.stderr, run.stderr)
+    text = dict(LLAMA, architectures=["Gemma3ForConditionalGeneration"], model_type="gemma3")
+    refused("gemma3 whose text_config is no map", folder("text1", dict(text, text_config=[1]), SHAPES), "text_config", parts=("logprobs",))
+    refused("gemma3 without a text_config", folder("text2", text, SHAPES), "text_config", parts=("logprobs",))
+    refused("gemma3 with a key not understood in it", folder("text3", dict(
+        {k: text[k] for k in ("architectures", "model_type")}, text_config=dict(hidden_size=8, flux=1)), SHAPES), "text_config.flux",
+        parts=("logprobs",))
+    meta = {"block_count": 1, "embedding_length": 8, "feed_forward_length": 16, "attention.head_count": 2, "vocab_size": 10}
+
+    def metadata(name, text, kind="llama", tensors=(), data=b"", **keys):
+        pairs = [("general.architecture", 8, string(kind))]
+        for k, v in dict(meta, **{k.replace("__", "."): v for k, v in keys.items()}).items():
+            pairs.append((f"{kind}.{k}", 6, struct.pack("<f", v)) if isinstance(v, float) else
+                         (f"{kind}.{k}", 8, string(v)) if isinstance(v, str) else (f"{kind}.{k}", 5, struct.pack("<i", v)))
+        refused(f"GGUF, {kind}: {name}", file(f"m{metadata.n}.gguf", gguf(pairs, tensors, data)), text, parts=("logprobs",))
+        metadata.n += 1
+    metadata.n = 0
+    metadata("a rope base that is no number", "freq_base", rope__freq_base=float("nan"))
+    metadata("an infinite factor", "factor", rope__scaling__type="linear", rope__scaling__factor=float("inf"))
+    metadata("a negative number of heads", "head_count", attention__head_count=-2)
+    metadata("an unknown scaling", "\"ntk\"", rope__scaling__type="ntk")
+    metadata("longrope without its factors", "factors", "phi3", rope__scaling__type="longrope")
+    metadata("factors of wrong length", "rope_freqs", tensors=[("rope_freqs.weight", (3,), 0, 0)], data=bytes(32))
+    metadata("factors of 0", "rope_freqs", tensors=[("rope_freqs.weight", (2,), 0, 0)], data=bytes(32))
+    metadata("factors that are no vector", "no vector", tensors=[("rope_freqs.weight", (2, 2), 0, 0)], data=bytes(32))
+    metadata("factors that it has no use for", "rope_factors_long", tensors=[("rope_factors_long.weight", (2,), 0, 0)], data=bytes(32))
+    metadata("a logit scale of 0", "logits_scaling", "granite", logit_scale=0.0)
     odd = dict(LLAMA, num_attention_heads=3)
     refused("shapes that do not multiply", folder("odd", odd, SHAPES), "odd", parts=("logprobs",))
 

@@ -195,15 +195,15 @@ static void test_stories260k_logits(void **state)
 }
 
 /* ---- SmolLM2-135M-Instruct, Q4_1 ------------------------------------------------------------- */
-static const char *smollm2(void)
+/* A model that scripts/fetch-model has put there, or NULL. */
+static const char *fetched(const char *name)
 {
     static char path[PATH_MAX];
     const char *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
     if (cache && *cache)
-        snprintf(path, sizeof path, "%s/hone/models/smollm2-135m-instruct", cache);
+        snprintf(path, sizeof path, "%s/hone/models/%s", cache, name);
     else
-        snprintf(path, sizeof path, "%s/.cache/hone/models/smollm2-135m-instruct",
-                 home ? home : "");
+        snprintf(path, sizeof path, "%s/.cache/hone/models/%s", home ? home : "", name);
     return access(path, R_OK) == 0 ? path : NULL;
 }
 
@@ -250,7 +250,8 @@ static void check_text(hone_model *m, const hone_value *text)
 
 static void test_smollm2_texts(void **state)
 {
-    const char *golden = shared_path("goldens/smollm2.json"), *model = smollm2();
+    const char *golden = shared_path("goldens/smollm2.json"),
+               *model = fetched("smollm2-135m-instruct");
     const hone_value *texts;
     hone_arena arena;
     hone_value v;
@@ -268,12 +269,46 @@ static void test_smollm2_texts(void **state)
     hone_arena_release(&arena);
 }
 
+/* ---- Gemma 3 270M, Q4_K_M -------------------------------------------------------------------- */
+/* "The capital of France is Paris", by transformers 5.23 on the weights that the gguf package dequantises, in float32. */
+static void test_gemma3_270m(void **state)
+{
+    static const int32_t ids[] = {2, 818, 5279, 529, 7001, 563, 9079};
+    static const double want[] = {-2.93739, -9.66311, -0.86597, -5.11183, -1.35206, -2.47683};
+    static const int32_t follows[] = {236761, 1030, 563,    506,  1346,   13896, 3207, 528,
+                                      506,    1902, 236761, 1030, 563,    506,   1346, 13896,
+                                      3207,   528,  506,    1902, 236761, 1030,  563,  506};
+    enum { N = 7, NEXT = 24 };
+    const char *model = fetched("gemma-3-270m");
+    int32_t got[NEXT];
+    float lp[N];
+    hone_forest f;
+    test_model t;
+    (void)state;
+    if (!model)
+        skip_without("gemma-3-270m");
+    t = model_open(model, pool);
+    hone_forest_init(&f);
+    assert_int_equal(hone_forest_segment(&f, -1, ids, N), 0);
+    assert_int_equal(hone_forest_targets(&f, 0, 1, N - 1), 0);
+    model_logprobs(t.m, tape, HONE_MODE_SCORE, hone_forest_build(&f), NULL, lp);
+    for (int i = 0; i + 1 < N; i++)
+        if (!(fabs((double)lp[i] - want[i]) <= 2e-4))
+            fail_with("token %d: %.6f, not %.6f", i + 1, (double)lp[i], want[i]);
+    greedy(t.m, ids, N, NEXT, got);
+    for (int i = 0; i < NEXT; i++)
+        assert_int_equal(got[i], follows[i]);
+    hone_forest_release(&f);
+    model_close(&t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_tiny_random_models),
         cmocka_unit_test(test_stories260k_logits),
         cmocka_unit_test(test_smollm2_texts),
+        cmocka_unit_test(test_gemma3_270m),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

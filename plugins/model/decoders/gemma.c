@@ -41,13 +41,13 @@ static void gemma_hf(decoder_reader *r, decoder_facts *f)
         decoder_read_act(r, f, "hidden_act", "gelu_pytorch_tanh");
     f->qkv_bias = f->o_bias = decoder_truth(r, "attention_bias", 0);
     f->embed_scale = sqrtf((float)f->hidden);
+    decoder_windows(r, f, 0, 0, NULL);
 }
 
 static void gemma_gguf(decoder_reader *r, decoder_facts *f)
 {
     (void)r;
     shape(f, DECODER_NORM_BEFORE);
-    f->tied = 1;
 }
 
 static void gemma_write(decoder_writer *w, const decoder_facts *f)
@@ -109,7 +109,6 @@ static void both_gguf(decoder_reader *r, decoder_facts *f, int64_t layers_27b, i
     char key[96];
     int64_t window = decoder_gguf_window(r, f);
     shape(f, DECODER_NORM_BOTH);
-    f->tied = 1;
     query_scale(
         r, f, f->layers == layers_27b ? (double)f->hidden / (double)f->heads : (double)f->head_dim);
     f->attention_softcap = (float)decoder_number(r, decoder_key(f, "attn_logit_softcapping", key),

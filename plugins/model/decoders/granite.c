@@ -17,6 +17,7 @@ static void granite_hf(decoder_reader *r, decoder_facts *f)
     decoder_read_act(r, f, "hidden_act", "silu");
     f->qkv_bias = f->o_bias = decoder_truth(r, "attention_bias", 0);
     f->mlp_bias = decoder_truth(r, "mlp_bias", 0);
+    decoder_windows(r, f, 0, 0, NULL);
     f->multipliers[0] = decoder_number(r, "embedding_multiplier", 1.0);
     f->multipliers[1] = decoder_number(r, "residual_multiplier", 1.0);
     f->multipliers[2] = decoder_number(r, "attention_multiplier", 1.0);

@@ -11,6 +11,7 @@ static void llama_hf(decoder_reader *r, decoder_facts *f)
     decoder_read_act(r, f, "hidden_act", "silu");
     f->qkv_bias = f->o_bias = decoder_truth(r, "attention_bias", 0);
     f->mlp_bias = decoder_truth(r, "mlp_bias", 0);
+    decoder_windows(r, f, 0, 0, NULL);
     f->ropes[0].rope.interleaved = (uint32_t)decoder_truth(r, "rope_interleaved", 0);
     decoder_truth(r, "is_llama_config",
                   1); /* SmolLM2 writes it; it says what the model type says */

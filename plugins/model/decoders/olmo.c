@@ -20,16 +20,22 @@ static void local_ropes(decoder_facts *f)
         f->rope_of[i] = f->windowed[i];
 }
 
-static void olmo2_hf(decoder_reader *r, decoder_facts *f)
+static void both_hf(decoder_reader *r, decoder_facts *f)
 {
     decoder_read_act(r, f, "hidden_act", "silu");
     f->qkv_bias = f->o_bias = decoder_truth(r, "attention_bias", 0);
     shape(f);
 }
 
+static void olmo2_hf(decoder_reader *r, decoder_facts *f)
+{
+    both_hf(r, f);
+    decoder_windows(r, f, 0, 0, NULL);
+}
+
 static void olmo3_hf(decoder_reader *r, decoder_facts *f)
 {
-    olmo2_hf(r, f);
+    both_hf(r, f);
     decoder_windows(r, f, decoder_window(r, 4096), 4, three_of_four);
     local_ropes(f);
 }

@@ -265,6 +265,8 @@ static void read_tables(decoder_reader *r, decoder_facts *f, decoder_rope *p, do
                      *far = decoder_use(r, "hone.rope_factors_long");
     int half = p->rope.rotary_dim / 2;
     double most = 1.0;
+    if (far && !near)
+        decoder_refuse(r, HONE_E_INVALID, "rope_factors_long without rope_factors_short");
     if (!all && !near)
         return;
     if (p->rope.scaling != HONE_ROPE_NONE)
@@ -315,6 +317,9 @@ void decoder_rope_gguf(decoder_reader *r, decoder_facts *f)
     p->rope.rotary_dim = (int32_t)decoder_whole(r, KEY("rope.dimension_count"), f->head_dim, 2,
                                                 f->head_dim);
     f->ropes[1].rope.rotary_dim = p->rope.rotary_dim;
+    if (fam->local_theta > 0.0)
+        f->ropes[1].rope.rotary_dim = (int32_t)decoder_whole(r, KEY("rope.dimension_count_swa"),
+                                                             p->rope.rotary_dim, 2, f->head_dim);
     kind = decoder_text(r, KEY("rope.scaling.type"), "none");
     p->rope.factor = decoder_number(r, KEY("rope.scaling.factor"), 1.0);
     p->original = decoder_number(r, KEY("rope.scaling.original_context_length"), 0.0);
