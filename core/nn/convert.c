@@ -275,7 +275,7 @@ static hone_status copy_metadata(job *j, hone_gguf_meta *meta)
         if (j->o->type->number >= 0 && (hone_str_eq(p->key, "general.file_type") ||
                                         hone_str_eq(p->key, "general.quantization_version")))
             continue;
-        if (g)
+        if (g && g->raw)
             hone_gguf_meta_raw(meta, p->key, g->raw[i]);
         else
             HONE_TRY(hone_gguf_meta_value(meta, p->key, &p->value));

@@ -83,7 +83,7 @@ static hone_status read_string(cursor *c, hone_str *out)
 }
 
 /* Well-formed UTF-8 (RFC 3629: no surrogates, nothing above U+10FFFF, shortest forms)? */
-static int is_utf8(hone_str s)
+int hone__utf8(hone_str s)
 {
     const unsigned char *p = (const unsigned char *)s.ptr, *end = p + s.len;
     while (p < end) {
@@ -161,7 +161,7 @@ static hone_status read_value(cursor *c, uint32_t type, int depth, hone_value *o
         return read_array(c, depth, out);
     if (type == V_STRING) {
         HONE_TRY(read_string(c, &out->u.str));
-        out->type = is_utf8(out->u.str) ? HONE_STRING : HONE_BYTES;
+        out->type = hone__utf8(out->u.str) ? HONE_STRING : HONE_BYTES;
         return HONE_OK;
     }
     uint64_t bits;
@@ -229,7 +229,7 @@ static hone_status read_metadata(hone_gguf *g, cursor *c, uint64_t n, const char
             hone_fail_at("%s: metadata entry %zu", name, i);
             goto out;
         }
-        if (key.len == 0 || !is_utf8(key) || memchr(key.ptr, 0, key.len)) {
+        if (key.len == 0 || !hone__utf8(key) || memchr(key.ptr, 0, key.len)) {
             s = hone_fail(HONE_E_PARSE, "%s: metadata entry %zu has a malformed key", name, i);
             goto out;
         }
@@ -263,7 +263,7 @@ static hone_status read_tensor(cursor *c, hone_file_tensor *t, uint64_t *offset)
 {
     uint64_t n_dims, number, dim;
     HONE_TRY(read_string(c, &t->name));
-    if (t->name.len == 0 || !is_utf8(t->name) || memchr(t->name.ptr, 0, t->name.len))
+    if (t->name.len == 0 || !hone__utf8(t->name) || memchr(t->name.ptr, 0, t->name.len))
         return hone_fail(HONE_E_PARSE, "a malformed name");
     HONE_TRY(read_uint(c, 4, &n_dims));
     if (n_dims < 1 || n_dims > HONE_GGUF_DIMS)

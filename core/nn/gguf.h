@@ -33,6 +33,7 @@ hone_status hone_gguf_open(hone_gguf *g, const char *path);
 /* The same on borrowed bytes; `name` stands in errors. */
 hone_status hone_gguf_parse(hone_gguf *g, const void *bytes, size_t n, const char *name);
 void hone_gguf_release(hone_gguf *g);
+int hone__utf8(hone_str s); /* well-formed? */
 const hone_file_tensor *hone_gguf_find(const hone_gguf *g,
                                        hone_str name); /* NULL when there is none */
 #endif

@@ -13,6 +13,7 @@
 #include "base/map.h"
 #include "base/paths.h"
 #include "nn/gguf.h"
+#include "nn/llama2c.h"
 #include "nn/safetensors.h"
 #include "nn/tokenizer_files.h"
 
@@ -501,7 +502,9 @@ static hone_status open_gguf(hone_weights *w, const char *path)
             s = name.failed;
             goto out;
         }
-        HONE_TRY_GOTO(hone_gguf_open(&w->gg[i], name.ptr), out);
+        HONE_TRY_GOTO(ends_with(name.ptr, ".bin") ? hone_llama2c_open(&w->gg[i], name.ptr)
+                                                  : hone_gguf_open(&w->gg[i], name.ptr),
+                      out);
         w->n_gg++;
         w->bytes += w->gg[i].file.len;
         HONE_TRY_GOTO(hone_value_i64(&w->gg[i].metadata, "split.count", 1, &said), out);

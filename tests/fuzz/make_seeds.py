@@ -1,4 +1,4 @@
-"""make_seeds.py - writes tests/fuzz/corpus/{safetensors,gguf,config,jinja,tokenizer_json,encode}: small valid files for the fuzzers to spoil."""
+"""make_seeds.py - writes tests/fuzz/corpus/{safetensors,gguf,llama2c,quant,config,jinja,tokenizer_json,encode}: small valid files for the fuzzers to spoil."""
 import json
 import os
 import struct
@@ -157,3 +157,22 @@ put("tokenizer_json", "llama", "G" + json.dumps({
     "tokenizer.ggml.model": "llama", "tokenizer.ggml.tokens": ["<unk>", "<0x41>", "\u2581a"], "tokenizer.ggml.token_type": [2, 6, 1]}))
 put("encode", "text", b"\x80Hello the <s> world's 1234\n\n  end\tx ab\r\n")
 put("encode", "scripts", "\x02\u4e2d\u6587 e\u0301 \u00bd \u0663 \U0001f600'S\u017f\u3000\u2028x".encode("utf-8"))
+
+
+def llama2c(version, shared):
+    dim, hidden, layers, heads, kv, vocab, seq = 4, 6, 1, 2, 1, 4, 3
+    facts = struct.pack("<7i", dim, hidden, layers, heads, kv, vocab if shared or version else -vocab, seq)
+    norms, matrices = (2 * layers + 1) * dim, layers * (2 * dim * dim + 2 * dim * dim // heads * kv + 3 * dim * hidden)
+    n = norms + vocab * dim + matrices + (0 if version else seq * dim // heads) + (0 if shared else vocab * dim)
+    head = struct.pack("<Ii", 0x616b3432, version) + facts + bytes([shared]) if version else facts
+    model = head.ljust(256 if version else 28, b"\0") + struct.pack(f"<{n}f", *[i % 7 - 3 for i in range(n)])
+    tokens = struct.pack("<i", 6) + b"".join(struct.pack("<fi", -i, len(z)) + z for i, z in
+                                             enumerate([b"<unk>", b"\n<s>\n", b"<0x0A>", b" a"]))
+    return struct.pack("<H", len(model)) + model + tokens
+
+
+put("llama2c", "legacy", llama2c(0, True))
+put("llama2c", "own_head", llama2c(0, False))
+put("llama2c", "version1", llama2c(1, False))
+for kind in range(27):
+    put("quant", f"type{kind}", bytes([kind]) + struct.pack("<256f", *[(i * 37 % 101 - 50) / 64 for i in range(256)]))
