@@ -3,6 +3,7 @@
 #include "base/json.h"
 #include "cli/args.h"
 #include "cli/out.h"
+#include "cli/tokenize.h"
 #include "cli/verbs.h"
 #include "train/policy.h"
 
@@ -11,7 +12,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int json, whole, decode, add, plain;
+static int json, whole, decode, add, plain, compare, cut;
+
+static uint32_t flags(void)
+{
+    return (plain ? 0 : HONE_ENCODE_SPECIAL) | (add ? HONE_ENCODE_ADD : 0) |
+           (cut ? HONE_ENCODE_TRUNCATE : 0);
+}
 
 static void print_json(const hone_tokens *t, hone_buf *line)
 {
@@ -43,8 +50,7 @@ static void print_table(const hone_tokenizer *tk, const hone_tokens *t, hone_buf
 static hone_status encode(const hone_tokenizer *tk, hone_str text, hone_tokens *t, hone_buf *line)
 {
     hone_tokens_clear(t);
-    HONE_TRY(hone_tokenizer_encode(
-        tk, text, (plain ? 0 : HONE_ENCODE_SPECIAL) | (add ? HONE_ENCODE_ADD : 0), t));
+    HONE_TRY(hone_tokenizer_encode(tk, text, flags(), t));
     if (json)
         print_json(t, line);
     else
@@ -113,17 +119,24 @@ static hone_status one(const hone_tokenizer *tk, hone_str text, hone_tokens *t, 
     return decode ? decode_line(tk, text, t, line) : encode(tk, text, t, line);
 }
 
+static hone_status read_stdin(hone_buf *text)
+{
+    char part[65536];
+    size_t n;
+    while ((n = fread(part, 1, sizeof part, stdin)) > 0)
+        hone_buf_add(text, part, n);
+    return text->failed < 0 && text->failed != HONE_E_NOMEM
+               ? hone_fail(HONE_E_LIMIT, "stdin is longer than 1 GiB")
+               : hone_buf_check(text, "stdin");
+}
+
 static hone_status all_of_stdin(const hone_tokenizer *tk, hone_tokens *t, hone_buf *line)
 {
     hone_buf text;
-    char part[65536];
-    size_t n;
     hone_buf_init(&text, HONE_BUF_MAX_DEFAULT);
-    while ((n = fread(part, 1, sizeof part, stdin)) > 0)
-        hone_buf_add(&text, part, n);
-    hone_status s = text.failed < 0 && text.failed != HONE_E_NOMEM
-                        ? hone_fail(HONE_E_LIMIT, "stdin is longer than 1 GiB")
-                        : one(tk, hone_buf_str(&text), t, line);
+    hone_status s = read_stdin(&text);
+    if (s >= 0)
+        s = one(tk, hone_buf_str(&text), t, line);
     hone_buf_release(&text);
     return s;
 }
@@ -153,21 +166,25 @@ int hone_cli_tokenize(int argc, char **argv)
         {"decode", HONE_ARG_FLAG, &decode, NULL,
          "the other way: ids (1,2,3 or {\"ids\": [1,2,3]}) to text"},
         {"add", HONE_ARG_FLAG, &add, NULL, "add what the tokenizer puts around a text (bos, eos)"},
+        {"truncate", HONE_ARG_FLAG, &cut, NULL, "cut to the length that tokenizer.json asks for"},
+        {"compare", HONE_ARG_FLAG, &compare, NULL,
+         "two tokenizers on the same text: sizes, and where they differ"},
         {"plain", HONE_ARG_FLAG, &plain, NULL, "text that spells a special token is text"},
         {0}};
-    static const char *const examples[] = {"echo 'Hello world' | hone tokenize tiny",
-                                           "echo 'Hello world' | hone tokenize tiny --json",
-                                           "echo 10,11,12 | hone tokenize tiny --decode", NULL};
+    static const char *const examples[] = {
+        "echo 'Hello world' | hone tokenize tiny", "echo 'Hello world' | hone tokenize tiny --json",
+        "echo 10,11,12 | hone tokenize tiny --decode",
+        "hone tokenize --compare tiny other/tokenizer.json < README.md", NULL};
     static const hone_args spec = {
         "tokenize",
-        "MODEL|TOKENIZER [options]",
-        "Turns each line of stdin into token ids: of a model, or of a tokenizer.json.",
+        "MODEL|TOKENIZER [OTHER] [options]",
+        "Turns each line of stdin into token ids: of a model, or of a tokenizer's file or folder.",
         options,
         examples,
         1,
-        1};
+        2};
     hone_rest rest;
-    hone_text_side *text = NULL;
+    hone_text_side *text = NULL, *other = NULL;
     hone_registry *registry = NULL;
     hone_registry_opts ro = {.project = "."};
     hone_tokens t;
@@ -175,6 +192,10 @@ int hone_cli_tokenize(int argc, char **argv)
     hone_status s;
     if (!hone_args_parse(&spec, argc, argv, &rest))
         return rest.exit;
+    if (compare != (rest.n == 2) || (compare && decode))
+        return hone_cli_usage("tokenize", compare
+                                              ? "--compare takes two tokenizers, and no --decode"
+                                              : "one tokenizer is taken, two with --compare");
     hone_tokens_init(&t, HONE_TOKENS_SPANS);
     hone_buf_init(&line, HONE_BUF_MAX_DEFAULT);
     HONE_TRY_GOTO(hone_registry_open(&ro, &registry), done);
@@ -184,10 +205,22 @@ int hone_cli_tokenize(int argc, char **argv)
         s = hone_fail(HONE_E_NOT_FOUND, "%s: it has no tokenizer", rest.v[0]);
         goto done;
     }
+    if (compare) {
+        HONE_TRY_GOTO(hone_text_side_open(&env, rest.v[1], &other), done);
+        if (!other->tokenizer_instance) {
+            s = hone_fail(HONE_E_NOT_FOUND, "%s: it has no tokenizer", rest.v[1]);
+            goto done;
+        }
+        HONE_TRY_GOTO(read_stdin(&line), done);
+        s = hone__tokenize_compare(&text->tokenizer, &other->tokenizer, (const char *const *)rest.v,
+                                   hone_buf_str(&line), flags(), json);
+        goto done;
+    }
     s = whole ? all_of_stdin(&text->tokenizer, &t, &line)
               : lines_of_stdin(&text->tokenizer, &t, &line);
 done:
     hone_text_side_unref(text);
+    hone_text_side_unref(other);
     hone_registry_close(registry);
     hone_tokens_release(&t);
     hone_buf_release(&line);

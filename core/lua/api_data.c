@@ -12,6 +12,7 @@
  *   core.encode(policy, text, special) -> ids     core.decode(policy, ids, skip_special) -> text
  *   core.pieces(policy, ids) -> texts             core.token_id(policy, text) -> id or nil
  *   core.bpe_train(texts, options) -> files, vocabulary size      files: name -> text
+ *   core.unigram_train(texts, options) -> the same
  *   core.bootstrap(values, seed) -> mean, lo, hi, n     core.pass_at_k(n, c, k)
  *   core.random(seed, purpose, step, sample, index) -> [0, 1)
  *   core.hash(text) -> 64-bit integer             core.sha256(text) -> hex */
@@ -21,7 +22,7 @@
 #include "base/hash.h"
 #include "base/json.h"
 #include "base/rng.h"
-#include "text/bpe_train.h"
+#include "text/unigram_train.h"
 #include "train/source.h"
 #include "train/stats.h"
 
@@ -517,7 +518,22 @@ static hone_status read_bpe(const hone_value *o, hone_arena *a, hone_bpe_train_c
     return HONE_OK;
 }
 
-static int l_bpe_train(lua_State *L)
+static hone_status read_unigram(const hone_value *o, hone_unigram_train_config *cfg)
+{
+    int64_t piece = 16, seeds = 1000000;
+    HONE_TRY(hone_value_i64(o, "max_piece", piece, &piece));
+    HONE_TRY(hone_value_i64(o, "seeds", seeds, &seeds));
+    HONE_TRY(hone_value_f64(o, "shrink", 0.75, &cfg->shrink));
+    if (piece < 1 || seeds < 1 || !(cfg->shrink > 0 && cfg->shrink < 1))
+        return hone_fail(HONE_E_RANGE,
+                         "max_piece and seeds must be positive, shrink between 0 and 1");
+    cfg->max_piece = (size_t)piece;
+    cfg->seeds = (size_t)seeds;
+    return HONE_OK;
+}
+
+/* One of the two trainers: what differs is the configuration and the call. */
+static int train_tokenizer(lua_State *L, int unigram)
 {
     luaL_checktype(L, 1, LUA_TTABLE);
     size_t n = lua_rawlen(L, 1);
@@ -538,8 +554,14 @@ static int l_bpe_train(lua_State *L)
     hone_status s = hone__lua_options(L, 2, &a, &o);
     if (s >= 0)
         s = read_bpe(&o, &a, &cfg);
-    if (s >= 0)
+    if (s >= 0 && unigram) {
+        hone_unigram_train_config more = {.base = cfg};
+        s = read_unigram(&o, &more);
+        if (s >= 0)
+            s = hone_unigram_train(texts, n, &more, &tok, &config, &info);
+    } else if (s >= 0) {
         s = hone_bpe_train(texts, n, &cfg, &tok, &config, &info);
+    }
     if (s >= 0) {
         lua_newtable(L);
         lua_pushlstring(L, tok.ptr, tok.len);
@@ -552,6 +574,16 @@ static int l_bpe_train(lua_State *L)
     hone_buf_release(&config);
     hone_arena_release(&a);
     return s < 0 ? hone_lua_raise(L) : 2;
+}
+
+static int l_bpe_train(lua_State *L)
+{
+    return train_tokenizer(L, 0);
+}
+
+static int l_unigram_train(lua_State *L)
+{
+    return train_tokenizer(L, 1);
 }
 
 /* ---- numbers ---------------------------------------------------------------------------------------------------- */
@@ -638,6 +670,7 @@ void hone__lua_open_data(lua_State *L)
                                      {"token_id", l_token_id},
                                      {"tokenizer", l_tokenizer},
                                      {"bpe_train", l_bpe_train},
+                                     {"unigram_train", l_unigram_train},
                                      {"bootstrap", l_bootstrap},
                                      {"pass_at_k", l_pass_at_k},
                                      {"random", l_random},

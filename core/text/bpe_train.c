@@ -527,9 +527,8 @@ static hone_status write_tokenizer(const trainer *t, hone_buf *out)
     return s < 0 ? hone_fail(s, "BPE training: tokenizer.json could not be written") : HONE_OK;
 }
 
-static hone_status write_config(const trainer *t, hone_buf *out)
+hone_status hone__train_config_json(const hone_bpe_train_config *c, hone_buf *out)
 {
-    const hone_bpe_train_config *c = t->cfg;
     const struct {
         const char *key;
         hone_str text;
@@ -550,22 +549,22 @@ static hone_status write_config(const trainer *t, hone_buf *out)
 }
 
 /* ---- the whole -------------------------------------------------------------------------------------------------------- */
-static hone_status check(const hone_bpe_train_config *cfg)
+hone_status hone__train_check(const hone_bpe_train_config *cfg)
 {
     const hone_str named[] = {cfg->bos, cfg->eos, cfg->pad};
     if (cfg->n_special > MAX_VOCAB || cfg->vocab_size < cfg->n_special + 256 ||
         cfg->vocab_size > MAX_VOCAB)
         return hone_fail(HONE_E_INVALID,
-                         "BPE training: a vocabulary of %zu entries: from %zu (256 bytes and the "
+                         "a vocabulary of %zu entries: from %zu (256 bytes and the "
                          "special tokens) to %d are possible",
                          cfg->vocab_size, cfg->n_special + 256, MAX_VOCAB);
     for (size_t i = 0; i < cfg->n_special; i++)
         if (!cfg->special[i].len || is_special(cfg, cfg->special[i], i))
-            return hone_fail(HONE_E_INVALID, "BPE training: special token %zu is %s", i,
+            return hone_fail(HONE_E_INVALID, "special token %zu is %s", i,
                              cfg->special[i].len ? "given twice" : "empty");
     for (int i = 0; i < 3; i++)
         if (named[i].ptr && !is_special(cfg, named[i], cfg->n_special))
-            return hone_fail(HONE_E_INVALID, "BPE training: \"%.*s\" is none of the special tokens",
+            return hone_fail(HONE_E_INVALID, "\"%.*s\" is none of the special tokens",
                              (int)(named[i].len < 80 ? named[i].len : 80), named[i].ptr);
     return HONE_OK;
 }
@@ -610,7 +609,7 @@ hone_status hone_bpe_train(const hone_str *texts, size_t n, const hone_bpe_train
 {
     trainer t = {.cfg = cfg};
     hone_status s;
-    HONE_TRY(check(cfg));
+    HONE_TRY(hone__train_check(cfg));
     hone_arena_init(&t.arena, (size_t)8 << 30);
     hone_map_init(&t.word_ids);
     hone_map_init(&t.token_ids);
@@ -628,7 +627,7 @@ hone_status hone_bpe_train(const hone_str *texts, size_t n, const hone_bpe_train
     if (tokenizer_json)
         HONE_TRY_GOTO(write_tokenizer(&t, tokenizer_json), done);
     if (config_json)
-        HONE_TRY_GOTO(write_config(&t, config_json), done);
+        HONE_TRY_GOTO(hone__train_config_json(cfg, config_json), done);
     if (info) {
         hone_bpe_train_info i = {t.n_tokens, t.n_merges, t.total_words, t.n_words};
         *info = i;

@@ -28,4 +28,8 @@ typedef struct hone_bpe_train_info {
 hone_status hone_bpe_train(const hone_str *texts, size_t n, const hone_bpe_train_config *cfg,
                            hone_buf *tokenizer_json, hone_buf *config_json,
                            hone_bpe_train_info *info);
+
+/* For the other trainer (unigram_train.c): the same checks, the same tokenizer_config.json. */
+hone_status hone__train_check(const hone_bpe_train_config *cfg);
+hone_status hone__train_config_json(const hone_bpe_train_config *cfg, hone_buf *out);
 #endif

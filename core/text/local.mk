@@ -15,6 +15,7 @@ libhone_a_SOURCES += \
 	core/text/jinja_value.c \
 	core/text/tokenizer.c \
 	core/text/unicode.c \
+	core/text/unigram_train.c \
 	core/text/utf8.c
 if HAVE_UTF8PROC
 AM_CPPFLAGS += -DHONE_WITH_UTF8PROC

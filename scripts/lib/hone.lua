@@ -61,5 +61,7 @@ hone.sha256 = core.sha256
 --- Trains a byte-level BPE tokenizer: hone.bpe_train(texts, { vocab_size = 512, ... }) ->
 -- { [file name] = text }, size of the vocabulary.
 hone.bpe_train = core.bpe_train
+--- Trains a Unigram tokenizer the same way: also max_piece (characters), seeds, shrink.
+hone.unigram_train = core.unigram_train
 
 return hone

@@ -62,6 +62,30 @@ def tokenize():
     check("an id that is no number", code == 1 and "stdin:1" in err, err)
 
 
+def files(folder):
+    """Tokenizers from their files: the pairs of llama.cpp, the plans of tiktoken, the comparison of two."""
+    base = f"{SHARED}/assets/tokenizers"
+    if not os.path.exists(base):
+        return skip("assets/tokenizers is not there")
+    for name, model in (("gpt-2", "gpt2"), ("qwen2", "qwen2"), ("gpt-2", None), ("phi-3", None)):
+        gguf = f"{base}/gguf-vocab/ggml-vocab-{name}.gguf"
+        path = f"{base}/{model}" if model else gguf
+        with open(gguf + ".inp", encoding="utf-8", newline="") as f:
+            texts = f.read().split("\n__ggml_vocab_test__\n")
+        with open(gguf + ".out", encoding="utf-8") as f:
+            ids = [[int(i) for i in line.split()] for line in f.read().split("\n")]
+        one = [(t, i) for t, i in zip(texts, ids) if "\n" not in t and "\r" not in t]
+        code, out, err = hone("tokenize", path, "--json", text="".join(t + "\n" for t, _ in one))
+        got = [json.loads(line)["ids"] for line in out.split("\n") if line]
+        check(f"pairs of {name} through {os.path.basename(path)}", code == 0 and got == [i for _, i in one], err)
+    code, out, err = hone("tokenize", "--compare", f"{base}/qwen2", f"{base}/tiktoken/cl100k_base.tiktoken", "--json", text="In 1999\nthe same\n")
+    got = json.loads(out) if code == 0 else {}
+    check("two tokenizers compared", got.get("lines_differing") == 1 and got.get("most_frequent") == [
+        {"text": "199", "count": 1, "line": 1, "a": "1|9|9", "b": "199"}] and got["a"]["tokens"] == 8, err or got)
+    code, out, err = hone("tokenize", f"{base}/gpt2", f"{base}/gpt2", text="x")
+    check("a second tokenizer without --compare", code == 2 and "--compare" in err, err)
+
+
 def template(folder):
     path = f"{SHARED}/goldens/chat_templates.jsonl"
     if not os.path.exists(path):
@@ -136,6 +160,7 @@ def smollm2_chat(folder):
 
 with tempfile.TemporaryDirectory() as folder:
     tokenize()
+    files(folder)
     template(folder)
     refusals(folder)
     smollm2_chat(folder)
