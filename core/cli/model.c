@@ -9,6 +9,7 @@
 #include "cli/model.h"
 #include "cli/out.h"
 #include "cli/verbs.h"
+#include "nn/gguf.h"
 #include "nn/reader.h"
 
 #include <stdio.h>
@@ -31,6 +32,13 @@ static hone_str architecture(const hone_weights *w)
         list->u.list.items[0].type == HONE_STRING)
         return list->u.list.items[0].u.str;
     return text_at(config, "model_type");
+}
+
+/* What the file is; llama2.c's read like GGUF. */
+static const char *format_name(const hone_weights *w)
+{
+    const hone_gguf *g = hone_weights_gguf(w);
+    return !g ? "Hugging Face" : g->raw ? "GGUF" : "llama2.c";
 }
 
 typedef struct summary {
@@ -152,7 +160,7 @@ static void info_text(const hone_weights *w, const summary *s, int tensors)
     printf("%s\n", hone_weights_path(w));
     if (name.ptr)
         printf("  name          %.*s\n", (int)name.len, name.ptr);
-    printf("  format        %s\n", gguf ? "GGUF" : "Hugging Face");
+    printf("  format        %s\n", format_name(w));
     printf("  architecture  %.*s\n", arch.ptr ? (int)arch.len : 7, arch.ptr ? arch.ptr : "unknown");
     printf("  parameters    %llu in %zu tensors\n", (unsigned long long)s->parameters, s->tensors);
     printf("  files         %zu, ", s->files);

@@ -502,9 +502,12 @@ static hone_status open_gguf(hone_weights *w, const char *path)
             s = name.failed;
             goto out;
         }
-        HONE_TRY_GOTO(ends_with(name.ptr, ".bin") ? hone_llama2c_open(&w->gg[i], name.ptr)
-                                                  : hone_gguf_open(&w->gg[i], name.ptr),
-                      out);
+        s = ends_with(name.ptr, ".bin") ? hone_llama2c_open(&w->gg[i], name.ptr)
+                                        : hone_gguf_open(&w->gg[i], name.ptr);
+        if (s < 0 && stem && !hone_file_exists(name.ptr))
+            hone_fail_hint("%s is one of %u files of a model: all must be there", path, count);
+        if (s < 0)
+            goto out;
         w->n_gg++;
         w->bytes += w->gg[i].file.len;
         HONE_TRY_GOTO(hone_value_i64(&w->gg[i].metadata, "split.count", 1, &said), out);

@@ -3,6 +3,7 @@
 Each case is a file or folder made here; `hone model info` (headers), `logprobs` and `export` must refuse it."""
 import json
 import os
+import resource
 import struct
 import subprocess
 import sys
@@ -24,8 +25,10 @@ def check(name, ok, why=""):
 def refused(name, path, text, code=1, parts=("info", "logprobs", "export")):
     for part in parts:
         out = path + ".out"
-        more = {"info": [], "logprobs": ["--ids", "1,2"], "export": [out]}[part]
-        run = subprocess.run([HONE, "model", part, path, *more], capture_output=True, text=True, timeout=60)
+        more = {"info": [], "logprobs": ["--ids", "1,2"], "export": [out], "convert": [out],
+                "quantize": [out, "--type", "q8_0"]}[part]
+        run = subprocess.run([HONE, "model", part, path, *more], capture_output=True, text=True, timeout=60,
+                             preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (4 << 30, 4 << 30)))
         where = os.path.basename(path.rstrip("/"))
         check(f"{name}, {part}: exit {code}", run.returncode == code, f"exit {run.returncode} {run.stderr}")
         check(f"{name}, {part}: says so", text in run.stderr and where in run.stderr, run.stderr)
@@ -223,6 +226,110 @@ with tempfile.TemporaryDirectory() as tmp:
     metadata("a logit scale of 0", "logits_scaling", "granite", logit_scale=0.0)
     odd = dict(LLAMA, num_attention_heads=3)
     refused("shapes that do not multiply", folder("odd", odd, SHAPES), "odd", parts=("logprobs",))
+
+    # ---- cut at every structure: header, keys, values, descriptions, padding, data
+    weights = [("token_embd.weight", (8, 10), 0, 0), ("output_norm.weight", (8,), 0, 320)]
+    whole = gguf([arch, ("llama.block_count", 4, struct.pack("<I", 1)), ("a.list", 9, struct.pack("<IQ", 8, 1) + string("x"))],
+                 weights, bytes(352))
+    run = subprocess.run([HONE, "model", "info", file("whole.gguf", whole)], capture_output=True, text=True)
+    check("the file that is cut is sound", run.returncode == 0, run.stderr)
+    for n in list(range(0, len(whole) - 352, 7)) + [len(whole) - 352, len(whole) - 1]:
+        refused(f"GGUF cut at byte {n}", file("cut.gguf", whole[:n]), "cut.gguf", parts=("info",))
+    whole = safetensors(SHAPES)
+    for n in list(range(0, 40, 3)) + list(range(40, len(whole), 397)):
+        refused(f"safetensors cut at byte {n}", folder(f"cut{n}", LLAMA, whole[:n]), "model.safetensors", parts=("info",))
+    # llama2.c: hidden 8, 16; 1 layer; 2 heads, 1 of keys; 10 ids; 4 positions
+    n = 10 * 8 + 8 + 64 + 32 + 32 + 64 + 8 + 3 * 128 + 8 + 4 * 4
+    whole = struct.pack("<7i", 8, 16, 1, 2, 1, 10, 4) + bytes(4 * n)
+    run = subprocess.run([HONE, "model", "logprobs", file("whole.bin", whole), "--ids", "1,2"], capture_output=True, text=True)
+    check("the .bin that is cut is sound", run.returncode == 0, run.stderr)
+    for n in list(range(0, 40, 3)) + list(range(40, len(whole), 211)):
+        refused(f".bin cut at byte {n}", file("cut.bin", whole[:n]), "cut.bin", parts=("info",))
+    refused("a .bin too long", file("long.bin", whole + b"\0"), "1 bytes after", parts=("info", "convert", "quantize"))
+    refused("a .bin of huge numbers", file("huge.bin", struct.pack("<7i", *[2**31 - 1] * 7) + bytes(100)), "header",
+            parts=("info", "convert"))
+    refused("a PyTorch file", file("pickle.bin", b"PK\3\4" + bytes(100)), "PyTorch", parts=("info", "convert", "logprobs"))
+    refused("a .bin of int8 groups", file("v2.bin", struct.pack("<Ii7i", 0x616b3432, 2, 8, 16, 1, 2, 1, 10, 4) + bytes(300)),
+            "version 2", parts=("info", "convert"))
+    with open(f"{tmp}/tok10.bin", "wb") as f:
+        f.write(struct.pack("<ifi", 3, 0.0, 2**31 - 1))
+    refused("a tokenizer with a huge token", file("tok.bin", whole), "tokenizer", parts=("info", "convert"))
+    os.unlink(f"{tmp}/tok10.bin")
+
+    # ---- GGUF: descriptions that lie
+    big = bytes(4096)
+    refused("tensors that overlap", file("overlap.gguf", gguf([arch], [("a", (64,), 0, 0), ("b", (64,), 0, 32)], big)), "overlap",
+            parts=("info", "convert"))
+    refused("a tensor twice", file("dup.gguf", gguf([arch], [("a", (8,), 0, 0), ("a", (8,), 0, 64)], big)), "twice",
+            parts=("info", "convert"))
+    refused("an offset between places", file("off.gguf", gguf([arch], [("a", (8,), 0, 4)], big)), "no multiple",
+            parts=("info", "convert"))
+    refused("an offset that wraps", file("wrap.gguf", gguf([arch], [("a", (8,), 0, 2**64 - 32)], big)), "end past the file",
+            parts=("info", "convert"))
+    refused("five dimensions", file("dims.gguf", gguf([arch], [("a", (1, 1, 1, 1, 1), 0, 0)], big)), "5 dimensions",
+            parts=("info", "convert"))
+    refused("a dimension of nothing", file("zero.gguf", gguf([arch], [("a", (0,), 0, 0)], big)), "dimension of 0",
+            parts=("info", "convert"))
+    refused("rows that are no blocks", file("rows.gguf", gguf([arch], [("a", (40,), 2, 0)], big)), "block of 32",
+            parts=("info", "convert"))
+    refused("an alignment of zero", file("align.gguf", gguf([arch, ("general.alignment", 4, struct.pack("<I", 0))])), "alignment",
+            parts=("info", "convert"))
+    refused("an alignment past the file", file("far.gguf", gguf([arch, ("general.alignment", 4, struct.pack("<I", 1 << 20))],
+                                                               [("a", (8,), 0, 0)], big)), "end past the file", parts=("info",))
+    refused("a list of unknown things", file("things.gguf", gguf([("a", 9, struct.pack("<IQ", 77, 1))])), "type 77", parts=("info",))
+    refused("a file of the other byte order", file("swap.gguf", b"GGUF" + struct.pack(">IQQ", 3, 0, 0)), "big-endian", parts=("info",))
+    refused("one file of three", file("s-00001-of-00003.gguf", gguf([arch, ("split.count", 2, struct.pack("<H", 3))])),
+            "s-0000", parts=("info", "convert"))
+    refused("a split with another number", file("t-00001-of-00001.gguf", gguf([arch, ("split.count", 2, struct.pack("<H", 2))])),
+            "one of 2 files", parts=("info", "convert"))
+
+    # ---- safetensors: headers that lie
+    def header(text, data=b""):
+        text = text if isinstance(text, bytes) else json.dumps(text).encode()
+        return struct.pack("<Q", len(text)) + text + data
+
+    def one(dtype="F32", shape=(2,), at=(0, 8)):
+        return {"dtype": dtype, "shape": list(shape), "data_offsets": list(at)}
+
+    for name, data, text in (
+            ("a header of 2^63 bytes", struct.pack("<Q", 2**63) + b"{}", "header"),
+            ("a header that is no object", header(b"[]"), "header"),
+            ("a name twice", header(b'{"a":' + json.dumps(one()).encode() + b',"a":' + json.dumps(one()).encode() + b"}", bytes(8)), "a"),
+            ("an unknown dtype", header({"a": one("Q4")}, bytes(8)), "Q4"),
+            ("a size that is not the shape's", header({"a": one(shape=(3,))}, bytes(8)), "\"a\""),
+            ("a shape that overflows", header({"a": one(shape=(2**40, 2**40))}, bytes(8)), "\"a\""),
+            ("a negative dimension", header({"a": one(shape=(-2,))}, bytes(8)), "\"a\""),
+            ("offsets that go back", header({"a": one(at=(8, 0))}, bytes(8)), "\"a\""),
+            ("tensors that overlap", header({"a": one(), "b": one(at=(4, 12))}, bytes(12)), "model.safetensors"),
+            ("a hole", header({"a": one(), "b": one(at=(16, 24))}, bytes(24)), "model.safetensors"),
+            ("bytes after the last", header({"a": one()}, bytes(9)), "model.safetensors"),
+            ("nested 10,000 deep", header(b'{"a":' + b"[" * 10000 + b"]" * 10000 + b"}"), "model.safetensors"),
+            ("no UTF-8", header(b'{"\xff":' + json.dumps(one()).encode() + b"}", bytes(8)), "model.safetensors")):
+        refused("safetensors with " + name, folder("st " + name, LLAMA, data), text, parts=("info", "convert"))
+
+    # ---- indexes that lie
+    def sharded(name, weight_map, files):
+        path = folder(name, LLAMA, None)
+        with open(f"{path}/model.safetensors.index.json", "w") as f:
+            f.write(weight_map if isinstance(weight_map, str) else json.dumps({"weight_map": weight_map}))
+        for shard, shapes in files.items():
+            with open(f"{path}/{shard}", "wb") as f:
+                f.write(safetensors(shapes))
+        return path
+
+    vector = {"a": (2,)}
+    refused("an index of a missing shard", sharded("ix1", {"a": "x-1.safetensors"}, {}), "x-1.safetensors", parts=("info", "convert"))
+    refused("an index that leaves the folder", sharded("ix2", {"a": "../good/model.safetensors"}, {}), "no safetensors file",
+            parts=("info", "convert"))
+    refused("an absolute path in an index", sharded("ix3", {"a": f"{tmp}/good/model.safetensors"}, {}), "no safetensors file",
+            parts=("info", "convert"))
+    refused("an index of another tensor", sharded("ix4", {"b": "x.safetensors"}, {"x.safetensors": vector}), "weight_map",
+            parts=("info", "convert"))
+    refused("a tensor in two shards", sharded("ix5", {"a": "x.safetensors", "b": "y.safetensors"},
+                                             {"x.safetensors": vector, "y.safetensors": dict(vector, b=(2,))}), "y.safetensors",
+            parts=("info", "convert"))
+    refused("an index that is no JSON", sharded("ix6", "{", {}), "index.json", parts=("info", "convert"))
+    refused("an index without a map", sharded("ix7", "{}", {}), "weight_map", parts=("info", "convert"))
 
 print(f"{passed} passed, {failed} failed")
 sys.exit(failed > 0)
