@@ -64,6 +64,25 @@ static data_box *check_data(lua_State *L, int index)
     return b;
 }
 
+/* DuckDB's query reads whatever it names, and `program` is any file: that is running a program, not reading the
+ * files the recipe was given. */
+hone_status hone__lua_may_run(const hone_recipe *r, const hone_value *settings)
+{
+    static const char *const powers[] = {"program", "query"};
+    for (int i = 0; r->opt.allow && r->opt.allow[i]; i++)
+        if (strcmp(r->opt.allow[i], "exec") == 0)
+            return HONE_OK;
+    for (int i = 0; i < 2; i++) {
+        const hone_value *v = hone_value_get(settings, powers[i]);
+        if (v && (v->type != HONE_STRING || v->u.str.len)) {
+            hone_fail(HONE_E_REFUSED, "the recipe may not set the source's %s: it runs a program",
+                      powers[i]);
+            return hone_fail_hint("allow it: --allow=exec");
+        }
+    }
+    return HONE_OK;
+}
+
 static int l_source(lua_State *L)
 {
     hone_recipe *r = hone__lua_recipe(L);
@@ -80,6 +99,8 @@ static int l_source(lua_State *L)
     } else {
         const char *name = luaL_checkstring(L, 1);
         s = hone__lua_options(L, 2, &a, &settings);
+        if (s >= 0)
+            s = hone__lua_may_run(r, &settings);
         if (s >= 0)
             s = hone_data_open(r->env.registry, name, &settings, &d);
         const hone_value *path = s >= 0 ? hone_value_get(&settings, "path") : NULL;

@@ -140,17 +140,19 @@ static hone_status conversation(hone_arena *a, const hone_value *system, const h
     return HONE_OK;
 }
 
-static hone_status encode_chat(hone_policy *p, const hone_value *messages, size_t turns_before,
-                               const encode_options *o, encoded *e)
+static hone_status encode_chat(hone_policy *p, const hone_value *messages, const hone_value *tools,
+                               size_t turns_before, const encode_options *o, encoded *e)
 {
     hone_buf shown;
     hone_buf_init(&shown, (size_t)1 << 26);
-    hone_status s = hone_chat_encode(p->text->chat, &p->text->tokenizer, messages, NULL, &e->t);
+    hone_chat_options with_tools = {.tools = tools && tools->type == HONE_LIST ? tools : NULL};
+    hone_status s = hone_chat_encode(p->text->chat, &p->text->tokenizer, messages, &with_tools,
+                                     &e->t);
     if (s >= 0 && turns_before > 0) {
         /* Only what follows the given prompt is trained on, even if that holds assistant turns. */
         hone_tokens prompt;
         hone_value head = {.type = HONE_LIST, .u.list = {messages->u.list.items, turns_before}};
-        hone_chat_options opt = {.add_generation_prompt = 1};
+        hone_chat_options opt = {.add_generation_prompt = 1, .tools = with_tools.tools};
         hone_tokens_init(&prompt, 0);
         s = hone_chat_prompt(p->text->chat, &p->text->tokenizer, &head, &opt, &prompt);
         for (size_t i = 0; s >= 0 && i < prompt.n && i < e->t.n && prompt.ids[i] == e->t.ids[i];
@@ -179,7 +181,8 @@ static hone_status encode_one(hone_policy *p, hone_arena *a, const hone_value *r
     if (p->text->chat && !o->raw) {
         HONE_TRY(conversation(a, hone_value_get(row, "system"), prompt, completion, &all));
         size_t nc = completion->type == HONE_LIST ? completion->u.list.n : 1;
-        return encode_chat(p, &all, prompt->type == HONE_LIST ? all.u.list.n - nc : 0, o, e);
+        return encode_chat(p, &all, hone_value_get(row, "tools"),
+                           prompt->type == HONE_LIST ? all.u.list.n - nc : 0, o, e);
     }
     if (prompt->type != HONE_STRING || completion->type != HONE_STRING)
         return hone_fail(
@@ -208,7 +211,7 @@ static hone_status encode_row(hone_policy *p, hone_arena *a, const hone_value *r
         if (!p->text->chat)
             return hone_fail(HONE_E_INVALID, "%s has no chat template, and the row has messages",
                              p->model_path);
-        return encode_chat(p, messages, 0, o, &out[0]);
+        return encode_chat(p, messages, hone_value_get(row, "tools"), 0, o, &out[0]);
     }
     if (text && text->type == HONE_STRING)
         return encode_raw(p, (hone_str){"", 0}, text->u.str, o, &out[0]);
@@ -278,6 +281,9 @@ static hone_status make_example(hone_policy *p, const hone_value *row, const hon
     hone_status s = encode_row(p, a, row, &o, enc, &n);
     if (s >= 0)
         s = make_tree(e, enc, n);
+    const hone_value *label = hone_value_get(row, "label");
+    if (s >= 0 && n == 1 && label && label->type == HONE_BOOL) /* a single answer, good or bad */
+        e->seqs[0].role = label->u.boolean ? HONE_ROLE_CHOSEN : HONE_ROLE_REJECTED;
     hone_tokens_release(&enc[0].t);
     hone_tokens_release(&enc[1].t);
     if (s < 0) {

@@ -4,7 +4,8 @@ local formats = require "hone.formats"
 
 local p = hone.params {
   model = { "tiny", "model folder, GGUF file or known name" },
-  data = { "", "JSON or JSONL file of pairs" },
+  data = { "", "a file or folder of pairs: JSON, JSONL, CSV, parquet, a Hugging Face data set" },
+  format = { "auto", "of its rows", choices = { "auto", "paired", "unpaired" } },
   objective = { "dpo", "preference loss" }, beta = { 0.1, "its temperature" },
   steps = { 100, "updates", min = 1 }, batch = { 4, "pairs an update", min = 1 },
   lr = { 1e-6, "peak learning rate" }, warmup = { 5, "updates of warm-up", min = 0 },
@@ -25,8 +26,10 @@ local objective = { p.objective, beta = p.beta }
 
 local function pairs_of(from, to, swap)
   return hone.source(formats.source_of(p.data), { path = p.data }):map(function(r)
-    local row = formats.pair(r, p.set)
-    if swap then row.chosen, row.rejected = row.rejected, row.chosen end
+    local row = formats.preference(r, p.set, p.format)
+    if not row then return nil end
+    if swap and row.label ~= nil then row.label = not row.label end
+    if swap and row.chosen then row.chosen, row.rejected = row.rejected, row.chosen end
     return row
   end):split { seed = p.seed, from = from, to = to }
 end

@@ -4,7 +4,8 @@ local formats = require "hone.formats"
 
 local p = hone.params {
   model = { "tiny", "model folder, GGUF file or known name" },
-  data = { "", "JSON or JSONL file" },
+  data = { "", "a file or folder: JSON, JSONL, CSV, texts, parquet, a Hugging Face data set" },
+  format = { "auto", "of its rows", choices = { "auto", "messages", "alpaca", "completion", "text" } },
   steps = { 100, "updates", min = 1 }, batch = { 8, "rows an update", min = 1 },
   lr = { 1e-5, "peak learning rate" }, schedule = { "cosine", "of the learning rate", choices = { "constant", "linear", "cosine" } },
   warmup = { 5, "updates of warm-up", min = 0 }, weight_decay = { 0.01, "of all parameters" },
@@ -23,7 +24,7 @@ local policy = run:policy {
 }
 local function rows(from, to)
   return hone.source(formats.source_of(p.data), { path = p.data })
-    :map(function(r) return formats.sft(r, p.set) end):split { seed = p.seed, from = from, to = to }
+    :map(function(r) return (formats.sft(r, p.set, p.format)) end):split { seed = p.seed, from = from, to = to }
 end
 local function show(when)
   if p.ask ~= "" then run:say("%s: %s", when, policy:generate(p.ask, { max_tokens = 64 })[1].text) end

@@ -245,7 +245,11 @@ function Policy:batch(list, options)
       out[#out + 1] = row
     elseif skip then
       local ok, e = pcall(core.example, self.ud, row, c)
-      if ok then out[#out + 1] = e else left_out = left_out + 1 end
+      if ok then
+        out[#out + 1] = e
+      else
+        left_out, self.why_left_out = left_out + 1, tostring(e)
+      end
     else
       out[#out + 1] = core.example(self.ud, row, c)
     end
@@ -300,7 +304,9 @@ end
 function Policy:update(config)
   local t0 = core.now()
   local list = prepare(self, config)
-  if #list == 0 then error("policy:update: nothing to train on", 0) end
+  if #list == 0 then
+    error("policy:update: nothing to train on" .. (self.why_left_out and ": every row was left out, such as: " .. self.why_left_out or ""), 0)
+  end
   local objective = components.resolve_objective(config.objective or "grpo")
   local schedule = type(config.schedule) == "function" and config.schedule or nil
   local m = core.update(self.ud, list, settings(config, "policy:update"), objective, reference_of(config), schedule)
