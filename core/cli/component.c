@@ -1,7 +1,8 @@
 /* component.c - see component.h. */
 #include "cli/component.h"
 
-#include <ctype.h>
+#include "hone/source.h"
+
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -107,8 +108,8 @@ hone_status hone_cli_instance(hone_registry *r, const char *kind, const char *if
     return s;
 }
 
-hone_status hone_cli_open_data(hone_registry *r, const char *source, const char *path,
-                               const char *on_error, hone_data **out)
+hone_status hone_cli_open_data_set(hone_registry *r, const char *source, const char *path,
+                                   const char *on_error, const hone_arg_list *sets, hone_data **out)
 {
     char place[PATH_MAX];
     const char *folder = getenv("HONE_DATA");
@@ -117,9 +118,27 @@ hone_status hone_cli_open_data(hone_registry *r, const char *source, const char 
         if (access(place, F_OK) == 0)
             path = place;
     }
+    hone_arena arena;
+    const hone_component_info *info;
+    hone_value all;
     hone_pair pairs[2] = {
         {hone_str_c("path"), {.type = HONE_STRING, .u.str = hone_str_c(path)}},
         {hone_str_c("on_error"), {.type = HONE_STRING, .u.str = hone_str_c(on_error)}}};
     hone_value settings = {.type = HONE_MAP, .u.map = {pairs, on_error ? 2 : 1}};
-    return hone_data_open(r, source ? source : "auto", &settings, out);
+    hone_arena_init(&arena, 0);
+    source = source ? source : "auto";
+    hone_status s = hone_registry_find_iface(r, HONE_KIND_SOURCE, HONE_IFACE_SOURCE, source, &info);
+    if (s >= 0)
+        s = hone_cli_settings(info->c.fields, sets, &settings, &arena, &all);
+    if (s >= 0)
+        s = hone_data_open(r, source, &all, out);
+    hone_arena_release(&arena);
+    return s;
+}
+
+hone_status hone_cli_open_data(hone_registry *r, const char *source, const char *path,
+                               const char *on_error, hone_data **out)
+{
+    static const hone_arg_list none;
+    return hone_cli_open_data_set(r, source, path, on_error, &none, out);
 }

@@ -26,4 +26,8 @@ hone_status hone_cli_instance(hone_registry *r, const char *kind, const char *if
  * looked for in the current folder, then in HONE_DATA. on_error: "stop" or "skip". [control-thread] */
 hone_status hone_cli_open_data(hone_registry *r, const char *source, const char *path,
                                const char *on_error, hone_data **out);
+/* The same with settings of the source. */
+hone_status hone_cli_open_data_set(hone_registry *r, const char *source, const char *path,
+                                   const char *on_error, const hone_arg_list *sets,
+                                   hone_data **out);
 #endif

@@ -1,23 +1,27 @@
 /* data.c - `hone data info|head`: what a data file holds, read row by row in constant memory.
  *
  * info counts rows, malformed rows, and per column the types, the rows without it, and the range of
- * lengths or numbers. head prints rows as JSON lines. */
+ * lengths or numbers; data_look.c says what the rows are as training data. head prints rows as JSON lines. */
 #include "base/alloc.h"
 #include "cli/component.h"
+#include "cli/data_look.h"
 #include "cli/out.h"
 #include "cli/verbs.h"
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
-static hone_arg_list paths;
+static hone_arg_list paths, sets;
 static int json, skip_bad;
-static int64_t rows = 5;
-static const char *source;
+static int64_t rows = 5, masks = 3;
+static const char *source, *model;
 
 #define COMMON                                                                                     \
     {"source", HONE_ARG_STR, &source, "NAME",                                                      \
-     "the source component (json for an array, else jsonl)"},                                      \
+     "the source component (auto: told by name and content)"},                                     \
+        {"set", HONE_ARG_LIST, &sets, "KEY=VALUE",                                                 \
+         "a setting of the source, such as split=test (several times)"},                           \
         {"skip-bad", HONE_ARG_FLAG, &skip_bad, NULL, "leave malformed rows out and count them"},   \
     {                                                                                              \
         "plugin-path", HONE_ARG_LIST, &paths, "PATH",                                              \
@@ -87,7 +91,7 @@ static void measure(column *c, const hone_value *v)
     c->measured = 1;
 }
 
-static hone_status take_survey(hone_data *d, survey *s)
+static hone_status take_survey(hone_data *d, survey *s, hone_look *look)
 {
     hone_arena arena;
     hone_value row;
@@ -100,13 +104,18 @@ static hone_status take_survey(hone_data *d, survey *s)
             if (c)
                 measure(c, &row.u.map.pairs[i].value);
         }
+        hone_status seen = hone_look_row(look, &row);
+        if (seen < 0) {
+            st = seen;
+            break;
+        }
         hone_arena_clear(&arena);
     }
     hone_arena_release(&arena);
     return st;
 }
 
-static void put_json(const survey *s, int64_t skipped, hone_buf *b)
+static void put_json(const survey *s, const hone_look *look, int64_t skipped, hone_buf *b)
 {
     hone_jw w;
     hone_jw_init(&w, b, 2);
@@ -133,6 +142,7 @@ static void put_json(const survey *s, int64_t skipped, hone_buf *b)
         hone_jw_end(&w);
     }
     hone_jw_end(&w);
+    hone_look_json(look, &w);
     hone_jw_end(&w);
     hone_buf_addc(b, '\n');
 }
@@ -167,18 +177,34 @@ static void put_text(const survey *s, int64_t skipped, hone_buf *b)
         hone_buf_addf(b, "  and more columns than %d\n", MAX_COLUMNS);
 }
 
-static hone_status info(hone_data *d, hone_buf *b)
+static hone_status info(hone_registry *r, hone_data *d, hone_buf *b)
 {
+    hone_env env = {.registry = r};
+    hone_text_side *side = NULL;
+    hone_look *look = NULL;
+    hone_status st = HONE_OK;
     survey *s = hone_calloc(1, sizeof *s);
     if (!s)
         return HONE_E_NOMEM;
-    hone_status st = take_survey(d, s);
+    if (model)
+        st = hone_text_side_open(&env, model, &side);
+    if (st >= 0 && side && !side->tokenizer_instance)
+        st = hone_fail(HONE_E_NOT_FOUND, "%s: it has no tokenizer", model);
+    if (st >= 0)
+        st = hone_look_create(side, json ? 0 : masks, &look);
+    if (st >= 0)
+        st = take_survey(d, s, look);
     if (st >= 0) {
-        if (json)
-            put_json(s, hone_data_skipped(d), b);
-        else
+        if (json) {
+            put_json(s, look, hone_data_skipped(d), b);
+        } else {
             put_text(s, hone_data_skipped(d), b);
+            if (s->rows)
+                hone_look_text(look, isatty(STDOUT_FILENO), b);
+        }
     }
+    hone_look_destroy(look);
+    hone_text_side_unref(side);
     for (size_t i = 0; i < s->n; i++)
         hone_free(s->columns[i].name);
     hone_free(s);
@@ -187,8 +213,9 @@ static hone_status info(hone_data *d, hone_buf *b)
 
 /* ---- head ----------------------------------------------------------------------------------------- */
 
-static hone_status head(hone_data *d, hone_buf *b)
+static hone_status head(hone_registry *r, hone_data *d, hone_buf *b)
 {
+    (void)r;
     hone_arena arena;
     hone_value row;
     hone_status st = 1;
@@ -207,7 +234,8 @@ static hone_status head(hone_data *d, hone_buf *b)
     return st;
 }
 
-static int run_on_file(const char *file, hone_status (*work)(hone_data *d, hone_buf *b))
+static int run_on_file(const char *file,
+                       hone_status (*work)(hone_registry *r, hone_data *d, hone_buf *b))
 {
     hone_registry *r = NULL;
     hone_data *d = NULL;
@@ -215,9 +243,9 @@ static int run_on_file(const char *file, hone_status (*work)(hone_data *d, hone_
     hone_buf_init(&b, HONE_BUF_MAX_DEFAULT);
     hone_status s = hone_cli_open_registry(&paths, &r);
     if (s >= 0)
-        s = hone_cli_open_data(r, source, file, skip_bad ? "skip" : NULL, &d);
+        s = hone_cli_open_data_set(r, source, file, skip_bad ? "skip" : NULL, &sets, &d);
     if (s >= 0)
-        s = work(d, &b);
+        s = work(r, d, &b);
     if (s >= 0)
         s = b.failed;
     if (b.len)
@@ -232,7 +260,12 @@ static int run_on_file(const char *file, hone_status (*work)(hone_data *d, hone_
 int hone_cli_data(int argc, char **argv)
 {
     static const hone_arg info_options[] = {
-        COMMON, {"json", HONE_ARG_FLAG, &json, NULL, "as JSON"}, {0}};
+        COMMON,
+        {"model", HONE_ARG_STR, &model, "MODEL", "lengths in its tokens, masks by its template"},
+        {"masks", HONE_ARG_I64, &masks, "N",
+         "with --model: so many rows with what is trained on (3)"},
+        {"json", HONE_ARG_FLAG, &json, NULL, "as JSON"},
+        {0}};
     static const hone_arg head_options[] = {{"n", HONE_ARG_I64, &rows, "N", "so many rows (5)"},
                                             COMMON,
                                             {"json", HONE_ARG_FLAG, &json, NULL, "one line a row"},
@@ -241,7 +274,8 @@ int hone_cli_data(int argc, char **argv)
     static const char *const head_examples[] = {"hone data head train.jsonl --n 2", NULL};
     static const hone_args info_spec = {"data info",
                                         "FILE [options]",
-                                        "Counts rows and describes columns.",
+                                        "Counts rows, describes columns, and looks for what is "
+                                        "suspicious in training data.",
                                         info_options,
                                         info_examples,
                                         1,

@@ -82,6 +82,34 @@ for name, code, text, *args in [
 info = json.loads(hone("data", "info", os.path.join(work.name, "bad.jsonl"), "--skip-bad", "--json").stdout)
 check("data info counts", info["rows"] == 2 and info["skipped"] == 1 and
       info["columns"] == [{"name": "a", "missing": 0, "types": {"integer": 2}, "min": 1, "max": 3}], info)
+talk = [{"messages": [{"role": "user", "content": "Hi there"}, {"role": "assistant", "content": "Hello"}]},
+        {"messages": [{"role": "user", "content": "hi, THERE"}, {"role": "assistant", "content": "hello!"}]},
+        {"messages": [{"role": "user", "content": "Hi there"}, {"role": "assistant", "content": "Hello"}]},
+        {"messages": [{"role": "user", "content": "a"}, {"role": "user", "content": "b"}]},
+        {"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": ""}]},
+        {"messages": [{"role": "narrator", "content": "a"}, {"role": "assistant", "content": "I am {{name}}\x01"}]},
+        {"prompt": "x", "chosen": "same", "rejected": "same"},
+        {"prompt": "q", "completion": "word " * 60 + "and then"}, {"text": "t"}, {"x": 1}]
+talk_path = write("talk.jsonl", "\n".join(json.dumps(r) for r in talk))
+info = json.loads(hone("data", "info", talk_path, "--json").stdout)
+check("data info tells forms", info["forms"] == {"messages": 6, "pairs": 1, "prompt and completion": 1, "plain text": 1, "not recognised": 1}, info["forms"])
+check("data info counts duplicates", info["duplicates"] == {"exact": 1, "normalised": 2, "of_rows": 10}, info["duplicates"])
+why = {s["why"]: s["first"] for s in info["suspicious"]}
+check("data info names suspicious rows", why == {
+    "the answer is empty": [5], "the conversation does not end with the assistant": [4],
+    "the same role twice in a row, or a system message that is not first": [4], "an unknown role": [6],
+    "the answer seems cut off": [8], "chosen and rejected are equal": [7], "replacement or control characters": [6],
+    "a {{placeholder}}": [6]}, why)
+check("data info measures", info["lengths"]["unit"] == "bytes" and info["lengths"]["max"] == 309, info["lengths"])
+run = hone("data", "info", talk_path)
+check("data info as text", "suspicious: the answer is empty: 1 (row 5)" in run.stdout, run.stdout)
+run = hone("data", "info", talk_path, "--model", "tiny", "--masks", "1")
+check("data info in tokens", "tokens, mean" in run.stdout and "row 1\nHi there[[Hello]]" in run.stdout, run.stdout[-600:] + run.stderr)
+csv = write("t.csv", "id,t\n007,x\n")
+run = hone("data", "head", csv, "--json", "--set", "types=t:string")
+check("data head of csv", run.stdout == '{"id":"007","t":"x"}\n', run.stdout + run.stderr)
+run = hone("data", "head", csv, "--set", "tipes=x")
+check("a slip in a source's setting", run.returncode != 0 and "types" in run.stderr, run.stderr)
 run = hone("data", "head", plain, "--n", "2", "--json")
 check("data head", [json.loads(line) for line in run.stdout.splitlines()] == ROWS[:2], run.stdout)
 run = hone("data", "head", "rows.jsonl", "--n", "1", "--json", env={"HONE_DATA": work.name})
