@@ -45,6 +45,7 @@ static const char *const describing[] = {"architectures",
                                          "tokenizer_class",
                                          "language_model_only",
                                          "unsloth_version",
+                                         "unsloth_fixed",
                                          "quantization_config_source",
                                          "cache_implementation",
                                          "hone",
@@ -170,8 +171,8 @@ static hone_status unknown_key(const char *key, const char *place, const char *i
     hone_fail(HONE_E_UNSUPPORTED, "%s: \"%s\" is set, and %s does not know what it means", place,
               key, id);
     return hone_fail_hint(
-        "the model may compute something else with it; if not, remove the key or allow "
-        "unknown keys");
+        "the model may compute something else with it; if not, remove the key, or ignore it with "
+        "--allow-unknown-config (in a recipe: allow_unknown_config = true of run:policy)");
 }
 
 static hone_status check_keys(const hone_value *map, const char *prefix, const struct declaring *d,

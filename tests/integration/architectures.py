@@ -211,6 +211,20 @@ with tempfile.TemporaryDirectory() as tmp:
                 with open(f"{out}/config.json") as f:
                     check(f"{kind}: its configuration names it", json.load(f)["model_type"] == kind)
 
+        out = f"{tmp}/{kind}-written.gguf"
+        run = subprocess.run([HONE, "model", "convert", folder, out, "--without-tokenizer"], capture_output=True, text=True, timeout=60)
+        got, why = logprobs(out) if run.returncode == 0 else (None, run.stderr)
+        check(f"{kind}: the GGUF file that hone writes gives the same bits", want and got == want, why)
+
+    # what GGUF cannot say is not written as GGUF
+    ts = tensors("gemma2")
+    odd = dict(SIZES, architectures=["Gemma2ForCausalLM"], model_type="gemma2", query_pre_attn_scalar=D, sliding_window=5)
+    for i, more in enumerate((dict(query_pre_attn_scalar=D + 1), dict(layer_types=["full_attention"] + ["sliding_attention"] * (LAYERS - 1)))):
+        write_folder(f"{tmp}/odd{i}", dict(odd, **more), ts)
+        run = subprocess.run([HONE, "model", "convert", f"{tmp}/odd{i}", f"{tmp}/odd{i}.gguf"], capture_output=True, text=True, timeout=60)
+        check(f"gemma2 with {list(more)}: no GGUF", run.returncode == 1 and "GGUF" in run.stderr and not os.path.exists(f"{tmp}/odd{i}.gguf"),
+              run.stderr)
+
     # the text part of a model that also sees: both layouts of its files
     ts = tensors("gemma3_text")
     text = dict(SIZES, model_type="gemma3_text", query_pre_attn_scalar=D, sliding_window=5, rope_scaling=dict(rope_type="linear", factor=8.0))

@@ -84,6 +84,8 @@ static void gemma2_hf(decoder_reader *r, decoder_facts *f)
     both_hf(r, f);
     read_caps(r, f, 50.0, 30.0);
     decoder_windows(r, f, decoder_window(r, 4096), 2, alternate);
+    if (decoder_get(r->map, "sliding_window_size")) /* the first files say it twice */
+        decoder_whole(r, "sliding_window_size", f->window, f->window, f->window);
 }
 
 /* The layers with a window turn by the second rope. */

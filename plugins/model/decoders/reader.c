@@ -283,7 +283,6 @@ static void read_gguf(decoder_reader *r, decoder_facts *f)
     f->max_positions = decoder_whole(r, KEY("context_length"), fam->max_positions, 1,
                                      (int64_t)1 << 40);
     f->eps = decoder_number(r, KEY("attention.layer_norm_rms_epsilon"), fam->eps);
-#undef KEY
     f->init_std = 0.02;
     f->attention_scale = 1.0f / sqrtf((float)f->head_dim);
     /* what the reader saw: the file has no output projection */
@@ -291,6 +290,9 @@ static void read_gguf(decoder_reader *r, decoder_facts *f)
     read_stops(f, decoder_get(r->map, "tokenizer.ggml.bos_token_id"),
                decoder_get(r->map, "tokenizer.ggml.eos_token_id"),
                decoder_get(r->map, "tokenizer.ggml.padding_token_id"));
+    decoder_text(r, KEY("tensor_data_layout"),
+                 ""); /* old files; q and k are permuted in any case */
+#undef KEY
     if (r->failed < 0)
         return;
     decoder_rope_gguf(r, f);

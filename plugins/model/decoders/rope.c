@@ -325,6 +325,11 @@ void decoder_rope_gguf(decoder_reader *r, decoder_facts *f)
     p->original = decoder_number(r, KEY("rope.scaling.original_context_length"), 0.0);
     attention = decoder_number(r, KEY("rope.scaling.attn_factor"), 0.0);
     decoder_truth(r, KEY("rope.scaling.finetuned"), 0);
+    if (decoder_get(r->map, KEY("rope.scale_linear"))) { /* before there were kinds */
+        p->rope.factor = decoder_number(r, KEY("rope.scale_linear"), 1.0);
+        if (decoder_is(kind, "none") && p->rope.factor != 1.0)
+            kind = hone_str_c("linear");
+    }
     if (decoder_is(kind, "linear")) {
         p->rope.scaling = HONE_ROPE_LINEAR;
     } else if (decoder_is(kind, "yarn")) {
