@@ -1,137 +1,10 @@
 /* test_model - what must hold for every model: gradients by differences, and the same bits however
  * a computation is split, shared, replayed, resumed token by token, or spread over threads and
  * kernel sets. */
-#include "models.h"
-#include "plugins.h"
+#include "model_shapes.h"
 
-#include "base/rng.h"
-#include "gen/gen.h"
 #include "ops/cpu.h"
 #include "ops/registry.h"
-
-#define TIED                                                                                       \
-    "{\"model_type\":\"llama\",\"hidden_size\":32,\"intermediate_size\":56,\"num_hidden_layers\":" \
-    "3,"                                                                                           \
-    "\"num_attention_heads\":4,\"num_key_value_heads\":2,\"head_dim\":16,\"vocab_size\":97,"       \
-    "\"tie_word_embeddings\":true,\"rms_norm_eps\":1e-5}"
-#define UNTIED                                                                                     \
-    "{\"model_type\":\"qwen2\",\"hidden_size\":48,\"intermediate_size\":40,\"num_hidden_layers\":" \
-    "2,"                                                                                           \
-    "\"num_attention_heads\":3,\"num_key_value_heads\":3,\"vocab_size\":65,"                       \
-    "\"tie_word_embeddings\":false,\"rms_norm_eps\":1e-6}"
-
-/* plugins/recurrent.c: state that is no keys and values, ops from a pack */
-#define RECURRENT                                                                                  \
-    "{\"model_type\":\"test_decay\",\"hidden_size\":40,\"inner_size\":72,\"num_hidden_layers\":3," \
-    "\"vocab_size\":83,\"max_position_embeddings\":4096}"
-#define SIZES                                                                                      \
-    "\"hidden_size\":32,\"intermediate_size\":40,\"num_attention_heads\":4,\"vocab_size\":61,"     \
-    "\"num_hidden_layers\":3,\"num_key_value_heads\":2,"
-/* One of each shape, with all that it may have. */
-static const char *const shapes[] = {
-    TIED,
-    UNTIED,
-    "{\"model_type\":\"mistral\"," SIZES "\"head_dim\":12,\"sliding_window\":21}",
-    "{\"model_type\":\"llama\"," SIZES "\"attention_bias\":true,\"mlp_bias\":true,"
-    "\"max_position_embeddings\":40,\"rope_scaling\":{\"type\":\"dynamic\",\"factor\":3}}",
-    "{\"model_type\":\"llama\"," SIZES "\"rope_parameters\":{\"rope_type\":\"yarn\",\"factor\":8,"
-    "\"rope_theta\":5000.0,\"original_max_position_embeddings\":16}}",
-    "{\"model_type\":\"qwen3\"," SIZES "\"head_dim\":16,\"attention_bias\":true,"
-    "\"use_sliding_window\":true,\"sliding_window\":9,\"max_window_layers\":1}",
-    "{\"model_type\":\"gemma\"," SIZES "\"head_dim\":16}",
-    "{\"model_type\":\"gemma2\"," SIZES "\"head_dim\":16,\"query_pre_attn_scalar\":24,"
-    "\"sliding_window\":20,\"attn_logit_softcapping\":4.0,\"final_logit_softcapping\":3.0}",
-    "{\"model_type\":\"gemma3_text\"," SIZES "\"head_dim\":16,\"sliding_window\":33,"
-    "\"layer_types\":[\"sliding_attention\",\"full_attention\",\"sliding_attention\"],"
-    "\"rope_parameters\":{\"full_attention\":{\"rope_type\":\"linear\",\"factor\":8.0},"
-    "\"sliding_attention\":{\"rope_theta\":500.0}}}",
-    "{\"model_type\":\"phi3\"," SIZES "\"partial_rotary_factor\":0.5,\"sliding_window\":70,"
-    "\"max_position_embeddings\":4096,\"original_max_position_embeddings\":1024,\"rope_scaling\":"
-    "{\"type\":\"longrope\",\"short_factor\":[1.0,1.5],\"long_factor\":[2.0,9.0]}}",
-    "{\"model_type\":\"smollm3\"," SIZES "\"no_rope_layers\":[1,0,1],\"use_sliding_window\":true,"
-    "\"sliding_window\":17}",
-    "{\"model_type\":\"olmo2\"," SIZES "\"attention_bias\":true}",
-    "{\"model_type\":\"olmo3\"," SIZES "\"sliding_window\":13,\"layer_types\":"
-    "[\"sliding_attention\",\"full_attention\",\"full_attention\"],\"rope_scaling\":"
-    "{\"rope_type\":\"yarn\",\"factor\":4.0,\"original_max_position_embeddings\":32}}",
-    "{\"model_type\":\"granite\"," SIZES "\"embedding_multiplier\":3.0,\"logits_scaling\":2.0,"
-    "\"residual_multiplier\":0.7,\"attention_multiplier\":0.2}",
-    RECURRENT,
-};
-enum { SHAPES = sizeof shapes / sizeof shapes[0] };
-/* Where not all are needed. */
-static const char *const few[] = {TIED, UNTIED, RECURRENT};
-enum { FEW = sizeof few / sizeof few[0] };
-
-static hone_registry *registry; /* shipped plugins and recurrent.c */
-static const char *registry_path;
-static hone_pool *pool, *pool1, *pool3;
-static hone_tape *tape;
-
-static int setup(void **state)
-{
-    const char *paths[3] = {hone_paths_plugins(), NULL, NULL};
-    hone_registry_opts o = {.paths = paths, .only_paths = 1, .seed = 7};
-    (void)state;
-    registry_path = paths[1] = compile_plugin(
-        "tests/unit/plugins/recurrent.c", "-O2 -ffp-contract=off", "model_plugins", "recurrent");
-    assert_ok(hone_registry_open(&o, &registry));
-    assert_ok(hone_pool_create(2, &pool));
-    assert_ok(hone_pool_create(1, &pool1));
-    assert_ok(hone_pool_create(3, &pool3));
-    assert_ok(hone_tape_create(hone_pool_exec(pool), &tape));
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    hone_tape_destroy(tape);
-    hone_pool_destroy(pool);
-    hone_pool_destroy(pool1);
-    hone_pool_destroy(pool3);
-    hone_registry_close(components_registry);
-    hone_registry_close(registry);
-    return 0;
-}
-
-/* Pseudo-random numbers of a test: a function of (what, i). */
-static uint32_t bits(uint64_t what, uint64_t i)
-{
-    hone_rng_key k = {what, HONE_RNG_USER, 0, 0, 0};
-    return hone_rng_u32(&k, i);
-}
-
-static float centred(uint64_t what, uint64_t i)
-{
-    return (float)bits(what, i) / 2147483648.0f - 1.0f;
-}
-
-static void random_ids(const hone_model *m, uint64_t what, int64_t n, int32_t *out)
-{
-    for (int64_t i = 0; i < n; i++)
-        out[i] = (int32_t)(bits(what, (uint64_t)i) % (uint32_t)m->info.vocab_size);
-}
-
-/* Random parameters at a scale that makes logits matter (0.02 would leave softmax nearly
- * uniform). */
-static test_model random_model(const char *json)
-{
-    test_model t = model_random_in(registry, json, 5);
-    for (hone_param i = 0; i < hone_params_count(t.m->params); i++) {
-        const hone_param_item *it = hone_params_item(t.m->params, i);
-        float *row = malloc((size_t)it->cols * sizeof *row);
-        for (int64_t r = 0; r < it->rows; r++) {
-            for (int64_t c = 0; c < it->cols; c++) {
-                float v = centred((uint64_t)i + 100, (uint64_t)(r * it->cols + c));
-                row[c] = it->init == HONE_INIT_ONE ? 1.0f + 0.3f * v : 0.25f * v;
-            }
-            assert_ok(hone_params_set_rows(t.m->params, i, r, 1, row));
-        }
-        free(row);
-    }
-    return t;
-}
 
 /* Prompt lengths and children of the forest of these tests: prompts that end inside, at and past a
  * page. */
@@ -236,13 +109,6 @@ static float *grads_of(hone_model *m, hone_tape *t, hone_forest *f, int64_t max_
     }
     assert_ok(hone_tape_finish_grads(t));
     return copy_grads(m, n);
-}
-
-static void assert_bits(const float *a, const float *b, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        if (memcmp(&a[i], &b[i], sizeof *a) != 0)
-            fail_with("element %zu of %zu: %.9g and %.9g", i, n, (double)a[i], (double)b[i]);
 }
 
 /* ---- gradients ------------------------------------------------------------------------------- */
@@ -473,32 +339,6 @@ static void test_kernel_sets_change_no_bit(void **state)
 }
 
 /* ---- modes ----------------------------------------------------------------------------------- */
-struct steps {
-    hone_model *m;
-    hone_state *st;
-    float *out;
-};
-
-/* Feeds tokens [from, to) of ids to a sequence in one batch; log-probs of the next token of each go
- * to out. */
-static void feed(struct steps *s, hone_seq q, const int32_t *ids, int from, int to, int len,
-                 float *out)
-{
-    int32_t next[256];
-    hone_seq_step step = {q, to - from, ids + from, next, HONE_LOGITS_NONE, 0};
-    const hone_batch *b;
-    float lp[256];
-    int k = 0;
-    for (int i = from; i < to; i++)
-        next[i - from] = i + 1 < len ? ids[i + 1] : -1;
-    assert_ok(hone_state_batch(s->st, &step, 1, &b));
-    model_logprobs(s->m, tape, to - from == 1 ? HONE_MODE_DECODE : HONE_MODE_PREFILL, b, NULL, lp);
-    hone_state_commit(s->st);
-    for (int i = from; i < to; i++)
-        if (next[i - from] >= 0)
-            out[i + 1] = lp[k++];
-}
-
 /* Each child of each tree by generation: the prompt prefilled in two pieces, forked, then by
  * pieces. */
 static void test_modes_give_the_same_bits(void **state)
@@ -621,147 +461,6 @@ static void test_decoding_together_gives_the_same_bits(void **state)
     (void)state;
     for (int j = 0; j < FEW; j++)
         check_decoding_together_gives_the_same_bits(few[j]);
-}
-
-/* A recurrent state is kept at the end of each page: a sequence cut there goes on as if it had never been
- * longer. */
-static void test_a_recurrent_sequence_is_cut_at_a_page(void **state)
-{
-    test_model t = random_model(RECURRENT);
-    struct steps s = {t.m, NULL, NULL};
-    int32_t ids[200];
-    float whole[200], got[200];
-    hone_seq a, b;
-    (void)state;
-    random_ids(t.m, 4, 200, ids);
-    assert_ok(hone_state_create(&t.m->info, 0, &s.st));
-    a = hone_seq_create(s.st);
-    b = hone_seq_create(s.st);
-    feed(&s, a, ids, 0, 200, 200, whole);
-    for (int length = 64; length <= 128; length += 64) {
-        feed(&s, b, ids, (int)hone_seq_length(s.st, b), 190, 200, got);
-        assert_ok(hone_seq_truncate(s.st, b, length));
-        assert_fails(hone_seq_truncate(s.st, b, length - 1), HONE_E_UNSUPPORTED, "recurrent");
-        feed(&s, b, ids, length, length + 1, 200, got);
-        feed(&s, b, ids, length + 1, 200, 200, got);
-        assert_bits(got + length + 1, whole + length + 1, (size_t)(200 - length - 1));
-        assert_ok(hone_seq_truncate(s.st, b, 0));
-    }
-    hone_state_destroy(s.st);
-    model_close(&t);
-}
-
-/* ---- generation ------------------------------------------------------------------------------ */
-enum { GEN_PROMPTS = 3, GEN_SAMPLES = 5, GEN_TOKENS = 70 };
-struct samples {
-    int32_t ids[GEN_PROMPTS * GEN_SAMPLES][GEN_TOKENS];
-    float logprob[GEN_PROMPTS * GEN_SAMPLES][GEN_TOKENS];
-    int seen;
-};
-static const int gen_prompt[GEN_PROMPTS] = {1, 62, 64};
-
-static hone_status keep_sample(void *ctx, const hone_completion *c)
-{
-    struct samples *s = ctx;
-    assert_int_equal(c->n, GEN_TOKENS);
-    assert_true(c->sample < GEN_PROMPTS * GEN_SAMPLES);
-    memcpy(s->ids[c->sample], c->ids, sizeof s->ids[0]);
-    memcpy(s->logprob[c->sample], c->logprob, sizeof s->logprob[0]);
-    s->seen++;
-    return HONE_OK;
-}
-
-static void gen_ids(const hone_model *m, int prompt, int32_t *out)
-{
-    random_ids(m, 400 + (uint64_t)prompt, gen_prompt[prompt], out);
-}
-
-/* All samples: `together` 1 forks them from their prompts, 0 makes each from a prefill of its own. */
-static void generate(hone_model *m, hone_pool *on, int together, uint32_t max_sequences,
-                     struct samples *out)
-{
-    int32_t ids[GEN_PROMPTS][64];
-    hone_gen_prompt prompts[GEN_PROMPTS * GEN_SAMPLES];
-    hone_gen_params p = {.rule = {.temperature = 1.3, .top_p = 1.0, .repetition_penalty = 1.0},
-                         .seed = 6,
-                         .max_tokens = GEN_TOKENS,
-                         .adapters = HONE_ADAPTERS_ACTIVE,
-                         .max_sequences = max_sequences,
-                         .ctx = out,
-                         .on_finish = keep_sample};
-    hone_gen *g;
-    size_t n = 0;
-    out->seen = 0;
-    for (int i = 0; i < GEN_PROMPTS; i++) {
-        gen_ids(m, i, ids[i]);
-        for (int k = 0; k < GEN_SAMPLES; k += together ? GEN_SAMPLES : 1)
-            prompts[n++] = (hone_gen_prompt){.ids = ids[i],
-                                             .n = (size_t)gen_prompt[i],
-                                             .first_sample = (uint64_t)(i * GEN_SAMPLES + k),
-                                             .n_samples = together ? GEN_SAMPLES : 1};
-    }
-    assert_ok(hone_gen_create(m, NULL, on, &g));
-    if (together)
-        assert_ok(hone_gen_run(g, prompts, n, &p));
-    else
-        for (size_t i = 0; i < n; i++)
-            assert_ok(hone_gen_run(g, prompts + i, 1, &p));
-    hone_gen_destroy(g);
-    assert_int_equal(out->seen, GEN_PROMPTS * GEN_SAMPLES);
-}
-
-static void same_samples(const struct samples *a, const struct samples *b)
-{
-    assert_memory_equal(a->ids, b->ids, sizeof a->ids);
-    assert_bits(&a->logprob[0][0], &b->logprob[0][0], GEN_PROMPTS * GEN_SAMPLES * GEN_TOKENS);
-}
-
-/* What was drawn, scored by TRAIN as one forest: prompts with their samples as children. */
-static void same_as_trained(hone_model *m, const struct samples *s)
-{
-    static float lp[GEN_PROMPTS * GEN_SAMPLES * GEN_TOKENS];
-    int32_t ids[64];
-    hone_forest f;
-    hone_forest_init(&f);
-    for (int i = 0; i < GEN_PROMPTS; i++) {
-        gen_ids(m, i, ids);
-        int32_t root = hone_forest_segment(&f, -1, ids, gen_prompt[i]);
-        assert_true(root >= 0);
-        for (int k = 0; k < GEN_SAMPLES; k++) {
-            int32_t c = hone_forest_segment(&f, root, s->ids[i * GEN_SAMPLES + k], GEN_TOKENS);
-            assert_true(c >= 0 && hone_forest_targets(&f, c, 0, GEN_TOKENS) >= 0);
-        }
-    }
-    assert_ok(hone_params_need_grads(m->params, NULL));
-    hone_tensor h, at;
-    assert_ok(hone_model_begin(m, tape, HONE_MODE_TRAIN, hone_forest_build(&f), NULL));
-    h = hone_model_hidden(m, tape);
-    at = hone_model_logprob(m, tape, h, (float)(1.0 / 1.3), NULL);
-    hone_tape_root(tape, at);
-    assert_ok(hone_tape_forward(tape));
-    memcpy(lp, hone_tape_value(tape, at).data, sizeof lp);
-    for (int64_t k = 0; k < GEN_PROMPTS * GEN_SAMPLES * GEN_TOKENS; k++)
-        assert_bits(&s->logprob[0][0] + k, &lp[hone_forest_slot(&f, k)], 1);
-    hone_forest_release(&f);
-}
-
-static void test_generation_is_the_same_however_it_is_batched(void **state)
-{
-    static struct samples a, b;
-    (void)state;
-    for (int j = 0; j < FEW; j++) {
-        test_model t = random_model(few[j]);
-        generate(t.m, pool, 1, 0, &a);
-        assert_memory_not_equal(a.ids[0], a.ids[1], sizeof a.ids[0]);
-        same_as_trained(t.m, &a);
-        generate(t.m, pool, 0, 0, &b); /* one by one */
-        same_samples(&a, &b);
-        generate(t.m, pool1, 1, 7, &b); /* groups wait for one another; one thread */
-        same_samples(&a, &b);
-        generate(t.m, pool3, 1, 10, &b);
-        same_samples(&a, &b);
-        model_close(&t);
-    }
 }
 
 /* ---- op packs -------------------------------------------------------------------------------- */
@@ -964,8 +663,6 @@ int main(void)
         cmocka_unit_test(test_kernel_sets_change_no_bit),
         cmocka_unit_test(test_modes_give_the_same_bits),
         cmocka_unit_test(test_decoding_together_gives_the_same_bits),
-        cmocka_unit_test(test_a_recurrent_sequence_is_cut_at_a_page),
-        cmocka_unit_test(test_generation_is_the_same_however_it_is_batched),
         cmocka_unit_test(test_adapters),
         cmocka_unit_test(test_a_second_step_allocates_nothing),
         cmocka_unit_test(test_the_least_replay_that_fits_is_found),

@@ -9,7 +9,7 @@
  * through them. Every sum is one chain in token order, in plain multiplies and adds (compile with
  * -ffp-contract=off), so no bit depends on mode, split, thread or kernel set.
  *
- * Two components in one file: kind `ops` and kind `model`. */
+ * Two components in one file: kind `ops` and kind `model`; compiled with -DWITHOUT_OPS, the model alone. */
 #include "hone/model.h"
 
 #include <stdio.h>
@@ -666,7 +666,11 @@ static const hone_component ops_component = {.struct_size = sizeof(hone_componen
                                              .destroy = destroy_ops,
                                              .get_iface = ops_iface};
 
-static const hone_component *const components[] = {&model_component, &ops_component, NULL};
+static const hone_component *const components[] = {&model_component,
+#ifdef WITHOUT_OPS
+                                                   NULL, /* the list ends before the pack */
+#endif
+                                                   &ops_component, NULL};
 static const hone_magic magic = HONE_MAGIC(0x000100);
 static const hone_entry entry = {
     .struct_size = sizeof(hone_entry), .magic = &magic, .components = components};
