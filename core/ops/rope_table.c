@@ -216,7 +216,8 @@ hone_status hone__rope_table_get(const hone_rope *rope, int64_t last, const hone
         t->key.factors = t->factors;
         if (rope->scaling != HONE_ROPE_FACTORS || rope->n_factors > FACTORS)
             t->key.n_factors = 0;
-        memcpy(t->factors, rope->factors, (size_t)t->key.n_factors * sizeof *t->factors);
+        if (t->key.n_factors > 0)
+            memcpy(t->factors, rope->factors, (size_t)t->key.n_factors * sizeof *t->factors);
         t->width = rope->interleaved ? rope->rotary_dim : rope->rotary_dim / 2;
         t->next = tables;
         tables = t;
