@@ -2,7 +2,9 @@
  *
  * The key idea: the build writes a marker file, hone.tree, that holds the source root; whoever runs
  * from a build folder is recognised by it, so `build/hone` and the tests run in place, and nothing
- * has to be installed or set in the environment. Everything is worked out once, into fixed buffers,
+ * has to be installed or set in the environment. An installed program finds its files from its own
+ * place, by the way from bindir to datadir and libdir that configure was given, so a prefix may be
+ * moved, or staged with DESTDIR. Everything is worked out once, into fixed buffers,
  * under pthread_once; there is no allocation and no failure. A path too long for its buffer is cut,
  * and then not found by its user. */
 #include "base/paths.h"
@@ -66,6 +68,28 @@ static int ends_with(const char *s, const char *tail)
     return n >= m && strcmp(s + n - m, tail) == 0;
 }
 
+/* Where `wanted`, a folder of the configured prefix, lies for a program in `dir`: both sides of the
+ * configured bindir are cut where it parts from `wanted`. The configured folder itself when the program
+ * does not stand in a folder like bindir, or when nothing is there. */
+static void installed(char out[PATH_ROOM], const char *dir, const char *wanted)
+{
+    static const char bin[] = HONE_BIN_DIR;
+    size_t common = 0, n = strlen(dir);
+    for (size_t i = 0; bin[i] && bin[i] == wanted[i]; i++)
+        if (bin[i] == '/')
+            common = i;
+    const char *tail = bin + common; /* "/bin" */
+    size_t m = strlen(tail);
+    if (m > 1 && n >= m && strcmp(dir + n - m, tail) == 0 &&
+        n - m + strlen(wanted + common) < PATH_ROOM) {
+        memcpy(out, dir, n - m);
+        memcpy(out + (n - m), wanted + common, strlen(wanted + common) + 1);
+        if (access(out, F_OK) == 0)
+            return;
+    }
+    snprintf(out, PATH_ROOM, "%s", wanted);
+}
+
 static void look_up(void)
 {
     char dir[PATH_ROOM];
@@ -86,11 +110,13 @@ static void look_up(void)
         join(paths.assets, paths.root, "assets");
         join(paths.sdk, paths.root, "sdk");
     } else {
-        snprintf(paths.plugins, sizeof paths.plugins, "%s", HONE_PLUGIN_DIR);
-        join(paths.lib, HONE_DATA_DIR, "lib");
-        join(paths.recipes, HONE_DATA_DIR, "recipes");
-        join(paths.assets, HONE_DATA_DIR, "assets");
-        join(paths.sdk, HONE_DATA_DIR, "sdk");
+        char data[PATH_ROOM];
+        installed(paths.plugins, dir, HONE_PLUGIN_DIR);
+        installed(data, dir, HONE_DATA_DIR);
+        join(paths.lib, data, "lib");
+        join(paths.recipes, data, "recipes");
+        join(paths.assets, data, "assets");
+        join(paths.sdk, data, "sdk");
     }
     const char *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
     if (cache && cache[0] == '/')

@@ -9,6 +9,7 @@
 #include "base/alloc.h"
 #include "base/file.h"
 #include "cli/args.h"
+#include "cli/new.h"
 #include "cli/out.h"
 #include "cli/verbs.h"
 
@@ -478,32 +479,34 @@ static int run_interfaces(int argc, char **argv)
 int hone_cli_plugin(int argc, char **argv)
 {
     static const struct {
-        const char *name;
+        const char *name, *summary;
         int (*run)(int argc, char **argv);
-    } verbs[] = {{"list", run_list},
-                 {"inspect", run_inspect},
-                 {"describe", run_describe},
-                 {"interfaces", run_interfaces}};
-    static const char *const names[] = {"list", "inspect", "describe", "interfaces", NULL};
+    } verbs[] = {
+        {"new", "makes a folder for a new component", hone_cli_plugin_new},
+        {"list", "what components there are", run_list},
+        {"inspect", "one component: its settings, where it comes from, what it asks for",
+         run_inspect},
+        {"describe", "what a plugin file says of itself; writes its sidecar", run_describe},
+        {"interfaces", "the interfaces that hone ships, call by call", run_interfaces}};
+    enum { N = sizeof verbs / sizeof *verbs };
+    const char *names[N + 1];
     static const char *const examples[] = {"hone plugin list", "hone plugin inspect math_answer",
-                                           NULL};
-    static const hone_args spec = {
-        "plugin",
-        "list|inspect|describe|interfaces ...",
-        "list        what components there are\n"
-        "inspect     one component: its settings, where it comes from, what it asks for\n"
-        "describe    what a plugin file says of itself; writes its sidecar\n"
-        "interfaces  the interfaces that hone ships, call by call",
-        NULL,
-        examples,
-        0,
-        -1};
+                                           "hone plugin new reward my_reward", NULL};
+    char about[2048];
+    size_t len = 0;
+    for (size_t i = 0; i < N; i++) {
+        names[i] = verbs[i].name;
+        len += (size_t)snprintf(about + len, sizeof about - len, "%s  %-10s  %s", i ? "\n" : "",
+                                verbs[i].name, verbs[i].summary);
+    }
+    names[N] = NULL;
     if (argc < 2)
-        return hone_cli_usage("plugin", "list, inspect, describe or interfaces?");
-    for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++)
+        return hone_cli_usage("plugin", "what? new, list, inspect, describe, sign, trust, ...");
+    for (size_t i = 0; i < N; i++)
         if (strcmp(argv[1], verbs[i].name) == 0)
             return verbs[i].run(argc - 1, argv + 1);
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
+        const hone_args spec = {"plugin", "PART [arguments]", about, NULL, examples, 0, -1};
         hone_args_help(&spec);
         return HONE_EXIT_OK;
     }

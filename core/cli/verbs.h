@@ -18,9 +18,10 @@
     X(generate, "generate", "model", "continues a text") \
     X(lua, "lua", "tool", "the recipe language as a shell") \
     X(model, "model", "model", "looks inside a model, scores text with it, writes it out") \
+    X(new, "new", "plugin", "makes a project: a recipe, rewards in C and Lua, data") \
     X(objective, "objective", "plugin", "losses: what there is, formulas, values on numbers") \
     X(paths, "paths", "tool", "where hone finds its plugins, scripts and models") \
-    X(plugin, "plugin", "plugin", "lists, inspects and describes plugins") \
+    X(plugin, "plugin", "plugin", "plugins: new ones, what there is, whom to trust") \
     X(report, "report", "run", "one page with the curves and samples of runs") \
     X(resume, "resume", "run", "goes on with a run from its last checkpoint") \
     X(run, "run", "run", "runs a recipe") \

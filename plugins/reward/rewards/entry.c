@@ -2,8 +2,9 @@
 #include "rewards.h"
 
 static const hone_component *const components[] = {
-    &exact_match_component, &format_component, &json_valid_component, &length_component,
-    &math_answer_component, &regex_component,  &repetition_component, NULL};
+    &exact_match_component, &format_component,     &json_valid_component,
+    &judge_component,       &length_component,     &math_answer_component,
+    &regex_component,       &repetition_component, NULL};
 static const hone_magic magic = HONE_MAGIC(HONE_SDK_VERSION);
 static const hone_entry entry = {sizeof(hone_entry), 0, &magic, components, NULL, NULL, NULL};
 

@@ -1,0 +1,16 @@
+--- A few supervised updates of the embedded model with the loss @name@.
+local hone = require "hone"
+
+local p = hone.params {
+  model = { "tiny", "model folder, GGUF file or known name" },
+  data = { "rows.jsonl", "JSONL with prompt and completion" },
+  steps = { 4, "updates", min = 1 },
+}
+local run = hone.run { name = "@name@", seed = 7 }
+local policy = run:policy { model = p.model, optimizer = { "adamw", lr = 1e-4 } }
+local loss = hone.objective(require("@name@").objective())
+for step, batch in run:steps(p.steps, hone.source("jsonl", { path = p.data }):epochs():batches(4)) do
+  local m = policy:update { batch, objective = loss }
+  run:say("step %d: loss %.4f", step, m.loss)
+end
+run:save()
