@@ -1,5 +1,8 @@
-/* Any bytes as a file of the sources json and jsonl (plain, gzip, zstd): rows or an error; and a second
- * reading from the position after the first batch goes on with the same rows. */
+/* Any bytes as a file of the sources json and jsonl (fuzz_csv.c: csv, tsv, plain text; plain, gzip, zstd): rows or an
+ * error; and a second reading from the position after the first batch goes on with the same rows. */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
 #include "hone/source.h"
 
 #ifndef HAVE_ZLIB
@@ -8,14 +11,15 @@
 #ifndef HAVE_ZSTD
 #define HAVE_ZSTD
 #endif
-#define fail bytes_fail
 #include "../../plugins/source/sources/bytes.c"
-#undef fail
 #include "../../plugins/source/sources/batch.c"
 #include "../../plugins/source/sources/check.c"
-#define fail rows_fail
+#include "../../plugins/source/sources/csv.c"
+#include "../../plugins/source/sources/dataset.c"
+#include "../../plugins/source/sources/files.c"
 #include "../../plugins/source/sources/rows.c"
-#undef fail
+#include "../../plugins/source/sources/text.c"
+#include "../../plugins/source/sources/sources.c"
 
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -54,22 +58,31 @@ static hone_status give_back(const hone_host *host, hone_status s, hone_str text
     return s;
 }
 
-static char path[64];
-static int64_t skip;
+#ifdef FUZZ_CSV
+static hone_status (*const creators[])(const hone_host *, const hone_config *,
+                                       void **) = {create_csv, create_tsv, create_dir};
+#else
+static hone_status (*const creators[])(const hone_host *, const hone_config *,
+                                       void **) = {create_jsonl, create_json};
+#endif
+enum { N_CREATORS = sizeof creators / sizeof *creators };
+static char file_path[64];
+static int64_t skip, turn;
 static hone_str cfg_str(const hone_config *cfg, uint32_t field)
 {
     (void)cfg;
-    (void)field;
-    return hone_str_c(path);
+    return field == F_PATH            ? hone_str_c(file_path)
+           : turn && field == F_TYPES ? hone_str_c("a:json")
+                                      : hone_str_c("");
 }
 static int64_t cfg_i64(const hone_config *cfg, uint32_t field)
 {
     (void)cfg;
-    return field == F_MAX_ROW ? 100000 : skip;
+    return field == F_MAX_ROW ? 100000 : field == F_ON_ERROR ? skip : turn; /* header; rows */
 }
 
-static unsigned char position[POSITION_SIZE];
-static hone_status keep(const hone_bytes_sink *sink, const void *bytes, size_t n)
+static unsigned char position[POSITION];
+static hone_status note_position(const hone_bytes_sink *sink, const void *bytes, size_t n)
 {
     (void)sink;
     memcpy(position, bytes, n < sizeof position ? n : sizeof position);
@@ -80,7 +93,7 @@ static hone_status keep(const hone_bytes_sink *sink, const void *bytes, size_t n
 static uint64_t read_on(void *self, int note, size_t *count, uint64_t *first)
 {
     const hone_source_v1 *vt = get_iface(self, HONE_IFACE_SOURCE);
-    const hone_bytes_sink sink = {sizeof sink, 0, NULL, keep};
+    const hone_bytes_sink sink = {sizeof sink, 0, NULL, note_position};
     struct ArrowArrayStream s;
     struct ArrowArray a;
     uint64_t h = 14695981039346656037u;
@@ -113,13 +126,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     int fd = memfd_create("rows", MFD_CLOEXEC);
     if (fd < 0 || write(fd, data, n) != (ssize_t)n)
         abort();
-    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
-    for (int k = 0; k < 4; k++) {
+    snprintf(file_path, sizeof file_path, "/proc/self/fd/%d", fd);
+    for (int k = 0; k < 4 * N_CREATORS; k++) {
         void *self;
         uint64_t first = 0, rest, again;
         size_t n_rest, n_again;
-        skip = k >> 1;
-        if ((k & 1 ? create_json : create_jsonl)(&host, &cfg, &self) < 0)
+        skip = k & 1;
+        turn = (k >> 1) & 1;
+        if (creators[k >> 2](&host, &cfg, &self) < 0)
             continue;
         rest = read_on(self, 1, &n_rest, &first);
         if (first) {

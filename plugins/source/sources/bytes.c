@@ -3,7 +3,7 @@
  * Several gzip members or zstd frames in a row are one stream. A stream that is cut off, or has other
  * bytes behind its end, is an error: never a short file without a word. Seeking in a compressed file
  * starts over and reads up to the place. What DuckDB reads comes through a pipe from that program, started
- * without a shell and waited for. Memory: two fixed buffers and the decompressor's own.
+ * without a shell and waited for. A bomb is given up at 512 MiB. Memory: two fixed buffers and the decompressor's own.
  * Sources: RFC 1952 (gzip), RFC 8878 (zstd). */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE /* pipe2, memfd_create */
@@ -38,10 +38,11 @@ struct bytes {
     int ended; /* the decompressor stands at the end of a member or frame */
     int eof;   /* the file has no more bytes */
     uint64_t size, fingerprint;
-    const char *path; /* borrowed */
-    pid_t child;      /* a program that writes the bytes, or 0 */
-    int child_errors; /* what it says */
-    int child_failed; /* it has ended badly: said at every read */
+    uint64_t taken, given; /* bytes of the file, bytes unpacked from them */
+    const char *path;      /* borrowed */
+    pid_t child;           /* a program that writes the bytes, or 0 */
+    int child_errors;      /* what it says */
+    int child_failed;      /* it has ended badly: said at every read */
     size_t in_begin, in_end;
 #ifdef HAVE_ZLIB
     z_stream z;
@@ -80,6 +81,7 @@ static int start(bytes *b, char *err, size_t n)
     b->ended = 1;
     b->eof = 0;
     b->in_begin = b->in_end = 0;
+    b->taken = b->given = 0;
     if (lseek(b->fd, 0, SEEK_SET) != 0)
         return fail(errno, err, n, b->path, strerror(errno));
 #ifdef HAVE_ZLIB
@@ -203,6 +205,7 @@ static int refill(bytes *b, char *err, size_t n)
     b->in_begin = 0;
     b->in_end = got;
     b->eof = got == 0;
+    b->taken += got;
     return 0;
 }
 
@@ -292,18 +295,31 @@ static int program_ended(bytes *b, char *err, size_t n)
     return b->child_failed ? program_failed(b, err, n) : 0;
 }
 
+/* A bomb: text does not pack to a 500th; small files may. */
+static int too_tight(bytes *b, size_t got, char *err, size_t n)
+{
+    b->given += got;
+    if (b->given < (uint64_t)512 << 20 || b->given / 500 < b->taken)
+        return 0;
+    return fail(EFBIG, err, n, b->path, "unpacks to more than 500 times its size");
+}
+
 int bytes_read(bytes *b, void *to, size_t n, size_t *got, char *err, size_t err_size)
 {
     *got = 0;
     if (n == 0)
         return 0;
 #ifdef HAVE_ZLIB
-    if (b->kind == GZIP)
-        return read_gzip(b, to, n, got, err, err_size);
+    if (b->kind == GZIP) {
+        int e = read_gzip(b, to, n, got, err, err_size);
+        return e ? e : too_tight(b, *got, err, err_size);
+    }
 #endif
 #ifdef HAVE_ZSTD
-    if (b->kind == ZSTD)
-        return read_zstd(b, to, n, got, err, err_size);
+    if (b->kind == ZSTD) {
+        int e = read_zstd(b, to, n, got, err, err_size);
+        return e ? e : too_tight(b, *got, err, err_size);
+    }
 #endif
     if (b->child_failed)
         return program_failed(b, err, err_size);

@@ -28,7 +28,7 @@ struct csv {
     size_t n, cap;
     text cell;
 };
-enum { AT_START, PLAIN, QUOTED, QUOTE };
+enum { AT_START, IN_FIELD, QUOTED, QUOTE };
 
 /* ---- records ---------------------------------------------------------------------------------------- */
 
@@ -60,7 +60,9 @@ int csv_find(rows *r, size_t *n, size_t *take)
                 r->opened = state == AT_START ? i : r->opened;
                 state = QUOTED;
             } else {
-                state = c == r->csv->sep ? AT_START : state == QUOTE && c == '\r' ? QUOTE : PLAIN;
+                state = c == r->csv->sep              ? AT_START
+                        : state == QUOTE && c == '\r' ? QUOTE
+                                                      : IN_FIELD;
             }
         }
         r->state = state;
@@ -130,7 +132,7 @@ static int next_field(rows *r, const char *p, size_t n, size_t *at, int *quoted)
 
 /* ---- types -------------------------------------------------------------------------------------------- */
 
-static size_t digits(const char *p, size_t n)
+static size_t count_digits(const char *p, size_t n)
 {
     size_t i = 0;
     while (i < n && p[i] >= '0' && p[i] <= '9')
@@ -141,14 +143,14 @@ static size_t digits(const char *p, size_t n)
 /* A number as JSON writes it: T_INTEGER, T_NUMBER, or T_STRING for anything else. */
 static int number_type(const char *p, size_t n)
 {
-    size_t i = n && p[0] == '-', whole = digits(p + i, n - i), k;
+    size_t i = n && p[0] == '-', whole = count_digits(p + i, n - i), k;
     if (whole == 0 || (whole > 1 && p[i] == '0'))
         return T_STRING;
     i += whole;
     if (i == n)
         return whole <= 18 ? T_INTEGER : T_STRING; /* a longer one is a name, not a number */
     if (p[i] == '.') {
-        k = digits(p + i + 1, n - i - 1);
+        k = count_digits(p + i + 1, n - i - 1);
         if (k == 0)
             return T_STRING;
         i += 1 + k;
@@ -156,7 +158,7 @@ static int number_type(const char *p, size_t n)
     if (i < n && (p[i] == 'e' || p[i] == 'E')) {
         i++;
         i += i < n && (p[i] == '+' || p[i] == '-');
-        k = digits(p + i, n - i);
+        k = count_digits(p + i, n - i);
         if (k == 0 || k > 3)
             return T_STRING;
         i += k;

@@ -17,11 +17,11 @@
 
 enum { MAX_README = 1 << 20, MAX_ENTRIES = 2000, NAME = 200 };
 
-typedef struct entry { /* a pattern of files of a configuration's split */
+typedef struct pattern_of { /* a pattern of files of a configuration's split */
     char config[NAME], split[NAME], pattern[PATH_MAX];
-} entry;
+} pattern_of;
 typedef struct readme {
-    entry *v;
+    pattern_of *v;
     size_t n;
     char dflt[NAME]; /* the configuration marked default: true */
 } readme;
@@ -29,7 +29,7 @@ typedef struct readme {
 /* ---- front matter ----------------------------------------------------------------------------------- */
 
 /* A scalar without its quotes and comment. */
-static void scalar(const char *p, char *out, size_t n)
+static void read_scalar(const char *p, char *out, size_t n)
 {
     size_t len = 0;
     while (*p == ' ')
@@ -49,7 +49,7 @@ static void scalar(const char *p, char *out, size_t n)
 static void add_entry(readme *r, const char *config, const char *split, const char *dir,
                       const char *pattern)
 {
-    entry *e;
+    pattern_of *e;
     if (r->n == MAX_ENTRIES || !*pattern)
         return;
     e = &r->v[r->n++];
@@ -66,7 +66,7 @@ static void add_patterns(readme *r, const char *config, const char *split, const
     while (*p == ' ')
         p++;
     if (*p != '[') {
-        scalar(p, one, sizeof one);
+        read_scalar(p, one, sizeof one);
         add_entry(r, config, split, dir, one);
         return;
     }
@@ -74,7 +74,7 @@ static void add_patterns(readme *r, const char *config, const char *split, const
         size_t n = strcspn(p, ",]\n");
         char piece[PATH_MAX];
         snprintf(piece, sizeof piece, "%.*s", (int)(n < sizeof piece ? n : sizeof piece - 1), p);
-        scalar(piece, one, sizeof one);
+        read_scalar(piece, one, sizeof one);
         add_entry(r, config, split, dir, one);
         p += n + (p[n] == ',');
     }
@@ -112,15 +112,15 @@ static void read_configs(readme *r, char *matter)
             p += 1 + strspn(p + 1, " ");
         }
         if (is_key(p, "config_name", &v)) {
-            scalar(v, config, sizeof config);
+            read_scalar(v, config, sizeof config);
             where = IN_CONFIGS;
             dir[0] = split[0] = 0;
         } else if (is_key(p, "default", &v)) {
-            scalar(v, key, sizeof key);
+            read_scalar(v, key, sizeof key);
             if (strcmp(key, "true") == 0)
                 snprintf(r->dflt, sizeof r->dflt, "%s", config);
         } else if (is_key(p, "data_dir", &v)) {
-            scalar(v, dir, sizeof dir);
+            read_scalar(v, dir, sizeof dir);
             if (where == IN_CONFIGS)
                 add_entry(r, config, "", dir, "**");
         } else if (is_key(p, "data_files", &v)) {
@@ -128,7 +128,7 @@ static void read_configs(readme *r, char *matter)
             split[0] = 0;
             add_patterns(r, config, split, dir, v);
         } else if (where >= IN_FILES && is_key(p, "split", &v)) {
-            scalar(v, split, sizeof split);
+            read_scalar(v, split, sizeof split);
             where = IN_FILES;
         } else if (where >= IN_FILES && is_key(p, "path", &v)) {
             where = IN_PATHS;
