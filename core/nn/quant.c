@@ -138,8 +138,8 @@ static int nearest_code(float x)
     int i = 0;
     if (!(x > (float)hone__iq4_values[0]))
         return 0;
-    while (i < 15 && x >= (float)hone__iq4_values[i + 1])
-        i++;
+    for (int step = 8; step; step /= 2) /* the last value that is not above x */
+        i += x >= (float)hone__iq4_values[i + step] ? step : 0;
     if (i == 15)
         return 15;
     return x - (float)hone__iq4_values[i] < (float)hone__iq4_values[i + 1] - x ? i : i + 1;
