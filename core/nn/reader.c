@@ -394,7 +394,8 @@ static hone_status open_tokenizer(hone_weights *w, const char *path)
     hone_free(folder);
     if (s < 0 || files)
         return s;
-    HONE_TRY(hone_json_parse_file(path, TOKENIZER_MAX, &w->arena, &tokenizer));
+    if ((s = hone_json_parse_file(path, TOKENIZER_MAX, &w->arena, &tokenizer)) < 0)
+        return hone_fail_hint("the tokenizer is damaged or incomplete: fetch it again");
     return describe_tokenizer(w, "tokenizer.json", "json", &tokenizer);
 }
 

@@ -27,6 +27,10 @@ static hone_status open_tokenizer(hone_text_side *t, hone_env *env, const hone_v
     if (s == HONE_E_UNSUPPORTED &&
         hone_registry_component(env->registry, HONE_KIND_TOKENIZER, 0) == NULL)
         return hone_fail(HONE_E_NOT_FOUND, "no tokenizer plugin was found");
+    if (s == HONE_E_UNSUPPORTED)
+        hone_fail_hint("docs/tokenizers.md says what is read and what is refused");
+    else if (s == HONE_E_PARSE || s == HONE_E_LIMIT || s == HONE_E_NOT_FOUND)
+        hone_fail_hint("the tokenizer is damaged or incomplete: fetch it again, or name another");
     if (s < 0)
         return hone_fail_at("%s", hone_weights_path(t->weights));
     hone_ref ref;

@@ -5,6 +5,7 @@ FUZZ_TARGETS = $(patsubst $(srcdir)/%.c,%,$(sort $(wildcard $(srcdir)/tests/fuzz
 # A target that tests a plugin's parser compiles the plugin in: FUZZ_EXTRA_<name> = its sources.
 FUZZ_EXTRA_tokenizer_json = $(wildcard $(srcdir)/plugins/tokenizer/bpe/*.c)
 FUZZ_EXTRA_encode = $(FUZZ_EXTRA_tokenizer_json)
+FUZZ_EXTRA_tokenizer_files = $(FUZZ_EXTRA_tokenizer_json)
 .PHONY: fuzz fuzz-programs
 if FUZZ
 tests/fuzz/fuzz_%: $(srcdir)/tests/fuzz/fuzz_%.c $(HONE_LIBS)

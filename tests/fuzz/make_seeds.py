@@ -1,4 +1,5 @@
-"""make_seeds.py - writes tests/fuzz/corpus/{safetensors,gguf,llama2c,quant,config,jinja,csv,tokenizer_json,encode}: small valid files for the fuzzers to spoil."""
+"""make_seeds.py - writes tests/fuzz/corpus/{safetensors,gguf,llama2c,quant,config,jinja,csv,tokenizer_json,tokenizer_files,encode}: small valid files for the fuzzers to spoil."""
+import base64
 import json
 import os
 import struct
@@ -180,3 +181,53 @@ put("llama2c", "own_head", llama2c(0, False))
 put("llama2c", "version1", llama2c(1, False))
 for kind in range(27):
     put("quant", f"type{kind}", bytes([kind]) + struct.pack("<256f", *[(i * 37 % 101 - 50) / 64 for i in range(256)]))
+
+
+# ---- tokenizers from files, and tokenizer.json of every model ----------------------------------------------------
+def varint(n):
+    out = b""
+    while n >= 128:
+        out += bytes([n & 127 | 128])
+        n >>= 7
+    return out + bytes([n])
+
+
+def sized(number, data):
+    data = data.encode() if isinstance(data, str) else data
+    return varint(number << 3 | 2) + varint(len(data)) + data
+
+
+def sentencepiece(kind, charsmap=b""):
+    b = b""
+    for text, score, type_ in (("<unk>", 0, 2), ("<s>", 0, 3), ("</s>", 0, 3), ("\u2581", -4, 1), ("a", -3, 1), ("b", -3.5, 1), ("ab", -1, 1),
+                               ("\u2581ab", -2, 1), ("<sep>", 0, 4), ("ba", -0.5, 5), ("<0x7A>", 0, 6)):
+        b += sized(1, sized(1, text) + b"\x15" + struct.pack("<f", score) + b"\x18" + bytes([type_]))
+    b += sized(2, b"\x18" + bytes([kind]) + varint(35 << 3) + b"\x01")
+    return b + sized(3, sized(1, "own") + (sized(2, charsmap) if charsmap else b""))
+
+
+put("tokenizer_files", "unigram", b"M" + sentencepiece(1, struct.pack("<III", 8, 1024, 0) + b"x\0"))
+put("tokenizer_files", "bpe", b"M" + sentencepiece(2))
+put("tokenizer_files", "ranks", b"T" + b"".join(base64.b64encode(bytes([i])) + b" %d\n" % i for i in range(256)) + b"YWI= 256\nYWJj 257\n")
+put("tokenizer_files", "lines", b"V[PAD]\n[UNK]\n[CLS]\n[SEP]\nab\n##c\n")
+put("tokenizer_files", "pairs", b"P#version: 0.2\na b\nab c\n")
+
+
+def tree(model, **more):
+    return json.dumps({"model": model, "added_tokens": [{"id": 0, "content": "<unk>", "special": True}], **more})
+
+
+words = {"<unk>": 0, "a": 1, "b": 2, "ab": 3, "##c": 4, "world": 5}
+metaspace = {"type": "Metaspace", "replacement": "\u2581", "prepend_scheme": "first", "split": True}
+put("tokenizer_json", "unigram", tree({"type": "Unigram", "unk_id": 0, "byte_fallback": True, "vocab": [["<unk>", 0], ["\u2581", -2], ["a", -3], ["<0x41>", -9]]},
+                                      normalizer={"type": "Sequence", "normalizers": [{"type": "NFKC"}, {"type": "Precompiled", "precompiled_charsmap": "CAAAAAEAAAAAAAAAeAA="}]},
+                                      pre_tokenizer=metaspace, decoder={"type": "Sequence", "decoders": [{"type": "ByteFallback"}, metaspace]}))
+put("tokenizer_json", "wordpiece", tree({"type": "WordPiece", "unk_token": "<unk>", "continuing_subword_prefix": "##", "max_input_chars_per_word": 9, "vocab": words},
+                                        normalizer={"type": "BertNormalizer"}, pre_tokenizer={"type": "BertPreTokenizer"}, decoder={"type": "WordPiece"}))
+put("tokenizer_json", "wordlevel", tree({"type": "WordLevel", "unk_token": "<unk>", "vocab": words},
+                                        normalizer={"type": "Replace", "pattern": {"Regex": "\\\\w(?=x)"}, "content": "-"},
+                                        pre_tokenizer={"type": "Sequence", "pretokenizers": [{"type": "Whitespace"}, {"type": "UnicodeScripts"}, {"type": "FixedLength", "length": 3}]},
+                                        decoder={"type": "CTC"}, truncation={"max_length": 3, "direction": "Left"}))
+put("tokenizer_json", "chars", tree({"type": "BPE", "unk_token": "<unk>", "fuse_unk": True, "end_of_word_suffix": "</w>", "vocab": {**words, "b</w>": 6, "ab</w>": 7},
+                                     "merges": ["a b</w>"]}, normalizer={"type": "Lowercase"}, pre_tokenizer={"type": "WhitespaceSplit"},
+                                    decoder={"type": "BPEDecoder"}))

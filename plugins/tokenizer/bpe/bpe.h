@@ -254,6 +254,7 @@ enum { BPE_MAX_DECODERS = 16 };
 typedef struct bpe_text {
     bpe_vec bytes;    /* the text as it is now */
     bpe_vec from, to; /* by byte: the bytes of the text before all rules it stands for */
+    size_t most;      /* bytes it may have; 0: any number */
 } bpe_text;
 void bpe_text_clear(bpe_text *t);
 void bpe_text_release(const bpe_mem *m, bpe_text *t);
@@ -303,6 +304,7 @@ typedef struct bpe_work {
     void *jit_stack;
     void *scripts;      /* pcre2_code of scripts.c */
     size_t unk_floor;   /* ids from here on: two unknowns in a row are one */
+    size_t decode_most; /* bytes that decoders may make of the ids at hand */
     const char *failed; /* text of a failure that is not memory */
 } bpe_work;
 

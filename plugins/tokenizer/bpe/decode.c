@@ -13,6 +13,10 @@
 static int put(bpe_work *w, const char *p, size_t n)
 {
     bpe_vec *v = &w->seg2.bytes;
+    if (n > w->decode_most - (v->n < w->decode_most ? v->n : w->decode_most)) {
+        w->failed = "the decoder makes a text more than 64 times as long";
+        return 0;
+    }
     if (!bpe_vec_room(w->mem, v, n, 1))
         return 0;
     if (n)
@@ -222,7 +226,11 @@ hone_status bpe_decode(const bpe_tok *t, bpe_work *w, const int32_t *ids, size_t
                        int inner)
 {
     int fused = 0;
+    size_t length = 0;
     w->seg2.bytes.n = w->pieces2.n = 0;
+    for (size_t i = 0; i < n; i++)
+        length += ids[i] >= 0 && ids[i] < t->n_ids ? t->text[ids[i]].len + 1 : 0;
+    w->decode_most = 64 * length + (1 << 20); /* a hostile file's rules may make more and more */
     for (size_t i = 0; i < n; i++) {
         int32_t id = ids[i];
         if (id < 0 || id >= t->n_ids || !t->text[id].ptr)
@@ -243,7 +251,7 @@ hone_status bpe_decode(const bpe_tok *t, bpe_work *w, const int32_t *ids, size_t
     for (int k = 0; k < t->n_decoders; k++) {
         hone_status s = step(w, &t->decoders[k], inner, &fused);
         if (s < 0)
-            return s;
+            return s == HONE_E_NOMEM && w->failed ? HONE_E_LIMIT : s;
     }
     return HONE_OK;
 }

@@ -245,8 +245,12 @@ static hone_status run(bpe_work *w, const bpe_rule *r, const bpe_text *in, bpe_t
     }
 }
 
+/* Rules that make more and more of a text, as a hostile file may have them, end here. */
+enum { MOST_TIMES = 64, MOST_MORE = 1 << 20 };
+
 hone_status bpe_normalize(const bpe_tok *t, bpe_work *w, hone_str text, int first)
 {
+    w->norm.most = w->norm2.most = text.len * MOST_TIMES + MOST_MORE;
     if (!bpe_text_init(w->mem, &w->norm, text.ptr, text.len))
         return HONE_E_NOMEM;
     for (int i = 0; i < t->n_rules + t->spm_on; i++) {
@@ -256,15 +260,15 @@ hone_status bpe_normalize(const bpe_tok *t, bpe_work *w, hone_str text, int firs
             s = run(w, &t->rules[i], &w->norm, &w->norm2);
         else if (!bpe_spm_run(&t->spm, w->mem, &w->norm, &w->norm2, first))
             s = HONE_E_NOMEM;
+        if (s == HONE_E_NOMEM && w->norm2.bytes.n > text.len * (MOST_TIMES / 2) + MOST_MORE / 2) {
+            w->failed = "the normalizer makes a text more than 64 times as long";
+            s = HONE_E_LIMIT;
+        }
         if (s < 0)
             return s;
         bpe_text swap = w->norm;
         w->norm = w->norm2;
         w->norm2 = swap;
-        if (w->norm.bytes.n > (size_t)1 << 31) {
-            w->failed = "a normalized text is longer than 2 GiB";
-            return HONE_E_LIMIT;
-        }
     }
     return HONE_OK;
 }

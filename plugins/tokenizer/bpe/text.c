@@ -22,6 +22,8 @@ void bpe_text_release(const bpe_mem *m, bpe_text *t)
 
 static int room(const bpe_mem *m, bpe_text *t, size_t n)
 {
+    if (t->most && n > t->most - (t->bytes.n < t->most ? t->bytes.n : t->most))
+        return 0;
     return bpe_vec_room(m, &t->bytes, n, 1) && bpe_vec_room(m, &t->from, n, sizeof(uint32_t)) &&
            bpe_vec_room(m, &t->to, n, sizeof(uint32_t));
 }
