@@ -6,7 +6,9 @@
 #include "nn/choose.h"
 #include "nn/gguf.h"
 
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 static hone_registry *registry;
 
@@ -34,12 +36,34 @@ static void declare(const char *format, const hone_value *config)
             __builtin_trap();
         return;
     }
-    /* what it would write as config.json declares the same model */
-    if (hone_model_config_json(m, &json) >= 0 && json.len > 0) {
+    /* what it would write as config.json is read, and written the same again; its GGUF metadata is JSON */
+    if (hone_model_config_json(m, &json) >= 0) {
         hone_arena arena;
         hone_value again;
+        hone_instance *inst2;
+        hone_model *m2;
+        hone_str json2;
         hone_arena_init(&arena, 0);
-        if (hone_json_parse(json.ptr, json.len, "written", &arena, &again) < 0)
+        if (hone_json_parse(json.ptr, json.len, "written", &arena, &again) < 0 ||
+            hone_model_choose(registry, "hf", &again, "written", 0, &inst2, &m2) < 0) {
+            fprintf(stderr, "%s: %.*s\n", hone_error_get()->what, (int)json.len, json.ptr);
+            __builtin_trap();
+        }
+        if (hone_model_config_json(m2, &json2) < 0 || json2.len != json.len ||
+            memcmp(json2.ptr, json.ptr, json.len) != 0) {
+            fprintf(stderr, "%.*s\nis not\n%.*s\n", (int)json.len, json.ptr, (int)json2.len,
+                    json2.ptr);
+            __builtin_trap();
+        }
+        hone_model_destroy(m2);
+        hone_instance_unref(inst2);
+        hone_arena_release(&arena);
+    }
+    if (hone_model_gguf_json(m, &json) >= 0) {
+        hone_arena arena;
+        hone_value metadata;
+        hone_arena_init(&arena, 0);
+        if (hone_json_parse(json.ptr, json.len, "metadata", &arena, &metadata) < 0)
             __builtin_trap();
         hone_arena_release(&arena);
     }

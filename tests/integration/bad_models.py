@@ -158,7 +158,7 @@ with tempfile.TemporaryDirectory() as tmp:
         config(f"{kind} without a factor", "factor", rope_scaling=dict(rope_type=kind))
     config("dynamic that shrinks", "dynamic", rope_scaling=dict(rope_type="dynamic", factor=0.5))
     config("llama3 with equal factors", "llama3", rope_scaling=dict(rope_type="llama3", factor=2, low_freq_factor=4, high_freq_factor=4))
-    config("yarn of 0 positions", "positions", rope_scaling=dict(rope_type="yarn", factor=2, original_max_position_embeddings=0))
+    config("yarn of 0 positions", "original_max_position", rope_scaling=dict(rope_type="yarn", factor=2, original_max_position_embeddings=0))
     config("yarn without truncation", "truncation", rope_scaling=dict(rope_type="yarn", factor=2, truncate=False))
     config("yarn that is not understood", "rope_scaling.warp", rope_scaling=dict(rope_type="yarn", factor=2, warp=9))
     config("an unknown scaling", "\"ntk\"", rope_scaling=dict(rope_type="ntk", factor=2))
@@ -186,7 +186,8 @@ with tempfile.TemporaryDirectory() as tmp:
     config("more than all columns", "partial", "phi3", "Phi3", rope_parameters=dict(partial_rotary_factor=1.5))
     for bad in ([1.0], [1.0, 0], [1.0, -2], [1.0, "2"], "x", {}):
         config(f"factors {bad}", "factor", "phi3", "Phi3", rope_scaling=dict(type="longrope", short_factor=bad, long_factor=[1, 1]))
-    config("dropout", "resid_pdrop", "phi3", "Phi3", resid_pdrop=0.1)
+    config("dropout of everything", "resid_pdrop", "phi3", "Phi3", resid_pdrop=1.0)
+    config("a negative dropout", "attention_dropout", attention_dropout=-0.1)
     config("no_rope_layers of wrong length", "no_rope_layers", "smollm3", "SmolLM3", no_rope_layers=[1, 0])
     config("no_rope_layers of text", "no_rope_layers", "smollm3", "SmolLM3", no_rope_layers=["yes"])
     config("an interval of 0", "no_rope_layer_interval", "smollm3", "SmolLM3", no_rope_layer_interval=0)
@@ -216,6 +217,7 @@ with tempfile.TemporaryDirectory() as tmp:
     metadata.n = 0
     metadata("a rope base that is no number", "freq_base", rope__freq_base=float("nan"))
     metadata("an infinite factor", "factor", rope__scaling__type="linear", rope__scaling__factor=float("inf"))
+    metadata("heads that are too wide", "columns", embedding_length=8192, tensors=[("rope_freqs.weight", (2048,), 0, 0)], data=bytes(8192))
     metadata("a negative number of heads", "head_count", attention__head_count=-2)
     metadata("an unknown scaling", "\"ntk\"", rope__scaling__type="ntk")
     metadata("longrope without its factors", "factors", "phi3", rope__scaling__type="longrope")

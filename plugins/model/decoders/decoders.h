@@ -116,7 +116,8 @@ void decoder_windows_everywhere(decoder_facts *f, int64_t window);
 /* Which layers have the window (0: there is none): "layer_types", or else those with dflt(f, layer, pattern) 1. */
 void decoder_windows(decoder_reader *r, decoder_facts *f, int64_t window, int64_t pattern,
                      int (*dflt)(const decoder_facts *f, int64_t layer, int64_t pattern));
-void decoder_no_dropout(decoder_reader *r, const char *key);
+/* A share that transformers drops while it trains; nothing is dropped here, as when it computes. */
+void decoder_dropout(decoder_reader *r, const char *key);
 void decoder_read_act(decoder_reader *r, decoder_facts *f, const char *key, const char *dflt);
 
 /* Which family runs this configuration, or NULL. `list` ends with NULL. */

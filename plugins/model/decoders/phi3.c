@@ -5,8 +5,8 @@
 static void phi3_hf(decoder_reader *r, decoder_facts *f)
 {
     decoder_read_act(r, f, "hidden_act", "silu");
-    decoder_no_dropout(r, "resid_pdrop");
-    decoder_no_dropout(r, "embd_pdrop");
+    decoder_dropout(r, "resid_pdrop");
+    decoder_dropout(r, "embd_pdrop");
     decoder_whole(r, "full_attn_mod", 1, 1, 1); /* Phi-4-mini writes them; 1 changes nothing */
     decoder_whole(r, "interpolate_factor", 1, 1, 1);
     f->fused = 1;

@@ -192,10 +192,19 @@ void decoder_read_act(decoder_reader *r, decoder_facts *f, const char *key, cons
                        (int)(act.len < 64 ? act.len : 64), act.ptr);
 }
 
-void decoder_no_dropout(decoder_reader *r, const char *key)
+void decoder_dropout(decoder_reader *r, const char *key)
 {
-    if (decoder_number(r, key, 0.0) > 0.0)
-        decoder_refuse(r, HONE_E_UNSUPPORTED, "\"%s\" is not supported: set it to 0", key);
+    double share = decoder_number(r, key, 0.0);
+    if (!(share >= 0.0 && share < 1.0))
+        decoder_refuse(r, HONE_E_RANGE, "\"%s\" is %g", key, share);
+}
+
+/* A head that was computed and not given. */
+static void check_head(decoder_reader *r, const decoder_facts *f)
+{
+    if (f->head_dim < 2 || f->head_dim > DECODER_MAX_HEAD)
+        decoder_refuse(r, HONE_E_RANGE, "heads of %lld columns (2 to %d)", (long long)f->head_dim,
+                       (int)DECODER_MAX_HEAD);
 }
 
 /* ---- Hugging Face ---------------------------------------------------------------------------- */
@@ -249,11 +258,12 @@ static void read_hf(decoder_reader *r, decoder_facts *f, const decoder_family *f
                                      (int64_t)1 << 40);
     f->eps = decoder_number(r, "rms_norm_eps", fam->eps);
     f->tied = decoder_truth(r, "tie_word_embeddings", fam->tied);
-    decoder_no_dropout(r, "attention_dropout");
+    decoder_dropout(r, "attention_dropout");
     f->init_std = decoder_number(r, "initializer_range", 0.02);
     f->attention_scale = 1.0f / sqrtf((float)f->head_dim);
     read_stops(f, either(r->map, whole, "bos_token_id"), either(r->map, whole, "eos_token_id"),
                either(r->map, whole, "pad_token_id"));
+    check_head(r, f);
     if (r->failed < 0) /* layers may be nonsense */
         return;
     decoder_rope_hf(r, f);
@@ -293,6 +303,7 @@ static void read_gguf(decoder_reader *r, decoder_facts *f)
     decoder_text(r, KEY("tensor_data_layout"),
                  ""); /* old files; q and k are permuted in any case */
 #undef KEY
+    check_head(r, f);
     if (r->failed < 0)
         return;
     decoder_rope_gguf(r, f);

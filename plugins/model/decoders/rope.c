@@ -147,15 +147,17 @@ static void read_map(decoder_reader *r, decoder_facts *f, decoder_rope *p, const
     p->rope.rotary_dim = (int32_t)((double)f->head_dim * partial);
     p->original = decoder_is(kind, "llama3") || decoder_is(kind, "yarn") ||
                           decoder_is(kind, "longrope") || decoder_is(kind, "su")
-                      ? decoder_number(&in, "original_max_position_embeddings",
-                                       (double)f->max_positions)
+                      ? (double)decoder_whole(&in, "original_max_position_embeddings",
+                                              f->max_positions, 1, (int64_t)1 << 40)
                       : 0.0;
     if (p->original > 0.0 && original > 0.0)
         p->original = original;
     p->rope.original_max_positions = p->original;
-    if (in.failed < 0 || (p->original != 0.0 && !(p->original >= 1.0 && p->original < 1e15))) {
-        decoder_refuse(&in, HONE_E_RANGE, "rope: %g original positions", p->original);
-    } else if (decoder_is(kind, "default")) {
+    if (in.failed < 0) {
+        r->failed = r->failed < 0 ? r->failed : in.failed;
+        return;
+    }
+    if (decoder_is(kind, "default")) {
         p->rope.scaling = HONE_ROPE_NONE;
     } else if (decoder_is(kind, "linear")) {
         p->rope.scaling = HONE_ROPE_LINEAR;
@@ -198,11 +200,13 @@ void decoder_rope_hf(decoder_reader *r, decoder_facts *f)
                                  : theta);
     if (fam->phi_rope) {
         partial = decoder_number(r, "partial_rotary_factor", 1.0);
-        original = decoder_number(r, "original_max_position_embeddings", 4096.0);
+        original = (double)decoder_whole(r, "original_max_position_embeddings", 4096, 1,
+                                         (int64_t)1 << 40);
         if (partial > 0.0 && partial <= 1.0)
             f->ropes[0].rope.rotary_dim = (int32_t)((double)f->head_dim * partial);
     } else if (decoder_get(r->map, "original_max_position_embeddings")) {
-        original = decoder_number(r, "original_max_position_embeddings", 0.0);
+        original = (double)decoder_whole(r, "original_max_position_embeddings", 0, 1,
+                                         (int64_t)1 << 40);
     }
     if ((v = decoder_use(r, "rope_scaling"))) {
         snprintf(name, sizeof name, "%s%srope_scaling", r->name, *r->name ? "." : "");
@@ -278,8 +282,8 @@ static void read_tables(decoder_reader *r, decoder_facts *f, decoder_rope *p, do
     if (near && far)
         p->n_long = table(r, far, "rope_factors_long", half, p->long_factors);
     if (near) {
-        double usual = longrope_attention(
-            p->original > 0.0 ? (double)f->max_positions / p->original : 1.0, p->original);
+        p->original = p->original > 0.0 ? p->original : (double)f->max_positions;
+        double usual = longrope_attention((double)f->max_positions / p->original, p->original);
         p->attention_given = !(fabs(usual - p->rope.attention_factor) <= 1e-5 * usual);
         if (!p->attention_given)
             p->rope.attention_factor = usual;
@@ -287,6 +291,7 @@ static void read_tables(decoder_reader *r, decoder_facts *f, decoder_rope *p, do
         return;
     }
     p->attention_given = 1;
+    p->original = (double)f->max_positions; /* as longrope with one table for all lengths */
     for (int i = 0; i < p->n_factors; i++)
         most = fmax(most, (double)p->factors[i]);
     most = floor(most * 1024.0 + 0.5) / 1024.0;
@@ -316,13 +321,17 @@ void decoder_rope_gguf(decoder_reader *r, decoder_facts *f)
                                                 f->ropes[1].rope.theta);
     p->rope.rotary_dim = (int32_t)decoder_whole(r, KEY("rope.dimension_count"), f->head_dim, 2,
                                                 f->head_dim);
+    if (!fam->phi_rope && p->rope.rotary_dim != f->head_dim)
+        decoder_refuse(r, HONE_E_UNSUPPORTED, "rope over %d of the %lld columns of a head",
+                       p->rope.rotary_dim, (long long)f->head_dim);
     f->ropes[1].rope.rotary_dim = p->rope.rotary_dim;
     if (fam->local_theta > 0.0)
         f->ropes[1].rope.rotary_dim = (int32_t)decoder_whole(r, KEY("rope.dimension_count_swa"),
-                                                             p->rope.rotary_dim, 2, f->head_dim);
+                                                             f->head_dim, f->head_dim, f->head_dim);
     kind = decoder_text(r, KEY("rope.scaling.type"), "none");
     p->rope.factor = decoder_number(r, KEY("rope.scaling.factor"), 1.0);
-    p->original = decoder_number(r, KEY("rope.scaling.original_context_length"), 0.0);
+    p->original = (double)decoder_whole(r, KEY("rope.scaling.original_context_length"), 0, 0,
+                                        (int64_t)1 << 40);
     attention = decoder_number(r, KEY("rope.scaling.attn_factor"), 0.0);
     decoder_truth(r, KEY("rope.scaling.finetuned"), 0);
     if (decoder_get(r->map, KEY("rope.scale_linear"))) { /* before there were kinds */
