@@ -122,6 +122,7 @@ int hone_cli_run(int argc, char **argv)
     static const char *memory;
     static int64_t seed = -1;
     static hone_arg_list allow;
+    static int unknown;
     static const hone_arg options[] = {
         {"runs", HONE_ARG_STR, &runs, "DIR", "folder of run directories (runs)"},
         {"run-dir", HONE_ARG_STR, &run_dir, "DIR", "the run directory itself; must not exist"},
@@ -129,6 +130,8 @@ int hone_cli_run(int argc, char **argv)
         {"seed", HONE_ARG_I64, &seed, "N", "instead of the recipe's seed"},
         {"allow", HONE_ARG_LIST, &allow, "GRANT",
          "net, exec, fs-read:PATH, fs-write:PATH, PLUGIN:net, weak-box"},
+        {"allow-unknown-config", HONE_ARG_FLAG, &unknown, NULL,
+         "ignore keys of a model's configuration that hone does not know"},
         {"dry-run", HONE_ARG_FLAG, &dry_run, NULL,
          "print the plan: memory, steps, what loads; train nothing"},
         {"json", HONE_ARG_FLAG, &json, NULL, "with --dry-run: the plan as JSON"},
@@ -179,7 +182,8 @@ int hone_cli_run(int argc, char **argv)
                              .help = help,
                              .quiet = quiet,
                              .no_gate = no_gate,
-                             .allow = allow.v};
+                             .allow = allow.v,
+                             .allow_unknown_config = unknown};
     if (seed >= 0) {
         o.seed = (uint64_t)seed;
         o.has_seed = 1;
@@ -196,10 +200,12 @@ int hone_cli_resume(int argc, char **argv)
     static int force, quiet;
     static const char *memory;
     static hone_arg_list allow;
+    static int unknown;
     static const hone_arg options[] = {
         {"force", HONE_ARG_FLAG, &force, NULL,
          "go on although recipe, plugins or model changed (written into the run)"},
         {"allow", HONE_ARG_LIST, &allow, "GRANT", "as for hone run"},
+        {"allow-unknown-config", HONE_ARG_FLAG, &unknown, NULL, "as for hone run"},
         {"memory", HONE_ARG_STR, &memory, "SIZE", "as for hone run"},
         {"quiet", HONE_ARG_FLAG, &quiet, NULL, "no progress, no samples"},
         {0}};
@@ -273,7 +279,8 @@ int hone_cli_resume(int argc, char **argv)
             .seed = (uint64_t)seed,
             .has_seed = 1,
             .tune = {.micro_tokens = (uint32_t)micro, .checkpoint_every = (uint32_t)every},
-            .allow = allow.v};
+            .allow = allow.v,
+            .allow_unknown_config = unknown};
         if (memory)
             s = hone_memory_parse(memory, &o.memory);
         code = s < 0 ? hone_cli_fail(s) : execute(&o);

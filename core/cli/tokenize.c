@@ -174,7 +174,7 @@ int hone_cli_tokenize(int argc, char **argv)
     static const char *const examples[] = {
         "echo 'Hello world' | hone tokenize tiny", "echo 'Hello world' | hone tokenize tiny --json",
         "echo 10,11,12 | hone tokenize tiny --decode",
-        "hone tokenize --compare tiny other/tokenizer.json < README.md", NULL};
+        "echo 'Hello world' | hone tokenize --compare tiny smollm2-135m-instruct", NULL};
     static const hone_args spec = {
         "tokenize",
         "MODEL|TOKENIZER [OTHER] [options]",

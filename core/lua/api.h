@@ -50,6 +50,7 @@ typedef struct hone_recipe_options {
     uint64_t seed; /* overrides the recipe's when has_seed */
     int has_seed;
     const char *const *allow; /* --allow grants, NULL-terminated; or NULL */
+    int allow_unknown_config; /* models: configuration keys hone does not know are ignored */
     char *dir_out;            /* room for the run directory's path, or NULL */
     size_t dir_out_size;
     uint64_t memory; /* bytes the run may take (--memory); 0: what there is */

@@ -118,7 +118,7 @@ static hone_status make_policy(hone_recipe *r, hone_arena *a, const hone_value *
     cfg.lora.seed = (uint64_t)seed;
     cfg.config = hone_value_get(v, "config");
     int unknown;
-    HONE_TRY(hone_value_bool(v, "allow_unknown_config", 0, &unknown));
+    HONE_TRY(hone_value_bool(v, "allow_unknown_config", r->opt.allow_unknown_config, &unknown));
     cfg.flags = unknown ? HONE_MODEL_ALLOW_UNKNOWN : 0;
     HONE_TRY(read_lora(a, hone_value_get(v, "lora"), &cfg.lora));
     HONE_TRY(read_optimizer(a, hone_value_get(v, "optimizer"), &cfg));

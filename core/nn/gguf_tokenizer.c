@@ -241,7 +241,7 @@ static hone_status find_pre(const hone_value *json, const vocab *v, const char *
             return HONE_OK;
     }
     hone_fail(HONE_E_UNSUPPORTED, "GGUF has no name that hone knows for its pre-tokenizer");
-    return hone_fail_hint("--pre NAME if llama.cpp has one, or --no-tokenizer");
+    return hone_fail_hint("--pre NAME if llama.cpp has one, or --without-tokenizer");
 }
 
 static hone_status put_rules(hone_gguf_meta *m, vocab *v, const hone_value *json, const char *pre)

@@ -176,6 +176,16 @@ if TINY:
 else:
     skipped += 8
 
+# ---- a model's configuration that says more than hone understands ---------------------------------------
+shutil.copytree(os.path.join(ROOT, "assets", "tiny"), "odd")
+with open("odd/config.json") as f:
+    config = json.load(f)
+write("odd/config.json", json.dumps({**config, "mystery": 3}))
+once = ["run", "sft", "model=odd", "data=" + rows, "steps=1", "--quiet", "--dry-run"]
+refused("a key of a configuration", 1, ["odd", "mystery", "--allow-unknown-config"], *once)
+run = subprocess.run([HONE, *once, "--allow-unknown-config"], capture_output=True, text=True)
+check("the same, ignored by request", run.returncode == 0, run.stderr)
+
 scratch.cleanup()
 print(f"{passed} passed, {failed} failed" + (f", {skipped} skipped" if skipped else ""))
 sys.exit(1 if failed else 0)
