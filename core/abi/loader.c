@@ -9,15 +9,20 @@
 #include "abi/config.h"
 #include "base/alloc.h"
 #include "base/file.h"
+#include "base/hash.h"
+#include "base/paths.h"
 
 #include <dlfcn.h>
 #include <elf.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <grp.h>
 #include <limits.h>
 #include <pthread.h>
 #include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -41,22 +46,27 @@ static int own_group(gid_t gid)
     return 1;
 }
 
+static hone_status check_owner(const char *path, const struct stat *st)
+{
+    const char *what = S_ISDIR(st->st_mode) ? "folder" : "file";
+    if (st->st_mode & S_IWOTH) {
+        hone_fail(HONE_E_REFUSED, "%s: the %s is writable by everybody", path, what);
+        return hone_fail_hint("chmod o-w %s", path);
+    }
+    if ((st->st_mode & S_IWGRP) && !own_group(st->st_gid)) {
+        hone_fail(HONE_E_REFUSED, "%s: the %s is writable by group %u", path, what,
+                  (unsigned)st->st_gid);
+        return hone_fail_hint("chmod g-w %s", path);
+    }
+    return HONE_OK;
+}
+
 hone_status hone__loader_check_owner(const char *path)
 {
     struct stat st;
     if (stat(path, &st) != 0)
         return hone_fail_errno("%s", path);
-    const char *what = S_ISDIR(st.st_mode) ? "folder" : "file";
-    if (st.st_mode & S_IWOTH) {
-        hone_fail(HONE_E_REFUSED, "%s: the %s is writable by everybody", path, what);
-        return hone_fail_hint("chmod o-w %s", path);
-    }
-    if ((st.st_mode & S_IWGRP) && !own_group(st.st_gid)) {
-        hone_fail(HONE_E_REFUSED, "%s: the %s is writable by group %u", path, what,
-                  (unsigned)st.st_gid);
-        return hone_fail_hint("chmod g-w %s", path);
-    }
-    return HONE_OK;
+    return check_owner(path, &st);
 }
 
 /* ---- ELF --------------------------------------------------------------------------------------- */
@@ -136,12 +146,13 @@ static hone_status scan_symbols(const char *path, const hone_mapped *m, uint32_t
     return not_plugin(path, "it has no dynamic symbols");
 }
 
-hone_status hone__loader_check_elf(const char *path, uint32_t *extra)
+/* `place` is where the bytes are, `path` what errors call them. */
+static hone_status check_elf(const char *path, const char *place, uint32_t *extra)
 {
     hone_mapped m;
     Elf64_Ehdr h;
     hone_status s = HONE_OK;
-    HONE_TRY(hone_file_map(path, &m));
+    HONE_TRY(hone_file_map(place, &m));
     if (m.len < sizeof h || memcmp(m.ptr, ELFMAG, SELFMAG) != 0) {
         s = not_plugin(path, "not an ELF file");
         goto done;
@@ -161,6 +172,11 @@ hone_status hone__loader_check_elf(const char *path, uint32_t *extra)
 done:
     hone_file_unmap(&m);
     return s;
+}
+
+hone_status hone__loader_check_elf(const char *path, uint32_t *extra)
+{
+    return check_elf(path, path, extra);
 }
 
 /* ---- what the file says of itself -------------------------------------------------------------- */
@@ -315,21 +331,126 @@ static hone__loaded *table;
 
 typedef const hone_entry *(*entry_fn)(void);
 
-static hone_status open_new(const char *path, const struct stat *st, hone__loaded **out)
+/* ---- one opening of a file --------------------------------------------------------------------- */
+
+enum { PLUGIN_MAX = 1 << 30 };
+typedef struct opened {
+    int fd;     /* of the file, or of its sealed copy */
+    int copied; /* fd is the copy */
+    struct stat st;
+    char real[PATH_MAX]; /* of the opened file, as the system calls it */
+    char sha256[65];
+} opened;
+
+/* Is the opened file in the folder of what ships with hone? By the file that was opened, not by its name. */
+static int is_shipped(const opened *o)
+{
+    char folder[PATH_MAX];
+    const char *slash = strrchr(o->real, '/');
+    if (!realpath(hone_paths_plugins(), folder) || !slash)
+        return 0;
+    size_t n = (size_t)(slash - o->real);
+    return strlen(folder) == n && memcmp(folder, o->real, n) == 0;
+}
+
+static int new_memfd(const char *path)
+{
+    const unsigned flags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
+    const char *name = hone_path_base(path);
+    char cut[64];
+    snprintf(cut, sizeof cut, "%s", name);
+    int fd = memfd_create(cut, flags | 0x10u /* MFD_EXEC, Linux 6.3 */);
+    return fd < 0 && errno == EINVAL ? memfd_create(cut, flags) : fd;
+}
+
+/* Hashes all of from; writes it to `to` as well when that is >= 0. */
+static hone_status hash_through(const char *path, int from, int to, char sha256[65])
+{
+    static const size_t piece_size = 1 << 16;
+    unsigned char *piece = hone_alloc(piece_size);
+    hone_sha256 h;
+    uint64_t total = 0;
+    hone_status s = piece ? HONE_OK : HONE_E_NOMEM;
+    hone_sha256_init(&h);
+    while (s >= 0) {
+        ssize_t n = hone__read_some(from, piece, piece_size);
+        if (n < 0)
+            s = hone_fail_errno("%s", path);
+        if (n <= 0)
+            break;
+        total += (uint64_t)n;
+        if (total > PLUGIN_MAX) {
+            s = hone_fail(HONE_E_LIMIT, "%s: larger than 1 GiB", path);
+            break;
+        }
+        hone_sha256_add(&h, piece, (size_t)n);
+        for (ssize_t done = 0; to >= 0 && s >= 0 && done < n;) {
+            ssize_t k = write(to, piece + done, (size_t)(n - done));
+            if (k < 0 && errno != EINTR)
+                s = hone_fail_errno("%s: a private copy", path);
+            done += k > 0 ? k : 0;
+        }
+    }
+    hone_sha256_hex(&h, sha256);
+    hone_free(piece);
+    return s;
+}
+
+static hone_status open_file(const char *path, opened *o)
+{
+    char link[64];
+    int copy = -1;
+    memset(o, 0, sizeof *o);
+    o->fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    if (o->fd < 0)
+        return hone_fail_errno("%s", path);
+    hone_status s = HONE_OK;
+    if (fstat(o->fd, &o->st) != 0)
+        s = hone_fail_errno("%s", path);
+    else if (!S_ISREG(o->st.st_mode))
+        s = not_plugin(path, "not a regular file");
+    else
+        s = check_owner(path, &o->st);
+    snprintf(link, sizeof link, "/proc/self/fd/%d", o->fd);
+    ssize_t n = s < 0 ? 0 : readlink(link, o->real, sizeof o->real - 1);
+    if (s >= 0 && n <= 0)
+        s = hone_fail_errno("%s: %s", path, link);
+    if (s >= 0 && !is_shipped(o)) {
+        copy = new_memfd(path);
+        if (copy < 0)
+            s = hone_fail_errno("%s: a private copy", path);
+    }
+    if (s >= 0)
+        s = hash_through(path, o->fd, copy, o->sha256);
+    if (s >= 0 && copy >= 0 &&
+        fcntl(copy, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0)
+        s = hone_fail_errno("%s: sealing its copy", path);
+    if (s < 0 || copy >= 0)
+        close(o->fd);
+    if (s < 0 && copy >= 0)
+        close(copy);
+    if (s >= 0 && copy >= 0) {
+        o->fd = copy;
+        o->copied = 1;
+    }
+    return s;
+}
+
+static hone_status open_new(const char *path, opened *o, hone__loaded **out)
 {
     hone_status s;
-    HONE_TRY(hone__loader_check_elf(path, NULL));
+    char place[PATH_MAX];
+    /* By an absolute name that nothing else has: glibc looks for a bare name along the library path, and gives back
+     * a library that is open already under the same name. */
+    if (o->copied)
+        snprintf(place, sizeof place, "/proc/%ld/fd/%d", (long)getpid(), o->fd);
+    else
+        snprintf(place, sizeof place, "%s", o->real);
+    HONE_TRY(check_elf(path, place, NULL));
     hone__loaded *f = hone_calloc(1, sizeof *f);
     if (!f)
         return HONE_E_NOMEM;
-    /* By its absolute real path: dlopen looks for a bare name along the library path, and would give
-     * back a file that is open already under a relative name of the same letters. */
-    char real[PATH_MAX];
-    if (!realpath(path, real)) {
-        s = hone_fail_errno("%s", path);
-        goto fail;
-    }
-    f->handle = dlopen(real, RTLD_NOW | RTLD_LOCAL);
+    f->handle = dlopen(place, RTLD_NOW | RTLD_LOCAL);
     if (!f->handle) {
         const char *why = dlerror();
         s = hone_fail(HONE_E_ABI, "%s: cannot be loaded", path);
@@ -353,10 +474,13 @@ static hone_status open_new(const char *path, const struct stat *st, hone__loade
         goto fail;
     memcpy(&f->entry, entry,
            entry->struct_size < sizeof f->entry ? entry->struct_size : sizeof f->entry);
-    f->dev = (uint64_t)st->st_dev;
-    f->ino = (uint64_t)st->st_ino;
-    f->size = (uint64_t)st->st_size;
-    f->mtime_ns = (int64_t)st->st_mtim.tv_sec * 1000000000 + st->st_mtim.tv_nsec;
+    f->dev = (uint64_t)o->st.st_dev;
+    f->ino = (uint64_t)o->st.st_ino;
+    f->size = (uint64_t)o->st.st_size;
+    f->mtime_ns = (int64_t)o->st.st_mtim.tv_sec * 1000000000 + o->st.st_mtim.tv_nsec;
+    f->fd = o->copied ? o->fd : -1;
+    f->shipped = !o->copied;
+    memcpy(f->sha256, o->sha256, sizeof f->sha256);
     f->refs = 1;
     *out = f;
     return HONE_OK;
@@ -367,29 +491,58 @@ fail:
     return s;
 }
 
-hone_status hone__loader_open(const char *path, hone__loaded **out)
+/* A memfd whose library is mapped no more: its number may be used again. */
+static void close_copy(int fd)
 {
-    struct stat st;
-    hone_status s = HONE_OK;
-    if (stat(path, &st) != 0)
-        return hone_fail_errno("%s", path);
-    HONE_TRY(hone__loader_check_owner(path));
-    int64_t mtime = (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec;
+    char place[64];
+    if (fd < 0)
+        return;
+    snprintf(place, sizeof place, "/proc/%ld/fd/%d", (long)getpid(), fd);
+    void *still = dlopen(place, RTLD_NOW | RTLD_NOLOAD);
+    if (still)
+        dlclose(still); /* it stays, and so does its number */
+    else
+        close(fd);
+}
+
+hone_status hone__loader_check(const char *path, hone__loader_check_fn check, void *ctx)
+{
+    opened o;
+    HONE_TRY(open_file(path, &o));
+    close(o.fd);
+    return check(ctx, o.sha256, !o.copied);
+}
+
+hone_status hone__loader_open(const char *path, hone__loader_check_fn check, void *ctx,
+                              hone__loaded **out)
+{
+    opened o;
+    HONE_TRY(open_file(path, &o));
+    hone_status s = check ? check(ctx, o.sha256, !o.copied) : HONE_OK;
+    if (s < 0) {
+        close(o.fd);
+        return s;
+    }
     pthread_mutex_lock(&table_lock);
     hone__loaded *f = table;
-    while (f && !(f->dev == (uint64_t)st.st_dev && f->ino == (uint64_t)st.st_ino &&
-                  f->size == (uint64_t)st.st_size && f->mtime_ns == mtime))
+    while (f && !(f->dev == (uint64_t)o.st.st_dev && f->ino == (uint64_t)o.st.st_ino &&
+                  strcmp(f->sha256, o.sha256) == 0))
         f = f->next;
     if (f) {
         f->refs++;
         *out = f;
+        close(o.fd);
     } else {
-        s = open_new(path, &st, &f);
+        s = open_new(path, &o, &f);
         if (s >= 0) {
             f->next = table;
             table = f;
             *out = f;
         }
+        if (s < 0 && o.copied)
+            close_copy(o.fd);
+        else if (!o.copied)
+            close(o.fd);
     }
     pthread_mutex_unlock(&table_lock);
     return s;
@@ -411,6 +564,7 @@ void hone__loader_close(hone__loaded *file)
                 p = &(*p)->next;
             *p = file->next;
             dlclose(file->handle);
+            close_copy(file->fd);
             hone_free(file);
         }
     }

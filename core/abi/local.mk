@@ -7,6 +7,9 @@ libhone_a_SOURCES += \
 	core/abi/hostif.c \
 	core/abi/instance.c \
 	core/abi/loader.c \
+	core/abi/package.c \
+	core/abi/policy.c \
+	core/abi/trust.c \
 	core/abi/regex.c \
 	core/abi/registry.c \
 	core/abi/sidecar.c \

@@ -4,7 +4,7 @@
  * reason, so `hone plugin list` shows it and a search for its components can say why. Loading happens
  * at the first instance; the description in the sidecar is then compared with the file's own.
  *
- * Does not: verify signatures, use boxes (plugin-abi.md 6, 7: their issue; the place is load_file).
+ * Does not: decide what may be loaded (policy.c), use boxes (plugin-abi.md 7; the place is load_file).
  * Invariant: infos are sorted by (kind, id) with shadowed ones behind; pointers never move. */
 #include "abi/desc.h"
 #include "abi/registry_private.h"
@@ -92,6 +92,7 @@ static hone_status keep_problem(hone_registry *r, hone_plugin *p)
 {
     const hone_error *e = hone_error_get();
     const char *text = e->what;
+    p->refused = e->code;
     size_t skip = strlen(p->path);
     if (strncmp(text, p->path, skip) == 0 && text[skip] == ':' && text[skip + 1] == ' ')
         text += skip + 2;
@@ -164,14 +165,30 @@ static hone_status check_sidecar(hone_plugin *p, const hone_entry *entry)
     return s;
 }
 
+typedef struct asked {
+    hone_registry *r;
+    hone_plugin *p;
+} asked;
+
+static hone_status may_load(void *ctx, const char *sha256, int shipped)
+{
+    const asked *a = ctx;
+    return hone__policy_check(a->r, a->p, sha256, shipped);
+}
+
 static hone_status load_file(hone_registry *r, hone_plugin *p)
 {
+    asked a = {r, p};
     uint32_t extra = 0;
     hone_status s;
     if (p->loaded)
         return HONE_OK;
     hone__loaded *file;
-    HONE_TRY(hone__loader_open(p->path, &file));
+    HONE_TRY(hone__loader_open(p->path, may_load, &a, &file));
+    for (size_t i = 0; file->entry.components[i]; i++) {
+        hone_component c = hone__component_of(file->entry.components[i]);
+        HONE_TRY_GOTO(hone__policy_component(r, p, &c, file->sha256), fail);
+    }
     if (p->has_sidecar)
         HONE_TRY_GOTO(check_sidecar(p, &file->entry), fail);
     HONE_TRY_GOTO(hone_desc_check_ifaces(p->path, file->entry.ifaces), fail);
@@ -387,6 +404,10 @@ hone_status hone_registry_open(const hone_registry_opts *opts, hone_registry **o
     r->seed = opts ? opts->seed : 0;
     r->host = hone__plugin_host(r);
     hone_status s = hone__hostif_offer_all(r);
+    if (s >= 0 && opts && opts->project) {
+        r->lock_path = hone_path_join(opts->project, "hone.lock");
+        s = r->lock_path ? HONE_OK : HONE_E_NOMEM;
+    }
     if (s >= 0)
         s = search(r, opts);
     if (s < 0) {
@@ -416,6 +437,9 @@ void hone_registry_close(hone_registry *r)
     hone_free(r->plugins);
     hone_free(r->infos);
     hone_free(r->offers);
+    hone_free(r->lock_path);
+    if (r->trust_read)
+        hone_trust_release(&r->trust);
     hone_arena_release(&r->arena);
     hone_free(r);
 }
@@ -485,9 +509,10 @@ static hone_status not_found(hone_registry *r, const char *kind, const char *ifa
     for (size_t i = 0; i < r->n_plugins; i++) {
         const hone_plugin *p = r->plugins[i];
         if (p->problem && strcmp(p->name, name) == 0) {
-            hone_fail(HONE_E_NOT_FOUND, "%s \"%s\": the plugin %s was refused: %s", what, name,
-                      p->path, p->problem);
-            return p->hint ? hone_fail_hint("%s", p->hint) : HONE_E_NOT_FOUND;
+            hone_status s = p->refused == HONE_E_REFUSED ? HONE_E_REFUSED : HONE_E_NOT_FOUND;
+            hone_fail(s, "%s \"%s\": the plugin %s was refused: %s", what, name, p->path,
+                      p->problem);
+            return p->hint ? hone_fail_hint("%s", p->hint) : s;
         }
     }
     size_t n = 0, refused = 0;
@@ -552,8 +577,9 @@ static hone_status the_one_in(const hone_plugin *p, const char *kind, const char
     const hone_component_info *found = NULL;
     const char *what = kind ? kind : "component";
     if (p->problem) {
-        hone_fail(HONE_E_ABI, "%s: %s", name, p->problem);
-        return p->hint ? hone_fail_hint("%s", p->hint) : HONE_E_ABI;
+        hone_status s = p->refused == HONE_E_REFUSED ? HONE_E_REFUSED : HONE_E_ABI;
+        hone_fail(s, "%s: %s", name, p->problem);
+        return p->hint ? hone_fail_hint("%s", p->hint) : s;
     }
     for (size_t i = 0; p->components[i]; i++) {
         const hone_component_info *info = p->components[i];
@@ -694,8 +720,9 @@ hone_status hone_registry_open_file(hone_registry *r, const char *path, const ho
     HONE_TRY(add_file(r, path, "file", 0, &p));
     sort_infos(r);
     if (p->problem) {
-        hone_fail(HONE_E_ABI, "%s: %s", path, p->problem);
-        return p->hint ? hone_fail_hint("%s", p->hint) : HONE_E_ABI;
+        hone_status s = p->refused == HONE_E_REFUSED ? HONE_E_REFUSED : HONE_E_ABI;
+        hone_fail(s, "%s: %s", path, p->problem);
+        return p->hint ? hone_fail_hint("%s", p->hint) : s;
     }
     *out = p;
     return HONE_OK;
@@ -714,7 +741,16 @@ hone_status hone_plugin_describe(hone_registry *r, const hone_plugin *p, hone_jw
 
 hone_status hone_plugin_sha256(const hone_plugin *p, char out[65])
 {
-    return hone_sha256_file(p->path, out);
+    if (!p->file)
+        return hone_sha256_file(p->path, out);
+    memcpy(out, p->file->sha256, sizeof p->file->sha256);
+    return HONE_OK;
+}
+
+hone_status hone_plugin_check(hone_registry *r, const hone_plugin *p)
+{
+    asked a = {r, (hone_plugin *)(uintptr_t)p};
+    return hone__loader_check(p->path, may_load, &a);
 }
 
 const hone_iface_desc *hone_registry_iface(const hone_registry *r, const char *id)

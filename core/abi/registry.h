@@ -47,6 +47,14 @@ typedef struct hone_component_info {
     int used;         /* an instance of it was made */
 } hone_component_info;
 
+enum {
+    HONE_PLUGIN_UNKNOWN = 0,
+    HONE_PLUGIN_SHIPPED,
+    HONE_PLUGIN_TRUSTED_HASH,
+    HONE_PLUGIN_TRUSTED_KEY,
+    HONE_PLUGIN_UNTRUSTED
+};
+
 struct hone_plugin {
     const char *path; /* of the .so */
     const char *name; /* file name without .so */
@@ -58,6 +66,8 @@ struct hone_plugin {
     const hone_component_info *const *components; /* NULL-terminated */
     const hone_iface_desc *const *ifaces;         /* of the loaded file, NULL-terminated, or NULL */
     int has_sidecar, loaded;
+    int trust;           /* HONE_PLUGIN_*, once it was loaded or hone_plugin_check was asked */
+    hone_status refused; /* the status behind `problem` */
     struct hone__loaded *file; /* loader's; NULL until loaded */
 };
 
@@ -104,7 +114,9 @@ hone_status hone_registry_open_file(hone_registry *r, const char *path, const ho
 /* The plugin's description (the sidecar's content), from the file itself: loads it. */
 struct hone_jw;
 hone_status hone_plugin_describe(hone_registry *r, const hone_plugin *p, struct hone_jw *w);
-/* sha256 of the plugin's file, for run.json. */
+/* Would it be loaded? Decides p->trust from the bytes as they are now; runs none of them. E_REFUSED with the reason. */
+hone_status hone_plugin_check(hone_registry *r, const hone_plugin *p);
+/* sha256 of the plugin's file, for run.json: of the loaded bytes once it is loaded. */
 hone_status hone_plugin_sha256(const hone_plugin *p, char out[65]);
 
 /* ---- host interfaces ------------------------------------------------------------------------------

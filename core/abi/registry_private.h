@@ -4,6 +4,7 @@
 #include "abi/config.h"
 #include "abi/loader.h"
 #include "abi/registry.h"
+#include "abi/trust.h"
 #include "base/arena.h"
 
 #include <stdatomic.h>
@@ -30,6 +31,10 @@ struct hone_registry {
     hone__offer *offers;
     size_t n_offers, cap_offers;
     uint64_t seed;
+    char *lock_path; /* PROJECT/hone.lock, or NULL */
+    hone_lock lock;
+    hone_trust trust;
+    int lock_read, trust_read;
     hone_path_fn path; /* of PATH settings; or NULL */
     void *path_ctx;
     hone__at_close *at_close; /* the last one first */
@@ -57,6 +62,11 @@ struct hone_instance {
     atomic_int set_aside; /* a call never came back: nobody enters it again */
     atomic_size_t mem;
 };
+
+/* policy.c. check: before any byte runs; component: of what a file turned out to hold. E_REFUSED. */
+hone_status hone__policy_check(hone_registry *r, hone_plugin *p, const char *sha256, int shipped);
+hone_status hone__policy_component(const hone_registry *r, const hone_plugin *p,
+                                   const hone_component *c, const char *sha256);
 
 hone_status hone__hostif_offer_all(hone_registry *r); /* the interfaces that are always there */
 hone_status hone__hostif_get(hone_registry *r, hone_instance *inst, const char *id, hone_ref *out);

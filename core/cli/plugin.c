@@ -11,6 +11,7 @@
 #include "cli/args.h"
 #include "cli/new.h"
 #include "cli/out.h"
+#include "cli/plugin_trust.h"
 #include "cli/verbs.h"
 
 #include <stdio.h>
@@ -195,7 +196,26 @@ static void print_caps(const char *label, uint64_t caps, const char *none)
 
 enum { ASKING_BIT = 32 }; /* capabilities from here on ask for something */
 
-static void inspect_text(const hone_component_info *info, const char *sha)
+/* How it would run: what the policy says of the file as it is now. */
+static const char *runs_text(hone_registry *r, const hone_plugin *p)
+{
+    if (!p)
+        return "in process, part of the recipe";
+    if (hone_plugin_check(r, p) < 0)
+        return "refused";
+    switch (p->trust) {
+    case HONE_PLUGIN_SHIPPED:
+        return "in process, ships with hone";
+    case HONE_PLUGIN_TRUSTED_HASH:
+        return "in process, trusted: this very file";
+    case HONE_PLUGIN_TRUSTED_KEY:
+        return "in process, trusted: the key that signed it";
+    default:
+        return "in process, though nobody trusts it: this hone has no box for it";
+    }
+}
+
+static void inspect_text(hone_registry *r, const hone_component_info *info, const char *sha)
 {
     const hone_component *c = &info->c;
     const hone_plugin *p = info->plugin;
@@ -218,7 +238,10 @@ static void inspect_text(const hone_component_info *info, const char *sha)
                p->magic.sdk >> 8 & 0xFF, p->magic.sdk & 0xFF, p->magic.need >> 16,
                p->magic.need >> 8 & 0xFF, p->magic.need & 0xFF);
     }
-    printf("%-12s%s\n", "runs", "in process, trusted");
+    const char *runs = runs_text(r, p);
+    printf("%-12s%s\n", "runs", runs);
+    if (strcmp(runs, "refused") == 0)
+        printf("%-12s%s\n", "because", hone_error_get()->what);
     print_caps("is", c->caps & ~asks, "-");
     print_caps("asks for", asks, "nothing");
     print_names("offers", c->provides, "-");
@@ -232,7 +255,8 @@ static void inspect_text(const hone_component_info *info, const char *sha)
     hone_buf_release(&b);
 }
 
-static void inspect_json(const hone_component_info *info, const char *sha, hone_jw *w)
+static void inspect_json(hone_registry *r, const hone_component_info *info, const char *sha,
+                         hone_jw *w)
 {
     hone_jw_map(w);
     hone_jw_key(w, "component");
@@ -242,13 +266,13 @@ static void inspect_json(const hone_component_info *info, const char *sha, hone_
         hone_jw_kcstr(w, "origin", info->plugin->origin);
         hone_jw_kcstr(w, "sha256", sha);
     }
-    hone_jw_kcstr(w, "runs", "in process");
+    hone_jw_kcstr(w, "runs", runs_text(r, info->plugin));
     hone_jw_key(w, "schema");
     hone_config_schema(info->c.fields, w);
     hone_jw_end(w);
 }
 
-static int inspect_one(const hone_component_info *info)
+static int inspect_one(hone_registry *r, const hone_component_info *info)
 {
     char sha[65] = "";
     if (info->plugin) {
@@ -257,14 +281,14 @@ static int inspect_one(const hone_component_info *info)
             return hone_cli_fail(s);
     }
     if (!json) {
-        inspect_text(info, sha);
+        inspect_text(r, info, sha);
         return HONE_EXIT_OK;
     }
     hone_buf b;
     hone_jw w;
     hone_buf_init(&b, 1 << 26);
     hone_jw_init(&w, &b, 0);
-    inspect_json(info, sha, &w);
+    inspect_json(r, info, sha, &w);
     return print_json(&b, HONE_EXIT_OK);
 }
 
@@ -299,12 +323,12 @@ static int run_inspect(int argc, char **argv)
         for (size_t i = 0; s >= 0 && p->components[i] && code == HONE_EXIT_OK; i++) {
             if (i && !json)
                 printf("\n");
-            code = inspect_one(p->components[i]);
+            code = inspect_one(r, p->components[i]);
         }
     } else {
         const hone_component_info *info;
         s = hone_registry_find(r, kind, name, &info);
-        code = s < 0 ? hone_cli_fail(s) : inspect_one(info);
+        code = s < 0 ? hone_cli_fail(s) : inspect_one(r, info);
     }
     hone_registry_close(r);
     return code;
@@ -487,7 +511,16 @@ int hone_cli_plugin(int argc, char **argv)
         {"inspect", "one component: its settings, where it comes from, what it asks for",
          run_inspect},
         {"describe", "what a plugin file says of itself; writes its sidecar", run_describe},
-        {"interfaces", "the interfaces that hone ships, call by call", run_interfaces}};
+        {"interfaces", "the interfaces that hone ships, call by call", run_interfaces},
+        {"keygen", "makes a pair of keys", hone_cli_plugin_keygen},
+        {"sign", "signs a plugin file and its sidecar", hone_cli_plugin_sign},
+        {"verify", "does the signature hold, and is its key trusted?", hone_cli_plugin_verify},
+        {"trust", "trusts a file or a key; shows what is trusted", hone_cli_plugin_trust},
+        {"revoke", "trusts a file or a key no longer", hone_cli_plugin_revoke},
+        {"pack", "puts a plugin, sidecar and signature into one file", hone_cli_plugin_pack},
+        {"install", "unpacks a package after checking its signature", hone_cli_plugin_install},
+        {"lock", "writes down the hashes that this folder's recipes run with",
+         hone_cli_plugin_lock}};
     enum { N = sizeof verbs / sizeof *verbs };
     const char *names[N + 1];
     static const char *const examples[] = {"hone plugin list", "hone plugin inspect math_answer",
