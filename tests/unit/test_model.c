@@ -489,7 +489,8 @@ static void randomise_adapter(hone_model *m)
 {
     for (hone_param i = 0; i < hone_params_count(m->params); i++) {
         const hone_param_item *it = hone_params_item(m->params, i);
-        float row[64];
+        float row[256];
+        assert_true(it->adapter < 0 || it->cols <= 256);
         for (int64_t r = 0; it->adapter >= 0 && r < it->rows; r++) {
             for (int64_t c = 0; c < it->cols; c++)
                 row[c] = 0.3f * centred((uint64_t)i + 3000, (uint64_t)(r * it->cols + c));
