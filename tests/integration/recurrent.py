@@ -41,10 +41,12 @@ def build(folder, *flags):
     subprocess.run(["cc", "-std=c11", "-O2", "-ffp-contract=off", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC",
                     "-fvisibility=hidden", *flags, f"-I{ROOT / 'sdk' / 'include'}", "-o", work / folder / "recurrent.so",
                     ROOT / "tests" / "unit" / "plugins" / "recurrent.c"], check=True)
+    run = hone("plugin", "trust", work / folder / "recurrent.so", plugins=folder)  # a model runs only when trusted
+    check(f"{folder} is trusted", run.returncode == 0, run.stderr)
 
 
 def env(plugins="whole", **more):
-    return {**os.environ, "HONE_PLUGIN_PATH": str(work / plugins), **more}
+    return {**os.environ, "HONE_PLUGIN_PATH": str(work / plugins), "XDG_CONFIG_HOME": str(work / "config"), **more}
 
 
 def hone(*args, **environment):
