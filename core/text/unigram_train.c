@@ -222,7 +222,8 @@ static hone_status seed(trainer *t)
     hone_status s = candidates(t, v, n);
     hone_free(v);
     HONE_TRY(s);
-    qsort(t->pieces, t->n, sizeof *t->pieces, by_weight);
+    if (t->n > 0)
+        qsort(t->pieces, t->n, sizeof *t->pieces, by_weight);
     size_t most = t->cfg->seeds ? t->cfg->seeds : 1000000;
     while (k < t->n && t->pieces[k].one)
         k++;
