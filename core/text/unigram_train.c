@@ -509,9 +509,11 @@ static hone_status train(trainer *t, size_t wanted)
     /* the characters, then the likeliest of the others */
     for (size_t i = 0; i < t->n; i++)
         t->pieces[i].weight = t->pieces[i].score;
-    qsort(t->pieces, t->n, sizeof *t->pieces, by_weight);
-    t->n = t->n < wanted ? t->n : wanted;
-    qsort(t->pieces, t->n, sizeof *t->pieces, by_score);
+    if (t->n > 0) {
+        qsort(t->pieces, t->n, sizeof *t->pieces, by_weight);
+        t->n = t->n < wanted ? t->n : wanted;
+        qsort(t->pieces, t->n, sizeof *t->pieces, by_score);
+    }
     return HONE_OK;
 }
 
