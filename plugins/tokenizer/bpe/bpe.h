@@ -283,9 +283,9 @@ typedef struct bpe_symbol {
     int32_t id, prev, next;
     uint32_t begin, end; /* bytes of the word */
 } bpe_symbol;
-typedef struct bpe_heap_item {
+typedef struct bpe_heap_item { /* a candidate pair, the lower the rank, the sooner */
     uint32_t rank, pos;
-    int32_t id;
+    int32_t id; /* of merges: the whole; of scores: the length of the whole */
 } bpe_heap_item;
 typedef struct bpe_work {
     struct bpe_work *next;
@@ -437,6 +437,9 @@ int bpe_wordpiece_word(const bpe_tok *t, bpe_work *w, const unsigned char *text,
 int bpe_wordlevel_word(const bpe_tok *t, bpe_work *w, const unsigned char *text, size_t n,
                        size_t base, int spans);
 void bpe_wordpiece_done(bpe_tok *t);
+/* merge.c: the heap of candidate pairs in w->heap, lowest rank first, then leftmost; 0 without memory. */
+int bpe_heap_push(bpe_work *w, bpe_heap_item item);
+bpe_heap_item bpe_heap_pop(bpe_work *w);
 /* merge.c: w->symbols by rank to ids. */
 int bpe_merge_symbols(const bpe_tok *t, bpe_work *w, size_t base, int spans);
 hone_status bpe_scores_done(bpe_tok *t); /* tables; after kinds and scores */

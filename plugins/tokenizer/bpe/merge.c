@@ -93,7 +93,7 @@ static int before(const bpe_heap_item *a, const bpe_heap_item *b)
     return a->rank != b->rank ? a->rank < b->rank : a->pos < b->pos;
 }
 
-static int heap_push(bpe_work *w, bpe_heap_item item)
+int bpe_heap_push(bpe_work *w, bpe_heap_item item)
 {
     if (!bpe_vec_room(w->mem, &w->heap, 1, sizeof item))
         return 0;
@@ -107,7 +107,7 @@ static int heap_push(bpe_work *w, bpe_heap_item item)
     return 1;
 }
 
-static bpe_heap_item heap_pop(bpe_work *w)
+bpe_heap_item bpe_heap_pop(bpe_work *w)
 {
     bpe_heap_item *h = w->heap.v, top = h[0], last = h[--w->heap.n];
     size_t n = w->heap.n, i = 0;
@@ -137,7 +137,7 @@ static int offer(const bpe_tok *t, bpe_work *w, int32_t left)
     if (!e)
         return 1;
     bpe_heap_item item = {e->rank, (uint32_t)left, e->id};
-    return heap_push(w, item);
+    return bpe_heap_push(w, item);
 }
 
 int bpe_merge_symbols(const bpe_tok *t, bpe_work *w, size_t base, int spans)
@@ -152,7 +152,7 @@ int bpe_merge_symbols(const bpe_tok *t, bpe_work *w, size_t base, int spans)
         if (!offer(t, w, i))
             return 0;
     while (w->heap.n) {
-        bpe_heap_item top = heap_pop(w);
+        bpe_heap_item top = bpe_heap_pop(w);
         bpe_symbol *a = &s[top.pos];
         if (a->id < 0 || a->next < 0)
             continue; /* joined meanwhile */

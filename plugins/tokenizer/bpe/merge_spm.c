@@ -17,52 +17,18 @@ typedef struct spm_symbol {
     uint32_t begin, end; /* begin == end: joined into another */
     int frozen;
 } spm_symbol;
-typedef struct spm_pair {
-    float score;
-    uint32_t left, len;
-} spm_pair;
 typedef struct spm_split { /* an unused piece, and where it came from two parts */
     int32_t id;
     uint32_t left_len;
 } spm_split;
 
-static int better(const spm_pair *a, const spm_pair *b)
+/* The rank of a score in the heap: the better, the lower. The bits of a float, made to sort as it does. */
+static uint32_t rank_of(double score)
 {
-    return a->score != b->score ? a->score > b->score : a->left < b->left;
-}
-
-static int heap_push(bpe_work *w, spm_pair item)
-{
-    if (!bpe_vec_room(w->mem, &w->heap, 1, sizeof item))
-        return 0;
-    spm_pair *h = w->heap.v;
-    size_t i = w->heap.n++;
-    while (i > 0 && better(&item, &h[(i - 1) / 2])) {
-        h[i] = h[(i - 1) / 2];
-        i = (i - 1) / 2;
-    }
-    h[i] = item;
-    return 1;
-}
-
-static spm_pair heap_pop(bpe_work *w)
-{
-    spm_pair *h = w->heap.v, top = h[0], last = h[--w->heap.n];
-    size_t n = w->heap.n, i = 0;
-    for (;;) {
-        size_t c = 2 * i + 1;
-        if (c >= n)
-            break;
-        if (c + 1 < n && better(&h[c + 1], &h[c]))
-            c++;
-        if (!better(&h[c], &last))
-            break;
-        h[i] = h[c];
-        i = c;
-    }
-    if (n)
-        h[i] = last;
-    return top;
+    const float f = (float)score + 0.0f; /* -0 is 0 */
+    uint32_t bits;
+    memcpy(&bits, &f, sizeof bits);
+    return bits >> 31 ? bits : ~bits & 0x7fffffffu;
 }
 
 static int32_t piece_of(const bpe_tok *t, const unsigned char *p, size_t n)
@@ -94,8 +60,8 @@ static int offer(const bpe_tok *t, bpe_work *w, const unsigned char *text, int32
             ((spm_split *)w->splits.v)[w->splits.n++] = one;
         }
     }
-    spm_pair item = {t->score[id], (uint32_t)left, b->end - a->begin};
-    return heap_push(w, item);
+    bpe_heap_item item = {rank_of(t->score[id]), (uint32_t)left, (int32_t)(b->end - a->begin)};
+    return bpe_heap_push(w, item);
 }
 
 int bpe_unknown(const bpe_tok *t, bpe_work *w, const unsigned char *p, size_t n, size_t at,
@@ -179,17 +145,17 @@ int bpe_scores_word(const bpe_tok *t, bpe_work *w, const unsigned char *text, si
         if (!offer(t, w, text, i))
             return 0;
     while (w->heap.n) {
-        spm_pair top = heap_pop(w);
-        spm_symbol *a = &s[top.left];
-        if (a->begin == a->end || a->next < 0 || s[a->next].end - a->begin != top.len)
+        bpe_heap_item top = bpe_heap_pop(w);
+        spm_symbol *a = &s[top.pos];
+        if (a->begin == a->end || a->next < 0 || s[a->next].end - a->begin != (uint32_t)top.id)
             continue; /* one of them was joined meanwhile */
         spm_symbol *b = &s[a->next];
         a->end = b->end;
         a->next = b->next;
         b->begin = b->end;
         if (a->next >= 0)
-            s[a->next].prev = (int32_t)top.left;
-        if (!offer(t, w, text, a->prev) || !offer(t, w, text, (int32_t)top.left))
+            s[a->next].prev = (int32_t)top.pos;
+        if (!offer(t, w, text, a->prev) || !offer(t, w, text, (int32_t)top.pos))
             return 0;
     }
     for (int32_t i = 0; i >= 0; i = s[i].next)
