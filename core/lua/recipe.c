@@ -69,10 +69,39 @@ hone_status hone_recipe_locate(const char *name, char **path)
 
 /* ---- files ---------------------------------------------------------------------------------------------------- */
 
+/* The absolute path of what may not be there yet: what is there of it is resolved, the rest is put behind. */
+static hone_status resolve(const char *path, char out[PATH_MAX])
+{
+    char real[PATH_MAX], *dir = hone_strdup(path);
+    size_t n = dir ? strlen(dir) : 0;
+    if (!dir)
+        return HONE_E_NOMEM;
+    while (!realpath(n ? dir : ".", real)) {
+        if (n <= 1) {
+            hone_free(dir);
+            return hone_fail_errno("cannot resolve %s", path);
+        }
+        while (n > 0 && dir[n - 1] != '/')
+            n--;
+        while (n > 1 && dir[n - 1] == '/')
+            n--;
+        dir[n] = '\0';
+    }
+    hone_free(dir);
+    const char *rest = path + n + strspn(path + n, "/");
+    int len = snprintf(out, PATH_MAX, "%s%s%s", real, *rest && strcmp(real, "/") != 0 ? "/" : "",
+                       rest);
+    if (len < 0 || len >= PATH_MAX)
+        return hone_fail(HONE_E_LIMIT, "%s: the path is too long", path);
+    while (len > 1 && out[len - 1] == '/')
+        out[--len] = '\0';
+    return HONE_OK;
+}
+
 static int below(const char *path, const char *root)
 {
     char real[PATH_MAX];
-    if (!root || !root[0] || !realpath(root, real))
+    if (!root || !root[0] || resolve(root, real) < 0)
         return 0;
     size_t n = strlen(real);
     return strncmp(path, real, n) == 0 && (path[n] == '\0' || path[n] == '/' || n == 1);
@@ -152,38 +181,9 @@ hone_status hone__lua_model_path(const hone_recipe *r, const char *model, char *
     return s;
 }
 
-/* The absolute path of what may not be there yet: what is there of it is resolved, the rest is put behind. */
-static hone_status resolve(const char *path, char out[PATH_MAX])
-{
-    char real[PATH_MAX], *dir = hone_strdup(path);
-    size_t n = dir ? strlen(dir) : 0;
-    if (!dir)
-        return HONE_E_NOMEM;
-    while (!realpath(n ? dir : ".", real)) {
-        if (n <= 1) {
-            hone_free(dir);
-            return hone_fail_errno("cannot resolve %s", path);
-        }
-        while (n > 0 && dir[n - 1] != '/')
-            n--;
-        while (n > 1 && dir[n - 1] == '/')
-            n--;
-        dir[n] = '\0';
-    }
-    hone_free(dir);
-    const char *rest = path + n + strspn(path + n, "/");
-    int len = snprintf(out, PATH_MAX, "%s%s%s", real, *rest && strcmp(real, "/") != 0 ? "/" : "",
-                       rest);
-    if (len < 0 || len >= PATH_MAX)
-        return hone_fail(HONE_E_LIMIT, "%s: the path is too long", path);
-    while (len > 1 && out[len - 1] == '/')
-        out[--len] = '\0';
-    return HONE_OK;
-}
-
 hone_status hone__lua_may_write(const hone_recipe *r, const char *path)
 {
-    char real[PATH_MAX], granted[PATH_MAX];
+    char real[PATH_MAX];
     size_t n = strlen(path);
     if (strstr(path, "/../") || strncmp(path, "../", 3) == 0 || strcmp(path, "..") == 0 ||
         (n >= 3 && strcmp(path + n - 3, "/..") == 0))
@@ -192,11 +192,7 @@ hone_status hone__lua_may_write(const hone_recipe *r, const char *path)
     if (r->run && below(real, hone_run_dir(r->run)))
         return HONE_OK;
     for (int i = 0; r->opt.allow && r->opt.allow[i]; i++) {
-        if (strncmp(r->opt.allow[i], "fs-write:", 9) != 0)
-            continue;
-        HONE_TRY(resolve(r->opt.allow[i] + 9, granted));
-        size_t len = strlen(granted);
-        if (strncmp(real, granted, len) == 0 && (real[len] == '\0' || real[len] == '/' || len == 1))
+        if (strncmp(r->opt.allow[i], "fs-write:", 9) == 0 && below(real, r->opt.allow[i] + 9))
             return HONE_OK;
     }
     hone_fail(HONE_E_REFUSED, "the recipe may not write %s", path);
