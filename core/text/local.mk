@@ -17,6 +17,3 @@ libhone_a_SOURCES += \
 	core/text/unicode.c \
 	core/text/unigram_train.c \
 	core/text/utf8.c
-if HAVE_UTF8PROC
-AM_CPPFLAGS += -DHONE_WITH_UTF8PROC
-endif

@@ -1,10 +1,7 @@
-/* unicode.c - what Python's str methods ask of a character, from utf8proc.
- *
- * Without the library (HONE_WITH_UTF8PROC is set by the build where it is there) only ASCII is known, and
- * the callers refuse the rest by name: a wrong case would be a wrong rendering. */
+/* unicode.c - what Python's str methods ask of a character, from utf8proc. 0 of upper and lower: the case is no
+ * single character, and the callers refuse it by name, since a wrong case would be a wrong rendering. */
 #include "text/jinja_int.h"
 
-#ifdef HONE_WITH_UTF8PROC
 #include <utf8proc.h>
 
 int hone__upper(uint32_t c, uint32_t *out)
@@ -53,30 +50,6 @@ int hone__printable(uint32_t c)
         return 1;
     }
 }
-#else
-int hone__upper(uint32_t c, uint32_t *out)
-{
-    *out = c >= 'a' && c <= 'z' ? c - 32 : c;
-    return c < 128;
-}
-
-int hone__lower(uint32_t c, uint32_t *out)
-{
-    *out = c >= 'A' && c <= 'Z' ? c + 32 : c;
-    return c < 128;
-}
-
-int hone__alpha(uint32_t c)
-{
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-}
-
-int hone__printable(uint32_t c)
-{
-    return c >= ' ' && c != 127 && !(c >= 0x80 && c <= 0xA0) && c != 0xAD &&
-           !(c >= 0x2000 && c <= 0x200F) && c != 0x2028 && c != 0x2029;
-}
-#endif
 
 size_t hone__utf8_put(uint32_t c, char out[4])
 {
