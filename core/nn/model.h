@@ -63,13 +63,6 @@ hone_tensor hone_model_logprob(hone_model *m, hone_tape *t, hone_tensor hidden,
 /* n_logit_rows x vocabulary, before any temperature. */
 hone_tensor hone_model_logits(hone_model *m, hone_tape *t, hone_tensor hidden);
 
-/* Sizes before running: plans TRAIN over this batch (forward, log-probs, backward) without
- * computing, and sets opts->checkpoint_every to the least replay whose activations take at most
- * `max_bytes` (0: keep all). *bytes gets what is needed. E_LIMIT when even the smallest plan is
- * larger; *bytes then says how much that one takes. */
-hone_status hone_model_fit(hone_model *m, hone_tape *t, const hone_batch *batch, size_t max_bytes,
-                           hone_tape_options *opts, size_t *bytes);
-
 /* ---- files ----------------------------------------------------------------------------------- */
 /* What a file of tensors offers the loader. Implemented over safetensors (one file or shards) and
  * GGUF. */

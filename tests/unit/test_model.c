@@ -599,29 +599,6 @@ static void test_a_second_step_allocates_nothing(void **state)
         check_a_second_step_allocates_nothing(few[j]);
 }
 
-static void test_the_least_replay_that_fits_is_found(void **state)
-{
-    test_model t = random_model(TIED);
-    hone_tape_options o = {HONE_ADAPTERS_ACTIVE, 9, 0, 0};
-    const hone_batch *b;
-    hone_tape_stats stats;
-    size_t all, some, least;
-    hone_forest f;
-    (void)state;
-    build_shared(t.m, &f);
-    b = hone_forest_build(&f);
-    assert_ok(hone_model_fit(t.m, tape, b, SIZE_MAX, &o, &all));
-    assert_int_equal(o.checkpoint_every, 0);
-    assert_ok(hone_model_fit(t.m, tape, b, all - 1, &o, &some));
-    assert_true(o.checkpoint_every > 0 && some < all);
-    hone_tape_get_stats(tape, &stats);
-    assert_int_equal(stats.plan_bytes, some);
-    assert_fails(hone_model_fit(t.m, tape, b, 1000, &o, &least), HONE_E_LIMIT, "activations");
-    assert_true(least <= some && least > 1000);
-    hone_forest_release(&f);
-    model_close(&t);
-}
-
 /* ---- configurations -------------------------------------------------------------------------- */
 #define SMALL                                                                                      \
     "\"model_type\":\"llama\",\"hidden_size\":32,\"intermediate_size\":56,\"num_hidden_layers\":"  \
@@ -666,7 +643,6 @@ int main(void)
         cmocka_unit_test(test_decoding_together_gives_the_same_bits),
         cmocka_unit_test(test_adapters),
         cmocka_unit_test(test_a_second_step_allocates_nothing),
-        cmocka_unit_test(test_the_least_replay_that_fits_is_found),
         cmocka_unit_test(test_config_json_reads_back),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
