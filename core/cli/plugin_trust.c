@@ -384,6 +384,18 @@ static void list_trust(const hone_trust *t)
         printf("nobody is trusted but hone itself\n");
 }
 
+/* A NAME.pub; `key` lies in the arena. */
+static hone_status read_key(const char *path, hone_arena *arena, hone_key *key)
+{
+    hone_buf b;
+    hone_buf_init(&b, SMALL_MAX);
+    hone_status s = hone_file_read(path, SMALL_MAX, &b);
+    if (s >= 0)
+        s = hone_key_parse(b.ptr, b.len, path, arena, key);
+    hone_buf_release(&b);
+    return s;
+}
+
 int hone_cli_plugin_trust(int argc, char **argv)
 {
     static const char *const examples[] = {"hone plugin trust", NULL};
@@ -401,18 +413,14 @@ int hone_cli_plugin_trust(int argc, char **argv)
         return rest.exit;
     hone_trust t;
     hone_key key;
-    hone_buf b;
     char sha[65];
-    hone_buf_init(&b, SMALL_MAX);
     hone_status s = hone_trust_open(&t);
     if (s < 0)
         return hone_cli_fail(s);
     if (rest.n == 0) {
         list_trust(&t);
     } else if (ends(rest.v[0], ".pub")) {
-        s = hone_file_read(rest.v[0], SMALL_MAX, &b);
-        if (s >= 0)
-            s = hone_key_parse(b.ptr, b.len, rest.v[0], &t.arena, &key);
+        s = read_key(rest.v[0], &t.arena, &key);
         for (size_t i = 0; s >= 0 && key.ids[i]; i++)
             if (strncmp(key.ids[i], "org.hone.", 9) == 0) {
                 s = hone_fail(HONE_E_REFUSED, "%s: wants to sign %s, which is hone's own",
@@ -433,7 +441,6 @@ int hone_cli_plugin_trust(int argc, char **argv)
     if (s >= 0 && rest.n)
         printf("trusted: %s%s%s\n", rest.v[0], ends(rest.v[0], ".pub") ? "" : ", ",
                ends(rest.v[0], ".pub") ? "" : sha);
-    hone_buf_release(&b);
     hone_trust_release(&t);
     return s < 0 ? hone_cli_fail(s) : HONE_EXIT_OK;
 }
@@ -454,18 +461,14 @@ int hone_cli_plugin_revoke(int argc, char **argv)
         return rest.exit;
     hone_trust t;
     hone_key key;
-    hone_buf b;
     char hex[65];
-    hone_buf_init(&b, SMALL_MAX);
     hone_status s = hone_trust_open(&t);
     if (s < 0)
         return hone_cli_fail(s);
     if (hone_is_sha256(rest.v[0])) {
         memcpy(hex, rest.v[0], 65);
     } else if (ends(rest.v[0], ".pub")) {
-        s = hone_file_read(rest.v[0], SMALL_MAX, &b);
-        if (s >= 0)
-            s = hone_key_parse(b.ptr, b.len, rest.v[0], &t.arena, &key);
+        s = read_key(rest.v[0], &t.arena, &key);
         if (s >= 0)
             hone_hex_write(key.public_key, 32, hex);
     } else {
@@ -477,7 +480,6 @@ int hone_cli_plugin_revoke(int argc, char **argv)
         s = hone_trust_save(&t);
     if (s >= 0)
         printf("revoked: %s\n", hex);
-    hone_buf_release(&b);
     hone_trust_release(&t);
     return s < 0 ? hone_cli_fail(s) : HONE_EXIT_OK;
 }
