@@ -1,54 +1,18 @@
 /* Rows: json and jsonl files, Arrow columns, stages, and states that bring back the same rows. */
-#include "components.h"
+#include "source_rows.h"
 
-#include "base/file.h"
 #include "base/rng.h"
 #include "hone/source.h"
 #include "train/arrow_rows.h"
-#include "train/source.h"
 
 #include <zlib.h>
 #include <zstd.h>
-
-static hone_arena arena; /* cleared by each test */
 
 static const char *write_file(const char *name, const void *p, size_t n)
 {
     const char *path = scratch_path(name);
     assert_ok(hone_file_replace(path, p, n));
     return path;
-}
-
-static hone_status open_file(const char *component, const char *path, const char *more,
-                             hone_data **out)
-{
-    char settings[600];
-    hone_value v;
-    snprintf(settings, sizeof settings, "{\"path\":\"%s\"%s%s}", path, more ? "," : "",
-             more ? more : "");
-    assert_ok(hone_json_parse(settings, strlen(settings), NULL, &arena, &v));
-    return hone_data_open(shipped(), component, &v, out);
-}
-
-/* All rows as JSON, one a line. */
-static hone_status drain(hone_data *d, hone_buf *out, uint64_t at_most)
-{
-    hone_arena a;
-    hone_status s = 1;
-    hone_arena_init(&a, 0);
-    for (uint64_t i = 0; i < at_most; i++) {
-        hone_value row;
-        hone_jw w;
-        s = hone_data_next(d, &a, &row);
-        if (s <= 0)
-            break;
-        hone_jw_init(&w, out, 0);
-        hone_jw_value(&w, &row);
-        hone_buf_addc(out, '\n');
-        hone_arena_clear(&a);
-    }
-    hone_arena_release(&a);
-    return s;
 }
 
 static void expect_rows(hone_data *d, const char *want)
@@ -73,7 +37,7 @@ static hone_data *open_numbers(size_t n)
     hone_buf text;
     hone_data *d = NULL;
     numbered(&text, n);
-    assert_ok(open_file("jsonl", write_file("numbers.jsonl", text.ptr, text.len), NULL, &d));
+    assert_ok(open_path("jsonl", write_file("numbers.jsonl", text.ptr, text.len), NULL, &d));
     hone_buf_release(&text);
     return d;
 }
@@ -86,10 +50,10 @@ static void test_jsonl_reads_lines_of_any_kind(void **state)
     const char text[] =
         "\xEF\xBB\xBF{\"a\":1}\r\n\n  \n {\"a\":[1,{\"b\":null}]} \n{\"c\":\"\\u00e4\\n\"}";
     hone_data *d;
-    assert_ok(open_file("jsonl", write_file("kinds.jsonl", text, sizeof text - 1), NULL, &d));
+    assert_ok(open_path("jsonl", write_file("kinds.jsonl", text, sizeof text - 1), NULL, &d));
     expect_rows(d, "{\"a\":1}\n{\"a\":[1,{\"b\":null}]}\n{\"c\":\"\xC3\xA4\\n\"}\n");
     hone_data_close(d);
-    assert_ok(open_file("jsonl", write_file("empty.jsonl", "", 0), NULL, &d));
+    assert_ok(open_path("jsonl", write_file("empty.jsonl", "", 0), NULL, &d));
     expect_rows(d, "");
     hone_data_close(d);
 }
@@ -99,10 +63,10 @@ static void test_json_reads_an_array_of_objects(void **state)
     (void)state;
     const char text[] = "\n[ {\"a\":\"]},{\\\"[\"} ,\n{\"b\":{\"c\":[]}}\n ] \n";
     hone_data *d;
-    assert_ok(open_file("json", write_file("a.json", text, sizeof text - 1), NULL, &d));
+    assert_ok(open_path("json", write_file("a.json", text, sizeof text - 1), NULL, &d));
     expect_rows(d, "{\"a\":\"]},{\\\"[\"}\n{\"b\":{\"c\":[]}}\n");
     hone_data_close(d);
-    assert_ok(open_file("json", write_file("b.json", "[]", 2), NULL, &d));
+    assert_ok(open_path("json", write_file("b.json", "[]", 2), NULL, &d));
     expect_rows(d, "");
     hone_data_close(d);
 }
@@ -131,7 +95,7 @@ static void test_compressed_files_equal_plain_ones(void **state)
     numbered(&text, N);
     hone_buf_init(&want, HONE_BUF_MAX_DEFAULT);
     hone_buf_init(&got, HONE_BUF_MAX_DEFAULT);
-    assert_ok(open_file("jsonl", write_file("plain.jsonl", text.ptr, text.len), NULL, &d));
+    assert_ok(open_path("jsonl", write_file("plain.jsonl", text.ptr, text.len), NULL, &d));
     assert_ok(drain(d, &want, UINT64_MAX));
     hone_data_close(d);
     size_t room = text.len + 100000, half = text.len / 2, n;
@@ -139,28 +103,28 @@ static void test_compressed_files_equal_plain_ones(void **state)
     /* two gzip members, cut in the middle of a row */
     n = gzip_into(packed, room, text.ptr, half);
     n += gzip_into(packed + n, room - n, text.ptr + half, text.len - half);
-    assert_ok(open_file("jsonl", write_file("two.jsonl.gz", packed, n), NULL, &d));
+    assert_ok(open_path("jsonl", write_file("two.jsonl.gz", packed, n), NULL, &d));
     assert_ok(drain(d, &got, UINT64_MAX));
     assert_string_equal(got.ptr, want.ptr);
     hone_data_close(d);
     /* cut off: an error, not a short file */
-    assert_ok(open_file("jsonl", write_file("cut.jsonl.gz", packed, n - 9), NULL, &d));
+    assert_ok(open_path("jsonl", write_file("cut.jsonl.gz", packed, n - 9), NULL, &d));
     assert_fails(drain(d, &got, UINT64_MAX), HONE_E_PARSE, "cut off");
     hone_data_close(d);
     packed[n / 3] ^= 0x55;
-    assert_ok(open_file("jsonl", write_file("bad.jsonl.gz", packed, n), NULL, &d));
+    assert_ok(open_path("jsonl", write_file("bad.jsonl.gz", packed, n), NULL, &d));
     assert_int_equal(drain(d, &got, UINT64_MAX), HONE_E_PARSE);
     hone_data_close(d);
     /* two zstd frames */
     n = ZSTD_compress(packed, room, text.ptr, half, 3);
     n += ZSTD_compress(packed + n, room - n, text.ptr + half, text.len - half, 3);
     hone_buf_clear(&got);
-    assert_ok(open_file("jsonl", write_file("two.jsonl.zst", packed, n), NULL, &d));
+    assert_ok(open_path("jsonl", write_file("two.jsonl.zst", packed, n), NULL, &d));
     assert_ok(drain(d, &got, UINT64_MAX));
     assert_string_equal(got.ptr, want.ptr);
     /* back to the middle of it, by its state */
     hone_data_close(d);
-    assert_ok(open_file("jsonl", write_file("cut.jsonl.zst", packed, n - 5), NULL, &d));
+    assert_ok(open_path("jsonl", write_file("cut.jsonl.zst", packed, n - 5), NULL, &d));
     assert_fails(drain(d, &got, UINT64_MAX), HONE_E_PARSE, "cut off");
     hone_data_close(d);
     hone_free(packed);
@@ -191,12 +155,12 @@ static void test_a_bad_line_is_named_and_the_rows_before_it_come(void **state)
         snprintf(text, sizeof text, "{\"x\":1}\n\n%s\n{\"x\":2}\n", bad[k].line);
         const char *path = write_file("bad.jsonl", text, strlen(text));
         hone_buf_init(&got, 1000);
-        assert_ok(open_file("jsonl", path, NULL, &d));
+        assert_ok(open_path("jsonl", path, NULL, &d));
         assert_fails(drain(d, &got, UINT64_MAX), HONE_E_PARSE, "bad.jsonl:3: ");
         assert_non_null(strstr(hone_error_get()->what, bad[k].what));
         assert_string_equal(got.ptr, "{\"x\":1}\n");
         hone_data_close(d);
-        assert_ok(open_file("jsonl", path, "\"on_error\":\"skip\"", &d));
+        assert_ok(open_path("jsonl", path, "\"on_error\":\"skip\"", &d));
         expect_rows(d, "{\"x\":1}\n{\"x\":2}\n");
         assert_int_equal(hone_data_skipped(d), 1);
         hone_data_close(d);
@@ -224,14 +188,14 @@ static void test_damaged_arrays_are_errors_under_skip_too(void **state)
         hone_buf got;
         hone_buf_init(&got, 1000);
         assert_ok(
-            open_file("json", write_file("bad.json", bad[k].text, strlen(bad[k].text)), NULL, &d));
+            open_path("json", write_file("bad.json", bad[k].text, strlen(bad[k].text)), NULL, &d));
         assert_fails(drain(d, &got, UINT64_MAX), HONE_E_PARSE, bad[k].what);
         hone_data_close(d);
         hone_buf_release(&got);
     }
     hone_data *d;
     const char *text = "[{\"a\":1},\n{\"a\":tru},7,\n{\"a\":2}]";
-    assert_ok(open_file("json", write_file("skip.json", text, strlen(text)),
+    assert_ok(open_path("json", write_file("skip.json", text, strlen(text)),
                         "\"on_error\":\"skip\"", &d));
     expect_rows(d, "{\"a\":1}\n{\"a\":2}\n");
     assert_int_equal(hone_data_skipped(d), 2);
@@ -244,11 +208,11 @@ static void test_missing_files_and_long_rows_are_refused(void **state)
     hone_data *d;
     hone_buf got;
     hone_buf_init(&got, 1000);
-    assert_fails(open_file("jsonl", scratch_path("nowhere.jsonl"), NULL, &d), HONE_E_NOT_FOUND,
+    assert_fails(open_path("jsonl", scratch_path("nowhere.jsonl"), NULL, &d), HONE_E_NOT_FOUND,
                  "nowhere.jsonl");
-    assert_fails(open_file("jsonl", scratch_dir(), NULL, &d), HONE_E_INVALID, "folder");
+    assert_fails(open_path("jsonl", scratch_dir(), NULL, &d), HONE_E_INVALID, "folder");
     const char *text = "{\"a\":\"0123456789\"}\n{\"a\":\"01234567890123456789\"}\n";
-    assert_ok(open_file("jsonl", write_file("long.jsonl", text, strlen(text)),
+    assert_ok(open_path("jsonl", write_file("long.jsonl", text, strlen(text)),
                         "\"max_row_bytes\":20", &d));
     assert_fails(drain(d, &got, UINT64_MAX), HONE_E_LIMIT, "long.jsonl:2: a row is longer");
     hone_data_close(d);

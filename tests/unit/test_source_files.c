@@ -1,16 +1,12 @@
 /* Rows from files of other forms than JSON: csv and tsv, plain texts, folders of data sets, DuckDB's program (a
  * made-up one), the guess of what a file is; the place in each; bad files. */
-#include "components.h"
+#include "source_rows.h"
 
-#include "base/file.h"
 #include "hone/source.h"
-#include "train/source.h"
 
 #include <sys/stat.h>
 #include <unistd.h>
 #include <zlib.h>
-
-static hone_arena arena; /* cleared by each test */
 
 static const char *put(const char *name, const char *text)
 {
@@ -24,37 +20,6 @@ static const char *folder(const char *name)
     const char *path = scratch_path(name);
     mkdir(path, 0700);
     return path;
-}
-
-static hone_status open_path(const char *component, const char *path, const char *more,
-                             hone_data **out)
-{
-    char settings[900];
-    hone_value v;
-    snprintf(settings, sizeof settings, "{\"path\":\"%s\"%s%s}", path, more ? "," : "",
-             more ? more : "");
-    assert_ok(hone_json_parse(settings, strlen(settings), NULL, &arena, &v));
-    return hone_data_open(shipped(), component, &v, out);
-}
-
-static hone_status drain(hone_data *d, hone_buf *out, uint64_t at_most)
-{
-    hone_arena a;
-    hone_status s = 1;
-    hone_arena_init(&a, 0);
-    for (uint64_t i = 0; i < at_most; i++) {
-        hone_value row;
-        hone_jw w;
-        s = hone_data_next(d, &a, &row);
-        if (s <= 0)
-            break;
-        hone_jw_init(&w, out, 0);
-        hone_jw_value(&w, &row);
-        hone_buf_addc(out, '\n');
-        hone_arena_clear(&a);
-    }
-    hone_arena_release(&a);
-    return s;
 }
 
 static void gives(const char *component, const char *path, const char *more, const char *want)
