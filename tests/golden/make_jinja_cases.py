@@ -8,12 +8,15 @@ import copy
 import datetime
 import json
 import os
+import sys
 
 import jinja2
-import jinja_random
 from jinja2 import nodes
 from jinja2.ext import Extension
 from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
+import jinja_random  # noqa: E402
 
 
 class Generation(Extension):

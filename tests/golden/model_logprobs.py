@@ -10,24 +10,11 @@ import subprocess
 import sys
 import tempfile
 
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
+from counted import check, finish, skip  # noqa: E402
+
 HONE = os.environ["HONE"]
 SHARED = os.environ.get("HONE_SHARED", "../shared")
-passed = failed = skipped = 0
-
-
-def check(name, ok, why=""):
-    global passed, failed
-    if ok:
-        passed += 1
-    else:
-        failed += 1
-        print(f"FAIL {name}: {why}")
-
-
-def skip(name):
-    global skipped
-    skipped += 1
-    print(f"skip {name}")
 
 
 def hone(*args):
@@ -100,5 +87,4 @@ def stories():
 
 smollm2()
 stories()
-print(f"{passed} passed, {failed} failed, {skipped} skipped")
-sys.exit(failed > 0)
+finish()

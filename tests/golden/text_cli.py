@@ -8,25 +8,12 @@ import subprocess
 import sys
 import tempfile
 
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
+from counted import check, finish, skip  # noqa: E402
+
 HONE = os.environ["HONE"]
 SHARED = os.environ.get("HONE_SHARED", "../shared")
 MODEL = "smollm2-135m-instruct"
-passed = failed = skipped = 0
-
-
-def check(name, ok, why=""):
-    global passed, failed
-    if ok:
-        passed += 1
-    else:
-        failed += 1
-        print(f"FAIL {name}: {why}")
-
-
-def skip(name):
-    global skipped
-    skipped += 1
-    print(f"skip {name}")
 
 
 def hone(*args, text=None):
@@ -164,5 +151,4 @@ with tempfile.TemporaryDirectory() as folder:
     template(folder)
     refusals(folder)
     smollm2_chat(folder)
-print(f"{passed} passed, {failed} failed" + (f", {skipped} skipped" if skipped else ""))
-sys.exit(1 if failed else 0)
+finish()

@@ -12,17 +12,10 @@ import subprocess
 import sys
 import tempfile
 
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
+from counted import check, finish  # noqa: E402
+
 HONE = os.environ["HONE"]
-passed = failed = 0
-
-
-def check(name, ok, why=""):
-    global passed, failed
-    if ok:
-        passed += 1
-    else:
-        failed += 1
-        print(f"FAIL {name}: {why}")
 
 
 H, M, HEADS, KV, D, V, LAYERS = 16, 24, 4, 2, 8, 32, 6
@@ -241,5 +234,4 @@ with tempfile.TemporaryDirectory() as tmp:
         got, why = logprobs(f"{tmp}/whole{i}")
         check(f"gemma3: the text of files with {prefix}", want and got == want, why)
 
-print(f"{passed} passed, {failed} failed")
-sys.exit(failed > 0)
+finish()

@@ -10,21 +10,14 @@ import subprocess
 import sys
 import tempfile
 
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
+from counted import check, finish  # noqa: E402
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 HONE = os.environ.get("HONE", str(ROOT / "build" / "hone"))
 scratch = tempfile.TemporaryDirectory(prefix="hone-bad-data-")
 os.chdir(scratch.name)
-passed = failed = 0
 MEMORY = 1500 << 20
-
-
-def check(name, ok, why=""):
-    global passed, failed
-    if ok:
-        passed += 1
-    else:
-        failed += 1
-        print(f"FAIL {name}: {why}")
 
 
 def hone(*args, timeout=60):
@@ -121,5 +114,4 @@ for name, text, word in [
     run = hone("template", "--template", f"{name}.jinja", "--messages", "m.json")
     check(f"template: {name}", run.returncode == 1 and f"{name}.jinja:1: " in run.stderr and word in run.stderr, f"exit {run.returncode}: {run.stderr[:300]}")
 
-print(f"{passed} passed, {failed} failed")
-sys.exit(failed > 0)
+finish()

@@ -10,21 +10,14 @@ import subprocess
 import sys
 import tempfile
 
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
+from counted import check, finish, skip  # noqa: E402
+
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 HONE = os.path.abspath(os.environ["HONE"])
 TINY = os.path.exists(os.path.join(ROOT, "assets", "tiny", "config.json"))
 scratch = tempfile.TemporaryDirectory()
 os.chdir(scratch.name)
-passed = failed = skipped = 0
-
-
-def check(name, ok, why=""):
-    global passed, failed
-    if ok:
-        passed += 1
-    else:
-        failed += 1
-        print(f"FAIL {name}: {why}")
 
 
 def write(name, text):
@@ -149,7 +142,7 @@ LUA = 'hone.reward {{ id = "{0}", weight = {1}, score = function(b) return b:map
 fine, broken = LUA.format("fine", 1, "s.completion_len"), LUA.format("broken", 1, "nil")
 watched = LUA.format("watched", 0, "nil")
 mute = LUA.format("mute", 1, "hone.abstain")
-finish = LUA.format("finish", 1, 's.finish == "length" and 1 or s.finish == "stop" and 0 or nil')
+ended = LUA.format("finish", 1, 's.finish == "length" and 1 or s.finish == "stop" and 0 or nil')
 
 
 def short(name, code, words, rewards, options=""):
@@ -162,7 +155,7 @@ def short(name, code, words, rewards, options=""):
 
 if TINY:
     short("a reward that works", 0, [], [fine])
-    short("finish is a text in a reward", 0, [], [finish])
+    short("finish is a text in a reward", 0, [], [ended])
     short("a reward that fails on everything", 1, ["reward broken failed on every sample of the run (8)", "hint:"],
           [fine, broken])
     short("a reward without weight that fails on everything", 1, ["reward watched failed on every sample"],
@@ -174,7 +167,7 @@ if TINY:
           [LUA.format("x" * 49, 1, "1")])
     shutil.rmtree("short", ignore_errors=True)
 else:
-    skipped += 8
+    skip("runs of the embedded model", "assets/tiny is not there", 8)
 
 # ---- a model's configuration that says more than hone understands ---------------------------------------
 shutil.copytree(os.path.join(ROOT, "assets", "tiny"), "odd")
@@ -187,5 +180,4 @@ run = subprocess.run([HONE, *once, "--allow-unknown-config"], capture_output=Tru
 check("the same, ignored by request", run.returncode == 0, run.stderr)
 
 scratch.cleanup()
-print(f"{passed} passed, {failed} failed" + (f", {skipped} skipped" if skipped else ""))
-sys.exit(1 if failed else 0)
+finish()

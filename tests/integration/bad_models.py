@@ -9,17 +9,10 @@ import subprocess
 import sys
 import tempfile
 
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
+from counted import check, finish  # noqa: E402
+
 HONE = os.environ["HONE"]
-passed = failed = 0
-
-
-def check(name, ok, why=""):
-    global passed, failed
-    if ok:
-        passed += 1
-    else:
-        failed += 1
-        print(f"FAIL {name}: {why}")
 
 
 def refused(name, path, text, code=1, parts=("info", "logprobs", "export")):
@@ -333,5 +326,4 @@ with tempfile.TemporaryDirectory() as tmp:
     refused("an index that is no JSON", sharded("ix6", "{", {}), "index.json", parts=("info", "convert"))
     refused("an index without a map", sharded("ix7", "{}", {}), "weight_map", parts=("info", "convert"))
 
-print(f"{passed} passed, {failed} failed")
-sys.exit(failed > 0)
+finish()

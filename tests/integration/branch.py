@@ -10,20 +10,13 @@ import subprocess
 import sys
 import tempfile
 
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
+from counted import check, finish  # noqa: E402
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 HONE = os.environ.get("HONE", str(ROOT / "build" / "hone"))
 scratch = tempfile.TemporaryDirectory(prefix="hone-branch-")
 work = pathlib.Path(scratch.name)
-passed = failed = 0
-
-
-def check(name, ok, why=""):
-    global passed, failed
-    if ok:
-        passed += 1
-    else:
-        failed += 1
-        print(f"FAIL {name}: {why}")
 
 
 def hone(*args):
@@ -184,5 +177,4 @@ check("to the same bytes", (work / "killed/metrics.jsonl").read_bytes() == (work
       (work / "killed/model/model.safetensors").read_bytes() == (work / "whole/model/model.safetensors").read_bytes())
 shutil.rmtree(work / "whole")
 
-print(f"{passed} passed, {failed} failed")
-sys.exit(1 if failed else 0)
+finish()

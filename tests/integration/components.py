@@ -6,18 +6,11 @@ import subprocess
 import sys
 import tempfile
 
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
+from counted import check, finish  # noqa: E402
+
 HONE = os.environ["HONE"]
 work = tempfile.TemporaryDirectory()
-passed = failed = 0
-
-
-def check(name, ok, why=""):
-    global passed, failed
-    if ok:
-        passed += 1
-    else:
-        failed += 1
-        print(f"FAIL {name}: {why}")
 
 
 def hone(*args, env=None):
@@ -121,5 +114,4 @@ check("list", {"sft", "dpo", "grpo", "dapo", "dr_grpo", "reinforce"} <= names, n
 names = {o["name"] for o in json.loads(hone("advantage", "list", "--json").stdout)["advantages"]}
 check("advantage list", {"group", "dr_grpo", "rloo"} <= names and "dapo" not in names, names)
 
-print(f"{passed} passed, {failed} failed")
-sys.exit(failed > 0)
+finish()

@@ -13,25 +13,12 @@ import subprocess
 import sys
 import tempfile
 
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
+from counted import check, finish, skip  # noqa: E402
+
 HONE = os.environ["HONE"]
 SHARED = os.environ.get("HONE_SHARED") or os.path.join(os.getcwd(), "..", "shared")
 FULL = os.environ.get("HONE_FULL") == "1"
-passed = failed = skipped = 0
-
-
-def check(name, ok, why=""):
-    global passed, failed
-    if ok:
-        passed += 1
-    else:
-        failed += 1
-        print(f"FAIL {name}: {why}")
-
-
-def skip(why):
-    global skipped
-    skipped += 1
-    print(f"skipped: {why}")
 
 
 def hone(*args, code=0, env=None, cwd=None, stdin=""):
@@ -271,5 +258,4 @@ with tempfile.TemporaryDirectory(dir=os.environ.get("TMPDIR")) as tmp:
             check(f"{kind}: gguf has the same values", same and len(plain) == 29)
             check(f"{kind}: and the same tokens", reader.fields["tokenizer.ggml.model"].contents() == "gpt2")
 
-print(f"{passed} passed, {failed} failed" + (f", {skipped} skipped" if skipped else ""))
-sys.exit(failed > 0)
+finish()

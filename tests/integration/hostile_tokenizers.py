@@ -11,15 +11,10 @@ import subprocess
 import sys
 import tempfile
 
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
+from counted import check, finish  # noqa: E402
+
 HONE = os.path.abspath(os.environ["HONE"])
-passed = failed = 0
-
-
-def check(name, ok, why=""):
-    global passed, failed
-    passed, failed = passed + bool(ok), failed + (not ok)
-    if not ok:
-        print(f"FAIL {name}: {why}")
 
 
 def limits():
@@ -184,5 +179,4 @@ with tempfile.TemporaryDirectory() as folder:
     plain_files()
     tokenizer_json()
     os.chdir("/")
-print(f"{passed} passed, {failed} failed")
-sys.exit(1 if failed else 0)
+finish()

@@ -8,19 +8,13 @@ import os
 import random
 import struct
 import subprocess
+import sys
 import tempfile
 
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
+from counted import check, finish  # noqa: E402
+
 HONE = os.environ["HONE"]
-passed = failed = 0
-
-
-def check(name, ok, why=""):
-    global passed, failed
-    if ok:
-        passed += 1
-    else:
-        failed += 1
-        print(f"FAIL {name}: {why}")
 
 
 def run(*args, **env):
@@ -135,5 +129,4 @@ with tempfile.TemporaryDirectory() as folder:
     bad = run("bench", "train", folder, "--tokens", "1")
     check("one token has no target", bad.returncode == 2, bad.stderr)
 
-print(f"{passed} passed, {failed} failed")
-raise SystemExit(failed != 0)
+finish()

@@ -14,6 +14,9 @@ import subprocess
 import sys
 import tempfile
 
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
+from counted import check, finish  # noqa: E402
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 HONE = os.environ.get("HONE", str(ROOT / "build" / "hone"))
 scratch = tempfile.TemporaryDirectory(prefix="hone-plan-test-")
@@ -21,16 +24,6 @@ work = pathlib.Path(scratch.name) / "work"
 spare = pathlib.Path(scratch.name) / "tmp"
 work.mkdir()
 spare.mkdir()
-passed = failed = 0
-
-
-def check(name, ok, why=""):
-    global passed, failed
-    if ok:
-        passed += 1
-    else:
-        failed += 1
-        print(f"FAIL {name}: {why}")
 
 
 def hone(*args):
@@ -148,5 +141,4 @@ r = hone("run", "sft", "data=absent.jsonl", "--dry-run")
 check("a fault ends the plan", r.returncode == 1 and "absent.jsonl" in r.stderr, r.stderr)
 check("after what was seen", "552,192 parameters" in r.stdout, r.stdout)
 
-print(f"{passed} passed, {failed} failed")
-sys.exit(1 if failed else 0)
+finish()

@@ -9,21 +9,14 @@ import subprocess
 import sys
 import tempfile
 
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
+from counted import check, finish, skip  # noqa: E402
+
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 HONE = os.path.abspath(os.environ["HONE"])
 TINY = os.path.exists(os.path.join(ROOT, "assets", "tiny", "config.json"))
 scratch = tempfile.TemporaryDirectory()
 os.chdir(scratch.name)
-passed = failed = skipped = 0
-
-
-def check(name, ok, why=""):
-    global passed, failed
-    if ok:
-        passed += 1
-    else:
-        failed += 1
-        print(f"FAIL {name}: {why}")
 
 
 def hone(*args):
@@ -58,8 +51,7 @@ if TINY:
     rc, out, text = hone("run", "run.lua", "--run-dir", "calls")
     check("a run", rc == 0, text)
 else:
-    skipped += 1
+    skip("a run", "assets/tiny is not there")
 
 scratch.cleanup()
-print(f"{passed} passed, {failed} failed" + (f", {skipped} skipped" if skipped else ""))
-sys.exit(1 if failed else 0)
+finish()

@@ -15,26 +15,13 @@ import subprocess
 import sys
 import tempfile
 
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
+from counted import check, finish, skip  # noqa: E402
+
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 HONE = os.path.abspath(os.environ["HONE"])
 BUILD = os.path.abspath(os.environ.get("HONE_BUILD") or os.path.dirname(HONE))
 TINY = os.path.exists(os.path.join(ROOT, "assets", "tiny", "config.json"))
-passed = failed = skipped = 0
-
-
-def check(name, ok, why=""):
-    global passed, failed
-    if ok:
-        passed += 1
-    else:
-        failed += 1
-        print(f"FAIL {name}: {why}")
-
-
-def skip(name, why):
-    global skipped
-    skipped += 1
-    print(f"skip {name}: {why}")
 
 
 def shell(command, cwd, seconds=300):
@@ -180,5 +167,4 @@ for command in dict.fromkeys(commands):
     check(command, rc == 0, everything[-1500:])
 
 scratch.cleanup()
-print(f"{passed} passed, {failed} failed" + (f", {skipped} skipped" if skipped else ""))
-sys.exit(1 if failed else 0)
+finish()

@@ -8,20 +8,13 @@ import subprocess
 import sys
 import tempfile
 
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
+from counted import check, finish  # noqa: E402
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 HONE = os.environ.get("HONE", str(ROOT / "build" / "hone"))
 scratch = tempfile.TemporaryDirectory(prefix="hone-rows-")
 work = pathlib.Path(scratch.name)
-passed = failed = 0
-
-
-def check(name, ok, why=""):
-    global passed, failed
-    if ok:
-        passed += 1
-    else:
-        failed += 1
-        print(f"FAIL {name}: {why}")
 
 
 def hone(*args):
@@ -181,5 +174,4 @@ for seed in 1, 1, 2:
     drawn.append([x for x in run.stdout.splitlines() if x.startswith("drawn")])
 check("math.random is that of the run's seed", drawn[0] and drawn[0] == drawn[1] != drawn[2], drawn)
 
-print(f"{passed} passed, {failed} failed")
-sys.exit(1 if failed else 0)
+finish()

@@ -17,6 +17,9 @@ import sys
 import tempfile
 import time
 
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
+from counted import check, finish  # noqa: E402
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 HONE = os.path.abspath(os.environ.get("HONE", str(ROOT / "build" / "hone")))
 KILLS = int(os.environ.get("KILLS", "40" if os.environ.get("HONE_FULL") else "3"))
@@ -24,16 +27,6 @@ RECIPE = ROOT / "tests" / "integration" / "recurrent.lua"
 SHORT = ("steps=12", "every=4")  # where only bytes are compared
 scratch = tempfile.TemporaryDirectory(prefix="hone-recurrent-")
 work = pathlib.Path(scratch.name)
-passed = failed = 0
-
-
-def check(name, ok, why=""):
-    global passed, failed
-    if ok:
-        passed += 1
-    else:
-        failed += 1
-        print(f"FAIL {name}: {why}")
 
 
 def build(folder, *flags):
@@ -139,5 +132,4 @@ if r.returncode == 0:
     check("without its ops it is refused", r.returncode == 1 and '"test_conv/1"' in r.stderr, r.stderr)
 
 scratch.cleanup()
-print(f"{passed} passed, {failed} failed")
-sys.exit(1 if failed else 0)
+finish()

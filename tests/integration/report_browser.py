@@ -16,6 +16,9 @@ import subprocess
 import sys
 import tempfile
 
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
+from counted import check, finish  # noqa: E402
+
 for path in ("/usr/lib/python3/dist-packages",):  # Debian's selenium, whichever python3 is first on the path
     if os.path.isdir(path):
         sys.path.append(path)
@@ -39,16 +42,6 @@ if not CHROME or not DRIVER:
 
 HONE, BUILD = os.environ["HONE"], os.environ.get("HONE_BUILD", "build")
 EVIL = "</script><img src=x onerror=\"window.hacked=1\"><svg onload='window.hacked=1'><!-- "
-passed = failed = 0
-
-
-def check(name, ok, why=""):
-    global passed, failed
-    if ok:
-        passed += 1
-    else:
-        failed += 1
-        print(f"FAIL {name}: {why}")
 
 
 # ---- the runs -----------------------------------------------------------------------------------------------------
@@ -302,5 +295,4 @@ with tempfile.TemporaryDirectory() as tmp:
     finally:
         d.quit()
 
-print(f"{passed} passed, {failed} failed")
-sys.exit(failed > 0)
+finish()

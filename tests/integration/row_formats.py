@@ -8,20 +8,13 @@ import subprocess
 import sys
 import tempfile
 
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
+from counted import check, finish  # noqa: E402
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 HONE = os.environ.get("HONE", str(ROOT / "build" / "hone"))
 scratch = tempfile.TemporaryDirectory(prefix="hone-formats-")
 work = pathlib.Path(scratch.name)
-passed = failed = 0
-
-
-def check(name, ok, why=""):
-    global passed, failed
-    if ok:
-        passed += 1
-    else:
-        failed += 1
-        print(f"FAIL {name}: {why}")
 
 
 def hone(*args):
@@ -133,5 +126,4 @@ for key in ("program", "query"):
     r = lua(f'local core = require "hone.core"\ncore.component("source", "duckdb", {{ path = "p.parquet", {key} = "x" }})')
     check(f"{key} needs a grant of a component, too", r.returncode != 0 and "--allow=exec" in r.stderr, r.stderr)
 
-print(f"{passed} passed, {failed} failed")
-sys.exit(failed > 0)
+finish()

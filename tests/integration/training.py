@@ -11,21 +11,14 @@ import subprocess
 import sys
 import tempfile
 
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
+from counted import check, finish  # noqa: E402
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 HONE = os.environ.get("HONE", str(ROOT / "build" / "hone"))
 STEPS = 150
 scratch = tempfile.TemporaryDirectory(prefix="hone-training-")
 work = pathlib.Path(scratch.name)
-passed = failed = 0
-
-
-def check(name, ok, why=""):
-    global passed, failed
-    if ok:
-        passed += 1
-    else:
-        failed += 1
-        print(f"FAIL {name}: {why}")
 
 
 def hone(*args):
@@ -121,5 +114,4 @@ refuses("no such recipe", hone("run", "quickstrat", "--run-dir", work / "none"),
 (work / "no_plugin.so").write_text("this is no shared object\n")
 refuses("a file that is no plugin", hone("plugin", "describe", "no_plugin.so"), "no_plugin.so")
 
-print(f"{passed} passed, {failed} failed")
-sys.exit(1 if failed else 0)
+finish()
