@@ -15,7 +15,7 @@
 static hone_arg_list paths, sets;
 static int json, skip_bad;
 static int64_t rows = 5, masks = 3;
-static const char *source, *model;
+static const char *source, *model, *format;
 
 #define COMMON                                                                                     \
     {"source", HONE_ARG_STR, &source, "NAME",                                                      \
@@ -191,7 +191,7 @@ static hone_status info(hone_registry *r, hone_data *d, hone_buf *b)
     if (st >= 0 && side && !side->tokenizer_instance)
         st = hone_fail(HONE_E_NOT_FOUND, "%s: it has no tokenizer", model);
     if (st >= 0)
-        st = hone_look_create(side, json ? 0 : masks, &look);
+        st = hone_look_create(side, format, json ? 0 : masks, &look);
     if (st >= 0)
         st = take_survey(d, s, look);
     if (st >= 0) {
@@ -262,6 +262,8 @@ int hone_cli_data(int argc, char **argv)
     static const hone_arg info_options[] = {
         COMMON,
         {"model", HONE_ARG_STR, &model, "MODEL", "lengths in its tokens, masks by its template"},
+        {"format", HONE_ARG_STR, &format, "NAME",
+         "all rows are openai, sharegpt, alpaca, completion, text, paired, hh or unpaired"},
         {"masks", HONE_ARG_I64, &masks, "N",
          "with --model: so many rows with what is trained on (3)"},
         {"json", HONE_ARG_FLAG, &json, NULL, "as JSON"},

@@ -5,11 +5,13 @@
  * Two rows are equal when all their columns are; nearly equal when their texts are, without case, white space
  * and punctuation. What is suspicious is a hint, never an error: a list of reasons with the first rows' numbers.
  *
- * The forms are those that scripts/lib/hone/formats.lua takes; here they are only told apart. */
+ * What a row is, scripts/lib/hone/formats.lua says, the one that training asks: a Lua state of its own runs
+ * formats.look for each row, so what is shown is what training takes, and what it refuses is named. */
 #include "cli/data_look.h"
 
 #include "base/alloc.h"
 #include "base/hash.h"
+#include "lua/state.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -28,13 +30,14 @@ enum {
     EMPTY_ANSWER,
     NO_ANSWER,
     ROLES,
-    UNKNOWN_ROLE,
+    REFUSED,
     CUT_OFF,
     TOO_LONG,
     SAME_SIDES,
     ECHO,
     BROKEN_TEXT,
     PLACEHOLDER,
+    LEFT_OUT,
     NO_MASK,
     N_REASONS
 };
@@ -42,34 +45,29 @@ static const char *const reasons[N_REASONS] = {
     "the answer is empty",
     "the conversation does not end with the assistant",
     "the same role twice in a row, or a system message that is not first",
-    "an unknown role",
+    "training refuses it",
     "the answer seems cut off",
     "very long",
     "chosen and rejected are equal",
     "the answer repeats the prompt",
     "replacement or control characters",
     "a {{placeholder}}",
+    "training leaves it out (a tie, or an answer labelled as bad)",
     "the chat template tells no assistant's text"};
 
-enum {
-    F_TALK,
-    F_PAIRS,
-    F_TRANSCRIPTS,
-    F_LABELLED,
-    F_ALPACA,
-    F_COMPLETION,
-    F_TEXT,
-    F_OTHER,
-    N_FORMS
-};
-static const char *const forms[N_FORMS] = {"messages",   "pairs",         "transcript pairs",
-                                           "labelled",   "alpaca",        "prompt and completion",
-                                           "plain text", "not recognised"};
+/* The names of formats.look, which `format=` of the recipes takes too. */
+enum { N_FORMS = 10, F_TEXT = 5, F_OTHER = N_FORMS - 1 };
+static const char *const forms[N_FORMS] = {"openai",     "sharegpt",      "messages", "alpaca",
+                                           "completion", "text",          "paired",   "hh",
+                                           "unpaired",   "not recognised"};
 
 struct hone_look {
     const hone_text_side *side;
+    hone_lua *lua; /* its stack holds formats.look */
+    const char *format;
     int64_t rows, form[N_FORMS], found[N_REASONS], example[N_REASONS][EXAMPLES];
-    uint32_t *lengths; /* rows of so many tokens (or bytes); the last: so many and more */
+    char *first[N_REASONS]; /* what was said of the first, or NULL */
+    uint32_t *lengths;      /* rows of so many tokens (or bytes); the last: so many and more */
     int64_t shortest, longest;
     double total, trained;
     hash_set exact, near;
@@ -79,12 +77,13 @@ struct hone_look {
     hone_arena arena;
 };
 
-/* What a row says, borrowed from it. */
+/* What a row says, as formats.look gives it; in the look's arena. */
 typedef struct parts {
     int form;
-    const hone_value *talk;                 /* a list of turns */
-    hone_str system, prompt, answer, other; /* other: the rejected side */
-    int has_answer;
+    const hone_value *talk, *tools; /* lists, or NULL */
+    size_t given;                   /* messages of talk that are not trained on */
+    hone_str prompt, answer, other, text, error;
+    int pair, equal, left_out;
 } parts;
 
 /* ---- hashes ----------------------------------------------------------------------------------------- */
@@ -147,83 +146,72 @@ static void add_plain(hone_buf *b, hone_str s)
 
 /* ---- forms -------------------------------------------------------------------------------------------- */
 
-static const hone_value *first_of(const hone_value *row, const char *const *names)
+static hone_status open_lua(hone_look *l)
 {
-    for (; *names; names++) {
-        const hone_value *v = hone_value_get(row, *names);
-        if (v && v->type != HONE_NULL)
-            return v;
-    }
-    return NULL;
+    static const char chunk[] = "return require(\"hone.formats\").look";
+    hone_lua_opts opts = {0};
+    HONE_TRY(hone_lua_create(&opts, &l->lua));
+    HONE_TRY(hone_lua_load_text(l->lua, chunk, sizeof chunk - 1, "=data info"));
+    return hone_lua_pcall(hone_lua_main(l->lua), 0, 1);
 }
 
-static hone_str text_of(const hone_value *v)
+static hone_str text_of(const hone_value *map, const char *key)
 {
     hone_str none = {"", 0};
-    if (v && v->type == HONE_MAP) { /* a turn */
-        const hone_value *content = hone_value_get(v, "content");
-        v = content ? content : hone_value_get(v, "value");
-    }
-    return v && v->type == HONE_STRING ? v->u.str : none;
+    const hone_value *v = hone_value_get(map, key);
+    return v && (v->type == HONE_STRING || v->type == HONE_BYTES) ? v->u.str : none;
 }
 
-static hone_str last_text(const hone_value *v)
+static const hone_value *list_of(const hone_value *map, const char *key)
 {
-    if (v && v->type == HONE_LIST && v->u.list.n)
-        return text_of(&v->u.list.items[v->u.list.n - 1]);
-    return text_of(v);
+    const hone_value *v = hone_value_get(map, key);
+    return v && v->type == HONE_LIST ? v : NULL;
 }
 
-static void take_apart(const hone_value *row, parts *p)
+static int true_of(const hone_value *map, const char *key)
 {
-    static const char *const talks[] = {
-        "messages", "conversations", "conversation", "dialogue", "dialog", "chat", NULL};
-    static const char *const prompts[] = {"prompt",  "question", "query", "instruction",
-                                          "problem", "input",    NULL};
-    static const char *const answers[] = {"completion", "response", "answer", "output",
-                                          "solution",   "target",   NULL};
-    static const char *const chosens[] = {"chosen", "chosen_response", "response_chosen",
-                                          "preferred", NULL};
-    static const char *const rejecteds[] = {"rejected", "rejected_response", "response_rejected",
-                                            "dispreferred", NULL};
-    static const char *const labels[] = {"label", "kto_tag", "desirable", NULL};
-    static const char *const texts[] = {"text", "content", NULL};
-    const hone_value *talk = first_of(row, talks), *prompt = first_of(row, prompts),
-                     *answer = first_of(row, answers), *chosen = first_of(row, chosens),
-                     *rejected = first_of(row, rejecteds), *text = first_of(row, texts),
-                     *instances = hone_value_get(row, "instances"), *label = first_of(row, labels);
+    const hone_value *v = hone_value_get(map, key);
+    return v && v->type == HONE_BOOL && v->u.boolean;
+}
+
+static int push_call(lua_State *L)
+{
+    hone_lua_push_value(L, lua_touserdata(L, 2));
+    lua_replace(L, 2);
+    lua_call(L, 2, 1);
+    return 1;
+}
+
+static hone_status take_apart(hone_look *l, const hone_value *row, parts *p)
+{
+    lua_State *L = hone_lua_main(l->lua);
+    hone_value v;
+    int64_t given = 0;
+    lua_pushcfunction(L, push_call); /* building the row may fail: it is done inside the call */
+    lua_pushvalue(L, -2);
+    lua_pushlightuserdata(L, (void *)(uintptr_t)row);
+    lua_pushstring(L, l->format);
+    HONE_TRY(hone_lua_pcall(L, 3, 1));
+    hone_status s = hone_lua_to_value(L, -1, &l->arena, &v);
+    lua_pop(L, 1);
+    HONE_TRY(s);
     memset(p, 0, sizeof *p);
-    p->system = text_of(hone_value_get(row, "system"));
-    p->prompt = last_text(prompt);
-    p->other.ptr = p->answer.ptr = "";
-    if (talk && talk->type == HONE_LIST)
-        p->talk = talk;
-    if (instances && instances->type == HONE_LIST && instances->u.list.n)
-        answer = hone_value_get(&instances->u.list.items[0], "output");
-    if (chosen && rejected) {
-        p->answer = last_text(chosen);
-        p->other = last_text(rejected);
-        p->has_answer = 1;
-        p->form = !prompt && !talk && chosen->type == HONE_STRING ? F_TRANSCRIPTS : F_PAIRS;
-        return;
-    }
-    if (p->talk) {
-        p->form = label && label->type == HONE_BOOL ? F_LABELLED : F_TALK;
-        p->answer = last_text(talk);
-        p->has_answer = 1;
-        return;
-    }
-    if (answer && prompt) {
-        p->form = label && label->type == HONE_BOOL            ? F_LABELLED
-                  : hone_value_get(row, "instruction") != NULL ? F_ALPACA
-                                                               : F_COMPLETION;
-        p->answer = last_text(answer);
-        p->has_answer = 1;
-        return;
-    }
-    p->form = text && text->type == HONE_STRING ? F_TEXT : F_OTHER;
-    if (p->form == F_TEXT)
-        p->answer = text->u.str;
+    p->talk = list_of(&v, "messages");
+    p->tools = list_of(&v, "tools");
+    HONE_TRY(hone_value_i64(&v, "before", 0, &given));
+    p->given = (size_t)given;
+    p->prompt = text_of(&v, "prompt");
+    p->answer = text_of(&v, "answer");
+    p->other = text_of(&v, "other");
+    p->text = text_of(&v, "text");
+    p->error = text_of(&v, "error");
+    p->pair = true_of(&v, "pair");
+    p->equal = true_of(&v, "equal");
+    p->left_out = true_of(&v, "left_out");
+    hone_str form = text_of(&v, "form");
+    while (p->form < F_OTHER && !hone_str_eq(form, forms[p->form]))
+        p->form++;
+    return HONE_OK;
 }
 
 /* ---- what is suspicious --------------------------------------------------------------------------------- */
@@ -235,54 +223,39 @@ static void suspect(hone_look *l, int why)
     l->found[why]++;
 }
 
-/* user, assistant, system, tool or 0 */
-static char role_of(const hone_value *turn)
-{
-    static const struct {
-        const char *name;
-        char role;
-    } known[] = {
-        {"user", 'u'},          {"human", 'u'},     {"prompter", 'u'},    {"assistant", 'a'},
-        {"gpt", 'a'},           {"chatgpt", 'a'},   {"model", 'a'},       {"bot", 'a'},
-        {"function_call", 'a'}, {"tool_call", 'a'}, {"system", 's'},      {"developer", 's'},
-        {"tool", 't'},          {"function", 't'},  {"observation", 't'}, {"ipython", 't'}};
-    const hone_value *v = hone_value_get(turn, "role");
-    v = v ? v : hone_value_get(turn, "from");
-    if (v && v->type == HONE_STRING)
-        for (size_t i = 0; i < sizeof known / sizeof *known; i++)
-            if (hone_str_eq(v->u.str, known[i].name))
-                return known[i].role;
-    return 0;
-}
-
-static void check_roles(hone_look *l, const parts *p)
-{
-    char before = 0;
-    int odd = 0, unknown = 0, empty = 0;
-    for (size_t i = 0; i < p->talk->u.list.n; i++) {
-        const hone_value *turn = &p->talk->u.list.items[i];
-        char role = role_of(turn);
-        unknown |= role == 0;
-        odd |= (role == before && role != 't' && role != 0) || (role == 's' && i > 0);
-        empty |= role == 'a' && text_of(turn).len == 0 && !hone_value_get(turn, "tool_calls");
-        before = role;
-    }
-    if (unknown)
-        suspect(l, UNKNOWN_ROLE);
-    if (odd)
-        suspect(l, ROLES);
-    if (before != 'a' && p->form != F_PAIRS)
-        suspect(l, NO_ANSWER);
-    if (empty)
-        suspect(l, EMPTY_ANSWER);
-}
-
 static int blank(hone_str s)
 {
     for (size_t i = 0; i < s.len; i++)
         if (!strchr(" \t\r\n", s.ptr[i]) || !s.ptr[i])
             return 0;
     return 1;
+}
+
+/* user, assistant, system or tool; formats.look knows no other */
+static char role_of(const hone_value *turn)
+{
+    hone_str role = text_of(turn, "role");
+    return !role.len ? 0 : hone_str_eq(role, "developer") ? 's' : role.ptr[0];
+}
+
+static void check_roles(hone_look *l, const parts *p)
+{
+    char before = 0;
+    int odd = 0, empty = 0;
+    for (size_t i = 0; i < p->talk->u.list.n; i++) {
+        const hone_value *turn = &p->talk->u.list.items[i];
+        char role = role_of(turn);
+        odd |= (role == before && role != 't') || (role == 's' && i > 0);
+        empty |= role == 'a' && blank(text_of(turn, "content")) &&
+                 !hone_value_get(turn, "tool_calls");
+        before = role;
+    }
+    if (odd)
+        suspect(l, ROLES);
+    if (before != 'a')
+        suspect(l, NO_ANSWER);
+    if (empty)
+        suspect(l, EMPTY_ANSWER);
 }
 
 /* A long text whose last character is a letter or comma, and whose last line is one of prose. */
@@ -326,80 +299,71 @@ static int has_placeholder(hone_str s)
     return 0;
 }
 
+/* All texts of a row: how long they are, and bits of what is wrong in them. */
+static size_t walk(const hone_value *v, int *is_broken, int *placeholder)
+{
+    size_t n = 0;
+    if (v->type == HONE_STRING || v->type == HONE_BYTES) {
+        *is_broken |= broken(v->u.str);
+        *placeholder |= has_placeholder(v->u.str);
+        return v->u.str.len;
+    }
+    for (size_t i = 0; v->type == HONE_LIST && i < v->u.list.n; i++)
+        n += walk(&v->u.list.items[i], is_broken, placeholder);
+    for (size_t i = 0; v->type == HONE_MAP && i < v->u.map.n; i++)
+        n += walk(&v->u.map.pairs[i].value, is_broken, placeholder);
+    return n;
+}
+
 static void check_texts(hone_look *l, const parts *p, size_t bytes)
 {
     if (p->talk)
         check_roles(l, p);
-    else if (p->has_answer && blank(p->answer))
-        suspect(l, EMPTY_ANSWER);
-    if (p->has_answer && seems_cut(p->answer))
+    if (p->error.len && p->form != F_OTHER) {
+        suspect(l, REFUSED);
+        if (!l->first[REFUSED])
+            l->first[REFUSED] = hone_strndup(p->error.ptr, p->error.len < 300 ? p->error.len : 300);
+    }
+    if (p->left_out)
+        suspect(l, LEFT_OUT);
+    if (seems_cut(p->answer))
         suspect(l, CUT_OFF);
-    if ((p->form == F_PAIRS || p->form == F_TRANSCRIPTS) && p->answer.len &&
-        hone_str_same(p->answer, p->other))
+    if (p->equal)
         suspect(l, SAME_SIDES);
     if (p->prompt.len > 20 && hone_str_same(p->prompt, p->answer))
         suspect(l, ECHO);
-    if (broken(p->answer) || broken(p->prompt))
-        suspect(l, BROKEN_TEXT);
-    if (has_placeholder(p->answer) || has_placeholder(p->prompt))
-        suspect(l, PLACEHOLDER);
     if (!l->side && p->form != F_TEXT && bytes > LONG_BYTES)
         suspect(l, TOO_LONG);
 }
 
 /* ---- tokens ------------------------------------------------------------------------------------------------ */
 
-/* The row as messages with role and content; 0: it has none. */
-static int as_messages(hone_look *l, const parts *p, hone_value *out)
-{
-    size_t n = p->talk ? p->talk->u.list.n : 2, k = 0;
-    hone_message *m = hone_arena_calloc(&l->arena, n + 2, sizeof *m);
-    if (!m)
-        return 0;
-    if (p->system.len)
-        m[k++] = (hone_message){hone_str_c("system"), p->system};
-    for (size_t i = 0; p->talk && i < n; i++) {
-        char role = role_of(&p->talk->u.list.items[i]);
-        if (!role)
-            return 0;
-        m[k++] = (hone_message){hone_str_c(role == 'u'   ? "user"
-                                           : role == 'a' ? "assistant"
-                                           : role == 's' ? "system"
-                                                         : "tool"),
-                                text_of(&p->talk->u.list.items[i])};
-    }
-    if (!p->talk)
-        m[k++] = (hone_message){hone_str_c("user"), p->prompt};
-    if (!p->talk || p->form == F_PAIRS)
-        m[k++] = (hone_message){hone_str_c("assistant"), p->answer};
-    return hone_chat_messages(m, k, &l->arena, out) >= 0;
-}
-
 /* The row's tokens, their mask; the length it has. */
 static hone_status tokenize(hone_look *l, const parts *p, size_t *n)
 {
-    hone_value messages;
+    hone_chat_options opt = {.tools = p->tools, .given = p->given};
     l->tokens.want = HONE_TOKENS_SPANS | HONE_TOKENS_MASK;
     hone_tokens_clear(&l->tokens);
     hone_buf_clear(&l->text);
-    if (l->side->chat && p->has_answer && p->form != F_TRANSCRIPTS) {
-        hone_chat_options opt = {0};
-        if (as_messages(l, p, &messages) &&
-            hone_chat_encode(l->side->chat, &l->side->tokenizer, &messages, &opt, &l->tokens) >=
-                0 &&
-            hone_chat_render(l->side->chat, &messages, &opt, &l->text) >= 0) {
+    if (p->talk && l->side->chat) {
+        if (hone_chat_encode(l->side->chat, &l->side->tokenizer, p->talk, &opt, &l->tokens) >= 0 &&
+            hone_chat_render(l->side->chat, p->talk, &opt, &l->text) >= 0) {
             *n = l->tokens.n;
             return HONE_OK;
         }
         suspect(l, NO_MASK);
+        if (!l->first[NO_MASK])
+            l->first[NO_MASK] = hone_strdup(hone_error_get()->what);
         hone_tokens_clear(&l->tokens);
         hone_buf_clear(&l->text);
     }
-    for (size_t i = 0; p->talk && i + (p->form != F_PAIRS) < p->talk->u.list.n; i++)
-        hone_buf_add_str(&l->text, text_of(&p->talk->u.list.items[i]));
-    hone_buf_add_str(&l->text, p->prompt);
+    for (size_t i = 0; p->talk && i + 1 < p->talk->u.list.n; i++)
+        hone_buf_add_str(&l->text, text_of(&p->talk->u.list.items[i], "content"));
     size_t at = l->text.len;
-    hone_buf_add_str(&l->text, p->answer);
+    if (p->talk && p->talk->u.list.n)
+        hone_buf_add_str(&l->text,
+                         text_of(&p->talk->u.list.items[p->talk->u.list.n - 1], "content"));
+    hone_buf_add_str(&l->text, p->text);
     HONE_TRY(hone_buf_check(&l->text, "the row's text"));
     HONE_TRY(hone_tokenizer_encode(&l->side->tokenizer, hone_buf_str(&l->text), 0, &l->tokens));
     for (size_t i = 0; i < l->tokens.n; i++)
@@ -441,22 +405,41 @@ static void show_mask(hone_look *l)
 
 /* ---- public --------------------------------------------------------------------------------------------------- */
 
-hone_status hone_look_create(const hone_text_side *side, int64_t masks, hone_look **out)
+static int is_form(const char *name)
 {
-    hone_look *l = hone_calloc(1, sizeof *l);
+    for (int i = 0; i < F_OTHER; i++)
+        if (strcmp(name, forms[i]) == 0)
+            return 1;
+    return 0;
+}
+
+hone_status hone_look_create(const hone_text_side *side, const char *format, int64_t masks,
+                             hone_look **out)
+{
+    hone_look *l;
+    hone_status s = HONE_E_NOMEM;
+    if (format && strcmp(format, "auto") != 0 && !is_form(format)) {
+        hone_fail(HONE_E_USAGE, "--format %s is not known", format);
+        return hone_fail_hint("openai, sharegpt, messages, alpaca, completion, text, paired, hh, "
+                              "unpaired, or auto");
+    }
+    l = hone_calloc(1, sizeof *l);
     if (!l)
-        return HONE_E_NOMEM;
+        return s;
     hone_buf_init(&l->shown, HONE_BUF_MAX_DEFAULT);
     hone_buf_init(&l->text, HONE_BUF_MAX_DEFAULT);
     hone_buf_init(&l->words, HONE_BUF_MAX_DEFAULT);
     hone_tokens_init(&l->tokens, HONE_TOKENS_SPANS | HONE_TOKENS_MASK);
     hone_arena_init(&l->arena, 0);
     l->side = side;
+    l->format = format;
     l->masks = masks;
     l->lengths = hone_calloc(N_LENGTHS, sizeof *l->lengths);
-    if (!l->lengths) {
+    if (l->lengths)
+        s = open_lua(l);
+    if (s < 0) {
         hone_look_destroy(l);
-        return HONE_E_NOMEM;
+        return s;
     }
     *out = l;
     return HONE_OK;
@@ -466,6 +449,9 @@ void hone_look_destroy(hone_look *l)
 {
     if (!l)
         return;
+    hone_lua_destroy(l->lua);
+    for (int i = 0; i < N_REASONS; i++)
+        hone_free(l->first[i]);
     hone_free(l->lengths);
     hone_free(l->exact.v);
     hone_free(l->near.v);
@@ -481,10 +467,11 @@ hone_status hone_look_row(hone_look *l, const hone_value *row)
 {
     parts p;
     hone_jw w;
-    size_t n;
+    int is_broken = 0, placeholder = 0;
+    size_t n = walk(row, &is_broken, &placeholder);
     l->rows++;
     hone_arena_clear(&l->arena);
-    take_apart(row, &p);
+    HONE_TRY(take_apart(l, row, &p));
     l->form[p.form]++;
     hone_buf_clear(&l->words);
     hone_jw_init(&w, &l->words, 0);
@@ -492,23 +479,24 @@ hone_status hone_look_row(hone_look *l, const hone_value *row)
     HONE_TRY(hone_buf_check(&l->words, "a row"));
     HONE_TRY(remember(&l->exact, hone_buf_str(&l->words)));
     hone_buf_clear(&l->words);
-    n = p.prompt.len + p.answer.len + p.other.len;
-    if (p.talk) {
-        n = p.other.len + (p.form == F_PAIRS ? p.answer.len : 0);
-        for (size_t i = 0; i < p.talk->u.list.n; i++) {
-            hone_str s = text_of(&p.talk->u.list.items[i]);
+    if (p.talk || p.text.len) {
+        n = p.other.len + p.text.len;
+        for (size_t i = 0; p.talk && i < p.talk->u.list.n; i++) {
+            hone_str s = text_of(&p.talk->u.list.items[i], "content");
             n += s.len;
             add_plain(&l->words, s);
         }
-    }
-    add_plain(&l->words, p.prompt);
-    add_plain(&l->words, p.answer);
-    add_plain(&l->words, p.other);
-    HONE_TRY(hone_buf_check(&l->words, "a row"));
-    if (p.form != F_OTHER)
+        add_plain(&l->words, p.text);
+        add_plain(&l->words, p.other);
+        HONE_TRY(hone_buf_check(&l->words, "a row"));
         HONE_TRY(remember(&l->near, hone_buf_str(&l->words)));
+    }
+    if (is_broken)
+        suspect(l, BROKEN_TEXT);
+    if (placeholder)
+        suspect(l, PLACEHOLDER);
     check_texts(l, &p, n);
-    if (l->side && p.form != F_OTHER) {
+    if (l->side && (p.talk || p.text.len)) {
         HONE_TRY(tokenize(l, &p, &n));
         for (size_t i = 0; i < l->tokens.n; i++)
             l->trained += l->tokens.mask[i];
@@ -573,6 +561,8 @@ void hone_look_json(const hone_look *l, hone_jw *w)
         hone_jw_map(w);
         hone_jw_kcstr(w, "why", reasons[i]);
         hone_jw_ki64(w, "rows", l->found[i]);
+        if (l->first[i])
+            hone_jw_kcstr(w, "text", l->first[i]);
         hone_jw_key(w, "first");
         hone_jw_list(w);
         for (int k = 0; k < EXAMPLES && k < l->found[i]; k++)
@@ -581,6 +571,13 @@ void hone_look_json(const hone_look *l, hone_jw *w)
         hone_jw_end(w);
     }
     hone_jw_end(w);
+}
+
+static void add_line(hone_buf *b, const char *text)
+{
+    for (; *text; text++)
+        hone_buf_addc(b, (unsigned char)*text < 32 || *text == 127 ? ' ' : *text);
+    hone_buf_addc(b, '\n');
 }
 
 void hone_look_text(const hone_look *l, int colour, hone_buf *b)
@@ -613,7 +610,9 @@ void hone_look_text(const hone_look *l, int colour, hone_buf *b)
         hone_buf_addf(b, "suspicious: %s: %lld (row", reasons[i], (long long)l->found[i]);
         for (int k = 0; k < EXAMPLES && k < l->found[i]; k++)
             hone_buf_addf(b, "%s %lld", k ? "," : "", (long long)l->example[i][k]);
-        hone_buf_addf(b, "%s)\n", l->found[i] > EXAMPLES ? ", ..." : "");
+        hone_buf_addf(b, "%s)%s", l->found[i] > EXAMPLES ? ", ..." : "", l->first[i] ? ": " : "\n");
+        if (l->first[i])
+            add_line(b, l->first[i]);
     }
     for (size_t i = 0; i < l->shown.len; i++) {
         char c = l->shown.ptr[i];

@@ -145,21 +145,9 @@ static hone_status encode_chat(hone_policy *p, const hone_value *messages, const
 {
     hone_buf shown;
     hone_buf_init(&shown, (size_t)1 << 26);
-    hone_chat_options with_tools = {.tools = tools && tools->type == HONE_LIST ? tools : NULL};
-    hone_status s = hone_chat_encode(p->text->chat, &p->text->tokenizer, messages, &with_tools,
-                                     &e->t);
-    if (s >= 0 && turns_before > 0) {
-        /* Only what follows the given prompt is trained on, even if that holds assistant turns. */
-        hone_tokens prompt;
-        hone_value head = {.type = HONE_LIST, .u.list = {messages->u.list.items, turns_before}};
-        hone_chat_options opt = {.add_generation_prompt = 1, .tools = with_tools.tools};
-        hone_tokens_init(&prompt, 0);
-        s = hone_chat_prompt(p->text->chat, &p->text->tokenizer, &head, &opt, &prompt);
-        for (size_t i = 0; s >= 0 && i < prompt.n && i < e->t.n && prompt.ids[i] == e->t.ids[i];
-             i++)
-            e->t.mask[i] = 0;
-        hone_tokens_release(&prompt);
-    }
+    hone_chat_options opt = {.tools = tools && tools->type == HONE_LIST ? tools : NULL,
+                             .given = turns_before};
+    hone_status s = hone_chat_encode(p->text->chat, &p->text->tokenizer, messages, &opt, &e->t);
     if (s >= 0)
         s = hone_tokenizer_decode(&p->text->tokenizer, e->t.ids, e->t.n < 200 ? e->t.n : 200, 0,
                                   &shown);

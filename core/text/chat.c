@@ -496,6 +496,24 @@ static void unmask_tails(const hone_tokenizer *t, hone_str whole, hone_tokens *o
     }
 }
 
+/* Only what follows the given messages is trained on, even if they hold assistant turns. */
+static hone_status unmask_given(const hone_chat *c, const hone_tokenizer *t,
+                                const hone_value *messages, const hone_chat_options *opt,
+                                hone_tokens *out)
+{
+    hone_tokens prompt;
+    hone_chat_options head_opt = *opt;
+    size_t n = opt->given < messages->u.list.n ? opt->given : messages->u.list.n;
+    hone_value head = {.type = HONE_LIST, .u.list = {messages->u.list.items, n}};
+    head_opt.add_generation_prompt = 1;
+    hone_tokens_init(&prompt, 0);
+    hone_status s = hone_chat_prompt(c, t, &head, &head_opt, &prompt);
+    for (size_t i = 0; s >= 0 && i < prompt.n && i < out->n && prompt.ids[i] == out->ids[i]; i++)
+        out->mask[i] = 0;
+    hone_tokens_release(&prompt);
+    return s;
+}
+
 hone_status hone_chat_encode(const hone_chat *c, const hone_tokenizer *t,
                              const hone_value *messages, const hone_chat_options *opt,
                              hone_tokens *out)
@@ -531,6 +549,8 @@ hone_status hone_chat_encode(const hone_chat *c, const hone_tokenizer *t,
                       ones ? "total" : "empty", ones, out->n);
         hone_fail_detail("%.*s", (int)(whole.len < 900 ? whole.len : 900), whole.ptr);
         hone_fail_hint("the conversation needs a message of role \"assistant\" and one before it");
+    } else if (opt && opt->given) {
+        s = unmask_given(c, t, messages, opt, out);
     }
 done:
     hone_byte_spans_release(&spans);

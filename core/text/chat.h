@@ -25,6 +25,7 @@ typedef struct hone_chat_options {
     const hone_value *extra; /* a map of further variables (enable_thinking ...), or NULL */
     const hone_value *documents;
     int add_generation_prompt;
+    size_t given;     /* hone_chat_encode: of so many first messages nothing is trained on */
     int64_t now;      /* as in hone_jinja_options; 0 is taken as HONE_JINJA_NO_CLOCK */
     hone_buf *raised; /* as in hone_jinja_options */
 } hone_chat_options;
@@ -42,7 +43,8 @@ hone_status hone_chat_render_messages(const hone_chat *c, const hone_message *me
 hone_status hone_chat_render_spans(const hone_chat *c, const hone_value *messages,
                                    const hone_chat_options *opt, hone_buf *out,
                                    hone_byte_spans *assistant);
-/* Ids of the conversation with mask 1 on assistant tokens (`out` is cleared first and gets spans and mask).
+/* Ids of the conversation with mask 1 on assistant tokens (`out` is cleared first and gets spans and mask), but
+ * those of the first opt->given messages as they are rendered with the generation prompt.
  * White space that the template puts behind the token that ends a turn is not the assistant's. Where a token
  * would join a prompt's end with an answer's beginning, the parts are encoded apart, as they are when the
  * model generates. An empty or total mask is E_INVALID with the text. [any-thread] */

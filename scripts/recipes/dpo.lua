@@ -5,7 +5,7 @@ local formats = require "hone.formats"
 local p = hone.params {
   model = { "tiny", "model folder, GGUF file or known name" },
   data = { "", "a file or folder of pairs: JSON, JSONL, CSV, parquet, a Hugging Face data set" },
-  format = { "auto", "of its rows", choices = { "auto", "paired", "unpaired" } },
+  format = { "auto", "of its rows", choices = { "auto", "paired", "hh", "unpaired" } },
   objective = { "dpo", "preference loss" }, beta = { 0.1, "its temperature" },
   steps = { 100, "updates", min = 1 }, batch = { 4, "pairs an update", min = 1 },
   lr = { 1e-6, "peak learning rate" }, warmup = { 5, "updates of warm-up", min = 0 },

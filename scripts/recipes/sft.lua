@@ -5,7 +5,7 @@ local formats = require "hone.formats"
 local p = hone.params {
   model = { "tiny", "model folder, GGUF file or known name" },
   data = { "", "a file or folder: JSON, JSONL, CSV, texts, parquet, a Hugging Face data set" },
-  format = { "auto", "of its rows", choices = { "auto", "messages", "alpaca", "completion", "text" } },
+  format = { "auto", "of its rows", choices = { "auto", "messages", "openai", "sharegpt", "alpaca", "completion", "text" } },
   steps = { 100, "updates", min = 1 }, batch = { 8, "rows an update", min = 1 },
   lr = { 1e-5, "peak learning rate" }, schedule = { "cosine", "of the learning rate", choices = { "constant", "linear", "cosine" } },
   warmup = { 5, "updates of warm-up", min = 0 }, weight_decay = { 0.01, "of all parameters" },

@@ -85,12 +85,12 @@ talk = [{"messages": [{"role": "user", "content": "Hi there"}, {"role": "assista
         {"prompt": "q", "completion": "word " * 60 + "and then"}, {"text": "t"}, {"x": 1}]
 talk_path = write("talk.jsonl", "\n".join(json.dumps(r) for r in talk))
 info = json.loads(hone("data", "info", talk_path, "--json").stdout)
-check("data info tells forms", info["forms"] == {"messages": 6, "pairs": 1, "prompt and completion": 1, "plain text": 1, "not recognised": 1}, info["forms"])
+check("data info tells forms", info["forms"] == {"openai": 6, "completion": 1, "text": 1, "paired": 1, "not recognised": 1}, info["forms"])
 check("data info counts duplicates", info["duplicates"] == {"exact": 1, "normalised": 2, "of_rows": 10}, info["duplicates"])
 why = {s["why"]: s["first"] for s in info["suspicious"]}
 check("data info names suspicious rows", why == {
     "the answer is empty": [5], "the conversation does not end with the assistant": [4],
-    "the same role twice in a row, or a system message that is not first": [4], "an unknown role": [6],
+    "the same role twice in a row, or a system message that is not first": [4], "training refuses it": [6],
     "the answer seems cut off": [8], "chosen and rejected are equal": [7], "replacement or control characters": [6],
     "a {{placeholder}}": [6]}, why)
 check("data info measures", info["lengths"]["unit"] == "bytes" and info["lengths"]["max"] == 309, info["lengths"])

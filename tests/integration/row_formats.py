@@ -74,7 +74,7 @@ refuses("no answer", "sft", {"prompt": "q", "n": 1}, "prompt (text)", "n (whole 
 refuses("nothing", "sft", {"x": {"y": 1}}, "x (object)", "messages; conversations")
 refuses("an unknown role", "sft", {"messages": [{"role": "narrator", "content": "q"}]}, "\"narrator\"")
 refuses("a picture", "sft", {"messages": [{"role": "user", "content": [{"type": "image_url"}]}]}, "image_url")
-refuses("an unknown format", "sft", {"text": "t"}, "messages, alpaca, completion, text", extra=', nil, "csv"')
+refuses("an unknown format", "sft", {"text": "t"}, "messages (openai, sharegpt), alpaca, completion, text", extra=', nil, "csv"')
 
 gives("pairs", "preference", {"prompt": "q", "chosen": "a", "rejected": "b"}, "paired", {"prompt": "q", "chosen": "a", "rejected": "b"})
 gives("whole conversations", "preference", {"prompt": "q", "chosen": [U, A], "rejected": [U, {"role": "assistant", "content": "b"}]}, "paired",
@@ -125,5 +125,55 @@ for key in ("program", "query"):
     check(f"{key} needs a grant", r.returncode != 0 and "--allow=exec" in r.stderr, r.stderr)
     r = lua(f'local core = require "hone.core"\ncore.component("source", "duckdb", {{ path = "p.parquet", {key} = "x" }})')
     check(f"{key} needs a grant of a component, too", r.returncode != 0 and "--allow=exec" in r.stderr, r.stderr)
+
+# `hone data info` asks the same functions: every form by its name, and what a recipe would refuse.
+OTHER = {"role": "assistant", "content": "b"}
+HH = "\n\nHuman: q\n\nAssistant: "
+SHAPES = [
+    ("openai", {"messages": [S, U, A]}), ("openai", {"chat": json.dumps([U, A])}),
+    ("sharegpt", {"conversations": [{"from": "human", "value": "q"}, {"from": "gpt", "value": "a"}]}),
+    ("alpaca", {"instruction": "i", "input": "", "output": "o"}),
+    ("alpaca", {"instruction": "i", "instances": [{"input": "", "output": "o"}]}),
+    ("completion", {"prompt": "q", "completion": "a"}), ("completion", {"user": "q", "assistant": "a"}),
+    ("text", {"text": "t"}), ("text", {"text": "t", "label": "sports"}),
+    ("paired", {"prompt": "q", "chosen": "a", "rejected": "b"}), ("paired", {"prompt": "q", "better": "a", "worse": "b"}),
+    ("paired", {"chosen": [U, A], "rejected": [U, OTHER]}),
+    ("paired", {"prompt": "q", "response_0": "a", "response_1": "b", "better_response_id": 1}),
+    ("hh", {"chosen": HH + "a", "rejected": HH + "b"}),
+    ("unpaired", {"prompt": "q", "completion": "a", "label": True}), ("unpaired", {"messages": [U, A], "thumbs_up": False}),
+    ("not recognised", {"x": 1}), ("not recognised", {"chosen": "a"}),
+]
+
+
+def info(rows, *args):
+    (work / "info.jsonl").write_text("".join(json.dumps(r) + "\n" for r in rows))
+    r = hone("data", "info", "info.jsonl", "--json", *args)
+    return json.loads(r.stdout) if r.returncode == 0 else r.stderr
+
+
+for form, row in SHAPES:
+    got = info([row])
+    check(f"data info: {form}", got["forms"] == {form: 1}, f"{row} {got}")
+    if form != "not recognised":
+        kind = "preference" if form in ("paired", "hh", "unpaired") else "sft"
+        name, out = converted(kind, row, f', nil, "{form}"')
+        check(f"training takes it as {form}", name != "ERROR" and out, f"{row} {name} {out}")
+got = info([r for _, r in SHAPES])
+check("data info counts forms", got["forms"]["openai"] == 2 and got["forms"]["paired"] == 4 and sum(got["forms"].values()) == len(SHAPES), got)
+got = info([{"prompt": "q", "answer": "a", "text": "t"}], "--format", "text")
+check("data info of a named form", got["forms"] == {"text": 1} and got["lengths"]["max"] == 1, got)
+got = info([{"text": "t"}], "--format", "openai")
+check("data info names what a named form lacks", got["suspicious"][0]["why"] == "training refuses it" and
+      "format messages" in got["suspicious"][0]["text"], got)
+got = info([{"text": "t"}], "--format", "csv")
+check("data info of an unknown form", "--format csv" in got and "sharegpt" in got, got)
+got = info([{"messages": [{"role": "narrator", "content": "q"}]}, {"prompt": "q", "response_a": "x", "response_b": "y", "winner": "tie"}])
+why = {s["why"]: s for s in got["suspicious"]}
+check("data info says what training refuses", "narrator" in why["training refuses it"]["text"], got)
+check("data info says what training leaves out", any("tie" in w and s["first"] == [2] for w, s in why.items()), got)
+(work / "info.jsonl").write_text(json.dumps({"prompt": [U, A, U], "completion": "Yes"}) + "\n")
+r = hone("data", "info", "info.jsonl", "--model", "tiny", "--masks", "1")
+check("the mask shown is that of training: an answer in the prompt is not trained on", "[[Yes]]" in r.stdout and "[[a" not in r.stdout,
+      r.stdout[-300:] + r.stderr)
 
 finish()

@@ -208,6 +208,40 @@ static void test_no_token_joins_prompt_and_answer(void **state)
     hone_arena_release(&arena);
 }
 
+static void test_given_messages_are_not_trained_on(void **state)
+{
+    (void)state;
+    hone_arena arena;
+    hone_value v;
+    hone_chat *c;
+    hone_tokens all, last;
+    hone_chat_options opt = {.given = 3};
+    size_t ones = 0, n = 0, first = 0;
+    hone_arena_init(&arena, 0);
+    hone_tokens_init(&all, 0);
+    hone_tokens_init(&last, 0);
+    assert_int_equal(hone_json_parse(TALK, strlen(TALK), NULL, &arena, &v), HONE_OK);
+    assert_int_equal(
+        hone_chat_create(hone_str_c(CHATML), NULL, (hone_str){NULL, 0}, (hone_str){NULL, 0}, &c),
+        HONE_OK);
+    assert_int_equal(hone_chat_encode(c, &tok.t, &v, NULL, &all), HONE_OK);
+    assert_int_equal(hone_chat_encode(c, &tok.t, &v, &opt, &last), HONE_OK);
+    assert_int_equal(all.n, last.n);
+    assert_memory_equal(all.ids, last.ids, all.n * sizeof *all.ids);
+    for (size_t i = 0; i < all.n; i++) {
+        ones += all.mask[i];
+        first = n == 0 && last.mask[i] ? i : first;
+        n += last.mask[i];
+        assert_true(last.mask[i] <= all.mask[i]);
+    }
+    assert_true(n > 0 && n < ones);
+    assert_int_equal(last.ids[first], 'S'); /* of "See you" */
+    hone_chat_destroy(c);
+    hone_tokens_release(&all);
+    hone_tokens_release(&last);
+    hone_arena_release(&arena);
+}
+
 static void test_empty_and_total_masks_are_refused_with_the_text(void **state)
 {
     (void)state;
@@ -365,6 +399,7 @@ int main(void)
         cmocka_unit_test(test_a_thought_that_only_the_prompt_opens),
         cmocka_unit_test(test_generation_blocks_are_taken_at_their_word),
         cmocka_unit_test(test_no_token_joins_prompt_and_answer),
+        cmocka_unit_test(test_given_messages_are_not_trained_on),
         cmocka_unit_test(test_empty_and_total_masks_are_refused_with_the_text),
         cmocka_unit_test(test_turns_that_change_once_there_are_later_ones),
         cmocka_unit_test(test_messages_must_be_messages),

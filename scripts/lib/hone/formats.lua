@@ -1,7 +1,8 @@
 --- Rows as people have them, brought into the forms the trainer takes: what a row is, its columns tell.
 -- Supervised: messages (OpenAI), conversations (ShareGPT), instruction and output (Alpaca, self-instruct), prompt and
 -- completion under many names, text. Preferences: chosen and rejected under many names, as texts, messages or whole
--- transcripts (HH), and single answers with a label (KTO). docs/data.md lists them.
+-- transcripts (HH), and single answers with a label (KTO). docs/data.md lists them. `hone data info` asks `formats.look`, so
+-- that what it shows is what training takes.
 
 local json = require "hone.json"
 
@@ -210,12 +211,10 @@ local preference = {}
 
 -- Both sides as lists of messages: what they begin with alike is the prompt.
 local function split_common(prompt, a, b)
-  local common = {}
-  while a[1] and b[1] and #a > 1 and #b > 1 and same(a[1], b[1]) do
-    common[#common + 1] = table.remove(a, 1)
-    table.remove(b, 1)
-  end
-  if #common > 0 then prompt = common end
+  local n = 0
+  while n + 1 < #a and n + 1 < #b and same(a[n + 1], b[n + 1]) do n = n + 1 end
+  if n > 0 then prompt = table.move(a, 1, n, 1, {}) end
+  a, b = table.move(a, n + 1, #a, 1, {}), table.move(b, n + 1, #b, 1, {})
   local function side(list)
     if #list == 1 and list[1].role == "assistant" and not list[1].tool_calls then return list[1].content end
     return list
@@ -315,11 +314,16 @@ local function what_would_fit(row, kind)
     table.concat(missing, "; ") .. " (rename columns with :map, or name a format)"
 end
 
+-- Forms of one format that people tell apart by a name of its own.
+local alias = { openai = "messages", sharegpt = "messages", hh = "paired" }
+local known = { sft = "messages (openai, sharegpt), alpaca, completion, text", preference = "paired (hh), unpaired" }
+
 local function convert(kind, list, order, row, set, format)
   if type(row) ~= "table" then error("a row is a " .. type(row) .. ", not a table", 0) end
   if set and next(set) ~= nil then row = substitute(row, set) end
   if present(format) and format ~= "auto" then
-    local fn = list[format] or error("format \"" .. format .. "\" is not known: " .. table.concat(order, ", "), 0)
+    format = alias[format] or format
+    local fn = list[format] or error("format \"" .. format .. "\" is not known: " .. known[kind], 0)
     local out = fn(row)
     if out == nil then error("format " .. format .. ": " .. what_would_fit(row, kind), 0) end
     return out or nil, format
@@ -342,6 +346,91 @@ function formats.preference(row, set, format) return convert("preference", prefe
 
 --- The same, of pairs only.
 function formats.pair(row, set) return convert("preference", preference, { "paired" }, row, set) end
+
+-- ---- looking -----------------------------------------------------------------------------------------------------
+
+-- Which form: as its format, but the forms that have a name of their own by it.
+local function form_of(name, row)
+  if name == "messages" then
+    local list = first(row, names.talk)
+    if is_text(list) then list = json.decode(list) end
+    local m = is_list(list) and list[1]
+    return type(m) == "table" and (m.role ~= nil and "openai" or m.from ~= nil and "sharegpt") or "messages"
+  elseif name == "paired" then
+    local chosen = first(row, names.chosen)
+    return is_transcript(chosen) and "hh" or "paired"
+  end
+  return name
+end
+
+local function extend(list, part, role)
+  if is_list(part) then
+    table.move(part, 1, #part, #list + 1, list)
+  elseif type(part) == "table" and part.role then
+    list[#list + 1] = part
+  elseif part ~= nil then
+    list[#list + 1] = { role = role, content = part }
+  end
+end
+
+local function text_of(part)
+  if is_list(part) then part = part[#part] end
+  if type(part) == "table" then part = part.content end
+  return is_text(part) and part or nil
+end
+
+-- What a row in the trainer's form says: all of a conversation as messages, of which `before` are not trained on.
+local function seen(out, form)
+  local look = { form = form, text = out.text, tools = out.tools }
+  local answer = out.chosen
+  if answer == nil then answer = out.completion end
+  if out.text then return look end
+  local messages, prompt = {}, out.prompt
+  if out.messages then
+    messages, answer = out.messages, out.messages
+    for i = #messages, 1, -1 do
+      if messages[i].role == "user" then prompt = messages[i] break end
+    end
+  else
+    if present(out.system) then messages[1] = { role = "system", content = out.system } end
+    extend(messages, prompt == nil and "" or prompt, "user")
+    if is_list(prompt) then look.before = #messages end
+    extend(messages, answer, "assistant")
+  end
+  look.messages, look.prompt, look.answer = messages, text_of(prompt), text_of(answer)
+  if out.rejected ~= nil then
+    look.pair, look.other, look.equal = true, text_of(out.rejected), same(out.chosen, out.rejected)
+  end
+  return look
+end
+
+--- What `hone data info` asks of a row: { form = openai, sharegpt, messages, alpaca, completion, text, paired, hh or unpaired;
+-- messages (the whole conversation; of a pair with the chosen answer), before (so many of them are not trained on), tools,
+-- prompt, answer, other (the rejected side) as texts, pair, equal (its sides); text; left_out }, or with `error`: what a recipe
+-- would say. A pair is looked for first, then an answer with a label, then what supervised training takes.
+function formats.look(row, format)
+  local function try(kind, format)
+    local ok, out, name = pcall(formats[kind], row, nil, format)
+    if not ok then return nil, tostring(out) end
+    local form = form_of(name, row)
+    return out and seen(out, form) or { form = form, left_out = true }
+  end
+  local function needed(kind, format)
+    local look, err = try(kind, format)
+    return look or { form = format and form_of(alias[format] or format, row), error = err }
+  end
+  if present(format) and format ~= "auto" then
+    return needed(preference[alias[format] or format] and "preference" or "sft", format)
+  end
+  if sides_of(row) ~= nil then return needed("preference", "paired") end
+  local look = has_any(row, names.label) and try("preference", "unpaired")
+  if look then return look end
+  local err
+  look, err = try("sft")
+  if look then return look end
+  local list = first(row, names.talk)
+  return { form = is_list(list) and form_of("messages", row) or nil, error = err }
+end
 
 --- The source component for a path: "auto" tells files and folders apart by name and content.
 function formats.source_of() return "auto" end
