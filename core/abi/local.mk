@@ -12,5 +12,10 @@ libhone_a_SOURCES += \
 	core/abi/trust.c \
 	core/abi/regex.c \
 	core/abi/registry.c \
+	core/abi/sandbox.c \
+	core/abi/sandbox_landlock.c \
+	core/abi/sandbox_run.c \
+	core/abi/sandbox_seccomp.c \
+	core/abi/sandbox_spawn.c \
 	core/abi/sidecar.c \
 	core/abi/sig.c

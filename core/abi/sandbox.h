@@ -49,6 +49,10 @@ typedef struct hone_sandbox_policy {
     uint32_t processes;  /* with EXEC: processes and threads at once; 0: no limit */
     uint32_t open_files; /* descriptors a process may have; 0: 256 */
     uint32_t allow_weak; /* go on where Landlock or seccomp is missing */
+    /* Filled by hone_sandbox_spawn and hone-box, zero otherwise. */
+    const char *const *cgroups; /* folders of control groups to join */
+    uint32_t own_pids;          /* it is alone in a namespace of processes */
+    uint32_t own_user;          /* ... and of users, so that processes can be counted */
 } hone_sandbox_policy;
 
 /* What this machine can, for this user. */
@@ -117,4 +121,14 @@ hone_status hone__sandbox_spawn_box(const hone_spawn *how, hone_child *out);
 hone_status hone__landlock_enter(const hone_sandbox_policy *p, uint32_t version);
 hone_status hone__seccomp_enter(const hone_sandbox_policy *p, uint32_t landlock, int own_pids);
 uint32_t hone__landlock_version(void);
+int hone__sandbox_without(const char *what);          /* named in HONE_SANDBOX_WITHOUT */
+void hone__sandbox_probe_more(hone_sandbox_can *can); /* namespaces and control groups */
+/* hone-box: what follows "exec", "probe"; they give its exit status. */
+int hone__sandbox_main_exec(int policy_fd, const char *cwd, char **argv);
+int hone__sandbox_main_probe(void);
+hone_status hone__sandbox_read_policy(int fd, struct hone_arena *arena, hone_sandbox_policy *out);
+/* With EXEC makes the namespaces it can and forks into them (only the process inside returns, with own_pids set);
+ * joins the control groups. Before hone_sandbox_enter. */
+hone_status hone__sandbox_isolate(hone_sandbox_policy *p);
+hone_status hone__sandbox_begin(hone_sandbox_policy *p);
 #endif

@@ -24,6 +24,7 @@ build|pc:libzstd|libzstd-dev|libzstd-devel|zstd
 build|pc:libsodium|libsodium-dev|libsodium-devel|libsodium
 build|pc:libxxhash|libxxhash-dev|xxhash-devel|xxhash
 build|pc:zlib|zlib1g-dev|zlib-devel|zlib
+build|pc:libseccomp|libseccomp-dev|libseccomp-devel|libseccomp
 build|pc:libutf8proc|libutf8proc-dev|utf8proc-devel|libutf8proc
 check|pc:cmocka|libcmocka-dev|libcmocka-devel|cmocka
 check|cmd:g++|g++|gcc-c++|gcc
