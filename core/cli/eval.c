@@ -94,13 +94,16 @@ int hone_cli_eval(int argc, char **argv)
 
 int hone_cli_lua(int argc, char **argv)
 {
+    static hone_arg_list allow;
+    static const hone_arg options[] = {
+        {"allow", HONE_ARG_LIST, &allow, "GRANT", "as for hone run; for a file"}, {0}};
     static const char *const examples[] = {
         "hone lua notes.lua", "echo 'print(require \"hone\".hash \"x\")' | hone lua", NULL};
     static const hone_args spec = {
         "lua",
         "[FILE [key=value ...]]",
         "Executes a file, or standard input line by line, with the recipe language loaded.",
-        NULL,
+        options,
         examples,
         0,
         -1};
@@ -109,6 +112,7 @@ int hone_cli_lua(int argc, char **argv)
         return rest.exit;
     if (rest.n == 0)
         return hone_cli_finish(hone_cli_fail(hone_recipe_shell(isatty(STDIN_FILENO))));
-    hone_recipe_options o = {.recipe = rest.v[0], .set = (const char *const *)rest.v + 1};
+    hone_recipe_options o = {
+        .recipe = rest.v[0], .set = (const char *const *)rest.v + 1, .allow = allow.v};
     return hone_cli_finish(hone_cli_fail(hone_recipe_run(&o)));
 }

@@ -123,8 +123,8 @@ void *hone__lua_check(lua_State *L, int index, const char *type);
 /* Declares a type with its release function (at open). */
 void hone__lua_type(lua_State *L, const char *type, void (*release)(void *p));
 /* Argument `index`, a table without functions, as a value in `arena`; absent: an empty map. */
-/* May the recipe give a source these settings? */
-hone_status hone__lua_may_run(const hone_recipe *r, const hone_value *settings);
+/* May the recipe use the source with these settings? E_REFUSED with what would allow it. */
+hone_status hone__lua_may_run(const hone_recipe *r, const char *source, const hone_value *settings);
 hone_status hone__lua_options(lua_State *L, int index, hone_arena *arena, hone_value *out);
 
 /* hone_lua_pcall for a function that the recipe gave and hone calls in the loop: under the limits of a guard. A

@@ -93,7 +93,7 @@ static int l_component(lua_State *L)
     hone_arena_init(&a, 0);
     hone_status s = hone__lua_options(L, 3, &a, &config);
     if (s >= 0 && strcmp(kind, "source") == 0)
-        s = hone__lua_may_run(r, &config);
+        s = hone__lua_may_run(r, name, &config);
     if (s >= 0)
         s = hone_instance_create(r->env.registry, kind, name, &config, &inst);
     if (s >= 0)

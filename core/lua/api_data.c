@@ -3,7 +3,7 @@
  *   core.source(name, settings) -> data       core.rows(list) -> data
  *   core.data_stage(data, stage, ...) -> data     the chain grows; `data` is the longer chain
  *       "map" fn, "filter" fn, "shuffle" seed block, "take" n, "skip" n, "epochs" n,
- *       "split" { by, seed, from, to }, "batches" n partial
+ *       "split" { by, seed, from, to }, "batches" n partial, "select" list of names
  *   core.mix(list of data, weights, seed, stop) -> data       the parts are used up
  *   core.data_next(data) -> row or list, or nil
  *   core.data_save(data) -> table             core.data_restore(data, table)
@@ -22,6 +22,7 @@
 #include "base/hash.h"
 #include "base/json.h"
 #include "base/rng.h"
+#include "hone/source.h"
 #include "text/unigram_train.h"
 #include "train/source.h"
 #include "train/stats.h"
@@ -64,14 +65,36 @@ static data_box *check_data(lua_State *L, int index)
     return b;
 }
 
+/* Granted to the recipe (`what`), or to this one component (`NAME:what`, by its id or the last part of it)? */
+static int granted(const hone_recipe *r, const hone_component_info *info, const char *what)
+{
+    for (int i = 0; r->opt.allow && r->opt.allow[i]; i++) {
+        const char *g = r->opt.allow[i], *colon = strrchr(g, ':');
+        hone_str name = {g, colon ? (size_t)(colon - g) : 0};
+        if (strcmp(g, what) == 0 ||
+            (colon && strcmp(colon + 1, what) == 0 &&
+             (hone_str_eq(name, info->short_name) || hone_str_eq(name, info->c.id))))
+            return 1;
+    }
+    return 0;
+}
+
 /* DuckDB's query reads whatever it names, and `program` is any file: that is running a program, not reading the
- * files the recipe was given. */
-hone_status hone__lua_may_run(const hone_recipe *r, const hone_value *settings)
+ * files the recipe was given. What asks for the network asks with every setting. */
+hone_status hone__lua_may_run(const hone_recipe *r, const char *source, const hone_value *settings)
 {
     static const char *const powers[] = {"program", "query"};
-    for (int i = 0; r->opt.allow && r->opt.allow[i]; i++)
-        if (strcmp(r->opt.allow[i], "exec") == 0)
-            return HONE_OK;
+    const hone_component_info *info;
+    if (hone_registry_find_iface(r->env.registry, HONE_KIND_SOURCE, HONE_IFACE_SOURCE, source,
+                                 &info) < 0)
+        return HONE_OK; /* opening it says why */
+    if ((info->c.caps & HONE_CAP_NET) && !granted(r, info, "net")) {
+        hone_fail(HONE_E_REFUSED, "the source %s uses the network, which nobody allowed",
+                  info->short_name);
+        return hone_fail_hint("allow it: --allow=%s:net", info->short_name);
+    }
+    if (!(info->c.caps & HONE_CAP_EXEC) || granted(r, info, "exec"))
+        return HONE_OK;
     for (int i = 0; i < 2; i++) {
         const hone_value *v = hone_value_get(settings, powers[i]);
         if (v && (v->type != HONE_STRING || v->u.str.len)) {
@@ -100,7 +123,7 @@ static int l_source(lua_State *L)
         const char *name = luaL_checkstring(L, 1);
         s = hone__lua_options(L, 2, &a, &settings);
         if (s >= 0)
-            s = hone__lua_may_run(r, &settings);
+            s = hone__lua_may_run(r, name, &settings);
         if (s >= 0)
             s = hone_data_open(r->env.registry, name, &settings, &d);
         const hone_value *path = s >= 0 ? hone_value_get(&settings, "path") : NULL;
@@ -237,10 +260,27 @@ static hone_status add_split(lua_State *L, data_box *b)
                            luaL_optnumber(L, -1, 1));
 }
 
+static hone_status add_select(lua_State *L, data_box *b)
+{
+    luaL_checktype(L, 3, LUA_TTABLE);
+    size_t n = lua_rawlen(L, 3);
+    if (n > 1000)
+        return hone_fail(HONE_E_LIMIT, "select: %zu columns", n);
+    hone_str *names = lua_newuserdatauv(L, (n ? n : 1) * sizeof *names, 0);
+    for (size_t i = 0; i < n; i++) {
+        lua_rawgeti(L, 3, (lua_Integer)i + 1); /* the table keeps the text */
+        if (lua_type(L, -1) != LUA_TSTRING)
+            return hone_fail(HONE_E_TYPE, "select: column %zu is no name", i + 1);
+        names[i].ptr = lua_tolstring(L, -1, &names[i].len);
+        lua_pop(L, 1);
+    }
+    return hone_data_select(&b->d, names, n);
+}
+
 static int l_data_stage(lua_State *L)
 {
-    static const char *const names[] = {"map",    "filter", "shuffle", "take", "skip",
-                                        "epochs", "split",  "batches", NULL};
+    static const char *const names[] = {"map",    "filter", "shuffle", "take",   "skip",
+                                        "epochs", "split",  "batches", "select", NULL};
     data_box *b = check_data(L, 1);
     hone_status s = HONE_OK;
     switch (luaL_checkoption(L, 2, NULL, names)) {
@@ -262,6 +302,9 @@ static int l_data_stage(lua_State *L)
         break;
     case 6:
         s = add_split(L, b);
+        break;
+    case 8:
+        s = add_select(L, b);
         break;
     default:
         s = hone_data_batches(&b->d, count_arg(L, 3, 1), lua_toboolean(L, 4));

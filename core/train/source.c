@@ -87,6 +87,8 @@ hone_status hone__data_read_count(const hone_value *state, const char *key, uint
     return HONE_OK;
 }
 
+static const hone_data_ops source_ops;
+
 /* ---- a source plugin ------------------------------------------------------------------------------ */
 
 typedef struct source_data {
@@ -356,13 +358,15 @@ static hone_status source_restore(hone_data *link, const hone_value *state)
     hone_status s = read_hex(hone_value_get(state, "position"), &position);
     if (s >= 0)
         s = seek(d, position.ptr, position.len);
-    if (s >= 0 && at > 0) {
+    while (s >= 0 && at > 0) { /* the batches need not be cut as they were */
         s = next_batch(d);
-        if (s == 0 || (s > 0 && at > (uint64_t)d->batch.length))
+        if (s == 0)
             s = hone_fail(HONE_E_STATE, "data: %s has fewer rows than were read before",
                           hone_instance_id(d->inst));
-        else
-            d->at = (int64_t)at;
+        if (s < 0)
+            break;
+        d->at = at < (uint64_t)d->batch.length ? (int64_t)at : d->batch.length;
+        at -= (uint64_t)d->at;
     }
     if (s >= 0) {
         d->row = row;
@@ -375,6 +379,21 @@ static hone_status source_restore(hone_data *link, const hone_value *state)
     }
     hone_buf_release(&position);
     return s;
+}
+
+hone_status hone__data_push_down(hone_data *link, const hone_str *columns, size_t n, int64_t limit)
+{
+    while (!columns && strcmp(link->ops->name, "select") == 0)
+        link = link->up; /* it changes no number of rows */
+    source_data *d = (source_data *)link;
+    hone_str no_filter = {"", 0};
+    if (link->ops != &source_ops || d->stream.release || d->row || d->ended ||
+        !HONE_HAS(d->vt, hone_source_v1, push_down))
+        return 0;
+    hone_instance_enter(d->inst);
+    hone_status s = hone_instance_leave(d->inst, "push_down",
+                                        d->vt->push_down(d->self, columns, n, no_filter, limit));
+    return s == HONE_E_UNSUPPORTED ? 0 : s < 0 ? s : 1;
 }
 
 static void source_close(hone_data *link)

@@ -57,6 +57,9 @@ typedef struct hone_data_place {
 typedef hone_status (*hone_data_fn)(void *ctx, hone_data_place place, hone_arena *arena,
                                     const hone_value *in, hone_value *out);
 hone_status hone_data_map(hone_data **d, hone_data_fn fn, void *ctx, void (*drop)(void *ctx));
+/* Only these columns, in this order; a source that can read less is asked to (push_down). E_NOT_FOUND when a row, or the
+ * source, has no column of that name. */
+hone_status hone_data_select(hone_data **d, const hone_str *columns, size_t n);
 /* Random order. Rows are read in blocks of `block` (0 = 1,000,000; a block ends early at 1 GiB), each
  * permuted by a Feistel network keyed by seed, epoch and block; so the state is two numbers, and data of
  * at most a block is shuffled as a whole. */

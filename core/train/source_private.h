@@ -22,6 +22,10 @@ struct hone_data {
     hone_data *up; /* or NULL */
 };
 
+/* Asks a source for less, before its first row: these columns (NULL: all), at most `limit` rows (-1: all). 1 when it
+ * will do so, 0 when the link is no source or its source cannot; else what the source refuses (a column that is not
+ * there). */
+hone_status hone__data_push_down(hone_data *d, const hone_str *columns, size_t n, int64_t limit);
 /* A count in a state: an integer from 0 on. E_STATE naming the key. */
 hone_status hone__data_read_count(const hone_value *state, const char *key, uint64_t *out);
 #endif

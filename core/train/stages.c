@@ -270,6 +270,120 @@ hone_status hone_data_shuffle(hone_data **d, uint64_t seed, uint64_t block)
     return HONE_OK;
 }
 
+/* ---- select ----------------------------------------------------------------------------------------- */
+
+typedef struct select_data {
+    hone_data link;
+    hone_arena arena;
+    hone_str *names;
+    size_t n;
+} select_data;
+
+static hone_status no_column(const hone_value *row, hone_str name)
+{
+    hone_fail(HONE_E_NOT_FOUND, "select: a row has no column \"%.*s\"",
+              (int)(name.len < 80 ? name.len : 80), name.ptr);
+    hone_buf b;
+    hone_buf_init(&b, 400);
+    for (size_t i = 0; i < row->u.map.n; i++)
+        hone_buf_addf(&b, "%s%.*s", i ? ", " : "", (int)row->u.map.pairs[i].key.len,
+                      row->u.map.pairs[i].key.ptr);
+    if (b.len)
+        hone_fail_hint("it has: %s", b.ptr);
+    hone_buf_release(&b);
+    return HONE_E_NOT_FOUND;
+}
+
+static hone_status select_next(hone_data *link, hone_arena *arena, hone_value *row)
+{
+    select_data *d = (select_data *)link;
+    hone_value all;
+    hone_status s = hone_data_next(link->up, arena, &all);
+    if (s <= 0)
+        return s;
+    hone_pair *pairs = hone_arena_calloc(arena, d->n, sizeof *pairs);
+    if (!pairs)
+        return HONE_E_NOMEM;
+    for (size_t i = 0; i < d->n; i++) {
+        const hone_value *v = NULL;
+        for (size_t k = 0; k < all.u.map.n && !v; k++)
+            if (all.u.map.pairs[k].key.len == d->names[i].len &&
+                memcmp(all.u.map.pairs[k].key.ptr, d->names[i].ptr, d->names[i].len) == 0)
+                v = &all.u.map.pairs[k].value;
+        if (!v)
+            return no_column(&all, d->names[i]);
+        pairs[i].key = d->names[i];
+        pairs[i].value = *v;
+    }
+    memset(row, 0, sizeof *row);
+    row->type = HONE_MAP;
+    row->u.map.pairs = pairs;
+    row->u.map.n = d->n;
+    return 1;
+}
+static hone_status select_rewind(hone_data *link, uint64_t epoch)
+{
+    return hone_data_rewind(link->up, epoch);
+}
+static int64_t select_count(hone_data *link)
+{
+    return hone_data_count(link->up);
+}
+static hone_status select_save(hone_data *link, hone_jw *w)
+{
+    hone_jw_ki64(w, "columns", (int64_t)((select_data *)link)->n);
+    return HONE_OK;
+}
+static hone_status select_restore(hone_data *link, const hone_value *state)
+{
+    uint64_t n = 0;
+    HONE_TRY(hone__data_read_count(state, "columns", &n));
+    return n == ((select_data *)link)->n
+               ? HONE_OK
+               : hone_fail(HONE_E_STATE, "data: the saved state is of another select");
+}
+static void select_close(hone_data *link)
+{
+    hone_arena_release(&((select_data *)link)->arena);
+}
+static const hone_data_ops select_ops = {"select",       select_next,  select_rewind,
+                                         select_count,   NULL,         select_save,
+                                         select_restore, select_close, 0};
+
+hone_status hone_data_select(hone_data **d, const hone_str *columns, size_t n)
+{
+    if (n == 0)
+        return hone_fail(HONE_E_INVALID, "select: it needs at least one column");
+    for (size_t i = 0; i < n; i++) {
+        if (!columns[i].len)
+            return hone_fail(HONE_E_INVALID, "select: a column's name is empty");
+        for (size_t k = 0; k < i; k++)
+            if (columns[i].len == columns[k].len &&
+                memcmp(columns[i].ptr, columns[k].ptr, columns[i].len) == 0)
+                return hone_fail(HONE_E_INVALID, "select: column \"%.*s\" is given twice",
+                                 (int)columns[i].len, columns[i].ptr);
+    }
+    HONE_TRY(hone__data_push_down(*d, columns, n, -1));
+    select_data *c = put_on(d, &select_ops, sizeof *c);
+    if (!c)
+        return HONE_E_NOMEM;
+    hone_arena_init(&c->arena, 1 << 20);
+    c->names = hone_arena_calloc(&c->arena, n, sizeof *c->names);
+    c->n = c->names ? n : 0;
+    for (size_t i = 0; i < c->n; i++) {
+        c->names[i] = hone_arena_str(&c->arena, columns[i]);
+        if (!c->names[i].ptr)
+            c->names = NULL, c->n = 0;
+    }
+    if (c->n)
+        return HONE_OK;
+    hone_data *up = c->link.up; /* *d is what it was */
+    hone_arena_release(&c->arena);
+    hone_free(c);
+    *d = up;
+    return HONE_E_NOMEM;
+}
+
 /* ---- take and skip -------------------------------------------------------------------------------- */
 
 typedef struct count_data {
@@ -329,6 +443,9 @@ static const hone_data_ops skip_ops = {"skip",     skip_next,     count_rewind, 
 
 hone_status hone_data_take(hone_data **d, uint64_t n)
 {
+    /* A source that stops by itself reads less; the stage counts all the same. */
+    if (n <= INT64_MAX && hone__data_push_down(*d, NULL, 0, (int64_t)n) < 0)
+        return hone_error_get()->code;
     count_data *c = put_on(d, &take_ops, sizeof *c);
     if (!c)
         return HONE_E_NOMEM;

@@ -4,3 +4,11 @@ sources_CFLAGS = $(if $(filter 0,$(shell pkg-config --exists zlib; echo $$?)),-D
 	$(if $(filter 0,$(shell pkg-config --exists libzstd; echo $$?)),-DHAVE_ZSTD)
 sources_LIBS = $(if $(filter 0,$(shell pkg-config --exists zlib; echo $$?)),-lz) \
 	$(if $(filter 0,$(shell pkg-config --exists libzstd; echo $$?)),-lzstd)
+
+# Sources that make their rows themselves are built from the files of sources/ that gather them.
+feed_FILES = $(addprefix $(srcdir)/plugins/source/sources/,batch.c feed.c grow.c)
+feed_CFLAGS = -I$(srcdir)/plugins/source/sources
+sqlite_SOURCES = $(feed_FILES)
+sqlite_CFLAGS = $(feed_CFLAGS)
+sqlite_LIBS = -lsqlite3
+PLUGINS_LEFT_OUT += $(if $(filter 0,$(shell pkg-config --exists sqlite3; echo $$?)),,sqlite)

@@ -17,6 +17,7 @@
 #include "../../plugins/source/sources/csv.c"
 #include "../../plugins/source/sources/dataset.c"
 #include "../../plugins/source/sources/files.c"
+#include "../../plugins/source/sources/grow.c"
 #include "../../plugins/source/sources/rows.c"
 #include "../../plugins/source/sources/text.c"
 #include "../../plugins/source/sources/sources.c"

@@ -42,6 +42,7 @@ local chains = {
   filter = function(source) return source(9):map(noise):filter(function(r) return r.n % 2 == 1 and math.random() < 0.9 end) end,
   shuffle = function(source) return source(11):map(noise):shuffle(5, 4):map(noise) end,
   batches = function(source) return source(11):batches(3, true) end,
+  select = function(source) return source(7):select { "x", "n" }:map(noise):select { "y", "x", "n" }:take(5) end,
   take = function(source) return source(11):skip(2):take(5) end,
   epochs = function(source) return source(5):map(noise):shuffle(3):epochs(3):batches(2) end,
   split = function(source) return source(30):split { by = "g", from = 0, to = 0.6, seed = 3 } end,

@@ -41,10 +41,10 @@ int batch_add(batch *b, const char *row, size_t n)
         size_t cap = b->cap_text ? b->cap_text : 4096;
         while (cap - b->len < n)
             cap *= 2;
-        char *text = memory_resize(&b->mem, b->text, b->cap_text, cap);
-        if (!text)
+        char *grown = memory_resize(&b->mem, b->text, b->cap_text, cap);
+        if (!grown)
             return ENOMEM;
-        b->text = text;
+        b->text = grown;
         b->cap_text = cap;
     }
     if (n)

@@ -1,7 +1,7 @@
 /* batch.h - rows of text as an Arrow batch with one utf8 column. See batch.c. */
 #ifndef HONE_SOURCES_BATCH_H
 #define HONE_SOURCES_BATCH_H
-#include "bytes.h"
+#include "grow.h"
 #include "hone/source.h"
 
 /* Rows gathered one after the other. */

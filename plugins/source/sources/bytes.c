@@ -53,11 +53,6 @@ struct bytes {
     unsigned char in[IN_SIZE];
 };
 
-void *memory_resize(const memory *m, void *p, size_t old_size, size_t size)
-{
-    return ((const hone_mem_v1 *)m->ref.vt)->resize(m->ref.self, p, old_size, size);
-}
-
 static int fail(int code, char *err, size_t n, const char *path, const char *what)
 {
     snprintf(err, n, "%s: %s", path, what);

@@ -1,13 +1,7 @@
 /* bytes.h - the bytes of a file, plain, gzip or zstd: which one its first bytes say. See bytes.c. */
 #ifndef HONE_SOURCES_BYTES_H
 #define HONE_SOURCES_BYTES_H
-#include "hone/plugin.h"
-
-typedef struct memory {
-    hone_ref ref;
-} memory;
-/* realloc of the host's counted memory; size 0 frees. NULL: p is unchanged. */
-void *memory_resize(const memory *m, void *p, size_t old_size, size_t size);
+#include "grow.h"
 
 typedef struct bytes bytes;
 /* All give 0 or an errno, and put a text into err (of err_size bytes) then. */

@@ -2,6 +2,7 @@
 #ifndef HONE_SOURCES_ROWS_H
 #define HONE_SOURCES_ROWS_H
 #include "batch.h"
+#include "bytes.h"
 
 typedef enum kind {
     KIND_JSONL,
@@ -24,12 +25,6 @@ typedef struct options {
     int split_text;
     const char *program, *query, *table; /* of DuckDB */
 } options;
-
-/* Growing memory of the host. */
-typedef struct text {
-    char *p;
-    size_t n, cap;
-} text;
 
 struct csv; /* csv.c */
 enum { ROWS_POSITION = 64, WINDOW = 256 * 1024 };
@@ -71,10 +66,6 @@ int rows_fill(rows *r);
 void rows_consume(rows *r, size_t n);
 int rows_pass_mark(rows *r);
 int rows_find_line(rows *r, size_t *n, size_t *take);
-int text_add(const memory *mem, text *t, const void *p, size_t n); /* 0 or ENOMEM */
-/* The text as a JSON string. EILSEQ: not UTF-8, or a NUL, at *bad. */
-int text_add_json(const memory *mem, text *t, const char *p, size_t n, size_t *bad);
-void text_free(const memory *mem, text *t);
 /* text.c: n 0 at the end. */
 int rows_find_text(rows *r, size_t *n, size_t *take);
 /* r->json of the bytes found; *why a text when they are bad, at *at. */
@@ -86,16 +77,4 @@ int csv_start(rows *r); /* at the first record: passes over the header */
 int csv_find(rows *r, size_t *n, size_t *take);
 int csv_make(rows *r, size_t n, char *why, size_t why_size); /* EINVAL: a bad row, with why */
 
-static inline void put64(unsigned char *p, uint64_t v)
-{
-    for (int i = 0; i < 8; i++)
-        p[i] = (unsigned char)(v >> (8 * i));
-}
-static inline uint64_t get64(const unsigned char *p)
-{
-    uint64_t v = 0;
-    for (int i = 0; i < 8; i++)
-        v |= (uint64_t)p[i] << (8 * i);
-    return v;
-}
 #endif

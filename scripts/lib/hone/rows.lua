@@ -62,6 +62,12 @@ function Rows:mix(others, weights, options)
   return self
 end
 
+--- Only these columns: rows:select{ "prompt", "answer" }. A database is asked for no more than them.
+function Rows:select(names)
+  core.data_stage(self.data, "select", names)
+  return self
+end
+
 --- Lists of n rows. partial: the last may be shorter (otherwise it is left out).
 function Rows:batches(n, partial)
   core.data_stage(self.data, "batches", n, partial and true or false)
