@@ -310,8 +310,10 @@ static hone_status make_metadata(job *j, hone_gguf_meta *meta)
         name.len++;
     name.ptr = path + end - name.len;
     hone_gguf_meta_str(meta, "general.name", name);
-    if (j->o->flags & HONE_CONVERT_NO_TOKENIZER)
+    if (j->o->flags & HONE_CONVERT_NO_TOKENIZER) {
+        hone_gguf_meta_str(meta, "tokenizer.ggml.model", hone_str_c("none"));
         return HONE_OK;
+    }
     return hone_gguf_put_tokenizer(meta, j->w, j->m->info.vocab_size, j->o->pre);
 }
 

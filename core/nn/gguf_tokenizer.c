@@ -338,8 +338,10 @@ hone_status hone_gguf_put_tokenizer(hone_gguf_meta *m, const hone_weights *w, in
     const hone_value *json = map_at(described, "json"), *config = map_at(described, "config");
     hone_weights_chat chat;
     vocab v = {0};
-    if (!json)
+    if (!json) {
+        hone_gguf_meta_str(m, PRE "model", hone_str_c("none")); /* llama.cpp wants to be told */
         return HONE_OK;
+    }
     hone_arena_init(&v.arena, (size_t)2 << 30);
     hone_map_init(&v.ids);
     hone_status s = read_tokens(&v, json, rows);

@@ -39,7 +39,35 @@ static const char *torch_name(uint32_t type)
 }
 
 /* The component's configuration with the stored dtype in it. */
-static hone_status put_config(const char *dir, hone_str json, uint32_t type)
+static void put_id(hone_jw *w, const char *key, const hone_value *metadata, const char *from)
+{
+    const hone_value *v = hone_value_get(metadata, from);
+    if (v && v->type == HONE_I64 && v->u.i64 >= 0 && v->u.i64 < INT32_MAX)
+        hone_jw_ki64(w, key, v->u.i64);
+}
+
+/* Ids of a GGUF file that the configuration lacks: readers would take defaults of their own, which a small
+ * vocabulary does not have. */
+static void put_gguf_ids(hone_jw *w, const hone_value *config, const hone_weights *like)
+{
+    const hone_value *m = hone_weights_config(like);
+    int32_t stop[1];
+    if (!hone_value_get(config, "bos_token_id"))
+        put_id(w, "bos_token_id", m, "tokenizer.ggml.bos_token_id");
+    if (!hone_value_get(config, "eos_token_id") && hone_weights_stop_ids(like, stop, 1))
+        hone_jw_ki64(w, "eos_token_id", stop[0]);
+    if (hone_value_get(config, "pad_token_id"))
+        return;
+    if (hone_value_get(m, "tokenizer.ggml.padding_token_id")) {
+        put_id(w, "pad_token_id", m, "tokenizer.ggml.padding_token_id");
+    } else {
+        hone_jw_key(w, "pad_token_id");
+        hone_jw_null(w);
+    }
+}
+
+static hone_status put_config(const char *dir, hone_str json, uint32_t type,
+                              const hone_weights *like)
 {
     hone_arena arena;
     hone_value config;
@@ -66,6 +94,8 @@ static hone_status put_config(const char *dir, hone_str json, uint32_t type)
         }
         if (!done)
             hone_jw_kcstr(&w, "torch_dtype", torch_name(type));
+        if (like && strcmp(hone_weights_format(like), "gguf") == 0)
+            put_gguf_ids(&w, &config, like);
         hone_jw_end(&w);
         hone_buf_addc(&text, '\n');
         s = put_file(dir, "config.json", &text);
@@ -102,13 +132,6 @@ static hone_status copy_text(const char *dir, const char *from)
         hone_free(b);
     }
     return s;
-}
-
-static void put_id(hone_jw *w, const char *key, const hone_value *metadata, const char *from)
-{
-    const hone_value *v = hone_value_get(metadata, from);
-    if (v && v->type == HONE_I64 && v->u.i64 >= 0 && v->u.i64 < INT32_MAX)
-        hone_jw_ki64(w, key, v->u.i64);
 }
 
 /* The same made of a GGUF model's metadata. */
@@ -515,7 +538,7 @@ hone_status hone_hf_write(const char *path, hone_model *m, const hone_hf_options
     if (s >= 0)
         s = put_weights(tmp, m->params, o, &stored);
     if (s >= 0)
-        s = put_config(tmp, config, stored);
+        s = put_config(tmp, config, stored, o->like);
     if (s >= 0)
         s = put_text(tmp, o->like);
     return finish(s, target, tmp);

@@ -529,7 +529,8 @@ static hone_status open_gguf(hone_weights *w, const char *path)
     w->chat.source = metadata_text(&w->config, "tokenizer.chat_template");
     w->chat.bos = metadata_token(&w->config, "tokenizer.ggml.bos_token_id");
     w->chat.eos = metadata_token(&w->config, "tokenizer.ggml.eos_token_id");
-    if (hone_value_get(&w->config, "tokenizer.ggml.model"))
+    hone_str kind = metadata_text(&w->config, "tokenizer.ggml.model");
+    if (hone_value_get(&w->config, "tokenizer.ggml.model") && !hone_str_eq(kind, "none"))
         s = describe_tokenizer(w, "gguf", "metadata", &w->config);
 out:
     hone_buf_release(&name);

@@ -141,6 +141,18 @@ with tempfile.TemporaryDirectory(dir=os.environ.get("TMPDIR")) as tmp:
                       "tokenizer.ggml.eos_token_id": 4, "tokenizer.ggml.add_bos_token": 7}.items():
         check(f"metadata {key}", key in pairs and pairs[key][0] == kind, str(pairs.get(key, ("none",))[0]))
 
+    # ---- without a tokenizer: llama.cpp wants to be told that there is none, transformers that no id pads
+    hone("model", "convert", "tiny", at("bare.gguf"), "--without-tokenizer")
+    bare, _ = gguf_pairs(at("bare.gguf"))
+    check("a model without a tokenizer says so", bare.get("tokenizer.ggml.model") == (8, struct.pack("<Q", 4) + b"none") and
+          logprobs(at("bare.gguf")) == want, str(bare.get("tokenizer.ggml.model")))
+    hone("model", "convert", at("bare.gguf"), at("bare"), "--to", "hf")
+    ids_of = json.load(open(at("bare/config.json")))
+    check("and its folder names no padding", "pad_token_id" in ids_of and ids_of["pad_token_id"] is None and
+          "eos_token_id" not in ids_of, str(ids_of))
+    ids_of = json.load(open(at("back/config.json")))
+    check("a folder made of GGUF has its ids", isinstance(ids_of.get("eos_token_id"), int), str(ids_of))
+
     # ---- GGUF to GGUF keeps every pair as it was
     hone("model", "quantize", at("tiny.gguf"), at("q8.gguf"), "--type", "q8_0", "--skip-report")
     after, _ = gguf_pairs(at("q8.gguf"))
