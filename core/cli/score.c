@@ -77,9 +77,7 @@ static hone_status open_rewards(scoring *s, hone_arena *arena)
         snprintf(s->names[s->n], sizeof s->names[0], "%s", shown);
         hone_score_component *c = &s->comps[s->n];
         c->id = s->names[s->n];
-        c->vt = ref.vt;
-        c->self = ref.self;
-        c->instance = s->insts[s->n];
+        c->lane = (hone_score_lane){ref.vt, ref.self, s->insts[s->n]};
         c->caps = hone_instance_caps(s->insts[s->n]);
         c->weight = 1;
         c->timeout_s = deadline;

@@ -65,11 +65,13 @@ typedef struct hone_recipe {
     hone_recipe_options opt;
     hone_run *run;
     hone_journal *journal;
-    hone_arena state_arena; /* the state.json that is resumed from */
-    hone_value state;       /* state.json; HONE_NULL: a fresh start */
-    hone_value meta;        /* run.json of the resumed run; HONE_NULL: fresh */
-    char *state_dir;        /* the checkpoint's folder */
-    char *plan_dir;         /* a plan's own folder for run:write, made when asked for */
+    hone_arena state_arena;         /* the state.json that is resumed from */
+    hone_value state;               /* state.json; HONE_NULL: a fresh start */
+    hone_value meta;                /* run.json of the resumed run; HONE_NULL: fresh */
+    char *state_dir;                /* the checkpoint's folder */
+    char *plan_dir;                 /* a plan's own folder for run:write, made when asked for */
+    struct hone_score_cache *cache; /* opened for the first reward that wants it */
+    int no_cache;                   /* it cannot be opened, which was said */
     uint64_t resume_step;
     char *branched; /* "RUN@step" of the checkpoint that was branched off, RUN absolute; or NULL */
     uint64_t seed;
@@ -113,6 +115,8 @@ typedef struct hone_lua_comp {
     void *self;
     int in_lua; /* written in Lua: calls run on the control thread */
     void (*free_self)(struct hone_lua_comp *c); /* or NULL */
+    char *
+        config; /* a plugin's: its settings as JSON, with which another instance can be made; or NULL */
     char id[96];
 } hone_lua_comp;
 

@@ -4,16 +4,22 @@
  *   core.lua_component(table, kind) -> component          one written in Lua
  *   core.closest(name, list) -> name or nil
  *   core.component_id(c) -> id, in_lua
+ *   core.component_reentrant(c) -> boolean
  *   core.where(function) -> "file:line"
  *   core.components(kind) -> list of { id, name, summary }
- *   core.scorer({ { component, id = , weight = , timeout = }, ... }, workers) -> scorer */
+ *   core.scorer({ { component, more = { component, ... }, id =, weight =, timeout =, concurrency =, batch =,
+ *                   retries =, gate =, gate_at =, otherwise =, cache = }, ... }, workers) -> scorer */
 #include "lua/api.h"
 
 #include "base/alloc.h"
+#include "base/file.h"
 #include "base/json.h"
+#include "base/log.h"
+#include "base/paths.h"
 #include "hone/model.h"
 #include "hone/objective.h"
 #include "lua/component.h"
+#include "score/cache.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -24,13 +30,26 @@ static void component_release(void *p)
     if (c->free_self)
         c->free_self(c);
     hone_instance_unref(c->instance);
+    hone_free(c->config);
     hone_free(c);
 }
+
+/* How another instance of a reward is made. */
+typedef struct renewal {
+    struct scorer_box *box;
+    hone_registry *registry;
+    const hone_component_info *info;
+    char *config; /* JSON */
+    char spec[65];
+} renewal;
 
 typedef struct scorer_box {
     hone_scorer *scorer;
     hone_instance **instances; /* kept alive while calls may run */
-    size_t n;
+    size_t n, room;
+    renewal *renewals; /* one a reward */
+    size_t n_renewals;
+    hone_arena arena; /* lanes, until the scorer has copied them */
 } scorer_box;
 
 static void scorer_release(void *p)
@@ -39,8 +58,51 @@ static void scorer_release(void *p)
     hone_scorer_destroy(b->scorer);
     for (size_t i = 0; i < b->n; i++)
         hone_instance_unref(b->instances[i]);
+    for (size_t i = 0; i < b->n_renewals; i++)
+        hone_free(b->renewals[i].config);
+    hone_free(b->renewals);
+    hone_arena_release(&b->arena);
     hone_free(b->instances);
     hone_free(b);
+}
+
+static hone_status hold(scorer_box *b, hone_instance *inst)
+{
+    if (b->n == b->room) {
+        size_t room = b->room ? 2 * b->room : 8;
+        hone_instance **more = hone_realloc(b->instances, room * sizeof(hone_instance *));
+        if (!more)
+            return HONE_E_NOMEM;
+        b->instances = more;
+        b->room = room;
+    }
+    b->instances[b->n++] = hone_instance_addref(inst);
+    return HONE_OK;
+}
+
+static hone_status renew(void *ctx, hone_score_lane *lane)
+{
+    renewal *r = ctx;
+    hone_arena a;
+    hone_value config;
+    hone_instance *inst = NULL;
+    hone_ref ref;
+    hone_arena_init(&a, 0);
+    hone_status s = hone_json_parse(r->config, strlen(r->config), "settings", &a, &config);
+    if (s >= 0)
+        s = hone_instance_create_info(r->registry, r->info, &config, &inst);
+    if (s >= 0)
+        s = hone_instance_ref(inst, HONE_IFACE_REWARD, &ref);
+    if (s >= 0)
+        s = hold(r->box, inst);
+    if (s >= 0)
+        *lane = (hone_score_lane){ref.vt, ref.self, inst};
+    else
+        hone_log(HONE_LOG_WARN, r->info->c.id, "no new instance could be made: %s",
+                 hone_error_get()->what);
+    hone_instance_unref(inst);
+    hone_arena_release(&a);
+    return s;
 }
 
 /* reward/ID/timeout is the longest name of a metric of it, and a name has 63 bytes. */
@@ -98,6 +160,15 @@ static int l_component(lua_State *L)
         s = hone_instance_create(r->env.registry, kind, name, &config, &inst);
     if (s >= 0)
         s = hone__lua_component_from(inst, kind, 0, &c);
+    if (s >= 0) {
+        hone_buf b;
+        hone_jw w;
+        hone_buf_init(&b, 1 << 24);
+        hone_jw_init(&w, &b, 0);
+        hone_jw_value(&w, &config);
+        c->config = b.failed < 0 ? NULL : hone_strndup(b.ptr, b.len);
+        hone_buf_release(&b);
+    }
     hone_instance_unref(inst);
     hone_arena_release(&a);
     if (s < 0)
@@ -155,6 +226,13 @@ static int l_component_id(lua_State *L)
     return 2;
 }
 
+static int l_component_reentrant(lua_State *L)
+{
+    hone_lua_comp *c = hone__lua_check(L, 1, HONE_LUA_COMPONENT);
+    lua_pushboolean(L, c->instance && (hone_instance_caps(c->instance) & HONE_CAP_REENTRANT));
+    return 1;
+}
+
 /* core.where(fn) -> "file:line" of a function of the recipe, for messages. */
 static int l_where(lua_State *L)
 {
@@ -185,64 +263,171 @@ static int l_components(lua_State *L)
     return 1;
 }
 
+/* The outcomes remembered from run to run; NULL where that is not possible. */
+static hone_score_cache *cache_of(hone_recipe *r)
+{
+    if (r->cache || r->no_cache)
+        return r->cache;
+    hone_buf path;
+    hone_buf_init(&path, 4096);
+    hone_status s = hone_mkdirs(hone_paths_cache());
+    if (s >= 0)
+        s = hone_buf_addf(&path, "%s/outcomes.sqlite", hone_paths_cache());
+    if (s >= 0)
+        s = hone_score_cache_open(path.ptr, 0, &r->cache);
+    if (s < 0)
+        hone_log(HONE_LOG_WARN, "cache", "outcomes are not remembered: %s", hone_error_get()->what);
+    r->no_cache = s < 0;
+    hone_buf_release(&path);
+    return r->cache;
+}
+
+/* Of the table on top of the stack: settings of the host's that a reward has. */
+static hone_status read_reward(lua_State *L, hone_lua_comp *c, hone_score_component *out)
+{
+    lua_getfield(L, -1, "id");
+    out->id = luaL_optstring(L, -1, c->id); /* the caller's table keeps the string */
+    lua_getfield(L, -2, "gate");
+    out->gate = luaL_optstring(L, -1, NULL);
+    lua_pop(L, 2);
+    if (strlen(out->id) > HONE_LUA_REWARD_ID_MAX) {
+        hone_fail(HONE_E_LIMIT, "reward \"%.80s\": its id has %zu bytes, %d are allowed", out->id,
+                  strlen(out->id), HONE_LUA_REWARD_ID_MAX);
+        return hone_fail_hint(
+            "its metrics are called reward/ID/timeout and so on, in at most 63 bytes: "
+            "give it a shorter one, hone.reward(name, { id = \"short\" })");
+    }
+    struct {
+        const char *name;
+        double *f;
+        uint32_t *u;
+    } numbers[] = {{"weight", &out->weight, NULL},           {"timeout", &out->timeout_s, NULL},
+                   {"gate_at", &out->gate_at, NULL},         {"otherwise", &out->otherwise, NULL},
+                   {"concurrency", NULL, &out->concurrency}, {"batch", NULL, &out->batch},
+                   {"retries", NULL, &out->retries}};
+    out->weight = 1;
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
+        int is_number, is_integer;
+        if (lua_getfield(L, -1, numbers[i].name) == LUA_TNIL) {
+            lua_pop(L, 1);
+            continue;
+        }
+        double v = lua_tonumberx(L, -1, &is_number);
+        lua_Integer whole = lua_tointegerx(L, -1, &is_integer);
+        lua_pop(L, 1);
+        if (!is_number || (numbers[i].u && (!is_integer || whole < 0 || whole > 1000000)))
+            return hone_fail(HONE_E_INVALID, "reward %s: %s is a %s", out->id, numbers[i].name,
+                             numbers[i].u ? "whole number, 0 to 1000000" : "number");
+        if (numbers[i].u)
+            *numbers[i].u = (uint32_t)whole;
+        else
+            *numbers[i].f = v;
+    }
+    return HONE_OK;
+}
+
+/* Sets cache, cache_spec, wants of a component. `asked`: 1 the recipe wants it, 0 it does not, -1 it does not say. */
+static hone_status use_cache(hone_recipe *r, int asked, renewal *how, hone_score_component *out)
+{
+    const uint64_t pure = HONE_CAP_PURE | HONE_CAP_BATCH_INVARIANT;
+    const hone_component *c = &how->info->c;
+    char sha[65];
+    if (asked == 0 || (asked < 0 && (out->caps & (pure | HONE_CAP_SLOW)) != (pure | HONE_CAP_SLOW)))
+        return HONE_OK;
+    if (!how->info->plugin || !how->config || hone_plugin_sha256(how->info->plugin, sha) < 0) {
+        hone_fail(HONE_E_INVALID, "reward %s: its outcomes cannot be remembered", out->id);
+        return hone_fail_hint("only a plugin's can: what a function of the recipe would answer is "
+                              "not known from its text");
+    }
+    hone_score_cache_spec(c->id, sha, hone_str_c(how->config), how->spec);
+    out->cache = cache_of(r);
+    out->cache_spec = how->spec;
+    out->wants = c->wants;
+    return HONE_OK;
+}
+
+/* One entry of the list, on top of the stack. Instances are held by the box. */
+static hone_status add_reward(lua_State *L, hone_recipe *r, scorer_box *b, renewal *how,
+                              hone_score_component *out)
+{
+    lua_rawgeti(L, -1, 1);
+    hone_lua_comp *c = hone__lua_check(L, -1, HONE_LUA_COMPONENT);
+    lua_pop(L, 1);
+    HONE_TRY(read_reward(L, c, out));
+    out->lane = (hone_score_lane){c->vt, c->self, c->instance};
+    out->caps = c->instance ? hone_instance_caps(c->instance) : 0;
+    out->on_control = c->in_lua;
+    if (!c->instance)
+        return HONE_OK;
+    HONE_TRY(hold(b, c->instance));
+    how->box = b;
+    how->registry = r->env.registry;
+    how->info = hone_instance_info(c->instance);
+    if (c->config) {
+        how->config = hone_strdup(c->config);
+        if (!how->config)
+            return HONE_E_NOMEM;
+        if (!(out->caps & HONE_CAP_STATEFUL)) {
+            out->renew = renew;
+            out->renew_ctx = how;
+        }
+    }
+    int asked = lua_getfield(L, -1, "cache") == LUA_TNIL ? -1 : lua_toboolean(L, -1);
+    lua_pop(L, 1);
+    HONE_TRY(use_cache(r, asked, how, out));
+    size_t n = lua_getfield(L, -1, "more") == LUA_TTABLE ? lua_rawlen(L, -1) : 0;
+    hone_score_lane *more = hone_arena_calloc(&b->arena, n + 1, sizeof *more);
+    hone_status s = more ? HONE_OK : HONE_E_NOMEM;
+    for (size_t i = 0; s >= 0 && i < n; i++) {
+        lua_rawgeti(L, -1, (lua_Integer)i + 1);
+        hone_lua_comp *other = hone__lua_check(L, -1, HONE_LUA_COMPONENT);
+        lua_pop(L, 1);
+        more[i] = (hone_score_lane){other->vt, other->self, other->instance};
+        s = hold(b, other->instance);
+        out->n_more = i + 1;
+    }
+    out->more = more;
+    lua_pop(L, 1);
+    return s;
+}
+
 static int l_scorer(lua_State *L)
 {
     luaL_checktype(L, 1, LUA_TTABLE);
-    uint32_t workers = (uint32_t)luaL_optinteger(L, 2, 2);
+    hone_recipe *r = hone__lua_recipe(L);
+    uint32_t workers = (uint32_t)luaL_optinteger(L, 2, 0);
     size_t n = lua_rawlen(L, 1);
     hone_score_component *comps = lua_newuserdatauv(L, (n ? n : 1) * sizeof *comps, 0);
-    hone_instance **held = lua_newuserdatauv(L, (n ? n : 1) * sizeof *held, 0);
     memset(comps, 0, n * sizeof *comps);
-    for (size_t i = 0; i < n; i++) {
-        lua_rawgeti(L, 1, (lua_Integer)i + 1);
-        luaL_checktype(L, -1, LUA_TTABLE);
-        lua_rawgeti(L, -1, 1);
-        hone_lua_comp *c = hone__lua_check(L, -1, HONE_LUA_COMPONENT);
-        lua_getfield(L, -2, "id");
-        comps[i].id = luaL_optstring(L, -1, c->id); /* the caller's table keeps the string */
-        if (strlen(comps[i].id) > HONE_LUA_REWARD_ID_MAX) {
-            hone_fail(HONE_E_LIMIT, "reward \"%.80s\": its id has %zu bytes, %d are allowed",
-                      comps[i].id, strlen(comps[i].id), HONE_LUA_REWARD_ID_MAX);
-            hone_fail_hint(
-                "its metrics are called reward/ID/timeout and so on, in at most 63 bytes: "
-                "give it a shorter one, hone.reward(name, { id = \"short\" })");
-            return hone_lua_raise(L);
-        }
-        lua_getfield(L, -3, "weight");
-        comps[i].weight = luaL_optnumber(L, -1, 1.0);
-        lua_getfield(L, -4, "timeout");
-        comps[i].timeout_s = luaL_optnumber(L, -1, 0);
-        lua_pop(L, 5);
-        comps[i].vt = c->vt;
-        comps[i].self = c->self;
-        comps[i].caps = c->instance ? hone_instance_caps(c->instance) : 0;
-        comps[i].instance = c->instance;
-        comps[i].on_control = c->in_lua;
-        held[i] = c->instance;
-        for (size_t k = 0; k < i; k++) {
-            if (strcmp(comps[k].id, comps[i].id) == 0)
-                return luaL_error(L, "two rewards are called \"%s\": give one of them another id",
-                                  comps[i].id);
-        }
-    }
     scorer_box *b = hone_calloc(1, sizeof *b);
     hone_status s = b ? HONE_OK : HONE_E_NOMEM;
     if (s >= 0) {
-        b->instances = hone_calloc(n ? n : 1, sizeof *b->instances);
-        s = b->instances ? hone_scorer_create(comps, n, workers, &b->scorer) : HONE_E_NOMEM;
+        hone_arena_init(&b->arena, 1 << 20);
+        b->renewals = hone_calloc(n ? n : 1, sizeof *b->renewals);
+        b->n_renewals = b->renewals ? n : 0;
+        s = b->renewals ? HONE_OK : HONE_E_NOMEM;
     }
     if (s < 0) {
         if (b)
-            hone_free(b->instances);
-        hone_free(b);
+            scorer_release(b);
         return hone_lua_raise(L);
     }
-    for (size_t i = 0; i < n; i++) {
-        if (held[i])
-            b->instances[b->n++] = hone_instance_addref(held[i]);
+    hone__lua_push(L, b, HONE_LUA_SCORER); /* from here the box is Lua's to release */
+    for (size_t i = 0; s >= 0 && i < n; i++) {
+        lua_rawgeti(L, 1, (lua_Integer)i + 1);
+        s = lua_istable(L, -1) ? add_reward(L, r, b, &b->renewals[i], &comps[i])
+                               : hone_fail(HONE_E_INVALID, "rewards: entry %zu is no table", i + 1);
+        lua_pop(L, 1);
+        for (size_t k = 0; s >= 0 && k < i; k++) {
+            if (strcmp(comps[k].id, comps[i].id) == 0)
+                s = hone_fail(HONE_E_INVALID,
+                              "two rewards are called \"%s\": give one of them another id",
+                              comps[i].id);
+        }
     }
-    hone__lua_push(L, b, HONE_LUA_SCORER);
-    return 1;
+    if (s >= 0)
+        s = hone_scorer_create(comps, n, workers, &b->scorer);
+    return s < 0 ? hone_lua_raise(L) : 1;
 }
 
 hone_scorer *hone__lua_check_scorer(lua_State *L, int index)
@@ -254,11 +439,15 @@ hone_scorer *hone__lua_check_scorer(lua_State *L, int index)
 
 void hone__lua_open_components(lua_State *L)
 {
-    static const luaL_Reg funcs[] = {
-        {"component", l_component},   {"lua_component", l_lua_component},
-        {"closest", l_closest},       {"component_id", l_component_id},
-        {"components", l_components}, {"where", l_where},
-        {"scorer", l_scorer},         {NULL, NULL}};
+    static const luaL_Reg funcs[] = {{"component", l_component},
+                                     {"lua_component", l_lua_component},
+                                     {"closest", l_closest},
+                                     {"component_id", l_component_id},
+                                     {"component_reentrant", l_component_reentrant},
+                                     {"components", l_components},
+                                     {"where", l_where},
+                                     {"scorer", l_scorer},
+                                     {NULL, NULL}};
     hone__lua_type(L, HONE_LUA_COMPONENT, component_release);
     hone__lua_type(L, HONE_LUA_SCORER, scorer_release);
     luaL_setfuncs(L, funcs, 0);

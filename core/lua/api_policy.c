@@ -14,6 +14,8 @@
  *   core.rollout_permute(rollout, seed)               outcomes are dealt out anew (a control that must not learn)
  *   core.rollout_samples(rollout) -> list of tables
  *   core.rollout_info(rollout) -> table               counts, times
+ *   core.rollout_normalize(rollout, reward, shift, scale, clip)     its score counts as (score - shift) * scale
+ *   core.rollout_outcome(rollout, reward, sample, number or hone.abstain)      replaces an outcome
  *   core.rollout_record(rollout)                      metrics and samples join the step in progress */
 #include "lua/api.h"
 
@@ -707,10 +709,35 @@ static int l_rollout_info(lua_State *L)
         set_num(L, "p50_ms", r->p50_ms[c]);
         set_num(L, "p95_ms", r->p95_ms[c]);
         set_num(L, "weight", r->weight[c]);
+        set_int(L, "cached", (lua_Integer)r->cached[c]);
+        set_int(L, "retried", (lua_Integer)r->retried[c]);
         lua_setfield(L, -2, r->component[c]);
     }
     lua_setfield(L, -2, "components");
     return 1;
+}
+
+static int l_rollout_normalize(lua_State *L)
+{
+    hone_rollout *r = hone__lua_check(L, 1, HONE_LUA_ROLLOUT);
+    lua_Integer c = luaL_checkinteger(L, 2);
+    if (hone_rollout_normalize(r, (size_t)c - 1, luaL_checknumber(L, 3), luaL_checknumber(L, 4),
+                               luaL_optnumber(L, 5, 0)) < 0)
+        return hone_lua_raise(L);
+    return 0;
+}
+
+/* A number is a score, hone.abstain an abstention. */
+static int l_rollout_outcome(lua_State *L)
+{
+    hone_rollout *r = hone__lua_check(L, 1, HONE_LUA_ROLLOUT);
+    lua_Integer c = luaL_checkinteger(L, 2), sample = luaL_checkinteger(L, 3);
+    int number = lua_type(L, 4) == LUA_TNUMBER;
+    if (hone_rollout_set_outcome(r, (size_t)c - 1, (size_t)sample - 1,
+                                 number ? HONE_SCORE : HONE_ABSTAIN,
+                                 number ? (float)lua_tonumber(L, 4) : 0) < 0)
+        return hone_lua_raise(L);
+    return 0;
 }
 
 static int l_rollout_record(lua_State *L)
@@ -739,6 +766,8 @@ void hone__lua_open_policy(lua_State *L)
                                      {"rollout_permute", l_rollout_permute},
                                      {"rollout_samples", l_rollout_samples},
                                      {"rollout_info", l_rollout_info},
+                                     {"rollout_normalize", l_rollout_normalize},
+                                     {"rollout_outcome", l_rollout_outcome},
                                      {"rollout_record", l_rollout_record},
                                      {NULL, NULL}};
     hone__lua_type(L, HONE_LUA_POLICY, policy_release);

@@ -8,6 +8,7 @@
 #include "lua/plan.h"
 #include "nn/reader.h"
 #include "ops/cpu.h"
+#include "score/cache.h"
 #include "score/score.h"
 
 #include <limits.h>
@@ -240,6 +241,7 @@ static void close_recipe(hone_recipe *r, hone_lua *l)
     }
     r->L = NULL;
     hone_lua_destroy(l);
+    hone_score_cache_close(r->cache);
     hone_journal_close(r->journal);
     hone_run_close(r->run);
     hone_metrics_release(&r->metrics);

@@ -3,6 +3,7 @@
 
 #include "base/alloc.h"
 #include "base/json.h"
+#include "score/cache.h"
 #include "tensor/pool.h"
 
 #include <math.h>
@@ -24,10 +25,11 @@ hone_status hone__call_create(size_t n, hone__call **out)
     call->notes = hone_calloc(n, sizeof *call->notes);
     call->reasons = hone_calloc(n, sizeof *call->reasons);
     call->tokens = hone_calloc(n, sizeof *call->tokens);
+    call->keys = hone_calloc(n, HONE_SCORE_KEY);
     if (!call->index || !call->in || !call->out || !call->notes || !call->reasons ||
-        !call->tokens) {
+        !call->tokens || !call->keys) {
         call->n = 0;
-        hone__call_release(call);
+        hone__call_drop(call);
         return HONE_E_NOMEM;
     }
     for (size_t i = 0; i < n; i++) {
@@ -42,7 +44,7 @@ hone_status hone__call_create(size_t n, hone__call **out)
     return HONE_OK;
 }
 
-void hone__call_release(hone__call *call)
+void hone__call_drop(hone__call *call)
 {
     if (--call->refs > 0)
         return;
@@ -57,8 +59,20 @@ void hone__call_release(hone__call *call)
     hone_free(call->notes);
     hone_free(call->reasons);
     hone_free(call->tokens);
+    hone_free(call->keys);
     hone_free(call->res);
     hone_free(call);
+}
+
+void hone__call_shrink(hone__call *call, size_t n)
+{
+    for (size_t i = n; i < call->n; i++) {
+        hone_buf_release(&call->notes[i]);
+        hone_buf_release(&call->reasons[i]);
+        hone_buf_release(&call->tokens[i]);
+    }
+    call->n = n;
+    call->call.n = (uint32_t)n;
 }
 
 void hone__call_thread_init(void)
@@ -116,19 +130,19 @@ hone_status hone__call_run(hone__call *call)
 {
     hone_notes notes = {sizeof notes, 0, call, put_note};
     hone_token_scores tokens = {sizeof tokens, 0, call, put_tokens};
-    const hone_reward_v1 *vt = call->vt;
+    const hone_reward_v1 *vt = call->use.vt;
     hone_status st;
     hone_error_clear();
     if (HONE_HAS(vt, hone_reward_v1, score_groups))
-        st = vt->score_groups(call->self, &call->call, call->in, call->n, sizeof *call->in,
+        st = vt->score_groups(call->use.self, &call->call, call->in, call->n, sizeof *call->in,
                               call->out, sizeof *call->out, &notes);
     else if (HONE_HAS(vt, hone_reward_v1, score_tokens))
-        st = vt->score_tokens(call->self, &call->call, call->in, call->n, sizeof *call->in,
+        st = vt->score_tokens(call->use.self, &call->call, call->in, call->n, sizeof *call->in,
                               &tokens);
     else
-        st = vt->score(call->self, &call->call, call->in, call->n, sizeof *call->in, call->out,
+        st = vt->score(call->use.self, &call->call, call->in, call->n, sizeof *call->in, call->out,
                        sizeof *call->out, &notes);
-    st = hone_instance_leave(call->instance, "score", st);
+    st = hone_instance_leave(call->use.instance, "score", st);
     if (st < 0)
         call->error = *hone_error_get();
     return st;

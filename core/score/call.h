@@ -24,15 +24,17 @@ typedef struct hone__call {
     uint32_t cancel_word;
     int state;
     uint32_t refs;
-    const hone_reward_v1 *vt;
-    void *self;
-    hone_instance *instance; /* entered when the call was taken */
+    unsigned char *keys;     /* of the cache, HONE_SCORE_KEY bytes each */
+    uint32_t tries;          /* before this one */
+    struct hone__lane *lane; /* the scorer's */
+    hone_score_lane use;     /* the instance, entered when the call was taken */
     hone_error error;
     hone_score_result *res;
 } hone__call;
 
 hone_status hone__call_create(size_t n, hone__call **out); /* refs = 1 */
-void hone__call_release(hone__call *call);                 /* drops one reference */
+void hone__call_drop(hone__call *call);                    /* one reference */
+void hone__call_shrink(hone__call *call, size_t n);        /* it has only n samples */
 void hone__call_thread_init(void);                         /* floating-point mode of a worker */
 /* Calls the plugin: the first present of score_groups, score_tokens, score. Keeps its error text. */
 hone_status hone__call_run(hone__call *call);

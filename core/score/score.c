@@ -1,94 +1,37 @@
-/* score.c - the scheduler of score.h: workers, batches, deadlines.
+/* score.c - scorers and jobs of score.h: which samples go into which call.
  *
- * One lock guards the queues; it is never held while a plugin runs. A call record owns everything the plugin
- * may touch (samples by a reference to the job, outcomes, notes), so a call that returns after its deadline
- * writes only to memory that nobody reads. States of a call: QUEUED -> RUNNING -> DONE, or RUNNING -> EXPIRED
- * (by the control thread) -> freed when it returns at last. */
-#include "score/score.h"
+ * A sample becomes ready for a component when it is there and its gate (if any) has spoken. A component that is
+ * BATCH_INVARIANT gets what is ready, in calls of its batch size; any other one gets whole groups, always the
+ * same, so that what a plugin sees together never depends on who finished first or on a resume. What the journal
+ * or the cache knows is not asked again. */
+#include "score/job.h"
 
 #include "base/alloc.h"
-#include "base/arena.h"
-#include "base/clock.h"
 #include "base/json.h"
 #include "base/log.h"
-#include "score/call.h"
 
-#include <errno.h>
 #include <math.h>
-#include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
-#define MAX_LOST 4
 #define ERROR_LIMIT_MIN_SAMPLES 64 /* of which a share means something */
 #define ALL_FAILED_SAMPLES 16      /* all of them: it does not work */
+#define SLOW_CALLS 16              /* at once, of a REENTRANT component that is SLOW */
+#define MAX_WORKERS 64
 
-typedef struct component {
-    hone_score_component c;
-    char *id;
-    int busy;      /* a call of a component that is not REENTRANT runs */
-    int set_aside; /* its instance never came back and could not be renewed */
-    uint64_t n_samples, n_failed;
-} component;
+/* ---- life of a scorer ------------------------------------------------------------------------------- */
 
-struct hone_scorer {
-    pthread_mutex_t lock;
-    pthread_cond_t work, done;
-    component *comps;
-    size_t n_comps;
-    hone__call *queue, **queue_tail;     /* for workers */
-    hone__call *control, **control_tail; /* for the control thread */
-    uint32_t n_workers, n_alive, refs;
-    int stopping;
-    uint64_t next_call;
-};
-
-struct hone_score_job {
-    hone_scorer *s;
-    hone_score_params p;
-    hone_arena arena;
-    hone_sample *samples;
-    uint8_t *present;
-    hone_score_result *results; /* n_comps x n_samples */
-    uint8_t *have;              /* n_comps x n_samples: result is there */
-    hone__call *live;           /* calls queued or running */
-    size_t pending;             /* results still missing among handed-in samples */
-    hone_status failed;
-    hone_error error;
-    double *lat; /* n_comps x max calls */
-    size_t *n_lat;
-    size_t max_lat;
-    uint32_t refs;
-};
-
-static hone_score_pump pump;
-static uint32_t lost_calls;
-
-void hone_score_set_pump(const hone_score_pump *p)
+void hone__scorer_unref(hone_scorer *s)
 {
-    if (p)
-        pump = *p;
-    else
-        memset(&pump, 0, sizeof pump);
-}
-
-uint32_t hone_score_lost(void)
-{
-    return __atomic_load_n(&lost_calls, __ATOMIC_ACQUIRE);
-}
-
-/* ---- life of scorer and job ------------------------------------------------------------------------- */
-
-static void scorer_unref(hone_scorer *s)
-{
-    /* under the lock */
     int last = --s->refs == 0;
     pthread_mutex_unlock(&s->lock);
     if (!last)
         return;
-    for (size_t i = 0; i < s->n_comps; i++)
+    for (size_t i = 0; i < s->n_comps; i++) {
         hone_free(s->comps[i].id);
+        hone_free(s->comps[i].lanes);
+    }
     hone_free(s->comps);
     pthread_cond_destroy(&s->work);
     pthread_cond_destroy(&s->done);
@@ -96,40 +39,99 @@ static void scorer_unref(hone_scorer *s)
     hone_free(s);
 }
 
-static void job_free(hone_score_job *job)
+static int can_score(const hone_reward_v1 *vt)
 {
-    hone_arena_release(&job->arena);
-    hone_free(job->samples);
-    hone_free(job->present);
-    hone_free(job->results);
-    hone_free(job->have);
-    hone_free(job->lat);
-    hone_free(job->n_lat);
-    hone_free(job);
+    return vt && (vt->score || HONE_HAS(vt, hone_reward_v1, score_tokens) ||
+                  HONE_HAS(vt, hone_reward_v1, score_groups));
 }
 
-static void call_free(hone__call *call)
+static hone_status set_up(hone__comp *c, const hone_score_component *from)
 {
-    hone_score_job *job = call->job;
-    hone__call_release(call);
-    if (--job->refs == 0)
-        job_free(job);
-}
-
-static void *worker(void *arg);
-
-static hone_status spawn(hone_scorer *s)
-{
-    pthread_t t;
-    int e = pthread_create(&t, NULL, worker, s);
-    if (e != 0) {
-        errno = e;
-        return hone_fail_errno("cannot start a reward worker");
+    c->c = *from;
+    c->gate = HONE__NONE;
+    c->id = hone_strdup(from->id);
+    c->c.id = c->id;
+    c->n_lanes = 1 + from->n_more;
+    c->lanes = hone_calloc(c->n_lanes, sizeof *c->lanes);
+    if (!c->id || !c->lanes)
+        return HONE_E_NOMEM;
+    c->lanes[0].l = from->lane;
+    for (size_t i = 1; i < c->n_lanes; i++)
+        c->lanes[i].l = from->more[i - 1];
+    c->c.more = NULL;
+    for (size_t i = 0; i < c->n_lanes; i++)
+        if (!can_score(c->lanes[i].l.vt))
+            return hone_fail(HONE_E_INVALID, "reward %s offers no way to score", from->id);
+    int slow = (from->caps & HONE_CAP_SLOW) != 0;
+    int groups = HONE_HAS(from->lane.vt, hone_reward_v1, score_groups);
+    c->whole = groups || !(from->caps & HONE_CAP_BATCH_INVARIANT);
+    c->batch = from->batch ? from->batch : slow ? 1 : 0;
+    if (!(from->caps & HONE_CAP_REENTRANT))
+        c->limit = 1;
+    else
+        c->limit = from->concurrency ? from->concurrency : slow ? SLOW_CALLS : UINT32_MAX;
+    if (from->n_more && (from->on_control || (from->caps & HONE_CAP_STATEFUL))) {
+        hone_fail(HONE_E_INVALID, "reward %s: several calls at once are not possible", from->id);
+        return hone_fail_hint(from->on_control
+                                  ? "a reward written in Lua runs on one thread: leave "
+                                    "concurrency out"
+                                  : "it is STATEFUL, so what it answers depends on the order of "
+                                    "calls: leave concurrency out");
     }
-    pthread_detach(t);
-    s->n_alive++;
-    s->refs++;
+    if (from->batch && c->whole) {
+        hone_fail(HONE_E_INVALID, "reward %s: its batches cannot be chosen", from->id);
+        return hone_fail_hint("it is not BATCH_INVARIANT or looks at groups, so it always sees "
+                              "whole groups: leave batch out");
+    }
+    if (c->whole)
+        c->batch = 0;
+    if (from->cache && (c->whole || !(from->caps & HONE_CAP_PURE))) {
+        hone_fail(HONE_E_INVALID, "reward %s: its outcomes cannot be remembered", from->id);
+        return hone_fail_hint("only those of a component that is PURE and BATCH_INVARIANT depend "
+                              "on the sample alone: leave cache out");
+    }
     return HONE_OK;
+}
+
+static hone_status find_gates(hone_scorer *s)
+{
+    for (size_t i = 0; i < s->n_comps; i++) {
+        hone__comp *c = &s->comps[i];
+        for (size_t k = 0; c->c.gate && k < s->n_comps; k++)
+            if (strcmp(s->comps[k].id, c->c.gate) == 0)
+                c->gate = k;
+        if (c->c.gate && c->gate == HONE__NONE) {
+            hone_fail(HONE_E_INVALID, "reward %s: its gate \"%s\" is not among the rewards", c->id,
+                      c->c.gate);
+            return hone_fail_hint("give the rewards one list, with the gate in it (weight = 0 if "
+                                  "it is nothing but a gate)");
+        }
+        if (c->c.gate && !(isfinite(c->c.gate_at) && isfinite(c->c.otherwise)))
+            return hone_fail(HONE_E_INVALID, "reward %s: the numbers of its gate are not finite",
+                             c->id);
+    }
+    for (size_t i = 0; i < s->n_comps; i++) {
+        size_t steps = 0;
+        for (size_t k = s->comps[i].gate; k != HONE__NONE; k = s->comps[k].gate)
+            if (steps++ > s->n_comps)
+                return hone_fail(HONE_E_INVALID, "reward %s: it waits for itself as its gate",
+                                 s->comps[i].id);
+    }
+    for (size_t i = 0; i < s->n_comps; i++)
+        s->comps[i].c.gate = NULL; /* the number is enough; the text is the caller's */
+    return HONE_OK;
+}
+
+/* As many as can be used at once. */
+static uint32_t useful_workers(const hone_scorer *s)
+{
+    uint64_t n = 0;
+    for (size_t i = 0; i < s->n_comps; i++) {
+        const hone__comp *c = &s->comps[i];
+        if (!c->c.on_control)
+            n += c->n_lanes * (uint64_t)(c->limit == UINT32_MAX ? 1 : c->limit);
+    }
+    return n > MAX_WORKERS ? MAX_WORKERS : n < 2 ? 2 : (uint32_t)n;
 }
 
 hone_status hone_scorer_create(const hone_score_component *comps, size_t n, uint32_t n_workers,
@@ -152,23 +154,17 @@ hone_status hone_scorer_create(const hone_score_component *comps, size_t n, uint
     hone_status st = s->comps ? HONE_OK : HONE_E_NOMEM;
     int any_worker = 0;
     for (size_t i = 0; st >= 0 && i < n; i++) {
-        s->comps[i].c = comps[i];
-        s->comps[i].id = hone_strdup(comps[i].id);
-        s->comps[i].c.id = s->comps[i].id;
         s->n_comps = i + 1;
-        if (!s->comps[i].id)
-            st = HONE_E_NOMEM;
-        if (!comps[i].vt ||
-            (!comps[i].vt->score && !HONE_HAS(comps[i].vt, hone_reward_v1, score_tokens) &&
-             !HONE_HAS(comps[i].vt, hone_reward_v1, score_groups)))
-            st = hone_fail(HONE_E_INVALID, "reward %s offers no way to score", comps[i].id);
+        st = set_up(&s->comps[i], &comps[i]);
         if (!comps[i].on_control)
             any_worker = 1;
     }
-    s->n_workers = n_workers ? n_workers : 1;
+    if (st >= 0)
+        st = find_gates(s);
+    s->n_workers = n_workers ? n_workers : useful_workers(s);
     pthread_mutex_lock(&s->lock);
     for (uint32_t i = 0; st >= 0 && any_worker && i < s->n_workers; i++)
-        st = spawn(s);
+        st = hone__scorer_spawn(s);
     pthread_mutex_unlock(&s->lock);
     if (st < 0) {
         hone_scorer_destroy(s);
@@ -187,7 +183,7 @@ void hone_scorer_destroy(hone_scorer *s)
     pthread_cond_broadcast(&s->work);
     while (s->n_alive > 0)
         pthread_cond_wait(&s->done, &s->lock);
-    scorer_unref(s); /* lost threads keep it alive until they return */
+    hone__scorer_unref(s); /* lost threads keep it alive until they return */
 }
 
 size_t hone_scorer_count(const hone_scorer *s)
@@ -200,40 +196,218 @@ const hone_score_component *hone_scorer_component(const hone_scorer *s, size_t i
     return &s->comps[i].c;
 }
 
+/* ---- life of a job ---------------------------------------------------------------------------------- */
+
+void hone__job_free(hone_score_job *job)
+{
+    hone_arena_release(&job->arena);
+    hone_free(job->samples);
+    hone_free(job->present);
+    hone_free(job->results);
+    hone_free(job->have);
+    hone_free(job->gate);
+    hone_free(job->ready);
+    hone_free(job->seen);
+    hone_free(job->n_ready);
+    hone_free(job->n_seen);
+    hone_free(job->n_cached);
+    hone_free(job->n_retried);
+    hone_free(job->lat);
+    hone_free(job->n_lat);
+    hone_free(job);
+}
+
 hone_status hone_score_begin(hone_scorer *s, const hone_score_params *p, hone_score_job **out)
 {
     hone_score_job *job = hone_calloc(1, sizeof *job);
     if (!job)
         return HONE_E_NOMEM;
-    size_t n = p->n_samples, cells = 0;
+    size_t n = p->n_samples, nc = s->n_comps ? s->n_comps : 1, cells = 0;
     job->s = s;
     job->p = *p;
     job->refs = 1;
     if (job->p.group_size == 0)
         job->p.group_size = 1;
+    job->n_groups = n / job->p.group_size + (n % job->p.group_size != 0);
     hone_arena_init(&job->arena, (size_t)8 << 30);
-    job->max_lat = n + 1;
-    if (!hone_mul_size(n ? n : 1, s->n_comps ? s->n_comps : 1, &cells)) {
-        job_free(job);
+    if (!hone_mul_size(n ? n : 1, nc, &cells)) {
+        hone__job_free(job);
         return hone_fail(HONE_E_LIMIT, "%zu samples are too many for one job", n);
     }
+    job->max_lat = n + 1;
     job->samples = hone_calloc(n ? n : 1, sizeof *job->samples);
     job->present = hone_calloc(n ? n : 1, 1);
     job->results = hone_calloc(cells, sizeof *job->results);
     job->have = hone_calloc(cells, 1);
-    job->lat = hone_calloc(cells + s->n_comps + 1, sizeof *job->lat);
-    job->n_lat = hone_calloc(s->n_comps + 1, sizeof *job->n_lat);
-    if (!job->samples || !job->present || !job->results || !job->have || !job->lat || !job->n_lat) {
-        job_free(job);
+    job->gate = hone_calloc(cells, 1);
+    job->ready = hone_calloc(cells, sizeof *job->ready);
+    job->seen = hone_calloc(cells, sizeof *job->seen);
+    job->n_ready = hone_calloc(nc, sizeof *job->n_ready);
+    job->n_seen = hone_calloc(nc, sizeof *job->n_seen);
+    job->n_cached = hone_calloc(nc, sizeof *job->n_cached);
+    job->n_retried = hone_calloc(nc, sizeof *job->n_retried);
+    job->lat = hone_calloc(cells + nc, sizeof *job->lat);
+    job->n_lat = hone_calloc(nc, sizeof *job->n_lat);
+    if (!job->samples || !job->present || !job->results || !job->have || !job->gate ||
+        !job->ready || !job->seen || !job->n_ready || !job->n_seen || !job->n_cached ||
+        !job->n_retried || !job->lat || !job->n_lat) {
+        hone__job_free(job);
         return HONE_E_NOMEM;
     }
     *out = job;
     return HONE_OK;
 }
 
-/* ---- results ---------------------------------------------------------------------------------------- */
+/* ---- gates ------------------------------------------------------------------------------------------ */
 
-static void job_fail(hone_score_job *job, hone_status st)
+hone_score_result hone__job_kept_out(const hone_score_job *job, size_t ci, size_t si)
+{
+    static const char notes[] = "{\"gate\":\"closed\"}",
+                      why[] = "the reward that is its gate has no score";
+    const hone__comp *c = &job->s->comps[ci];
+    if (job->gate[ci * job->p.n_samples + si] == HONE__CELL_KEPT_OUT)
+        return (hone_score_result){.status = HONE_SCORE,
+                                   .score = (float)c->c.otherwise,
+                                   .notes = {notes, sizeof notes - 1}};
+    return (hone_score_result){.status = HONE_ABSTAIN, .reason = {why, sizeof why - 1}};
+}
+
+static uint8_t gate_of(const hone_score_job *job, size_t ci, size_t si)
+{
+    const hone__comp *c = &job->s->comps[ci];
+    if (c->gate == HONE__NONE)
+        return HONE__CELL_PASSED;
+    size_t cell = c->gate * job->p.n_samples + si;
+    const hone_score_result *r = &job->results[cell];
+    if (!job->have[cell])
+        return HONE__CELL_WAITS;
+    if (r->status != HONE_SCORE)
+        return HONE__CELL_UNKNOWN;
+    double score = (double)r->score, at = c->c.gate_at;
+    return (at != 0 ? score >= at : score > 0) ? HONE__CELL_PASSED : HONE__CELL_KEPT_OUT;
+}
+
+/* ---- calls ------------------------------------------------------------------------------------------ */
+
+void hone__job_enqueue(hone_score_job *job, hone__call *call)
+{
+    hone_scorer *s = job->s;
+    call->job = job;
+    call->call.id = ++s->next_call;
+    job->refs++;
+    call->next_live = job->live;
+    job->live = call;
+    if (s->comps[call->comp].c.on_control) {
+        *s->control_tail = call;
+        s->control_tail = &call->next;
+        pthread_cond_broadcast(&s->done); /* the control thread may wait for what workers do */
+    } else {
+        *s->queue_tail = call;
+        s->queue_tail = &call->next;
+        pthread_cond_signal(&s->work);
+    }
+}
+
+/* Settles what journal or cache know. 1: it did; `key` (unless NULL) is set where the cache was asked in vain. */
+static int known(hone_score_job *job, size_t ci, size_t si, unsigned char *key)
+{
+    const hone__comp *c = &job->s->comps[ci];
+    hone_journal_record rec;
+    hone_score_result r;
+    if (job->p.journal &&
+        hone_journal_get(job->p.journal, job->p.step, job->p.first_sample + si, c->id, &rec)) {
+        r = (hone_score_result){rec.status, rec.score,        rec.notes,
+                                rec.reason, rec.token_scores, rec.n_token_scores};
+        hone__job_settle(job, ci, si, &r);
+        return 1;
+    }
+    if (!c->c.cache ||
+        hone_score_cache_key(c->c.cache_spec, c->c.wants, &job->samples[si], key) < 0 ||
+        !hone_score_cache_get(c->c.cache, key, &job->arena, &r))
+        return 0;
+    job->n_cached[ci]++;
+    hone__job_settle(job, ci, si, &r);
+    return 1;
+}
+
+/* A call of component ci over those of `list` that have no outcome yet; of all of it for one that is `whole`. */
+static hone_status dispatch(hone_score_job *job, size_t ci, const size_t *list, size_t n)
+{
+    hone__comp *c = &job->s->comps[ci];
+    hone__call *call = NULL;
+    size_t missing = 0, k = 0;
+    HONE_TRY(hone__call_create(n, &call));
+    for (size_t i = 0; i < n; i++) {
+        unsigned char *key = call->keys + k * HONE_SCORE_KEY;
+        int is_known = job->have[ci * job->p.n_samples + list[i]] || known(job, ci, list[i], key);
+        missing += !is_known;
+        if (c->whole || !is_known) {
+            call->index[k] = list[i];
+            call->in[k++] = job->samples[list[i]];
+        }
+    }
+    if (missing == 0) {
+        hone__call_drop(call);
+        return HONE_OK;
+    }
+    hone__call_shrink(call, k);
+    call->comp = ci;
+    hone__job_enqueue(job, call);
+    return HONE_OK;
+}
+
+/* A group of a component that sees whole groups, or a group's worth of one that does not. */
+static hone_status dispatch_group(hone_score_job *job, size_t ci, size_t group)
+{
+    size_t n = job->p.n_samples, from = group * job->p.group_size, k = 0, passed = 0;
+    size_t to = from + job->p.group_size < n ? from + job->p.group_size : n;
+    const uint8_t *gate = job->gate + ci * n;
+    int whole = job->s->comps[ci].whole;
+    for (size_t i = from; i < to; i++)
+        passed += gate[i] == HONE__CELL_PASSED;
+    size_t *list = hone_arena_alloc(&job->arena, (to - from) * sizeof *list);
+    if (!list)
+        return HONE_E_NOMEM;
+    for (size_t i = from; i < to; i++) {
+        if (gate[i] == HONE__CELL_PASSED || (whole && passed)) {
+            list[k++] = i;
+        } else {
+            hone_score_result r = hone__job_kept_out(job, ci, i);
+            hone__job_settle(job, ci, i, &r);
+        }
+    }
+    return k ? dispatch(job, ci, list, k) : HONE_OK;
+}
+
+/* A sample that is there may have become ready for component ci. */
+static hone_status offer(hone_score_job *job, size_t ci, size_t si)
+{
+    const hone__comp *c = &job->s->comps[ci];
+    size_t n = job->p.n_samples, g = si / job->p.group_size, cell = ci * n + si;
+    size_t group_n = n - g * job->p.group_size < job->p.group_size ? n - g * job->p.group_size
+                                                                   : job->p.group_size;
+    if (job->gate[cell] != HONE__CELL_WAITS)
+        return HONE_OK;
+    job->gate[cell] = gate_of(job, ci, si);
+    if (job->gate[cell] == HONE__CELL_WAITS)
+        return HONE_OK;
+    size_t seen = ++job->seen[ci * job->n_groups + g], all = ++job->n_seen[ci];
+    if (c->batch == 0)
+        return seen == group_n ? dispatch_group(job, ci, g) : HONE_OK;
+    if (job->gate[cell] != HONE__CELL_PASSED) {
+        hone_score_result r = hone__job_kept_out(job, ci, si);
+        hone__job_settle(job, ci, si, &r);
+    } else {
+        job->ready[ci * n + job->n_ready[ci]++] = si;
+    }
+    size_t k = job->n_ready[ci];
+    if (k == 0 || (k < c->batch && all < n))
+        return HONE_OK;
+    job->n_ready[ci] = 0;
+    return dispatch(job, ci, job->ready + ci * n, k);
+}
+
+void hone__job_fail(hone_score_job *job, hone_status st)
 {
     if (job->failed >= 0) {
         job->failed = st;
@@ -241,8 +415,7 @@ static void job_fail(hone_score_job *job, hone_status st)
     }
 }
 
-/* Under the lock: one result becomes final. The first one wins. */
-static void settle(hone_score_job *job, size_t ci, size_t si, const hone_score_result *r)
+void hone__job_settle(hone_score_job *job, size_t ci, size_t si, const hone_score_result *r)
 {
     size_t cell = ci * job->p.n_samples + si;
     if (job->have[cell])
@@ -261,240 +434,14 @@ static void settle(hone_score_job *job, size_t ci, size_t si, const hone_score_r
     }
     job->have[cell] = 1;
     job->pending--;
-    component *c = &job->s->comps[ci];
+    hone__comp *c = &job->s->comps[ci];
     c->n_samples++;
     if (r->status == HONE_ERROR || r->status == HONE_TIMEOUT)
         c->n_failed++;
-}
-
-/* Journals what a finished call answered, then makes it readable. Takes the lock. */
-static void deliver(hone_score_job *job, hone__call *call, const hone_score_result *res)
-{
-    hone_scorer *s = job->s;
-    hone_status st = HONE_OK;
-    if (job->p.journal) {
-        hone_journal_record *recs = hone_calloc(call->n, sizeof *recs);
-        if (!recs)
-            st = HONE_E_NOMEM;
-        for (size_t i = 0; st >= 0 && i < call->n; i++) {
-            recs[i].step = job->p.step;
-            recs[i].sample = job->p.first_sample + call->index[i];
-            recs[i].component = s->comps[call->comp].id;
-            recs[i].status = res[i].status;
-            recs[i].score = res[i].score;
-            recs[i].notes = res[i].notes;
-            recs[i].reason = res[i].reason;
-            recs[i].token_scores = res[i].token_scores;
-            recs[i].n_token_scores = res[i].n_token_scores;
-        }
-        if (st >= 0)
-            st = hone_journal_put(job->p.journal, recs, call->n);
-        hone_free(recs);
-    }
-    pthread_mutex_lock(&s->lock);
-    if (st < 0)
-        job_fail(job, st);
-    for (size_t i = 0; i < call->n; i++)
-        settle(job, call->comp, call->index[i], &res[i]);
-    pthread_mutex_unlock(&s->lock);
-}
-
-/* ---- running calls ---------------------------------------------------------------------------------- */
-
-static void unlink_call(hone_score_job *job, hone__call *call)
-{
-    for (hone__call **at = &job->live; *at; at = &(*at)->next_live) {
-        if (*at == call) {
-            *at = call->next_live;
-            return;
-        }
-    }
-}
-
-/* Runs one call without the lock and hands its results over. Returns 1 when the call had expired. */
-static int run_call(hone_scorer *s, hone__call *call)
-{
-    hone_score_job *job = call->job;
-    component *c = &s->comps[call->comp];
-    uint64_t t0 = hone_now_ns();
-    hone_status st = hone__call_run(call);
-    double seconds = (double)(hone_now_ns() - t0) * 1e-9;
-    pthread_mutex_lock(&s->lock);
-    int expired = call->state == HONE__CALL_EXPIRED;
-    if (!expired) {
-        call->state = HONE__CALL_DONE; /* from here the deadline no longer applies */
-        c->busy = 0;
-        if (job->n_lat[call->comp] < job->max_lat)
-            job->lat[call->comp * job->max_lat + job->n_lat[call->comp]++] = seconds;
-    }
-    pthread_mutex_unlock(&s->lock);
-    if (!expired) {
-        int late = call->call.deadline_ns && hone_now_ns() > call->call.deadline_ns;
-        hone_score_result *res = hone__call_results(call, st, late && c->c.on_control);
-        if (res)
-            deliver(job, call, res);
-        pthread_mutex_lock(&s->lock);
-        if (!res)
-            job_fail(job, hone_fail(HONE_E_NOMEM, "no memory for the outcomes of %s", c->id));
-        unlink_call(job, call);
-        pthread_cond_broadcast(&s->done);
-        pthread_cond_broadcast(&s->work); /* a call of the same component may wait for us */
-        pthread_mutex_unlock(&s->lock);
-    }
-    return expired;
-}
-
-/* Under the lock: the next call that may run now, or NULL. Its instance is entered; hone__call_run leaves it. */
-static hone__call *take(hone_scorer *s, hone__call **head, hone__call ***tail)
-{
-    for (hone__call **at = head; *at; at = &(*at)->next) {
-        hone__call *call = *at;
-        component *c = &s->comps[call->comp];
-        if (c->set_aside || (c->busy && !(c->c.caps & HONE_CAP_REENTRANT)))
-            continue;
-        /* The same instance may stand under another name here, or in another scorer. */
-        if (!hone_instance_try_enter(c->c.instance))
-            continue;
-        *at = call->next;
-        if (*tail == &call->next)
-            *tail = at;
-        call->next = NULL;
-        c->busy = 1;
-        call->state = HONE__CALL_RUNNING;
-        call->vt = c->c.vt;
-        call->self = c->c.self;
-        call->instance = c->c.instance;
-        call->call.deadline_ns = hone_now_ns() +
-                                 (uint64_t)((c->c.timeout_s > 0 ? c->c.timeout_s : 60.0) * 1e9);
-        return call;
-    }
-    return NULL;
-}
-
-static void *worker(void *arg)
-{
-    hone_scorer *s = arg;
-    hone__call_thread_init();
-    pthread_mutex_lock(&s->lock);
-    for (;;) {
-        hone__call *call = take(s, &s->queue, &s->queue_tail);
-        if (call) {
-            pthread_mutex_unlock(&s->lock);
-            int expired = run_call(s, call);
-            pthread_mutex_lock(&s->lock);
-            call_free(call);
-            if (expired) {
-                /* This thread was replaced while the call hung: it ends here. */
-                __atomic_sub_fetch(&lost_calls, 1, __ATOMIC_ACQ_REL);
-                scorer_unref(s);
-                return NULL;
-            }
-            continue;
-        }
-        if (s->stopping)
-            break;
-        if (!s->queue) {
-            pthread_cond_wait(&s->work, &s->lock);
-            continue;
-        }
-        struct timespec ts; /* what waits may wait for an instance that another scorer is in */
-        clock_gettime(CLOCK_MONOTONIC, &ts);
-        ts.tv_nsec += 20000000;
-        if (ts.tv_nsec >= 1000000000) {
-            ts.tv_sec++;
-            ts.tv_nsec -= 1000000000;
-        }
-        pthread_cond_timedwait(&s->work, &s->lock, &ts);
-    }
-    s->n_alive--;
-    pthread_cond_broadcast(&s->done);
-    scorer_unref(s);
-    return NULL;
-}
-
-/* Under the lock, which it drops: a queued call of an instance that was set aside gives errors. The instance
- * may still be inside the call that hangs, so it must not be entered. */
-static void refuse(hone_score_job *job, hone__call *call)
-{
-    static const char why[] = "its instance was set aside after a call that never returned";
-    hone_scorer *s = job->s;
-    for (hone__call **at = &s->queue; *at; at = &(*at)->next) {
-        if (*at != call)
-            continue;
-        *at = call->next;
-        if (s->queue_tail == &call->next)
-            s->queue_tail = at;
-        break;
-    }
-    unlink_call(job, call);
-    pthread_mutex_unlock(&s->lock);
-    hone_score_result *res = hone_calloc(call->n, sizeof *res);
-    for (size_t i = 0; res && i < call->n; i++) {
-        res[i].status = HONE_ERROR;
-        res[i].reason = (hone_str){why, sizeof why - 1};
-    }
-    if (res)
-        deliver(job, call, res);
-    hone_free(res);
-    pthread_mutex_lock(&s->lock);
-    if (!res)
-        job_fail(job, hone_fail(HONE_E_NOMEM, "no memory for the outcomes of a reward"));
-    call_free(call);
-}
-
-/* Under the lock: what has passed its deadline gives timeout, its thread is given up, its instance set aside. */
-static void enforce_deadlines(hone_score_job *job)
-{
-    hone_scorer *s = job->s;
-    uint64_t now = hone_now_ns();
-    for (hone__call *call = job->live, *next; call; call = next) {
-        next = call->next_live;
-        component *c = &s->comps[call->comp];
-        if (call->state == HONE__CALL_QUEUED &&
-            (c->set_aside || hone_instance_is_set_aside(c->c.instance))) {
-            refuse(job, call);
-            next = job->live;
-            continue;
-        }
-        if (call->state != HONE__CALL_RUNNING || c->c.on_control || now <= call->call.deadline_ns)
-            continue;
-        call->state = HONE__CALL_EXPIRED;
-        __atomic_store_n(&call->cancel_word, 1, __ATOMIC_RELEASE);
-        unlink_call(job, call);
-        call->refs++;
-        job->refs++;
-        s->n_alive--;
-        uint32_t lost = __atomic_add_fetch(&lost_calls, 1, __ATOMIC_ACQ_REL);
-        hone_log(HONE_LOG_WARN, c->id,
-                 "a call for %zu samples passed its deadline of %g s and is given up", call->n,
-                 c->c.timeout_s > 0 ? c->c.timeout_s : 60.0);
-        if (lost > MAX_LOST) {
-            hone_status st = hone_fail(HONE_E_TIMEOUT,
-                                       "reward %s: %u calls hang and never returned", c->id, lost);
-            hone_fail_hint(
-                "the reward loops or waits without end; look at it with: hone score --reward %s",
-                c->id);
-            job_fail(job, st);
-        } else if (spawn(s) < 0) {
-            job_fail(job, HONE_E_FAIL);
-        }
-        if (!(c->c.caps & HONE_CAP_REENTRANT)) {
-            hone_instance_set_aside(c->c.instance);
-            if (!c->c.renew || c->c.renew(c->c.renew_ctx, &c->c) < 0)
-                c->set_aside = 1;
-            c->busy = 0;
-        }
-        pthread_mutex_unlock(&s->lock);
-        hone_score_result *res = hone__call_expired_results(call);
-        if (res)
-            deliver(job, call, res);
-        hone__call_free_results(res, call->n);
-        pthread_mutex_lock(&s->lock);
-        if (!res) /* its samples stay without an outcome: whoever waits must not */
-            job_fail(job, hone_fail(HONE_E_NOMEM, "no memory for the outcomes of %s", c->id));
-        call_free(call);
-        pthread_cond_broadcast(&s->work);
-        next = job->live; /* the list may have changed meanwhile */
+    for (size_t k = 0; k < job->s->n_comps; k++) {
+        hone_status st = job->s->comps[k].gate == ci ? offer(job, k, si) : HONE_OK;
+        if (st < 0)
+            hone__job_fail(job, st);
     }
 }
 
@@ -533,53 +480,6 @@ static hone_status copy_sample(hone_arena *a, const hone_sample *in, hone_sample
     return HONE_OK;
 }
 
-/* Under the lock: a call of component ci over samples [from, to) that have no outcome yet. */
-static hone_status dispatch(hone_score_job *job, size_t ci, size_t from, size_t to)
-{
-    hone_scorer *s = job->s;
-    component *c = &s->comps[ci];
-    size_t missing = 0;
-    for (size_t i = from; i < to; i++) {
-        hone_journal_record rec;
-        if (job->p.journal &&
-            hone_journal_get(job->p.journal, job->p.step, job->p.first_sample + i, c->id, &rec)) {
-            hone_score_result r = {rec.status, rec.score,        rec.notes,
-                                   rec.reason, rec.token_scores, rec.n_token_scores};
-            settle(job, ci, i, &r);
-        } else {
-            missing++;
-        }
-    }
-    if (missing == 0)
-        return HONE_OK;
-    /* A plugin whose answers depend on the company of samples sees the same company after a resume. */
-    int whole = !(c->c.caps & HONE_CAP_BATCH_INVARIANT);
-    hone__call *call = NULL;
-    HONE_TRY(hone__call_create(whole ? to - from : missing, &call));
-    size_t k = 0;
-    for (size_t i = from; i < to; i++) {
-        if (whole || !job->have[ci * job->p.n_samples + i]) {
-            call->index[k] = i;
-            call->in[k++] = job->samples[i];
-        }
-    }
-    call->job = job;
-    call->comp = ci;
-    call->call.id = ++s->next_call;
-    job->refs++;
-    call->next_live = job->live;
-    job->live = call;
-    if (c->c.on_control) {
-        *s->control_tail = call;
-        s->control_tail = &call->next;
-    } else {
-        *s->queue_tail = call;
-        s->queue_tail = &call->next;
-        pthread_cond_signal(&s->work);
-    }
-    return HONE_OK;
-}
-
 hone_status hone_score_add(hone_score_job *job, size_t index, const hone_sample *sample_bor)
 {
     hone_scorer *s = job->s;
@@ -594,59 +494,20 @@ hone_status hone_score_add(hone_score_job *job, size_t index, const hone_sample 
     if (st >= 0) {
         job->present[index] = 1;
         job->pending += s->n_comps;
-        size_t g = job->p.group_size, from = index / g * g;
-        size_t to = from + g < job->p.n_samples ? from + g : job->p.n_samples;
-        int whole = 1;
-        for (size_t i = from; i < to; i++)
-            whole &= job->present[i];
-        for (size_t ci = 0; st >= 0 && ci < s->n_comps; ci++) {
-            const hone_score_component *c = &s->comps[ci].c;
-            int single = (c->caps & HONE_CAP_BATCH_INVARIANT) && (c->caps & HONE_CAP_SLOW) &&
-                         !HONE_HAS(c->vt, hone_reward_v1, score_groups);
-            if (single)
-                st = dispatch(job, ci, index, index + 1);
-            else if (whole)
-                st = dispatch(job, ci, from, to);
-        }
+        for (size_t ci = 0; st >= 0 && ci < s->n_comps; ci++)
+            st = offer(job, ci, index);
     }
     pthread_mutex_unlock(&s->lock);
     return st;
 }
 
-/* ---- waiting ---------------------------------------------------------------------------------------- */
+/* ---- results ---------------------------------------------------------------------------------------- */
 
-/* Under the lock; drops it while a call runs. 1 when something ran. */
-static int run_control(hone_scorer *s)
-{
-    hone__call *call = take(s, &s->control, &s->control_tail);
-    if (!call)
-        return 0;
-    pthread_mutex_unlock(&s->lock);
-    run_call(s, call);
-    pthread_mutex_lock(&s->lock);
-    call_free(call);
-    return 1;
-}
-
-hone_status hone_score_poll(hone_score_job *job)
-{
-    hone_scorer *s = job->s;
-    pthread_mutex_lock(&s->lock);
-    while (job->failed >= 0 && run_control(s))
-        ;
-    enforce_deadlines(job);
-    hone_status st = job->failed;
-    pthread_mutex_unlock(&s->lock);
-    if (pump.pump)
-        pump.pump(pump.ctx, 0);
-    return st < 0 ? hone_error_set(&job->error) : HONE_OK;
-}
-
-static hone_status check_failures(hone_score_job *job)
+hone_status hone__job_check_failures(hone_score_job *job)
 {
     double limit = job->p.error_limit;
     for (size_t ci = 0; ci < job->s->n_comps && limit < 1; ci++) {
-        component *c = &job->s->comps[ci];
+        const hone__comp *c = &job->s->comps[ci];
         int all = c->n_samples >= ALL_FAILED_SAMPLES && c->n_failed == c->n_samples;
         if (!all && (c->n_samples < ERROR_LIMIT_MIN_SAMPLES ||
                      (double)c->n_failed <= limit * (double)c->n_samples))
@@ -667,40 +528,6 @@ static hone_status check_failures(hone_score_job *job)
         return st;
     }
     return HONE_OK;
-}
-
-hone_status hone_score_wait(hone_score_job *job)
-{
-    hone_scorer *s = job->s;
-    for (size_t i = 0; i < job->p.n_samples; i++) {
-        if (!job->present[i])
-            return hone_fail(HONE_E_STATE, "sample %zu was never handed in", i);
-    }
-    pthread_mutex_lock(&s->lock);
-    while (job->failed >= 0 && job->pending > 0) {
-        if (run_control(s))
-            continue;
-        enforce_deadlines(job);
-        if (job->pending == 0 || job->failed < 0)
-            break;
-        if (pump.pump) {
-            pthread_mutex_unlock(&s->lock);
-            pump.pump(pump.ctx, 1000000);
-            pthread_mutex_lock(&s->lock);
-        }
-        struct timespec ts;
-        clock_gettime(CLOCK_MONOTONIC, &ts);
-        ts.tv_nsec += pump.pump ? 200000 : 20000000; /* 20 ms: how often deadlines are looked at */
-        if (ts.tv_nsec >= 1000000000) {
-            ts.tv_sec++;
-            ts.tv_nsec -= 1000000000;
-        }
-        if (job->pending > 0)
-            pthread_cond_timedwait(&s->done, &s->lock, &ts);
-    }
-    hone_status st = job->failed < 0 ? hone_error_set(&job->error) : check_failures(job);
-    pthread_mutex_unlock(&s->lock);
-    return st;
 }
 
 const hone_score_result *hone_score_get(const hone_score_job *job, size_t component_index,
@@ -727,48 +554,8 @@ void hone_score_latency(const hone_score_job *job, size_t ci, double *p50_s, dou
     *p95_s = v[(n * 95 + 99) / 100 - 1];
 }
 
-void hone_score_end(hone_score_job *job)
+void hone_score_counts(const hone_score_job *job, size_t ci, uint64_t *cached, uint64_t *retried)
 {
-    if (!job)
-        return;
-    hone_scorer *s = job->s;
-    pthread_mutex_lock(&s->lock);
-    /* Control calls that never ran (the job failed) are dropped; worker calls finish by themselves. */
-    for (hone__call **at = &s->control; *at;) {
-        hone__call *call = *at;
-        if (call->job != job) {
-            at = &call->next;
-            continue;
-        }
-        *at = call->next;
-        if (s->control_tail == &call->next)
-            s->control_tail = at;
-        unlink_call(job, call);
-        call_free(call);
-    }
-    for (hone__call **at = &s->queue; *at;) {
-        hone__call *call = *at;
-        if (call->job != job) {
-            at = &call->next;
-            continue;
-        }
-        *at = call->next;
-        if (s->queue_tail == &call->next)
-            s->queue_tail = at;
-        unlink_call(job, call);
-        call_free(call);
-    }
-    while (job->live) {
-        enforce_deadlines(job);
-        if (!job->live)
-            break;
-        struct timespec ts;
-        clock_gettime(CLOCK_MONOTONIC, &ts);
-        ts.tv_sec += 1;
-        pthread_cond_timedwait(&s->done, &s->lock, &ts);
-    }
-    int last = --job->refs == 0;
-    pthread_mutex_unlock(&s->lock);
-    if (last)
-        job_free(job);
+    *cached = job->n_cached[ci];
+    *retried = job->n_retried[ci];
 }

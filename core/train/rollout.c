@@ -236,17 +236,32 @@ static hone_status generate(hone_policy *policy, hone_rollout *r, const hone_rol
     return HONE_OK;
 }
 
-/* Outcomes of a finished job, copied into the rollout. */
-static hone_status keep_results(hone_rollout *r, hone_scorer *scorer, hone_score_job *job)
+/* Room for the outcomes of nc components. */
+static hone_status room_for(hone_rollout *r, size_t nc)
 {
-    size_t nc = hone_scorer_count(scorer), n = r->n_samples;
     r->component = hone_arena_calloc(&r->arena, nc + 1, sizeof *r->component);
     r->weight = hone_arena_calloc(&r->arena, nc + 1, sizeof *r->weight);
     r->p50_ms = hone_arena_calloc(&r->arena, nc + 1, sizeof *r->p50_ms);
     r->p95_ms = hone_arena_calloc(&r->arena, nc + 1, sizeof *r->p95_ms);
-    r->results = hone_arena_calloc(&r->arena, nc * n + 1, sizeof *r->results);
-    if (!r->component || !r->weight || !r->results || !r->p50_ms || !r->p95_ms)
+    r->cached = hone_arena_calloc(&r->arena, nc + 1, sizeof *r->cached);
+    r->retried = hone_arena_calloc(&r->arena, nc + 1, sizeof *r->retried);
+    r->shift = hone_arena_calloc(&r->arena, nc + 1, sizeof *r->shift);
+    r->scale = hone_arena_calloc(&r->arena, nc + 1, sizeof *r->scale);
+    r->clip = hone_arena_calloc(&r->arena, nc + 1, sizeof *r->clip);
+    r->results = hone_arena_calloc(&r->arena, nc * r->n_samples + 1, sizeof *r->results);
+    if (!r->component || !r->weight || !r->results || !r->p50_ms || !r->p95_ms || !r->cached ||
+        !r->retried || !r->shift || !r->scale || !r->clip)
         return HONE_E_NOMEM;
+    for (size_t c = 0; c < nc; c++)
+        r->scale[c] = 1;
+    return HONE_OK;
+}
+
+/* Outcomes of a finished job, copied into the rollout. */
+static hone_status keep_results(hone_rollout *r, hone_scorer *scorer, hone_score_job *job)
+{
+    size_t nc = hone_scorer_count(scorer), n = r->n_samples;
+    HONE_TRY(room_for(r, nc));
     for (size_t c = 0; c < nc; c++) {
         const hone_score_component *comp = hone_scorer_component(scorer, c);
         double p50, p95;
@@ -257,6 +272,7 @@ static hone_status keep_results(hone_rollout *r, hone_scorer *scorer, hone_score
         hone_score_latency(job, c, &p50, &p95);
         r->p50_ms[c] = p50 * 1e3;
         r->p95_ms[c] = p95 * 1e3;
+        hone_score_counts(job, c, &r->cached[c], &r->retried[c]);
         for (size_t i = 0; i < n; i++) {
             const hone_score_result *from = hone_score_get(job, c, i);
             hone_score_result *to = &r->results[c * n + i];
@@ -281,13 +297,7 @@ static hone_status keep_results(hone_rollout *r, hone_scorer *scorer, hone_score
 static hone_status plan_results(hone_rollout *r, hone_scorer *scorer)
 {
     size_t nc = hone_scorer_count(scorer), n = r->n_samples;
-    r->component = hone_arena_calloc(&r->arena, nc + 1, sizeof *r->component);
-    r->weight = hone_arena_calloc(&r->arena, nc + 1, sizeof *r->weight);
-    r->p50_ms = hone_arena_calloc(&r->arena, nc + 1, sizeof *r->p50_ms);
-    r->p95_ms = hone_arena_calloc(&r->arena, nc + 1, sizeof *r->p95_ms);
-    r->results = hone_arena_calloc(&r->arena, nc * n + 1, sizeof *r->results);
-    if (!r->component || !r->weight || !r->results || !r->p50_ms || !r->p95_ms)
-        return HONE_E_NOMEM;
+    HONE_TRY(room_for(r, nc));
     for (size_t c = 0; c < nc; c++) {
         const char *id = hone_scorer_component(scorer, c)->id;
         r->component[c] = hone_arena_strndup(&r->arena, id, strlen(id));
@@ -396,6 +406,44 @@ hone_status hone_rollout_score(hone_rollout *r, hone_scorer *scorer, hone_journa
 
 /* ---- advantages ----------------------------------------------------------------------------------------- */
 
+hone_status hone_rollout_normalize(hone_rollout *r, size_t c, double shift, double scale,
+                                   double clip)
+{
+    if (c >= r->n_components)
+        return hone_fail(HONE_E_RANGE, "reward %zu of %zu", c, r->n_components);
+    if (!isfinite(shift) || !isfinite(scale) || !isfinite(clip) || clip < 0)
+        return hone_fail(HONE_E_INVALID, "reward %s: its normalisation is not finite",
+                         r->component[c]);
+    r->shift[c] = shift;
+    r->scale[c] = scale;
+    r->clip[c] = clip;
+    r->has_advantages = 0;
+    return HONE_OK;
+}
+
+hone_status hone_rollout_set_outcome(hone_rollout *r, size_t c, size_t sample, uint32_t status,
+                                     float score)
+{
+    if (c >= r->n_components || sample >= r->n_samples)
+        return hone_fail(HONE_E_RANGE, "outcome %zu of sample %zu", c, sample);
+    if (status < HONE_SCORE || status > HONE_TIMEOUT || !isfinite(score))
+        return hone_fail(HONE_E_INVALID, "reward %s: the score is not finite", r->component[c]);
+    hone_score_result *to = &r->results[c * r->n_samples + sample];
+    to->status = status;
+    to->score = status == HONE_SCORE ? score : 0;
+    r->has_advantages = 0;
+    return HONE_OK;
+}
+
+/* The score of component c as it counts. */
+static double counted(const hone_rollout *r, size_t c, size_t i)
+{
+    double v = ((double)r->results[c * r->n_samples + i].score - r->shift[c]) * r->scale[c];
+    if (r->clip[c] > 0)
+        v = v > r->clip[c] ? r->clip[c] : v < -r->clip[c] ? -r->clip[c] : v;
+    return v;
+}
+
 hone_status hone_rollout_advantages(hone_rollout *r, hone_instance *inst,
                                     const hone_advantage_v1 *vt, void *self)
 {
@@ -434,7 +482,7 @@ hone_status hone_rollout_advantages(hone_rollout *r, hone_instance *inst,
         begin[i + 1] = begin[i] + x->n;
         for (size_t c = 0; c < nc; c++) {
             scored[c * n + i] = r->results[c * n + i].status == HONE_SCORE;
-            rewards[c * n + i] = (double)r->results[c * n + i].score;
+            rewards[c * n + i] = counted(r, c, i);
         }
         for (size_t k = 0; k < x->n; k++) {
             mask[begin[i] + k] = 1;

@@ -51,6 +51,10 @@ typedef struct hone_rollout {
     double *weight;
     hone_score_result *results;
     double *p50_ms, *p95_ms;
+    uint64_t *cached, *retried; /* outcomes from the cache, calls tried again */
+    /* What goes into rewards and advantages is (score - shift) * scale, at most `clip` from zero (0: any); the
+     * outcomes stay as they are. */
+    double *shift, *scale, *clip;
     hone_gen_stats gen;
     double generate_s, reward_s;
 } hone_rollout;
@@ -86,6 +90,12 @@ void hone_rollout_destroy(hone_rollout *r); /* NULL is allowed */
 /* Scores (again) with other rewards: outcomes are replaced, advantages forgotten. */
 hone_status hone_rollout_score(hone_rollout *r, hone_scorer *scorer, hone_journal *journal,
                                double error_limit);
+/* From now on the score of component c counts as (score - shift) * scale. E_RANGE, E_INVALID (not finite). */
+hone_status hone_rollout_normalize(hone_rollout *r, size_t c, double shift, double scale,
+                                   double clip);
+/* Replaces one outcome. E_RANGE, E_INVALID: a status or score that an outcome cannot have. */
+hone_status hone_rollout_set_outcome(hone_rollout *r, size_t c, size_t sample, uint32_t status,
+                                     float score);
 /* Fills reward, advantage, left_out. */
 /* `inst`: the instance that `self` is, or NULL. */
 hone_status hone_rollout_advantages(hone_rollout *r, hone_instance *inst,

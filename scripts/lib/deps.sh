@@ -22,6 +22,7 @@ build|pc:libcjson|libcjson-dev|cjson-devel|cjson
 build|pc:libpcre2-8|libpcre2-dev|pcre2-devel|pcre2
 build|pc:libzstd|libzstd-dev|libzstd-devel|zstd
 build|pc:libsodium|libsodium-dev|libsodium-devel|libsodium
+build|pc:sqlite3|libsqlite3-dev|sqlite-devel|sqlite
 build|pc:libxxhash|libxxhash-dev|xxhash-devel|xxhash
 build|pc:zlib|zlib1g-dev|zlib-devel|zlib
 build|pc:libseccomp|libseccomp-dev|libseccomp-devel|libseccomp

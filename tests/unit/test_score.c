@@ -134,7 +134,7 @@ static const hone_reward_v1 said = {.struct_size = sizeof said, .score = score_s
 
 static hone_score_component component_of(const char *id, probe *p)
 {
-    return (hone_score_component){.id = id, .vt = &said, .self = p, .weight = 1};
+    return (hone_score_component){.id = id, .lane = {&said, p, NULL}, .weight = 1};
 }
 
 static hone_scorer *scorer_of(const hone_score_component *c, size_t n, uint32_t workers)
@@ -253,7 +253,7 @@ static void handing_in_is_checked(void **state)
     assert_fails(hone_score_wait(job), HONE_E_STATE, "sample 1");
     hone_score_end(job);
     hone_scorer_destroy(s);
-    none.vt = &empty;
+    none.lane.vt = &empty;
     assert_fails(hone_scorer_create(&none, 1, 1, &bad), HONE_E_INVALID, "no way to score");
 }
 
@@ -365,10 +365,10 @@ static void a_hanging_call_costs_its_own_samples_only(void **state)
     hone_scorer_destroy(s);
 }
 
-static hone_status renew(void *ctx, hone_score_component *c)
+static hone_status renew(void *ctx, hone_score_lane *lane)
 {
-    c->vt = &said;
-    c->self = ctx;
+    lane->vt = &said;
+    lane->self = ctx;
     return HONE_OK;
 }
 
@@ -465,7 +465,7 @@ static void one_instance_under_two_names_is_entered_once(void **state)
     hone_instance *inst = instance_of(&r, &p);
     hone_score_component c[2] = {component_of("a", &p), component_of("b", &p)};
     (void)state;
-    c[0].instance = c[1].instance = inst;
+    c[0].lane.instance = c[1].lane.instance = inst;
     hone_scorer *s = scorer_of(c, 2, 3), *t = scorer_of(c, 1, 1); /* two scorers, too */
     hone_score_job *job = begin(s, 60, 2, NULL, 0), *other = begin(t, 30, 1, NULL, 0);
     for (size_t i = 0; i < 60; i++) {
@@ -503,7 +503,7 @@ static void an_instance_that_hangs_is_set_aside_for_everybody(void **state)
     (void)state;
     p.hang = 1;
     c.timeout_s = 1;
-    c.instance = inst;
+    c.lane.instance = inst;
     hone_scorer *s = scorer_of(&c, 1, 1), *t = scorer_of(&c, 1, 1);
     hone_score_job *job = begin(s, 1, 1, NULL, 0);
     add(job, 0, 'h');

@@ -4,7 +4,10 @@ local core = require "hone.core"
 
 local components = {}
 
-local host_keys = { weight = true, timeout = true, id = true, gate = true, permute = true }
+local host_keys = {
+  weight = true, timeout = true, id = true, permute = true, concurrency = true, batch = true, retries = true, gate = true,
+  cache = true, normalize = true, on_outcome = true,
+}
 
 -- The component's own settings, without those of the host.
 local function own(settings)
@@ -37,9 +40,37 @@ function components.component(t)
   return { component = core.lua_component(t, t.kind) }
 end
 
---- Returns { component, id =, weight =, timeout = }, what a scorer is made of.
+-- gate = "format", or { "format", at = 0.5, otherwise = -1 }.
+local function read_gate(id, gate)
+  if gate == nil then return nil, nil, nil end
+  if type(gate) == "string" then gate = { gate } end
+  if type(gate) ~= "table" or type(gate[1]) ~= "string" then
+    error("reward " .. id .. ": gate is the id of another reward, or { id, at = number, otherwise = number }", 0)
+  end
+  for k in pairs(gate) do
+    if k ~= 1 and k ~= "at" and k ~= "otherwise" then
+      error("reward " .. id .. ": gate has no setting \"" .. tostring(k) .. "\"; it has at and otherwise", 0)
+    end
+  end
+  return gate[1], gate.at, gate.otherwise
+end
+
+-- normalize = "running", or { "running", center = false, clip = 5 }.
+local function read_normalize(id, spec)
+  if spec == nil or spec == false then return nil end
+  if type(spec) == "string" then spec = { spec } end
+  if type(spec) ~= "table" or spec[1] ~= "running" then
+    error("reward " .. id .. ": normalize is \"running\", or { \"running\", center = false, clip = number }", 0)
+  end
+  if spec.clip ~= nil and (type(spec.clip) ~= "number" or not (spec.clip > 0)) then
+    error("reward " .. id .. ": normalize: clip is a number above 0", 0)
+  end
+  return { center = spec.center ~= false, clip = spec.clip or 0 }
+end
+
+--- Returns { component, id =, weight =, timeout =, ... }, what a scorer is made of.
 function components.reward(name, settings)
-  local component, t
+  local component, t, again
   if type(name) == "table" then
     t = name
     if t.component then
@@ -52,10 +83,78 @@ function components.reward(name, settings)
   else
     t = settings or {}
     component = core.component("reward", name, own(t))
+    again = function() return core.component("reward", name, own(t)) end
   end
   local by_name = type(name) == "string" and not name:find("/", 1, true) and not name:find("%.so$")
   local id = t.id or (by_name and name) or core.component_id(component)
-  return { component, id = id, weight = t.weight or 1.0, timeout = t.timeout, reward = true }
+  if t.on_outcome ~= nil and type(t.on_outcome) ~= "function" then
+    error("reward " .. id .. ": on_outcome is a function(outcome, sample), not a " .. type(t.on_outcome), 0)
+  end
+  -- What is not REENTRANT works on several batches at once as several instances.
+  local more
+  if again and (t.concurrency or 0) > 1 and not core.component_reentrant(component) then
+    more = {}
+    for i = 2, t.concurrency do more[i - 1] = again() end
+  end
+  local gate, at, otherwise = read_gate(id, t.gate)
+  return {
+    component, id = id, weight = t.weight or 1.0, timeout = t.timeout, reward = true, more = more,
+    concurrency = t.concurrency, batch = t.batch, retries = t.retries, cache = t.cache,
+    gate = gate, gate_at = at, otherwise = otherwise,
+    normalize = read_normalize(id, t.normalize), on_outcome = t.on_outcome,
+  }
+end
+
+-- Mean and variance of all numbers so far: Welford's update, one sample after the other.
+local function add_to(state, v)
+  state.n = state.n + 1
+  local d = v - state.mean
+  state.mean = state.mean + d / state.n
+  state.m2 = state.m2 + d * (v - state.mean)
+end
+
+--- What is done to the outcomes of a rollout before anybody sees them: on_outcome of each reward, which may replace
+-- them, then normalisation. `states` is the run's: { [id] = { n, mean, m2 } }, saved in its checkpoints.
+function components.treat(rewards, ud, states)
+  local list
+  for i, r in ipairs(rewards or {}) do
+    if r.on_outcome or r.normalize then list = list or core.rollout_samples(ud) end
+    if r.on_outcome then
+      for k, s in ipairs(list) do
+        local o = s.outcomes[r.id]
+        local new = core.call("on_outcome of " .. r.id, "it returns nil, a number or hone.abstain", r.on_outcome, o, s)
+        if type(new) == "number" then
+          core.rollout_outcome(ud, i, k, new)
+          o.status, o.score = "score", new
+        elseif new == core.abstain then
+          core.rollout_outcome(ud, i, k, new)
+          o.status, o.score = "abstain", nil
+        elseif new ~= nil then
+          error("reward " .. r.id .. ": on_outcome returned a " .. type(new) .. "; nil, a number or hone.abstain is wanted", 0)
+        end
+      end
+    end
+    if r.normalize then
+      local state = states[r.id] or { n = 0, mean = 0.0, m2 = 0.0 }
+      states[r.id] = state
+      for _, s in ipairs(list) do
+        local o = s.outcomes[r.id]
+        if o.status == "score" then add_to(state, o.score) end
+      end
+      local std = state.n > 1 and math.sqrt(state.m2 / (state.n - 1)) or 0
+      r.shift = r.normalize.center and state.mean or 0
+      r.scale = std > 1e-8 and 1 / std or 1
+      core.rollout_normalize(ud, i, r.shift, r.scale, r.normalize.clip)
+    end
+  end
+end
+
+--- A score as it counts in rewards and advantages.
+function components.counted(r, score)
+  if not r.normalize then return score end
+  local v = (score - (r.shift or 0)) * (r.scale or 1)
+  local clip = r.normalize.clip
+  return clip > 0 and math.max(-clip, math.min(clip, v)) or v
 end
 
 -- "name", { "name", key = value }, or what hone.objective and hone.advantage return.

@@ -119,7 +119,7 @@ local function scorer_of(rewards)
     for i, r in ipairs(rewards) do
       if type(r) ~= "table" or not r.reward then error("rewards: entry " .. i .. " is not made by hone.reward", 0) end
     end
-    scorers[rewards] = core.scorer(rewards, rewards.workers or 2)
+    scorers[rewards] = core.scorer(rewards, rewards.workers or 0)
   end
   return scorers[rewards]
 end
@@ -205,7 +205,10 @@ function Policy:rollout(prompts, config)
   run:_time("reward", info.reward_s)
   for id, t in pairs(info.components) do
     run.times["reward/" .. id .. "/p50_ms"], run.times["reward/" .. id .. "/p95_ms"] = t.p50_ms, t.p95_ms
+    if t.cached > 0 then run.times["reward/" .. id .. "/cached"] = t.cached end
+    if t.retried > 0 then run.times["reward/" .. id .. "/retried"] = t.retried end
   end
+  components.treat(config.rewards, ud, run.normal)
   run.pending[#run.pending + 1] = r
   return r
 end

@@ -24,6 +24,7 @@ end
 --- Scores the samples (again) with other rewards; advantages are forgotten.
 function Rollout:score(rewards)
   core.rollout_score(self.ud, rollout.scorer_of(rewards))
+  if not self.run.dry_run then components.treat(rewards, self.ud, self.run.normal) end
   self.rewards, self.has_advantages = rewards, false
   return self
 end
@@ -65,7 +66,7 @@ local function combined(rewards, s)
     if r.weight ~= 0 then
       local o = s.outcomes[r.id]
       if not o or o.status ~= "score" then return nil end
-      sum = sum + r.weight * o.score
+      sum = sum + r.weight * components.counted(r, o.score)
     end
   end
   return sum

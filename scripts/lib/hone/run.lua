@@ -64,7 +64,7 @@ function run.open(config)
     name = config.name or "run", seed = seed, state = {}, step = 0, meta = meta,
     every = (config.checkpoint or {}).every or 100, keep = (config.checkpoint or {}).keep or 2,
     policies = {}, by_name = {}, loops = {}, loop_count = {}, stages = {}, stage_name = "", sources = {},
-    times = {}, pending = {}, models = {}, dry_run = options.dry_run, copies = 0,
+    times = {}, normal = {}, pending = {}, models = {}, dry_run = options.dry_run, copies = 0,
   }, Run)
   if options.dry_run then
     plan.name = self.name
@@ -167,7 +167,7 @@ function Run:_checkpoint()
   for name, source in pairs(self.sources) do positions[name] = source:position() end
   core.checkpoint(self.step, list, {
     loops = self.loops, stages = self.stages, current = self.current, state = self.state, sources = positions, seed = self.seed,
-    random = core.random_state(),
+    random = core.random_state(), normal = self.normal,
   }, self.keep)
   self.checkpointed = self.step
   if not self.wrote_meta then
@@ -187,6 +187,7 @@ local function restore(self)
   for k in pairs(self.state) do self.state[k] = nil end
   for k, v in pairs(saved.state or {}) do self.state[k] = v end
   if saved.random then core.random_restore(saved.random) end
+  self.normal = saved.normal or {}
   self.step = self.saved_step
   self.checkpointed = self.saved_step
   core.step_clear()
