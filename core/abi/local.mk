@@ -18,4 +18,10 @@ libhone_a_SOURCES += \
 	core/abi/sandbox_seccomp.c \
 	core/abi/sandbox_spawn.c \
 	core/abi/sidecar.c \
-	core/abi/sig.c
+	core/abi/sig.c \
+	core/abi/wire_get.c \
+	core/abi/wire_plan.c \
+	core/abi/wire_put.c \
+	core/abi/wire_read.c \
+	core/abi/wire_stub.c \
+	core/abi/wire_take.c

@@ -127,6 +127,9 @@ typedef struct hone_wire_call {
 /* Which slot of `w`, and which call: from bytes that nobody has checked. E_MISBEHAVED. */
 hone_status hone_wire_peek(const hone_wire *w, const void *bytes, size_t len,
                            const hone_wire_slot **slot, uint64_t *id);
+/* Of a call of `s`: which of its callbacks the bytes (of hone_wire_ask's other side) call, on which argument. */
+hone_status hone_wire_peek_callback(const hone_wire_slot *s, const void *bytes, size_t len,
+                                    const hone_wire_slot **callback, size_t *sink);
 /* Makes arguments from the bytes. trusted: pointers are addresses here (the place's `there` was where `bytes` lie) and the
  * structs are used in place, read-only; else offsets, checked. `bytes` and `arena` live until after finish. `self` stands for
  * self and this. The result's fixed part is made; with `result` NULL the slot must have no outputs, and nothing is

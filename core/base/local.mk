@@ -15,4 +15,5 @@ libhone_a_SOURCES += \
 	core/base/memory.c \
 	core/base/paths.c \
 	core/base/rng.c \
+	core/base/utf8.c \
 	core/base/value.c

@@ -15,5 +15,4 @@ libhone_a_SOURCES += \
 	core/text/jinja_value.c \
 	core/text/tokenizer.c \
 	core/text/unicode.c \
-	core/text/unigram_train.c \
-	core/text/utf8.c
+	core/text/unigram_train.c

@@ -10,7 +10,7 @@
 #ifndef HONE_CORE_TEXT_TOKENIZER_H
 #define HONE_CORE_TEXT_TOKENIZER_H
 #include "abi/registry.h"
-#include "base/buf.h"
+#include "base/utf8.h"
 #include "hone/tokenizer.h"
 
 /* A growable list of ids with what belongs to each. spans and mask are there (not NULL) once
@@ -85,12 +85,4 @@ void hone_decoder_after(hone_decoder *d, int32_t id);
 hone_status hone_decoder_push(hone_decoder *d, int32_t id, hone_buf *out);
 hone_status hone_decoder_finish(
     hone_decoder *d, hone_buf *out); /* what is held becomes U+FFFD; ready for a new text */
-
-/* ---- UTF-8 ----------------------------------------------------------------------------------------- */
-/* Appends `s` with every maximal ill-formed part replaced by one U+FFFD (Unicode 15, 3.9: U+FFFD
- * substitution of maximal subparts, as WHATWG, Python and Rust do). */
-hone_status hone_utf8_clean(hone_str s, hone_buf *out);
-int hone_utf8_valid(hone_str s);
-/* Length of the character at s[i] (1-4), 0 when ill-formed there, -1 when `s` ends inside it. */
-int hone_utf8_step(hone_str s, size_t i, uint32_t *code);
 #endif

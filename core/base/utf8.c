@@ -1,8 +1,8 @@
-/* utf8.c - is it UTF-8, and if not, the nearest text that is (see tokenizer.h).
+/* utf8.c - is it UTF-8, and if not, the nearest text that is (see utf8.h).
  *
  * Ill-formed parts are cut as Unicode 15, table 3-7 has it: the longest beginning of a well-formed
  * sequence is one U+FFFD, so that a cut character shows as one mark and nothing after it is lost. */
-#include "text/tokenizer.h"
+#include "base/utf8.h"
 
 #include <string.h>
 
@@ -51,6 +51,14 @@ int hone_utf8_step(hone_str s, size_t i, uint32_t *code)
 static size_t valid_run(hone_str s, size_t i)
 {
     while (i < s.len) {
+        uint64_t w[4];
+        if (s.len - i >= sizeof w) { /* plain ASCII, 32 bytes at a time */
+            memcpy(w, s.ptr + i, sizeof w);
+            if (((w[0] | w[1] | w[2] | w[3]) & 0x8080808080808080ull) == 0) {
+                i += sizeof w;
+                continue;
+            }
+        }
         if ((unsigned char)s.ptr[i] < 0x80) {
             i++;
             continue;
