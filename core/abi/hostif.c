@@ -1,9 +1,10 @@
-/* hostif.c - the host's interfaces by id: the table of offers, and the four that are always there.
+/* hostif.c - the host's interfaces by id: the table of offers, and the five that are always there.
  *
  * hone.mem/1 counts what an instance holds; hone.rng/1 gives streams that are pure functions of the
  * run's seed, the component's id, stream and index; hone.json/1 parses into a tree of its own arena;
- * hone.regex/1 is in regex.c. Lower layers add theirs through hone_registry_offer.
+ * hone.regex/1 is in regex.c, hone.process/1 in process.c. Lower layers add theirs through hone_registry_offer.
  * Source: plugin-abi.md section 4. */
+#include "abi/process.h"
 #include "abi/registry_private.h"
 
 #include "base/alloc.h"
@@ -173,6 +174,7 @@ hone_status hone__hostif_offer_all(hone_registry *r)
     hone_ref json = {NULL, &json_v1}, regex = {NULL, &hone__regex_v1};
     HONE_TRY(hone_registry_offer(r, HONE_IFACE_MEM, make_mem, NULL));
     HONE_TRY(hone_registry_offer(r, HONE_IFACE_RNG, make_rng, NULL));
+    HONE_TRY(hone_registry_offer(r, HONE_IFACE_PROCESS, hone__process_make, NULL));
     HONE_TRY(hone_registry_offer_ref(r, HONE_IFACE_JSON, json));
     return hone_registry_offer_ref(r, HONE_IFACE_REGEX, regex);
 }

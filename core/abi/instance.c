@@ -220,7 +220,7 @@ static hone_status cfg_component(void *ctx, const char *iface, hone_str name,
         return hone_fail(HONE_E_INVALID, "the name of a component is too long");
     memcpy(text, name.ptr, name.len);
     text[name.len] = 0;
-    HONE_TRY(hone_registry_find(outer->reg, NULL, text, &info));
+    HONE_TRY(hone_registry_find_iface(outer->reg, NULL, iface, text, &info));
     HONE_TRY(hone_instance_create_info(outer->reg, info, settings, &inner));
     hone_status s = hone_instance_ref(inner, iface, out);
     if (s < 0) {

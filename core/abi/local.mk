@@ -4,11 +4,14 @@ libhone_a_SOURCES += \
 	core/abi/config_text.c \
 	core/abi/desc.c \
 	core/abi/desc_builtin.c \
+	core/abi/grant.c \
 	core/abi/hostif.c \
 	core/abi/instance.c \
+	core/abi/launch.c \
 	core/abi/loader.c \
 	core/abi/package.c \
 	core/abi/policy.c \
+	core/abi/process.c \
 	core/abi/trust.c \
 	core/abi/regex.c \
 	core/abi/registry.c \

@@ -22,6 +22,13 @@ typedef struct hone__at_close {
     void *ctx;
 } hone__at_close;
 
+/* One thing that the command line gave to one plugin (grant.h). */
+typedef struct hone__grant {
+    struct hone__grant *next;
+    const char *who, *path; /* path: of fs-read and fs-write, else NULL */
+    uint64_t cap;
+} hone__grant;
+
 struct hone_registry {
     hone_arena arena;
     hone_plugin **plugins;
@@ -38,6 +45,8 @@ struct hone_registry {
     hone_path_fn path; /* of PATH settings; or NULL */
     void *path_ctx;
     hone__at_close *at_close; /* the last one first */
+    hone__grant *grants;
+    int weak_box;
     _Atomic size_t n_instances;
     hone_host host; /* for init of plugin files */
 };

@@ -29,7 +29,7 @@ enum {
 };
 enum { HONE_ARG_LIST_MAX = 64 };
 typedef struct hone_arg_list {
-    const char *v[HONE_ARG_LIST_MAX];
+    const char *v[HONE_ARG_LIST_MAX + 1]; /* ends with NULL, where it began as zeros */
     int n;
 } hone_arg_list;
 

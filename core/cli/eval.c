@@ -14,12 +14,12 @@
 #include <string.h>
 #include <unistd.h>
 
-static hone_status run_lib(const char *leaf, const char *const *set)
+static hone_status run_lib(const char *leaf, const char *const *set, const char *const *allow)
 {
     char *path = hone_path_join(hone_paths_lib(), leaf);
     if (!path)
         return HONE_E_NOMEM;
-    hone_recipe_options o = {.recipe = path, .set = set, .no_run = 1};
+    hone_recipe_options o = {.recipe = path, .set = set, .no_run = 1, .allow = allow};
     hone_status s = hone_recipe_run(&o);
     hone_free(path);
     return s;
@@ -28,7 +28,7 @@ static hone_status run_lib(const char *leaf, const char *const *set)
 int hone_cli_eval(int argc, char **argv)
 {
     static const char *data, *reward = "exact_match", *prompt_key;
-    static hone_arg_list settings;
+    static hone_arg_list settings, allow;
     static int json, raw;
     static int64_t n = 1, k = 1, max_tokens = 256, limit, seed;
     static double temperature;
@@ -38,6 +38,7 @@ int hone_cli_eval(int argc, char **argv)
         {"reward", HONE_ARG_STR, &reward, "NAME", "reward component (exact_match)"},
         {"set", HONE_ARG_LIST, &settings, "KEY=VALUE",
          "a setting of the reward; may be given several times"},
+        {"allow", HONE_ARG_LIST, &allow, "GRANT", "as for hone run"},
         {"prompt-column", HONE_ARG_STR, &prompt_key, "NAME", "column that holds the prompt"},
         {"n", HONE_ARG_I64, &n, "N", "samples a prompt (1)"},
         {"k", HONE_ARG_I64, &k, "K", "pass@1 .. pass@K (1)"},
@@ -89,7 +90,7 @@ int hone_cli_eval(int argc, char **argv)
         set[m++] = extra[i];
     }
     set[m] = NULL;
-    return hone_cli_finish(hone_cli_fail(run_lib("hone/eval_verb.lua", set)));
+    return hone_cli_finish(hone_cli_fail(run_lib("hone/eval_verb.lua", set, allow.v)));
 }
 
 int hone_cli_lua(int argc, char **argv)

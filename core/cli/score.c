@@ -3,6 +3,7 @@
  * Rows have a completion, mostly a prompt (text or messages), and any other columns; 64 of them are one
  * job of the scoring layer, so that deadlines, abstentions and errors are what they are in a run. One line
  * of JSON a row with --json; else a short line a row and a table at the end. */
+#include "abi/grant.h"
 #include "base/alloc.h"
 #include "cli/component.h"
 #include "cli/out.h"
@@ -15,7 +16,7 @@
 
 enum { BATCH = 64, MAX_REWARDS = 32 };
 
-static hone_arg_list paths, sets, rewards;
+static hone_arg_list paths, sets, rewards, allow;
 static int json, skip_bad;
 static const char *data, *source;
 static double deadline = 60;
@@ -306,6 +307,8 @@ int hone_cli_score(int argc, char **argv)
         {"deadline", HONE_ARG_F64, &deadline, "S", "seconds for a batch of 64 (60)"},
         {"plugin-path", HONE_ARG_LIST, &paths, "PATH",
          "a folder of plugins, or a .so (several times)"},
+        {"allow", HONE_ARG_LIST, &allow, "GRANT",
+         "PLUGIN:net,exec,fs-read:PATH,fs-write:PATH, weak-box"},
         {"json", HONE_ARG_FLAG, &json, NULL, "one line of JSON a row"},
         {0}};
     static const char *const examples[] = {
@@ -334,6 +337,8 @@ int hone_cli_score(int argc, char **argv)
         return hone_cli_fail(HONE_E_NOMEM);
     hone_arena_init(&arena, 0);
     hone_status st = hone_cli_open_registry(&paths, &s->registry);
+    if (st >= 0)
+        st = hone_registry_allow(s->registry, allow.v);
     if (st >= 0)
         st = open_rewards(s, &arena);
     if (st >= 0)

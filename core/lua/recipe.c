@@ -1,6 +1,7 @@
 /* recipe.c - see recipe.h. */
 #include "lua/recipe.h"
 
+#include "abi/grant.h"
 #include "base/alloc.h"
 #include "base/json.h"
 #include "base/paths.h"
@@ -277,6 +278,7 @@ static hone_status open_recipe(hone_recipe *r, const char *dir, hone_lua **l)
     HONE_TRY(hone_cpu_check());
     HONE_TRY(hone_registry_open(&ro, &r->env.registry));
     hone_registry_set_paths(r->env.registry, setting_path, r);
+    HONE_TRY(hone_registry_allow(r->env.registry, r->opt.allow));
     for (int i = 0; r->opt.set && r->opt.set[i];
          i++) { /* reward=./x.so: the user named that plugin */
         const char *value = strchr(r->opt.set[i], '=');

@@ -171,7 +171,7 @@ hone_score_result *hone__call_results(hone__call *call, hone_status st, int late
         } else if (status == HONE_ABSTAIN) {
             r->status = HONE_ABSTAIN;
             r->reason = hone_buf_str(&call->reasons[i]);
-        } else if (status == HONE_PENDING && late) {
+        } else if (status == HONE_PENDING && (late || st == HONE_E_TIMEOUT)) {
             r->status = HONE_TIMEOUT;
             r->reason = lit("the deadline passed");
         } else if (status == HONE_PENDING && st < 0) {

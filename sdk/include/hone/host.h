@@ -110,6 +110,54 @@ typedef struct hone_regex_v1 {
     void (*release)(void *self, void *re_own); /* [any-thread] */
 } hone_regex_v1;
 
+/* hone.process/1: programs in a box of their own, spoken to in lines. Given to instances whose component asks for
+ * HONE_CAP_EXEC and to whom the command line granted it; E_REFUSED with a hint otherwise.
+ *
+ * The host starts the program and limits it: no network unless NET is granted too, files of the system and of `read`
+ * to read and nothing to write but a private temporary folder (its working folder and HOME), limits on memory,
+ * processes and file sizes, an environment of a few names. When the host ends, however it ends, the program ends. */
+#define HONE_IFACE_PROCESS "hone.process/1"
+typedef struct hone_process_spec {
+    uint32_t struct_size, flags; /* flags: 0 */
+    /* argv[0] is a path, or a name looked for on the host's PATH. An argument "sdk:FILE" becomes the path of a file
+     * of the SDK. */
+    const hone_str *argv;
+    size_t n_argv;
+    const hone_str
+        *read; /* files and folders it may read beside the system's: from PATH settings */
+    size_t n_read;
+    uint64_t memory_bytes; /* of each process; 0: 4 GiB */
+    uint64_t
+        tmp_bytes; /* of the temporary folder, where it is a file system of its own; 0: 256 MiB */
+    uint64_t file_bytes; /* longest file; 0: as tmp_bytes */
+    uint32_t processes;  /* processes and threads at one time; 0: 64 */
+    uint32_t reserved;
+    uint64_t line_bytes; /* longest line it may write to stdout; 0: 64 MiB */
+} hone_process_spec;
+
+/* What a wait may end by. */
+typedef struct hone_process_wait {
+    uint32_t struct_size, reserved;
+    uint64_t deadline_ns;      /* CLOCK_MONOTONIC; 0: none */
+    const uint32_t *cancelled; /* as of hone_call; NULL: none */
+} hone_process_wait;
+
+typedef struct hone_process_v1 {
+    uint32_t struct_size, reserved;
+    /* [control-thread] or [worker-thread], as the call it is made from */
+    hone_status (*start)(void *self, const hone_process_spec *spec_bor, void **process_own);
+    /* Writes to its standard input; what it writes meanwhile is kept. E_IO with how it ended when it has ended,
+     * E_TIMEOUT, E_CANCELLED. Its standard error goes to the log line by line. One thread at a time a process. */
+    hone_status (*send)(void *self, void *process, hone_str bytes,
+                        const hone_process_wait *wait); /* [any-thread & active] */
+    /* Its next line, without the end of line, until the next call on this process. E_IO with how it ended when there
+     * is none any more, E_TIMEOUT, E_CANCELLED, E_LIMIT for a line that is too long. */
+    hone_status (*receive)(void *self, void *process, const hone_process_wait *wait,
+                           hone_str *line_bor); /* [any-thread & active] */
+    /* Closes its standard input, waits a moment, kills what is left of it and of all it started. NULL is allowed. */
+    void (*stop)(void *self, void *process_own); /* [any-thread] */
+} hone_process_v1;
+
 #ifdef __cplusplus
 }
 #endif

@@ -1,0 +1,354 @@
+/* talk.c - a program and its lives: settings to a command line, the greeting, requests and answers. See command.h.
+ *
+ * A program that died, or answered nonsense, or missed a deadline is stopped; the next request starts a new one. So
+ * after any failure there is nothing to get back into step with. */
+#include "command.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+_Static_assert(PATH_MAX <= sizeof((command *)0)->file, "room for a path");
+enum { SHOWN = 120 };
+
+static const hone_process_v1 *vt_of(const command *c)
+{
+    return c->process.vt;
+}
+
+static const hone_json_v1 *json_of(const command *c)
+{
+    return c->json.vt;
+}
+
+/* ---- settings to words --------------------------------------------------------------------------------- */
+
+static hone_status add_word(command *c, hone_str word)
+{
+    if (c->n_argv == MAX_ARGV)
+        return hone_host_fail(c->host, HONE_E_LIMIT, "more than %d words for the program",
+                              MAX_ARGV);
+    c->argv[c->n_argv++] = word;
+    return HONE_OK;
+}
+
+static hone_status add_words(command *c, const char *name, const hone_value *list)
+{
+    for (size_t i = 0; list && i < list->u.list.n; i++) {
+        if (list->u.list.items[i].type != HONE_STRING)
+            return hone_host_fail(c->host, HONE_E_TYPE, "%s: word %zu is no text", name, i + 1);
+        hone_status s = add_word(c, list->u.list.items[i].u.str);
+        if (s < 0)
+            return s;
+    }
+    return HONE_OK;
+}
+
+static int ends_in_py(hone_str s)
+{
+    return s.len > 3 && memcmp(s.ptr + s.len - 3, ".py", 3) == 0;
+}
+
+static hone_status read_words(command *c)
+{
+    const hone_value *list = c->cfg->value(c->cfg, F_PROGRAM);
+    hone_str file = hone_str_c(c->file);
+    int given = list && list->u.list.n > 0;
+    hone_status s = HONE_OK;
+    if (!file.len && !given)
+        return hone_host_fail(c->host, HONE_E_INVALID,
+                              "neither file nor program says what to run: file = \"reward.py\"");
+    if (given) {
+        s = add_words(c, "program", list);
+    } else if (ends_in_py(file)) {
+        add_word(c, hone_str_c("python3"));
+        add_word(c, hone_str_c("sdk:python/hone_reward.py"));
+    }
+    if (s >= 0 && file.len)
+        s = add_word(c, file);
+    return s < 0 ? s : add_words(c, "args", c->cfg->value(c->cfg, F_ARGS));
+}
+
+/* The file as an absolute path, since the program works elsewhere. Its folder may be read: helpers and data lie
+ * beside it. */
+static hone_status read_file(command *c)
+{
+    hone_str file = c->cfg->str(c->cfg, F_FILE);
+    char given[PATH_MAX], real[PATH_MAX];
+    if (!file.len)
+        return HONE_OK;
+    if (file.len >= sizeof given || memchr(file.ptr, 0, file.len))
+        return hone_host_fail(c->host, HONE_E_INVALID, "file: this is no path");
+    memcpy(given, file.ptr, file.len);
+    given[file.len] = '\0';
+    if (!realpath(given, real))
+        return hone_host_fail(c->host, errno == ENOENT ? HONE_E_NOT_FOUND : HONE_E_IO, "%s: %s",
+                              given, strerror(errno));
+    size_t n = (size_t)(strrchr(real, '/') - real), len = strlen(real);
+    memcpy(c->file, real, len + 1);
+    memcpy(c->folder, real, n ? n : 1);
+    c->read[0].ptr = c->folder;
+    c->read[0].len = n ? n : 1;
+    c->spec.read = c->read;
+    c->spec.n_read = 1;
+    return HONE_OK;
+}
+
+/* ---- requests ------------------------------------------------------------------------------------------ */
+
+void command_stop(const command *c, program *p)
+{
+    vt_of(c)->stop(c->process.self, p->process);
+    p->process = NULL;
+}
+
+hone_process_wait command_wait(const hone_call *call)
+{
+    hone_process_wait w = {sizeof w, 0, call->deadline_ns, call->cancelled};
+    if (w.deadline_ns) {
+        struct timespec t;
+        clock_gettime(CLOCK_MONOTONIC, &t);
+        uint64_t now = (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+        uint64_t left = w.deadline_ns > now ? w.deadline_ns - now : 0;
+        w.deadline_ns -= left / 20 < 200000000 ? left / 20 : 200000000;
+    }
+    return w;
+}
+
+/* A line that is not what the protocol wants: one error, with its beginning. */
+static hone_status bad_line(const command *c, hone_str line, const char *why)
+{
+    int n = line.len < SHOWN ? (int)line.len : SHOWN;
+    return hone_host_fail(c->host, HONE_E_PARSE,
+                          "the program answered with a line that %s: %.*s%s%s", why, n, line.ptr,
+                          line.len > SHOWN ? "..." : "",
+                          line.len && line.ptr[0] == '{'
+                              ? ""
+                              : " (only answers go to standard output; what else is to be said, "
+                                "to standard error)");
+}
+
+/* The next line as a map, in *out. */
+static hone_status read_map(const command *c, program *p, const hone_process_wait *w, answer *out,
+                            hone_str *line)
+{
+    hone_status s = vt_of(c)->receive(c->process.self, p->process, w, line);
+    if (s < 0)
+        return s;
+    s = json_of(c)->parse(c->json.self, *line, &out->doc, &out->root);
+    if (s == HONE_E_NOMEM)
+        return s;
+    if (s < 0)
+        return bad_line(c, *line, "is not JSON");
+    if (out->root->type == HONE_MAP)
+        return HONE_OK;
+    answer_release(c, out);
+    return bad_line(c, *line, "is no JSON object");
+}
+
+void answer_release(const command *c, answer *a)
+{
+    if (a->doc)
+        json_of(c)->release(c->json.self, a->doc);
+    a->doc = NULL;
+    a->root = NULL;
+}
+
+static hone_status said_error(const command *c, const hone_value *error)
+{
+    hone_str e = error->type == HONE_STRING ? error->u.str : hone_str_c("it gave no text");
+    return hone_host_fail(c->host, HONE_E_FAIL, "the program says: %.*s",
+                          (int)(e.len < 600 ? e.len : 600), e.ptr);
+}
+
+/* What it says of itself: {"hone":1,"tokens":true,"seek":true}. */
+static hone_status read_greeting(command *c, program *p, const hone_process_wait *w)
+{
+    answer a = {NULL, NULL};
+    hone_str line = {NULL, 0};
+    double version = 0, yes = 0;
+    hone_status s = read_map(c, p, w, &a, &line);
+    if (s < 0)
+        return s;
+    const hone_value *error = member(a.root, "error");
+    if (error)
+        s = said_error(c, error);
+    else if (!number_of(member(a.root, "hone"), &version) || version != 1)
+        s = bad_line(c, line, "does not greet with {\"hone\":1}");
+    c->wants_tokens = number_of(member(a.root, "tokens"), &yes) && yes != 0;
+    c->seeks = number_of(member(a.root, "seek"), &yes) && yes != 0;
+    answer_release(c, &a);
+    return s;
+}
+
+static void put_greeting(command *c, text *t)
+{
+    const hone_value *settings = c->cfg->value(c->cfg, F_SETTINGS);
+    hone_str function = c->cfg->str(c->cfg, F_FUNCTION);
+    text_raw(t, "{\"hone\":1,\"kind\":");
+    text_string(t, hone_str_c(c->kind));
+    if (function.len) {
+        text_raw(t, ",\"function\":");
+        text_string(t, function);
+    }
+    text_raw(t, ",\"settings\":");
+    if (settings)
+        text_value(t, settings);
+    else
+        text_raw(t, "{}");
+    text_raw(t, "}\n");
+}
+
+/* Starts and greets; the greeting's own deadline ends it where the call's does not before. */
+static hone_status start(command *c, program *p, const hone_process_wait *outer)
+{
+    struct timespec t;
+    text hello = {.mem = &c->mem};
+    hone_status s = vt_of(c)->start(c->process.self, &c->spec, &p->process);
+    if (s < 0)
+        return s;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    hone_process_wait w = {sizeof w, 0,
+                           (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec +
+                               (uint64_t)(c->start_s * 1e9),
+                           outer ? outer->cancelled : NULL};
+    if (outer && outer->deadline_ns && outer->deadline_ns < w.deadline_ns)
+        w.deadline_ns = outer->deadline_ns;
+    put_greeting(c, &hello);
+    hone_str request = {hello.p, hello.n};
+    s = hello.failed ? hone_host_fail(c->host, HONE_E_NOMEM, "out of memory")
+                     : vt_of(c)->send(c->process.self, p->process, request, &w);
+    if (s >= 0 || s == HONE_E_IO) /* one that ended at once may have said why */
+        s = read_greeting(c, p, &w);
+    text_release(&hello);
+    if (s < 0)
+        command_stop(c, p);
+    return s;
+}
+
+void command_begin(command *c, program *p)
+{
+    text_clear(&c->out);
+    p->batch = ++c->next_batch;
+    text_raw(&c->out, "{\"batch\":");
+    text_integer(&c->out, (int64_t)p->batch);
+}
+
+hone_status command_send(command *c, program *p, const hone_process_wait *w)
+{
+    hone_status s = HONE_OK;
+    text_raw(&c->out, "}\n");
+    if (c->out.failed)
+        return hone_host_fail(c->host, HONE_E_NOMEM, "out of memory, or a batch of over 2 GiB");
+    if (!p->process)
+        s = start(c, p, w);
+    if (s < 0)
+        return s;
+    hone_str request = {c->out.p, c->out.n};
+    s = vt_of(c)->send(c->process.self, p->process, request, w);
+    if (s < 0)
+        command_stop(c, p);
+    return s;
+}
+
+hone_status command_receive(command *c, program *p, const hone_process_wait *w, answer *out)
+{
+    hone_str line;
+    double batch = 0;
+    hone_status s = read_map(c, p, w, out, &line);
+    if (s >= 0 && (!number_of(member(out->root, "batch"), &batch) || batch != (double)p->batch)) {
+        s = hone_host_fail(c->host, HONE_E_PARSE,
+                           "the program answered batch %.17g when it was asked batch %llu", batch,
+                           (unsigned long long)p->batch);
+        answer_release(c, out);
+    }
+    if (s < 0) {
+        command_stop(c, p);
+        return s;
+    }
+    const hone_value *error = member(out->root, "error");
+    if (error && error->type != HONE_NULL) {
+        s = said_error(c, error);
+        answer_release(c, out);
+    }
+    return s;
+}
+
+/* ---- life ---------------------------------------------------------------------------------------------- */
+
+hone_status command_open(command *c, const char *kind, size_t workers, const hone_host *host,
+                         const hone_config *cfg)
+{
+    const uint64_t mb = 1 << 20;
+    hone_status s;
+    c->host = host;
+    c->cfg = cfg;
+    c->kind = kind;
+    c->n_programs = workers;
+    c->out.mem = &c->mem;
+    s = host->get_iface(host, HONE_IFACE_PROCESS, &c->process);
+    if (s >= 0)
+        s = host->get_iface(host, HONE_IFACE_JSON, &c->json);
+    if (s >= 0)
+        s = read_file(c);
+    if (s >= 0)
+        s = read_words(c);
+    c->spec.struct_size = sizeof c->spec;
+    c->spec.argv = c->argv;
+    c->spec.n_argv = c->n_argv;
+    c->spec.memory_bytes = (uint64_t)cfg->i64(cfg, F_MEMORY) * mb;
+    c->spec.tmp_bytes = (uint64_t)cfg->i64(cfg, F_TMP) * mb;
+    c->spec.processes = (uint32_t)cfg->i64(cfg, F_PROCESSES);
+    c->start_s = cfg->f64(cfg, F_START);
+    c->retries = (int)cfg->i64(cfg, F_RETRIES);
+    if (s >= 0)
+        s = start(c, &c->programs[0], NULL);
+    if (s < 0)
+        command_close(c);
+    return s;
+}
+
+void command_close(command *c)
+{
+    if (c->process.vt)
+        for (size_t i = 0; i < c->n_programs; i++)
+            if (c->programs[i].process)
+                command_stop(c, &c->programs[i]);
+    text_release(&c->out);
+}
+
+/* ---- what rewards and judges share ----------------------------------------------------------------------- */
+
+void note_reason(const hone_notes *notes, size_t sample, hone_str reason)
+{
+    hone_value v = {.type = HONE_STRING, .u.str = reason};
+    if (notes && notes->put && reason.len)
+        notes->put(notes, sample, hone_str_c("reason"), &v);
+}
+
+void put_row(text *t, const hone_message *messages, size_t n_messages, const hone_column *columns,
+             size_t n_columns)
+{
+    if (n_messages) {
+        text_raw(t, ",\"messages\":[");
+        for (size_t i = 0; i < n_messages; i++) {
+            text_raw(t, i ? ",{\"role\":" : "{\"role\":");
+            text_string(t, messages[i].role);
+            text_raw(t, ",\"content\":");
+            text_string(t, messages[i].content);
+            text_raw(t, "}");
+        }
+        text_raw(t, "]");
+    }
+    text_raw(t, ",\"columns\":{");
+    for (size_t i = 0; i < n_columns; i++) {
+        if (i)
+            text_bytes(t, ",", 1);
+        text_string(t, columns[i].name);
+        text_bytes(t, ":", 1);
+        text_value(t, &columns[i].value);
+    }
+    text_raw(t, "}");
+}
