@@ -32,27 +32,26 @@ static double met_params(const hone_model *m)
     return sum;
 }
 
-hone_status hone__bench_open(const hone_bench_setup *setup, hone_bench_run *out)
+hone_status hone__bench_open(const hone_bench_setup *setup, hone_bench_run *r)
 {
-    hone_bench_run r = {0};
     hone_registry_opts none = {0};
     hone_policy_config config = {.model = setup->model,
                                  .lora.rank = (int32_t)setup->lora,
                                  .optimizer = setup->train ? "adamw" : NULL};
+    memset(r, 0, sizeof *r);
     hone_status s = hone_cpu_check();
     if (s >= 0)
-        s = hone_registry_open(&none, &r.env.registry);
+        s = hone_registry_open(&none, &r->env.registry);
     if (s >= 0)
-        s = hone_pool_create((uint32_t)setup->threads, &r.env.pool);
+        s = hone_pool_create((uint32_t)setup->threads, &r->env.pool);
     if (s >= 0)
-        s = hone_policy_create(&r.env, &config, &r.policy);
+        s = hone_policy_create(&r->env, &config, &r->policy);
     if (s < 0) {
-        hone__bench_close(&r);
+        hone__bench_close(r);
         return s;
     }
-    r.params = met_params(r.policy->model);
-    r.sgemm_gflops = sgemm(&r);
-    *out = r;
+    r->params = met_params(r->policy->model);
+    r->sgemm_gflops = sgemm(r);
     return HONE_OK;
 }
 

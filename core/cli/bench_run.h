@@ -18,9 +18,9 @@ typedef struct hone_bench_run {
     double params; /* N of 2N flops a token: matrices that a token meets, the head among them */
 } hone_bench_run;
 
-/* Opens the registry, the threads and the model, and measures sgemm (1/4 s). On failure nothing is
- * open. */
-hone_status hone__bench_open(const hone_bench_setup *setup, hone_bench_run *out);
+/* Opens the registry, the threads and the model, and measures sgemm (1/4 s). The policy points into *r,
+ * which stays where it is until closed. On failure nothing is open. */
+hone_status hone__bench_open(const hone_bench_setup *setup, hone_bench_run *r);
 void hone__bench_close(hone_bench_run *r);
 /* Measures sgemm again, after the work: the mean of both goes to r->sgemm_gflops. */
 void hone__bench_again(hone_bench_run *r);
