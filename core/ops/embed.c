@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "ops/kernels.h"
+#include "ops/storage.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -20,13 +21,13 @@ static hone_status embed_infer(hone_shape_ctx *c)
         return HONE_E_INVALID;
     }
     const hone_shape *w = &c->in[0];
-    if (w->layout != HONE_PANELS || w->rows < 1 || w->cols < 1 ||
-        (w->dtype != HONE_F32 && w->dtype != HONE_BF16 && w->dtype != HONE_F16)) {
+    if (w->layout != HONE_PANELS || w->rows < 1 || w->cols < 1 || !hone_storage_get(w->dtype)) {
         snprintf(c->error, sizeof c->error, "the table must be a panelled weight");
         return HONE_E_TYPE;
     }
-    if ((c->needs_grad & 1) && w->dtype != HONE_F32) {
-        snprintf(c->error, sizeof c->error, "a table of 16 bits cannot be trained");
+    if ((c->needs_grad & 1) && !hone_storage_get(w->dtype)->trained) {
+        snprintf(c->error, sizeof c->error, "a table stored as %s cannot be trained",
+                 hone_storage_get(w->dtype)->name);
         return HONE_E_TYPE;
     }
     c->n_out = 1;

@@ -5,6 +5,7 @@
  * (backward) a panel once per block of rows. So tasks get many rows and many panels where there is
  * enough work for all threads that way, and fewer where there is not. */
 #include "ops/kernels.h"
+#include "ops/storage.h"
 
 #include <string.h>
 
@@ -162,12 +163,7 @@ void hone_panels_unpack(const float *src, int64_t rows, int64_t cols, float *dst
 
 void hone_panel_row(const hone_view *w, int64_t row, float *out)
 {
-    const int64_t base = row / HONE_PANEL * w->cols * HONE_PANEL + row % HONE_PANEL;
-    if (w->dtype == HONE_F32) {
-        const float *s = (const float *)w->data + base;
-        for (int64_t c = 0; c < w->cols; c++)
-            out[c] = s[c * HONE_PANEL];
-        return;
-    }
-    kernels()->widen_row((const uint16_t *)w->data + base, w->dtype, w->cols, out);
+    const int64_t bytes = hone_storage_panel_bytes(hone_storage_get(w->dtype), w->cols);
+    const char *panel = (const char *)w->data + row / HONE_PANEL * bytes;
+    kernels()->widen_row(panel, w->dtype, row % HONE_PANEL, w->cols, out);
 }

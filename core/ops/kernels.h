@@ -36,7 +36,7 @@ typedef struct hone_gemm {
     const float *x; /* (M, K), ldx */
     int64_t ldx;
     const void *w;  /* (N, K) panels */
-    uint32_t wtype; /* HONE_F32, HONE_BF16 or HONE_F16 */
+    uint32_t wtype; /* what they are stored as (ops/storage.h) */
     int add;        /* result added to what is stored instead of replacing it */
     float alpha; /* with add: stored = fma(alpha, result, stored); without: alpha*result if != 1 */
     const float *bias; /* (N) added after the chain (and alpha), or NULL */
@@ -60,7 +60,7 @@ void hone_gemm_columns(const hone_exec *ex, int64_t M, int64_t N, const float *d
 /* Bytes of thread scratch that each of the above needs: packed operands, sized for a 1 MB L2. */
 enum { HONE_GEMM_SCRATCH = 1280 * 1024 };
 
-/* Panels from and to rows (f32): dst has hone_panel_floats(rows, cols); padding is zeroed.
+/* Panels from and to rows (f32; other types: ops/storage.h): dst has hone_panel_floats(rows, cols); padding is zeroed.
  * Row r of a panelled matrix of `cols` columns into out (cols). [any-thread] */
 void hone_panels_pack(const float *src, int64_t ld, int64_t rows, int64_t cols, float *dst);
 void hone_panels_unpack(const float *src, int64_t rows, int64_t cols, float *dst, int64_t ld);
@@ -82,8 +82,8 @@ typedef struct hone_gemm_kernels {
     /* Columns n0..n1. */
     void (*columns)(int64_t M, int64_t n0, int64_t n1, const float *dy, int64_t ld, int add,
                     float *db);
-    /* out[c] = w[32*c], bf16 or f16 widened exactly. */
-    void (*widen_row)(const uint16_t *w, uint32_t type, int64_t cols, float *out);
+    /* out[c] = output `lane` of input c of a panel, widened exactly. */
+    void (*widen_row)(const void *panel, uint32_t type, int64_t lane, int64_t cols, float *out);
 } hone_gemm_kernels;
 
 HONE_KERNEL_TABLES(hone_gemm_kernels, gemm);

@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "ops/kernels.h"
+#include "ops/storage.h"
 
 #include <stdio.h>
 
@@ -24,8 +25,7 @@ static uint32_t in_a(const hone_linear_attr *at, uint32_t a)
 
 static int is_weight(const hone_shape *s)
 {
-    return s->layout == HONE_PANELS && s->rows > 0 && s->cols > 0 &&
-           (s->dtype == HONE_F32 || s->dtype == HONE_BF16 || s->dtype == HONE_F16);
+    return s->layout == HONE_PANELS && s->rows > 0 && s->cols > 0 && hone_storage_get(s->dtype);
 }
 
 static int is_rows(const hone_shape *s)
@@ -87,8 +87,9 @@ static hone_status linear_infer(hone_shape_ctx *c)
         if (wants(c, IN_X) || wants(c, ia))
             saves |= 1u << (ia + 1);
     }
-    if (wants(c, IN_W) && w->dtype != HONE_F32) {
-        snprintf(c->error, sizeof c->error, "a weight of 16 bits cannot be trained");
+    if (wants(c, IN_W) && !hone_storage_get(w->dtype)->trained) {
+        snprintf(c->error, sizeof c->error, "a weight stored as %s cannot be trained",
+                 hone_storage_get(w->dtype)->name);
         return HONE_E_TYPE;
     }
     if (saves_x)
@@ -264,14 +265,14 @@ static uint64_t linear_cost(const hone_op_args *args, uint64_t *bytes)
     const hone_linear_attr *at = args->attr;
     const hone_view *x = &args->in[IN_X], *w = &args->in[IN_W];
     const uint64_t T = (uint64_t)x->rows, N = (uint64_t)w->rows, K = (uint64_t)w->cols;
-    uint64_t flops = 2 * T * N * K, floats = T * (N + K) + N * K;
+    uint64_t flops = 2 * T * N * K, floats = T * (N + K);
     for (uint32_t i = 0; i < at->n_adapters; i++) {
         const uint64_t r = (uint64_t)args->in[in_a(at, i)].rows;
         flops += 2 * T * r * (N + K);
         floats += r * (N + K) + T * r;
     }
     if (bytes)
-        *bytes = floats * sizeof(float);
+        *bytes = floats * sizeof(float) + hone_storage_bytes(w);
     return flops;
 }
 

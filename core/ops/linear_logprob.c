@@ -21,6 +21,7 @@
 #include "base/error.h"
 #include "ops/kern/rows.h"
 #include "ops/kernels.h"
+#include "ops/storage.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -73,8 +74,7 @@ static hone_status logprob_infer(hone_shape_ctx *c)
         return HONE_E_INVALID;
     }
     const hone_shape *h = &c->in[0], *w = &c->in[1];
-    if (!is_rows(h) || w->layout != HONE_PANELS ||
-        (w->dtype != HONE_F32 && w->dtype != HONE_BF16 && w->dtype != HONE_F16)) {
+    if (!is_rows(h) || w->layout != HONE_PANELS || !hone_storage_get(w->dtype)) {
         snprintf(c->error, sizeof c->error,
                  "hidden must be float32 rows, the head a panelled weight");
         return HONE_E_TYPE;
@@ -84,8 +84,9 @@ static hone_status logprob_infer(hone_shape_ctx *c)
                  (long long)h->rows, (long long)h->cols, (long long)w->rows, (long long)w->cols);
         return HONE_E_SHAPE;
     }
-    if ((c->needs_grad & 2) && w->dtype != HONE_F32) {
-        snprintf(c->error, sizeof c->error, "a head of 16 bits cannot be trained");
+    if ((c->needs_grad & 2) && !hone_storage_get(w->dtype)->trained) {
+        snprintf(c->error, sizeof c->error, "a head stored as %s cannot be trained",
+                 hone_storage_get(w->dtype)->name);
         return HONE_E_TYPE;
     }
     const int64_t n = c->batch->n_targets;
@@ -409,7 +410,7 @@ static uint64_t logprob_cost(const hone_op_args *args, uint64_t *bytes)
     const uint64_t n = (uint64_t)args->batch->n_targets, V = (uint64_t)args->in[1].rows;
     const uint64_t C = (uint64_t)args->in[1].cols;
     if (bytes)
-        *bytes = (V * C + n * (2 * V + C)) * sizeof(float);
+        *bytes = hone_storage_bytes(&args->in[1]) + n * (2 * V + C) * sizeof(float);
     return n * V * (2 * C + 20); /* and some twenty for exp and the sums */
 }
 

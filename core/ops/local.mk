@@ -16,7 +16,8 @@ libhone_a_SOURCES += \
 	core/ops/reshape.c \
 	core/ops/rmsnorm.c \
 	core/ops/rope.c \
-	core/ops/rope_table.c
+	core/ops/rope_table.c \
+	core/ops/storage.c
 KERN_FILES += \
 	core/ops/kern/attention.c \
 	core/ops/kern/elementwise.c \

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "ops/kern/rows.h"
 #include "ops/kernels.h"
+#include "ops/storage.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -20,7 +21,7 @@ static hone_status logits_infer(hone_shape_ctx *c)
     }
     const hone_shape *h = &c->in[0], *w = &c->in[1];
     if (h->layout != HONE_ROWS || h->dtype != HONE_F32 || w->layout != HONE_PANELS ||
-        (w->dtype != HONE_F32 && w->dtype != HONE_BF16 && w->dtype != HONE_F16)) {
+        !hone_storage_get(w->dtype)) {
         snprintf(c->error, sizeof c->error,
                  "hidden must be float32 rows, the head a panelled weight");
         return HONE_E_TYPE;

@@ -13,6 +13,7 @@
  * Compiled once per kernel set (HONE_KERN). Does not know threads. Source: compute.md section 4;
  * blocking after Goto and van de Geijn 2008. */
 #include "ops/kernels.h"
+#include "ops/storage.h"
 #include "ops/kern/gemm_pack.h"
 #include "ops/kern/gemm_tile.h"
 
@@ -116,12 +117,14 @@ static void pack_block(const enum kind kind, const hone_gemm *g, int64_t row, in
 }
 
 /* What pack_transposed will read for panel p. */
-static struct ahead next_transposed(const hone_gemm *g, int64_t i0, int64_t len, int64_t p)
+static struct ahead next_transposed(const hone_gemm *g, const hone_storage *st, int64_t i0,
+                                    int64_t len, int64_t p)
 {
-    const int64_t size = g->wtype == HONE_F32 ? 4 : 2, row = 32 * size;
-    const int64_t inputs = min64(32, g->K - p * 32), run = inputs * row / 64;
-    return (struct ahead){(const char *)g->w + (i0 / 32 * g->K + p * 32) * row, run, g->K * row,
-                          (len + 31) / 32 * run};
+    const int64_t bytes = hone_storage_panel_bytes(st, g->K), before = p * 32;
+    const int64_t run = hone_storage_panel_bytes(st, min64(32, g->K - before)) / 64;
+    return (struct ahead){(const char *)g->w + i0 / 32 * bytes +
+                              hone_storage_panel_bytes(st, before),
+                          run, bytes, (len + 31) / 32 * run};
 }
 
 /* Rows r0..r1 x panels p0..p1 of the result `out`. */
@@ -131,6 +134,8 @@ PACK_INLINE void drive(const enum kind kind, const hone_gemm *g, float *out, int
     float *const a = scratch, *const bp = a + A_FLOATS + 64, *const wait = bp + B_FLOATS;
     const int64_t chain = kind == FWD ? g->K : kind == DX ? g->N : g->M;
     const int64_t columns = kind == DX ? g->K : g->N;
+    const hone_storage *st = kind == DW ? NULL : hone_storage_get(g->wtype);
+    const int64_t bytes = st ? hone_storage_panel_bytes(st, g->K) : 0; /* of a stored panel */
     const int direct = kind == FWD && g->wtype == HONE_F32;
     const int plain = kind == DW || (!g->add && g->alpha == 1.0f);
     for (int64_t row = r0; row < r1; row += ROW_BLOCK) {
@@ -165,11 +170,11 @@ PACK_INLINE void drive(const enum kind kind, const hone_gemm *g, float *out, int
                         if (n_tiles <= 8 && p + np < g1)
                             e.pf = b + np * g->K * 32;
                     } else if (kind == FWD) {
-                        pack_widen(g->w, g->wtype, (p * g->K + i0) * 32, len * 32, bp);
+                        pack_widen((const char *)g->w + p * bytes, g->wtype, i0, len, bp);
                     } else if (kind == DX) {
-                        pack_transposed(g->w, g->wtype, g->K, i0, i0 + len, p * 32, bp);
+                        pack_transposed(g->w, bytes, g->wtype, g->K, i0, i0 + len, p * 32, bp);
                         if (p + 1 < g1)
-                            h = next_transposed(g, i0, len, p + 1);
+                            h = next_transposed(g, st, i0, len, p + 1);
                     } else {
                         pack_panel(g->y + i0 * g->ldy + p * 32, g->ldy, cols, len, bp);
                         if (p + 1 < g1)
@@ -243,10 +248,21 @@ static void gemm_columns(int64_t M, int64_t n0, int64_t n1, const float *dy, int
             db[n] = db[n] + dy[t * ld + n];
 }
 
-static void widen_row(const uint16_t *w, uint32_t type, int64_t cols, float *out)
+PACK_INLINE void widen_row_as(const void *panel, const uint32_t type, int64_t lane, int64_t cols,
+                              float *out)
 {
     for (int64_t c = 0; c < cols; c++)
-        out[c] = widen(w, type, c * HONE_PANEL);
+        out[c] = widen(panel, type, c, lane);
+}
+
+static void widen_row(const void *panel, uint32_t type, int64_t lane, int64_t cols, float *out)
+{
+    if (type == HONE_F32)
+        widen_row_as(panel, HONE_F32, lane, cols, out);
+    else if (type == HONE_BF16)
+        widen_row_as(panel, HONE_BF16, lane, cols, out);
+    else
+        widen_row_as(panel, HONE_F16, lane, cols, out);
 }
 
 #define HONE_STRING_(x) #x

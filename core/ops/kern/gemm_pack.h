@@ -32,11 +32,13 @@ PACK_INLINE float half_to_f32(uint16_t h)
     return f;
 }
 
-PACK_INLINE float widen(const void *w, const uint32_t type, int64_t i)
+/* One stored value: output `lane` of input k of a panel. */
+PACK_INLINE float widen(const void *panel, const uint32_t type, int64_t k, int64_t lane)
 {
+    const int64_t i = k * 32 + lane;
     if (type == HONE_F32)
-        return ((const float *)w)[i];
-    uint16_t h = ((const uint16_t *)w)[i];
+        return ((const float *)panel)[i];
+    uint16_t h = ((const uint16_t *)panel)[i];
     if (type == HONE_F16)
         return half_to_f32(h);
     uint32_t bits = (uint32_t)h << 16;
@@ -48,15 +50,18 @@ PACK_INLINE float widen(const void *w, const uint32_t type, int64_t i)
 #if defined(__AVX512F__)
 #define PACK_LANES 16
 typedef __m512 pack_vec;
-PACK_INLINE pack_vec pack_load(const void *w, const uint32_t type, int64_t i)
+/* PACK_LANES outputs of input k of a panel, from output `lane` on. */
+PACK_INLINE pack_vec pack_load(const void *panel, const uint32_t type, int64_t k, int64_t lane)
 {
+    const int64_t i = k * 32 + lane;
     if (type == HONE_F32)
-        return _mm512_loadu_ps((const float *)w + i);
-    __m256i h = _mm256_loadu_si256((const __m256i *)(const void *)((const uint16_t *)w + i));
+        return _mm512_loadu_ps((const float *)panel + i);
+    __m256i h = _mm256_loadu_si256((const __m256i *)(const void *)((const uint16_t *)panel + i));
     if (type == HONE_F16)
         return _mm512_cvtph_ps(h);
     return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(h), 16));
 }
+#define PACK_LOAD(p) _mm512_loadu_ps(p)
 #define PACK_STORE(p, v) _mm512_storeu_ps(p, v)
 #define PACK_ZERO() _mm512_setzero_ps()
 
@@ -93,15 +98,17 @@ PACK_INLINE void transpose(__m512 r[16])
 #elif defined(__AVX2__)
 #define PACK_LANES 8
 typedef __m256 pack_vec;
-PACK_INLINE pack_vec pack_load(const void *w, const uint32_t type, int64_t i)
+PACK_INLINE pack_vec pack_load(const void *panel, const uint32_t type, int64_t k, int64_t lane)
 {
+    const int64_t i = k * 32 + lane;
     if (type == HONE_F32)
-        return _mm256_loadu_ps((const float *)w + i);
-    __m128i h = _mm_loadu_si128((const __m128i *)(const void *)((const uint16_t *)w + i));
+        return _mm256_loadu_ps((const float *)panel + i);
+    __m128i h = _mm_loadu_si128((const __m128i *)(const void *)((const uint16_t *)panel + i));
     if (type == HONE_F16)
         return _mm256_cvtph_ps(h);
     return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(h), 16));
 }
+#define PACK_LOAD(p) _mm256_loadu_ps(p)
 #define PACK_STORE(p, v) _mm256_storeu_ps(p, v)
 #define PACK_ZERO() _mm256_setzero_ps()
 
@@ -142,7 +149,7 @@ static void pack_rows(const float *x, int64_t ld, int64_t R, int64_t len, float 
         for (int64_t q = 0; q < R; q += PACK_LANES) { /* AVX2: R <= 6, one turn */
             pack_vec v[PACK_LANES];
             for (int64_t r = 0; r < PACK_LANES; r++)
-                v[r] = q + r < R ? pack_load(x + (q + r) * ld, HONE_F32, i) : PACK_ZERO();
+                v[r] = q + r < R ? PACK_LOAD(x + (q + r) * ld + i) : PACK_ZERO();
             transpose(v);
 #pragma GCC unroll 16
             for (int64_t j = 0; j < PACK_LANES; j++)
@@ -194,35 +201,38 @@ static void pack_panel(const float *x, int64_t ld, int64_t n, int64_t len, float
     }
 }
 
-/* A stretch of a panel, widened: dst[i] = w[first + i], n a multiple of 32. */
-PACK_INLINE void pack_widen_as(const void *w, const uint32_t type, int64_t first, int64_t n,
+/* Inputs [k, k + n) of a panel, widened: dst[i*32 + lane]. */
+PACK_INLINE void pack_widen_as(const void *panel, const uint32_t type, int64_t k, int64_t n,
                                float *dst)
 {
-    int64_t i = 0;
+    for (int64_t i = 0; i < n; i++, dst += 32) {
 #ifdef PACK_LANES
-    for (; i + PACK_LANES <= n; i += PACK_LANES)
-        PACK_STORE(dst + i, pack_load(w, type, first + i));
+#pragma GCC unroll 4
+        for (int64_t lane = 0; lane < 32; lane += PACK_LANES)
+            PACK_STORE(dst + lane, pack_load(panel, type, k + i, lane));
+#else
+        for (int64_t lane = 0; lane < 32; lane++)
+            dst[lane] = widen(panel, type, k + i, lane);
 #endif
-    for (; i < n; i++)
-        dst[i] = widen(w, type, first + i);
+    }
 }
 
-static void pack_widen(const void *w, uint32_t type, int64_t first, int64_t n, float *dst)
+static void pack_widen(const void *panel, uint32_t type, int64_t k, int64_t n, float *dst)
 {
     if (type == HONE_F16)
-        pack_widen_as(w, HONE_F16, first, n, dst);
+        pack_widen_as(panel, HONE_F16, k, n, dst);
     else
-        pack_widen_as(w, HONE_BF16, first, n, dst);
+        pack_widen_as(panel, HONE_BF16, k, n, dst);
 }
 
 /* The transposed weight as a panel of input columns: dst[(n - n0)*32 + c] = W[n][k0 + c] for
  * n0 <= n < n1 (n0 a multiple of 32; up to the end of n1's panel is written) and c < 32, zeros from
- * column K on. */
-PACK_INLINE void pack_transposed_as(const void *w, const uint32_t type, int64_t K, int64_t n0,
-                                    int64_t n1, int64_t k0, float *dst)
+ * column K on. Panels of w are `bytes` long. */
+PACK_INLINE void pack_transposed_as(const char *w, int64_t bytes, const uint32_t type, int64_t K,
+                                    int64_t n0, int64_t n1, int64_t k0, float *dst)
 {
     for (int64_t q = n0 / 32; q * 32 < n1; q++, dst += 32 * 32) {
-        const int64_t base = q * K * 32;
+        const void *panel = w + q * bytes;
 #ifdef PACK_LANES
         for (int64_t n = 0; n < 32; n += PACK_LANES)
             for (int64_t c = 0; c < 32; c += PACK_LANES) {
@@ -230,11 +240,10 @@ PACK_INLINE void pack_transposed_as(const void *w, const uint32_t type, int64_t 
                 if (k0 + c + PACK_LANES <= K) {
 #pragma GCC unroll 16
                     for (int64_t j = 0; j < PACK_LANES; j++)
-                        v[j] = pack_load(w, type, base + (k0 + c + j) * 32 + n);
+                        v[j] = pack_load(panel, type, k0 + c + j, n);
                 } else {
                     for (int64_t j = 0; j < PACK_LANES; j++)
-                        v[j] = k0 + c + j < K ? pack_load(w, type, base + (k0 + c + j) * 32 + n)
-                                              : PACK_ZERO();
+                        v[j] = k0 + c + j < K ? pack_load(panel, type, k0 + c + j, n) : PACK_ZERO();
                 }
                 transpose(v);
 #pragma GCC unroll 16
@@ -244,19 +253,19 @@ PACK_INLINE void pack_transposed_as(const void *w, const uint32_t type, int64_t 
 #else
         for (int64_t c = 0; c < 32; c++)
             for (int64_t n = 0; n < 32; n++)
-                dst[n * 32 + c] = k0 + c < K ? widen(w, type, base + (k0 + c) * 32 + n) : 0.0f;
+                dst[n * 32 + c] = k0 + c < K ? widen(panel, type, k0 + c, n) : 0.0f;
 #endif
     }
 }
 
-static void pack_transposed(const void *w, uint32_t type, int64_t K, int64_t n0, int64_t n1,
-                            int64_t k0, float *dst)
+static void pack_transposed(const void *w, int64_t bytes, uint32_t type, int64_t K, int64_t n0,
+                            int64_t n1, int64_t k0, float *dst)
 {
     if (type == HONE_F32)
-        pack_transposed_as(w, HONE_F32, K, n0, n1, k0, dst);
+        pack_transposed_as(w, bytes, HONE_F32, K, n0, n1, k0, dst);
     else if (type == HONE_BF16)
-        pack_transposed_as(w, HONE_BF16, K, n0, n1, k0, dst);
+        pack_transposed_as(w, bytes, HONE_BF16, K, n0, n1, k0, dst);
     else
-        pack_transposed_as(w, HONE_F16, K, n0, n1, k0, dst);
+        pack_transposed_as(w, bytes, HONE_F16, K, n0, n1, k0, dst);
 }
 #endif

@@ -1,0 +1,45 @@
+/* storage.h - what a weight's values are stored as in its panels: one row of a table for each type.
+ *
+ * A weight W (N outputs x K inputs) lies in panels of 32 outputs, one after the other (ops/kernels.h).
+ * What is inside a panel is said here and in kern/gemm_pack.h and nowhere else: its size, how rows go
+ * in and come out (here), how a kernel widens 16 outputs of one input in registers (pack_load there).
+ * Widening is exact, so a product over stored values has the bits of the same product over the same
+ * values in float32. f32, bf16 and f16 panels are [K][32]; a type that stores inputs in blocks has
+ * block > 1 and panels of K / block blocks.
+ *
+ * A further type is a row here, a case of pack_load and its number in hone/ops.h.
+ * Does not know files (nn/dequant.h) or which parameter is stored how (nn/params.h). */
+#ifndef HONE_CORE_OPS_STORAGE_H
+#define HONE_CORE_OPS_STORAGE_H
+#include "hone/ops.h"
+
+typedef struct hone_storage {
+    uint32_t dtype;      /* HONE_F32, HONE_BF16, HONE_F16 */
+    int32_t trained;     /* optimizers can change such values: float32 alone */
+    const char *name;    /* "bf16" */
+    int64_t block;       /* inputs stored together: K is a multiple of it */
+    int64_t block_bytes; /* of 32 outputs x block inputs */
+    /* Outputs [lane, lane + n) of a panel from n rows of `cols` inputs (one after the other), rounded to
+     * nearest, ties to even; other outputs stay. Returns -1, or the place in `rows` of the first finite
+     * value that would become infinite (the panel is then unspecified). */
+    int64_t (*pack)(const float *rows, int64_t lane, int64_t n, int64_t cols, void *panel);
+    void (*unpack)(const void *panel, int64_t lane, int64_t n, int64_t cols, float *rows);
+} hone_storage;
+
+/* The row of a dtype, by the name of one; NULL: weights are not stored so.           [any-thread] */
+const hone_storage *hone_storage_get(uint32_t dtype);
+const hone_storage *hone_storage_named(const char *name);
+
+/* Bytes of one panel of `cols` inputs. */
+static inline int64_t hone_storage_panel_bytes(const hone_storage *s, int64_t cols)
+{
+    return cols / s->block * s->block_bytes;
+}
+
+/* Bytes of a panelled weight, padding included; 0: not stored so. */
+static inline uint64_t hone_storage_bytes(const hone_view *w)
+{
+    const hone_storage *s = hone_storage_get(w->dtype);
+    return s ? (uint64_t)((w->rows + 31) / 32) * (uint64_t)hone_storage_panel_bytes(s, w->cols) : 0;
+}
+#endif
