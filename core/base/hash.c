@@ -7,6 +7,7 @@
 #include <sodium.h>
 #include <string.h>
 #include <unistd.h>
+#define XXH_STATIC_LINKING_ONLY /* the size of its state */
 #include <xxhash.h>
 
 HONE_STATIC_ASSERT(sizeof(crypto_hash_sha256_state) <= sizeof(hone_sha256), "the state fits");
@@ -74,4 +75,28 @@ hone_status hone_sha256_file(const char *path, char out[65])
 uint64_t hone_xxh64(const void *p, size_t n, uint64_t seed)
 {
     return XXH3_64bits_withSeed(n ? p : "", n, seed);
+}
+
+HONE_STATIC_ASSERT(sizeof(XXH3_state_t) <= sizeof(hone_xxh), "the state fits");
+
+static XXH3_state_t *xxh(hone_xxh *h)
+{
+    return (XXH3_state_t *)(void *)h->opaque;
+}
+
+void hone_xxh_init(hone_xxh *h, uint64_t seed)
+{
+    XXH3_INITSTATE(xxh(h));
+    XXH3_64bits_reset_withSeed(xxh(h), seed);
+}
+
+void hone_xxh_add(hone_xxh *h, const void *p, size_t n)
+{
+    if (n)
+        XXH3_64bits_update(xxh(h), p, n);
+}
+
+uint64_t hone_xxh_sum(const hone_xxh *h)
+{
+    return XXH3_64bits_digest((const XXH3_state_t *)(const void *)h->opaque);
 }

@@ -281,42 +281,6 @@ uint32_t hone_params_loras(const hone_params *p, hone_param w, uint32_t mask, ho
     return n;
 }
 
-/* Row by row in double: the sum over the rank, then one rounding. */
-static hone_status merge_one(hone_params *p, hone_param w, const hone_lora *l)
-{
-    const hone_param_item *a = p->items[l->a], *b = p->items[l->b], *it = p->items[w];
-    size_t na = (size_t)a->rows * (size_t)a->cols;
-    float *buf = hone_reallocarray(NULL, na + (size_t)it->cols + (size_t)b->cols, sizeof *buf);
-    float *row = buf + na, *br = row + it->cols;
-    if (!buf)
-        return HONE_E_NOMEM;
-    hone_params_unpack(a, a->data, 0, a->rows, buf);
-    for (int64_t r = 0; r < it->rows; r++) {
-        hone_params_unpack(it, it->data, r, 1, row);
-        hone_params_unpack(b, b->data, r, 1, br);
-        for (int64_t c = 0; c < it->cols; c++) {
-            double sum = 0.0;
-            for (int64_t j = 0; j < a->rows; j++)
-                sum += (double)br[j] * (double)buf[j * a->cols + c];
-            row[c] = (float)((double)row[c] + (double)l->scale * sum);
-        }
-        hone_params_pack(it, it->data, r, 1, row);
-    }
-    hone_free(buf);
-    return HONE_OK;
-}
-
-hone_status hone_params_merge(hone_params *p, uint32_t mask)
-{
-    for (hone_param w = 0; w < p->n_base; w++) {
-        hone_lora lora[HONE_ADAPTERS_MAX];
-        uint32_t n = hone_params_loras(p, w, mask, lora, HONE_ADAPTERS_MAX);
-        for (uint32_t i = 0; i < n; i++)
-            HONE_TRY(merge_one(p, w, &lora[i]));
-    }
-    return HONE_OK;
-}
-
 hone_status hone__params_copy_adapters(hone_params *to, const hone_params *from)
 {
     /* numbers of adapters and of parameters stay: go by parameter index, holes included */
@@ -354,7 +318,7 @@ hone_status hone__params_copy_adapters(hone_params *to, const hone_params *from)
     for (int32_t k = 0; k < HONE_ADAPTERS_MAX; k++) {
         struct hone__adapter *dst = &to->adapters[k];
         const struct hone__adapter *src = &from->adapters[k];
-        float *at;
+        char *at;
         if (!src->name)
             continue;
         HONE_TRY(hone_region_init(&dst->region, "adapters", src->region.size));
@@ -363,7 +327,7 @@ hone_status hone__params_copy_adapters(hone_params *to, const hone_params *from)
         at = dst->region.base;
         for (hone_param i = dst->first; i < dst->first + dst->n; i++) {
             to->items[i]->data = at;
-            at += to->items[i]->length;
+            at += hone__params_bytes(to->items[i]);
         }
     }
     to->active = from->active;

@@ -12,6 +12,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "nn/safetensors.h"
+#include "ops/storage.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -194,6 +195,7 @@ static hone_status put_text(const char *dir, const hone_weights *like)
 /* ---- weights ---------------------------------------------------------------------------------------- */
 typedef struct source {
     const hone_params *params;
+    uint32_t merge;                 /* adapters, of the store */
     const hone_tensor_reader *from; /* or NULL: the store */
     float *piece;
     size_t room; /* floats of it */
@@ -237,7 +239,7 @@ static hone_status fetch(const source *src, hone_param i, const hone_param_item 
                          const hone_tensor_entry *e, int64_t first, int64_t n, float *out)
 {
     if (!src->from)
-        return hone_params_get_rows(src->params, i, first, n, out);
+        return hone_params_get_merged_rows(src->params, i, src->merge, first, n, out);
     return hone_model_read_rows(src->from, it, e, first, n, out);
 }
 
@@ -390,7 +392,7 @@ static hone_status put_index(const char *dir, const hone_safetensors_entry *e, c
     return s;
 }
 
-/* The type that holds what is stored as `type` without loss. */
+/* The type that holds what a file has as `type` without loss. */
 static uint32_t kept_type(uint32_t type)
 {
     if (type == HONE_FT_F16 || type == HONE_FT_BF16)
@@ -407,7 +409,10 @@ static hone_status keep_types(const source *src, hone_safetensors_entry *entries
     for (size_t i = 0; i < n; i++) {
         hone_tensor_entry e = {0};
         const hone_param_item *it = hone_params_item(src->params, (hone_param)entries[i].tag);
-        HONE_TRY(find_source(src, it, &e));
+        if (src->from)
+            HONE_TRY(find_source(src, it, &e));
+        else
+            e.type = hone_file_type_named(hone_storage_get(it->dtype)->name)->id;
         entries[i].type = kept_type(e.type);
         values[entries[i].type] += (uint64_t)it->rows * (uint64_t)it->cols;
         if (values[entries[i].type] > values[*most])
@@ -421,7 +426,7 @@ static hone_status put_weights(const char *dir, hone_params *p, const hone_hf_op
                                uint32_t *stored)
 {
     hone_safetensors_entry *entries = NULL;
-    source src = {p, o->from, NULL, 0};
+    source src = {.params = p, .merge = o->merge, .from = o->from};
     size_t n, files, *ends = NULL;
     int keep = o->type == HONE_FT_COUNT;
     hone_status s = list_entries(p, -1, keep ? HONE_FT_F32 : o->type, NULL, &entries, &n);
@@ -519,10 +524,10 @@ static hone_status finish(hone_status s, char *target, char *tmp)
     return s;
 }
 
-static hone_status check_type(uint32_t type, const hone_tensor_reader *from)
+static hone_status check_type(uint32_t type, int keep)
 {
     if (type == HONE_FT_F32 || type == HONE_FT_F16 || type == HONE_FT_BF16 ||
-        (type == HONE_FT_COUNT && from))
+        (type == HONE_FT_COUNT && keep))
         return HONE_OK;
     return hone_fail(HONE_E_UNSUPPORTED, "a Hugging Face folder is written in f32, bf16 or f16");
 }
@@ -532,7 +537,7 @@ hone_status hone_hf_write(const char *path, hone_model *m, const hone_hf_options
     char *target = NULL, *tmp = NULL;
     hone_str config;
     uint32_t stored = o->type;
-    HONE_TRY(check_type(o->type, o->from));
+    HONE_TRY(check_type(o->type, 1));
     HONE_TRY(hone_model_config_json(m, &config));
     hone_status s = place(path, o->flags, &target, &tmp);
     if (s >= 0)
@@ -544,14 +549,16 @@ hone_status hone_hf_write(const char *path, hone_model *m, const hone_hf_options
     return finish(s, target, tmp);
 }
 
-hone_status hone_hf_save(hone_model *m, const hone_weights *like, const char *path, uint32_t dtype)
+hone_status hone_hf_save(hone_model *m, const hone_weights *like, const char *path, uint32_t dtype,
+                         uint32_t merge)
 {
-    hone_hf_options o = {.type = dtype == HONE_F32    ? HONE_FT_F32
-                                 : dtype == HONE_BF16 ? HONE_FT_BF16
-                                 : dtype == HONE_F16  ? HONE_FT_F16
-                                                      : HONE_FT_COUNT,
+    const hone_storage *st = hone_storage_get(dtype);
+    hone_hf_options o = {.type = dtype == HONE_STORAGE_KEEP ? HONE_FT_COUNT
+                                 : st                       ? hone_file_type_named(st->name)->id
+                                                            : HONE_FT_U8, /* refused */
                          .flags = HONE_HF_OVERWRITE,
-                         .like = like};
+                         .like = like,
+                         .merge = merge};
     return hone_hf_write(path, m, &o);
 }
 
@@ -617,10 +624,10 @@ hone_status hone_hf_write_adapter(const char *path, hone_model *m, int32_t adapt
 {
     char *target = NULL, *tmp = NULL;
     hone_safetensors_entry *entries = NULL;
-    source src = {m->params, NULL, NULL, 0};
+    source src = {.params = m->params};
     size_t n = 0;
     hone_arena arena;
-    HONE_TRY(check_type(o->type, NULL));
+    HONE_TRY(check_type(o->type, 0));
     if (adapter < 0)
         return hone_fail(HONE_E_INVALID, "no adapter is named");
     hone_arena_init(&arena, 0);

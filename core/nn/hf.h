@@ -15,8 +15,8 @@
 
 typedef struct hone_hf_options {
     uint32_t
-        type; /* HONE_FT_F32, HONE_FT_BF16, HONE_FT_F16; HONE_FT_COUNT: each tensor without loss, which
-                    * needs `from`: f32, bf16 and f16 as they are, f8 as bf16, all else as f32 */
+        type; /* HONE_FT_F32, HONE_FT_BF16, HONE_FT_F16; HONE_FT_COUNT: each tensor without loss: f32,
+                    * bf16 and f16 as they are, f8 as bf16, all else as f32 */
     uint32_t flags;       /* HONE_HF_* */
     uint64_t shard_bytes; /* weights of one file, 0 = all */
     /* Tokenizer, chat template and generation configuration: files of a Hugging Face folder are copied,
@@ -25,13 +25,16 @@ typedef struct hone_hf_options {
     /* Weights come from here instead of from the parameter store (conversion without loading); the
      * model then only names them. NULL: from the store. */
     const hone_tensor_reader *from;
+    uint32_t merge; /* adapters that are added to what is written (a mask); not with `from` */
 } hone_hf_options;
 
-/* Writes the folder `path` with the base parameters of m, adapters not applied. E_EXISTS, E_NO_SPACE,
+/* Writes the folder `path` with the base parameters of m and the adapters that are named. E_EXISTS, E_NO_SPACE,
  * E_IO ...: then `path` is what it was.                                             [control-thread] */
 hone_status hone_hf_write(const char *path, hone_model *m, const hone_hf_options *options);
-/* The usual case: one file, from the store, replacing what is there; dtype HONE_F32, HONE_BF16, HONE_F16. */
-hone_status hone_hf_save(hone_model *m, const hone_weights *like, const char *path, uint32_t dtype);
+/* The usual case: one file, from the store, replacing what is there; dtype HONE_F32, HONE_BF16, HONE_F16, or
+ * HONE_STORAGE_KEEP: each as it is stored. */
+hone_status hone_hf_save(hone_model *m, const hone_weights *like, const char *path, uint32_t dtype,
+                         uint32_t merge);
 
 /* Writes adapter `adapter` of m in the layout of PEFT: adapter_config.json, adapter_model.safetensors.
  * base: what adapter_config.json calls the model it stands on, or NULL. */

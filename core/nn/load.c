@@ -11,6 +11,8 @@
 #include "base/alloc.h"
 #include "base/buf.h"
 #include "base/map.h"
+#include "nn/dequant.h"
+#include "ops/storage.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -175,6 +177,54 @@ static hone_status match(struct job *j)
     return s;
 }
 
+/* ---- storage --------------------------------------------------------------------------------- */
+hone_status hone_storage_parse(const char *text, uint32_t *out)
+{
+    const hone_storage *s = text ? hone_storage_named(text) : hone_storage_get(HONE_F32);
+    int keep = text && strcmp(text, "keep") == 0;
+    if (!s && !keep) {
+        hone_fail(HONE_E_USAGE, "weights are not stored as \"%.40s\"", text);
+        return hone_fail_hint("f32, bf16, f16, or keep: each matrix as its file has it");
+    }
+    *out = keep ? HONE_STORAGE_KEEP : s->dtype;
+    return HONE_OK;
+}
+
+/* What a matrix is stored as without loss: float8 has a bfloat16 for every value. */
+static hone_status type_in_file(const hone_params *p, const hone_param_item *it,
+                                const hone_tensor_reader *r, uint32_t *out)
+{
+    hone_tensor_entry e;
+    char name[256];
+    int32_t found = r ? hone_model_find_tensor(p, it, r, &e, name, sizeof name) : 0;
+    HONE_TRY(found);
+    *out = HONE_F32;
+    if (!found || (r->gguf && it->gguf_offset != 0.0f))
+        return HONE_OK;
+    if (e.type == HONE_FT_BF16 || e.type == HONE_FT_F8_E4M3 || e.type == HONE_FT_F8_E5M2)
+        *out = HONE_BF16;
+    else if (e.type == HONE_FT_F16)
+        *out = HONE_F16;
+    return HONE_OK;
+}
+
+hone_status hone_model_place(hone_model *m, uint32_t storage, const hone_tensor_reader *r)
+{
+    hone_params *p = m->params;
+    for (hone_param i = 0; storage && i < hone_params_count(p); i++) {
+        const hone_param_item *it = hone_params_item(p, i);
+        uint32_t dtype = storage;
+        if (it->is_vector)
+            continue;
+        if (storage == HONE_STORAGE_KEEP)
+            HONE_TRY(type_in_file(p, it, r, &dtype));
+        HONE_TRY(hone_params_set_storage(p, i, dtype));
+    }
+    HONE_TRY(hone_params_seal(p));
+    hone_params_tape(p, &m->tape_params);
+    return HONE_OK;
+}
+
 /* ---- reading --------------------------------------------------------------------------------- */
 /* The row of a permuted file that holds row `row`: the inverse of hone_model_gguf_row. */
 static int64_t row_in_file(int64_t row, int64_t rows, uint32_t heads)
@@ -226,7 +276,7 @@ static hone_status load_block(const struct job *j, hone_param i, int64_t first, 
         return HONE_E_NOMEM;
     s = hone_model_read_rows(j->r, it, &j->entries[i], first, n, rows);
     if (s >= 0)
-        hone_params_pack(it, it->data, first, n, rows);
+        s = hone_params_set_rows(j->m->params, i, first, n, rows);
     hone_free(rows);
     return s;
 }

@@ -6,6 +6,7 @@ libhone_a_SOURCES += \
 	core/nn/model.c \
 	core/nn/packs.c \
 	core/nn/params.c \
+	core/nn/params_rows.c \
 	core/nn/state.c \
 	core/nn/tokenizer_files.c
 # files of models

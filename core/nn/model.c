@@ -373,8 +373,7 @@ hone_status hone_model_create(const hone_model_choice *choices, size_t n, const 
     HONE_TRY_GOTO(s, fail);
     m->info = d.info;
     if (!(flags & HONE_MODEL_DECLARED)) {
-        HONE_TRY_GOTO(hone_params_seal(m->params), fail);
-        hone_params_tape(m->params, &m->tape_params);
+        HONE_TRY_GOTO(hone_model_place(m, HONE_F32, NULL), fail);
     }
     hone_map_release(&d.used);
     *out = m;

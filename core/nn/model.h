@@ -11,6 +11,8 @@
 #include "abi/registry.h"
 #include "nn/params.h"
 
+typedef struct hone_tensor_reader hone_tensor_reader;
+
 /* A component instance that offers hone.model/1. Borrowed: it must outlive every model made of
  * it. */
 typedef struct hone_model_choice {
@@ -35,9 +37,15 @@ typedef struct hone_model {
 /* choices[0] was named, not looked for: probe is not asked, and every key of the configuration is its own. */
 #define HONE_MODEL_NAMED (1u << 1)
 
-/* Parameters are named and take no memory: for converting files. Only names, shapes and the
- * configurations may be asked for. */
+/* Parameters are named and take no memory: for converting files, or until hone_model_place. Only names,
+ * shapes and the configurations may be asked for. */
 #define HONE_MODEL_DECLARED (1u << 2)
+
+/* How the matrices of a frozen model are stored: HONE_F32 (also 0), HONE_BF16, HONE_F16, or each as the file
+ * has it where that is a type for weights. Norms and biases are float32. */
+#define HONE_STORAGE_KEEP 0xffffffffu
+/* "f32", "bf16", "f16", "keep"; NULL: f32. E_USAGE names what there is. */
+hone_status hone_storage_parse(const char *text, uint32_t *out);
 
 /* `format`: "hf" (a config.json tree) or "gguf" (metadata as a map). `place` names the file in
  * errors. E_UNSUPPORTED: no component knows it, or a key is not understood. Parameters are zero.
@@ -45,6 +53,9 @@ typedef struct hone_model {
 hone_status hone_model_create(const hone_model_choice *choices, size_t n, const char *format,
                               const hone_value *config, const char *place, uint32_t flags,
                               hone_model **out);
+/* The second half for a model that was only declared: its parameters get memory, stored as `storage` says.
+ * r: the file they will be read from, which KEEP asks; NULL: none, and KEEP is f32. */
+hone_status hone_model_place(hone_model *m, uint32_t storage, const hone_tensor_reader *r);
 void hone_model_destroy(hone_model *m); /* NULL is allowed; the component instance is not touched */
 hone_status hone_model_copy(const hone_model *m, hone_model **out);
 /* The configuration as Hugging Face config.json text. Borrowed from the component. */
@@ -71,7 +82,7 @@ typedef struct hone_tensor_entry {
     uint64_t id;        /* the reader's own */
     uint32_t type;      /* HONE_FT_* (nn/dequant.h) it is stored in */
 } hone_tensor_entry;
-typedef struct hone_tensor_reader {
+struct hone_tensor_reader {
     void *ctx;
     const char *place; /* path, for errors */
     int gguf;          /* names are gguf_name, q/k rows may be permuted; else Hugging Face names */
@@ -85,9 +96,9 @@ typedef struct hone_tensor_reader {
     const char *(*name)(void *ctx, size_t i); /* to find tensors that nobody asked for */
     /* These rows are not needed soon: their memory may go. Optional. */
     void (*done)(void *ctx, const hone_tensor_entry *e, int64_t first, int64_t n);
-} hone_tensor_reader;
+};
 
-/* Fills every parameter, in parallel. Missing, unasked-for and misshapen tensors are reported in
+/* Fills every parameter, in parallel, rounding to what is stored (a file's own type loses nothing). Missing, unasked-for and misshapen tensors are reported in
  * one error that lists the first few of each; the parameters are then unspecified. Ignored: the
  * head of a tied model, rotary inverse frequencies. `exec` may be NULL (one thread). */
 hone_status hone_model_load(hone_model *m, const hone_tensor_reader *r, const hone_exec *exec);

@@ -1,4 +1,4 @@
-/* params.c - storage of parameters and gradients; panels from and to rows.
+/* params.c - storage of parameters and gradients; their values as rows are in params_rows.c.
  *
  * An item is placed once and never moves while its region lives. Gradients have the layout of the
  * flat array: trainable items in index order, each as long as its data, so that `flat` is one
@@ -7,9 +7,8 @@
 #include "nn/params_int.h"
 
 #include "base/alloc.h"
-#include "base/hash.h"
-#include "base/rng.h"
 #include "ops/kernels.h"
+#include "ops/storage.h"
 #include "tensor/pool.h"
 
 #include <string.h>
@@ -205,23 +204,63 @@ int hone_params_skips(const hone_params *p, const char *name)
     return 0;
 }
 
+size_t hone__params_bytes(const hone_param_item *it)
+{
+    const hone_storage *s = hone_storage_get(it->dtype);
+    size_t n = it->length;
+    if (it->is_vector)
+        return hone_mul_size(n, sizeof(float), &n) ? n : 0;
+    if (!hone_mul_size(n / HONE_PANEL / (size_t)s->block, (size_t)s->block_bytes, &n) ||
+        !hone_add_size(n, 63, &n))
+        return 0;
+    return n / 64 * 64;
+}
+
 hone_status hone__params_place(hone_params *p, hone_param first, hone_region *region,
                                const char *name)
 {
     size_t total = 0;
-    float *at;
-    for (hone_param i = first; i < p->n; i++)
-        if (!hone_add_size(total, p->items[i]->length, &total))
+    char *at;
+    for (hone_param i = first; i < p->n; i++) {
+        size_t bytes = hone__params_bytes(p->items[i]);
+        if (!bytes || !hone_add_size(total, bytes, &total))
             return hone_fail(HONE_E_LIMIT, "model: too many parameters");
-    if (!hone_mul_size(total, sizeof(float), &total))
-        return hone_fail(HONE_E_LIMIT, "model: too many parameters");
+    }
     HONE_TRY(hone_region_init(region, name, total));
     at = region->base;
     for (hone_param i = first; i < p->n; i++) {
         p->items[i]->data = at;
-        at += p->items[i]->length;
+        at += hone__params_bytes(p->items[i]);
     }
     return HONE_OK;
+}
+
+hone_status hone_params_set_storage(hone_params *p, hone_param i, uint32_t dtype)
+{
+    const hone_storage *s = hone_storage_get(dtype);
+    hone_param_item *it = i >= 0 && i < p->n ? p->items[i] : NULL;
+    if (p->sealed)
+        return hone_fail(HONE_E_STATE, "model: its parameters have values already");
+    if (!it)
+        return hone_fail(HONE_E_NOT_FOUND, "model: no parameter %d", i);
+    if (!s || (it->is_vector && dtype != HONE_F32) || it->cols % s->block)
+        return hone_fail(HONE_E_UNSUPPORTED, "model: %s cannot be stored as %s", it->name,
+                         s ? s->name : "that type");
+    it->dtype = dtype;
+    return HONE_OK;
+}
+
+uint32_t hone_params_storage(const hone_params *p)
+{
+    uint32_t all = 0;
+    for (hone_param i = 0; i < p->n_base; i++) {
+        const hone_param_item *it = p->items[i];
+        if (!it->is_vector && all && all != it->dtype)
+            return 0;
+        if (!it->is_vector)
+            all = it->dtype;
+    }
+    return all ? all : HONE_F32;
 }
 
 hone_status hone_params_seal(hone_params *p)
@@ -231,6 +270,11 @@ hone_status hone_params_seal(hone_params *p)
     if (p->n == 0)
         return hone_fail(HONE_E_INVALID, "model: it declares no parameters");
     HONE_TRY(hone__params_place(p, 0, &p->region, "parameters"));
+    for (hone_param i = 0; i < p->n; i++)
+        if (!hone_storage_get(p->items[i]->dtype)->trained) {
+            hone_params_freeze_base(p);
+            break;
+        }
     p->sealed = 1;
     return HONE_OK;
 }
@@ -260,6 +304,7 @@ hone_status hone_params_copy(const hone_params *from, hone_params **out)
         spec.layer = it->layer;
         HONE_TRY_GOTO(hone__params_add(p, &spec, -1, HONE_NONE, &at), fail);
         p->items[at]->trainable = it->trainable;
+        p->items[at]->dtype = it->dtype;
     }
     p->n_base = p->n;
     for (const struct hone__file_name *f = from->file_names; f; f = f->next)
@@ -298,13 +343,13 @@ hone_param hone_params_find(const hone_params *p, const char *name)
     return HONE_NONE;
 }
 
-static hone_view item_view(const hone_param_item *it, float *data)
+static hone_view item_view(const hone_param_item *it, uint32_t dtype, void *data)
 {
     hone_view v = {NULL, 0, 0, 0, 0, 0};
     if (!it)
         return v;
     v.data = data;
-    v.dtype = it->dtype;
+    v.dtype = dtype;
     v.layout = it->layout;
     v.rows = it->rows;
     v.cols = it->cols;
@@ -315,13 +360,13 @@ static hone_view item_view(const hone_param_item *it, float *data)
 hone_view hone_params_view(const hone_params *p, hone_param i)
 {
     const hone_param_item *it = hone_params_item(p, i);
-    return item_view(it, it ? it->data : NULL);
+    return item_view(it, it ? it->dtype : 0, it ? it->data : NULL);
 }
 
 hone_view hone_params_grad_view(const hone_params *p, hone_param i)
 {
     const hone_param_item *it = hone_params_item(p, i);
-    return item_view(it, it ? it->grad : NULL);
+    return item_view(it, HONE_F32, it ? it->grad : NULL);
 }
 
 static size_t true_size(const hone_param_item *it)
@@ -342,19 +387,6 @@ void hone_params_get_sizes(const hone_params *p, hone_params_sizes *out)
     for (int32_t k = 0; k < HONE_ADAPTERS_MAX; k++)
         out->bytes += p->adapters[k].region.mapped;
     out->grad_bytes = p->grads.mapped;
-}
-
-uint64_t hone_params_checksum(const hone_params *p)
-{
-    uint64_t h = 0;
-    for (hone_param i = 0; i < p->n && !hone_region_planning(); i++) {
-        const hone_param_item *it = p->items[i];
-        if (!it || !it->data)
-            continue;
-        h = hone_xxh64(it->name, strlen(it->name), h);
-        h = hone_xxh64(it->data, it->length * sizeof(float), h);
-    }
-    return h;
 }
 
 static int32_t tape_get(void *ctx, hone_param i, hone_view *value, hone_view *grad)
@@ -388,13 +420,20 @@ void hone_params_tape(hone_params *p, hone_tape_params *out)
 }
 
 /* ---- training -------------------------------------------------------------------------------- */
-void hone_params_set_trainable(hone_params *p, hone_param i, int on)
+hone_status hone_params_set_trainable(hone_params *p, hone_param i, int on)
 {
-    if (!hone_params_item(p, i) || p->items[i]->trainable == !!on)
-        return;
+    const hone_param_item *it = hone_params_item(p, i);
+    if (!it || it->trainable == !!on)
+        return HONE_OK;
+    if (on && !hone_storage_get(it->dtype)->trained) {
+        hone_fail(HONE_E_UNSUPPORTED, "model: %s is stored as %s and cannot be trained", it->name,
+                  hone_storage_get(it->dtype)->name);
+        return hone_fail_hint("store it as f32, or train an adapter beside it");
+    }
     hone_params_drop_grads(p);
     p->items[i]->trainable = !!on;
     p->flat_dirty = 1;
+    return HONE_OK;
 }
 
 void hone_params_freeze_base(hone_params *p)
@@ -572,7 +611,7 @@ static void copy_flat(const hone_params *p, size_t begin, size_t n, float *out, 
         size_t from = it->flat > begin ? it->flat : begin,
                to = it->flat + it->length < end ? it->flat + it->length : end,
                bytes = (to - from) * sizeof(float);
-        float *stored = it->data + (from - it->flat);
+        float *stored = (float *)it->data + (from - it->flat);
         if (in)
             memcpy(stored, in + (from - begin), bytes);
         else
@@ -588,127 +627,4 @@ void hone_params_get_flat(const hone_params *p, size_t begin, size_t n, float *o
 void hone_params_set_flat(hone_params *p, size_t begin, size_t n, const float *in)
 {
     copy_flat(p, begin, n, NULL, in);
-}
-
-hone_status hone_params_lerp(hone_params *p, const hone_params *other, float t)
-{
-    if (p->n != other->n)
-        return hone_fail(HONE_E_SHAPE, "model: the two stores have %d and %d parameters", p->n,
-                         other->n);
-    for (hone_param i = 0; i < p->n; i++) {
-        const hone_param_item *a = p->items[i], *b = other->items[i];
-        if (!a != !b || (a && (a->length != b->length || strcmp(a->name, b->name) != 0)))
-            return hone_fail(HONE_E_SHAPE, "model: parameter %d differs between the two stores", i);
-    }
-    if (hone_region_planning())
-        return HONE_OK;
-    hone_fp_setup();
-    for (hone_param i = 0; i < p->n; i++) {
-        const hone_param_item *b = other->items[i];
-        float *d = p->items[i] ? p->items[i]->data : NULL;
-        for (size_t k = 0; d && k < b->length; k++)
-            d[k] += t * (b->data[k] - d[k]);
-    }
-    return HONE_OK;
-}
-
-/* ---- values as rows -------------------------------------------------------------------------- */
-void hone_params_unpack(const hone_param_item *it, const float *stored, int64_t first, int64_t n,
-                        float *out)
-{
-    int64_t c = it->cols;
-    if (it->is_vector) {
-        memcpy(out, stored, (size_t)c * sizeof(float));
-        return;
-    }
-    for (int64_t r = first;
-         r < first + n;) { /* whole panels at a time: one pass over their lines */
-        int64_t lane = r % HONE_PANEL, take = HONE_PANEL - lane;
-        const float *from = stored + r / HONE_PANEL * HONE_PANEL * c + lane;
-        if (take > first + n - r)
-            take = first + n - r;
-        for (int64_t k = 0; k < c; k++)
-            for (int64_t j = 0; j < take; j++)
-                out[(r - first + j) * c + k] = from[k * HONE_PANEL + j];
-        r += take;
-    }
-}
-
-void hone_params_pack(const hone_param_item *it, float *stored, int64_t first, int64_t n,
-                      const float *in)
-{
-    int64_t c = it->cols;
-    if (it->is_vector) {
-        memcpy(stored, in, (size_t)c * sizeof(float));
-        return;
-    }
-    for (int64_t r = first; r < first + n;) {
-        int64_t lane = r % HONE_PANEL, take = HONE_PANEL - lane;
-        float *to = stored + r / HONE_PANEL * HONE_PANEL * c + lane;
-        if (take > first + n - r)
-            take = first + n - r;
-        for (int64_t k = 0; k < c; k++)
-            for (int64_t j = 0; j < take; j++)
-                to[k * HONE_PANEL + j] = in[(r - first + j) * c + k];
-        r += take;
-    }
-}
-
-static hone_status check_rows(const hone_params *p, hone_param i, int64_t first, int64_t n)
-{
-    const hone_param_item *it = hone_params_item(p, i);
-    if (!it || !it->data)
-        return hone_fail(HONE_E_NOT_FOUND, "model: no parameter %d", i);
-    if (first < 0 || n < 0 || first > it->rows || n > it->rows - first || (it->is_vector && n != 1))
-        return hone_fail(HONE_E_RANGE, "model: rows %lld..%lld of %s, which has %lld",
-                         (long long)first, (long long)(first + n), it->name, (long long)it->rows);
-    return HONE_OK;
-}
-
-hone_status hone_params_get_rows(const hone_params *p, hone_param i, int64_t first, int64_t n,
-                                 float *out)
-{
-    HONE_TRY(check_rows(p, i, first, n));
-    hone_params_unpack(p->items[i], p->items[i]->data, first, n, out);
-    return HONE_OK;
-}
-
-hone_status hone_params_set_rows(hone_params *p, hone_param i, int64_t first, int64_t n,
-                                 const float *in)
-{
-    HONE_TRY(check_rows(p, i, first, n));
-    hone_params_pack(p->items[i], p->items[i]->data, first, n, in);
-    return HONE_OK;
-}
-
-hone_status hone_params_get_grad_rows(const hone_params *p, hone_param i, int64_t first, int64_t n,
-                                      float *out)
-{
-    HONE_TRY(check_rows(p, i, first, n));
-    if (!p->items[i]->grad)
-        return hone_fail(HONE_E_STATE, "model: %s has no gradient", p->items[i]->name);
-    hone_params_unpack(p->items[i], p->items[i]->grad, first, n, out);
-    return HONE_OK;
-}
-
-void hone_params_init_values(hone_params *p, uint64_t seed)
-{
-    hone_rng_key key = {seed, HONE_RNG_INIT, 0, 0, 0};
-    for (hone_param i = 0; i < p->n_base && !hone_region_planning(); i++) {
-        hone_param_item *it = p->items[i];
-        int64_t n = it->rows * it->cols;
-        memset(it->data, 0, it->length * sizeof(float));
-        key.sample = (uint64_t)i;
-        if (it->init != HONE_INIT_NORMAL && it->init != HONE_INIT_ONE)
-            continue;
-        for (int64_t e = 0; e < n; e++) {
-            int64_t r = e / it->cols, c = e % it->cols;
-            size_t at = it->is_vector ? (size_t)e
-                                      : (size_t)((r / HONE_PANEL * it->cols + c) * HONE_PANEL +
-                                                 r % HONE_PANEL);
-            it->data[at] = it->init == HONE_INIT_ONE
-                               ? 1.0f
-                               : (float)(hone_rng_normal(&key, (uint64_t)e) * (double)it->init_std);
-        }
-    }
 }

@@ -6,6 +6,10 @@
  * there is also its place in every array an optimizer keeps, so an optimizer step is one linear
  * pass. Padding is zero and stays zero: gradients of padding are zero.
  *
+ * A matrix may be stored as BF16 or F16 (ops/storage.h), decided before seal. The base is then
+ * frozen: what is trained is float32. Kernels widen the values in registers, which is exact, so
+ * everything computed has the bits it has over the same values in float32.
+ *
  * An adapter (LoRA; Hu et al. 2021) is an attribute of matrices, which `linear` honours: for weight
  * W (out x in), y += (alpha / r) * (x A^T) B^T with A (r x in) random and B (out x r) zero, so that
  * a new adapter changes nothing. Several named ones may stand on one base; a forward runs with a
@@ -28,7 +32,8 @@ typedef struct hone_params hone_params;
 typedef struct hone_param_item {
     const char *name, *gguf_name, *role; /* gguf_name may be NULL */
     uint32_t flags;                      /* HONE_PARAM_* */
-    uint32_t dtype, layout; /* HONE_F32; HONE_PANELS for matrices, HONE_ROWS for vectors */
+    uint32_t dtype, layout; /* HONE_F32, matrices also HONE_BF16, HONE_F16; HONE_PANELS for
+                             * matrices, HONE_ROWS for vectors */
     int64_t rows, cols;     /* matrix: outputs x inputs; vector: 1 x n */
     int32_t is_vector, trainable;
     int32_t adapter;   /* -1: base; else the adapter's number */
@@ -36,7 +41,7 @@ typedef struct hone_param_item {
     uint32_t layer, gguf_permute_heads, init;
     float init_std, gguf_offset; /* GGUF files hold the value plus gguf_offset */
     size_t length;               /* stored elements with padding */
-    float *data;                 /* `length` of them; NULL before seal */
+    void *data;                  /* `length` of them, as dtype says; NULL before seal */
     float *grad;                 /* or NULL: frozen, or no gradients asked for */
     size_t flat; /* trainable: first element in the flat arrays of gradients and optimizer state */
 } hone_param_item;
@@ -53,8 +58,13 @@ hone_status hone_params_skip(hone_params *p, const char *prefix);
 /* The rename number i, 0, 1, ...; 0: there is none. */
 int hone_params_rename_get(const hone_params *p, int32_t i, const char **from, const char **to);
 int hone_params_skips(const hone_params *p, const char *name);
+/* What a base matrix is stored as, before seal. E_STATE after it; E_UNSUPPORTED: vectors, which stay
+ * float32, and types that are none of storage.h. */
+hone_status hone_params_set_storage(hone_params *p, hone_param i, uint32_t dtype);
+/* HONE_F32, the type of the matrices when all have one, 0 when they differ. */
+uint32_t hone_params_storage(const hone_params *p);
 /* Lays out and maps the region, zeroed. No base parameter may be declared after. All are
- * trainable. */
+ * trainable, or none where a matrix is stored as a type that cannot be trained. */
 hone_status hone_params_seal(hone_params *p);
 /* A deep copy: values, adapters, flags; gradients not. */
 hone_status hone_params_copy(const hone_params *p, hone_params **out);
@@ -74,12 +84,13 @@ typedef struct hone_params_sizes {
     size_t bytes, grad_bytes;     /* mapped */
 } hone_params_sizes;
 void hone_params_get_sizes(const hone_params *p, hone_params_sizes *out);
-/* XXH3 over names and values (not gradients) of base and live adapters, in order. */
+/* XXH3 over names and values (not gradients) of base and live adapters, in order. Values are taken as
+ * float32, so a store of the same values in another type has the same sum. */
 uint64_t hone_params_checksum(const hone_params *p);
 
 /* ---- training -------------------------------------------------------------------------------- */
-void hone_params_set_trainable(hone_params *p, hone_param i,
-                               int on);       /* drops the gradient region */
+/* Drops the gradient region. E_UNSUPPORTED: on, and stored as a type that cannot be trained. */
+hone_status hone_params_set_trainable(hone_params *p, hone_param i, int on);
 void hone_params_freeze_base(hone_params *p); /* adapters keep their flags */
 /* Maps (or keeps) the gradient region for what is trainable now; *length = floats in it. Zeroed
  * when new. */
@@ -113,25 +124,31 @@ void hone_params_slice_rows(const hone_param_item *it, hone_slice s, int64_t *fi
 /* Stored values of the trainable parameters as one flat array, [begin, begin + n): read, written. */
 void hone_params_get_flat(const hone_params *p, size_t begin, size_t n, float *out);
 void hone_params_set_flat(hone_params *p, size_t begin, size_t n, const float *in);
-/* this = this + t * (other - this), parameter by parameter (EMA). Stores must be of one shape. */
+/* this = this + t * (other - this), parameter by parameter (EMA). Stores must be of one shape. What is not
+ * float32 must be the same in both, as a frozen base is: E_UNSUPPORTED, before anything is changed. */
 hone_status hone_params_lerp(hone_params *p, const hone_params *other, float t);
 
 /* ---- values as rows -------------------------------------------------------------------------- */
-/* Element (r, c) -> row-major; a vector is one row of n. E_RANGE when rows do not exist. */
+/* Element (r, c) -> row-major float32; a vector is one row of n. E_RANGE when rows do not exist, or when a
+ * value that is set is finite and becomes infinite in the type that is stored (the rows are then
+ * unspecified). Values that are set are rounded to nearest, ties to even. */
 hone_status hone_params_get_rows(const hone_params *p, hone_param i, int64_t first, int64_t n,
                                  float *out);
 hone_status hone_params_set_rows(hone_params *p, hone_param i, int64_t first, int64_t n,
                                  const float *in);
 hone_status hone_params_get_grad_rows(const hone_params *p, hone_param i, int64_t first, int64_t n,
                                       float *out);
-/* The same for any array laid out as parameter i (optimizer state). */
+/* The same plus scale B A of the adapters in `mask`, each sum rounded once: a merged model. */
+hone_status hone_params_get_merged_rows(const hone_params *p, hone_param i, uint32_t mask,
+                                        int64_t first, int64_t n, float *out);
+/* The same for any float32 array laid out as parameter i (optimizer state). */
 void hone_params_unpack(const hone_param_item *it, const float *stored, int64_t first, int64_t n,
                         float *out);
 void hone_params_pack(const hone_param_item *it, float *stored, int64_t first, int64_t n,
                       const float *in);
 /* Initial values of every base parameter: Philox(seed, INIT, sample = index, element in row-major
  * order), so they depend on nothing else. */
-void hone_params_init_values(hone_params *p, uint64_t seed);
+hone_status hone_params_init_values(hone_params *p, uint64_t seed);
 
 /* ---- adapters -------------------------------------------------------------------------------- */
 enum {
@@ -171,6 +188,4 @@ uint32_t hone_params_loras(const hone_params *p, hone_param w, uint32_t mask, ho
 /* The store as the tape sees it. Valid while the store lives; gradients are those mapped when
  * asked. */
 void hone_params_tape(hone_params *p, hone_tape_params *out);
-/* W += scale B A into the base for every adapter in `mask` (export of a merged model). */
-hone_status hone_params_merge(hone_params *p, uint32_t mask);
 #endif

@@ -42,6 +42,8 @@ hone_status hone__params_add(hone_params *p, const hone_param_spec *spec, int32_
                              hone_param target, hone_param *out);
 /* A number that no parameter has (where an adapter was dropped). */
 hone_status hone__params_hole(hone_params *p);
+/* Bytes of an item's values as they are stored: a multiple of 64. 0: too many. */
+size_t hone__params_bytes(const hone_param_item *it);
 /* Gives items [first, p->n) their data in a new region. */
 hone_status hone__params_place(hone_params *p, hone_param first, hone_region *region,
                                const char *name);

@@ -10,6 +10,7 @@
 #include "base/json.h"
 #include "base/map.h"
 #include "nn/safetensors.h"
+#include "ops/storage.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,6 +22,7 @@ typedef enum kind { WEIGHTS, OPTIMIZER } kind;
 
 /* An array of the checkpoint as a whole: a parameter's values (state -1), or one state array. */
 typedef struct array {
+    hone_param param;
     const hone_param_item *item;
     int state;
     const char *name;
@@ -37,8 +39,17 @@ static int64_t rows_of(const hone_param_item *it)
     return it->is_vector ? 1 : it->rows;
 }
 
-static hone_status add_array(arrays *a, const hone_param_item *it, int state, const char *suffix)
+/* HONE_FT_* of an array: values as they are stored, state in float32. */
+static uint32_t type_of(const array *x)
 {
+    return x->state >= 0 ? HONE_FT_F32
+                         : hone_file_type_named(hone_storage_get(x->item->dtype)->name)->id;
+}
+
+static hone_status add_array(arrays *a, const hone_params *p, hone_param i, int state,
+                             const char *suffix)
+{
+    const hone_param_item *it = hone_params_item(p, i);
     char name[512];
     int n = snprintf(name, sizeof name, "%s%s%s", it->name, state < 0 ? "" : ".", suffix);
     if (n < 0 || (size_t)n >= sizeof name)
@@ -47,7 +58,7 @@ static hone_status add_array(arrays *a, const hone_param_item *it, int state, co
         return hone_fail(HONE_E_LIMIT, "%s: rows of %lld values are too long", it->name,
                          (long long)it->cols);
     array *x = &a->items[a->n];
-    *x = (array){it, state, hone_arena_strndup(&a->arena, name, (size_t)n)};
+    *x = (array){i, it, state, hone_arena_strndup(&a->arena, name, (size_t)n)};
     if (!x->name)
         return HONE_E_NOMEM;
     a->n++;
@@ -70,9 +81,9 @@ static hone_status list_arrays(hone_policy *p, kind k, arrays *a)
     for (int32_t i = 0; i < n; i++) {
         const hone_param_item *it = hone_params_item(ps, i);
         if (k == WEIGHTS && it && it->adapter == p->adapter)
-            HONE_TRY(add_array(a, it, -1, ""));
+            HONE_TRY(add_array(a, ps, i, -1, ""));
         for (uint32_t j = 0; k == OPTIMIZER && it && it->trainable && j < o->n_state; j++)
-            HONE_TRY(add_array(a, it, (int)j, o->state_names[j]));
+            HONE_TRY(add_array(a, ps, i, (int)j, o->state_names[j]));
     }
     return HONE_OK;
 }
@@ -134,14 +145,18 @@ static hone_status list_pieces(const hone_policy *p, kind k, const char *prefix,
     return leaf_name(f->name, prefix, p, k, rank, c->size);
 }
 
-static hone_status write_rows(hone_safetensors_writer *w, const piece *x, const float *stored,
+static hone_status write_rows(hone_safetensors_writer *w, const hone_policy *p, const piece *x,
                               float *rows)
 {
     const hone_param_item *it = x->array->item;
+    int k = x->array->state;
     int64_t step = (int64_t)BLOCK_FLOATS / it->cols;
     for (int64_t r = 0; r < x->n; r += step) {
         int64_t n = x->n - r < step ? x->n - r : step;
-        hone_params_unpack(it, stored, r, n, rows);
+        if (k < 0)
+            HONE_TRY(hone_params_get_rows(p->model->params, x->array->param, r, n, rows));
+        else
+            hone_params_unpack(it, (const float *)p->optimizer->state[k].base + x->at, r, n, rows);
         HONE_TRY(hone_safetensors_add(w, rows, (size_t)(n * it->cols)));
     }
     return HONE_OK;
@@ -160,18 +175,14 @@ static hone_status write_shard(const hone_policy *p, arrays *a, const shard *f, 
         const hone_param_item *it = f->pieces[i].array->item;
         entries[i] = (hone_safetensors_entry){
             .name = f->pieces[i].array->name,
-            .type = HONE_FT_F32,
+            .type = type_of(f->pieces[i].array),
             .n_dims = it->is_vector ? 1 : 2,
             .dims = {it->is_vector ? it->cols : f->pieces[i].n, it->cols},
             .tag = i};
     }
     HONE_TRY_GOTO(hone_safetensors_create(&w, path, entries, f->n, NULL, 0), done);
     for (size_t i = 0; s >= 0 && i < f->n; i++) {
-        const piece *x = &f->pieces[entries[i].tag];
-        int k = x->array->state;
-        const float *stored = k < 0 ? x->array->item->data
-                                    : (const float *)p->optimizer->state[k].base + x->at;
-        s = write_rows(&w, x, stored, rows);
+        s = write_rows(&w, p, &f->pieces[entries[i].tag], rows);
     }
     if (s < 0)
         hone_safetensors_abandon(&w);
@@ -301,7 +312,7 @@ static hone_status place(const char *path, const array *x, const hone_file_tenso
         first = rows->u.list.items[0].u.i64;
         n = rows->u.list.items[1].u.i64;
     }
-    if (t->type->id != HONE_FT_F32 || first < 0 || n < 1 || n > all || first > all - n ||
+    if (t->type->id != type_of(x) || first < 0 || n < 1 || n > all || first > all - n ||
         t->dims[t->n_dims ? t->n_dims - 1 : 0] != x->item->cols ||
         t->rows * t->cols != n * x->item->cols)
         return hone_fail(HONE_E_SHAPE, "%s: tensor %s has another shape or type than the policy's",
@@ -437,14 +448,14 @@ static hone_status set_open(set *t, hone_policy *p, kind k, const char *dir, con
 }
 
 /* Takes what this rank holds out of the files. */
-static void set_fill(const set *t, hone_policy *p, float *rows)
+static hone_status set_fill(const set *t, hone_policy *p, float *rows)
 {
     for (size_t i = 0; i < t->n; i++) {
         const found *x = &t->pieces[i];
         const array *a = &t->want.items[x->array];
         const hone_param_item *it = a->item;
         int64_t first = 0, n = rows_of(it), cols = it->cols;
-        float *stored = it->data;
+        float *stored = NULL;
         size_t at;
         if (a->state >= 0) {
             hone_params_slice_rows(it, p->optimizer->own, &first, &n, &at);
@@ -456,9 +467,13 @@ static void set_fill(const set *t, hone_policy *p, float *rows)
         for (int64_t r = from; r < to; r += step) {
             int64_t m = to - r < step ? to - r : step;
             hone_file_tensor_read(x->tensor, (r - x->first) * cols, m * cols, rows);
-            hone_params_pack(it, stored, r - first, m, rows);
+            if (stored)
+                hone_params_pack(it, stored, r - first, m, rows);
+            else
+                HONE_TRY(hone_params_set_rows(p->model->params, a->param, r, m, rows));
         }
     }
+    return HONE_OK;
 }
 
 static hone_status restore(hone_policy *p, const char *dir, const char *prefix,
@@ -471,11 +486,11 @@ static hone_status restore(hone_policy *p, const char *dir, const char *prefix,
     if (rows && s >= 0 && with_state) {
         s = set_open(&state, p, OPTIMIZER, dir, prefix, manifest);
         if (s >= 0)
-            set_fill(&state, p, rows);
+            s = set_fill(&state, p, rows);
         set_release(&state);
     }
     if (s >= 0)
-        set_fill(&weights, p, rows);
+        s = set_fill(&weights, p, rows);
     if (rows)
         set_release(&weights);
     hone_free(rows);

@@ -282,7 +282,7 @@ static hone_status make_slices(const hone_optimizer *o, hone_params *p, double l
                end = o->own.end > it->flat ? o->own.end - it->flat : 0;
         for (end = end < it->length ? end : it->length; at < end; at += step) {
             hone_opt_slice *s = &slices[n++];
-            s->param = it->data + at;
+            s->param = (float *)it->data + at;
             s->grad = it->grad + at;
             for (uint32_t k = 0; k < o->n_state; k++)
                 s->state[k] = (float *)o->state[k].base + (it->flat + at - o->own.begin);

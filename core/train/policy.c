@@ -6,6 +6,7 @@
 #include "nn/choose.h"
 #include "nn/packs.h"
 #include "nn/hf.h"
+#include "ops/storage.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -85,6 +86,25 @@ void hone_text_side_unref(hone_text_side *t)
 
 /* ---- the model -------------------------------------------------------------------------------------- */
 
+/* Memory for the parameters. What is trained is float32: other storage is for a base that stays as it is. */
+static hone_status place(hone_policy *p, const hone_policy_config *cfg, const hone_tensor_reader *r)
+{
+    HONE_TRY(hone_model_place(p->model, cfg->storage, r));
+    const hone_params *ps = p->model->params;
+    if (!cfg->optimizer || cfg->lora.rank > 0)
+        return HONE_OK;
+    for (hone_param i = 0; i < hone_params_count(ps); i++) {
+        const hone_storage *s = hone_storage_get(hone_params_item(ps, i)->dtype);
+        if (s->trained)
+            continue;
+        hone_fail(HONE_E_UNSUPPORTED, "%s: all weights are to be trained, and %s is stored as %s",
+                  p->name, hone_params_item(ps, i)->name, s->name);
+        return hone_fail_hint("store them as f32, or train an adapter over the frozen weights "
+                              "(lora = { rank = 16 })");
+    }
+    return HONE_OK;
+}
+
 static hone_status load(hone_policy *p, const hone_policy_config *cfg)
 {
     hone_weights *w;
@@ -95,10 +115,12 @@ static hone_status load(hone_policy *p, const hone_policy_config *cfg)
                            : hone_fail(HONE_E_INVALID, "%s has no model configuration", cfg->model);
     if (s >= 0)
         s = hone_model_choose(p->env->registry, hone_weights_format(w), config,
-                              hone_weights_path(w), cfg->flags, &p->model_instance, &p->model);
+                              hone_weights_path(w), cfg->flags | HONE_MODEL_DECLARED,
+                              &p->model_instance, &p->model);
     if (s >= 0) {
         hone_weights_reader(w, &reader);
-        if (!hone_region_planning()) /* a plan wants shapes only */
+        s = place(p, cfg, &reader);
+        if (s >= 0 && !hone_region_planning()) /* a plan wants shapes only */
             s = hone_model_load(p->model, &reader, hone_pool_exec(p->env->pool));
     }
     if (s < 0) {
@@ -119,11 +141,13 @@ static hone_status from_nothing(hone_policy *p, const hone_policy_config *cfg)
     if (cfg->component) {
         HONE_TRY(hone_packs_load(p->env->registry));
         HONE_TRY(hone_model_create(cfg->component, 1, "hf", cfg->config, "the recipe's model",
-                                   cfg->flags | HONE_MODEL_NAMED, &p->model));
+                                   cfg->flags | HONE_MODEL_NAMED | HONE_MODEL_DECLARED, &p->model));
     } else
         HONE_TRY(hone_model_choose(p->env->registry, "hf", cfg->config, "the recipe's model",
-                                   cfg->flags, &p->model_instance, &p->model));
-    hone_params_init_values(p->model->params, cfg->seed);
+                                   cfg->flags | HONE_MODEL_DECLARED, &p->model_instance,
+                                   &p->model));
+    HONE_TRY(place(p, cfg, NULL));
+    HONE_TRY(hone_params_init_values(p->model->params, cfg->seed));
     return cfg->tokenizer ? hone_text_side_open(p->env, cfg->tokenizer, &p->text) : HONE_OK;
 }
 
@@ -219,7 +243,7 @@ void hone_policy_select(hone_policy *p)
     for (int32_t i = 0; i < hone_params_count(ps); i++) {
         const hone_param_item *it = hone_params_item(ps, i);
         if (it && it->adapter >= 0)
-            hone_params_set_trainable(ps, i, it->adapter == p->adapter);
+            (void)hone_params_set_trainable(ps, i, it->adapter == p->adapter); /* float32 */
     }
     hone_params_set_active(ps, hone_policy_mask(p));
 }
@@ -334,14 +358,6 @@ hone_status hone_policy_encode_text(const hone_policy *p, hone_str text, hone_to
 
 hone_status hone_policy_save(hone_policy *p, const char *dir, uint32_t dtype)
 {
-    const hone_weights *w = p->text ? p->text->weights : NULL;
-    if (p->adapter < 0)
-        return hone_hf_save(p->model, w, dir, dtype);
-    hone_model *merged;
-    HONE_TRY(hone_model_copy(p->model, &merged));
-    hone_status s = hone_params_merge(merged->params, hone_policy_mask(p));
-    if (s >= 0)
-        s = hone_hf_save(merged, w, dir, dtype);
-    hone_model_destroy(merged);
-    return s;
+    return hone_hf_save(p->model, p->text ? p->text->weights : NULL, dir, dtype,
+                        p->adapter >= 0 ? hone_policy_mask(p) : 0);
 }

@@ -69,7 +69,8 @@ typedef struct hone_policy_config {
     hone_lora_config lora;
     const char *optimizer; /* component; NULL: no optimizer */
     const hone_value *optimizer_config;
-    uint32_t flags; /* HONE_MODEL_ALLOW_UNKNOWN */
+    uint32_t flags;   /* HONE_MODEL_ALLOW_UNKNOWN */
+    uint32_t storage; /* of frozen matrices: HONE_F32 (0), HONE_BF16, HONE_F16, HONE_STORAGE_KEEP */
 } hone_policy_config;
 
 hone_status hone_policy_create(hone_env *env, const hone_policy_config *cfg, hone_policy **out);
@@ -99,6 +100,6 @@ hone_status hone_policy_encode_messages(const hone_policy *p, const hone_value *
 hone_status hone_policy_encode_text(const hone_policy *p, hone_str text, hone_tokens *out);
 
 /* Writes the model as a folder in Hugging Face layout; adapters are merged into what is written. `dtype`
- * HONE_F32, HONE_BF16 or HONE_F16. */
+ * HONE_F32, HONE_BF16, HONE_F16, or HONE_STORAGE_KEEP: each tensor as it is stored. */
 hone_status hone_policy_save(hone_policy *p, const char *dir, uint32_t dtype);
 #endif

@@ -61,7 +61,7 @@ static inline test_model model_random_in(hone_registry *r, const char *json, uin
     hone_arena_init(&t.arena, 0);
     assert_ok(hone_json_parse(json, strlen(json), "test", &t.arena, &v));
     assert_ok(hone_model_choose(r, "hf", &v, "test", 0, &t.inst, &t.m));
-    hone_params_init_values(t.m->params, seed);
+    assert_ok(hone_params_init_values(t.m->params, seed));
     return t;
 }
 

@@ -109,13 +109,13 @@ static void test_saved_model_is_read_back(void **state)
     assert_fails(hone_hf_write(dir, &m, &o), HONE_E_EXISTS, "there already");
 
     /* narrowed, and replacing */
-    assert_ok(hone_hf_save(&m, NULL, dir, HONE_BF16));
+    assert_ok(hone_hf_save(&m, NULL, dir, HONE_BF16, 0));
     assert_ok(hone_weights_open(dir, 0, &w));
     assert_true(value(w, "norm.weight", 0, 3) == 203.0f);
     assert_true(
         hone_str_eq(hone_value_get(hone_weights_config(w), "torch_dtype")->u.str, "bfloat16"));
     hone_weights_close(w);
-    assert_fails(hone_hf_save(&m, NULL, dir, HONE_I32), HONE_E_UNSUPPORTED, "f32, bf16 or f16");
+    assert_fails(hone_hf_save(&m, NULL, dir, HONE_I32, 0), HONE_E_UNSUPPORTED, "f32, bf16 or f16");
     assert_no_leftovers();
     hone_params_destroy(m.params);
 }
@@ -209,15 +209,15 @@ static void test_what_cannot_be_written_is_refused(void **state)
     hone_model m;
     char path[400];
     assert_ok(make_model(&m));
-    assert_fails(hone_hf_save(&m, NULL, "", HONE_F32), HONE_E_USAGE, "no name");
+    assert_fails(hone_hf_save(&m, NULL, "", HONE_F32, 0), HONE_E_USAGE, "no name");
     snprintf(path, sizeof path, "%s", out_path("a-file"));
     assert_ok(hone_file_replace(path, "x", 1));
-    assert_fails(hone_hf_save(&m, NULL, path, HONE_F32), HONE_E_EXISTS, "is no folder");
+    assert_fails(hone_hf_save(&m, NULL, path, HONE_F32, 0), HONE_E_EXISTS, "is no folder");
     hone_hf_options o = {.type = HONE_FT_F32};
     assert_fails(hone_hf_write_adapter(out_path("none"), &m, -1, NULL, &o), HONE_E_INVALID,
                  "no adapter");
     m.vt = &broken;
-    assert_fails(hone_hf_save(&m, NULL, out_path("none"), HONE_F32), HONE_E_MISBEHAVED,
+    assert_fails(hone_hf_save(&m, NULL, out_path("none"), HONE_F32, 0), HONE_E_MISBEHAVED,
                  "no JSON object");
     assert_false(hone_file_exists(out_path("none")));
     assert_no_leftovers();
@@ -238,7 +238,7 @@ static void test_text_files_are_copied(void **state)
     assert_ok(hone_file_replace(path, "hello", 5));
     assert_ok(hone_weights_open(from, HONE_WEIGHTS_NO_TENSORS, &like));
     assert_ok(make_model(&m));
-    assert_ok(hone_hf_save(&m, like, dir, HONE_F32));
+    assert_ok(hone_hf_save(&m, like, dir, HONE_F32, 0));
     hone_weights_close(like);
     assert_ok(hone_weights_open(dir, 0, &w));
     hone_weights_chat chat;
@@ -256,10 +256,10 @@ static void test_full_disk_leaves_the_old_folder(void **state)
     hone_weights *w;
     const char *dir = out_path("full");
     assert_ok(make_model(&m));
-    assert_ok(hone_hf_save(&m, NULL, dir, HONE_F32));
+    assert_ok(hone_hf_save(&m, NULL, dir, HONE_F32, 0));
     for (int64_t room = 0; room < 800; room += 100) {
         hone_file_fault_after(room);
-        hone_status s = hone_hf_save(&m, NULL, dir, HONE_BF16);
+        hone_status s = hone_hf_save(&m, NULL, dir, HONE_BF16, 0);
         hone_file_fault_after(-1);
         if (s >= 0) {
             assert_true(room > 100); /* it fitted at last */
@@ -309,7 +309,7 @@ static void test_adapter_in_the_layout_of_peft(void **state)
         hone_str_eq(hone_value_get(&config, "target_modules")->u.list.items[0].u.str, "q_proj"));
     hone_arena_release(&arena);
     /* the base, written while an adapter stands on it, has no adapter tensors */
-    assert_ok(hone_hf_save(&m, NULL, out_path("base-only"), HONE_F32));
+    assert_ok(hone_hf_save(&m, NULL, out_path("base-only"), HONE_F32, 0));
     hone_params_destroy(m.params);
 }
 
@@ -317,7 +317,7 @@ static hone_status save_all(const char *dir)
 {
     hone_model m;
     HONE_TRY(make_model(&m));
-    hone_status s = hone_hf_save(&m, NULL, dir, HONE_F32);
+    hone_status s = hone_hf_save(&m, NULL, dir, HONE_F32, 0);
     hone_params_destroy(m.params);
     return s;
 }
