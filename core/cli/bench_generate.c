@@ -81,7 +81,7 @@ static void read_all(void *arg)
 /* Bytes a second of reading a buffer as large as the weights (64 to 512 MB). */
 static double bandwidth(const hone_bench_run *r)
 {
-    double bytes = r->params * sizeof(float);
+    double bytes = r->bytes;
     bytes = bytes < 64e6 ? 64e6 : bytes > 512e6 ? 512e6 : bytes;
     hone_region mem, sums;
     const hone_exec *ex = hone_pool_exec(r->env.pool);
@@ -109,6 +109,8 @@ int hone_cli_bench_generate(int argc, char **argv)
         {"prompt", HONE_ARG_I64, &w.prompt, "N", "tokens a prompt (64)"},
         {"tokens", HONE_ARG_I64, &w.tokens, "N", "new tokens each (64)"},
         {"threads", HONE_ARG_I64, &setup.threads, "N", "threads (all processors)"},
+        {"storage", HONE_ARG_STR, &setup.storage, "TYPE",
+         "of frozen weights in memory: f32, bf16, f16, keep (as in the file) (f32)"},
         {"json", HONE_ARG_FLAG, &json, NULL, "one JSON object"},
         {0},
     };
@@ -141,7 +143,7 @@ int hone_cli_bench_generate(int argc, char **argv)
         const double decoded = (double)st.new_tokens - (double)w.sequences;
         const double decode = decoded / st.decode_s;
         const double prefill_limit = r.sgemm_gflops * 1e9 / (2 * r.params);
-        const double decode_limit = bw / (r.params * sizeof(float)) * (double)w.sequences;
+        const double decode_limit = bw / r.bytes * (double)w.sequences;
         if (json) {
             hone_buf b;
             hone_jw j;

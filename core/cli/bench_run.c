@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "ops/blas.h"
 #include "ops/cpu.h"
+#include "ops/storage.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -20,16 +21,18 @@ static double sgemm(const hone_bench_run *r)
 
 /* Matrices a token meets: all linears, and the head once (tied or not); the embedding is a look-up.
  */
-static double met_params(const hone_model *m)
+static void met_params(hone_bench_run *r)
 {
-    double sum = 0;
+    const hone_model *m = r->policy->model;
     for (hone_param i = 0; i < hone_params_count(m->params); i++) {
         const hone_param_item *p = hone_params_item(m->params, i);
         if (p && !p->is_vector && p->adapter < 0 &&
-            (i != m->info.embed || m->info.head == m->info.embed))
-            sum += (double)p->rows * (double)p->cols;
+            (i != m->info.embed || m->info.head == m->info.embed)) {
+            const hone_view v = hone_params_view(m->params, i);
+            r->params += (double)p->rows * (double)p->cols;
+            r->bytes += (double)hone_storage_bytes(&v);
+        }
     }
-    return sum;
 }
 
 hone_status hone__bench_open(const hone_bench_setup *setup, hone_bench_run *r)
@@ -41,6 +44,8 @@ hone_status hone__bench_open(const hone_bench_setup *setup, hone_bench_run *r)
     memset(r, 0, sizeof *r);
     hone_status s = hone_cpu_check();
     if (s >= 0)
+        s = hone_storage_parse(setup->storage, &config.storage);
+    if (s >= 0)
         s = hone_registry_open(&none, &r->env.registry);
     if (s >= 0)
         s = hone_pool_create((uint32_t)setup->threads, &r->env.pool);
@@ -50,7 +55,7 @@ hone_status hone__bench_open(const hone_bench_setup *setup, hone_bench_run *r)
         hone__bench_close(r);
         return s;
     }
-    r->params = met_params(r->policy->model);
+    met_params(r);
     r->sgemm_gflops = sgemm(r);
     return HONE_OK;
 }

@@ -6,9 +6,10 @@
 
 typedef struct hone_bench_setup {
     const char *model;
-    int64_t threads; /* 0: all */
-    int64_t lora;    /* rank of adapters on all linears, 0: all weights train */
-    int train;       /* with an optimizer */
+    int64_t threads;     /* 0: all */
+    int64_t lora;        /* rank of adapters on all linears, 0: all weights train */
+    int train;           /* with an optimizer */
+    const char *storage; /* of frozen weights; NULL: f32 */
 } hone_bench_setup;
 
 typedef struct hone_bench_run {
@@ -16,10 +17,11 @@ typedef struct hone_bench_run {
     hone_policy *policy;
     double sgemm_gflops; /* OpenBLAS on the same threads before the work; 0 without OpenBLAS */
     double params; /* N of 2N flops a token: matrices that a token meets, the head among them */
+    double bytes;  /* of them as they are stored */
 } hone_bench_run;
 
-/* Opens the registry, the threads and the model, and measures sgemm (1/4 s). The policy points into *r,
- * which stays where it is until closed. On failure nothing is open. */
+/* Opens the registry, the threads and the model, and measures sgemm (1/4 s). The policy points into *r, which
+ * stays where it is until closed. On failure nothing is open. */
 hone_status hone__bench_open(const hone_bench_setup *setup, hone_bench_run *r);
 void hone__bench_close(hone_bench_run *r);
 /* Measures sgemm again, after the work: the mean of both goes to r->sgemm_gflops. */

@@ -82,6 +82,8 @@ int hone_cli_bench_train(int argc, char **argv)
          "adapters of rank R on all linears; 0: all weights train (0)"},
         {"steps", HONE_ARG_I64, &w.steps, "N", "steps that are timed (5)"},
         {"threads", HONE_ARG_I64, &setup.threads, "N", "threads (all processors)"},
+        {"storage", HONE_ARG_STR, &setup.storage, "TYPE",
+         "of frozen weights in memory: f32, bf16, f16, keep (as in the file) (f32)"},
         {"micro-tokens", HONE_ARG_I64, &w.micro, "N", "tokens a micro-batch (automatic)"},
         {"checkpoint-every", HONE_ARG_I64, &w.checkpoint, "N",
          "activation checkpointing; 0: none (0)"},

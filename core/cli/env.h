@@ -8,8 +8,9 @@ hone_status hone_cli_env_open(hone_env *env);
 void hone_cli_env_close(hone_env *env);
 /* "5,17,9" -> ids; E_USAGE naming the place. *ids is the caller's (hone_free). */
 hone_status hone_cli_ids(const char *text, int32_t **ids, size_t *n);
-/* A frozen policy of model M. */
-hone_status hone_cli_policy(hone_env *env, const char *model, hone_policy **out);
+/* A frozen policy of model M. storage: "f32", "bf16", "f16", "keep"; NULL: f32. */
+hone_status hone_cli_policy(hone_env *env, const char *model, const char *storage,
+                            hone_policy **out);
 /* All of stdin, at most 256 MiB. */
 hone_status hone_cli_stdin(hone_buf *out);
 #endif

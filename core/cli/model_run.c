@@ -222,12 +222,14 @@ out:
 int hone__cli_model_logprobs(int argc, char **argv)
 {
     static int json, allow;
-    static const char *text, *ids;
+    static const char *text, *ids, *storage;
     static int64_t threads;
     static const hone_arg options[] = {
         {"text", HONE_ARG_STR, &text, "TEXT", "the text to score"},
         {"ids", HONE_ARG_STR, &ids, "5,17,9", "token ids instead of a text"},
         {"threads", HONE_ARG_I64, &threads, "N", "threads (all processors)"},
+        {"storage", HONE_ARG_STR, &storage, "TYPE",
+         "of frozen weights in memory: f32, bf16, f16, keep (as in the file) (f32)"},
         {"allow-unknown-config", HONE_ARG_FLAG, &allow, NULL,
          "ignore configuration keys hone does not know"},
         {"json", HONE_ARG_FLAG, &json, NULL, "one JSON object"},
@@ -253,7 +255,9 @@ int hone__cli_model_logprobs(int argc, char **argv)
     hone_policy_config config = {.model = rest.v[0], .flags = allow ? HONE_MODEL_ALLOW_UNKNOWN : 0};
     hone_status s = threads < 0 || threads > HONE_POOL_MAX
                         ? hone_fail(HONE_E_USAGE, "--threads: 1 to %d", HONE_POOL_MAX)
-                        : hone_registry_open(&none, &env.registry);
+                        : hone_storage_parse(storage, &config.storage);
+    if (s >= 0)
+        s = hone_registry_open(&none, &env.registry);
     if (s >= 0)
         s = hone_pool_create((uint32_t)threads, &env.pool);
     if (s >= 0)

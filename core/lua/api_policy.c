@@ -1,6 +1,7 @@
 /* api_policy.c - policies, generation and rollouts for recipes.
  *
- *   core.policy(config, component?) -> policy         config: name model config tokenizer seed lora optimizer
+ *   core.policy(config, component?) -> policy         config: name model config tokenizer storage seed lora
+ *                                                     optimizer
  *   core.policy_copy(policy, name) -> policy          frozen
  *   core.policy_adapter(policy, config) -> policy      on the same model; config: name lora optimizer seed
  *   core.policy_info(policy) -> table                 sizes, names, version, lr
@@ -22,6 +23,7 @@
 #include "base/alloc.h"
 #include "base/json.h"
 #include "base/rng.h"
+#include "ops/storage.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -115,6 +117,9 @@ static hone_status make_policy(hone_recipe *r, hone_arena *a, const hone_value *
     HONE_TRY(string_of(a, v, "name", &cfg.name));
     HONE_TRY(string_of(a, v, "model", &cfg.model));
     HONE_TRY(string_of(a, v, "tokenizer", &cfg.tokenizer));
+    const char *storage = NULL;
+    HONE_TRY(string_of(a, v, "storage", &storage));
+    HONE_TRY(hone_storage_parse(storage, &cfg.storage));
     HONE_TRY(hone_value_i64(v, "seed", (int64_t)r->seed, &seed));
     cfg.seed = (uint64_t)seed;
     cfg.lora.seed = (uint64_t)seed;
@@ -228,6 +233,8 @@ static int l_policy_info(lua_State *L)
     set_int(L, "parameters", (int64_t)sz.n_params);
     set_int(L, "trainable", p->optimizer ? (int64_t)sz.n_trainable : 0);
     set_int(L, "bytes", (int64_t)sz.bytes);
+    const hone_storage *st = hone_storage_get(hone_params_storage(p->model->params));
+    set_str(L, "storage", st ? st->name : "mixed");
     set_int(L, "vocab_size", p->model->info.vocab_size);
     set_int(L, "max_positions", p->model->info.max_positions);
     set_int(L, "version", (int64_t)p->version);
@@ -246,13 +253,9 @@ static int l_policy_save(lua_State *L)
 {
     hone_policy *p = hone__lua_check(L, 1, HONE_LUA_POLICY);
     const char *dir = luaL_checkstring(L, 2), *dtype = luaL_optstring(L, 3, "f32");
-    uint32_t d = strcmp(dtype, "f32") == 0    ? HONE_F32
-                 : strcmp(dtype, "bf16") == 0 ? HONE_BF16
-                 : strcmp(dtype, "f16") == 0  ? HONE_F16
-                                              : 0;
-    if (!d)
-        return luaL_error(L, "dtype \"%s\": f32, bf16 or f16", dtype);
-    if (hone__lua_may_write(hone__lua_recipe(L), dir) < 0 || hone_policy_save(p, dir, d) < 0)
+    uint32_t d;
+    if (hone_storage_parse(dtype, &d) < 0 || hone__lua_may_write(hone__lua_recipe(L), dir) < 0 ||
+        hone_policy_save(p, dir, d) < 0)
         return hone_lua_raise(L);
     return 0;
 }

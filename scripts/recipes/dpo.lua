@@ -10,6 +10,7 @@ local p = hone.params {
   steps = { 100, "updates", min = 1 }, batch = { 4, "pairs an update", min = 1 },
   lr = { 1e-6, "peak learning rate" }, warmup = { 5, "updates of warm-up", min = 0 },
   lora = { 0, "rank of an adapter; 0 trains all parameters", min = 0 },
+  storage = { "f32", "of frozen weights in memory", choices = { "f32", "bf16", "f16", "keep" } },
   max_tokens = { 1024, "longest row, in tokens", min = 2 }, clip = { 1.0, "largest gradient norm", min = 0 },
   eval = { 0.1, "share of pairs held out", min = 0, max = 0.5 },
   swap = { false, "swap chosen and rejected (a control that must not learn)" },
@@ -19,7 +20,7 @@ if p.data == "" then error("dpo: data=FILE is missing", 0) end
 
 local run = hone.run { name = "dpo", seed = p.seed, checkpoint = { every = 50 } }
 local policy = run:policy {
-  model = p.model, lora = p.lora > 0 and { rank = p.lora } or nil, optimizer = { "adamw", lr = p.lr, weight_decay = 0 },
+  model = p.model, storage = p.storage, lora = p.lora > 0 and { rank = p.lora } or nil, optimizer = { "adamw", lr = p.lr, weight_decay = 0 },
 }
 local reference = p.lora == 0 and policy:reference() or nil
 local objective = { p.objective, beta = p.beta }

@@ -7,6 +7,7 @@ local p = hone.params {
   test = { "", "held-out JSONL for an evaluation before and after" }, test_rows = { 100, "rows of it", min = 1 },
   steps = { 40, "policy updates", min = 1 }, prompts = { 4, "prompts a step", min = 1 }, n = { 8, "samples a prompt", min = 2 },
   lr = { 3e-4, "peak learning rate" }, lora = { 16, "rank of the adapter; 0 trains all parameters", min = 0 },
+  storage = { "f32", "of frozen weights in memory", choices = { "f32", "bf16", "f16", "keep" } },
   objective = { "grpo", "policy loss" }, beta = { 0.0, "weight of the KL term to the reference" },
   temperature = { 1.0, "of sampling" }, max_tokens = { 64, "new tokens a sample", min = 1 },
   instruction = { "\nShow the calculation as equations like 3 * 4 = 12, then write: The answer is 12.", "added to the question" },
@@ -17,7 +18,7 @@ local p = hone.params {
 
 local run = hone.run { name = "grpo", seed = p.seed, checkpoint = { every = 20 } }
 local policy = run:policy {
-  model = p.model, lora = p.lora > 0 and { rank = p.lora } or nil, optimizer = { "adamw", lr = p.lr, weight_decay = 0 },
+  model = p.model, storage = p.storage, lora = p.lora > 0 and { rank = p.lora } or nil, optimizer = { "adamw", lr = p.lr, weight_decay = 0 },
 }
 local function rows(path)
   return hone.source("jsonl", { path = path }):map(function(r)

@@ -18,7 +18,7 @@ function plan.policy(name, info, settings)
   if type(optimizer) == "table" then optimizer = optimizer[1] or optimizer.name end
   plan.policies[#plan.policies + 1] = {
     name = name, model = info.model ~= "" and info.model or "made by the recipe", arch = info.arch,
-    parameters = info.parameters, trainable = info.trainable, bytes = info.bytes,
+    parameters = info.parameters, trainable = info.trainable, bytes = info.bytes, storage = info.storage,
     lora = settings and settings.lora and settings.lora.rank or nil,
     optimizer = optimizer,
   }
@@ -93,8 +93,8 @@ local function page(m, stopped)
   local function part(title, text, ...) line("%-10s  " .. text, title, ...) end
   part("recipe", "%s, run \"%s\"", core.options().recipe or "", plan.name or "none")
   for i, p in ipairs(plan.policies) do
-    part(i == 1 and "models" or "", "%s: %s%s, %s parameters (%s), %s", p.name, p.model, p.arch ~= "" and " (" .. p.arch .. ")" or "",
-      count(p.parameters), mb(p.bytes), p.trainable == 0 and "frozen" or string.format("%s trained%s%s", count(p.trainable),
+    part(i == 1 and "models" or "", "%s: %s%s, %s parameters (%s%s), %s", p.name, p.model, p.arch ~= "" and " (" .. p.arch .. ")" or "",
+      count(p.parameters), p.storage ~= "f32" and p.storage .. ", " or "", mb(p.bytes), p.trainable == 0 and "frozen" or string.format("%s trained%s%s", count(p.trainable),
         p.lora and " (LoRA, rank " .. p.lora .. ")" or "", p.optimizer and " by " .. p.optimizer or ""))
   end
   local title = "plugins"

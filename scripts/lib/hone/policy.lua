@@ -87,7 +87,8 @@ function Policy:ema(d)
   return p
 end
 
---- Writes a folder in Hugging Face layout; an adapter is merged. dtype: "f32", "bf16", "f16".
+--- Writes a folder in Hugging Face layout; an adapter is merged. dtype: "f32", "bf16", "f16", "keep" (each tensor as
+-- it is stored).
 function Policy:save(path, dtype)
   if self.run.dry_run then return end
   core.policy_save(self.ud, path, dtype or "f32")
