@@ -84,11 +84,13 @@ hone_status hone_wire_put(const hone_wire_slot *s, uint64_t id, void *const *arg
 uint32_t *hone_wire_cancel(void *call_bytes);
 
 typedef struct hone_wire_answer {
-    int begun;       /* the callee opened the call */
-    int done;        /* ... and finished it; 0: it died or still runs, outputs have what was written until then */
-    size_t refused;  /* outcomes that were made ERROR: a score not finite, a status that is the host's */
-    size_t lost;     /* calls of sinks that found no room in the result */
-    hone_status bad; /* first failure of one of the caller's sinks, else HONE_OK: counts as the call's result */
+    int begun; /* the callee opened the call */
+    int done; /* ... and finished it; 0: it died or still runs, outputs have what was written until then */
+    size_t
+        refused; /* outcomes that were made ERROR: a score not finite, a status that is the host's */
+    size_t lost; /* calls of sinks that found no room in the result */
+    hone_status
+        bad; /* first failure of one of the caller's sinks, else HONE_OK: counts as the call's result */
     hone_wire_ret ret; /* a returned text lives in the arena */
     hone_error error;  /* the callee's text when `ret` is a failed status */
 } hone_wire_answer;
@@ -96,8 +98,7 @@ typedef struct hone_wire_answer {
  * caller's outputs, calls its sinks in order. What outputs point at lives in `arena`. E_MISBEHAVED, naming the place, when
  * the bytes are not sound: nothing after that place was delivered. A result of another call is `begun` 0. */
 hone_status hone_wire_take(const hone_wire_slot *s, uint64_t id, void *const *args,
-                           const void *from, size_t size, hone_arena *arena,
-                           hone_wire_answer *out);
+                           const void *from, size_t size, hone_arena *arena, hone_wire_answer *out);
 
 /* ---- callee -------------------------------------------------------------------------------------- */
 

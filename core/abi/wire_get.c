@@ -280,9 +280,8 @@ static hone_status get_call(hone_wire_call *c, hone__reader *r, size_t i, uint64
     }
     memcpy(&c->record, from, sizeof c->record);
     c->record.struct_size = sizeof c->record;
-    c->record.cancelled =
-        (const uint32_t *)(const void *)((const char *)c->bytes +
-                                         offsetof(hone__wire_head, cancelled));
+    c->record.cancelled = (const uint32_t *)(const void *)((const char *)c->bytes +
+                                                           offsetof(hone__wire_head, cancelled));
     const hone_call *record = &c->record;
     memcpy(&c->value[i], &record, sizeof record);
     return HONE_OK;
@@ -401,8 +400,8 @@ hone_status hone_wire_get(const hone_wire_slot *s, const void *bytes, size_t len
     size_t unused = 0;
     if (len >= sizeof h)
         memcpy(&h, bytes, sizeof h);
-    if (len < sizeof h || h.magic != HONE__WIRE_CALL || h.code != s->code ||
-        h.n_args != s->sig.n || h.len != len || len - sizeof h < h.n_args * sizeof *in)
+    if (len < sizeof h || h.magic != HONE__WIRE_CALL || h.code != s->code || h.n_args != s->sig.n ||
+        h.len != len || len - sizeof h < h.n_args * sizeof *in)
         return unsound(s, "the bytes are no call of it");
     if (h.there != (trusted ? (uint64_t)(uintptr_t)bytes : 0))
         return unsound(s, "the call was written for another place");

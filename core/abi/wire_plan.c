@@ -72,6 +72,15 @@ static void count_of(hone__op *op, const hone_struct_desc *d, const hone_member 
     }
 }
 
+static int shares_count(const hone_struct_desc *d, const hone_member *m)
+{
+    for (size_t i = 0; d->members[i]; i++)
+        if (d->members[i] != m && (d->members[i]->flags & HONE_M_ARRAY) &&
+            d->members[i]->count_offset == m->count_offset)
+            return 1;
+    return (m->flags & (HONE_M_INLINE | HONE_M_PRODUCT | HONE_M_PLUS1)) != 0;
+}
+
 static hone_status plan_struct(const struct planner *pl, const hone_struct_desc *d, int depth,
                                hone__plan **out);
 
@@ -129,10 +138,12 @@ static hone_status plan_member(const struct planner *pl, const hone_struct_desc 
         return hone_fail(HONE_E_UNSUPPORTED, "%s.%s: such a member cannot travel", d->name,
                          m->name);
     count_of(op, d, m);
+    /* NULL may stand for "not given" only where another array says that the count means something */
+    op->required = !(m->flags & HONE_M_NULLABLE) || (array && !shares_count(d, m));
     if (m->flags & HONE_M_MUTABLE) {
         if (op->kind != HONE__OP_BYTES && op->kind != HONE__OP_POINTERS)
-            return hone_fail(HONE_E_UNSUPPORTED, "%s.%s: the callee may fill numbers only",
-                             d->name, m->name);
+            return hone_fail(HONE_E_UNSUPPORTED, "%s.%s: the callee may fill numbers only", d->name,
+                             m->name);
         p->mutables = 1;
     }
     if (chosen(pl, d) && !wanted(pl, m->name)) {
@@ -302,9 +313,9 @@ static hone_status plan_arg(const struct planner *pl, hone_wire_slot *s, size_t 
     case HONE_A_SELF:
     case HONE_A_THIS:
         a->how = HONE__ARG_SELF;
-        return i == 0 ? HONE_OK
-                      : hone_fail(HONE_E_UNSUPPORTED, "%s: self is not the first argument",
-                                  s->place);
+        return i == 0
+                   ? HONE_OK
+                   : hone_fail(HONE_E_UNSUPPORTED, "%s: self is not the first argument", s->place);
     case HONE_A_CALL:
         a->how = HONE__ARG_CALL;
         return HONE_OK;
@@ -423,8 +434,7 @@ static hone_status plan_slot(const struct planner *pl, const hone_slot *slot,
     st = plan_strides(s);
     if (st < 0)
         goto fail;
-    ffi_type *ret =
-        s->sig.result == HONE_T_STR ? str_type(s, HONE_SIG_MAX) : scalar(s->sig.result);
+    ffi_type *ret = s->sig.result == HONE_T_STR ? str_type(s, HONE_SIG_MAX) : scalar(s->sig.result);
     if (ffi_prep_cif(&s->cif, FFI_DEFAULT_ABI, s->sig.n, ret, s->types) != FFI_OK) {
         st = hone_fail(HONE_E_UNSUPPORTED, "%s: libffi cannot make such a call", place);
         goto fail;
@@ -480,8 +490,7 @@ hone_status hone_wire_open(const hone_iface_desc *desc, const char *const *wants
         const hone_slot *slot = desc->table->slots[w->n];
         if (slot->flags & HONE_SLOT_LOCAL)
             continue;
-        hone_status s =
-            plan_slot(&pl, slot, desc->table, (uint32_t)w->n, 0, &w->slots[w->n]);
+        hone_status s = plan_slot(&pl, slot, desc->table, (uint32_t)w->n, 0, &w->slots[w->n]);
         if (s == HONE_E_NOMEM) {
             hone_wire_close(w);
             return s;
@@ -521,7 +530,8 @@ const hone_sig *hone_wire_sig(const hone_wire_slot *s)
 
 ffi_cif *hone_wire_cif(const hone_wire_slot *s)
 {
-    return (ffi_cif *)(uintptr_t)&s->cif; /* libffi's calls take it without const and do not write */
+    return (ffi_cif *)(uintptr_t)&s
+        ->cif; /* libffi's calls take it without const and do not write */
 }
 
 const hone_wire_slot *const *hone_wire_sink(const hone_wire_slot *s, size_t arg, size_t *n)

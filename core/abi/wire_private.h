@@ -9,28 +9,29 @@
 
 /* What stands at a member's place and cannot be copied as it is. */
 enum {
-    HONE__OP_STR,     /* hone_str */
-    HONE__OP_CSTR,    /* k const char * in place */
-    HONE__OP_VALUE,   /* hone_value */
-    HONE__OP_BYTES,   /* pointer to numbers, or to structs without pointers */
-    HONE__OP_STRS,    /* pointer to n hone_str */
-    HONE__OP_CSTRS,   /* pointer to n const char * */
-    HONE__OP_VALUES,  /* pointer to n hone_value */
-    HONE__OP_STRUCTS, /* pointer to n structs */
-    HONE__OP_INNER,   /* k structs in place */
+    HONE__OP_STR,      /* hone_str */
+    HONE__OP_CSTR,     /* k const char * in place */
+    HONE__OP_VALUE,    /* hone_value */
+    HONE__OP_BYTES,    /* pointer to numbers, or to structs without pointers */
+    HONE__OP_STRS,     /* pointer to n hone_str */
+    HONE__OP_CSTRS,    /* pointer to n const char * */
+    HONE__OP_VALUES,   /* pointer to n hone_value */
+    HONE__OP_STRUCTS,  /* pointer to n structs */
+    HONE__OP_INNER,    /* k structs in place */
     HONE__OP_POINTERS, /* k pointers in place to n numbers each */
-    HONE__OP_ZERO,    /* travels as zero: unwanted, opaque, a callback */
-    HONE__OP_SIZE     /* struct_size */
+    HONE__OP_ZERO,     /* travels as zero: unwanted, opaque, a callback */
+    HONE__OP_SIZE      /* struct_size */
 };
 
 typedef struct hone__plan hone__plan;
 typedef struct hone__op {
-    uint8_t kind, align; /* align of an element */
+    uint8_t kind, align;             /* align of an element */
     uint8_t count_wide, count2_wide; /* 1: u64 */
-    uint16_t flags; /* HONE_M_* */
+    uint16_t flags;                  /* HONE_M_* */
     uint32_t offset, count_offset, count2_offset, elem;
     uint32_t k;     /* how many in place; bytes of ZERO */
     uint32_t width; /* bytes at offset */
+    int required;   /* a count above 0 needs elements */
     uint32_t end;   /* bytes of the struct that must be there for it */
     hone__plan *of; /* STRUCTS, INNER */
     const char *name;
@@ -76,10 +77,10 @@ struct hone_wire_slot {
     ffi_type *by_elements[HONE_SIG_MAX + 1][9];
     hone__arg_plan args[HONE_SIG_MAX];
     uint32_t stride[HONE_SIG_MAX]; /* what a stride argument travels as */
-    uint32_t code;                 /* slot number, or number of the callback | argument << 16 | 1 << 31 */
-    uint8_t text;                  /* its strings are promised to be UTF-8 */
-    uint8_t appends;               /* a callback without outputs: can be delivered later */
-    ffi_closure *closure;          /* of a callback: appends or asks */
+    uint32_t code;        /* slot number, or number of the callback | argument << 16 | 1 << 31 */
+    uint8_t text;         /* its strings are promised to be UTF-8 */
+    uint8_t appends;      /* a callback without outputs: can be delivered later */
+    ffi_closure *closure; /* of a callback: appends or asks */
     void *closure_code;
     uint32_t fn_offset;
 };
@@ -107,7 +108,7 @@ typedef struct hone__wire_result {
     uint32_t state, lost;
     uint64_t end;        /* of all complete records */
     uint64_t used;       /* of everything, once DONE */
-    uint64_t ret[2];    /* a returned text: offset and length */
+    uint64_t ret[2];     /* a returned text: offset and length */
     uint64_t text[3][2]; /* error: what, detail, hint: offset and length */
     int32_t error;
     uint32_t reserved;

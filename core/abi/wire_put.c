@@ -175,8 +175,8 @@ static void put_value(struct writer *w, const hone_value *v, char *to, int depth
         for (size_t i = 0; i < n && w->bad >= 0; i++) {
             char *pair = items ? items + i * sizeof(hone_pair) : NULL;
             put_str(w, v->u.map.pairs[i].key, pair);
-            put_value(w, &v->u.map.pairs[i].value,
-                      pair ? pair + offsetof(hone_pair, value) : NULL, depth + 1);
+            put_value(w, &v->u.map.pairs[i].value, pair ? pair + offsetof(hone_pair, value) : NULL,
+                      depth + 1);
         }
         return;
     }
@@ -321,7 +321,8 @@ static void put_data(struct writer *w, const hone_wire_slot *s, size_t i, void *
     if (!p)
         return;
     size_t n = hone__wire_count(s, i, args), stride = hone__wire_stride(s, i, args), at;
-    if (g->dir == HONE_DIR_OUT) { /* filled by the callee: only that it is there, and how much of it */
+    if (g->dir ==
+        HONE_DIR_OUT) { /* filled by the callee: only that it is there, and how much of it */
         to->a = 1;
         to->b = a->of && !g->array ? hone__wire_avail(a->of, p) : 0;
         return;

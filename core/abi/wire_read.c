@@ -173,10 +173,10 @@ static hone_status read_elements(hone__reader *r, int el, const hone__plan *of, 
     memcpy(items, from, n * elem);
     for (size_t i = 0; i < n; i++) {
         char *one = (char *)items + i * elem;
-        HONE_TRY(el == HONE__EL_STRUCT  ? read_struct(r, of, one)
-                 : el == HONE__EL_STR   ? read_str(r, one, name, r->text)
-                 : el == HONE__EL_CSTR  ? read_cstr(r, one, name)
-                                        : read_value(r, one, name, 0));
+        HONE_TRY(el == HONE__EL_STRUCT ? read_struct(r, of, one)
+                 : el == HONE__EL_STR  ? read_str(r, one, name, r->text)
+                 : el == HONE__EL_CSTR ? read_cstr(r, one, name)
+                                       : read_value(r, one, name, 0));
     }
     *out = items;
     return HONE_OK;
@@ -222,10 +222,10 @@ static hone_status read_member(hone__reader *r, const hone__op *op, char *base)
         if (at && r->returned && (op->flags & HONE_M_MUTABLE))
             return bad(r, op->name, "comes back as a pointer");
         if (at)
-            HONE_TRY(read_elements(r, op->kind == HONE__OP_POINTERS ? HONE__EL_BYTES : els[op->kind],
+            HONE_TRY(read_elements(r,
+                                   op->kind == HONE__OP_POINTERS ? HONE__EL_BYTES : els[op->kind],
                                    op->of, op->elem, op->align, at, n, op->name, &p));
-        else if (n && !(op->flags & HONE_M_NULLABLE) &&
-                 !(r->returned && (op->flags & HONE_M_MUTABLE)))
+        else if (n && op->required && !(r->returned && (op->flags & HONE_M_MUTABLE)))
             return bad(r, op->name, "has a count and no elements");
         memcpy(field, &p, sizeof p);
     }

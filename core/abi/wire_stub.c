@@ -99,12 +99,10 @@ hone_status hone_wire_stub_create(const hone_wire *w, const void *like, hone_wir
         e->handler = handler;
         e->closure = ffi_closure_alloc(sizeof *e->closure, &code);
         stub->n++;
-        if (!e->closure || ffi_prep_closure_loc(e->closure, hone_wire_cif(e->slot), called, e,
-                                                code) != FFI_OK) {
-            hone_fail(HONE_E_UNSUPPORTED, "%s: the system refuses to make a callback",
-                      w->desc->id);
-            s = hone_fail_hint(
-                "libffi needs memory that may be executed; is it forbidden here?");
+        if (!e->closure ||
+            ffi_prep_closure_loc(e->closure, hone_wire_cif(e->slot), called, e, code) != FFI_OK) {
+            hone_fail(HONE_E_UNSUPPORTED, "%s: the system refuses to make a callback", w->desc->id);
+            s = hone_fail_hint("libffi needs memory that may be executed; is it forbidden here?");
             goto fail;
         }
         memcpy((char *)stub->table + e->slot->fn_offset, &code, sizeof code);

@@ -55,7 +55,7 @@ static void take_flat(struct taker *t, size_t i)
     size_t n = hone__wire_count(t->s, i, t->args), stride = hone__wire_stride(t->s, i, t->args);
     const char *from = t->copy + t->layout.at[i];
     char *to = caller(t, i);
-    size_t there = g->array                ? (stride < a->elem ? stride : a->elem)
+    size_t there = g->array                   ? (stride < a->elem ? stride : a->elem)
                    : a->el == HONE__EL_STRUCT ? hone__wire_avail(a->of, to)
                                               : a->elem;
     for (size_t k = 0; k < n; k++, from += a->elem, to += stride) {
@@ -230,8 +230,8 @@ static hone_status take_returned(struct taker *t, hone__reader *r)
 static hone_status take_text(struct taker *t, hone__reader *r, int which, char *to, size_t size)
 {
     hone_str s;
-    HONE_TRY(hone__wire_read_str(r, t->head.text[which][0], t->head.text[which][1], "error text",
-                                 1, &s));
+    HONE_TRY(hone__wire_read_str(r, t->head.text[which][0], t->head.text[which][1], "error text", 1,
+                                 &s));
     size_t n = s.len < size - 1 ? s.len : size - 1;
     if (n)
         memcpy(to, s.ptr, n);

@@ -91,4 +91,22 @@ static void loop_close(loop *l)
     hone_arena_release(&l->callee);
     hone_free(l);
 }
+
+/* ---- what tests say ------------------------------------------------------------------------------ */
+
+static hone_str str(const char *z)
+{
+    return hone_str_c(z);
+}
+static void assert_str(hone_str s, const char *want)
+{
+    if (s.len != strlen(want) || memcmp(s.ptr, want, s.len) != 0)
+        fail_msg("\"%.*s\" instead of \"%s\"", (int)s.len, s.ptr ? s.ptr : "", want);
+}
+static char mine[] = "mine"; /* an object that is handed around */
+#define BOTH(l) for ((l)->trusted = 0; (l)->trusted < 2; (l)->trusted++)
+
+static const hone_value deep[] = {{.type = HONE_NULL}, {.type = HONE_STRING, .u.str = {"deep", 4}}};
+static const hone_pair pairs[] = {{{"n", 1}, {.type = HONE_I64, .u.i64 = -3}},
+                                  {{"list", 4}, {.type = HONE_LIST, .u.list = {deep, 2}}}};
 #endif
