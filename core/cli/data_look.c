@@ -315,15 +315,21 @@ static size_t walk(const hone_value *v, int *is_broken, int *placeholder)
     return n;
 }
 
-static void check_texts(hone_look *l, const parts *p, size_t bytes)
+/* One more row with this reason, and what was said of the first. */
+static hone_status suspect_said(hone_look *l, int reason, hone_str text)
+{
+    suspect(l, reason);
+    if (!l->first[reason])
+        l->first[reason] = hone_strndup(text.ptr, text.len < 300 ? text.len : 300);
+    return l->first[reason] ? HONE_OK : HONE_E_NOMEM;
+}
+
+static hone_status check_texts(hone_look *l, const parts *p, size_t bytes)
 {
     if (p->talk)
         check_roles(l, p);
-    if (p->error.len && p->form != F_OTHER) {
-        suspect(l, REFUSED);
-        if (!l->first[REFUSED])
-            l->first[REFUSED] = hone_strndup(p->error.ptr, p->error.len < 300 ? p->error.len : 300);
-    }
+    if (p->error.len && p->form != F_OTHER)
+        HONE_TRY(suspect_said(l, REFUSED, p->error));
     if (p->left_out)
         suspect(l, LEFT_OUT);
     if (seems_cut(p->answer))
@@ -334,6 +340,7 @@ static void check_texts(hone_look *l, const parts *p, size_t bytes)
         suspect(l, ECHO);
     if (!l->side && p->form != F_TEXT && bytes > LONG_BYTES)
         suspect(l, TOO_LONG);
+    return HONE_OK;
 }
 
 /* ---- tokens ------------------------------------------------------------------------------------------------ */
@@ -346,14 +353,15 @@ static hone_status tokenize(hone_look *l, const parts *p, size_t *n)
     hone_tokens_clear(&l->tokens);
     hone_buf_clear(&l->text);
     if (p->talk && l->side->chat) {
-        if (hone_chat_encode(l->side->chat, &l->side->tokenizer, p->talk, &opt, &l->tokens) >= 0 &&
-            hone_chat_render(l->side->chat, p->talk, &opt, &l->text) >= 0) {
+        hone_status s = hone_chat_encode(l->side->chat, &l->side->tokenizer, p->talk, &opt,
+                                         &l->tokens);
+        if (s >= 0)
+            s = hone_chat_render(l->side->chat, p->talk, &opt, &l->text);
+        if (s >= 0)
             *n = l->tokens.n;
-            return HONE_OK;
-        }
-        suspect(l, NO_MASK);
-        if (!l->first[NO_MASK])
-            l->first[NO_MASK] = hone_strdup(hone_error_get()->what);
+        if (s >= 0 || s == HONE_E_NOMEM)
+            return s;
+        HONE_TRY(suspect_said(l, NO_MASK, hone_str_c(hone_error_get()->what)));
         hone_tokens_clear(&l->tokens);
         hone_buf_clear(&l->text);
     }
@@ -495,7 +503,7 @@ hone_status hone_look_row(hone_look *l, const hone_value *row)
         suspect(l, BROKEN_TEXT);
     if (placeholder)
         suspect(l, PLACEHOLDER);
-    check_texts(l, &p, n);
+    HONE_TRY(check_texts(l, &p, n));
     if (l->side && (p.talk || p.text.len)) {
         HONE_TRY(tokenize(l, &p, &n));
         for (size_t i = 0; i < l->tokens.n; i++)
