@@ -128,6 +128,8 @@ for arch, keys in FILES.items():
     pairs["general.architecture"] = arch
     put("config", arch + ".gguf", gguf(dict(pairs, **{arch + "." + k: v for k, v in keys.items()}, **(
         {"hone.rope_factors_short": [1.0, 2.0], "hone.rope_factors_long": [1.0, 4.0]} if arch == "phi3" else {}))))
+PHI = {k.replace("llama.", "phi3."): v for k, v in LLAMA.items()}
+put("config", "phi3-plain.gguf", gguf(dict(PHI, **{"general.architecture": "phi3", "phi3.rope.scaling.original_context_length": 32})))
 put("config", "llama3.gguf", gguf(dict(LLAMA, **{"hone.rope_freqs": [1.0, 8.0]})))
 
 

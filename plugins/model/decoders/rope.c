@@ -377,7 +377,7 @@ void decoder_rope_write(decoder_writer *w, const decoder_facts *f)
         decoder_put_number(w, "rope_local_base_freq", f->ropes[1].rope.theta);
     if (f->family->phi_rope) {
         decoder_put_number(w, "partial_rotary_factor", (double)r->rotary_dim / (double)f->head_dim);
-        if (p->original > 0.0)
+        if (p->original > 0.0 && r->scaling != HONE_ROPE_NONE) /* means nothing without */
             decoder_put_whole(w, "original_max_position_embeddings", (int64_t)p->original);
     }
     decoder_put_key(w, "rope_scaling");
