@@ -217,11 +217,16 @@ static hone_status fill_secret(struct cfg *c, struct slot *s, hone_str given)
     }
     if (given.len > 5 && memcmp(given.ptr, "file:", 5) == 0) {
         hone_buf b;
-        char *path = hone_arena_strndup(&c->arena, given.ptr + 5, given.len - 5);
+        char *path = hone_arena_strndup(&c->arena, given.ptr + 5, given.len - 5), *allowed = NULL;
         if (!path)
             return HONE_E_NOMEM;
         hone_buf_init(&b, SECRET_MAX + 2);
-        hone_status st = hone_file_read(path, SECRET_MAX, &b);
+        hone_status st = HONE_OK; /* what a recipe names is a file like any other of it */
+        if (c->env.path)
+            st = c->env.path(c->env.ctx, hone_str_c(path), &allowed);
+        if (st >= 0)
+            st = hone_file_read(allowed ? allowed : path, SECRET_MAX, &b);
+        hone_free(allowed);
         if (st >= 0) {
             size_t n = b.len;
             while (n && (b.ptr[n - 1] == '\n' || b.ptr[n - 1] == '\r'))

@@ -259,19 +259,8 @@ int hone_cli_plugin_new(int argc, char **argv)
     hone_buf_init(&shared, 4096);
     hone_buf_addf(&own, "%s/%s", kind, lang);
     hone_buf_addf(&shared, "%s/%s", kind, lua ? "none" : "shared");
-    char *there = hone_path_join(hone_paths_sdk(), "templates");
-    char *place = there && own.failed >= 0 ? hone_path_join(there, own.ptr) : NULL;
     const char *const parts[] = {lua ? "common-lua" : "common", shared.ptr, own.ptr, NULL};
     s = hone_buf_check(&own, "template");
-    if (s >= 0 && !place)
-        s = HONE_E_NOMEM;
-    if (s >= 0 && lua && !hone_file_is_dir(place)) {
-        s = hone_fail(HONE_E_UNSUPPORTED, "%s %s cannot be written in Lua yet", article(kind),
-                      kind);
-        hone_fail_hint(
-            "hone plugin new %s %s --lang c, or c++; in Lua: reward, source, objective, model",
-            kind, name);
-    }
     const char *to = dir ? dir : name;
     if (s >= 0)
         s = make_with(parts, to, name, kind, id ? id : default_id);
@@ -282,8 +271,6 @@ int hone_cli_plugin_new(int argc, char **argv)
                : strcmp(lang, "c") == 0 ? "C"
                                         : "C++",
                to);
-    hone_free(there);
-    hone_free(place);
     hone_buf_release(&own);
     hone_buf_release(&shared);
     return s < 0 ? hone_cli_fail(s) : HONE_EXIT_OK;

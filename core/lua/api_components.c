@@ -3,8 +3,9 @@
  *   core.component(kind, name, config) -> component      a plugin's
  *   core.lua_component(table, kind) -> component          one written in Lua
  *   core.closest(name, list) -> name or nil
- *   core.component_id(c) -> id, in_lua
+ *   core.component_id(c) -> id, in_lua, full id, its interface
  *   core.component_reentrant(c) -> boolean
+ *   core.interface(c [, id]) -> handle               its calls as methods (lua/iface.h)
  *   core.where(function) -> "file:line"
  *   core.components(kind) -> list of { id, name, summary }
  *   core.scorer({ { component, more = { component, ... }, id =, weight =, timeout =, concurrency =, batch =,
@@ -19,6 +20,7 @@
 #include "hone/model.h"
 #include "hone/objective.h"
 #include "lua/component.h"
+#include "lua/iface.h"
 #include "score/cache.h"
 
 #include <stdio.h>
@@ -192,7 +194,8 @@ static int l_lua_component(lua_State *L)
     if (s >= 0)
         s = hone_instance_create_info(r->env.registry, info, NULL, &inst);
     if (s >= 0)
-        s = hone__lua_component_from(inst, info->c.kind, 1, &c);
+        s = hone__lua_component_from(
+            inst, info->c.kind, !hone_lua_component_replicated(hone_lua_of(L), info), &c);
     hone_instance_unref(inst);
     if (s < 0)
         return hone_lua_raise(L);
@@ -223,7 +226,35 @@ static int l_component_id(lua_State *L)
     hone_lua_comp *c = hone__lua_check(L, 1, HONE_LUA_COMPONENT);
     lua_pushstring(L, c->id);
     lua_pushboolean(L, c->in_lua);
-    return 2;
+    if (!c->instance)
+        return 2;
+    const hone_component *full = &hone_instance_info(c->instance)->c;
+    lua_pushstring(L, full->id);
+    lua_pushstring(L, full->provides ? full->provides[0] : NULL);
+    return 4;
+}
+
+/* core.interface(component, id) -> handle */
+static int l_interface(lua_State *L)
+{
+    hone_lua_comp *c = hone__lua_check(L, 1, HONE_LUA_COMPONENT);
+    const char *id = luaL_checkstring(L, 2);
+    if (!c->instance)
+        return luaL_error(L, "%s is a function of the recipe: call it", c->id);
+    return hone_lua_push_iface(L, c->instance, id) < 0 ? hone_lua_raise(L) : 1;
+}
+
+/* core.fail("E_RANGE", text): raises that status. */
+static int l_fail(lua_State *L)
+{
+    const char *name = luaL_checkstring(L, 1), *text = luaL_checkstring(L, 2);
+    for (hone_status s = -1; s > -64; s--) {
+        if (strcmp(hone_status_name(s), name) == 0) {
+            hone_fail(s, "%s", text);
+            return hone_lua_raise(L);
+        }
+    }
+    return luaL_error(L, "there is no status %s", name);
 }
 
 static int l_component_reentrant(lua_State *L)
@@ -447,6 +478,8 @@ void hone__lua_open_components(lua_State *L)
                                      {"components", l_components},
                                      {"where", l_where},
                                      {"scorer", l_scorer},
+                                     {"interface", l_interface},
+                                     {"fail", l_fail},
                                      {NULL, NULL}};
     hone__lua_type(L, HONE_LUA_COMPONENT, component_release);
     hone__lua_type(L, HONE_LUA_SCORER, scorer_release);

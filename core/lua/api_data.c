@@ -8,7 +8,7 @@
  *   core.data_next(data) -> row or list, or nil
  *   core.data_save(data) -> table             core.data_restore(data, table)
  *   core.data_rewind(data, epoch), core.data_count(data), core.data_skipped(data)
- *   core.tokenizer(M) -> tokenizer, facts         also where a policy is wanted below
+ *   core.tokenizer(M or component) -> tokenizer, facts         also where a policy is wanted below
  *   core.encode(policy, text, special) -> ids     core.decode(policy, ids, skip_special) -> text
  *   core.pieces(policy, ids) -> texts             core.token_id(policy, text) -> id or nil
  *   core.bpe_train(texts, options) -> files, vocabulary size      files: name -> text
@@ -422,14 +422,21 @@ static void tokenizer_release(void *p)
     hone_text_side_unref(p);
 }
 
-/* core.tokenizer(M) -> tokenizer, facts */
+/* core.tokenizer(M or a component) -> tokenizer, facts */
 static int l_tokenizer(lua_State *L)
 {
     hone_recipe *r = hone__lua_recipe(L);
     hone_text_side *t = NULL;
     char *path = NULL, hex[65];
-    hone_status s = hone__lua_model_path(r, luaL_checkstring(L, 1), &path);
-    if (s >= 0)
+    hone_status s;
+    if (lua_isuserdata(L, 1)) {
+        hone_lua_comp *c = hone__lua_check(L, 1, HONE_LUA_COMPONENT);
+        s = c->instance ? hone_text_side_from(c->instance, &t)
+                        : hone_fail(HONE_E_TYPE, "a tokenizer component is wanted");
+    } else {
+        s = hone__lua_model_path(r, luaL_checkstring(L, 1), &path);
+    }
+    if (s >= 0 && !t)
         s = hone_text_side_open(&r->env, path, &t);
     if (s >= 0 && !t->tokenizer_instance) {
         hone_text_side_unref(t);

@@ -1,7 +1,7 @@
 /* api_policy.c - policies, generation and rollouts for recipes.
  *
- *   core.policy(config, component?) -> policy         config: name model config tokenizer storage seed lora
- *                                                     optimizer
+ *   core.policy(config, component?, tokenizer?) -> policy  config: name model config tokenizer storage seed
+ *                                                     lora optimizer
  *   core.policy_copy(policy, name) -> policy          frozen
  *   core.policy_adapter(policy, config) -> policy      on the same model; config: name lora optimizer seed
  *   core.policy_info(policy) -> table                 sizes, names, version, lr
@@ -109,10 +109,10 @@ static hone_status string_of(hone_arena *a, const hone_value *v, const char *key
 
 /* `base`: the policy whose model it stands on, or NULL. */
 static hone_status make_policy(hone_recipe *r, hone_arena *a, const hone_value *v,
-                               const hone_model_choice *component, hone_policy *base,
-                               hone_policy **out)
+                               const hone_model_choice *component, hone_text_side *text,
+                               hone_policy *base, hone_policy **out)
 {
-    hone_policy_config cfg = {.component = component};
+    hone_policy_config cfg = {.component = component, .text = text};
     int64_t seed;
     HONE_TRY(string_of(a, v, "name", &cfg.name));
     HONE_TRY(string_of(a, v, "model", &cfg.model));
@@ -156,10 +156,12 @@ static int l_policy(lua_State *L)
         choice = (hone_model_choice){c->vt, c->self, c->id, c->instance};
         component = &choice;
     }
+    hone_text_side *text = lua_isnoneornil(L, 3) ? NULL
+                                                 : hone__lua_check(L, 3, HONE_LUA_TOKENIZER);
     hone_arena_init(&a, 0);
     hone_status s = hone__lua_options(L, 1, &a, &v);
     if (s >= 0)
-        s = make_policy(r, &a, &v, component, NULL, &p);
+        s = make_policy(r, &a, &v, component, text, NULL, &p);
     hone_arena_release(&a);
     if (s < 0)
         return hone_lua_raise(L);
@@ -197,7 +199,7 @@ static int l_policy_adapter(lua_State *L)
     hone_arena_init(&a, 0);
     hone_status s = hone__lua_options(L, 2, &a, &v);
     if (s >= 0)
-        s = make_policy(r, &a, &v, NULL, p, &c);
+        s = make_policy(r, &a, &v, NULL, NULL, p, &c);
     hone_arena_release(&a);
     return s < 0 ? hone_lua_raise(L) : push_sibling(L, c);
 }

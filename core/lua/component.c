@@ -1,32 +1,22 @@
 /* component.c - a Lua table as a hone_component. See component.h.
  *
- * Key idea: the vtable that C sees is filled with libffi closures, one per function of the table; a closure
- * packs its C arguments into a job for the control thread, where they are pushed as views, the function is
- * called under a guard, and what it returned is written to the `out` arguments. Kinds whose C form would
- * be clumsy in Lua have an adapter: rewards return plain numbers, objectives a loss and gradients, sources
- * hand rows (component_source.c), models take (store, config).
+ * Key idea: the vtable that C sees is filled with libffi closures, one per function of the table (what they
+ * do is component_call.c's); absent functions stay NULL, but where a kind has a sensible default. Numbers of
+ * the vtable (flags) come from keys of their names. `fields` become a table of settings that the host checks
+ * like a plugin's; create(config) makes what each instance's functions get as their first argument.
  *
- * Invariants: no Lua error passes a C frame; a component lives as long as its state; closures do too.
+ * Invariants: a component lives as long as its state; closures do too.
  * Source: plugin-abi.md section 8. */
 #include "hone/hone.h"
 
 #include "lua/component_private.h"
 
+#include "abi/config.h"
 #include "base/alloc.h"
-#include "base/json.h"
-#include "base/log.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
-
-static const char abstain_key;
-
-enum { PLAIN, REWARD, OBJECTIVE, ADVANTAGE, DECLARE };
-
-void hone_lua_push_abstain(lua_State *L)
-{
-    lua_pushlightuserdata(L, (void *)(uintptr_t)&abstain_key);
-}
 
 hone_status hone_lua_component_probe(void)
 {
@@ -46,509 +36,108 @@ hone_status hone_lua_component_probe(void)
         "write the component in C, or allow the program executable memory (SELinux: execmem)");
 }
 
-/* ---- running on the control thread ------------------------------------------------------------- */
+/* ---- instances --------------------------------------------------------------------------------- */
 
-struct job {
-    hone__lua_component *lc;
-    hone__lua_body body;
-    void *arg;
-    uint64_t deadline;
-    int frame;
+struct creation {
+    hone__lua_instance *self;
+    const hone_config *cfg;
+    int refused;
+    char why[200];
 };
 
-static int protected_body(lua_State *L)
+/* The settings as a table. */
+static void push_config(lua_State *L, const hone__lua_component *lc, const hone_config *cfg)
 {
-    struct job *j = lua_touserdata(L, 1);
-    lua_settop(L, 0);
-    j->body(j->arg, L, j->frame);
-    return 0;
-}
-
-static hone_status on_control(void *arg, lua_State *L)
-{
-    struct job *j = arg;
-    j->frame = hone__frame_push(j->lc->l);
-    if (j->frame < 0)
-        return hone_error_get()->code;
-    if (!lua_checkstack(L, 8)) {
-        hone__frame_pop(j->lc->l, j->frame);
-        return hone_fail(HONE_E_LIMIT, "the script's stack is too deep");
+    lua_newtable(L);
+    for (uint32_t i = 0; lc->fields[i]; i++) {
+        const hone_field *f = lc->fields[i];
+        hone_str text;
+        switch (f->type) {
+        case HONE_FIELD_F64:
+            lua_pushnumber(L, cfg->f64(cfg, i));
+            break;
+        case HONE_FIELD_I64:
+            lua_pushinteger(L, cfg->i64(cfg, i));
+            break;
+        case HONE_FIELD_BOOL:
+            lua_pushboolean(L, cfg->i64(cfg, i) != 0);
+            break;
+        case HONE_FIELD_STR:
+            text = cfg->str(cfg, i);
+            lua_pushlstring(L, text.ptr ? text.ptr : "", text.ptr ? text.len : 0);
+            break;
+        default: {
+            const hone_value *v = cfg->value(cfg, i);
+            if (v)
+                hone_lua_push_value(L, v);
+            else
+                lua_pushnil(L);
+            break;
+        }
+        }
+        lua_setfield(L, -2, f->name);
     }
-    hone_lua_random outer = hone_lua_random_get(j->lc->l);
-    hone_lua_guard_enter(L, j->deadline);
-    lua_pushcfunction(L, protected_body);
-    lua_pushlightuserdata(L, j);
-    hone_status s = hone_lua_pcall(L, 1, 0);
-    hone_status guard = hone_lua_guard_leave(L);
-    hone_lua_random_set(j->lc->l, &outer);
-    hone__frame_pop(j->lc->l, j->frame);
-    return guard < 0 ? guard : s;
 }
 
-/* What a function of each kind is given and gives back: the likeliest thing to be mistaken in. */
-static const char *hint_of(const char *kind)
+/* create(config) -> what the functions get first; nil [, why]: it does not take this configuration. */
+static void create_body(void *arg, lua_State *L, int frame)
 {
-    static const struct {
-        const char *kind, *hint;
-    } hints[] = {
-        {HONE_KIND_REWARD,
-         "a reward gets a list of samples (prompt, completion, tokens, columns.NAME, ...) and "
-         "returns a number for each"},
-        {HONE_KIND_OBJECTIVE,
-         "an objective or advantage gets one table of numbers by token and returns numbers"},
-        {HONE_KIND_SOURCE,
-         "a source returns one row, a table with named columns, or nil at the end"},
-        {HONE_KIND_MODEL,
-         "declare(store, config) names parameters and calls store:info once; forward(g) "
-         "returns the hidden state, a row a token"},
-    };
-    for (size_t i = 0; i < sizeof hints / sizeof *hints; i++)
-        if (strcmp(hints[i].kind, kind) == 0)
-            return hints[i].hint;
-    return NULL;
+    struct creation *c = arg;
+    hone__lua_component *lc = c->self->lc;
+    (void)frame;
+    push_config(L, lc, c->cfg);
+    if (lc->object != LUA_NOREF) {
+        lua_rawgeti(L, LUA_REGISTRYINDEX, lc->object);
+        lua_insert(L, -2);
+        lua_call(L, 1, 2);
+        if (!lua_toboolean(L, -2)) {
+            c->refused = 1;
+            snprintf(c->why, sizeof c->why, "%s",
+                     lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1)
+                                                    : "does not take this configuration");
+            return;
+        }
+        lua_pop(L, 1);
+    }
+    c->self->object = luaL_ref(L, LUA_REGISTRYINDEX);
 }
 
-hone_status hone__lua_enter(hone__lua_component *lc, const hone_host *host, hone__lua_body body,
-                            void *arg, uint64_t deadline_ns, const char *what)
+static hone_status create_instance(hone__lua_component *lc, const hone_host *host,
+                                   const hone_config *cfg, void **self_out)
 {
-    struct job j = {.lc = lc, .body = body, .arg = arg, .deadline = deadline_ns};
-    hone_status s = hone_lua_call_on_control(lc->l, on_control, &j, deadline_ns);
-    if (s >= 0)
-        return s;
-    hone_error e =
-        *hone_error_get(); /* fail keeps the text only: put the traceback and hint back */
-    (host->fail)(host, s, hone_str_c(e.what));
-    if (e.detail[0])
-        hone_fail_detail("in %s: %s", what, e.detail);
+    hone__lua_instance *self = hone_calloc(1, sizeof *self);
+    if (!self)
+        return (host->fail)(host, HONE_E_NOMEM, hone_str_c("out of memory"));
+    struct creation c = {.self = self, .cfg = cfg};
+    hone_status s = HONE_OK;
+    self->host = host;
+    self->lc = lc;
+    self->object = LUA_NOREF;
+    if (lc->object != LUA_NOREF || (lc->fields[0] && !lc->reads_nothing))
+        s = hone__lua_enter(lc, host, create_body, &c, 0, "create");
+    else if (lc->reads_nothing && cfg->is_set(cfg, 0)) /* a tokenizer that is used by its name only */
+        s = (host->fail)(host, HONE_E_UNSUPPORTED, hone_str_c("reads no files: it has no create"));
+    if (s >= 0 && c.refused)
+        s = (host->fail)(host, HONE_E_UNSUPPORTED, hone_str_c(c.why));
+    if (s < 0)
+        hone_free(self);
     else
-        hone_fail_detail("in %s", what);
-    if (e.hint[0])
-        hone_fail_hint("%s", e.hint);
-    else if (s == HONE_E_SCRIPT && hint_of(lc->c.kind))
-        hone_fail_hint("%s", hint_of(lc->c.kind));
+        *self_out = self;
     return s;
 }
 
-/* ---- C arguments to Lua ------------------------------------------------------------------------ */
-
-struct invocation {
-    hone__lua_impl *impl;
-    hone__lua_instance *self;
-    void **args;
-    void *ret;
-};
-
-static size_t count_of(const hone_sig *sig, const hone_sig_arg *a, void **args)
-{
-    if (a->count < 0)
-        return a->fixed;
-    const void *p = args[a->count];
-    return sig->args[a->count].base == HONE_T_U32 ? *(const uint32_t *)p
-                                                  : (size_t) * (const uint64_t *)p;
-}
-
-static size_t stride_of(const hone_sig_arg *a, void **args)
-{
-    return a->stride >= 0 ? (size_t) * (const uint64_t *)args[a->stride] : hone_sig_elem_size(a);
-}
-
-/* The array view of the last call, when nobody uses it any more: its samples are pooled with it. */
-static hone__view *push_batch(lua_State *L, int frame, hone__lua_impl *impl, const hone_sig_arg *a,
-                              const void *base, size_t n, size_t stride)
-{
-    hone__ffi *f = impl->lc->l->ffi;
-    if (impl->batch != LUA_NOREF) {
-        lua_rawgeti(L, LUA_REGISTRYINDEX, impl->batch);
-        hone__view *v = lua_touserdata(L, -1);
-        if (f->frames[v->frame].id != v->frame_id) {
-            v->frame = (uint32_t)frame;
-            v->frame_id = f->frames[frame].id;
-            v->base = (char *)(uintptr_t)base;
-            v->n = base ? n : 0;
-            v->stride = stride;
-            v->extra = NULL;
-            return v;
-        }
-        lua_pop(L, 1);
-        return hone__push_array(L, frame, a->base, a->of, base, n, stride, 0);
-    }
-    hone__view *v = hone__push_array(L, frame, a->base, a->of, base, n, stride, 0);
-    lua_pushvalue(L, -1);
-    impl->batch = luaL_ref(L, LUA_REGISTRYINDEX);
-    return v;
-}
-
-/* Pushes argument i for the function; returns 1, or 0 when it is not the function's business. */
-static int push_argument(lua_State *L, int frame, const struct invocation *inv, size_t i)
-{
-    const hone_sig *sig = &inv->impl->slot->sig;
-    const hone_sig_arg *a = &sig->args[i];
-    if (a->base == HONE_A_SELF || a->base == HONE_A_CALL || a->role || a->dir == HONE_DIR_OUT)
-        return 0;
-    if (a->array) {
-        const void *base = *(void **)inv->args[i];
-        size_t n = count_of(sig, a, inv->args);
-        if (a->base == HONE_T_U8 || a->base == HONE_T_CHAR)
-            lua_pushlstring(L, base ? base : "", base ? n : 0);
-        else if (a->base == HONE_T_STRUCT)
-            push_batch(L, frame, inv->impl, a, base, n, stride_of(a, inv->args));
-        else
-            hone__push_array(L, frame, a->base, NULL, base, n, stride_of(a, inv->args), 0);
-        return 1;
-    }
-    switch (a->base) {
-    case HONE_A_SINK: {
-        const void *object = *(void **)inv->args[i];
-        if (object)
-            hone__push_view(L, frame, a->of, object, 0);
-        else
-            lua_pushnil(L);
-        return 1;
-    }
-    case HONE_A_CTX:
-        inv->impl->lc->l->ffi
-            ? (void)(((hone__ffi *)inv->impl->lc->l->ffi)->ctx = *(void **)inv->args[i])
-            : (void)0;
-        return 0;
-    case HONE_T_STRUCT: {
-        const void *p = a->dir == HONE_DIR_BY ? inv->args[i] : *(void **)inv->args[i];
-        hone__push_view(L, frame, a->of, p, a->dir == HONE_DIR_INOUT);
-        return 1;
-    }
-    case HONE_T_VALUE: {
-        const hone_value *v = *(hone_value **)inv->args[i];
-        if (v)
-            hone_lua_push_value(L, v);
-        else
-            lua_pushnil(L);
-        return 1;
-    }
-    case HONE_A_CONFIG:
-    case HONE_A_STREAM:
-        luaL_error(L, "%s: %s cannot be given to Lua", inv->impl->slot->slot->name, a->name);
-        return 0;
-    default:
-        hone__push_elem(L, frame, a->base, NULL, inv->args[i]);
-        return 1;
-    }
-}
-
-/* ---- Lua results to C -------------------------------------------------------------------------- */
-
-/* A reward's list: numbers are scores, hone.abstain abstains, nil and false are errors, so is what is not finite. */
-static void write_outcomes(lua_State *L, int index, const struct invocation *inv, size_t i)
-{
-    const hone_sig_arg *a = &inv->impl->slot->sig.args[i];
-    hone_outcome *out = *(hone_outcome **)inv->args[i];
-    size_t n = count_of(&inv->impl->slot->sig, a, inv->args), stride = stride_of(a, inv->args);
-    if (lua_type(L, index) != LUA_TTABLE)
-        luaL_error(L, "%s must return a list with one number a sample, not a %s",
-                   inv->impl->slot->slot->name, luaL_typename(L, index));
-    for (size_t k = 0; k < n; k++) {
-        uint32_t status = HONE_ERROR;
-        float score = 0;
-        int type = lua_rawgeti(L, index, (lua_Integer)k + 1);
-        if (type == LUA_TNUMBER) {
-            double x = lua_tonumber(L, -1);
-            if (isfinite(x) && fabs(x) <= 3.4028234663852886e38) {
-                status = HONE_SCORE;
-                score = (float)x;
-            }
-        } else if (type == LUA_TBOOLEAN && lua_toboolean(L, -1)) {
-            status = HONE_SCORE;
-            score = 1;
-        } else if (type == LUA_TLIGHTUSERDATA && lua_touserdata(L, -1) == &abstain_key) {
-            status = HONE_ABSTAIN;
-        } else if (type != LUA_TNIL && type != LUA_TBOOLEAN) {
-            luaL_error(L, "%s: result %I is a %s: a number, hone.abstain or nil is expected",
-                       inv->impl->slot->slot->name, (LUAI_UACINT)(k + 1), luaL_typename(L, -1));
-        }
-        lua_pop(L, 1);
-        hone_outcome_set(out, stride, k, status, score);
-    }
-}
-
-static void write_out(lua_State *L, int index, int frame, const struct invocation *inv, size_t i)
-{
-    const hone_sig *sig = &inv->impl->slot->sig;
-    const hone_sig_arg *a = &sig->args[i];
-    hone_arena *arena = &((hone__ffi *)inv->impl->lc->l->ffi)->frames[frame].arena;
-    char *p = *(char **)inv->args[i];
-    if (!p)
-        return;
-    if (!a->array) {
-        hone__read_elem(L, index, arena, a->base, a->of, p, a->name);
-        return;
-    }
-    size_t n = count_of(sig, a, inv->args), stride = stride_of(a, inv->args);
-    if (a->base == HONE_T_U8 || a->base == HONE_T_CHAR) {
-        size_t len;
-        const char *s = luaL_checklstring(L, index, &len);
-        memset(p, 0, n);
-        memcpy(p, s, len < n ? len : n);
-        return;
-    }
-    if (lua_type(L, index) != LUA_TTABLE)
-        luaL_error(L, "%s: a list is expected for %s", inv->impl->slot->slot->name, a->name);
-    if (lua_rawlen(L, index) != n)
-        luaL_error(L, "%s: %s needs %I elements, got %I", inv->impl->slot->slot->name, a->name,
-                   (LUAI_UACINT)n, (LUAI_UACINT)lua_rawlen(L, index));
-    for (size_t k = 0; k < n; k++) {
-        lua_rawgeti(L, index, (lua_Integer)k + 1);
-        hone__read_elem(L, lua_gettop(L), arena, a->base, a->of, p + k * stride, a->name);
-        lua_pop(L, 1);
-    }
-}
-
-static void write_result(lua_State *L, int index, const struct invocation *inv)
-{
-    uint8_t base = inv->impl->slot->sig.result;
-    if (base == HONE_T_STR) { /* borrowed until the next call: the state holds the string */
-        hone_str s;
-        s.ptr = luaL_checklstring(L, index, &s.len);
-        lua_pushvalue(L, index);
-        int ref = luaL_ref(L, LUA_REGISTRYINDEX);
-        luaL_unref(L, LUA_REGISTRYINDEX, inv->impl->text);
-        inv->impl->text = ref;
-        memcpy(inv->ret, &s, sizeof s);
-        return;
-    }
-    union {
-        int32_t i32;
-        uint32_t u32;
-        int64_t i64;
-        float f32;
-        double f64;
-    } u;
-    hone__read_elem(L, index, NULL, base, NULL, &u, "result");
-    /* libffi wants small integers as wide as a register */
-    switch (base) {
-    case HONE_T_U32:
-        *(ffi_arg *)inv->ret = u.u32;
-        break;
-    case HONE_T_I64:
-    case HONE_T_U64:
-        memcpy(inv->ret, &u.i64, sizeof u.i64);
-        break;
-    case HONE_T_F32:
-        memcpy(inv->ret, &u.f32, sizeof u.f32);
-        break;
-    case HONE_T_F64:
-        memcpy(inv->ret, &u.f64, sizeof u.f64);
-        break;
-    default:
-        *(ffi_sarg *)inv->ret = u.i32;
-        break;
-    }
-}
-
-/* `n` numbers of a list (or of an array view) at index into p. */
-static void write_numbers(lua_State *L, int index, double *p, size_t n, const char *what)
-{
-    index = lua_absindex(L, index);
-    if (lua_type(L, index) != LUA_TTABLE && !hone__test_view(L, index))
-        luaL_error(L, "%s: a list of %I numbers is expected", what, (LUAI_UACINT)n);
-    if ((size_t)luaL_len(L, index) != n)
-        luaL_error(L, "%s: %I numbers are expected, got %I", what, (LUAI_UACINT)n,
-                   luaL_len(L, index));
-    for (size_t i = 0; i < n; i++) {
-        lua_geti(L, index, (lua_Integer)i + 1);
-        hone__read_elem(L, lua_gettop(L), NULL, HONE_T_F64, NULL, &p[i], what);
-        lua_pop(L, 1);
-    }
-}
-
-/* loss(b [, out]) -> loss [, gradient [, metrics]]: the gradient is a list for logp, or { logp =, entropy =, value = };
- * metrics are name -> number. A function that wrote to `out` itself may return nothing. */
-static void write_objective(lua_State *L, const struct invocation *inv)
-{
-    const hone_objective_in *in = *(hone_objective_in **)inv->args[1];
-    hone_objective_out *out = *(hone_objective_out **)inv->args[2];
-    lua_settop(L, 3);
-    if (lua_isnil(L, 1))
-        return;
-    hone__read_elem(L, 1, NULL, HONE_T_F64, NULL, &out->loss, "loss");
-    if (lua_type(L, 2) == LUA_TTABLE && lua_rawlen(L, 2) == 0 && in->n_tokens) {
-        const struct {
-            const char *key;
-            double *p;
-        } parts[] = {
-            {"logp", out->grad_logp}, {"entropy", out->grad_entropy}, {"value", out->grad_value}};
-        for (int i = 0; i < 3; i++) {
-            if (lua_getfield(L, 2, parts[i].key) != LUA_TNIL) {
-                if (!parts[i].p)
-                    luaL_error(L, "gradient.%s: is not wanted here (see uses)", parts[i].key);
-                write_numbers(L, -1, parts[i].p, in->n_tokens, parts[i].key);
-            }
-            lua_pop(L, 1);
-        }
-    } else if (!lua_isnil(L, 2)) {
-        write_numbers(L, 2, out->grad_logp, in->n_tokens, "gradient");
-    }
-    if (lua_isnil(L, 3))
-        return;
-    luaL_checktype(L, 3, LUA_TTABLE);
-    hone_value metrics;
-    hone_arena arena;
-    hone_arena_init(&arena, 1 << 20); /* sorted: metrics come in the same order every time */
-    hone_status s = hone_lua_to_value(L, 3, &arena, &metrics);
-    for (size_t i = 0; s >= 0 && metrics.type == HONE_MAP && i < metrics.u.map.n && out->metric;
-         i++) {
-        const hone_pair *p = &metrics.u.map.pairs[i];
-        double x = p->value.type == HONE_F64   ? p->value.u.f64
-                   : p->value.type == HONE_I64 ? (double)p->value.u.i64
-                                               : (double)NAN;
-        char *name = hone_arena_strndup(&arena, p->key.ptr, p->key.len);
-        if (name)
-            out->metric(out, name, HONE_METRIC_MEAN, x,
-                        in->total_tokens > 0 ? (double)in->n_tokens : 1);
-    }
-    hone_arena_release(&arena);
-    hone_lua_check(L, s);
-}
-
-/* compute(b [, out]) -> list: one number a sequence, or one a token. */
-static void write_advantage(lua_State *L, const struct invocation *inv)
-{
-    const hone_advantage_in *in = *(hone_advantage_in **)inv->args[1];
-    hone_advantage_out *out = *(hone_advantage_out **)inv->args[2];
-    lua_settop(L, 1);
-    if (lua_isnil(L, 1))
-        return;
-    if (lua_type(L, 1) == LUA_TTABLE && out->token && in->n_tokens != in->n_seqs &&
-        lua_rawlen(L, 1) == in->n_tokens) {
-        write_numbers(L, 1, out->token, in->n_tokens, "advantage");
-        out->per_token = 1;
-    } else {
-        write_numbers(L, 1, out->seq, in->n_seqs, "advantage");
-    }
-}
-
-static void keep_config(lua_State *L, const struct invocation *inv)
-{
-    const hone_value *config = *(hone_value **)inv->args[2];
-    hone_buf b;
-    hone_jw w;
-    if (!config)
-        return;
-    hone_buf_init(&b, 1 << 24);
-    hone_jw_init(&w, &b, 2);
-    hone_jw_value(&w, config);
-    char *text = hone_buf_detach(&b, NULL);
-    hone_buf_release(&b);
-    if (!text)
-        hone_lua_raise(L);
-    hone_free(inv->self->config_json);
-    inv->self->config_json = text;
-}
-
-static void invoke(void *arg, lua_State *L, int frame)
-{
-    const struct invocation *inv = arg;
-    const hone_sig *sig = &inv->impl->slot->sig;
-    hone__ffi *f = inv->impl->lc->l->ffi;
-    void *outer_ctx = f->ctx;
-    int nargs = 0, batch = 0;
-    lua_rawgeti(L, LUA_REGISTRYINDEX, inv->impl->fn);
-    if (inv->impl->adapter == DECLARE) { /* declare(store, config, format) */
-        keep_config(L, inv);
-        nargs = push_argument(L, frame, inv, 3) + push_argument(L, frame, inv, 2) +
-                push_argument(L, frame, inv, 1);
-    } else {
-        for (size_t i = 0; i < sig->n; i++) {
-            if (inv->impl->adapter == REWARD && sig->args[i].base == HONE_A_SINK) {
-                hone__view *v = lua_touserdata(L, batch);
-                v->extra = *(void **)inv->args[i]; /* batch:note(...) */
-                continue;
-            }
-            if (push_argument(L, frame, inv, i)) {
-                nargs++;
-                if (!batch)
-                    batch = lua_gettop(L);
-            }
-        }
-    }
-    if (batch && strcmp(inv->impl->lc->iface->id, HONE_IFACE_REWARD) == 0) {
-        /* outcomes are journalled, so a resumed run may skip the call: it must not move another stream */
-        const hone__view *v = lua_touserdata(L, batch);
-        const hone_sample *first = v && v->n ? (const void *)v->base : NULL;
-        hone_lua_random_enter(inv->impl->lc->l, inv->impl->lc->c.id, inv->impl->lc->l->run_step,
-                              first ? first->id : 0);
-    }
-    lua_call(L, nargs, LUA_MULTRET);
-    f->ctx = outer_ctx;
-    if (inv->impl->adapter == OBJECTIVE) {
-        write_objective(L, inv);
-        return;
-    }
-    if (inv->impl->adapter == ADVANTAGE) {
-        write_advantage(L, inv);
-        return;
-    }
-    lua_settop(L, HONE_SIG_MAX + 1); /* what is missing is nil */
-    int next = 1;
-    if (sig->result != HONE_A_STATUS && sig->result != HONE_A_VOID)
-        write_result(L, next++, inv);
-    for (size_t i = 0; i < sig->n; i++) {
-        if (sig->args[i].dir != HONE_DIR_OUT)
-            continue;
-        if (inv->impl->adapter == REWARD)
-            write_outcomes(L, next++, inv, i);
-        else
-            write_out(L, next++, frame, inv, i);
-    }
-}
-
-/* What C calls. [any-thread] */
-static void closure_called(ffi_cif *cif, void *ret, void **args, void *ud)
-{
-    hone__lua_impl *impl = ud;
-    struct invocation inv = {.impl = impl, .self = *(void **)args[0], .args = args, .ret = ret};
-    const hone_sig *sig = &impl->slot->sig;
-    uint64_t deadline = 0;
-    if (cif->rtype->size)
-        memset(ret, 0, cif->rtype->size < sizeof(ffi_arg) ? sizeof(ffi_arg) : cif->rtype->size);
-    for (size_t i = 0; i < sig->n; i++)
-        if (sig->args[i].base == HONE_A_CALL && *(const hone_call **)args[i])
-            deadline = (*(const hone_call **)args[i])->deadline_ns;
-    hone_status s = hone__lua_enter(impl->lc, inv.self->host, invoke, &inv, deadline,
-                                    impl->slot->slot->name);
-    if (s >= 0)
-        return;
-    if (sig->result == HONE_A_STATUS) {
-        *(ffi_sarg *)ret = s;
-        return;
-    }
-    const hone_error *e = hone_error_get();
-    if (sig->result != HONE_A_TENSOR && sig->result != HONE_A_PARAM) /* those say that it failed */
-        hone_log(HONE_LOG_ERROR, impl->lc->c.id, "%s (%s)", e->what, e->detail);
-    memset(ret, 0, cif->rtype->size);
-    if (sig->result == HONE_A_TENSOR || sig->result == HONE_A_PARAM)
-        *(ffi_sarg *)ret = -1;
-}
-
-/* ---- instances --------------------------------------------------------------------------------- */
-
 static void create_called(ffi_cif *cif, void *ret, void **args, void *ud)
 {
-    hone__lua_component *lc = ud;
-    const hone_host *host = *(const hone_host **)args[0];
-    void **self_out = *(void ***)args[2];
     (void)cif;
-    hone__lua_instance *self = hone_calloc(1, sizeof *self);
-    if (!self) {
-        *(ffi_sarg *)ret = (host->fail)(host, HONE_E_NOMEM, hone_str_c("out of memory"));
-        return;
-    }
-    self->host = host;
-    self->lc = lc;
-    *self_out = self;
-    *(ffi_sarg *)ret = HONE_OK;
+    *(ffi_sarg *)ret = create_instance(ud, *(const hone_host **)args[0],
+                                       *(const hone_config **)args[1], *(void ***)args[2]);
 }
 
 static void destroy(void *p)
 {
     hone__lua_instance *self = p;
+    if (self->object != LUA_NOREF && self->lc->l->L)
+        luaL_unref(self->lc->l->L, LUA_REGISTRYINDEX, self->object);
     hone_free(self->config_json);
     hone_free(self);
 }
@@ -580,6 +169,22 @@ static int32_t default_probe(void *self, hone_str format, const hone_value *conf
     return 0;
 }
 
+static hone_status default_state_spec(void *self, const hone_opt_param *param,
+                                      hone_opt_state_spec *out)
+{
+    const hone__lua_component *lc = ((hone__lua_instance *)self)->lc;
+    (void)param;
+    out->n_buffers = lc->n_buffers;
+    memcpy(out->names, lc->buffers, sizeof out->names);
+    return HONE_OK;
+}
+
+static hone_status default_flush(void *self)
+{
+    (void)self;
+    return HONE_OK;
+}
+
 static hone_str default_config_json(void *self)
 {
     const char *text = ((hone__lua_instance *)self)->config_json;
@@ -598,11 +203,17 @@ static void fill_defaults(hone__lua_component *lc)
     uint32_t (*uses)(void *) = default_uses;
     hone_str (*show)(void *) = default_show, (*config_json)(void *) = default_config_json;
     int32_t (*probe)(void *, hone_str, const hone_value *) = default_probe;
+    hone_status (*spec)(void *, const hone_opt_param *, hone_opt_state_spec *) = default_state_spec;
+    hone_status (*flush)(void *) = default_flush;
     if (strcmp(lc->iface->id, HONE_IFACE_OBJECTIVE) == 0) {
         put_default(lc->vt, offsetof(hone_objective_v1, uses), &uses, sizeof uses);
         put_default(lc->vt, offsetof(hone_objective_v1, show), &show, sizeof show);
     } else if (strcmp(lc->iface->id, HONE_IFACE_ADVANTAGE) == 0) {
         put_default(lc->vt, offsetof(hone_advantage_v1, show), &show, sizeof show);
+    } else if (strcmp(lc->iface->id, HONE_IFACE_OPTIMIZER) == 0) {
+        put_default(lc->vt, offsetof(hone_optimizer_v1, state_spec), &spec, sizeof spec);
+    } else if (strcmp(lc->iface->id, HONE_IFACE_SINK) == 0) {
+        put_default(lc->vt, offsetof(hone_sink_v1, flush), &flush, sizeof flush);
     } else if (strcmp(lc->iface->id, HONE_IFACE_MODEL) == 0) {
         put_default(lc->vt, offsetof(hone_model_v1, probe), &probe, sizeof probe);
         put_default(lc->vt, offsetof(hone_model_v1, config_json), &config_json, sizeof config_json);
@@ -610,17 +221,6 @@ static void fill_defaults(hone__lua_component *lc)
 }
 
 /* ---- building ---------------------------------------------------------------------------------- */
-
-static int adapter_of(const char *iface, const char *slot)
-{
-    if (strcmp(iface, HONE_IFACE_REWARD) == 0 && strcmp(slot, "score_tokens") != 0)
-        return REWARD;
-    if (strcmp(iface, HONE_IFACE_OBJECTIVE) == 0 && strcmp(slot, "loss") == 0)
-        return OBJECTIVE;
-    if (strcmp(iface, HONE_IFACE_ADVANTAGE) == 0 && strcmp(slot, "compute") == 0)
-        return ADVANTAGE;
-    return strcmp(iface, HONE_IFACE_MODEL) == 0 && strcmp(slot, "declare") == 0 ? DECLARE : PLAIN;
-}
 
 /* The one interface that components of a kind have; a table may name another with iface = "...". */
 static const hone_iface_desc *iface_of(lua_State *L, const char *kind, const char *given)
@@ -706,19 +306,37 @@ static uint32_t read_uses(lua_State *L, int t)
     return uses;
 }
 
+/* A number of the vtable itself, such as `flags`. */
+static int is_number(const hone_member *m)
+{
+    return !m->flags && m->type >= HONE_T_U8 && m->type <= HONE_T_F64;
+}
+
 static void check_keys(lua_State *L, int t, const hone_iface_desc *d, int source)
 {
-    static const char *const known[] = {"kind",  "id",   "version", "summary", "license", "vendor",
-                                        "iface", "caps", "uses",    "show",    NULL};
+    static const char *const known[] = {"kind",  "id",     "version", "summary", "license",
+                                        "vendor", "iface", "caps",    "fields",  "create",
+                                        "state", "module", NULL};
     static const char *const of_source[] = {"next", "position", "seek", "row_count", NULL};
-    const char *names[96];
+    static const char *const of_objective[] = {"uses", "show", NULL};
+    static const char *const of_optimizer[] = {"elementwise", "buffers", NULL};
+    static const char *const none[] = {NULL};
+    const char *const *more = source                                       ? of_source
+                              : strcmp(d->id, HONE_IFACE_OBJECTIVE) == 0   ? of_objective
+                              : strcmp(d->id, HONE_IFACE_ADVANTAGE) == 0   ? of_objective + 1
+                              : strcmp(d->id, HONE_IFACE_OPTIMIZER) == 0   ? of_optimizer
+                                                                           : none;
+    const char *names[160];
     size_t n = 0;
     for (size_t i = 0; known[i]; i++)
         names[n++] = known[i];
-    for (size_t i = 0; source && of_source[i]; i++)
-        names[n++] = of_source[i];
-    for (size_t i = 0; !source && d->table->slots[i] && n < 95; i++)
+    for (size_t i = 0; more[i]; i++)
+        names[n++] = more[i];
+    for (size_t i = 0; !source && d->table->slots[i] && n < 120; i++)
         names[n++] = d->table->slots[i]->name;
+    for (size_t i = 0; !source && d->table->members[i] && n < 159; i++)
+        if (is_number(d->table->members[i]))
+            names[n++] = d->table->members[i]->name;
     names[n] = NULL;
     for (lua_pushnil(L); lua_next(L, t); lua_pop(L, 1)) {
         const char *key = lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2) : NULL;
@@ -736,6 +354,159 @@ static void check_keys(lua_State *L, int t, const hone_iface_desc *d, int source
     }
 }
 
+/* caps = { "deterministic", ... }: what it is. What it asks for is nothing: it is the recipe's own code. */
+static uint64_t read_caps(lua_State *L, int t)
+{
+    static const struct {
+        const char *name;
+        uint64_t bit;
+    } names[] = {{"pure", HONE_CAP_PURE},
+                 {"deterministic", HONE_CAP_DETERMINISTIC},
+                 {"batch_invariant", HONE_CAP_BATCH_INVARIANT},
+                 {"slow", HONE_CAP_SLOW}};
+    uint64_t caps = 0;
+    if (lua_getfield(L, t, "caps") == LUA_TNIL) {
+        lua_pop(L, 1);
+        return 0;
+    }
+    if (lua_type(L, -1) != LUA_TTABLE)
+        luaL_error(L, "caps: a list of names is expected: pure, deterministic, batch_invariant, slow");
+    for (lua_Integer i = 1; lua_rawgeti(L, -1, i) != LUA_TNIL; i++) {
+        uint64_t bit = 0;
+        for (size_t k = 0; k < sizeof names / sizeof *names && lua_type(L, -1) == LUA_TSTRING; k++)
+            if (strcmp(names[k].name, lua_tostring(L, -1)) == 0)
+                bit = names[k].bit;
+        if (!bit)
+            luaL_error(L, "caps: \"%s\" is none of pure, deterministic, batch_invariant, slow",
+                       luaL_tolstring(L, -1, NULL));
+        caps |= bit;
+        lua_pop(L, 1);
+    }
+    lua_pop(L, 2);
+    return caps;
+}
+
+static const char *kept(lua_State *L, int index)
+{
+    size_t n;
+    const char *s = luaL_checklstring(L, index, &n),
+               *copy = hone_arena_strndup(&hone_lua_of(L)->arena, s, n);
+    if (!copy)
+        hone_lua_raise(L);
+    return copy;
+}
+
+/* name = default, or name = { default, "what it is", min = , max = }; the value on top. */
+static void read_field(lua_State *L, const char *name, hone_field *f)
+{
+    int top = lua_gettop(L);
+    *f = (hone_field){.struct_size = sizeof *f,
+                      .name = name,
+                      .doc = "",
+                      .min = -HUGE_VAL,
+                      .max = HUGE_VAL};
+    if (lua_type(L, top) == LUA_TTABLE) {
+        if (lua_getfield(L, top, "min") != LUA_TNIL)
+            f->min = luaL_checknumber(L, -1);
+        if (lua_getfield(L, top, "max") != LUA_TNIL)
+            f->max = luaL_checknumber(L, -1);
+        if (lua_rawgeti(L, top, 2) != LUA_TNIL)
+            f->doc = kept(L, -1);
+        lua_rawgeti(L, top, 1);
+    }
+    switch (lua_type(L, -1)) {
+    case LUA_TNUMBER:
+        f->type = lua_isinteger(L, -1) ? HONE_FIELD_I64 : HONE_FIELD_F64;
+        f->dflt = lua_tonumber(L, -1);
+        if (f->type == HONE_FIELD_I64) { /* integers are exact up to 2^53 */
+            f->min = fmax(f->min, -9007199254740992.0);
+            f->max = fmin(f->max, 9007199254740992.0);
+        } else {
+            f->min = fmax(f->min, -1.7976931348623157e308);
+            f->max = fmin(f->max, 1.7976931348623157e308);
+        }
+        break;
+    case LUA_TBOOLEAN:
+        f->type = HONE_FIELD_BOOL;
+        f->dflt = lua_toboolean(L, -1);
+        f->min = 0;
+        f->max = 1;
+        break;
+    case LUA_TSTRING:
+        f->type = HONE_FIELD_STR;
+        f->dflt_str = kept(L, -1);
+        f->min = f->max = 0;
+        break;
+    default:
+        luaL_error(L, "fields.%s: a default is expected: a number, a text, true or false, or a list "
+                      "{ default, \"what it is\" }", name);
+    }
+    lua_settop(L, top);
+}
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp((*(const hone_field *const *)a)->name, (*(const hone_field *const *)b)->name);
+}
+
+static void read_fields(lua_State *L, int t, hone__lua_component *lc)
+{
+    size_t n = 0;
+    if (strcmp(lc->iface->id, HONE_IFACE_TOKENIZER) == 0) { /* what the host has read (tokenizer.h) */
+        lc->rows[n] = (hone_field){.struct_size = sizeof(hone_field),
+                                   .type = HONE_FIELD_MAP,
+                                   .name = "spec",
+                                   .doc = "what the host has read: see hone/tokenizer.h"};
+        lc->fields[n] = &lc->rows[n];
+        n++;
+    }
+    size_t own = n;
+    if (lua_getfield(L, t, "fields") != LUA_TNIL) {
+        if (lua_type(L, -1) != LUA_TTABLE)
+            luaL_error(L, "fields: a table is expected: name = default");
+        for (lua_pushnil(L); lua_next(L, -2); lua_pop(L, 1)) {
+            if (lua_type(L, -2) != LUA_TSTRING)
+                luaL_error(L, "fields: a setting has a name");
+            if (n == HONE_LUA_FIELDS)
+                luaL_error(L, "fields: more than %d settings", HONE_LUA_FIELDS);
+            const char *name = kept(L, -2);
+            read_field(L, name, &lc->rows[n]);
+            lc->fields[n] = &lc->rows[n];
+            n++;
+        }
+    }
+    lua_pop(L, 1);
+    qsort(lc->fields + own, n - own, sizeof *lc->fields, by_name);
+    lc->reads_nothing = own && n == own && lc->object == LUA_NOREF;
+    if (n) {
+        lc->c.fields = lc->fields;
+        hone_lua_check(L, hone_config_check_table(lc->c.id, lc->fields));
+    }
+}
+
+/* Numbers of the vtable by name, and what is written more plainly. */
+static void read_numbers(lua_State *L, int t, hone__lua_component *lc)
+{
+    const hone_struct_desc *d = lc->iface->table;
+    for (size_t i = 0; d->members[i]; i++) {
+        const hone_member *m = d->members[i];
+        if (!is_number(m))
+            continue;
+        if (lua_getfield(L, t, m->name) != LUA_TNIL)
+            hone__read_elem(L, lua_gettop(L), NULL, m->type, NULL, (char *)lc->vt + m->offset,
+                            m->name);
+        lua_pop(L, 1);
+    }
+    if (strcmp(lc->iface->id, HONE_IFACE_OPTIMIZER) != 0)
+        return;
+    lua_getfield(L, t, "elementwise");
+    if (lua_toboolean(L, -1))
+        ((hone_optimizer_v1 *)lc->vt)->flags |= HONE_OPT_ELEMENTWISE;
+    lua_getfield(L, t, "buffers");
+    hone__lua_state_names(L, -1, lc, lc->buffers, &lc->n_buffers);
+    lua_pop(L, 2);
+}
+
 static int function_ref(lua_State *L, int t, const char *key)
 {
     int type = lua_getfield(L, t, key);
@@ -750,6 +521,7 @@ static int function_ref(lua_State *L, int t, const char *key)
     return luaL_ref(L, LUA_REGISTRYINDEX);
 }
 
+/* Which slots there are functions for: those of the table at t, or of its module. */
 static void make_closures(lua_State *L, int t, hone__lua_component *lc)
 {
     const hone_iface_desc *d = lc->iface;
@@ -766,15 +538,18 @@ static void make_closures(lua_State *L, int t, hone__lua_component *lc)
             continue;
         hone__lua_impl *impl = &lc->impls[lc->n];
         impl->lc = lc;
-        impl->batch = impl->text = LUA_NOREF;
-        impl->slot = hone__ffi_slot(L, slot, d->table, d->structs);
-        impl->adapter = adapter_of(d->id, slot->name);
-        impl->fn = function_ref(L, t, slot->name);
+        impl->slot = slot;
+        impl->index = lc->n;
+        impl->own.batch = impl->own.text = LUA_NOREF;
+        hone_arena_init(&impl->own.out, (size_t)1 << 30);
+        impl->own.slot = hone__ffi_slot(L, slot, d->table, d->structs);
+        impl->adapter = hone__lua_adapter_of(d->id, slot->name);
+        impl->own.fn = function_ref(L, t, slot->name);
         void *code = NULL;
         impl->closure = ffi_closure_alloc(sizeof *impl->closure, &code);
         lc->n++;
-        if (!impl->closure || ffi_prep_closure_loc(impl->closure, &impl->slot->cif, closure_called,
-                                                   impl, code) != FFI_OK)
+        if (!impl->closure || ffi_prep_closure_loc(impl->closure, &impl->own.slot->cif,
+                                                   hone__lua_closure_called, impl, code) != FFI_OK)
             luaL_error(L, "libffi cannot make a closure for %s", slot->name);
         memcpy((char *)lc->vt + slot->offset, &code, sizeof code);
     }
@@ -795,6 +570,30 @@ static void make_create(lua_State *L, hone__lua_component *lc)
         ffi_prep_closure_loc(lc->create, &lc->create_cif, create_called, lc, code) != FFI_OK)
         luaL_error(L, "libffi cannot make a closure here");
     memcpy(&lc->c.create, &code, sizeof code);
+}
+
+/* module = "name": the functions of that module by the names of the slots, put into the table. */
+static void use_module(lua_State *L, int t, const char *module, const hone_iface_desc *d)
+{
+    lua_getglobal(L, "require");
+    lua_pushstring(L, module);
+    lua_call(L, 1, 1);
+    if (lua_type(L, -1) != LUA_TTABLE)
+        luaL_error(L, "module \"%s\" gives no table of functions", module);
+    for (size_t i = 0; d->table->slots[i]; i++) {
+        lua_getfield(L, -1, d->table->slots[i]->name);
+        if (lua_isfunction(L, -1)) {
+            lua_getfield(L, t, d->table->slots[i]->name);
+            if (!lua_isnil(L, -1))
+                luaL_error(L, "%s: is in the table and in the module \"%s\"",
+                           d->table->slots[i]->name, module);
+            lua_pop(L, 1);
+            lua_setfield(L, t, d->table->slots[i]->name);
+        } else {
+            lua_pop(L, 1);
+        }
+    }
+    lua_pop(L, 1);
 }
 
 struct request {
@@ -826,7 +625,7 @@ static int build(lua_State *L)
     l->components = lc;
     lc->l = l;
     lc->iface = d;
-    lc->next = lc->position = lc->seek = lc->row_count = LUA_NOREF;
+    lc->next = lc->position = lc->seek = lc->row_count = lc->object = LUA_NOREF;
     lc->provides[0] = d->id;
     hone_component *c = &lc->c;
     c->struct_size = sizeof *c;
@@ -843,11 +642,24 @@ static int build(lua_State *L)
     c->vendor = field_text(L, 2, "vendor", "");
     c->license = field_text(L, 2, "license", "");
     c->url = "";
-    c->caps = HONE_CAP_REENTRANT; /* calls queue: entering twice is safe */
+    c->caps = read_caps(L, 2) | HONE_CAP_REENTRANT; /* calls queue: entering twice is safe */
     c->provides = lc->provides;
     c->destroy = destroy;
     c->get_iface = get_iface;
     make_create(L, lc);
+    const char *mode = field_text(L, 2, "state", "control"),
+               *module = field_text(L, 2, "module", NULL);
+    int replicated = strcmp(mode, "replicated") == 0;
+    if (!replicated && strcmp(mode, "control") != 0)
+        return luaL_error(L, "state: \"control\" or \"replicated\", not \"%s\"", mode);
+    lc->object = function_ref(L, 2, "create");
+    read_fields(L, 2, lc);
+    if (replicated && (source || lc->object != LUA_NOREF || (c->fields && !lc->reads_nothing)))
+        return luaL_error(L, "state = \"replicated\": a %s",
+                          source ? "source is one stream, in the recipe's state"
+                                 : "component with create or fields keeps something: it has one state");
+    if (module)
+        use_module(L, 2, module, d);
     if (source) {
         lc->next = function_ref(L, 2, "next");
         lc->position = function_ref(L, 2, "position");
@@ -867,8 +679,13 @@ static int build(lua_State *L)
         int text = lua_type(L, -1) == LUA_TSTRING;
         lua_pop(L, 1);
         lc->show = text ? field_text(L, 2, "show", "") : "written in Lua: see the recipe";
+        read_numbers(L, 2, lc);
         make_closures(L, 2, lc);
         fill_defaults(lc);
+        if (replicated)
+            hone__lua_replicas_make(L, 2, module, lc);
+        else if (strcmp(d->id, HONE_IFACE_OPTIMIZER) == 0)
+            c->caps &= ~(uint64_t)HONE_CAP_REENTRANT; /* its caller waits on the recipe's thread */
     }
     hone_lua_check(L, hone_registry_add(l->opts.registry, c, &rq->info));
     return 0;
@@ -889,14 +706,25 @@ hone_status hone_lua_component(lua_State *L, int index, const char *kind,
     return HONE_OK;
 }
 
+int hone_lua_component_replicated(const hone_lua *l, const hone_component_info *info)
+{
+    for (const hone__lua_component *lc = l->components; lc; lc = lc->link)
+        if (lc->c.id && strcmp(lc->c.id, info->c.id) == 0)
+            return lc->replicas != NULL;
+    return 0;
+}
+
 void hone__component_close(hone_lua *l)
 {
     for (hone__lua_component *lc = l->components; lc; lc = lc->link) {
         if (lc->create)
             ffi_closure_free(lc->create);
-        for (size_t i = 0; i < lc->n; i++)
+        for (size_t i = 0; i < lc->n; i++) {
             if (lc->impls[i].closure)
                 ffi_closure_free(lc->impls[i].closure);
+            hone_arena_release(&lc->impls[i].own.out);
+        }
+        hone__lua_replicas_free(lc->replicas);
     }
     l->components = NULL;
 }

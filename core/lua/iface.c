@@ -385,7 +385,9 @@ static int perform(lua_State *L, struct call *c)
         if (a->array) {
             size_t n;
             v[i].p = read_list(L, index, arena, a, &n);
-            if (a->count >= 0) {
+            if (!v[i].p && a->nullable) {
+                ; /* left out: another list says how many there are */
+            } else if (a->count >= 0) {
                 set_count(L, sig, a->count, v, known, n, a->name);
             } else if (n != a->fixed) {
                 luaL_error(L, "%s: %I elements expected, got %I", a->name, (LUAI_UACINT)a->fixed,

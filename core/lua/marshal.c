@@ -143,15 +143,53 @@ void hone__push_elem(lua_State *L, int frame, uint16_t type, const hone_struct_d
     }
 }
 
-/* A struct as a table of its own: it may be kept. */
+/* n elements from p as a list of their own; (name, value) pairs as a table by name. */
+static void push_list(lua_State *L, int frame, const hone_member *m, const char *p, size_t n)
+{
+    luaL_checkstack(L, 8, "nested too deep");
+    hone_lua_charge(L, n);
+    lua_createtable(L, n > 1000000 ? 1000000 : (int)n, 0);
+    for (size_t i = 0; i < n; i++) {
+        const char *at = p + i * m->elem_size;
+        if (m->type == HONE_T_STRUCT && named_values(m->of)) {
+            hone_column c;
+            memcpy(&c, at, sizeof c);
+            push_str(L, c.name);
+            hone_lua_push_value(L, &c.value);
+            lua_rawset(L, -3);
+            continue;
+        }
+        if (m->type == HONE_T_STRUCT)
+            hone__push_copy(L, frame, m->of, at);
+        else
+            hone__push_elem(L, frame, m->type, m->of, at);
+        lua_rawseti(L, -2, (lua_Integer)i + 1);
+    }
+}
+
+/* A struct as a table of its own, with its arrays: it may be kept. */
 void hone__push_copy(lua_State *L, int frame, const hone_struct_desc *d, const void *base)
 {
     lua_newtable(L);
     for (size_t i = 0; d->members[i]; i++) {
         const hone_member *m = d->members[i];
-        if (m->flags || m->type >= HONE_T_OPAQUE)
+        const char *at = (const char *)base + m->offset;
+        if (m->type >= HONE_T_OPAQUE)
             continue;
-        hone__push_elem(L, frame, m->type, m->of, (const char *)base + m->offset);
+        if (!m->flags) {
+            hone__push_elem(L, frame, m->type, m->of, at);
+        } else if (m->flags & HONE_M_INLINE) {
+            if (m->flags & HONE_M_ARRAY)
+                continue; /* pointers to arrays in place: views only */
+            push_list(L, frame, m, at, m->count2_offset);
+        } else {
+            size_t n;
+            memcpy(&at, at, sizeof at);
+            if (!at)
+                continue;
+            hone_lua_check(L, hone_desc_count(d, m, base, &n));
+            push_list(L, frame, m, at, n);
+        }
         lua_setfield(L, -2, m->name);
     }
 }
@@ -189,7 +227,7 @@ static void push_member(lua_State *L, const hone__view *v, const hone_member *m)
             if (!p)
                 continue;
             hone__push_array(L, frame, m->type, m->of, p, n, m->elem_size,
-                             v->writable && (m->flags & HONE_M_MUTABLE));
+                             (m->flags & HONE_M_MUTABLE) != 0);
             lua_rawseti(L, -2, (lua_Integer)k + 1);
         }
         return;
@@ -366,7 +404,7 @@ static void push_struct_type(lua_State *L, const hone_struct_desc *d)
 }
 
 /* Makes s callable as view:name(...). */
-static void add_callback(lua_State *L, hone__slot *s)
+void hone__add_callback(lua_State *L, hone__slot *s)
 {
     push_struct_type(L, s->table);
     lua_getfield(L, -1, "names");
@@ -842,125 +880,4 @@ void hone__read_struct(lua_State *L, int index, hone_arena *arena, const hone_st
         if (lua_type(L, -2) != LUA_TSTRING || !hone_desc_member(d, lua_tostring(L, -2)))
             luaL_error(L, "%s: a %s has no member \"%s\"", what, d->name,
                        luaL_tolstring(L, -2, NULL));
-}
-
-/* ---- prepared slots ---------------------------------------------------------------------------- */
-
-hone__ffi *hone__ffi_of(hone_lua *l)
-{
-    if (!l->ffi) {
-        hone__ffi *f = hone_calloc(1, sizeof *f);
-        if (!f)
-            return NULL;
-        for (int i = 0; i < HONE_FRAMES; i++)
-            hone_arena_init(&f->frames[i].arena, 0);
-        l->ffi = f;
-    }
-    return l->ffi;
-}
-
-static ffi_type *scalar_type(uint8_t base)
-{
-    switch (base) {
-    case HONE_T_U8:
-        return &ffi_type_uint8;
-    case HONE_T_CHAR:
-        return &ffi_type_schar;
-    case HONE_T_I32:
-    case HONE_A_TENSOR:
-    case HONE_A_PARAM:
-    case HONE_A_STATUS:
-        return &ffi_type_sint32;
-    case HONE_T_U32:
-        return &ffi_type_uint32;
-    case HONE_T_I64:
-        return &ffi_type_sint64;
-    case HONE_T_U64:
-        return &ffi_type_uint64;
-    case HONE_T_F32:
-        return &ffi_type_float;
-    case HONE_T_F64:
-        return &ffi_type_double;
-    case HONE_A_VOID:
-        return &ffi_type_void;
-    default:
-        return &ffi_type_pointer;
-    }
-}
-
-static ffi_type *str_elements[] = {&ffi_type_pointer, &ffi_type_uint64, NULL};
-static ffi_type str_type = {0, 0, FFI_TYPE_STRUCT, str_elements};
-
-ffi_type *hone__ffi_result_type(const hone_sig *sig)
-{
-    return sig->result == HONE_T_STR ? &str_type : scalar_type(sig->result);
-}
-
-/* A small struct by value: scalars only. */
-static ffi_type *by_value(lua_State *L, hone_lua *l, const hone_struct_desc *d)
-{
-    size_t n = 0;
-    while (d->members[n])
-        n++;
-    ffi_type *t = hone__arena_need(L, &l->arena, 1, sizeof *t);
-    t->type = FFI_TYPE_STRUCT;
-    t->elements = hone__arena_need(L, &l->arena, n + 1, sizeof *t->elements);
-    for (size_t i = 0; i < n; i++) {
-        if (d->members[i]->flags || d->members[i]->type > HONE_T_F64)
-            luaL_error(L, "a %s cannot be passed by value", d->name);
-        t->elements[i] = scalar_type((uint8_t)d->members[i]->type);
-    }
-    return t;
-}
-
-static int pointer_arg(const hone_sig_arg *a)
-{
-    return a->array || a->dir == HONE_DIR_OUT || a->dir == HONE_DIR_INOUT ||
-           a->base == HONE_T_VALUE || (a->base == HONE_T_STRUCT && a->dir != HONE_DIR_BY);
-}
-
-hone__slot *hone__ffi_slot(lua_State *L, const hone_slot *slot, const hone_struct_desc *table,
-                           const hone_struct_desc *const *structs)
-{
-    hone_lua *l = hone_lua_of(L);
-    hone__ffi *f = hone__ffi_of(l);
-    if (!f)
-        hone_lua_raise(L);
-    for (size_t i = 0; i < f->n_slots; i++)
-        if (f->slots[i]->slot == slot)
-            return f->slots[i];
-    if (f->n_slots == f->cap_slots) {
-        size_t cap = f->cap_slots ? 2 * f->cap_slots : 64;
-        hone__slot **more = hone_reallocarray(f->slots, cap, sizeof *more);
-        if (!more)
-            hone_lua_raise(L);
-        f->slots = more;
-        f->cap_slots = cap;
-    }
-    hone__slot *s = hone__arena_need(L, &l->arena, 1, sizeof *s);
-    s->slot = slot;
-    s->table = table;
-    hone_lua_check(L, hone_sig_parse(slot->name, slot->sig, structs, table, &s->sig));
-    for (size_t i = 0; i < s->sig.n; i++) {
-        const hone_sig_arg *a = &s->sig.args[i];
-        if (a->base == HONE_T_STRUCT && a->dir == HONE_DIR_BY)
-            s->types[i] = by_value(L, l, a->of);
-        else if (pointer_arg(a))
-            s->types[i] = &ffi_type_pointer;
-        else
-            s->types[i] = a->base == HONE_T_STR ? &str_type : scalar_type(a->base);
-        s->needs_arena |= pointer_arg(a) || a->base == HONE_A_SINK || (a->base == HONE_T_STRUCT);
-    }
-    if (ffi_prep_cif(&s->cif, FFI_DEFAULT_ABI, s->sig.n, hone__ffi_result_type(&s->sig),
-                     s->types) != FFI_OK)
-        luaL_error(L, "%s: libffi cannot make such a call", slot->name);
-    f->slots[f->n_slots++] = s;
-    /* the callbacks of the sinks it is given become callable too */
-    for (size_t i = 0; i < s->sig.n; i++) {
-        const hone_sig_arg *a = &s->sig.args[i];
-        if ((a->base == HONE_A_SINK || a->base == HONE_T_STRUCT) && a->of != table)
-            for (size_t k = 0; a->of->slots && a->of->slots[k]; k++)
-                add_callback(L, hone__ffi_slot(L, a->of->slots[k], a->of, structs));
-    }
-    return s;
 }

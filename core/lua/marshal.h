@@ -51,6 +51,8 @@ hone__ffi *hone__ffi_of(hone_lua *l); /* made at first use; NULL: no memory */
 /* The slot, prepared once; raises when its signature is unsound (it was checked at load). */
 hone__slot *hone__ffi_slot(lua_State *L, const hone_slot *slot, const hone_struct_desc *table,
                            const hone_struct_desc *const *structs);
+/* Makes s callable on views of the struct it belongs to: view:name(...). Raises. */
+void hone__add_callback(lua_State *L, hone__slot *s);
 ffi_type *hone__ffi_result_type(const hone_sig *sig);
 
 /* A frame to work in: its number, or -1 when calls are nested too deep (error set). */

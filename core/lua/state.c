@@ -54,7 +54,7 @@ size_t hone_lua_memory(const hone_lua *l)
 
 void hone_lua_random_seed(hone_lua *l, uint64_t seed)
 {
-    l->run_seed = seed;
+    __atomic_store_n(&l->run_seed, seed, __ATOMIC_RELAXED); /* replicas read it */
     l->random = (hone_lua_random){.key = {seed, HONE_RNG_USER, 0, 0, 0}};
 }
 
@@ -91,7 +91,7 @@ hone_lua_random hone_lua_random_enter(hone_lua *l, const char *purpose, uint64_t
 
 void hone_lua_random_step(hone_lua *l, uint64_t step)
 {
-    l->run_step = step;
+    __atomic_store_n(&l->run_step, step, __ATOMIC_RELAXED);
 }
 
 /* ---- memory ------------------------------------------------------------------------------------ */
@@ -553,10 +553,31 @@ static void unlink_job(hone_lua *l, struct hone__lua_job *j)
         l->tail = last;
 }
 
+void hone_lua_call_begins(hone_lua *l)
+{
+    __atomic_fetch_add(&l->calls, 1, __ATOMIC_ACQ_REL);
+}
+
+void hone_lua_call_ends(hone_lua *l)
+{
+    __atomic_fetch_sub(&l->calls, 1, __ATOMIC_ACQ_REL);
+}
+
+static hone_status call_from_elsewhere(hone_lua *l, hone_lua_fn fn, void *arg,
+                                       uint64_t deadline_ns);
+
 hone_status hone_lua_call_on_control(hone_lua *l, hone_lua_fn fn, void *arg, uint64_t deadline_ns)
 {
     if (hone_lua_on_control(l))
         return run_job(l, fn, arg);
+    hone_lua_call_begins(l);
+    hone_status s = call_from_elsewhere(l, fn, arg, deadline_ns);
+    hone_lua_call_ends(l);
+    return s;
+}
+
+static hone_status call_from_elsewhere(hone_lua *l, hone_lua_fn fn, void *arg, uint64_t deadline_ns)
+{
     struct hone__lua_job j = {.fn = fn, .arg = arg};
     struct timespec ts;
     until(deadline_ns, &ts);
@@ -666,6 +687,10 @@ void hone_lua_destroy(hone_lua *l)
         finish(l, j, HONE_E_CANCELLED);
     }
     l->head = l->tail = NULL;
+    while (__atomic_load_n(&l->calls, __ATOMIC_ACQUIRE) > 0) { /* closures are theirs till then */
+        const struct timespec ms = {0, 1000000};
+        nanosleep(&ms, NULL);
+    }
     if (l->L)
         lua_close(l->L); /* handles let their instances go */
     hone_lua_ffi_close(l);

@@ -33,6 +33,7 @@ struct hone_lua {
     pthread_cond_t cond;
     struct hone__lua_job *head, *tail;
     int woken, closing, run_depth;
+    int64_t calls; /* of other threads and of closures, that have not returned */
     /* coroutines that calls run on: registry references */
     lua_State *pool[HONE_LUA_POOL];
     int pool_ref[HONE_LUA_POOL], n_pool;
@@ -50,5 +51,8 @@ void hone__lua_open_patterns(lua_State *L);
 void hone__lua_rethrow(lua_State *L);
 /* Hooks a coroutine that is about to run as the guard wants. */
 void hone__lua_hook_thread(hone_lua *l, lua_State *co);
+/* Around what must not outlive the state: destroying waits for it. [any-thread] */
+void hone_lua_call_begins(hone_lua *l);
+void hone_lua_call_ends(hone_lua *l);
 void hone__component_close(hone_lua *l);
 #endif

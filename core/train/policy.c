@@ -74,6 +74,32 @@ hone_status hone_text_side_open(hone_env *env, const char *model, hone_text_side
     return hone_text_side_create(env, w, out);
 }
 
+hone_status hone_text_side_from(hone_instance *tokenizer, hone_text_side **out)
+{
+    hone_ref ref;
+    HONE_TRY(hone_instance_ref(tokenizer, HONE_IFACE_TOKENIZER, &ref));
+    hone_text_side *t = hone_calloc(1, sizeof *t);
+    if (!t)
+        return HONE_E_NOMEM;
+    t->refs = 1;
+    t->tokenizer_instance = hone_instance_addref(tokenizer);
+    hone_status s = hone_tokenizer_init(&t->tokenizer, tokenizer, ref);
+    if (s < 0) {
+        hone_text_side_unref(t);
+        return s;
+    }
+    if (t->tokenizer.eos >= 0)
+        t->stop_ids[t->n_stop_ids++] = t->tokenizer.eos;
+    *out = t;
+    return HONE_OK;
+}
+
+hone_text_side *hone_text_side_addref(hone_text_side *t)
+{
+    t->refs++;
+    return t;
+}
+
 void hone_text_side_unref(hone_text_side *t)
 {
     if (!t || --t->refs > 0)
@@ -129,6 +155,11 @@ static hone_status load(hone_policy *p, const hone_policy_config *cfg)
     }
     snprintf(p->model_path, sizeof p->model_path, "%s", hone_weights_path(w));
     hone_weights_unmap(w);
+    if (cfg->text) {
+        hone_weights_close(w);
+        p->text = hone_text_side_addref(cfg->text);
+        return HONE_OK;
+    }
     if (cfg->tokenizer) {
         hone_weights_close(w);
         return hone_text_side_open(p->env, cfg->tokenizer, &p->text);
@@ -148,6 +179,10 @@ static hone_status from_nothing(hone_policy *p, const hone_policy_config *cfg)
                                    &p->model));
     HONE_TRY(place(p, cfg, NULL));
     HONE_TRY(hone_params_init_values(p->model->params, cfg->seed));
+    if (cfg->text) {
+        p->text = hone_text_side_addref(cfg->text);
+        return HONE_OK;
+    }
     return cfg->tokenizer ? hone_text_side_open(p->env, cfg->tokenizer, &p->text) : HONE_OK;
 }
 

@@ -65,6 +65,7 @@ typedef struct hone_policy_config {
     const hone_value *config;           /* a model made from nothing: a Hugging Face config tree */
     const hone_model_choice *component; /* a model written in Lua, used with `config` */
     const char *tokenizer; /* M of the tokenizer when it is not the model's own; or NULL */
+    struct hone_text_side *text; /* the text side of a tokenizer component, instead; or NULL. A reference is taken */
     uint64_t seed;         /* initial values of a model made from nothing, of adapters */
     hone_lora_config lora;
     const char *optimizer; /* component; NULL: no optimizer */
@@ -92,6 +93,9 @@ hone_status hone_policy_gen(hone_policy *p, hone_gen **out);
 hone_status hone_text_side_open(hone_env *env, const char *model, hone_text_side **out);
 /* The same from an open model or tokenizer file. Takes w over, also on failure. */
 hone_status hone_text_side_create(hone_env *env, hone_weights *w, hone_text_side **out);
+/* That of a tokenizer component without any file: no chat template. A reference to the instance is taken. */
+hone_status hone_text_side_from(hone_instance *tokenizer, hone_text_side **out);
+hone_text_side *hone_text_side_addref(hone_text_side *t);
 void hone_text_side_unref(hone_text_side *t);
 
 /* Ids of a prompt: messages through the template, or text as it is (with the tokenizer's own added tokens). */

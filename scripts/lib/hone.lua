@@ -38,7 +38,10 @@ hone.reward = components.reward
 hone.objective = components.objective
 --- An advantage by name with settings, or a function(groups) that returns a list of lists of numbers.
 hone.advantage = components.advantage
---- Any component written in Lua: hone.component { kind = ..., id = ..., ... }.
+--- A judge, for rewards that ask one: hone.judge("name", { ... }), hone.judge { id = ..., judge = function(items) ... end }.
+hone.judge = components.judge
+--- Any component written in Lua: hone.component { kind = ..., id = ..., ... }. Or any that there is, with its calls as
+-- methods: hone.component("com.acme.kind.map", "map", { scale = 2 }):nearest { ... }.
 hone.component = components.component
 --- A model written in Lua: hone.model { declare = function(config, store) ..., forward = function(g) ... }.
 hone.model = components.model

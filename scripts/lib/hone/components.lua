@@ -1,6 +1,7 @@
 --- Components: a plugin's by name, or written in Lua. Both are seen by the host through the same vtables.
 
 local core = require "hone.core"
+local kinds = require "hone.kinds"
 
 local components = {}
 
@@ -36,8 +37,64 @@ local function key_of(v)
   return "{" .. table.concat(parts, ",") .. "}"
 end
 
-function components.component(t)
-  return { component = core.lua_component(t, t.kind) }
+-- A component that was made: its calls are methods, c:close() lets it go, c:interface(id) gives another of its
+-- interfaces. Arrays are lists, structs tables; counts, strides and the instance are filled in.
+local Component = {}
+
+local methods = {
+  close = function(c)
+    for _, h in pairs(rawget(c, "handles")) do h:close() end
+  end,
+  interface = function(c, id)
+    local handles = rawget(c, "handles")
+    id = id or rawget(c, "iface")
+    if not handles[id] then handles[id] = core.interface(rawget(c, "component"), id) end
+    return handles[id]
+  end,
+}
+
+function Component:__index(name)
+  if methods[name] then return methods[name] end
+  local handle = methods.interface(self)
+  local fn = handle[name]
+  local function method(_, ...) return fn(handle, ...) end
+  rawset(self, name, method)
+  return method
+end
+
+local function wrap(ud)
+  local _, _, id, iface = core.component_id(ud)
+  return setmetatable({ component = ud, id = id, iface = iface, handles = {} }, Component)
+end
+
+-- Components among settings are named by their ids.
+local function by_id(settings)
+  local out = {}
+  for k, v in pairs(settings) do
+    if getmetatable(v) == Component then v = rawget(v, "named") or v.id end
+    out[k] = v
+  end
+  return out
+end
+
+--- hone.component { kind = ..., id = ..., ... }: one written in Lua. hone.component(kind, name, settings): any that
+-- there is, of hone's kinds or a third party's; its calls are methods of what is returned.
+function components.component(t, name, settings)
+  if type(t) == "table" then return wrap(core.lua_component(kinds.expand(t), t.kind)) end
+  return wrap(core.component(t, name, by_id(settings or {})))
+end
+
+--- A judge: a plugin's by name, with settings, or one written in Lua (judge = function(items) ... end). It goes where a
+-- judge is asked for: hone.reward("judge", { judge = j }).
+function components.judge(name, settings)
+  if type(name) == "table" then
+    return getmetatable(name) == Component and name or wrap(core.lua_component(kinds.expand(name, "judge"), "judge"))
+  end
+  local own = by_id(settings or {})
+  local j = wrap(core.component("judge", name, own))
+  own.component = name
+  j.named = own -- another instance is made where it is asked for, with the same settings
+  return j
 end
 
 -- gate = "format", or { "format", at = 0.5, otherwise = -1 }.
@@ -71,6 +128,7 @@ end
 --- Returns { component, id =, weight =, timeout =, ... }, what a scorer is made of.
 function components.reward(name, settings)
   local component, t, again
+  if getmetatable(name) == Component then name = { component = name.component } end
   if type(name) == "table" then
     t = name
     if t.component then
@@ -82,8 +140,9 @@ function components.reward(name, settings)
     end
   else
     t = settings or {}
-    component = core.component("reward", name, own(t))
-    again = function() return core.component("reward", name, own(t)) end
+    local spec = by_id(own(t))
+    component = core.component("reward", name, spec)
+    again = function() return core.component("reward", name, spec) end
   end
   local by_name = type(name) == "string" and not name:find("/", 1, true) and not name:find("%.so$")
   local id = t.id or (by_name and name) or core.component_id(component)
@@ -224,7 +283,10 @@ function components.model(t)
   return { component = core.lua_component(spec, "model"), config = t.config or {}, model = true }
 end
 
+--- Settings of an optimizer: hone.optimizer("adamw", { lr = 1e-5 }), or one written in Lua, hone.optimizer({ id = "mine",
+-- buffers = { "exp_avg" }, step = function(slices, info) ... end }, { lr = 1e-5 }).
 function components.optimizer(name, settings)
+  if type(name) == "table" then name = wrap(core.lua_component(name, "optimizer")).id end
   local out = { name }
   for k, v in pairs(settings or {}) do out[k] = v end
   return out
@@ -256,7 +318,12 @@ end
 
 --- hone.tokenizer(M): a model folder, a GGUF file, a tokenizer.json, a known name, or a policy. Besides the methods
 -- it has vocab_size, bos, eos, pad, unk (nil where there is none) and fingerprint.
+-- What hone.component gave, or a table with the functions of one.
 function components.tokenizer(what)
+  if type(what) == "table" and getmetatable(what) ~= Component and not what.ud then
+    what = wrap(core.lua_component(kinds.expand(what, "tokenizer"), "tokenizer"))
+  end
+  if getmetatable(what) == Component then what = what.component end
   if type(what) == "table" and what.ud then return setmetatable({ ud = what.ud }, Tokenizer) end
   local ud, facts = core.tokenizer(what)
   facts.ud = ud

@@ -35,7 +35,11 @@ function policy.create(run, config)
   end
   c.name = c.name or "policy"
   c.optimizer = named(c.optimizer)
-  return wrap(run, core.policy(c, component), c.name, c)
+  local tokenizer
+  if type(c.tokenizer) == "table" then -- of hone.tokenizer, or a component
+    tokenizer, c.tokenizer = components.tokenizer(c.tokenizer).ud, nil
+  end
+  return wrap(run, core.policy(c, component, tokenizer), c.name, c)
 end
 
 --- Facts: parameters, trainable, vocab_size, max_positions, version, lr, checksum, ...

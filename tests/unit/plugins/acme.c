@@ -2,6 +2,7 @@
 #include "hone/plugin.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 typedef struct acme_point {
@@ -89,6 +90,59 @@ static double mid(void *self, acme_point p)
 }
 static const acme_map_v1 vt = {sizeof vt, 0, nearest, words, scaled, name, mid};
 
+/* "over": passes what it is asked on to the map it was given, twice as far away. */
+typedef struct over_self {
+    hone_ref map;
+    char text[64];
+} over_self;
+static over_self the_over;
+
+static hone_status over_nearest(void *self, const acme_point *p, size_t n, acme_point *out,
+                                double *distance)
+{
+    const over_self *o = self;
+    hone_status s = ((const acme_map_v1 *)o->map.vt)->nearest(o->map.self, p, n, out, distance);
+    if (s >= 0)
+        *distance *= 2;
+    return s;
+}
+static hone_status over_words(void *self, hone_str text, uint32_t least, const acme_words *sink)
+{
+    const over_self *o = self;
+    return ((const acme_map_v1 *)o->map.vt)->words(o->map.self, text, least, sink);
+}
+static hone_status over_scaled(void *self, const float *in, size_t n, float factor, float *out)
+{
+    const over_self *o = self;
+    return ((const acme_map_v1 *)o->map.vt)->scaled(o->map.self, in, n, factor, out);
+}
+static hone_str over_name(void *self)
+{
+    over_self *o = self;
+    hone_str inner = ((const acme_map_v1 *)o->map.vt)->name(o->map.self);
+    int n = snprintf(o->text, sizeof o->text, "over %.*s", (int)inner.len, inner.ptr);
+    return (hone_str){o->text, (size_t)n};
+}
+static double over_mid(void *self, acme_point p)
+{
+    const over_self *o = self;
+    return 2 * ((const acme_map_v1 *)o->map.vt)->mid(o->map.self, p);
+}
+static const acme_map_v1 over_vt = {sizeof over_vt, 0, over_nearest, over_words, over_scaled,
+                                    over_name,      over_mid};
+
+static hone_status over_create(const hone_host *host, const hone_config *cfg, void **self_out)
+{
+    the_host = host;
+    *self_out = &the_over;
+    return cfg->component(cfg, 0, &the_over.map);
+}
+static const void *over_get_iface(void *self, const char *id)
+{
+    (void)self;
+    return strcmp(id, "com.acme.map/1") == 0 ? &over_vt : NULL;
+}
+
 static hone_status create(const hone_host *host, const hone_config *cfg, void **self_out)
 {
     (void)cfg;
@@ -114,7 +168,18 @@ static const hone_component map = {.struct_size = sizeof(hone_component),
                                    .create = create,
                                    .destroy = destroy,
                                    .get_iface = get_iface};
-static const hone_component *const components[] = {&map, NULL};
+static const hone_field *const over_fields[] = {
+    HONE_COMPONENT("map", "com.acme.map/1", HONE_REQUIRED, "the map that is asked"), NULL};
+static const hone_component over = {.struct_size = sizeof(hone_component),
+                                    .id = "com.acme.map.over",
+                                    .kind = "com.acme.kind.map",
+                                    .version = "1",
+                                    .fields = over_fields,
+                                    .provides = provides,
+                                    .create = over_create,
+                                    .destroy = destroy,
+                                    .get_iface = over_get_iface};
+static const hone_component *const components[] = {&map, &over, NULL};
 static const hone_iface_desc *const ifaces[] = {&map_desc, NULL};
 static const hone_magic magic = HONE_MAGIC(0x000100);
 static const hone_entry entry = {
