@@ -194,8 +194,8 @@ static int l_lua_component(lua_State *L)
     if (s >= 0)
         s = hone_instance_create_info(r->env.registry, info, NULL, &inst);
     if (s >= 0)
-        s = hone__lua_component_from(
-            inst, info->c.kind, !hone_lua_component_replicated(hone_lua_of(L), info), &c);
+        s = hone__lua_component_from(inst, info->c.kind,
+                                     !hone_lua_component_replicated(hone_lua_of(L), info), &c);
     hone_instance_unref(inst);
     if (s < 0)
         return hone_lua_raise(L);

@@ -156,8 +156,7 @@ static int l_policy(lua_State *L)
         choice = (hone_model_choice){c->vt, c->self, c->id, c->instance};
         component = &choice;
     }
-    hone_text_side *text = lua_isnoneornil(L, 3) ? NULL
-                                                 : hone__lua_check(L, 3, HONE_LUA_TOKENIZER);
+    hone_text_side *text = lua_isnoneornil(L, 3) ? NULL : hone__lua_check(L, 3, HONE_LUA_TOKENIZER);
     hone_arena_init(&a, 0);
     hone_status s = hone__lua_options(L, 1, &a, &v);
     if (s >= 0)

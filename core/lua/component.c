@@ -115,7 +115,8 @@ static hone_status create_instance(hone__lua_component *lc, const hone_host *hos
     self->object = LUA_NOREF;
     if (lc->object != LUA_NOREF || (lc->fields[0] && !lc->reads_nothing))
         s = hone__lua_enter(lc, host, create_body, &c, 0, "create");
-    else if (lc->reads_nothing && cfg->is_set(cfg, 0)) /* a tokenizer that is used by its name only */
+    else if (lc->reads_nothing &&
+             cfg->is_set(cfg, 0)) /* a tokenizer that is used by its name only */
         s = (host->fail)(host, HONE_E_UNSUPPORTED, hone_str_c("reads no files: it has no create"));
     if (s >= 0 && c.refused)
         s = (host->fail)(host, HONE_E_UNSUPPORTED, hone_str_c(c.why));
@@ -314,18 +315,18 @@ static int is_number(const hone_member *m)
 
 static void check_keys(lua_State *L, int t, const hone_iface_desc *d, int source)
 {
-    static const char *const known[] = {"kind",  "id",     "version", "summary", "license",
-                                        "vendor", "iface", "caps",    "fields",  "create",
-                                        "state", "module", NULL};
+    static const char *const known[] = {"kind",   "id",     "version", "summary", "license",
+                                        "vendor", "iface",  "caps",    "fields",  "create",
+                                        "state",  "module", NULL};
     static const char *const of_source[] = {"next", "position", "seek", "row_count", NULL};
     static const char *const of_objective[] = {"uses", "show", NULL};
     static const char *const of_optimizer[] = {"elementwise", "buffers", NULL};
     static const char *const none[] = {NULL};
-    const char *const *more = source                                       ? of_source
-                              : strcmp(d->id, HONE_IFACE_OBJECTIVE) == 0   ? of_objective
-                              : strcmp(d->id, HONE_IFACE_ADVANTAGE) == 0   ? of_objective + 1
-                              : strcmp(d->id, HONE_IFACE_OPTIMIZER) == 0   ? of_optimizer
-                                                                           : none;
+    const char *const *more = source                                     ? of_source
+                              : strcmp(d->id, HONE_IFACE_OBJECTIVE) == 0 ? of_objective
+                              : strcmp(d->id, HONE_IFACE_ADVANTAGE) == 0 ? of_objective + 1
+                              : strcmp(d->id, HONE_IFACE_OPTIMIZER) == 0 ? of_optimizer
+                                                                         : none;
     const char *names[160];
     size_t n = 0;
     for (size_t i = 0; known[i]; i++)
@@ -370,7 +371,8 @@ static uint64_t read_caps(lua_State *L, int t)
         return 0;
     }
     if (lua_type(L, -1) != LUA_TTABLE)
-        luaL_error(L, "caps: a list of names is expected: pure, deterministic, batch_invariant, slow");
+        luaL_error(L,
+                   "caps: a list of names is expected: pure, deterministic, batch_invariant, slow");
     for (lua_Integer i = 1; lua_rawgeti(L, -1, i) != LUA_TNIL; i++) {
         uint64_t bit = 0;
         for (size_t k = 0; k < sizeof names / sizeof *names && lua_type(L, -1) == LUA_TSTRING; k++)
@@ -400,11 +402,8 @@ static const char *kept(lua_State *L, int index)
 static void read_field(lua_State *L, const char *name, hone_field *f)
 {
     int top = lua_gettop(L);
-    *f = (hone_field){.struct_size = sizeof *f,
-                      .name = name,
-                      .doc = "",
-                      .min = -HUGE_VAL,
-                      .max = HUGE_VAL};
+    *f = (hone_field){
+        .struct_size = sizeof *f, .name = name, .doc = "", .min = -HUGE_VAL, .max = HUGE_VAL};
     if (lua_type(L, top) == LUA_TTABLE) {
         if (lua_getfield(L, top, "min") != LUA_TNIL)
             f->min = luaL_checknumber(L, -1);
@@ -438,8 +437,10 @@ static void read_field(lua_State *L, const char *name, hone_field *f)
         f->min = f->max = 0;
         break;
     default:
-        luaL_error(L, "fields.%s: a default is expected: a number, a text, true or false, or a list "
-                      "{ default, \"what it is\" }", name);
+        luaL_error(L,
+                   "fields.%s: a default is expected: a number, a text, true or false, or a list "
+                   "{ default, \"what it is\" }",
+                   name);
     }
     lua_settop(L, top);
 }
@@ -452,7 +453,8 @@ static int by_name(const void *a, const void *b)
 static void read_fields(lua_State *L, int t, hone__lua_component *lc)
 {
     size_t n = 0;
-    if (strcmp(lc->iface->id, HONE_IFACE_TOKENIZER) == 0) { /* what the host has read (tokenizer.h) */
+    if (strcmp(lc->iface->id, HONE_IFACE_TOKENIZER) ==
+        0) { /* what the host has read (tokenizer.h) */
         lc->rows[n] = (hone_field){.struct_size = sizeof(hone_field),
                                    .type = HONE_FIELD_MAP,
                                    .name = "spec",
@@ -655,9 +657,10 @@ static int build(lua_State *L)
     lc->object = function_ref(L, 2, "create");
     read_fields(L, 2, lc);
     if (replicated && (source || lc->object != LUA_NOREF || (c->fields && !lc->reads_nothing)))
-        return luaL_error(L, "state = \"replicated\": a %s",
-                          source ? "source is one stream, in the recipe's state"
-                                 : "component with create or fields keeps something: it has one state");
+        return luaL_error(
+            L, "state = \"replicated\": a %s",
+            source ? "source is one stream, in the recipe's state"
+                   : "component with create or fields keeps something: it has one state");
     if (module)
         use_module(L, 2, module, d);
     if (source) {

@@ -82,8 +82,9 @@ static const char *hint_of(const char *kind)
          "an objective or advantage gets one table of numbers by token and returns numbers"},
         {HONE_KIND_SOURCE,
          "a source returns one row, a table with named columns, or nil at the end"},
-        {HONE_KIND_JUDGE, "a judge gets a list of items (prompt, candidates, reference, rubric, ...) "
-                          "and returns a verdict for each: a number, or { ranking = ... }"},
+        {HONE_KIND_JUDGE,
+         "a judge gets a list of items (prompt, candidates, reference, rubric, ...) "
+         "and returns a verdict for each: a number, or { ranking = ... }"},
         {HONE_KIND_TOKENIZER, "encode gets a list of texts and returns a list of lists of ids; "
                               "decode gets lists of ids and returns texts"},
         {HONE_KIND_OPTIMIZER,
@@ -207,9 +208,7 @@ static int push_argument(lua_State *L, int frame, const hone__lua_invocation *in
         return 1;
     }
     case HONE_A_CTX:
-        inv->l->ffi
-            ? (void)(((hone__ffi *)inv->l->ffi)->ctx = *(void **)inv->args[i])
-            : (void)0;
+        inv->l->ffi ? (void)(((hone__ffi *)inv->l->ffi)->ctx = *(void **)inv->args[i]) : (void)0;
         return 0;
     case HONE_T_STRUCT: {
         const void *p = a->dir == HONE_DIR_BY ? inv->args[i] : *(void **)inv->args[i];
@@ -513,7 +512,7 @@ static void invoke(void *arg, lua_State *L, int frame)
     if (inv->impl->adapter == DECLARE) { /* declare(store, config, format) */
         keep_config(L, inv);
         nargs += push_argument(L, frame, inv, 3) + push_argument(L, frame, inv, 2) +
-                push_argument(L, frame, inv, 1);
+                 push_argument(L, frame, inv, 1);
     } else {
         for (size_t i = 0; i < sig->n; i++) {
             if (inv->impl->adapter == REWARD && sig->args[i].base == HONE_A_SINK) {
@@ -532,8 +531,7 @@ static void invoke(void *arg, lua_State *L, int frame)
         /* outcomes are journalled, so a resumed run may skip the call: it must not move another stream */
         const hone__view *v = lua_touserdata(L, batch);
         const hone_sample *first = v && v->n ? (const void *)v->base : NULL;
-        hone_lua_random_enter(inv->l, inv->impl->lc->c.id, inv->l->run_step,
-                              first ? first->id : 0);
+        hone_lua_random_enter(inv->l, inv->impl->lc->c.id, inv->l->run_step, first ? first->id : 0);
     }
     lua_call(L, nargs, LUA_MULTRET);
     f->ctx = outer_ctx;

@@ -46,11 +46,11 @@ struct hone__lua_component {
     hone__lua_replicas *replicas; /* state = "replicated"; else NULL */
     hone_field rows[HONE_LUA_FIELDS];
     const hone_field *fields[HONE_LUA_FIELDS + 1]; /* NULL-terminated */
-    int object;                          /* create(config): reference of the function */
-    int reads_nothing;                   /* tokenizers: no create, so no `spec` is for them */
-    uint32_t uses;                       /* objectives */
-    const char *show;                    /* objectives: text */
-    const char *buffers[4];              /* optimizers: names of their state */
+    int object;                                    /* create(config): reference of the function */
+    int reads_nothing;      /* tokenizers: no create, so no `spec` is for them */
+    uint32_t uses;          /* objectives */
+    const char *show;       /* objectives: text */
+    const char *buffers[4]; /* optimizers: names of their state */
     uint32_t n_buffers;
     const char *texts[HONE_LUA_TEXTS];   /* names that stay */
     int next, position, seek, row_count; /* sources: registry references */

@@ -104,8 +104,9 @@ static void put(lua_State *L, int index, hone_buf *b, int depth, const char *nam
     default:
         hone_fail(HONE_E_TYPE, "upvalue %s: a %s cannot be copied to another state", name,
                   luaL_typename(L, index));
-        hone_fail_hint("state = \"replicated\" wants upvalues of plain values; put the function with "
-                       "all it calls in a module beside the recipe, and say module = \"its name\"");
+        hone_fail_hint(
+            "state = \"replicated\" wants upvalues of plain values; put the function with "
+            "all it calls in a module beside the recipe, and say module = \"its name\"");
         hone_lua_raise(L);
     }
 }

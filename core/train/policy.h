@@ -65,8 +65,9 @@ typedef struct hone_policy_config {
     const hone_value *config;           /* a model made from nothing: a Hugging Face config tree */
     const hone_model_choice *component; /* a model written in Lua, used with `config` */
     const char *tokenizer; /* M of the tokenizer when it is not the model's own; or NULL */
-    struct hone_text_side *text; /* the text side of a tokenizer component, instead; or NULL. A reference is taken */
-    uint64_t seed;         /* initial values of a model made from nothing, of adapters */
+    struct hone_text_side
+        *text; /* the text side of a tokenizer component, instead; or NULL. A reference is taken */
+    uint64_t seed; /* initial values of a model made from nothing, of adapters */
     hone_lora_config lora;
     const char *optimizer; /* component; NULL: no optimizer */
     const hone_value *optimizer_config;

@@ -128,8 +128,8 @@ static double over_mid(void *self, acme_point p)
     const over_self *o = self;
     return 2 * ((const acme_map_v1 *)o->map.vt)->mid(o->map.self, p);
 }
-static const acme_map_v1 over_vt = {sizeof over_vt, 0, over_nearest, over_words, over_scaled,
-                                    over_name,      over_mid};
+static const acme_map_v1 over_vt = {sizeof over_vt, 0,         over_nearest, over_words,
+                                    over_scaled,    over_name, over_mid};
 
 static hone_status over_create(const hone_host *host, const hone_config *cfg, void **self_out)
 {
