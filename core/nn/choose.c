@@ -22,6 +22,24 @@ static hone_status make(hone_registry *r, const hone_component_info *info, hone_
     return HONE_OK;
 }
 
+/* A component that could not be asked might have known the model: the error's hint says so. */
+static void name_the_unasked(const hone_registry *r, const hone_error *broken)
+{
+    if (broken->code < 0) {
+        hone_fail_hint("one was not asked: %s%s%s", broken->what, broken->hint[0] ? "; " : "",
+                       broken->hint);
+        return;
+    }
+    for (size_t i = 0; i < hone_registry_n_plugins(r); i++) {
+        const hone_plugin *p = hone_registry_plugin(r, i);
+        if (p->problem && p->refused == HONE_E_REFUSED) {
+            hone_fail_hint("%s was not asked: %s%s%s", p->path, p->problem, p->hint ? "; " : "",
+                           p->hint ? p->hint : "");
+            return;
+        }
+    }
+}
+
 hone_status hone_model_choose(hone_registry *registry, const char *format, const hone_value *config,
                               const char *place, uint32_t flags, hone_instance **inst,
                               hone_model **out)
@@ -59,5 +77,7 @@ hone_status hone_model_choose(hone_registry *registry, const char *format, const
     }
     if (s >= 0)
         *out = model;
+    else if (s == HONE_E_UNSUPPORTED)
+        name_the_unasked(registry, &broken);
     return s;
 }

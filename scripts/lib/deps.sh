@@ -26,7 +26,6 @@ build|pc:sqlite3|libsqlite3-dev|sqlite-devel|sqlite
 build|pc:libxxhash|libxxhash-dev|xxhash-devel|xxhash
 build|pc:zlib|zlib1g-dev|zlib-devel|zlib
 build|pc:libseccomp|libseccomp-dev|libseccomp-devel|libseccomp
-build|pc:sqlite3|libsqlite3-dev|sqlite-devel|sqlite
 build|pc:libcurl|libcurl4-openssl-dev|libcurl-devel|curl
 build|pc:libutf8proc|libutf8proc-dev|utf8proc-devel|libutf8proc
 check|pc:cmocka|libcmocka-dev|libcmocka-devel|cmocka

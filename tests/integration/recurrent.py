@@ -34,6 +34,8 @@ def build(folder, *flags):
     subprocess.run(["cc", "-std=c11", "-O2", "-ffp-contract=off", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC",
                     "-fvisibility=hidden", *flags, f"-I{ROOT / 'sdk' / 'include'}", "-o", work / folder / "recurrent.so",
                     ROOT / "tests" / "unit" / "plugins" / "recurrent.c"], check=True)
+    run = hone("run", RECIPE, "--dry-run", plugins=folder)
+    check(f"{folder}: what is not trusted is said", run.returncode in (1, 3) and "hone plugin trust" in run.stderr, run.stderr)
     run = hone("plugin", "trust", work / folder / "recurrent.so", plugins=folder)  # a model runs only when trusted
     check(f"{folder} is trusted", run.returncode == 0, run.stderr)
 
