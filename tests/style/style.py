@@ -236,6 +236,13 @@ def check_symbols(root, build):
                 yield f"libhone.a: global name {parts[2]} does not begin with hone_"
 
 
+def check_functions(root):
+    """Every function of the SDK says its thread, ownership, failure and version (docs/abi.md is made of that)."""
+    rc, out = run([sys.executable, "scripts/lib/abi-functions.py"], root)
+    if rc:
+        yield from (line for line in out.split("\n") if " lacks its " in line or "ABI.log" in line)
+
+
 def report(name, findings):
     findings = list(findings)
     print(("FAIL " if findings else "ok   ") + name)
@@ -271,6 +278,7 @@ def main():
         failed |= report(name, findings)
     failed |= report("headers compile alone", check_headers(root, files))
     failed |= report("conversions in core/abi", check_conversion(root, files))
+    failed |= report("functions of the SDK", check_functions(root))
     failed |= report("shell scripts parse", check_shell(root, files))
     failed |= report("exported names", check_symbols(root, build))
     if shutil.which("clang-format"):

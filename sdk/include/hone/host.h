@@ -73,16 +73,19 @@ hone_host_log(const hone_host *host, uint32_t level, const char *fmt, ...)
 #define HONE_IFACE_MEM "hone.mem/1"
 typedef struct hone_mem_v1 {
     uint32_t struct_size, reserved;
-    void *(*resize)(void *self, void *p, size_t old_size,
-                    size_t size); /* NULL on failure, p unchanged [any-thread] */
+    void *(*resize)(
+        void *self, void *p, size_t old_size,
+        size_t size); /* NULL on failure, p unchanged; who asked frees it [any-thread] */
 } hone_mem_v1;
 
-/* hone.rng/1: counter-based streams (Philox 4x32-10): a pure function of its arguments and the run's seed. */
+/* hone.rng/1: counter-based streams (Philox 4x32-10): a pure function of its arguments and the run's seed, which cannot
+ * fail. */
 #define HONE_IFACE_RNG "hone.rng/1"
 typedef struct hone_rng_v1 {
     uint32_t struct_size, reserved;
-    uint64_t (*bits)(void *self, uint64_t stream, uint64_t index);  /* [any-thread] */
-    double (*uniform)(void *self, uint64_t stream, uint64_t index); /* [0,1) [any-thread] */
+    uint64_t (*bits)(void *self, uint64_t stream, uint64_t index); /* cannot fail [any-thread] */
+    double (*uniform)(void *self, uint64_t stream,
+                      uint64_t index); /* [0,1); cannot fail [any-thread] */
 } hone_rng_v1;
 
 /* hone.json/1: text to a value tree and back. */

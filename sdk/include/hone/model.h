@@ -122,7 +122,7 @@ typedef struct hone_ctx hone_ctx; /* a tape being recorded */
 /* The functions a model calls. A handle is valid until forward returns. All [worker-thread & active]. */
 typedef struct hone_graph_v1 {
     uint32_t struct_size, reserved;
-    uint32_t (*mode)(hone_ctx *c); /* HONE_MODE_* [worker-thread & active] */
+    uint32_t (*mode)(hone_ctx *c); /* HONE_MODE_*; cannot fail [worker-thread & active] */
     hone_tensor (*embed)(hone_ctx *c, hone_param table,
                          float scale); /* T x C of the batch's tokens [worker-thread & active] */
     hone_tensor (*linear)(hone_ctx *c, hone_tensor x, hone_param w,
@@ -171,22 +171,23 @@ typedef struct hone_graph_v1 {
 
 typedef struct hone_model_v1 {
     uint32_t struct_size, reserved;
-    /* 0..100: how sure this component is that it can run the configuration. `format` is "hf" (config.json) or
+    /* 0..100: how sure this component is that it can run the configuration; cannot fail. `format` is "hf" (config.json) or
      * "gguf" (metadata map). [control-thread] */
     int32_t (*probe)(void *self, hone_str format, const hone_value *config_bor);
     hone_status (*declare)(void *self, hone_str format, const hone_value *config_bor,
                            const hone_store_v1 *store); /* [control-thread] */
     hone_tensor (*forward)(void *self, const hone_graph_v1 *g,
                            hone_ctx *c); /* the hidden state, T x hidden [worker-thread & active] */
-    /* The configuration as a Hugging Face config.json text, for saving. [control-thread] */
+    /* The configuration as a Hugging Face config.json text, for saving, valid until the next call; {NULL,0} on failure.
+     * [control-thread] */
     hone_str (*config_json)(void *self);
     /* The same as GGUF metadata: a JSON object with the file's dotted keys, "general.architecture" among
      * them. Whole numbers become u32, those with a point f32, lists arrays of i32, f32 or strings; a key
      * "hone.tensor.NAME" with a list of numbers becomes the f32 tensor NAME. Without it, or where it gives
-     * nothing, the model is not written as GGUF. [control-thread] */
+     * nothing, the model is not written as GGUF. Valid until the next call. [control-thread] */
     hone_str (*gguf_json)(void *self);
     /* What it runs, as `architectures`, `model_type` and GGUF's general.architecture write it, separated by
-     * spaces: for hints. Optional. [control-thread] */
+     * spaces: for hints. Constant; cannot fail. Optional. [control-thread] */
     hone_str (*runs)(void *self);
 } hone_model_v1;
 

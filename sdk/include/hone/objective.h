@@ -66,10 +66,12 @@ typedef struct hone_objective_out {
 
 typedef struct hone_objective_v1 {
     uint32_t struct_size, reserved;
-    uint32_t (*uses)(void *self); /* HONE_OBJ_*, may depend on the configuration [any-thread] */
+    uint32_t (*uses)(
+        void *self); /* HONE_OBJ_*, may depend on the configuration; cannot fail [any-thread] */
     hone_status (*loss)(void *self, const hone_objective_in *in_bor,
                         hone_objective_out *out_bor); /* [worker-thread & active] */
-    /* The formula, its source, its parameters' meaning and where trainers differ, as plain text. [any-thread] */
+    /* The formula, its source, its parameters' meaning and where trainers differ, as plain text, valid
+     * until destroy; {NULL,0} on failure. [any-thread] */
     hone_str (*show)(void *self);
 } hone_objective_v1;
 
@@ -101,7 +103,8 @@ typedef struct hone_advantage_v1 {
     uint32_t struct_size, flags;
     hone_status (*compute)(void *self, const hone_advantage_in *in_bor,
                            hone_advantage_out *out_bor); /* [worker-thread & active] */
-    hone_str (*show)(void *self);                        /* [any-thread] */
+    hone_str (*show)(
+        void *self); /* as above; {NULL,0} on failure; valid until destroy [any-thread] */
 } hone_advantage_v1;
 
 #ifdef __cplusplus

@@ -80,7 +80,8 @@ typedef struct hone_batch {
     int64_t n_logit_rows;
     const int32_t *logit_rows;
     /* Persistent sequence state of PREFILL and DECODE: block `layer` of the pool, or NULL: the op builds
-     * pages in its own scratch. state_stride: floats from page to page. [worker-thread & active] */
+     * pages in its own scratch. state_stride: floats from page to page. Owned
+     * by the host, valid until the call returns. [worker-thread & active] */
     float *(*state)(const struct hone_batch *batch, uint32_t slot, int64_t *state_stride);
     void *ctx;
 } hone_batch;
@@ -93,7 +94,8 @@ typedef struct hone_exec {
     /* Runs tasks 0..n-1, each once, on up to n_threads threads, and returns when all are done. n == 1 runs
      * in place. Not nested. [worker-thread] */
     void (*parallel)(const struct hone_exec *ex, int64_t n_tasks, hone_task_fn fn, void *arg);
-    /* This thread's scratch of at least the op's `thread_scratch` bytes, 64-byte aligned. [worker-thread] */
+    /* This thread's scratch of at least the op's `thread_scratch` bytes, 64-byte aligned, until the
+     * task ends. Cannot fail: it was made before. [worker-thread] */
     void *(*thread_scratch)(const struct hone_exec *ex, uint32_t thread);
     void *shared_scratch; /* the op's `shared_scratch` bytes */
 } hone_exec;
@@ -147,7 +149,8 @@ typedef struct hone_op {
     hone_status (*fwd)(const hone_op_args *args, const hone_exec *ex); /* [worker-thread] */
     hone_status (*bwd)(const hone_op_args *args,
                        const hone_exec *ex); /* NULL = inference only [worker-thread] */
-    uint64_t (*cost)(const hone_op_args *args, uint64_t *bytes); /* flops of fwd [any-thread] */
+    uint64_t (*cost)(const hone_op_args *args,
+                     uint64_t *bytes); /* flops of fwd; cannot fail [any-thread] */
 } hone_op;
 
 /* What a component of kind `ops` offers. */

@@ -128,17 +128,18 @@ typedef struct hone_field {
 typedef struct hone_config {
     uint32_t struct_size, n_fields;
     void *ctx;
-    double (*f64)(const struct hone_config *cfg, uint32_t field); /* [any-thread] */
+    double (*f64)(const struct hone_config *cfg, uint32_t field); /* else 0 [any-thread] */
     int64_t (*i64)(const struct hone_config *cfg,
-                   uint32_t field); /* I64, BOOL; ENUM: index of the choice [any-thread] */
+                   uint32_t field); /* I64, BOOL; ENUM: index of the choice; else 0 [any-thread] */
     hone_str (*str)(const struct hone_config *cfg,
-                    uint32_t field); /* {NULL,0} when unset [any-thread] */
-    const hone_value *(*value)(const struct hone_config *cfg,
-                               uint32_t field); /* LIST MAP VALUE; NULL when unset [any-thread] */
+                    uint32_t field); /* {NULL,0} when unset; valid until destroy [any-thread] */
+    const hone_value *(*value)(
+        const struct hone_config *cfg,
+        uint32_t field); /* LIST MAP VALUE; NULL when unset; valid until destroy [any-thread] */
     hone_status (*component)(const struct hone_config *cfg, uint32_t field,
                              hone_ref *out_bor); /* [control-thread] */
     int32_t (*is_set)(const struct hone_config *cfg,
-                      uint32_t field); /* given, not defaulted [any-thread] */
+                      uint32_t field); /* 1 given, or 0 defaulted; cannot fail [any-thread] */
 } hone_config;
 
 typedef struct hone_component {
@@ -156,8 +157,9 @@ typedef struct hone_component {
      * Fails with text by host->fail. [control-thread & !active] */
     hone_status (*create)(const hone_host *host, const hone_config *cfg_bor, void **self_out);
     void (*destroy)(void *self); /* [control-thread & !active] */
-    const void *(*get_iface)(void *self,
-                             const char *iface_id); /* NULL = not offered [any-thread] */
+    const void *(*get_iface)(
+        void *self,
+        const char *iface_id); /* NULL = not offered; valid until destroy [any-thread] */
 } hone_component;
 
 typedef struct hone_entry {
@@ -170,7 +172,7 @@ typedef struct hone_entry {
     void (*deinit)(void);                       /* optional, pairs with init [control-thread] */
 } hone_entry;
 
-/* The one symbol of a plugin. Constant: may be called any number of times. [any-thread] */
+/* The one symbol of a plugin. Constant, cannot fail: may be called any number of times. [any-thread] */
 HONE_EXPORT const hone_entry *hone_plugin_entry(void);
 
 #ifdef __cplusplus

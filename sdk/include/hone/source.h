@@ -42,7 +42,7 @@ typedef struct hone_source_v1 {
     hone_status (*seek)(void *self, const void *position_bor, size_t n);
     int64_t (*row_count)(
         void *self); /* all rows, -1 when it cannot be told cheaply [control-thread & !active] */
-    /* Rows left out so far because they were malformed (settings like on_error = skip). Optional.
+    /* Rows left out so far because they were malformed (settings like on_error = skip); cannot fail. Optional.
      * [control-thread & !active] */
     int64_t (*skipped)(void *self);
     /* Optional: hand only these columns (NULL: all), rows that match `filter` (the source's own language,

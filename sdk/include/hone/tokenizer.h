@@ -54,15 +54,19 @@ typedef struct hone_tokenizer_v1 {
      * range is E_RANGE. [any-thread] */
     hone_status (*decode)(void *self, const hone_ids *ids_bor, size_t n, uint32_t flags,
                           const hone_text_sink *sink);
-    int32_t (*vocab_size)(void *self); /* highest id + 1 [any-thread] */
+    int32_t (*vocab_size)(void *self); /* highest id + 1; cannot fail [any-thread] */
     hone_str (*token_bytes)(
         void *self,
-        int32_t id); /* what decode would give; borrowed; {NULL,0} out of range [any-thread] */
-    hone_str (*token_text)(void *self, int32_t id); /* as written in the vocabulary [any-thread] */
+        int32_t
+            id); /* what decode would give; valid until destroy; {NULL,0} out of range [any-thread] */
+    hone_str (*token_text)(
+        void *self,
+        int32_t
+            id); /* as written in the vocabulary; valid until destroy; {NULL,0} out of range [any-thread] */
     int32_t (*token_id)(void *self,
                         hone_str text); /* by vocabulary or special text; -1 [any-thread] */
     int32_t (*special)(void *self, const char *name); /* "bos" "eos" "pad" "unk"; -1 [any-thread] */
-    int32_t (*is_special)(void *self, int32_t id);    /* [any-thread] */
+    int32_t (*is_special)(void *self, int32_t id);    /* 1, or 0; cannot fail [any-thread] */
     void (*fingerprint)(void *self,
                         char out_hex[65]); /* SHA-256 over vocabulary, merges, rules [any-thread] */
 } hone_tokenizer_v1;
