@@ -10,6 +10,7 @@
     X(grpo, "grpo", "generation and update of one GRPO step") \
     X(kernels, "kernels", "matrix products over panels beside OpenBLAS") \
     X(ops, "ops", "attention, norms and activations beside the product") \
+    X(plugins, "plugins", "calls into components: in process, boxed, to and from Lua") \
     X(start, "start", "from the start of hone to the end of a recipe's first step") \
     X(tokenize, "tokenize", "text to token ids") \
     X(train, "train", "supervised training, full or with adapters")

@@ -9,6 +9,7 @@
 #include "base/alloc.h"
 #include "base/file.h"
 #include "cli/args.h"
+#include "cli/bench_plugins.h"
 #include "cli/new.h"
 #include "cli/out.h"
 #include "cli/plugin_trust.h"
@@ -519,6 +520,7 @@ int hone_cli_plugin(int argc, char **argv)
         {"revoke", "trusts a file or a key no longer", hone_cli_plugin_revoke},
         {"pack", "puts a plugin, sidecar and signature into one file", hone_cli_plugin_pack},
         {"install", "unpacks a package after checking its signature", hone_cli_plugin_install},
+        {"bench", "what its calls cost, in process, boxed and from Lua", hone_cli_plugin_bench},
         {"lock", "writes down the hashes that this folder's recipes run with",
          hone_cli_plugin_lock}};
     enum { N = sizeof verbs / sizeof *verbs };
