@@ -13,6 +13,7 @@
 #include "cli/new.h"
 #include "cli/out.h"
 #include "cli/plugin_trust.h"
+#include "cli/validate_verb.h"
 #include "cli/verbs.h"
 
 #include <stdio.h>
@@ -513,6 +514,7 @@ int hone_cli_plugin(int argc, char **argv)
          run_inspect},
         {"describe", "what a plugin file says of itself; writes its sidecar", run_describe},
         {"interfaces", "the interfaces that hone ships, call by call", run_interfaces},
+        {"validate", "tests a plugin, each test in a process of its own", hone_cli_plugin_validate},
         {"keygen", "makes a pair of keys", hone_cli_plugin_keygen},
         {"sign", "signs a plugin file and its sidecar", hone_cli_plugin_sign},
         {"verify", "does the signature hold, and is its key trusted?", hone_cli_plugin_verify},
@@ -536,10 +538,12 @@ int hone_cli_plugin(int argc, char **argv)
     }
     names[N] = NULL;
     if (argc < 2)
-        return hone_cli_usage("plugin", "what? new, list, inspect, describe, sign, trust, ...");
+        return hone_cli_usage("plugin", "what? new, list, inspect, validate, sign, trust, ...");
     for (size_t i = 0; i < N; i++)
         if (strcmp(argv[1], verbs[i].name) == 0)
             return verbs[i].run(argc - 1, argv + 1);
+    if (strcmp(argv[1], "validate-one") == 0) /* a child of validate: not for people */
+        return hone_cli_plugin_validate_one(argc - 1, argv + 1);
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
         const hone_args spec = {"plugin", "PART [arguments]", about, NULL, examples, 0, -1};
         hone_args_help(&spec);

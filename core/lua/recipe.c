@@ -337,6 +337,31 @@ hone_status hone_recipe_run(const hone_recipe_options *o)
     return execute(o, o->recipe);
 }
 
+hone_status hone_recipe_components(const char *path, hone_registry **out)
+{
+    static const char start[] = "hone = require \"hone\"",
+                      take[] = "require(\"hone.modules\").components(..., hone)";
+    static hone_recipe kept;
+    hone_lua *l = NULL;
+    char *dir = hone_path_dir(path);
+    hone_status s = dir ? open_recipe(&kept, dir, &l) : HONE_E_NOMEM;
+    if (s >= 0)
+        s = hone_lua_load_text(l, start, sizeof start - 1, "=start");
+    if (s >= 0)
+        s = hone_lua_pcall(kept.L, 0, 0);
+    if (s >= 0)
+        s = hone_lua_load_text(l, take, sizeof take - 1, "=module");
+    if (s >= 0)
+        s = hone_lua_load(l, path);
+    if (s >= 0)
+        s = hone_lua_pcall(kept.L, 0, 1);
+    if (s >= 0)
+        s = hone_lua_pcall(kept.L, 1, 0);
+    if (s >= 0)
+        *out = kept.env.registry;
+    return s;
+}
+
 /* One line: an expression is printed, anything else executed. */
 static hone_status shell_line(hone_lua *l, lua_State *L, const char *line)
 {

@@ -14,6 +14,10 @@ hone_status hone_recipe_locate(const char *name, char **path);
 hone_status hone_recipe_run(const hone_recipe_options *o);
 /* The recipe language as a shell: lines of standard input, `hone` loaded as a global. prompt: show one. */
 hone_status hone_recipe_shell(int prompt);
+/* A file that makes components in Lua, for the validator: runs it with `hone` as a global, and gives the registry
+ * that its components are in. A table it returns is one component, or has functions named by kinds that make one. The
+ * state stays open until the process ends. */
+hone_status hone_recipe_components(const char *path, hone_registry **out);
 /* From a signal handler: the run stops after its step. */
 void hone_recipe_interrupt(void);
 /* A data file of the recipe: beside it, in the current folder, in HONE_DATA. hone_free it. */

@@ -1,0 +1,27 @@
+--- Files that hold components in Lua, for `hone plugin validate FILE.lua`.
+local core = require "hone.core"
+local modules = {}
+
+local kinds = { "reward", "judge", "tokenizer", "optimizer", "source", "objective", "model", "advantage", "sink" }
+-- What the functions of `hone` take and the component itself does not have.
+local hosts = { config = true, weight = true, timeout = true, gate = true, normalize = true, cache = true, on_outcome = true,
+  batch = true, concurrency = true, retries = true }
+
+--- Makes the components of what a file returned: a component's table (with `kind`), or a table of functions named by
+-- kinds that give one.
+function modules.components(m, hone)
+  if type(m) ~= "table" or m.component then return end
+  if m.kind then return core.lua_component(m, m.kind) end
+  for _, kind in ipairs(kinds) do
+    if type(m[kind]) == "function" then
+      local spec = {}
+      for k, v in pairs(m[kind](hone)) do
+        if not hosts[k] then spec[k] = v end
+      end
+      spec.id = spec.id or kind
+      core.lua_component(spec, kind)
+    end
+  end
+end
+
+return modules

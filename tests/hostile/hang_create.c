@@ -1,0 +1,7 @@
+/* Never comes back from create.
+ * validate: instance.create fail did not come back within 2 s, in create
+ * score: any */
+#define ON_CREATE                                                                                  \
+    for (;;)                                                                                       \
+        pause();
+#include "hostile.h"

@@ -1,0 +1,127 @@
+"""hostile.py - each plugin of tests/hostile is built; `hone plugin validate` names its fault, and the host lives or refuses.
+
+What must be found stands in the first comment of each file (hostile.h). HOSTILE=name,name runs those alone.
+"""
+import concurrent.futures
+import glob
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
+from counted import check, finish, skip  # noqa: E402
+
+HONE = os.environ["HONE"]
+ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
+SDK = os.path.join(ROOT, "sdk")
+work = tempfile.TemporaryDirectory()
+env = {**os.environ, "XDG_DATA_HOME": work.name + "/data", "XDG_CONFIG_HOME": work.name + "/config", "LC_ALL": "C"}
+os.umask(0o022)
+rows = os.path.join(work.name, "rows.jsonl")
+with open(rows, "w") as f:
+    for i in range(3):
+        f.write(json.dumps({"prompt": "2 + 3", "completion": "the answer is %d" % i, "answer": "5"}) + "\n")
+
+if subprocess.run(["nm", HONE], capture_output=True, text=True).stdout.find("__asan_init") >= 0:
+    skip("hostile plugins", "hone has a sanitizer of its own, which dies first")
+    finish()
+
+
+def expectations(path):
+    with open(path) as f:
+        head = f.read().split("*/")[0]
+    validate = re.findall(r"^ \* validate: (\S+) (\S+) ?(.*)$", head, re.M)
+    return validate, re.search(r"^ \* score: (\S+) ?(.*?) *$", head, re.M).groups()
+
+
+def build(path):
+    name, ext = os.path.splitext(os.path.basename(path))
+    so = os.path.join(work.name, name, name + ".so")
+    os.makedirs(os.path.dirname(so))
+    compiler = ["c++", "-std=c++17"] if ext == ".cpp" else ["cc", "-std=c11"]
+    run = subprocess.run([*compiler, "-D_GNU_SOURCE", "-O1", "-g", "-fPIC", "-fvisibility=hidden", "-pthread",
+                          "-I" + SDK + "/include", "-shared", "-o", so, path], capture_output=True, text=True)
+    return so, run
+
+
+def examine(path):
+    so, built = build(path)
+    if built.returncode:
+        return built, None, None
+    validate = subprocess.run([HONE, "plugin", "validate", so, "--json", "--timeout", "2"], capture_output=True,
+                              text=True, env=env, cwd=work.name)
+    try:
+        score = subprocess.run([HONE, "score", "--reward", so, "--data", rows, "--deadline", "1", "--json"],
+                               capture_output=True, text=True, env=env, cwd=work.name, timeout=30,
+                               stdin=subprocess.DEVNULL)
+    except subprocess.TimeoutExpired:
+        score = None
+    return built, validate, score
+
+
+def judge(name, path, built, validate, score):
+    check(name + ": builds", built.returncode == 0, built.stderr[-400:])
+    if built.returncode:
+        return
+    wanted, (fate, words) = expectations(path)
+    try:
+        tests = {t["test"]: t for t in json.loads(validate.stdout)["tests"]}
+    except ValueError:
+        return check(name + ": validate", False, validate.stdout[-300:] + validate.stderr[-300:])
+    bad = [t for t in tests.values() if t["result"] in ("fail", "crash")]
+    serious = [w for w in wanted if w[1] in ("fail", "crash")]
+    check(name + ": exit code", validate.returncode == (1 if serious else 0), f"{validate.returncode}: {bad}")
+    if not serious:
+        check(name + ": nothing else is found", not bad, bad)
+    for test, result, text in wanted:
+        have = tests.get(test, {"result": "missing", "text": ""})
+        check(f"{name}: {test} is {result} ({text})", have["result"] == result and text in have["text"], have)
+    if fate == "any":
+        return
+    check(name + ": score comes back", score is not None, "30 s")
+    if score is None:
+        return
+    said = score.stdout + score.stderr
+    if fate == "survives":
+        check(name + ": hone score survives", score.returncode in (0, 1) and words in said,
+              f"{score.returncode}: {said[-400:]}")
+    elif fate == "refuses":
+        check(name + ": hone score refuses", score.returncode in (1, 3) and words in score.stderr,
+              f"{score.returncode}: {said[-400:]}")
+    elif fate == "dies":
+        # Code in hone's own process can end it; that it does is why there is a box.
+        check(name + ": in process nothing can help", score.returncode < 0, f"{score.returncode}: {said[-400:]}")
+
+
+sources = sorted(glob.glob(ROOT + "/tests/hostile/*.c") + glob.glob(ROOT + "/tests/hostile/*.cpp"))
+if os.environ.get("HOSTILE"):
+    sources = [p for p in sources if os.path.splitext(os.path.basename(p))[0] in os.environ["HOSTILE"].split(",")]
+else:
+    check("there are at least 40", len(sources) > 40, len(sources))
+with concurrent.futures.ThreadPoolExecutor(max(1, min(4, os.cpu_count() or 1))) as pool:
+    for path, (built, validate, score) in zip(sources, pool.map(examine, sources)):
+        judge(os.path.splitext(os.path.basename(path))[0], path, built, validate, score)
+
+# a sidecar that tells something else than its file
+good = os.path.join(work.name, "good", "good.so")
+if os.path.exists(good):
+    subprocess.run([HONE, "plugin", "describe", good, "--write"], check=True, capture_output=True, env=env)
+    side = good[:-2] + "json"
+    with open(side) as f:
+        text = f.read()
+    with open(side, "w") as f:
+        f.write(text.replace("1.0.0", "1.0.1"))
+    run = subprocess.run([HONE, "plugin", "validate", good, "--only", "library.sidecar"], capture_output=True, text=True,
+                         env=env)
+    check("a sidecar that lies", run.returncode == 1 and "FAIL   library.sidecar" in run.stdout and
+          "something else" in run.stdout, run.stdout)
+    os.chmod(good, 0o777)
+    run = subprocess.run([HONE, "plugin", "validate", good], capture_output=True, text=True, env=env)
+    check("a file that anybody may write", run.returncode == 1 and "writable by everybody" in run.stdout, run.stdout)
+    for args, words in ((["--only", "instance.cal"], 'did you mean "instance.call"'), (["--timeout", "0"], "seconds")):
+        run = subprocess.run([HONE, "plugin", "validate", good, *args], capture_output=True, text=True, env=env)
+        check("usage " + args[0], run.returncode == 2 and words in run.stderr, run.stderr)
+finish()
