@@ -12,3 +12,7 @@ sqlite_SOURCES = $(feed_FILES)
 sqlite_CFLAGS = $(feed_CFLAGS)
 sqlite_LIBS = -lsqlite3
 PLUGINS_LEFT_OUT += $(if $(filter 0,$(shell pkg-config --exists sqlite3; echo $$?)),,sqlite)
+http_SOURCES = $(feed_FILES)
+http_CFLAGS = $(feed_CFLAGS)
+http_LIBS = -lcurl
+PLUGINS_LEFT_OUT += $(if $(filter 0,$(shell pkg-config --exists libcurl; echo $$?)),,http)

@@ -6,6 +6,8 @@ FUZZ_TARGETS = $(patsubst $(srcdir)/%.c,%,$(sort $(wildcard $(srcdir)/tests/fuzz
 FUZZ_EXTRA_tokenizer_json = $(wildcard $(srcdir)/plugins/tokenizer/bpe/*.c)
 FUZZ_EXTRA_encode = $(FUZZ_EXTRA_tokenizer_json)
 FUZZ_EXTRA_tokenizer_files = $(FUZZ_EXTRA_tokenizer_json)
+FUZZ_EXTRA_http_page = $(addprefix $(srcdir)/plugins/source/,http/page.c $(addprefix sources/,feed.c batch.c grow.c)) \
+	-I$(srcdir)/plugins/source/sources
 .PHONY: fuzz fuzz-programs
 if FUZZ
 tests/fuzz/fuzz_%: $(srcdir)/tests/fuzz/fuzz_%.c $(HONE_LIBS)
