@@ -271,6 +271,7 @@ static hone_status check_needs(const hone_registry *r, const hone_component *c)
 static void release(hone_instance *inst)
 {
     const char *id = inst->info->c.id;
+    hone__recorder_forget(inst->reg->recorder, inst);
     if (inst->created) {
         inst->vt->destroy(inst);
         size_t left = atomic_load(&inst->mem);
@@ -348,7 +349,8 @@ void hone_instance_unref(hone_instance *inst)
 
 const void *hone_instance_iface(hone_instance *inst, const char *iface_id, void **self)
 {
-    return inst->vt->get_iface(inst, iface_id, self);
+    const void *vt = inst->vt->get_iface(inst, iface_id, self);
+    return vt ? hone__recorder_table(inst->reg->recorder, inst, iface_id, vt, self) : NULL;
 }
 
 hone_status hone_instance_ref(hone_instance *inst, const char *iface_id, hone_ref *out)

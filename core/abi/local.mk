@@ -13,6 +13,8 @@ libhone_a_SOURCES += \
 	core/abi/policy.c \
 	core/abi/process.c \
 	core/abi/trust.c \
+	core/abi/record.c \
+	core/abi/replay.c \
 	core/abi/regex.c \
 	core/abi/registry.c \
 	core/abi/sandbox.c \

@@ -403,7 +403,9 @@ hone_status hone_registry_open(const hone_registry_opts *opts, hone_registry **o
     hone_arena_init(&r->arena, 0);
     r->seed = opts ? opts->seed : 0;
     r->host = hone__plugin_host(r);
-    hone_status s = hone__hostif_offer_all(r);
+    hone_status s = hone__recorder_open(&r->recorder);
+    if (s >= 0)
+        s = hone__hostif_offer_all(r);
     if (s >= 0 && opts && opts->project) {
         r->lock_path = hone_path_join(opts->project, "hone.lock");
         s = r->lock_path ? HONE_OK : HONE_E_NOMEM;
@@ -432,6 +434,7 @@ void hone_registry_close(hone_registry *r)
                  left);
         return; /* leaked: their code and tables must stay */
     }
+    hone__recorder_close(r->recorder);
     for (size_t i = r->n_plugins; i > 0; i--)
         hone__loader_close(r->plugins[i - 1]->file);
     hone_free(r->plugins);

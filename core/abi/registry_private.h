@@ -3,6 +3,7 @@
 #define HONE_CORE_ABI_REGISTRY_PRIVATE_H
 #include "abi/config.h"
 #include "abi/loader.h"
+#include "abi/record.h"
 #include "abi/registry.h"
 #include "abi/trust.h"
 #include "base/arena.h"
@@ -47,6 +48,7 @@ struct hone_registry {
     hone__at_close *at_close; /* the last one first */
     hone__grant *grants;
     int weak_box;
+    hone__recorder *recorder; /* of calls; or NULL */
     _Atomic size_t n_instances;
     hone_host host; /* for init of plugin files */
 };

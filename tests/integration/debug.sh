@@ -23,5 +23,7 @@ block 1 ' passed, 0 failed'
 block 2 'at my_reward.c:[0-9]'
 grep -q '^\$1 = 1$' out || { echo "failed: gdb prints n"; cat out; exit 1; }
 block 3 '"status":"score"'
-[ ! -e block4.sh ] || { echo "failed: a block without a test"; exit 1; }
-echo "4 passed, 0 failed"
+block 4 '1 calls: 1 the same, 0 differ'
+grep -q 'at my_reward.c:[0-9]' out || { echo "failed: gdb stops in a replayed call"; cat out; exit 1; }
+[ ! -e block5.sh ] || { echo "failed: a block without a test"; exit 1; }
+echo "6 passed, 0 failed"
