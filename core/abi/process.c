@@ -41,8 +41,9 @@ typedef struct process {
     hone_buf log;    /* the line of standard error in the making */
     char last[TAIL]; /* the last whole line of it */
     uint64_t n_logged;
+    char why[512]; /* the last failure */
     size_t line_max;
-    int ended, status;
+    int ended, status, late;
 } process;
 
 /* ---- standard error ------------------------------------------------------------------------------------ */
@@ -212,12 +213,29 @@ static hone_status turn(process *p, hone_str *out, const hone_process_wait *w)
 
 /* ---- the interface --------------------------------------------------------------------------------------- */
 
+static hone_status failed(process *p, hone_status s)
+{
+    const hone_error *e = hone_error_get();
+    const char *text = e->code < 0 ? e->what : hone_status_text(s);
+    size_t n = strlen(text) < sizeof p->why ? strlen(text) : sizeof p->why - 1;
+    memcpy(p->why, text, n);
+    p->why[n] = '\0';
+    p->late |= s == HONE_E_TIMEOUT || s == HONE_E_CANCELLED;
+    return hone__host_failed(s);
+}
+
+static hone_str process_why(void *self, const void *process_)
+{
+    (void)self;
+    return hone_str_c(((const process *)process_)->why);
+}
+
 static hone_status process_send(void *self, void *process_, hone_str bytes,
                                 const hone_process_wait *wait)
 {
     (void)self;
     hone_status s = turn(process_, &bytes, wait);
-    return s < 0 ? hone__host_failed(s) : s;
+    return s < 0 ? failed(process_, s) : s;
 }
 
 static hone_status process_receive(void *self, void *process_, const hone_process_wait *wait,
@@ -236,7 +254,7 @@ static hone_status process_receive(void *self, void *process_, const hone_proces
     }
     hone_status s = turn(p, NULL, wait);
     if (s < 0)
-        return hone__host_failed(s);
+        return failed(p, s);
     line->ptr = p->lines.ptr + p->at;
     line->len = p->seen - p->at;
     if (line->len && line->ptr[line->len - 1] == '\r')
@@ -260,7 +278,9 @@ static void process_stop(void *self, void *process_)
     if (!p)
         return;
     shut(&p->run.in);
-    for (int waited = 0; !p->ended && waited < STOP_GRACE_MS; waited += 2) {
+    /* One that did not answer in time is not waited for. */
+    for (int waited = p->late ? STOP_GRACE_MS : 0; !p->ended && waited < STOP_GRACE_MS;
+         waited += 2) {
         hone_status ignored = HONE_OK;
         drain_log(p);
         hone_buf_clear(&p->lines); /* nobody reads it any more */
@@ -345,8 +365,13 @@ done:
     return HONE_OK;
 }
 
-static const hone_process_v1 process_v1 = {
-    sizeof(hone_process_v1), 0, process_start, process_send, process_receive, process_stop};
+static const hone_process_v1 process_v1 = {sizeof(hone_process_v1),
+                                           0,
+                                           process_start,
+                                           process_send,
+                                           process_receive,
+                                           process_stop,
+                                           process_why};
 
 hone_status hone__process_make(void *ctx, hone_instance *inst, hone_ref *out)
 {

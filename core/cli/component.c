@@ -34,8 +34,10 @@ static hone_status read_value(const hone_field *field, const char *text, hone_ar
 {
     hone_str raw = hone_str_c(text);
     memset(out, 0, sizeof *out);
-    if (field && (field->type == HONE_FIELD_STR || field->type == HONE_FIELD_ENUM ||
-                  field->type == HONE_FIELD_PATH || field->type == HONE_FIELD_COMPONENT))
+    if (field &&
+        (field->type == HONE_FIELD_STR || field->type == HONE_FIELD_ENUM ||
+         field->type == HONE_FIELD_PATH ||
+         (field->type == HONE_FIELD_COMPONENT && *text != '{'))) /* {"component":NAME,...} */
         goto is_text;
     if (hone_json_parse(text, raw.len, "--set", arena, out) >= 0)
         return HONE_OK;

@@ -13,6 +13,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { BATCH = 64, MAX_REWARDS = 32 };
 
@@ -348,6 +349,10 @@ int hone_cli_score(int argc, char **argv)
     if (st >= 0 && !json)
         print_table(s);
     int code = hone_cli_fail(st);
+    if (hone_score_lost() > 0) { /* a plugin's call still runs: nothing may be torn down under it */
+        fflush(NULL);
+        _exit(code);
+    }
     hone_data_close(s->rows);
     hone_scorer_destroy(s->scorer);
     for (size_t i = 0; i < s->n; i++)

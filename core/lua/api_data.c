@@ -18,6 +18,7 @@
  *   core.hash(text) -> 64-bit integer             core.sha256(text) -> hex */
 #include "lua/api.h"
 
+#include "abi/grant.h"
 #include "base/alloc.h"
 #include "base/hash.h"
 #include "base/json.h"
@@ -65,17 +66,22 @@ static data_box *check_data(lua_State *L, int index)
     return b;
 }
 
-/* Granted to the recipe (`what`), or to this one component (`NAME:what`, by its id or the last part of it)? */
-static int granted(const hone_recipe *r, const hone_component_info *info, const char *what)
+/* Granted to the recipe (`what`), or to this one component? */
+static int granted(const hone_recipe *r, const hone_component_info *info, const char *what,
+                   uint64_t cap)
 {
-    for (int i = 0; r->opt.allow && r->opt.allow[i]; i++) {
-        const char *g = r->opt.allow[i], *colon = strrchr(g, ':');
-        hone_str name = {g, colon ? (size_t)(colon - g) : 0};
-        if (strcmp(g, what) == 0 ||
-            (colon && strcmp(colon + 1, what) == 0 &&
-             (hone_str_eq(name, info->short_name) || hone_str_eq(name, info->c.id))))
+    for (int i = 0; r->opt.allow && r->opt.allow[i]; i++)
+        if (strcmp(r->opt.allow[i], what) == 0)
             return 1;
-    }
+    return (hone_registry_granted(r->env.registry, info) & cap) != 0;
+}
+
+/* Its programs get what the host was told to give them, when it starts them. */
+static int starts_by_host(const hone_component_info *info)
+{
+    for (size_t i = 0; info->c.needs && info->c.needs[i]; i++)
+        if (strcmp(info->c.needs[i], HONE_IFACE_PROCESS) == 0)
+            return 1;
     return 0;
 }
 
@@ -88,12 +94,14 @@ hone_status hone__lua_may_run(const hone_recipe *r, const char *source, const ho
     if (hone_registry_find_iface(r->env.registry, HONE_KIND_SOURCE, HONE_IFACE_SOURCE, source,
                                  &info) < 0)
         return HONE_OK; /* opening it says why */
-    if ((info->c.caps & HONE_CAP_NET) && !granted(r, info, "net")) {
+    if (starts_by_host(info))
+        return HONE_OK;
+    if ((info->c.caps & HONE_CAP_NET) && !granted(r, info, "net", HONE_CAP_NET)) {
         hone_fail(HONE_E_REFUSED, "the source %s uses the network, which nobody allowed",
                   info->short_name);
         return hone_fail_hint("allow it: --allow=%s:net", info->short_name);
     }
-    if (!(info->c.caps & HONE_CAP_EXEC) || granted(r, info, "exec"))
+    if (!(info->c.caps & HONE_CAP_EXEC) || granted(r, info, "exec", HONE_CAP_EXEC))
         return HONE_OK;
     for (int i = 0; i < 2; i++) {
         const hone_value *v = hone_value_get(settings, powers[i]);

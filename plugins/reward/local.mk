@@ -1,4 +1,6 @@
 # plugins/reward: each folder here with .c files is one plugin, found by itself (GNU make).
 # Extra libraries and flags: <folder>_LIBS = -lpcre2-8, <folder>_CFLAGS = ...
 rewards_LIBS = -lm
-command_CFLAGS = -D_XOPEN_SOURCE=700
+# command has a source as well: it gathers rows as those of plugins/source/sources do.
+command_CFLAGS = -D_XOPEN_SOURCE=700 $(feed_CFLAGS)
+command_SOURCES = $(feed_FILES)

@@ -43,12 +43,14 @@ def verl(fn, s):
 
 def outcome(x):
     if isinstance(x, dict) and "score" in x:  # verl: what else is in it are notes
-        notes = x.get("notes", {k: v for k, v in x.items() if k != "score"})
-        return {"score": outcome(x["score"]), "notes": notes}
-    if x is None or isinstance(x, (dict, list)):
+        score, notes = outcome(x["score"]), x.get("notes", {k: v for k, v in x.items() if k != "score"})
+        return score if isinstance(score, dict) else {"score": score, "notes": notes}
+    if x is None or isinstance(x, dict):
         return x
-    x = float(x)
-    return x if math.isfinite(x) else {"error": f"the score is {x}"}
+    try:
+        return float(x) if math.isfinite(float(x)) else {"error": f"the score is {x}"}
+    except (TypeError, ValueError):
+        return {"error": f"the score is {x!r:.100}"}
 
 
 def each(fn, batch):
@@ -93,7 +95,7 @@ def main():
                           [outcome(x) for x in (trl(fn, batch) if "completions" in takes else call(fn, batch))])
                 say(batch=m["batch"], outcomes=result)
             elif "items" in m:
-                say(batch=m["batch"], verdicts=[outcome(v) for v in call(fn, [Sample(i) for i in m["items"]])])
+                say(batch=m["batch"], verdicts=[v if isinstance(v, dict) else outcome(v) for v in call(fn, [Sample(i) for i in m["items"]])])
             else:  # a source: a row is an object, or (row, position) where the function takes one
                 if "seek" in m or rows is None:
                     rows = iter(fn(m["seek"]) if m.get("seek") is not None else fn())

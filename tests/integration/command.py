@@ -15,6 +15,7 @@ from counted import check, finish, skip  # noqa: E402
 HONE = os.path.abspath(os.environ["HONE"])
 scratch = tempfile.TemporaryDirectory()
 os.chdir(scratch.name)
+os.environ["PATH"] = os.path.dirname(os.path.realpath(sys.executable)) + ":/usr/bin:/bin"  # no script in front of python3
 
 
 def hone(*args, env=None, timeout=120):
@@ -71,14 +72,14 @@ import hone_reward
 def score(batch):
     print("scores", len(batch), "with", hone_reward.settings["k"])
     return [None, True, 0.25, {"score": 2, "notes": {"why": "good"}}, {"error": "odd"}, float("nan"),
-            {"abstain": "too short"}, {"score": None}, "1.5"]
+            {"abstain": "too short"}, {"score": None}, "1.5", [1]]
 """)
-rc, out, text = score(said, 'settings={"k":"settings"}', data=rows(9))
+rc, out, text = score(said, 'settings={"k":"settings"}', data=rows(10))
 check("outcomes", rc == 0 and [(o["status"], o.get("score", o.get("reason"))) for o in out] == [
     ("abstain", None), ("score", 1), ("score", 0.25), ("score", 2), ("error", "odd"), ("error", "the score is nan"),
-    ("abstain", "too short"), ("error", "the program's answer for this sample is no outcome"), ("score", 1.5)], out)
+    ("abstain", "too short"), ("error", "the program's answer for this sample is no outcome"), ("score", 1.5), ("error", "the score is [1]")], out)
 check("notes", out[3]["notes"] == {"why": "good"}, out[3])
-check("what it prints goes to the log", "info: scores 9 with settings (org.hone.reward.command)" in text, text)
+check("what it prints goes to the log", "info: scores 10 with settings (org.hone.reward.command)" in text, text)
 
 trl = write("trl.py", """
 def accuracy_reward(prompts, completions, answer, **kwargs):
@@ -109,6 +110,14 @@ rc, out, text = score(verl, data="verl.jsonl")
 check("a function of verl", rc == 0 and out[0]["score"] == 1 and out[0]["notes"] == {"acc": True}, text)
 check("an exception is its sample's error", out[1]["status"] == "error" and "KeyError" in out[1]["reason"], out)
 
+os.makedirs("shims")
+write("shims/python3", f"""#!/bin/sh
+exec {os.path.realpath(sys.executable)} "$@"
+""", 0o755)
+os.makedirs("home/.local")
+rc, out, text = score(plain, env={"PATH": f"{scratch.name}/shims:/usr/bin:/bin", "HOME": f"{scratch.name}/home"})
+check("a script that finds Python is asked for it", rc == 0 and [o["score"] for o in out] == [0, 1], text)
+
 # ---- any language ----------------------------------------------------------------------------------------
 shell = write("reward.sh", """#!/bin/sh
 read hello
@@ -120,6 +129,206 @@ done
 """, 0o755)
 rc, out, text = score(shell)
 check("a program of the shell", rc == 0 and [o["status"] for o in out] == ["score", "abstain"], text)
+
+# ---- what goes wrong -------------------------------------------------------------------------------------
+def program(name, body):
+    """A program in Python without hone_reward.py: `for m in requests(): answer(...)`."""
+    return write(name, """#!/usr/bin/env python3
+import json, os, sys, time
+hello = json.loads(sys.stdin.readline())
+def say(text): sys.stdout.write(text + "\\n"); sys.stdout.flush()
+def answer(**m): say(json.dumps(m))
+def requests():
+    for line in sys.stdin: yield json.loads(line)
+""" + body, 0o755)
+
+
+def run(name, body, *sets, **more):
+    program(name, body)
+    return score(None, "program=" + json.dumps(["python3", os.path.abspath(name)]), "file=" + name, *sets, **more)
+
+
+GREET = "say('{\"hone\":1}')\n"
+EACH = GREET + "for m in requests():\n    n = len(m['samples'])\n    "
+rc, out, text = run("bad.py", EACH + "say('loading weights')")
+check("a line that is no JSON is one error", rc == 0 and {o["status"] for o in out} == {"error"} and
+      "is not JSON: loading weights" in out[0]["reason"] and "standard error" in out[0]["reason"], out)
+for name, body, want in [
+    ("a list for an answer", EACH + "say('[1, 2]')", "is no JSON object"),
+    ("another batch's answer", EACH + "answer(batch=m['batch'] + 1, outcomes=[1] * n)", "when it was asked batch"),
+    ("too few outcomes", EACH + "answer(batch=m['batch'], outcomes=[1])", "1 outcomes for 2 samples"),
+    ("no outcomes", EACH + "answer(batch=m['batch'])", 'no list "outcomes"'),
+    ("a batch that failed", EACH + "answer(batch=m['batch'], error='no model')", "the program says: no model"),
+    ("its end", EACH + "sys.exit('out of luck')", "exited with status 1: out of luck"),
+    ("its death", EACH + "os.kill(os.getpid(), 11)", "killed by signal 11"),
+    ("a closed output", EACH + "os.close(1); time.sleep(5)", "closed its standard output"),
+    ("a line without an end", EACH + "sys.stdout.write('x' * 100); sys.stdout.flush(); os._exit(0)", "exited with status 0"),
+]:
+    rc, out, text = run("odd.py", body)
+    check("error: " + name, rc == 0 and all(o["status"] == "error" and want in o["reason"] for o in out), text)
+rc, out, text = run("deep.py", EACH + "say('[' * 100000)")
+check("error: JSON of any depth", rc == 0 and out[0]["status"] == "error", text)
+for name, body, want in [
+    ("it ends before its greeting", "sys.exit('no licence')", "exited with status 1: no licence"),
+    ("a greeting of another version", "say('{\"hone\":2}')", 'does not greet with {"hone":1}'),
+    ("a greeting that is an error", "say('{\"hone\":1,\"error\":\"no GPU\"}')", "no GPU"),
+    ("no greeting", "time.sleep(60)", "before the deadline"),
+]:
+    rc, out, text = run("odd.py", body, "start_timeout=0.5")
+    check("at the start: " + name, rc == 1 and want in text, text)
+rc, out, text = score("missing.py")
+check("at the start: no such file", rc == 1 and "missing.py" in text, text)
+rc, out, text = score(write("syntax.py", "def score(batch:\n"))
+check("at the start: a syntax error", rc == 1 and "SyntaxError" in text, text)
+rc, out, text = score(None)
+check("at the start: nothing to run", rc == 1 and "file nor program" in text, text)
+rc, out, text = score(None, 'program=["no-such-program"]')
+check("at the start: no such program", rc == 1 and 'no program "no-such-program" on PATH' in text, text)
+
+start = time.monotonic()
+rc, out, text = run("slow.py", EACH + "time.sleep(60)", deadline=1)
+check("a deadline gives timeouts", rc == 0 and {o["status"] for o in out} == {"timeout"} and time.monotonic() - start < 20, text)
+rc, out, text = run("slow1.py", GREET + """
+for m in requests():
+    if m["batch"] == 1: time.sleep(60)
+    answer(batch=m["batch"], outcomes=[1] * len(m["samples"]))
+""", deadline=1, data=rows(70))
+check("after a deadline a new program goes on", [o["status"] for o in out] == ["timeout"] * 64 + ["score"] * 6, text)
+
+rc, out, text = run("dies.py", GREET + """
+for m in requests():
+    if not os.path.exists(hello["settings"]["mark"]): open(hello["settings"]["mark"], "w"); os.abort()
+    answer(batch=m["batch"], outcomes=[m["batch"]] * len(m["samples"]))
+""", 'settings={"mark":"%s/mark"}' % scratch.name, allow="command:exec,fs-write:" + scratch.name)
+check("a program that died is asked again", rc == 0 and [o.get("score") for o in out] == [2, 2], text)
+POISON = EACH + """
+    if any(s["completion"] == "xxxxx" for s in m["samples"]): os.abort()
+    answer(batch=m["batch"], outcomes=[len(s["completion"]) for s in m["samples"]])
+"""
+rc, out, text = run("poison.py", POISON, "independent=true", data=rows(8))
+check("independent: the sample that kills it is alone", [o.get("score") for o in out] == [0, 1, 2, 3, 4, None, 6, 7] and
+      out[5]["status"] == "error" and "killed by signal 6" in out[5]["reason"], out)
+rc, out, text = run("poison.py", POISON, data=rows(8))
+check("else the batch is", {o["status"] for o in out} == {"error"}, out)
+rc, out, text = run("pids.py", EACH + "answer(batch=m['batch'], outcomes=[{'score': 1, 'notes': {'pid': m['batch']}}] * n)",
+                    "workers=3", data=rows(7))
+check("workers share a batch", [o["notes"]["pid"] for o in out] == [1, 1, 2, 2, 3, 3, 3], out)
+rc, out, text = run("chatty.py", "sys.stderr.write('x' * 300000 + '\\nlast words\\n')\n" + EACH +
+                    "sys.stderr.write('y' * 300000); sys.stderr.flush(); answer(batch=m['batch'], outcomes=[1] * n)")
+check("much on standard error blocks nobody", rc == 0 and [o["score"] for o in out] == [1, 1] and "last words" in text,
+      text[-300:])
+big = write("big.jsonl", json.dumps({"prompt": "p", "completion": "z" * 3000000}) + "\n")
+rc, out, text = run("big.py", EACH + "answer(batch=m['batch'], outcomes=[{'score': 1, 'notes': {'n': len(m['samples'][0]['completion'])}}])",
+                    data=big)
+check("lines of megabytes", rc == 0 and out[0]["notes"]["n"] == 3000000, text[-300:])
+odd = write("odd.jsonl", json.dumps({"prompt": "p", "completion": "\u0000\u2028\n\"\\\U0001f600é\x7f", "n": 2**60 + 1, "x": 0.1}) + "\n")
+rc, out, text = run("odd.py", EACH + """
+    s = m["samples"][0]
+    good = s["completion"] == "\\0\\u2028\\n\\"\\\\\\U0001f600\\xe9\\x7f" and s["columns"]["n"] == 2**60 + 1 and s["columns"]["x"] == 0.1
+    answer(batch=m["batch"], outcomes=[good])""", data=odd)
+check("any text arrives as it is", rc == 0 and out[0]["score"] == 1, text)
+
+# ---- what its box holds back -----------------------------------------------------------------------------
+secret = write("secret.txt", "secret")
+os.mkdir("other")
+write("other/in.py", "")
+rc, out, text = score(write("other/box.py", f"""
+import os, socket
+def no(f, *a):
+    try: f(*a)
+    except OSError: return 1
+    return 0
+def score(batch):
+    a = [no(open, "{scratch.name}/secret.txt"), no(open, "{scratch.name}/other/new", "w"), no(socket.socket), no(os.listdir, "/proc")]
+    b = [open("mine", "w").write("x") == 1, "SECRET" not in os.environ, os.getcwd() == os.environ["HOME"] == os.environ["TMPDIR"],
+         len(os.listdir("{scratch.name}/other")) >= 2]
+    return [sum(a), sum(b)]
+"""), env={"SECRET": "1"})
+check("files elsewhere, the network, the environment: none", rc == 0 and [o["score"] for o in out] == [4, 4], text)
+rc, out, text = score("other/box.py", allow=f"command:exec,fs-read:{scratch.name}", env={"SECRET": "1"})
+check("a folder may be granted", rc == 0 and out[0]["score"] == 3, text)
+left = [d for d in os.listdir(tempfile.gettempdir()) if d.startswith("hone-") and len(d) == 11]
+check("temporary folders are gone", not left, left)
+
+# ---- judges ----------------------------------------------------------------------------------------------
+judge = write("judge.py", """
+def judge(items):
+    assert items[0]["reference"] == "r" and items[0]["columns"]["answer"] == "0" and items[0].rubric == "be kind"
+    return [0.5, {"score": 0.25, "reasoning": "hm"}, None, {"error": "odd"}, {"abstain": "no"}, {"score": "x"},
+            {"score": 1, "criteria": [0.5, None], "label_probs": [0.1, 0.9], "ranking": [0], "cost": 0.1, "latency_ms": 2},
+            {"ranking": [1]}, {"criteria": [1]}]
+""")
+rows(9, reference="r")
+config = json.dumps({"component": "command", "file": judge})
+rc, out, text = hone("score", "--reward", "judge", "--set", 'judge=' + config, "--set", "rubric=be kind", "--data",
+                     "rows.jsonl", "--json", "--allow=command:exec")
+verdicts = [json.loads(line)["outcomes"]["judge"] for line in out.splitlines()]
+check("a judge", rc == 0 and [(v["status"], v.get("score", v.get("reason"))) for v in verdicts] == [
+    ("score", 0.5), ("score", 0.25), ("abstain", None), ("error", "odd"), ("abstain", "no"),
+    ("error", "the program's answer for this item is no verdict"), ("score", 1),
+    ("error", "the program's answer for this item is no verdict"),
+    ("error", "the program's answer for this item is no verdict")], text)
+check("a judge's reasoning", verdicts[1]["notes"] == {"reasoning": "hm"} if verdicts else False, verdicts)
+
+# ---- sources ---------------------------------------------------------------------------------------------
+def drain(file, *sets, take=2000, resume=False):
+    with open("source.lua", "w") as f:
+        f.write("""
+local hone = require "hone"
+local rows = hone.source("command", { file = "%s", %s })
+local sum, n = 0, 0
+for row in rows:take(%d):each() do n, sum = n + 1, sum * 3 %% 1000003 + row.n end
+print("rows " .. n .. " sum " .. sum)
+""" % (file, ", ".join(sets), take))
+    return hone("lua", "source.lua", "--allow=command:exec")
+
+
+def want(n):
+    s = 0
+    for i in range(n):
+        s = s * 3 % 1000003 + i
+    return f"rows {n} sum {s}"
+
+
+counted = write("counted_rows.py", "def rows():\n    for i in range(1000):\n        yield {'n': i, 'text': 'é'}\n")
+rc, out, text = drain(counted)
+check("a generator is a source", rc == 0 and want(1000) in out, text)
+rc, out, text = drain(counted, take=300)
+check("as far as it is read", rc == 0 and want(300) in out, text)
+rc, out, text = drain(write("fails.py", "def rows():\n    yield {'n': 0}\n    raise OSError('disk gone')\n"))
+check("a source that fails says why", rc == 1 and "OSError: disk gone" in text, text)
+rc, out, text = drain(write("norow.py", "def rows():\n    yield {'n': 0}\n    yield 5\n"))
+check("a row that is no object", rc == 1 and "row 2 of the program is no JSON object" in text, text)
+for name, body in (("counts", "def rows():\n    at = 0\n"), ("seeks", "def rows(position=0):\n    at = position\n")):
+    mark = f"{scratch.name}/mark-{name}"
+    flaky = write(f"{name}.py", body + f"""
+    import os
+    for i in range(at, 700):
+        if i == 500 and not os.path.exists("{mark}"):
+            open("{mark}", "w")
+            os.abort()
+        yield ({{"n": i}}, i + 1) if {name == "seeks"} else {{"n": i}}
+""")
+    with open("flaky.lua", "w") as f:
+        f.write("""
+local hone = require "hone"
+local sum, n = 0, 0
+local rows = hone.source("command", { file = "%s" })
+for row in rows:each() do n, sum = n + 1, sum * 3 %% 1000003 + row.n end
+print("rows " .. n .. " sum " .. sum)
+rows = hone.source("command", { file = "%s" })
+for i = 1, 300 do assert(rows:next().n == i - 1) end
+local at, first = rows:position(), {}
+for row in rows:each() do first[#first + 1] = row.n end
+rows:seek(at)
+local k = 0
+for row in rows:each() do k = k + 1; assert(first[k] == row.n) end
+print("again", k, #first, first[1])
+""" % (flaky, flaky))
+    rc, out, text = hone("lua", "flaky.lua", f"--allow=command:exec,fs-write:{scratch.name}")
+    check(f"a source that dies goes on without losing a row: it {name}", rc == 0 and want(700) in out and
+          os.path.exists(mark), text)
+    check(f"position and seek: it {name}", "again\t400\t400\t300" in out, text)
 
 # ---- in a run --------------------------------------------------------------------------------------------
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))

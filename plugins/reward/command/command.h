@@ -6,30 +6,26 @@
 #include "hone/judge.h"
 #include "hone/reward.h"
 
-typedef struct memory {
-    hone_ref ref;
-} memory;
-/* realloc of the host's counted memory; size 0 frees. NULL: p is unchanged. */
-void *memory_resize(const memory *m, void *p, size_t old_size, size_t size);
+#include "grow.h" /* memory: plugins/source/sources */
 
 /* ---- text.c: JSON being written ------------------------------------------------------------------------ */
 
-typedef struct text {
+typedef struct jtext {
     const memory *mem;
     char *p;
     size_t n, cap;
     int failed; /* out of memory, or too long: sticky */
-} text;
-void text_clear(text *t);
-void text_release(text *t);
-void text_raw(text *t, const char *z); /* as it is */
-void text_bytes(text *t, const char *p, size_t n);
-void text_string(text *t, hone_str s); /* quoted; what is not UTF-8 becomes U+FFFD */
-void text_number(text *t, double x);   /* null when not finite */
-void text_integer(text *t, int64_t x);
-void text_value(text *t, const hone_value *v);
+} jtext;
+void jtext_clear(jtext *t);
+void jtext_release(jtext *t);
+void jtext_raw(jtext *t, const char *z); /* as it is */
+void jtext_bytes(jtext *t, const char *p, size_t n);
+void jtext_string(jtext *t, hone_str s); /* quoted; what is not UTF-8 becomes U+FFFD */
+void jtext_number(jtext *t, double x);   /* null when not finite */
+void jtext_integer(jtext *t, int64_t x);
+void jtext_value(jtext *t, const hone_value *v);
 /* ,"name":  after the first member */
-void text_key(text *t, const char *name, int *first);
+void jtext_key(jtext *t, const char *name, int *first);
 
 /* Members of a map, by name; NULL when absent or not a map. */
 const hone_value *member(const hone_value *map, const char *name);
@@ -87,7 +83,8 @@ typedef struct command {
     size_t n_programs;
     int wants_tokens, seeks; /* what it said of itself */
     uint64_t next_batch;
-    text out; /* the request being written */
+    char why[512]; /* the last failure */
+    jtext out;     /* the request being written */
 } command;
 
 /* A parsed answer. */
@@ -108,13 +105,19 @@ hone_status command_send(command *c, program *p, const hone_process_wait *w);
  * own {"error": text}. */
 hone_status command_receive(command *c, program *p, const hone_process_wait *w, answer *out);
 void answer_release(const command *c, answer *a);
+/* Fails with that text, kept in c->why. */
+hone_status command_fail(command *c, hone_status s, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
 void command_stop(const command *c, program *p); /* a new life with the next request */
 /* The wait of a call: a little before its deadline, so that what was answered is in time. */
 hone_process_wait command_wait(const hone_call *call);
 void note_reason(const hone_notes *notes, size_t sample, hone_str reason);
 /* Members that samples and items have alike: ,"columns":{...} and ,"messages":[...]. */
-void put_row(text *t, const hone_message *messages, size_t n_messages, const hone_column *columns,
+void put_row(jtext *t, const hone_message *messages, size_t n_messages, const hone_column *columns,
              size_t n_columns);
 
+#define COMMAND_CAPS                                                                               \
+    (HONE_CAP_SLOW | HONE_CAP_NET | HONE_CAP_FS_READ | HONE_CAP_FS_WRITE | HONE_CAP_EXEC)
+extern const char *const command_needs[];
 extern const hone_component reward_command, judge_command, source_command;
 #endif

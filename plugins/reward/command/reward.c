@@ -41,51 +41,51 @@ static const char *finish_word(uint32_t finish)
                                              : "";
 }
 
-static void put_sample(const command *c, text *t, const hone_sample *s)
+static void put_sample(const command *c, jtext *t, const hone_sample *s)
 {
-    text_raw(t, "{\"id\":");
-    text_integer(t, (int64_t)s->id);
-    text_raw(t, ",\"group\":");
-    text_integer(t, (int64_t)s->group);
-    text_raw(t, ",\"prompt\":");
-    text_string(t, s->prompt);
-    text_raw(t, ",\"completion\":");
-    text_string(t, s->completion);
-    text_raw(t, finish_word(s->finish));
+    jtext_raw(t, "{\"id\":");
+    jtext_integer(t, (int64_t)s->id);
+    jtext_raw(t, ",\"group\":");
+    jtext_integer(t, (int64_t)s->group);
+    jtext_raw(t, ",\"prompt\":");
+    jtext_string(t, s->prompt);
+    jtext_raw(t, ",\"completion\":");
+    jtext_string(t, s->completion);
+    jtext_raw(t, finish_word(s->finish));
     if (s->turn) {
-        text_raw(t, ",\"turn\":");
-        text_integer(t, s->turn);
+        jtext_raw(t, ",\"turn\":");
+        jtext_integer(t, s->turn);
     }
     put_row(t, s->messages, s->n_messages, s->columns, s->n_columns);
     if (c->wants_tokens) {
-        text_raw(t, ",\"tokens\":[");
+        jtext_raw(t, ",\"tokens\":[");
         for (size_t i = 0; i < s->n_tokens; i++) {
-            text_raw(t, i ? "," : "");
-            text_integer(t, s->tokens[i]);
+            jtext_raw(t, i ? "," : "");
+            jtext_integer(t, s->tokens[i]);
         }
-        text_raw(t, "]");
+        jtext_raw(t, "]");
         if (s->logprobs) {
-            text_raw(t, ",\"logprobs\":[");
+            jtext_raw(t, ",\"logprobs\":[");
             for (size_t i = 0; i < s->n_tokens; i++) {
-                text_raw(t, i ? "," : "");
-                text_number(t, (double)s->logprobs[i]);
+                jtext_raw(t, i ? "," : "");
+                jtext_number(t, (double)s->logprobs[i]);
             }
-            text_raw(t, "]");
+            jtext_raw(t, "]");
         }
     }
-    text_raw(t, "}");
+    jtext_raw(t, "}");
 }
 
 static hone_status ask(const scoring *s, program *p, size_t first, size_t n)
 {
     command *c = &s->r->c;
     command_begin(c, p);
-    text_raw(&c->out, ",\"samples\":[");
+    jtext_raw(&c->out, ",\"samples\":[");
     for (size_t i = 0; i < n; i++) {
-        text_raw(&c->out, i ? "," : "");
+        jtext_raw(&c->out, i ? "," : "");
         put_sample(c, &c->out, hone_sample_at(s->in, s->in_stride, first + i));
     }
-    text_raw(&c->out, "]");
+    jtext_raw(&c->out, "]");
     return command_send(c, p, &s->wait);
 }
 
@@ -139,10 +139,10 @@ static hone_status hear(const scoring *s, program *p, size_t first, size_t n)
         return st;
     const hone_value *list = member(a.root, "outcomes");
     if (!list || list->type != HONE_LIST)
-        st = hone_host_fail(c->host, HONE_E_PARSE, "the program's answer has no list \"outcomes\"");
+        st = command_fail(c, HONE_E_PARSE, "the program's answer has no list \"outcomes\"");
     else if (list->u.list.n != n)
-        st = hone_host_fail(c->host, HONE_E_SHAPE,
-                            "the program answered %zu outcomes for %zu samples", list->u.list.n, n);
+        st = command_fail(c, HONE_E_SHAPE, "the program answered %zu outcomes for %zu samples",
+                          list->u.list.n, n);
     for (size_t i = 0; st >= 0 && i < n; i++)
         take_outcome(s, first + i, &list->u.list.items[i]);
     answer_release(c, &a);
@@ -162,7 +162,7 @@ static hone_status ask_again(const scoring *s, program *p, size_t first, size_t 
     if (last != HONE_E_IO || !s->r->independent)
         return last;
     if (n == 1) { /* this one alone kills it: its own error, and the others go on */
-        set(s, first, HONE_ERROR, 0, "the program died of this sample, each time");
+        set(s, first, HONE_ERROR, 0, s->r->c.why);
         return HONE_OK;
     }
     last = ask_again(s, p, first, n / 2, HONE_E_IO);
@@ -237,7 +237,6 @@ static void destroy(void *self)
 }
 
 static const char *const provides[] = {HONE_IFACE_REWARD, NULL};
-static const char *const needs[] = {HONE_IFACE_MEM, HONE_IFACE_JSON, HONE_IFACE_PROCESS, NULL};
 const hone_component reward_command = {.struct_size = sizeof(hone_component),
                                        .id = "org.hone.reward.command",
                                        .kind = HONE_KIND_REWARD,
@@ -246,10 +245,9 @@ const hone_component reward_command = {.struct_size = sizeof(hone_component),
                                        .license = "MIT",
                                        .summary = "what a program of yours says, in any language",
                                        .url = "",
-                                       .caps = HONE_CAP_SLOW | HONE_CAP_NET | HONE_CAP_FS_READ |
-                                               HONE_CAP_FS_WRITE | HONE_CAP_EXEC,
+                                       .caps = COMMAND_CAPS,
                                        .fields = fields,
-                                       .needs = needs,
+                                       .needs = command_needs,
                                        .provides = provides,
                                        .create = create,
                                        .destroy = destroy,

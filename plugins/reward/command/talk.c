@@ -6,6 +6,8 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -23,13 +25,29 @@ static const hone_json_v1 *json_of(const command *c)
     return c->json.vt;
 }
 
+hone_status command_fail(command *c, hone_status s, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(c->why, sizeof c->why, fmt, ap);
+    va_end(ap);
+    return hone_host_fail(c->host, s, "%s", c->why);
+}
+
+/* A call on its process failed: what the host said of it. */
+static hone_status talk_failed(command *c, const program *p, hone_status s)
+{
+    hone_str why = vt_of(c)->why(c->process.self, p->process);
+    snprintf(c->why, sizeof c->why, "%.*s", (int)why.len, why.ptr);
+    return s;
+}
+
 /* ---- settings to words --------------------------------------------------------------------------------- */
 
 static hone_status add_word(command *c, hone_str word)
 {
     if (c->n_argv == MAX_ARGV)
-        return hone_host_fail(c->host, HONE_E_LIMIT, "more than %d words for the program",
-                              MAX_ARGV);
+        return command_fail(c, HONE_E_LIMIT, "more than %d words for the program", MAX_ARGV);
     c->argv[c->n_argv++] = word;
     return HONE_OK;
 }
@@ -38,7 +56,7 @@ static hone_status add_words(command *c, const char *name, const hone_value *lis
 {
     for (size_t i = 0; list && i < list->u.list.n; i++) {
         if (list->u.list.items[i].type != HONE_STRING)
-            return hone_host_fail(c->host, HONE_E_TYPE, "%s: word %zu is no text", name, i + 1);
+            return command_fail(c, HONE_E_TYPE, "%s: word %zu is no text", name, i + 1);
         hone_status s = add_word(c, list->u.list.items[i].u.str);
         if (s < 0)
             return s;
@@ -58,8 +76,8 @@ static hone_status read_words(command *c)
     int given = list && list->u.list.n > 0;
     hone_status s = HONE_OK;
     if (!file.len && !given)
-        return hone_host_fail(c->host, HONE_E_INVALID,
-                              "neither file nor program says what to run: file = \"reward.py\"");
+        return command_fail(c, HONE_E_INVALID,
+                            "neither file nor program says what to run: file = \"reward.py\"");
     if (given) {
         s = add_words(c, "program", list);
     } else if (ends_in_py(file)) {
@@ -80,12 +98,12 @@ static hone_status read_file(command *c)
     if (!file.len)
         return HONE_OK;
     if (file.len >= sizeof given || memchr(file.ptr, 0, file.len))
-        return hone_host_fail(c->host, HONE_E_INVALID, "file: this is no path");
+        return command_fail(c, HONE_E_INVALID, "file: this is no path");
     memcpy(given, file.ptr, file.len);
     given[file.len] = '\0';
     if (!realpath(given, real))
-        return hone_host_fail(c->host, errno == ENOENT ? HONE_E_NOT_FOUND : HONE_E_IO, "%s: %s",
-                              given, strerror(errno));
+        return command_fail(c, errno == ENOENT ? HONE_E_NOT_FOUND : HONE_E_IO, "%s: %s", given,
+                            strerror(errno));
     size_t n = (size_t)(strrchr(real, '/') - real), len = strlen(real);
     memcpy(c->file, real, len + 1);
     memcpy(c->folder, real, n ? n : 1);
@@ -112,31 +130,30 @@ hone_process_wait command_wait(const hone_call *call)
         clock_gettime(CLOCK_MONOTONIC, &t);
         uint64_t now = (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
         uint64_t left = w.deadline_ns > now ? w.deadline_ns - now : 0;
-        w.deadline_ns -= left / 20 < 200000000 ? left / 20 : 200000000;
+        w.deadline_ns -= left / 10 < 500000000 ? left / 10 : 500000000;
     }
     return w;
 }
 
 /* A line that is not what the protocol wants: one error, with its beginning. */
-static hone_status bad_line(const command *c, hone_str line, const char *why)
+static hone_status bad_line(command *c, hone_str line, const char *why)
 {
     int n = line.len < SHOWN ? (int)line.len : SHOWN;
-    return hone_host_fail(c->host, HONE_E_PARSE,
-                          "the program answered with a line that %s: %.*s%s%s", why, n, line.ptr,
-                          line.len > SHOWN ? "..." : "",
-                          line.len && line.ptr[0] == '{'
-                              ? ""
-                              : " (only answers go to standard output; what else is to be said, "
-                                "to standard error)");
+    return command_fail(c, HONE_E_PARSE, "the program answered with a line that %s: %.*s%s%s", why,
+                        n, line.ptr, line.len > SHOWN ? "..." : "",
+                        line.len && line.ptr[0] == '{'
+                            ? ""
+                            : " (only answers go to standard output; what else is to be said, "
+                              "to standard error)");
 }
 
 /* The next line as a map, in *out. */
-static hone_status read_map(const command *c, program *p, const hone_process_wait *w, answer *out,
+static hone_status read_map(command *c, program *p, const hone_process_wait *w, answer *out,
                             hone_str *line)
 {
     hone_status s = vt_of(c)->receive(c->process.self, p->process, w, line);
     if (s < 0)
-        return s;
+        return talk_failed(c, p, s);
     s = json_of(c)->parse(c->json.self, *line, &out->doc, &out->root);
     if (s == HONE_E_NOMEM)
         return s;
@@ -156,11 +173,11 @@ void answer_release(const command *c, answer *a)
     a->root = NULL;
 }
 
-static hone_status said_error(const command *c, const hone_value *error)
+static hone_status said_error(command *c, const hone_value *error)
 {
     hone_str e = error->type == HONE_STRING ? error->u.str : hone_str_c("it gave no text");
-    return hone_host_fail(c->host, HONE_E_FAIL, "the program says: %.*s",
-                          (int)(e.len < 600 ? e.len : 600), e.ptr);
+    return command_fail(c, HONE_E_FAIL, "the program says: %.*s", (int)(e.len < 600 ? e.len : 600),
+                        e.ptr);
 }
 
 /* What it says of itself: {"hone":1,"tokens":true,"seek":true}. */
@@ -183,32 +200,34 @@ static hone_status read_greeting(command *c, program *p, const hone_process_wait
     return s;
 }
 
-static void put_greeting(command *c, text *t)
+static void put_greeting(command *c, jtext *t)
 {
     const hone_value *settings = c->cfg->value(c->cfg, F_SETTINGS);
     hone_str function = c->cfg->str(c->cfg, F_FUNCTION);
-    text_raw(t, "{\"hone\":1,\"kind\":");
-    text_string(t, hone_str_c(c->kind));
+    jtext_raw(t, "{\"hone\":1,\"kind\":");
+    jtext_string(t, hone_str_c(c->kind));
     if (function.len) {
-        text_raw(t, ",\"function\":");
-        text_string(t, function);
+        jtext_raw(t, ",\"function\":");
+        jtext_string(t, function);
     }
-    text_raw(t, ",\"settings\":");
+    jtext_raw(t, ",\"settings\":");
     if (settings)
-        text_value(t, settings);
+        jtext_value(t, settings);
     else
-        text_raw(t, "{}");
-    text_raw(t, "}\n");
+        jtext_raw(t, "{}");
+    jtext_raw(t, "}\n");
 }
 
 /* Starts and greets; the greeting's own deadline ends it where the call's does not before. */
 static hone_status start(command *c, program *p, const hone_process_wait *outer)
 {
     struct timespec t;
-    text hello = {.mem = &c->mem};
+    jtext hello = {.mem = &c->mem};
     hone_status s = vt_of(c)->start(c->process.self, &c->spec, &p->process);
-    if (s < 0)
+    if (s < 0) {
+        snprintf(c->why, sizeof c->why, "the program could not be started");
         return s;
+    }
     clock_gettime(CLOCK_MONOTONIC, &t);
     hone_process_wait w = {sizeof w, 0,
                            (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec +
@@ -218,11 +237,11 @@ static hone_status start(command *c, program *p, const hone_process_wait *outer)
         w.deadline_ns = outer->deadline_ns;
     put_greeting(c, &hello);
     hone_str request = {hello.p, hello.n};
-    s = hello.failed ? hone_host_fail(c->host, HONE_E_NOMEM, "out of memory")
+    s = hello.failed ? command_fail(c, HONE_E_NOMEM, "out of memory")
                      : vt_of(c)->send(c->process.self, p->process, request, &w);
     if (s >= 0 || s == HONE_E_IO) /* one that ended at once may have said why */
         s = read_greeting(c, p, &w);
-    text_release(&hello);
+    jtext_release(&hello);
     if (s < 0)
         command_stop(c, p);
     return s;
@@ -230,26 +249,28 @@ static hone_status start(command *c, program *p, const hone_process_wait *outer)
 
 void command_begin(command *c, program *p)
 {
-    text_clear(&c->out);
+    jtext_clear(&c->out);
     p->batch = ++c->next_batch;
-    text_raw(&c->out, "{\"batch\":");
-    text_integer(&c->out, (int64_t)p->batch);
+    jtext_raw(&c->out, "{\"batch\":");
+    jtext_integer(&c->out, (int64_t)p->batch);
 }
 
 hone_status command_send(command *c, program *p, const hone_process_wait *w)
 {
     hone_status s = HONE_OK;
-    text_raw(&c->out, "}\n");
+    jtext_raw(&c->out, "}\n");
     if (c->out.failed)
-        return hone_host_fail(c->host, HONE_E_NOMEM, "out of memory, or a batch of over 2 GiB");
+        return command_fail(c, HONE_E_NOMEM, "out of memory, or a batch of over 2 GiB");
     if (!p->process)
         s = start(c, p, w);
     if (s < 0)
         return s;
     hone_str request = {c->out.p, c->out.n};
     s = vt_of(c)->send(c->process.self, p->process, request, w);
-    if (s < 0)
+    if (s < 0) {
+        talk_failed(c, p, s);
         command_stop(c, p);
+    }
     return s;
 }
 
@@ -259,9 +280,9 @@ hone_status command_receive(command *c, program *p, const hone_process_wait *w, 
     double batch = 0;
     hone_status s = read_map(c, p, w, out, &line);
     if (s >= 0 && (!number_of(member(out->root, "batch"), &batch) || batch != (double)p->batch)) {
-        s = hone_host_fail(c->host, HONE_E_PARSE,
-                           "the program answered batch %.17g when it was asked batch %llu", batch,
-                           (unsigned long long)p->batch);
+        s = command_fail(c, HONE_E_PARSE,
+                         "the program answered batch %.17g when it was asked batch %llu", batch,
+                         (unsigned long long)p->batch);
         answer_release(c, out);
     }
     if (s < 0) {
@@ -316,7 +337,7 @@ void command_close(command *c)
         for (size_t i = 0; i < c->n_programs; i++)
             if (c->programs[i].process)
                 command_stop(c, &c->programs[i]);
-    text_release(&c->out);
+    jtext_release(&c->out);
 }
 
 /* ---- what rewards and judges share ----------------------------------------------------------------------- */
@@ -328,27 +349,27 @@ void note_reason(const hone_notes *notes, size_t sample, hone_str reason)
         notes->put(notes, sample, hone_str_c("reason"), &v);
 }
 
-void put_row(text *t, const hone_message *messages, size_t n_messages, const hone_column *columns,
+void put_row(jtext *t, const hone_message *messages, size_t n_messages, const hone_column *columns,
              size_t n_columns)
 {
     if (n_messages) {
-        text_raw(t, ",\"messages\":[");
+        jtext_raw(t, ",\"messages\":[");
         for (size_t i = 0; i < n_messages; i++) {
-            text_raw(t, i ? ",{\"role\":" : "{\"role\":");
-            text_string(t, messages[i].role);
-            text_raw(t, ",\"content\":");
-            text_string(t, messages[i].content);
-            text_raw(t, "}");
+            jtext_raw(t, i ? ",{\"role\":" : "{\"role\":");
+            jtext_string(t, messages[i].role);
+            jtext_raw(t, ",\"content\":");
+            jtext_string(t, messages[i].content);
+            jtext_raw(t, "}");
         }
-        text_raw(t, "]");
+        jtext_raw(t, "]");
     }
-    text_raw(t, ",\"columns\":{");
+    jtext_raw(t, ",\"columns\":{");
     for (size_t i = 0; i < n_columns; i++) {
         if (i)
-            text_bytes(t, ",", 1);
-        text_string(t, columns[i].name);
-        text_bytes(t, ":", 1);
-        text_value(t, &columns[i].value);
+            jtext_bytes(t, ",", 1);
+        jtext_string(t, columns[i].name);
+        jtext_bytes(t, ":", 1);
+        jtext_value(t, &columns[i].value);
     }
-    text_raw(t, "}");
+    jtext_raw(t, "}");
 }

@@ -11,18 +11,13 @@
 enum { DEPTH_MAX = HONE_VALUE_DEPTH + 4 };
 #define TEXT_MAX ((size_t)1 << 31)
 
-void *memory_resize(const memory *m, void *p, size_t old_size, size_t size)
-{
-    return ((const hone_mem_v1 *)m->ref.vt)->resize(m->ref.self, p, old_size, size);
-}
-
-void text_clear(text *t)
+void jtext_clear(jtext *t)
 {
     t->n = 0;
     t->failed = 0;
 }
 
-void text_release(text *t)
+void jtext_release(jtext *t)
 {
     if (t->p)
         memory_resize(t->mem, t->p, t->cap, 0);
@@ -30,7 +25,7 @@ void text_release(text *t)
     t->n = t->cap = 0;
 }
 
-static char *room(text *t, size_t n)
+static char *room(jtext *t, size_t n)
 {
     if (t->failed)
         return NULL;
@@ -53,7 +48,7 @@ static char *room(text *t, size_t n)
     return t->p + t->n;
 }
 
-void text_bytes(text *t, const char *p, size_t n)
+void jtext_bytes(jtext *t, const char *p, size_t n)
 {
     char *to = room(t, n);
     if (to && n) {
@@ -62,9 +57,9 @@ void text_bytes(text *t, const char *p, size_t n)
     }
 }
 
-void text_raw(text *t, const char *z)
+void jtext_raw(jtext *t, const char *z)
 {
-    text_bytes(t, z, strlen(z));
+    jtext_bytes(t, z, strlen(z));
 }
 
 /* Bytes of the character that begins at p, or 0 when it is none. */
@@ -89,16 +84,16 @@ static int is_plain(unsigned char c)
     return c >= 0x20 && c < 0x80 && c != '"' && c != '\\';
 }
 
-void text_string(text *t, hone_str s)
+void jtext_string(jtext *t, hone_str s)
 {
     const unsigned char *p = (const unsigned char *)s.ptr;
     size_t i = 0;
-    text_bytes(t, "\"", 1);
+    jtext_bytes(t, "\"", 1);
     while (i < s.len) {
         size_t from = i, len;
         while (i < s.len && is_plain(p[i]))
             i++;
-        text_bytes(t, s.ptr + from, i - from);
+        jtext_bytes(t, s.ptr + from, i - from);
         if (i == s.len)
             break;
         if (p[i] < 0x20 || p[i] == '"' || p[i] == '\\') {
@@ -108,31 +103,31 @@ void text_string(text *t, hone_str s)
                 snprintf(esc, sizeof esc, "\\%c", "\"\\nrt"[known - "\"\\\n\r\t"]);
             else
                 snprintf(esc, sizeof esc, "\\u%04x", (unsigned)p[i]);
-            text_raw(t, esc);
+            jtext_raw(t, esc);
             i++;
         } else if ((len = utf8_length(p + i, s.len - i)) > 0) {
-            text_bytes(t, s.ptr + i, len);
+            jtext_bytes(t, s.ptr + i, len);
             i += len;
         } else {
-            text_raw(t, "\xef\xbf\xbd");
+            jtext_raw(t, "\xef\xbf\xbd");
             i++;
         }
     }
-    text_bytes(t, "\"", 1);
+    jtext_bytes(t, "\"", 1);
 }
 
-void text_integer(text *t, int64_t x)
+void jtext_integer(jtext *t, int64_t x)
 {
     char number[32];
     snprintf(number, sizeof number, "%lld", (long long)x);
-    text_raw(t, number);
+    jtext_raw(t, number);
 }
 
-void text_number(text *t, double x)
+void jtext_number(jtext *t, double x)
 {
     char number[40];
     if (!isfinite(x)) {
-        text_raw(t, "null");
+        jtext_raw(t, "null");
         return;
     }
     for (int digits = 1; digits <= 17; digits += digits == 1 ? 14 : 1) {
@@ -147,19 +142,19 @@ void text_number(text *t, double x)
         size_t n = strlen(number);
         memcpy(number + n, ".0", 3);
     }
-    text_raw(t, number);
+    jtext_raw(t, number);
 }
 
-void text_key(text *t, const char *name, int *first)
+void jtext_key(jtext *t, const char *name, int *first)
 {
     if (!*first)
-        text_bytes(t, ",", 1);
+        jtext_bytes(t, ",", 1);
     *first = 0;
-    text_string(t, hone_str_c(name));
-    text_bytes(t, ":", 1);
+    jtext_string(t, hone_str_c(name));
+    jtext_bytes(t, ":", 1);
 }
 
-static void value_at(text *t, const hone_value *v, int depth)
+static void value_at(jtext *t, const hone_value *v, int depth)
 {
     if (depth > DEPTH_MAX) {
         t->failed = 1;
@@ -167,44 +162,44 @@ static void value_at(text *t, const hone_value *v, int depth)
     }
     switch (v->type) {
     case HONE_BOOL:
-        text_raw(t, v->u.boolean ? "true" : "false");
+        jtext_raw(t, v->u.boolean ? "true" : "false");
         break;
     case HONE_I64:
-        text_integer(t, v->u.i64);
+        jtext_integer(t, v->u.i64);
         break;
     case HONE_F64:
-        text_number(t, v->u.f64);
+        jtext_number(t, v->u.f64);
         break;
     case HONE_STRING:
     case HONE_BYTES:
-        text_string(t, v->u.str);
+        jtext_string(t, v->u.str);
         break;
     case HONE_LIST:
-        text_bytes(t, "[", 1);
+        jtext_bytes(t, "[", 1);
         for (size_t i = 0; i < v->u.list.n; i++) {
             if (i)
-                text_bytes(t, ",", 1);
+                jtext_bytes(t, ",", 1);
             value_at(t, &v->u.list.items[i], depth + 1);
         }
-        text_bytes(t, "]", 1);
+        jtext_bytes(t, "]", 1);
         break;
     case HONE_MAP:
-        text_bytes(t, "{", 1);
+        jtext_bytes(t, "{", 1);
         for (size_t i = 0; i < v->u.map.n; i++) {
             if (i)
-                text_bytes(t, ",", 1);
-            text_string(t, v->u.map.pairs[i].key);
-            text_bytes(t, ":", 1);
+                jtext_bytes(t, ",", 1);
+            jtext_string(t, v->u.map.pairs[i].key);
+            jtext_bytes(t, ":", 1);
             value_at(t, &v->u.map.pairs[i].value, depth + 1);
         }
-        text_bytes(t, "}", 1);
+        jtext_bytes(t, "}", 1);
         break;
     default:
-        text_raw(t, "null");
+        jtext_raw(t, "null");
     }
 }
 
-void text_value(text *t, const hone_value *v)
+void jtext_value(jtext *t, const hone_value *v)
 {
     value_at(t, v, 0);
 }

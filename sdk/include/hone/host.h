@@ -159,6 +159,8 @@ typedef struct hone_process_v1 {
                            hone_str *line_bor); /* [any-thread & active] */
     /* Closes its standard input, waits a moment, kills what is left of it and of all it started. NULL is allowed. */
     void (*stop)(void *self, void *process_own); /* [any-thread] */
+    /* The text of the last send or receive on it that failed, until the next one. [any-thread & active] */
+    hone_str (*why)(void *self, const void *process);
 } hone_process_v1;
 
 #ifdef __cplusplus
