@@ -84,6 +84,7 @@ typedef struct command {
     int wants_tokens, seeks; /* what it said of itself */
     uint64_t next_batch;
     char why[512]; /* the last failure */
+    jtext hello;   /* its greeting */
     jtext out;     /* the request being written */
 } command;
 
@@ -93,7 +94,12 @@ typedef struct answer {
     const hone_value *root;
 } answer;
 
-/* Reads the settings, starts one program and greets it. On failure everything is released. [control-thread] */
+/* Fetches what the host gives. The caller then sets argv, spec, hello, retries and calls command_ready, which starts
+ * one program and greets it. On failure command_close releases everything. [control-thread] */
+hone_status command_init(command *c, const char *kind, size_t workers, const hone_host *host,
+                         const hone_config *cfg);
+hone_status command_ready(command *c);
+/* All of it, from settings that begin with COMMAND_FIELDS. On failure everything is released. [control-thread] */
 hone_status command_open(command *c, const char *kind, size_t workers, const hone_host *host,
                          const hone_config *cfg);
 void command_close(command *c); /* the programs end */
@@ -119,5 +125,20 @@ void put_row(jtext *t, const hone_message *messages, size_t n_messages, const ho
 #define COMMAND_CAPS                                                                               \
     (HONE_CAP_SLOW | HONE_CAP_NET | HONE_CAP_FS_READ | HONE_CAP_FS_WRITE | HONE_CAP_EXEC)
 extern const char *const command_needs[];
-extern const hone_component reward_command, judge_command, source_command;
+/* ---- reward.c: also what unit_test is made of ------------------------------------------------------------ */
+
+typedef struct reward {
+    command c;
+    int independent;
+    int guilty;     /* a sample that alone kills the program has the score 0, and no error */
+    int tells_time; /* requests say how many seconds are left */
+} reward;
+extern const hone_reward_v1 reward_table;
+const void *reward_get_iface(void *self, const char *iface_id);
+/* A zeroed instance with its memory. */
+hone_status reward_new(const hone_host *host, reward **out);
+void reward_destroy(void *self);
+extern const char *const reward_provides[];
+
+extern const hone_component reward_command, judge_command, source_command, reward_unit_test;
 #endif

@@ -7,6 +7,7 @@
 
 #include <math.h>
 #include <string.h>
+#include <time.h>
 
 enum { F_WORKERS = F_MORE, F_INDEPENDENT };
 static const hone_field *const fields[] = {
@@ -14,11 +15,6 @@ static const hone_field *const fields[] = {
     HONE_INT("workers", 1, 1, MAX_WORKERS, 0, "programs at one time; more than one: independent"),
     HONE_FLAG("independent", 0, 0, "a sample's score does not depend on the others of its batch"),
     NULL};
-
-typedef struct reward {
-    command c;
-    int independent;
-} reward;
 
 /* One call, as its parts see it. */
 typedef struct scoring {
@@ -76,10 +72,21 @@ static void put_sample(const command *c, jtext *t, const hone_sample *s)
     jtext_raw(t, "}");
 }
 
+static double seconds_left(const hone_process_wait *w)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)w->deadline_ns * 1e-9 - (double)t.tv_sec - (double)t.tv_nsec * 1e-9;
+}
+
 static hone_status ask(const scoring *s, program *p, size_t first, size_t n)
 {
     command *c = &s->r->c;
     command_begin(c, p);
+    if (s->r->tells_time && s->wait.deadline_ns) {
+        jtext_raw(&c->out, ",\"seconds\":");
+        jtext_number(&c->out, seconds_left(&s->wait));
+    }
     jtext_raw(&c->out, ",\"samples\":[");
     for (size_t i = 0; i < n; i++) {
         jtext_raw(&c->out, i ? "," : "");
@@ -162,7 +169,7 @@ static hone_status ask_again(const scoring *s, program *p, size_t first, size_t 
     if (last != HONE_E_IO || !s->r->independent)
         return last;
     if (n == 1) { /* this one alone kills it: its own error, and the others go on */
-        set(s, first, HONE_ERROR, 0, s->r->c.why);
+        set(s, first, s->r->guilty ? HONE_SCORE : HONE_ERROR, 0, s->r->c.why);
         return HONE_OK;
     }
     last = ask_again(s, p, first, n / 2, HONE_E_IO);
@@ -203,14 +210,16 @@ static hone_status score(void *self, const hone_call *call, const hone_sample *i
 
 /* ---- life ---------------------------------------------------------------------------------------------- */
 
-static const hone_reward_v1 table = {sizeof(hone_reward_v1), 0, score, NULL, NULL};
-static const void *get_iface(void *self, const char *iface_id)
+const hone_reward_v1 reward_table = {sizeof(hone_reward_v1), 0, score, NULL, NULL};
+const char *const reward_provides[] = {HONE_IFACE_REWARD, NULL};
+
+const void *reward_get_iface(void *self, const char *iface_id)
 {
     (void)self;
-    return strcmp(iface_id, HONE_IFACE_REWARD) == 0 ? &table : NULL;
+    return strcmp(iface_id, HONE_IFACE_REWARD) == 0 ? &reward_table : NULL;
 }
 
-static hone_status create(const hone_host *host, const hone_config *cfg, void **self_out)
+hone_status reward_new(const hone_host *host, reward **out)
 {
     memory mem;
     hone_status s = host->get_iface(host, HONE_IFACE_MEM, &mem.ref);
@@ -219,16 +228,11 @@ static hone_status create(const hone_host *host, const hone_config *cfg, void **
         return s < 0 ? s : hone_host_fail(host, HONE_E_NOMEM, "out of memory");
     memset(r, 0, sizeof *r);
     r->c.mem = mem;
-    r->independent = cfg->i64(cfg, F_INDEPENDENT) || cfg->i64(cfg, F_WORKERS) > 1;
-    s = command_open(&r->c, "reward", (size_t)cfg->i64(cfg, F_WORKERS), host, cfg);
-    if (s < 0)
-        memory_resize(&mem, r, sizeof *r, 0);
-    else
-        *self_out = r;
-    return s;
+    *out = r;
+    return HONE_OK;
 }
 
-static void destroy(void *self)
+void reward_destroy(void *self)
 {
     reward *r = self;
     memory mem = r->c.mem;
@@ -236,7 +240,21 @@ static void destroy(void *self)
     memory_resize(&mem, r, sizeof *r, 0);
 }
 
-static const char *const provides[] = {HONE_IFACE_REWARD, NULL};
+static hone_status create(const hone_host *host, const hone_config *cfg, void **self_out)
+{
+    reward *r;
+    hone_status s = reward_new(host, &r);
+    if (s < 0)
+        return s;
+    r->independent = cfg->i64(cfg, F_INDEPENDENT) || cfg->i64(cfg, F_WORKERS) > 1;
+    s = command_open(&r->c, "reward", (size_t)cfg->i64(cfg, F_WORKERS), host, cfg);
+    if (s < 0)
+        reward_destroy(r);
+    else
+        *self_out = r;
+    return s;
+}
+
 const hone_component reward_command = {.struct_size = sizeof(hone_component),
                                        .id = "org.hone.reward.command",
                                        .kind = HONE_KIND_REWARD,
@@ -248,7 +266,7 @@ const hone_component reward_command = {.struct_size = sizeof(hone_component),
                                        .caps = COMMAND_CAPS,
                                        .fields = fields,
                                        .needs = command_needs,
-                                       .provides = provides,
+                                       .provides = reward_provides,
                                        .create = create,
-                                       .destroy = destroy,
-                                       .get_iface = get_iface};
+                                       .destroy = reward_destroy,
+                                       .get_iface = reward_get_iface};

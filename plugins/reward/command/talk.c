@@ -200,8 +200,9 @@ static hone_status read_greeting(command *c, program *p, const hone_process_wait
     return s;
 }
 
-static void put_greeting(command *c, jtext *t)
+static void put_greeting(command *c)
 {
+    jtext *t = &c->hello;
     const hone_value *settings = c->cfg->value(c->cfg, F_SETTINGS);
     hone_str function = c->cfg->str(c->cfg, F_FUNCTION);
     jtext_raw(t, "{\"hone\":1,\"kind\":");
@@ -222,7 +223,6 @@ static void put_greeting(command *c, jtext *t)
 static hone_status start(command *c, program *p, const hone_process_wait *outer)
 {
     struct timespec t;
-    jtext hello = {.mem = &c->mem};
     hone_status s = vt_of(c)->start(c->process.self, &c->spec, &p->process);
     if (s < 0) {
         snprintf(c->why, sizeof c->why, "the program could not be started");
@@ -235,13 +235,11 @@ static hone_status start(command *c, program *p, const hone_process_wait *outer)
                            outer ? outer->cancelled : NULL};
     if (outer && outer->deadline_ns && outer->deadline_ns < w.deadline_ns)
         w.deadline_ns = outer->deadline_ns;
-    put_greeting(c, &hello);
-    hone_str request = {hello.p, hello.n};
-    s = hello.failed ? command_fail(c, HONE_E_NOMEM, "out of memory")
-                     : vt_of(c)->send(c->process.self, p->process, request, &w);
+    hone_str request = {c->hello.p, c->hello.n};
+    s = c->hello.failed ? command_fail(c, HONE_E_NOMEM, "out of memory")
+                        : vt_of(c)->send(c->process.self, p->process, request, &w);
     if (s >= 0 || s == HONE_E_IO) /* one that ended at once may have said why */
         s = read_greeting(c, p, &w);
-    jtext_release(&hello);
     if (s < 0)
         command_stop(c, p);
     return s;
@@ -299,33 +297,44 @@ hone_status command_receive(command *c, program *p, const hone_process_wait *w, 
 
 /* ---- life ---------------------------------------------------------------------------------------------- */
 
-hone_status command_open(command *c, const char *kind, size_t workers, const hone_host *host,
+hone_status command_init(command *c, const char *kind, size_t workers, const hone_host *host,
                          const hone_config *cfg)
 {
-    const uint64_t mb = 1 << 20;
-    hone_status s;
     c->host = host;
     c->cfg = cfg;
     c->kind = kind;
     c->n_programs = workers;
-    c->out.mem = &c->mem;
-    s = host->get_iface(host, HONE_IFACE_PROCESS, &c->process);
-    if (s >= 0)
-        s = host->get_iface(host, HONE_IFACE_JSON, &c->json);
+    c->out.mem = c->hello.mem = &c->mem;
+    c->spec.struct_size = sizeof c->spec;
+    hone_status s = host->get_iface(host, HONE_IFACE_PROCESS, &c->process);
+    return s < 0 ? s : host->get_iface(host, HONE_IFACE_JSON, &c->json);
+}
+
+hone_status command_ready(command *c)
+{
+    c->spec.argv = c->argv;
+    c->spec.n_argv = c->n_argv;
+    return start(c, &c->programs[0], NULL);
+}
+
+hone_status command_open(command *c, const char *kind, size_t workers, const hone_host *host,
+                         const hone_config *cfg)
+{
+    const uint64_t mb = 1 << 20;
+    hone_status s = command_init(c, kind, workers, host, cfg);
     if (s >= 0)
         s = read_file(c);
     if (s >= 0)
         s = read_words(c);
-    c->spec.struct_size = sizeof c->spec;
-    c->spec.argv = c->argv;
-    c->spec.n_argv = c->n_argv;
     c->spec.memory_bytes = (uint64_t)cfg->i64(cfg, F_MEMORY) * mb;
     c->spec.tmp_bytes = (uint64_t)cfg->i64(cfg, F_TMP) * mb;
     c->spec.processes = (uint32_t)cfg->i64(cfg, F_PROCESSES);
     c->start_s = cfg->f64(cfg, F_START);
     c->retries = (int)cfg->i64(cfg, F_RETRIES);
     if (s >= 0)
-        s = start(c, &c->programs[0], NULL);
+        put_greeting(c);
+    if (s >= 0)
+        s = command_ready(c);
     if (s < 0)
         command_close(c);
     return s;
@@ -338,6 +347,7 @@ void command_close(command *c)
             if (c->programs[i].process)
                 command_stop(c, &c->programs[i]);
     jtext_release(&c->out);
+    jtext_release(&c->hello);
 }
 
 /* ---- what rewards and judges share ----------------------------------------------------------------------- */
