@@ -69,11 +69,30 @@ static hone_status read_signature(hone_registry *r, const hone_plugin *p, const 
         s = hone_sha256_file(side, sidecar_hash);
     else if (s >= 0)
         s = hone_fail(HONE_E_REFUSED, "%s: signed, but its sidecar is not there", p->path);
-    if (s >= 0 && (strcmp(sidecar_hash, out->sidecar) != 0 || strcmp(ids.ptr, out->ids) != 0)) {
+    /* A file that is described from itself has no ids yet: hone__policy_signed_ids looks when it has. */
+    if (s >= 0 && (strcmp(sidecar_hash, out->sidecar) != 0 ||
+                   (p->components[0] && strcmp(ids.ptr, out->ids) != 0))) {
         s = hone_fail(HONE_E_REFUSED, "%s: is not the sidecar that was signed", side);
         hone_fail_hint("get both files again from who made them, or sign them again");
     }
     hone_buf_release(&b);
+    hone_buf_release(&ids);
+    return s;
+}
+
+hone_status hone__policy_signed_ids(const hone_plugin *p)
+{
+    hone_buf ids;
+    if (!p->signed_ids)
+        return HONE_OK;
+    hone_buf_init(&ids, SMALL_FILE_MAX);
+    hone_status s = joined_ids(p, &ids);
+    if (s >= 0 && strcmp(ids.ptr, p->signed_ids) != 0) {
+        s = hone_fail(HONE_E_REFUSED, "%s: holds components that its signature does not name",
+                      p->path);
+        hone_fail_detail("signed %s\nholds  %s", p->signed_ids, ids.ptr);
+        hone_fail_hint("get it again from who made it, or sign it again");
+    }
     hone_buf_release(&ids);
     return s;
 }
@@ -156,6 +175,7 @@ hone_status hone__policy_check(hone_registry *r, hone_plugin *p, const char *sha
             HONE_TRY(hone_trust_open(&r->trust));
         r->trust_read = 1;
         HONE_TRY(read_signature(r, p, sha256, &sig, &signed_));
+        p->signed_ids = signed_ ? sig.ids : NULL;
         hone_today(today);
         HONE_TRY(
             hone_trust_judge(&r->trust, p->path, sha256, signed_ ? &sig : NULL, today, &level));

@@ -228,7 +228,8 @@ static hone_status describe_from_file(hone_registry *r, hone_plugin *p)
         return HONE_E_NOMEM;
     for (size_t i = 0; i < n; i++)
         list[i] = hone__component_of(p->file->entry.components[i]);
-    return set_components(r, p, list, n);
+    HONE_TRY(set_components(r, p, list, n));
+    return hone__policy_signed_ids(p);
 }
 
 static hone_status describe(hone_registry *r, hone_plugin *p, int trust_sidecar)

@@ -66,8 +66,9 @@ struct hone_plugin {
     const hone_component_info *const *components; /* NULL-terminated */
     const hone_iface_desc *const *ifaces;         /* of the loaded file, NULL-terminated, or NULL */
     int has_sidecar, loaded;
-    int trust;           /* HONE_PLUGIN_*, once it was loaded or hone_plugin_check was asked */
-    hone_status refused; /* the status behind `problem` */
+    int trust;              /* HONE_PLUGIN_*, once it was loaded or hone_plugin_check was asked */
+    hone_status refused;    /* the status behind `problem` */
+    const char *signed_ids; /* the ids that its signature names, or NULL */
     struct hone__loaded *file; /* loader's; NULL until loaded */
 };
 

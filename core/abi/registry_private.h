@@ -76,6 +76,8 @@ struct hone_instance {
 
 /* policy.c. check: before any byte runs; component: of what a file turned out to hold. E_REFUSED. */
 hone_status hone__policy_check(hone_registry *r, hone_plugin *p, const char *sha256, int shipped);
+/* A file that was described from itself: are its components those that its signature names? */
+hone_status hone__policy_signed_ids(const hone_plugin *p);
 hone_status hone__policy_component(const hone_registry *r, const hone_plugin *p,
                                    const hone_component *c, const char *sha256);
 

@@ -57,6 +57,8 @@ refused "a signature of an unknown key is not enough" "do not trust its key" "$h
 refused "nor for an optimizer" "nobody trusts it" "$hone" run recipe.lua --runs runs
 check "the key is trusted" "$hone" plugin trust ../acme.pub
 check "verified" "$hone" plugin verify my_opt.so
+check "a signed file is described from itself" "$hone" plugin describe ./my_opt.so
+check "and validated" "$hone" plugin validate ./my_opt.so --only library.load
 check "what it signed runs" "$hone" run recipe.lua --runs runs steps=1
 check "inspect names the key" sh -c "'$hone' plugin inspect my_opt | grep -q 'trusted: the key'"
 check "the secret is in no file of the run, nor in the signature" sh -c "! grep -r -q '$secret' runs my_opt.sig '$XDG_CONFIG_HOME'"
