@@ -3,7 +3,7 @@
  * All three products are C[row][col] = chain over i of A[row][i] * B[i][col], the panel's 32
  * columns side by side (ops/kernels.h says what rows, columns and chain are in each):
  *         rows      columns    chain      A from        B
- *   fwd   tokens    outputs n  inputs k   rows of x     the panel itself (bf16, f16: widened)
+ *   fwd   tokens    outputs n  inputs k   rows of x     the panel itself (bf16, f16: widened in registers)
  *   dx    tokens    inputs k   outputs n  rows of dy    the panel, transposed by 16 x 16 blocks
  *   dw    inputs k  outputs n  tokens t   columns of x  columns of dy
  * A block of rows is packed once (it stays in L2) and meets every panel of the task. Long chains
@@ -59,23 +59,23 @@ static void fetch_ahead(const struct ahead *h, int64_t part, int64_t parts)
 #endif
 }
 
-/* One panel or a few (np) over all row tiles of a block. cols: real columns of the (single) panel.
- */
-static void sweep(const float *a, int64_t rows, int64_t len, const float *b, int64_t bs, float *c,
-                  int64_t ldc, int64_t cs, int np, int64_t cols, struct tile_end *e,
-                  const struct ahead *h)
+/* One panel or a few (np, bs bytes apart) over all row tiles of a block. type: what b is stored as; cols: real
+ * columns of the (single) panel. */
+static void sweep(const float *a, int64_t rows, int64_t len, uint32_t type, const void *b,
+                  int64_t bs, float *c, int64_t ldc, int64_t cs, int np, int64_t cols,
+                  struct tile_end *e, const struct ahead *h)
 {
     const int64_t n_tiles = (rows + TILE_ROWS - 1) / TILE_ROWS;
     const int64_t height = rows / n_tiles, taller = rows % n_tiles;
     const int width = cols <= 16 ? 16 : 32 * np;
-    const float *pf = e->pf;
-    e->pf_step = pf ? (32 + n_tiles - 1) / n_tiles : 0;
+    const char *pf = e->pf;
+    e->pf_step = pf ? (TILE_INPUT(type) + n_tiles - 1) / n_tiles : 0;
     for (int64_t t = 0; t < n_tiles; t++) {
         const int64_t r = height + (t < taller);
         if (h->base)
             fetch_ahead(h, t, n_tiles);
         if (cols == 32 || cols == 16) {
-            tiles[r](len, a, b, bs, c, ldc, cs, width, e);
+            tiles[type][r](len, a, b, bs, c, ldc, cs, width, e);
         } else { /* the last panel: through a copy with room for all of its columns */
             float edge[TILE_ROWS * 32] = {0}, edge_bias[32] = {0};
             const float *bias = e->bias;
@@ -85,7 +85,7 @@ static void sweep(const float *a, int64_t rows, int64_t len, const float *b, int
                 memcpy(edge_bias, bias, (size_t)cols * sizeof *bias);
                 e->bias = edge_bias;
             }
-            tiles[r](len, a, b, bs, edge, 32, 0, width, e);
+            tiles[type][r](len, a, b, bs, edge, 32, 0, width, e);
             e->bias = bias;
             for (int64_t i = 0; i < r; i++)
                 memcpy(c + i * ldc, edge + i * 32, (size_t)cols * sizeof *c);
@@ -136,7 +136,8 @@ PACK_INLINE void drive(const enum kind kind, const hone_gemm *g, float *out, int
     const int64_t columns = kind == DX ? g->K : g->N;
     const hone_storage *st = kind == DW ? NULL : hone_storage_get(g->wtype);
     const int64_t bytes = st ? hone_storage_panel_bytes(st, g->K) : 0; /* of a stored panel */
-    const int direct = kind == FWD && g->wtype == HONE_F32;
+    const int direct = kind == FWD; /* a stored panel is multiplied where it lies */
+    const uint32_t type = direct ? g->wtype : HONE_F32;
     const int plain = kind == DW || (!g->add && g->alpha == 1.0f);
     for (int64_t row = r0; row < r1; row += ROW_BLOCK) {
         const int64_t rows = min64(ROW_BLOCK, r1 - row);
@@ -164,13 +165,11 @@ PACK_INLINE void drive(const enum kind kind, const hone_gemm *g, float *out, int
                     np = p + np_max <= g1 && (p + np_max) * 32 <= columns ? np_max : 1;
                     struct tile_end e = {.load = i0 > 0 || (kind == DW && g->add), .alpha = 1.0f};
                     struct ahead h = {0};
-                    const float *b = bp;
+                    const void *b = bp;
                     if (direct) {
-                        b = (const float *)g->w + (p * g->K + i0) * 32;
+                        b = (const char *)g->w + p * bytes + i0 * TILE_INPUT(type);
                         if (n_tiles <= 8 && p + np < g1)
-                            e.pf = b + np * g->K * 32;
-                    } else if (kind == FWD) {
-                        pack_widen((const char *)g->w + p * bytes, g->wtype, i0, len, bp);
+                            e.pf = (const char *)b + np * bytes;
                     } else if (kind == DX) {
                         pack_transposed(g->w, bytes, g->wtype, g->K, i0, i0 + len, p * 32, bp);
                         if (p + 1 < g1)
@@ -185,7 +184,7 @@ PACK_INLINE void drive(const enum kind kind, const hone_gemm *g, float *out, int
                         float *c = out + (p * g->K + row) * 32;
                         if (cols < 32 && !e.load)
                             memset(c, 0, (size_t)rows * 32 * sizeof *c);
-                        sweep(a, rows, len, b, 0, c, 32, 0, 1, cols, &e, &h);
+                        sweep(a, rows, len, type, b, 0, c, 32, 0, 1, cols, &e, &h);
                         continue;
                     }
                     if (last && !waits) {
@@ -196,7 +195,7 @@ PACK_INLINE void drive(const enum kind kind, const hone_gemm *g, float *out, int
                     }
                     float *c = waits ? wait + (p - g0) * 32 : out + row * ldo + p * 32;
                     const int64_t ldc = waits ? C_PANELS * 32 : ldo;
-                    sweep(a, rows, len, b, g->K * 32, c, ldc, 32, np, cols, &e, &h);
+                    sweep(a, rows, len, type, b, bytes, c, ldc, 32, np, cols, &e, &h);
                 }
             }
             if (!waits)

@@ -201,30 +201,6 @@ static void pack_panel(const float *x, int64_t ld, int64_t n, int64_t len, float
     }
 }
 
-/* Inputs [k, k + n) of a panel, widened: dst[i*32 + lane]. */
-PACK_INLINE void pack_widen_as(const void *panel, const uint32_t type, int64_t k, int64_t n,
-                               float *dst)
-{
-    for (int64_t i = 0; i < n; i++, dst += 32) {
-#ifdef PACK_LANES
-#pragma GCC unroll 4
-        for (int64_t lane = 0; lane < 32; lane += PACK_LANES)
-            PACK_STORE(dst + lane, pack_load(panel, type, k + i, lane));
-#else
-        for (int64_t lane = 0; lane < 32; lane++)
-            dst[lane] = widen(panel, type, k + i, lane);
-#endif
-    }
-}
-
-static void pack_widen(const void *panel, uint32_t type, int64_t k, int64_t n, float *dst)
-{
-    if (type == HONE_F16)
-        pack_widen_as(panel, HONE_F16, k, n, dst);
-    else
-        pack_widen_as(panel, HONE_BF16, k, n, dst);
-}
-
 /* The transposed weight as a panel of input columns: dst[(n - n0)*32 + c] = W[n][k0 + c] for
  * n0 <= n < n1 (n0 a multiple of 32; up to the end of n1's panel is written) and c < 32, zeros from
  * column K on. Panels of w are `bytes` long. */

@@ -4,7 +4,8 @@
  * of a few panels side by side when R is small, so that one row keeps the multipliers as busy as
  * fourteen),
  *   acc = load ? C[r][c] : 0;  for i < len: acc = fma(a[i*R + r], b[i*32 + c], acc)
- * and stores it by the rules of struct tile_end. Whatever R and the set are, an element sees this
+ * and stores it by the rules of struct tile_end. b is a packed panel of floats, or a stored one as it lies in
+ * memory (tile_bf16_<R>, tile_f16_<R>), widened in registers on the way. Whatever R and the set are, an element sees this
  * one chain: that is the whole of the bit rule. `width` is 32, a multiple of it (several panels), or
  * 16 where the rest of the panel is padding (adapters of rank 16).
  *
@@ -13,6 +14,8 @@
  * accumulator costs more than half the speed (tests/unit/test_gemm.c counts stack accesses). */
 #ifndef HONE_CORE_OPS_KERN_GEMM_TILE_H
 #define HONE_CORE_OPS_KERN_GEMM_TILE_H
+#include "ops/kern/gemm_pack.h"
+
 #include <stddef.h>
 #include <math.h>
 #include <stdint.h>
@@ -25,9 +28,12 @@ struct tile_end {
     int add;           /* C = fma(alpha, acc, C) */
     float alpha;       /* without add: C = alpha*acc unless it is 1 */
     const float *bias; /* then C += bias[c], or NULL (32 readable per panel) */
-    const float *pf;   /* next panel, to bring into L2 meanwhile, or NULL */
-    int64_t pf_step;   /* floats to advance per element of the chain: 32 or less */
+    const char *pf;    /* next panel, to bring into L2 meanwhile, or NULL */
+    int64_t pf_step;   /* bytes to advance per element of the chain: TILE_INPUT or less */
 };
+
+/* Bytes of one input in a panel of this type. */
+#define TILE_INPUT(T) ((T) == HONE_F32 ? 128 : 64)
 
 #if defined(__AVX512F__)
 #include <immintrin.h>
@@ -65,10 +71,12 @@ enum { TILE_ROWS = 4 };
 
 #ifdef TILE_VEC
 
-/* R rows x NV vectors; vector v lies at b + (v/VP)*bs + (v%VP)*LANES, VP vectors to a panel. */
-TILE_INLINE void tile_body(const int R, const int NV, const int VP, const int PF, int64_t len,
-                           const float *a, const float *b, int64_t bs, float *c, int64_t ldc,
-                           int64_t cs, const float *bias, const struct tile_end *e)
+/* R rows x NV vectors of a panel stored as T; vector v lies in the panel at b + (v/VP)*bs bytes, from output
+ * `lane` + (v%VP)*LANES on, VP vectors to a panel. */
+TILE_INLINE void tile_body(const uint32_t T, const int R, const int NV, const int VP, const int PF,
+                           int64_t len, const float *a, const char *b, int64_t bs, int64_t lane,
+                           float *c, int64_t ldc, int64_t cs, const float *bias,
+                           const struct tile_end *e)
 {
     TILE_VEC acc[14][8];
     if (e->load) {
@@ -84,18 +92,19 @@ TILE_INLINE void tile_body(const int R, const int NV, const int VP, const int PF
             for (int v = 0; v < NV; v++)
                 acc[r][v] = TILE_ZERO();
     }
-    const float *pf = e->pf;
+    const char *pf = e->pf;
     const int64_t step = PF ? e->pf_step : 0;
     for (int64_t i = 0; i < len; i++) {
         TILE_VEC w[8];
 #pragma GCC unroll 8
         for (int v = 0; v < NV; v++)
-            w[v] = TILE_LOAD(b + (v / VP) * bs + (v % VP) * TILE_LANES);
+            w[v] = pack_load(b + (v / VP) * bs, T, 0, lane + (v % VP) * TILE_LANES);
         if (PF) {
 #pragma GCC unroll 4
             for (int q = 0; q < (NV + VP - 1) / VP; q++) {
-                _mm_prefetch((const char *)(pf + q * bs), _MM_HINT_T1);
-                _mm_prefetch((const char *)(pf + q * bs + 16), _MM_HINT_T1);
+                _mm_prefetch(pf + q * bs, _MM_HINT_T1);
+                if (TILE_INPUT(T) > 64)
+                    _mm_prefetch(pf + q * bs + 64, _MM_HINT_T1);
             }
             pf += step;
         }
@@ -107,7 +116,7 @@ TILE_INLINE void tile_body(const int R, const int NV, const int VP, const int PF
                 acc[r][v] = TILE_FMA(x, w[v], acc[r][v]);
         }
         a += R;
-        b += 32;
+        b += TILE_INPUT(T);
     }
     if (e->add) {
         const TILE_VEC s = TILE_SET1(e->alpha);
@@ -140,46 +149,50 @@ TILE_INLINE void tile_body(const int R, const int NV, const int VP, const int PF
             TILE_STORE(c + r * ldc + (v / VP) * cs + (v % VP) * TILE_LANES, acc[r][v]);
 }
 
-/* One function per R. Several panels at once are TILE_PANELS(R) of them. */
+/* One function per type and R. Several panels at once are TILE_PANELS(R) of them. */
 #define TILE_VP (32 / TILE_LANES)
-#define TILE_CALL(R, NV, o)                                                                        \
+#define TILE_CALL(T, R, NV, o)                                                                     \
     do {                                                                                           \
         if (e->pf && (o) == 0)                                                                     \
-            tile_body(R, NV, TILE_VP, 1, len, a, b + (o), bs, c + (o), ldc, cs,                    \
+            tile_body(T, R, NV, TILE_VP, 1, len, a, b, bs, o, c + (o), ldc, cs,                    \
                       e->bias ? e->bias + (o) : e->bias, e);                                       \
         else                                                                                       \
-            tile_body(R, NV, TILE_VP, 0, len, a, b + (o), bs, c + (o), ldc, cs,                    \
+            tile_body(T, R, NV, TILE_VP, 0, len, a, b, bs, o, c + (o), ldc, cs,                    \
                       e->bias ? e->bias + (o) : e->bias, e);                                       \
     } while (0)
-#define TILE_DEFINE(R)                                                                             \
-    static __attribute__((noinline)) void tile_##R(int64_t len, const float *a, const float *b,    \
-                                                   int64_t bs, float *c, int64_t ldc, int64_t cs,  \
-                                                   int width, const struct tile_end *e)            \
+#define TILE_DEFINE(T, NAME, R)                                                                    \
+    static __attribute__((noinline)) void NAME##R(int64_t len, const float *a, const void *panel,  \
+                                                  int64_t bs, float *c, int64_t ldc, int64_t cs,   \
+                                                  int width, const struct tile_end *e)             \
     {                                                                                              \
+        const char *b = panel;                                                                     \
         if (TILE_PANELS(R) > 1 && width > 32) {                                                    \
-            TILE_CALL(R, TILE_PANELS(R) * TILE_VP, 0);                                             \
+            TILE_CALL(T, R, TILE_PANELS(R) * TILE_VP, 0);                                          \
         } else if (width == 16) {                                                                  \
-            TILE_CALL(R, 16 / TILE_LANES, 0);                                                      \
+            TILE_CALL(T, R, 16 / TILE_LANES, 0);                                                   \
         } else {                                                                                   \
             enum { NV = TILE_VP / TILE_SPLIT(R) };                                                 \
             for (int o = 0; o < 32; o += NV * TILE_LANES)                                          \
-                TILE_CALL(R, NV, o);                                                               \
+                TILE_CALL(T, R, NV, o);                                                            \
         }                                                                                          \
     }
 
 #else /* plain C: the definition */
 
-TILE_INLINE void tile_body(const int R, const int W, int64_t len, const float *a, const float *b,
-                           float *c, int64_t ldc, const struct tile_end *e)
+TILE_INLINE void tile_body(const uint32_t T, const int R, const int W, int64_t len, const float *a,
+                           const void *b, float *c, int64_t ldc, const struct tile_end *e)
 {
-    float acc[TILE_ROWS][32];
+    float acc[TILE_ROWS][32], w[32];
     for (int r = 0; r < R; r++)
         for (int v = 0; v < W; v++)
             acc[r][v] = e->load ? c[r * ldc + v] : 0.0f;
-    for (int64_t i = 0; i < len; i++, a += R, b += 32)
+    for (int64_t i = 0; i < len; i++, a += R) {
+        for (int v = 0; v < W; v++)
+            w[v] = widen(b, T, i, v);
         for (int r = 0; r < R; r++)
             for (int v = 0; v < W; v++)
-                acc[r][v] = fmaf(a[r], b[v], acc[r][v]);
+                acc[r][v] = fmaf(a[r], w[v], acc[r][v]);
+    }
     for (int r = 0; r < R; r++)
         for (int v = 0; v < W; v++) {
             float y = acc[r][v];
@@ -192,47 +205,42 @@ TILE_INLINE void tile_body(const int R, const int W, int64_t len, const float *a
             c[r * ldc + v] = y;
         }
 }
-#define TILE_DEFINE(R)                                                                             \
-    static __attribute__((noinline)) void tile_##R(int64_t len, const float *a, const float *b,    \
-                                                   int64_t bs, float *c, int64_t ldc, int64_t cs,  \
-                                                   int width, const struct tile_end *e)            \
+#define TILE_DEFINE(T, NAME, R)                                                                    \
+    static __attribute__((noinline)) void NAME##R(int64_t len, const float *a, const void *b,      \
+                                                  int64_t bs, float *c, int64_t ldc, int64_t cs,   \
+                                                  int width, const struct tile_end *e)             \
     {                                                                                              \
         (void)bs, (void)cs;                                                                        \
         if (width == 16)                                                                           \
-            tile_body(R, 16, len, a, b, c, ldc, e);                                                \
+            tile_body(T, R, 16, len, a, b, c, ldc, e);                                             \
         else                                                                                       \
-            tile_body(R, 32, len, a, b, c, ldc, e);                                                \
+            tile_body(T, R, 32, len, a, b, c, ldc, e);                                             \
     }
 #endif
 
-TILE_DEFINE(1)
-TILE_DEFINE(2)
-TILE_DEFINE(3)
-TILE_DEFINE(4)
-#if defined(__AVX512F__) || defined(__AVX2__)
-TILE_DEFINE(5)
-TILE_DEFINE(6)
-#endif
 #if defined(__AVX512F__)
-TILE_DEFINE(7)
-TILE_DEFINE(8)
-TILE_DEFINE(9)
-TILE_DEFINE(10)
-TILE_DEFINE(11)
-TILE_DEFINE(12)
-TILE_DEFINE(13)
-TILE_DEFINE(14)
+#define TILE_EACH(D, T, NAME)                                                                      \
+    D(T, NAME, 1)                                                                                  \
+    D(T, NAME, 2)                                                                                  \
+    D(T, NAME, 3) D(T, NAME, 4) D(T, NAME, 5) D(T, NAME, 6) D(T, NAME, 7) D(T, NAME, 8)            \
+        D(T, NAME, 9) D(T, NAME, 10) D(T, NAME, 11) D(T, NAME, 12) D(T, NAME, 13) D(T, NAME, 14)
+#elif defined(__AVX2__)
+#define TILE_EACH(D, T, NAME)                                                                      \
+    D(T, NAME, 1) D(T, NAME, 2) D(T, NAME, 3) D(T, NAME, 4) D(T, NAME, 5) D(T, NAME, 6)
+#else
+#define TILE_EACH(D, T, NAME) D(T, NAME, 1) D(T, NAME, 2) D(T, NAME, 3) D(T, NAME, 4)
 #endif
+TILE_EACH(TILE_DEFINE, HONE_F32, tile_)
+TILE_EACH(TILE_DEFINE, HONE_BF16, tile_bf16_)
+TILE_EACH(TILE_DEFINE, HONE_F16, tile_f16_)
 
-typedef void tile_fn(int64_t len, const float *a, const float *b, int64_t bs, float *c, int64_t ldc,
+typedef void tile_fn(int64_t len, const float *a, const void *b, int64_t bs, float *c, int64_t ldc,
                      int64_t cs, int width, const struct tile_end *e);
-static tile_fn *const tiles[TILE_ROWS + 1] = {
-    NULL,   tile_1, tile_2, tile_3,  tile_4,
-#if defined(__AVX512F__) || defined(__AVX2__)
-    tile_5, tile_6,
-#endif
-#if defined(__AVX512F__)
-    tile_7, tile_8, tile_9, tile_10, tile_11, tile_12, tile_13, tile_14,
-#endif
+/* By what b is stored as and rows. */
+#define TILE_ENTRY(T, NAME, R) [R] = NAME##R,
+static tile_fn *const tiles[][TILE_ROWS + 1] = {
+    [HONE_F32] = {TILE_EACH(TILE_ENTRY, HONE_F32, tile_)},
+    [HONE_BF16] = {TILE_EACH(TILE_ENTRY, HONE_BF16, tile_bf16_)},
+    [HONE_F16] = {TILE_EACH(TILE_ENTRY, HONE_F16, tile_f16_)},
 };
 #endif
