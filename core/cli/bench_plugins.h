@@ -41,6 +41,8 @@ hone_status hone_cli_time_lua(hone_registry *r, hone_cli_load *l, double seconds
 /* Lua calls a component in C, by batch size. */
 hone_status hone_cli_time_from_lua(hone_registry *r, hone_instance *inst, double seconds,
                                    hone_cli_calls *out);
+/* plugin_try.c: `hone plugin try`. */
+int hone_cli_plugin_try(int argc, char **argv);
 /* plugin_replay.c: `hone plugin replay`. */
 int hone_cli_plugin_replay(int argc, char **argv);
 /* `hone plugin bench`. */

@@ -523,6 +523,7 @@ int hone_cli_plugin(int argc, char **argv)
         {"pack", "puts a plugin, sidecar and signature into one file", hone_cli_plugin_pack},
         {"install", "unpacks a package after checking its signature", hone_cli_plugin_install},
         {"bench", "what its calls cost, in process, boxed and from Lua", hone_cli_plugin_bench},
+        {"try", "what a reward says of a file of samples", hone_cli_plugin_try},
         {"replay", "makes recorded calls again, and says what differs", hone_cli_plugin_replay},
         {"lock", "writes down the hashes that this folder's recipes run with",
          hone_cli_plugin_lock}};

@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "cli/component.h"
 #include "cli/out.h"
+#include "cli/score_rows.h"
 #include "cli/verbs.h"
 #include "score/score.h"
 
@@ -15,7 +16,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { BATCH = 64, MAX_REWARDS = 32 };
+enum { MAX_REWARDS = 32 };
 
 static hone_arg_list paths, sets, rewards, allow;
 static int json, skip_bad;
@@ -36,7 +37,7 @@ typedef struct scoring {
     size_t n;
     hone_scorer *scorer;
     hone_data *rows;
-    uint64_t done;
+    hone_arena notes; /* of one outcome */
 } scoring;
 
 /* Settings of reward `name`: "name.key=value", or with one reward "key=value". */
@@ -88,70 +89,6 @@ static hone_status open_rewards(scoring *s, hone_arena *arena)
     return hone_scorer_create(s->comps, s->n, 0, &s->scorer);
 }
 
-static hone_status read_messages(const hone_value *list, hone_arena *arena, hone_sample *out)
-{
-    hone_message *m = hone_arena_calloc(arena, list->u.list.n, sizeof *m);
-    if (!m)
-        return HONE_E_NOMEM;
-    for (size_t i = 0; i < list->u.list.n; i++) {
-        HONE_TRY(hone_value_string(&list->u.list.items[i], "role", hone_str_c(""), &m[i].role));
-        HONE_TRY(
-            hone_value_string(&list->u.list.items[i], "content", hone_str_c(""), &m[i].content));
-        if (hone_str_eq(m[i].role, "user"))
-            out->prompt = m[i].content; /* the last one of the user's */
-    }
-    out->messages = m;
-    out->n_messages = list->u.list.n;
-    return HONE_OK;
-}
-
-static hone_status read_sample(const hone_value *row, uint64_t number, hone_arena *arena,
-                               hone_sample *out)
-{
-    const hone_value *prompt = hone_value_get(row, "prompt"),
-                     *completion = hone_value_get(row, "completion");
-    const hone_value *messages = hone_value_get(row, "messages"),
-                     *finish = hone_value_get(row, "finish");
-    memset(out, 0, sizeof *out);
-    out->id = number;
-    out->group = number;
-    if (!completion || completion->type != HONE_STRING) {
-        hone_fail(HONE_E_NOT_FOUND, "%s: row %llu has no text in column \"completion\"", data,
-                  (unsigned long long)number);
-        return hone_fail_hint("rows to score have prompt, completion and any other columns");
-    }
-    out->completion = completion->u.str;
-    out->prompt = hone_str_c("");
-    if (prompt && prompt->type == HONE_STRING)
-        out->prompt = prompt->u.str;
-    if (prompt && prompt->type == HONE_LIST)
-        HONE_TRY(read_messages(prompt, arena, out));
-    else if (messages && messages->type == HONE_LIST)
-        HONE_TRY(read_messages(messages, arena, out));
-    if (finish && finish->type == HONE_STRING)
-        out->finish = hone_str_eq(finish->u.str, "length") ? HONE_FINISH_LENGTH
-                      : hone_str_eq(finish->u.str, "stop") ? HONE_FINISH_STOP
-                                                           : 0;
-    hone_column *columns = hone_arena_calloc(arena, row->u.map.n, sizeof *columns);
-    if (!columns)
-        return HONE_E_NOMEM;
-    for (size_t i = 0; i < row->u.map.n; i++) {
-        columns[i].name = row->u.map.pairs[i].key;
-        columns[i].value = row->u.map.pairs[i].value;
-    }
-    out->columns = columns;
-    out->n_columns = row->u.map.n;
-    return HONE_OK;
-}
-
-static const char *status_word(uint32_t status)
-{
-    return status == HONE_SCORE     ? "score"
-           : status == HONE_ABSTAIN ? "abstain"
-           : status == HONE_TIMEOUT ? "timeout"
-                                    : "error";
-}
-
 static void count(tally *t, const hone_score_result *r)
 {
     switch (r->status) {
@@ -175,8 +112,9 @@ static void count(tally *t, const hone_score_result *r)
 static void put_outcome(hone_jw *w, const hone_score_result *r, hone_arena *arena)
 {
     hone_value notes;
+    hone_arena_clear(arena);
     hone_jw_map(w);
-    hone_jw_kcstr(w, "status", status_word(r->status));
+    hone_jw_kcstr(w, "status", hone_cli_status_word(r->status));
     if (r->status == HONE_SCORE) {
         hone_jw_key(w, "score");
         hone_jw_f32(w, r->score);
@@ -193,21 +131,12 @@ static void put_outcome(hone_jw *w, const hone_score_result *r, hone_arena *aren
     hone_jw_end(w);
 }
 
-/* The row's own id, or its number. */
-static void put_id(hone_jw *w, const hone_value *row, uint64_t number)
+static hone_status print_batch(void *ctx, const hone_score_job *job, const hone_value *rows,
+                               const hone_sample *samples, size_t n, uint64_t first)
 {
-    const hone_value *id = hone_value_get(row, "id");
-    hone_jw_key(w, "id");
-    if (id && (id->type == HONE_I64 || id->type == HONE_STRING))
-        hone_jw_value(w, id);
-    else
-        hone_jw_i64(w, (int64_t)number);
-}
-
-static hone_status print_batch(scoring *s, const hone_score_job *job, const hone_value *rows,
-                               size_t n, hone_arena *arena)
-{
+    scoring *s = ctx;
     hone_buf b;
+    (void)samples;
     hone_buf_init(&b, HONE_BUF_MAX_DEFAULT);
     for (size_t i = 0; i < n; i++) {
         hone_jw w;
@@ -215,24 +144,25 @@ static hone_status print_batch(scoring *s, const hone_score_job *job, const hone
         if (json)
             hone_jw_map(&w);
         if (json) {
-            put_id(&w, &rows[i], s->done + i + 1);
+            hone_cli_put_id(&w, &rows[i], first + i);
             hone_jw_key(&w, "outcomes");
             hone_jw_map(&w);
         } else {
-            hone_buf_addf(&b, "%6llu", (unsigned long long)(s->done + i + 1));
+            hone_buf_addf(&b, "%6llu", (unsigned long long)(first + i));
         }
         for (size_t c = 0; c < s->n; c++) {
             const hone_score_result *r = hone_score_get(job, c, i);
             count(&s->tallies[c], r);
             if (json) {
                 hone_jw_key(&w, s->comps[c].id);
-                put_outcome(&w, r, arena);
+                put_outcome(&w, r, &s->notes);
             } else if (r->status == HONE_SCORE) {
                 hone_buf_addf(&b, "  %s %g", s->comps[c].id, (double)r->score);
             } else {
-                hone_buf_addf(&b, "  %s %s%s%.*s%s", s->comps[c].id, status_word(r->status),
-                              r->reason.len ? " (" : "", (int)r->reason.len,
-                              r->reason.ptr ? r->reason.ptr : "", r->reason.len ? ")" : "");
+                hone_buf_addf(&b, "  %s %s%s%.*s%s", s->comps[c].id,
+                              hone_cli_status_word(r->status), r->reason.len ? " (" : "",
+                              (int)r->reason.len, r->reason.ptr ? r->reason.ptr : "",
+                              r->reason.len ? ")" : "");
             }
         }
         if (json) {
@@ -246,40 +176,6 @@ static hone_status print_batch(scoring *s, const hone_score_job *job, const hone
         fwrite(b.ptr, 1, b.len, stdout);
     hone_buf_release(&b);
     return st;
-}
-
-static hone_status score_all(scoring *s, hone_arena *arena)
-{
-    hone_status st = 1;
-    while (st > 0) {
-        hone_value rows[BATCH];
-        hone_sample samples[BATCH];
-        size_t n = 0;
-        hone_arena_clear(arena);
-        for (; n < BATCH; n++) {
-            st = hone_data_next(s->rows, arena, &rows[n]);
-            if (st <= 0)
-                break;
-            HONE_TRY(read_sample(&rows[n], s->done + n + 1, arena, &samples[n]));
-        }
-        if (st < 0 || n == 0)
-            return st;
-        hone_score_params p = {
-            .step = s->done / BATCH, .n_samples = n, .group_size = n, .error_limit = 1};
-        hone_score_job *job;
-        HONE_TRY(hone_score_begin(s->scorer, &p, &job));
-        hone_status work = HONE_OK;
-        for (size_t i = 0; i < n && work >= 0; i++)
-            work = hone_score_add(job, i, &samples[i]);
-        if (work >= 0)
-            work = hone_score_wait(job);
-        if (work >= 0)
-            work = print_batch(s, job, rows, n, arena);
-        hone_score_end(job);
-        HONE_TRY(work);
-        s->done += n;
-    }
-    return HONE_OK;
 }
 
 static void print_table(const scoring *s)
@@ -337,6 +233,7 @@ int hone_cli_score(int argc, char **argv)
     if (!s)
         return hone_cli_fail(HONE_E_NOMEM);
     hone_arena_init(&arena, 0);
+    hone_arena_init(&s->notes, 0);
     hone_status st = hone_cli_open_registry(&paths, &s->registry);
     if (st >= 0)
         st = hone_registry_allow(s->registry, allow.v);
@@ -345,7 +242,7 @@ int hone_cli_score(int argc, char **argv)
     if (st >= 0)
         st = hone_cli_open_data(s->registry, source, data, skip_bad ? "skip" : NULL, &s->rows);
     if (st >= 0)
-        st = score_all(s, &arena);
+        st = hone_cli_score_rows(s->scorer, s->rows, data, print_batch, s);
     if (st >= 0 && !json)
         print_table(s);
     int code = hone_cli_fail(st);
@@ -359,6 +256,7 @@ int hone_cli_score(int argc, char **argv)
         hone_instance_unref(s->insts[i]);
     hone_registry_close(s->registry);
     hone_arena_release(&arena);
+    hone_arena_release(&s->notes);
     hone_free(s);
     return code;
 }

@@ -101,6 +101,56 @@ check("a spoiled call is refused with its place", bad.returncode == 1 and "lies 
 full = hone("score", "--reward", "length", "--data", "samples.jsonl", HONE_RECORD="/nowhere/x.rec")
 check("a file that cannot be written is said at once", full.returncode == 1 and "HONE_RECORD" in full.stderr, full.stderr)
 
+# ---- try -------------------------------------------------------------------------------------------------------------
+lines = [{"prompt": f"{i}+1=?", "completion": "word " * (30 + i % 20), "answer": "1"} for i in range(300)]
+lines[77]["completion"] = "x" * 9000
+lines.append({"prompt": "a\nb", "completion": "short \u00e9", "id": "odd one"})
+(work / "try.jsonl").write_text("".join(json.dumps(x) + "\n" for x in lines))
+LENGTH = ("length", "--set", "value=200", "--set", "soft=50", "--data", "try.jsonl", "--json")
+tried = hone("plugin", "try", *LENGTH)
+got = json.loads(tried.stdout) if tried.returncode == 0 else {}
+check("try: every sample has an outcome", got.get("samples") == 301
+      and got["outcomes"] == {"score": 301, "abstain": 0, "error": 0, "timeout": 0}, tried.stdout + tried.stderr)
+want = [json.loads(x)["outcomes"]["length"]["score"] for x in hone("score", "--reward", *LENGTH).stdout.splitlines()]
+check("try: the mean is that of hone score", abs(got["mean"] - sum(want) / len(want)) < 1e-6, str(got["mean"]))
+check("try: the histogram counts all", sum(b["n"] for b in got["histogram"]) == 301 and got["histogram"][0]["from"] == min(want)
+      and got["histogram"][-1]["to"] == max(want), str(got["histogram"]))
+check("try: the histogram is right", got["histogram"][0]["n"] == sum(x < 0.1 for x in want), str(got["histogram"]))
+check("try: the strangest first", [x["row"] for x in got["strangest"][:2]] == [78, 301] and len(got["strangest"]) == 10,
+      str(got["strangest"][:2]))
+check("try: and why", "1 of 301 have a score near this; 9000 bytes long" in got["strangest"][0]["why"], got["strangest"][0]["why"])
+check("try: texts on one line", got["strangest"][1]["prompt"] == "a b" and got["strangest"][1]["completion"] == "short \u00e9")
+check("try: how long a batch took", 0 < got["batch_ms"]["median"] <= got["batch_ms"]["most"], str(got["batch_ms"]))
+tried = hone("plugin", "try", "math_answer", "--data", "try.jsonl")
+check("try: an error is strange, with its reason", 'row 301, odd one  error (the row has no column "answer"): 1 of 301' in tried.stdout
+      and "error           1    0.3 %" in tried.stdout, tried.stdout + tried.stderr)
+check("try: what nearly all are is not strange", "row 1 " not in tried.stdout, tried.stdout)
+(work / "dice.c").write_text("""#include "hone/reward.h"
+static hone_status score(void *self, const hone_call *call, const hone_sample *in, size_t n, size_t in_stride, hone_outcome *out,
+                         size_t out_stride, const hone_notes *notes)
+{
+    (void)self, (void)call, (void)notes;
+    for (size_t i = 0; i < n; i++)
+        hone_outcome_set(out, out_stride, i, HONE_SCORE, hone_sample_at(in, in_stride, i)->id == 7);
+    return HONE_OK;
+}
+HONE_REWARD_PLUGIN(0x000100, "com.example.reward.dice", "1", "by number", 0, NULL, NULL, score);
+""")
+subprocess.run(["cc", "-std=c11", "-shared", "-fPIC", "-fvisibility=hidden", "-I", str(ROOT / "sdk/include"),
+                "-o", str(work / "dice.so"), str(work / "dice.c")], check=True)
+hone("plugin", "trust", "./dice.so")
+(work / "equal.jsonl").write_text("".join(json.dumps({"id": f"r{i}", "prompt": str(i % 4), "completion": "same"}) + "\n"
+                                          for i in range(40)))
+dice = hone("plugin", "try", "./dice.so", "--data", "equal.jsonl", "--json")
+strange = json.loads(dice.stdout)["strangest"] if dice.returncode == 0 else []
+check("try: equal samples with unequal outcomes come first", len(strange) == 10 and strange[0]["row"] == 7
+      and all(x["why"].startswith("an equal sample has another outcome") and x["row"] % 4 == 3 for x in strange),
+      dice.stdout + dice.stderr)
+(work / "empty.jsonl").write_text("")
+empty = hone("plugin", "try", "length", "--data", "empty.jsonl")
+check("try: a file without rows", empty.returncode == 1 and "no rows" in empty.stderr, empty.stderr)
+check("try: needs data", hone("plugin", "try", "length").returncode == 2)
+
 # ---- figures -----------------------------------------------------------------------------------------------------------
 bench = hone("bench", "plugins", "--seconds", 0.02, "--json")
 figures = json.loads(bench.stdout) if bench.returncode == 0 else {}
