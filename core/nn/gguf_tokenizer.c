@@ -17,6 +17,7 @@
 #define PRE "tokenizer.ggml."
 enum {
     VOCAB_MAX = 1 << 24,
+    MAX_CUTS = 4,
     KIND_NORMAL = 1,
     KIND_UNKNOWN = 2,
     KIND_CONTROL = 3,
@@ -219,27 +220,49 @@ static int joins_digits(const vocab *v)
     return 0;
 }
 
-static hone_status find_pre(const hone_value *json, const vocab *v, const char **out)
+/* The expressions of all Splits that cut matches out, in order; digits: there is a Digits, each alone. 0: there is
+ * a part that GGUF cannot say. */
+static int cuts(const hone_value *pre, hone_str *splits, size_t *n, int *digits)
 {
-    const hone_value *pre = map_at(json, "pre_tokenizer"), *list = list_at(pre, "pretokenizers");
-    const hone_value *split = part(pre, "pretokenizers", "Split");
-    const hone_value *digits = part(pre, "pretokenizers", "Digits");
-    const hone_value *regex = split ? hone_value_path(split, "pattern.Regex") : NULL;
-    const hone_value *behaviour = split ? hone_value_get(split, "behavior") : NULL;
-    size_t parts = list ? list->u.list.n : 1, known = 1 + (split != NULL) + (digits != NULL);
-    if (parts == known && !(split && digits) &&
-        (!split ||
-         (regex && regex->type == HONE_STRING && behaviour && behaviour->type == HONE_STRING &&
-          hone_str_eq(behaviour->u.str, "Isolated") && !flag_at(split, "invert"))) &&
-        (!digits || flag_at(digits, "individual_digits"))) {
-        /* "smollm" and "starcoder" both take digits alone; hone cuts "smollm" as its vocabulary allows */
-        *out = hone__gguf_pre_name(regex ? &regex->u.str : NULL, digits && joins_digits(v),
-                                   flag_at(map_at(json, "model"), "ignore_merges"));
-        if (digits && !joins_digits(v))
-            *out = "smollm";
-        if (*out)
-            return HONE_OK;
+    const hone_value *list = list_at(pre, "pretokenizers");
+    size_t parts = list ? list->u.list.n : 1;
+    *n = 0;
+    *digits = 0;
+    for (size_t i = 0; i < parts; i++) {
+        const hone_value *p = list ? &list->u.list.items[i] : pre;
+        const hone_value *regex = hone_value_path(p, "pattern.Regex"),
+                         *behaviour = hone_value_get(p, "behavior");
+        if (type_is(p, "ByteLevel"))
+            continue;
+        if (type_is(p, "Digits") && flag_at(p, "individual_digits") && !*digits && !*n) {
+            *digits = 1;
+            continue;
+        }
+        if (!type_is(p, "Split") || *n == MAX_CUTS || *digits || flag_at(p, "invert") || !regex ||
+            regex->type != HONE_STRING || !behaviour || behaviour->type != HONE_STRING ||
+            !hone_str_eq(behaviour->u.str, "Isolated"))
+            return 0;
+        splits[(*n)++] = regex->u.str;
     }
+    return 1;
+}
+
+static hone_status find_pre(const hone_value *json, const vocab *v, hone_str *out)
+{
+    hone_str splits[MAX_CUTS];
+    size_t n;
+    int digits;
+    out->ptr = NULL;
+    if (cuts(map_at(json, "pre_tokenizer"), splits, &n, &digits)) {
+        /* "smollm" and "starcoder" both take digits alone; hone cuts "smollm" as its vocabulary allows */
+        *out = digits && !joins_digits(v)
+                   ? hone_str_c("smollm")
+                   : hone__gguf_pre_name(
+                         splits, n, digits, flag_at(map_at(json, "model"), "ignore_merges"),
+                         part(map_at(json, "normalizer"), "normalizers", "NFC") != NULL);
+    }
+    if (out->ptr)
+        return HONE_OK;
     hone_fail(HONE_E_UNSUPPORTED, "GGUF has no name that hone knows for its pre-tokenizer");
     return hone_fail_hint("--pre NAME if llama.cpp has one, or --without-tokenizer");
 }
@@ -256,10 +279,11 @@ static hone_status put_rules(hone_gguf_meta *m, vocab *v, const hone_value *json
                          type && type->type == HONE_STRING ? (int)type->u.str.len : 7,
                          type && type->type == HONE_STRING ? type->u.str.ptr : "another");
     if (part(map_at(json, "pre_tokenizer"), "pretokenizers", "ByteLevel")) {
+        hone_str name = hone_str_c(pre);
         if (!pre)
-            HONE_TRY(find_pre(json, v, &pre));
+            HONE_TRY(find_pre(json, v, &name));
         hone_gguf_meta_str(m, PRE "model", hone_str_c("gpt2"));
-        hone_gguf_meta_str(m, PRE "pre", hone_str_c(pre));
+        hone_gguf_meta_str(m, PRE "pre", name);
         return put_merges(m, v, merges);
     }
     if (!flag_at(model, "byte_fallback"))

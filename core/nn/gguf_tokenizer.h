@@ -12,7 +12,9 @@
 hone_status hone_gguf_put_tokenizer(hone_gguf_meta *m, const hone_weights *w, int64_t vocab,
                                     const char *pre);
 
-/* The name GGUF has for a byte-level pre-tokenizer: its Split expression (or NULL), whether it takes digits
- * one by one, whether a word that is a token is taken whole; NULL when none is known. (hf_tokenizer.c) */
-const char *hone__gguf_pre_name(const hone_str *split, int digits, int ignore_merges);
+/* The name GGUF has for a byte-level pre-tokenizer: the expressions of its Splits in order, whether it takes digits
+ * one by one, whether a word that is a token is taken whole, whether the text is NFC (where no name agrees
+ * with that, one that differs in it alone); {NULL, 0} when none is known. (hf_tokenizer.c) */
+hone_str hone__gguf_pre_name(const hone_str *splits, size_t n, int digits, int ignore_merges,
+                             int nfc);
 #endif

@@ -20,26 +20,81 @@
 enum { KIND_NORMAL = 1, KIND_UNKNOWN = 2, KIND_CONTROL = 3, KIND_USER = 4 };
 
 #define CONTRACTIONS "(?i:'s|'t|'re|'ve|'m|'ll|'d)"
-#define WORDS "[^\\r\\n\\p{L}\\p{N}]?\\p{L}+"
-#define REST " ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"
+#define ONE "[^\\r\\n\\p{L}\\p{N}]?"
+#define WORDS ONE "\\p{L}+"
+#define SIGNS " ?[^\\s\\p{L}\\p{N}]+"
+#define SPACES "|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"
+#define REST SIGNS "[\\r\\n]*" SPACES
+#define UPPER "[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]"
+#define LOWER "[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]"
+#define GPT2 "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+"
+enum { MAX_SPLITS = 4 };
 static const struct rules {
-    const char *pre;   /* tokenizer.ggml.pre */
-    const char *split; /* expression before the byte level; NULL: the byte level's own */
-    int digits;        /* each digit alone */
-    int ignore_merges; /* a word that is a token is taken whole */
+    const char *
+        names; /* of tokenizer.ggml.pre, each between spaces; the first is the one that is written */
+    const char
+        *splits[MAX_SPLITS]; /* expressions before the byte level; none: the byte level's own */
+    int digits;              /* each digit alone */
+    int ignore_merges;       /* a word that is a token is taken whole */
     int nfc;
 } known[] = {
-    {"gpt-2", NULL, 0, 0, 0},
-    {"gpt2", NULL, 0, 0, 0},
-    {"olmo", NULL, 0, 0, 0},
-    {"smollm", NULL, 0, 0,
-     0}, /* no merge of its vocabulary joins a digit; plugins/tokenizer/bpe cuts so too */
-    {"starcoder", NULL, 1, 0, 0},
-    {"llama-bpe", CONTRACTIONS "|" WORDS "|\\p{N}{1,3}|" REST, 0, 1, 0},
-    {"llama3", CONTRACTIONS "|" WORDS "|\\p{N}{1,3}|" REST, 0, 1, 0},
-    {"llama-v3", CONTRACTIONS "|" WORDS "|\\p{N}{1,3}|" REST, 0, 1, 0},
-    {"qwen2", CONTRACTIONS "|" WORDS "|\\p{N}|" REST, 0, 0, 1},
-    {"deepseek-r1-qwen", CONTRACTIONS "|" WORDS "|\\p{N}|" REST, 0, 0, 1},
+    /* no merge of smollm's vocabulary joins a digit; plugins/tokenizer/bpe cuts so too */
+    {" gpt-2 gpt2 olmo smollm mpt phi-2 jina-es jina-de jina-v1-en jina-v2-es jina-v2-de "
+     "jina-v2-code "
+     "gigachat roberta-bpe jais trillion a.x-4.0 mellum modern-bert exaone4 granite-docling ",
+     {NULL},
+     0,
+     0,
+     0},
+    {" starcoder refact codeshell command-r exaone minerva-7b mellum2 ", {NULL}, 1, 0, 0},
+    {" llama-bpe llama3 llama-v3 falcon3 falcon-h1 pixtral midm-2.0 lfm2 jina-v5-nano ",
+     {CONTRACTIONS "|" WORDS "|\\p{N}{1,3}|" REST},
+     0,
+     1,
+     0},
+    {" dbrx smaug-bpe chatglm-bpe glm4 ", {CONTRACTIONS "|" WORDS "|\\p{N}{1,3}|" REST}, 0, 0, 0},
+    {" qwen2 deepseek-r1-qwen megrez f2llmv2 ", {CONTRACTIONS "|" WORDS "|\\p{N}|" REST}, 0, 0, 1},
+    {" stablelm2 hunyuan kormo grok-2 solar-open ",
+     {CONTRACTIONS "|" WORDS "|\\p{N}|" REST},
+     0,
+     0,
+     0},
+    {" qwen35 ",
+     {CONTRACTIONS "|" ONE "[\\p{L}\\p{M}]+|\\p{N}| ?[^\\s\\p{L}\\p{M}\\p{N}]+[\\r\\n]*" SPACES},
+     0,
+     0,
+     1},
+    {" gpt-4o llama4 kanana2 talkie minimax-m2 ",
+     {ONE UPPER "*" LOWER "+" CONTRACTIONS "?|" ONE UPPER "+" LOWER "*" CONTRACTIONS
+                "?|\\p{N}{1,3}|" SIGNS "[\\r\\n/]*" SPACES},
+     0,
+     0,
+     0},
+    {" tekken ",
+     {ONE UPPER "*" LOWER "+|" ONE UPPER "+" LOWER "*|\\p{N}|" SIGNS "[\\r\\n/]*" SPACES},
+     0,
+     1,
+     0},
+    {" deepseek-v3 hunyuan-dense joyai-llm hy_v4 ",
+     {"\\p{N}{1,3}", "[一-龥぀-ゟ゠-ヿ]+",
+      "[!\"#$%&'()*+,\\-./"
+      ":;<=>?@\\[\\\\\\]^_`{|}~][A-Za-z]+|[^\\r\\n\\p{L}\\p{P}\\p{S}]?[\\p{L}\\p{M}]+|"
+      " ?[\\p{P}\\p{S}]+[\\r\\n]*" SPACES},
+     0,
+     0,
+     0},
+    {" seed-coder ",
+     {CONTRACTIONS "|" WORDS "|\\p{N}{1}| ?[^\\s\\p{L}\\p{N}\\r\\n]+" SPACES},
+     0,
+     0,
+     0},
+    {" bailingmoe bailingmoe2 llada-moe ",
+     {CONTRACTIONS "|" WORDS "|\\p{N}|" SIGNS "[\\r\\n]*|\\s*[\\r\\n]|\\s+(?!\\S)|\\s+"},
+     0,
+     0,
+     0},
+    {" default ", {"[\\p{P}\\$\\+<=>\\^~\\|]+", GPT2, "\\p{N}+", "[0-9][0-9][0-9]"}, 0, 0, 0},
+    {" falcon ", {"[\\p{P}\\$\\+<=>\\^~\\|`]+", GPT2, "[0-9][0-9][0-9]"}, 0, 0, 0},
 };
 
 static const hone_value *list(const hone_value *m, const char *key)
@@ -79,7 +134,7 @@ static void byte_level(hone_jw *w, int prefix, int regex)
 static void pre_tokenizer(hone_jw *w, const struct rules *r)
 {
     hone_jw_key(w, "pre_tokenizer");
-    if (!r->digits && !r->split) {
+    if (!r->digits && !r->splits[0]) {
         byte_level(w, 0, 1);
         return;
     }
@@ -87,21 +142,24 @@ static void pre_tokenizer(hone_jw *w, const struct rules *r)
     hone_jw_kcstr(w, "type", "Sequence");
     hone_jw_key(w, "pretokenizers");
     hone_jw_list(w);
-    hone_jw_map(w);
     if (r->digits) {
+        hone_jw_map(w);
         hone_jw_kcstr(w, "type", "Digits");
         hone_jw_kbool(w, "individual_digits", 1);
-    } else {
+        hone_jw_end(w);
+    }
+    for (int i = 0; i < MAX_SPLITS && r->splits[i]; i++) {
+        hone_jw_map(w);
         hone_jw_kcstr(w, "type", "Split");
         hone_jw_key(w, "pattern");
         hone_jw_map(w);
-        hone_jw_kcstr(w, "Regex", r->split);
+        hone_jw_kcstr(w, "Regex", r->splits[i]);
         hone_jw_end(w);
         hone_jw_kcstr(w, "behavior", "Isolated");
         hone_jw_kbool(w, "invert", 0);
+        hone_jw_end(w);
     }
-    hone_jw_end(w);
-    byte_level(w, 0, r->split == NULL);
+    byte_level(w, 0, r->splits[0] == NULL);
     hone_jw_end(w);
     hone_jw_end(w);
 }
@@ -209,16 +267,47 @@ static void model(hone_jw *w, const hone_value *tokens, const hone_value *merges
     hone_jw_end(w);
 }
 
-const char *hone__gguf_pre_name(const hone_str *split, int digits, int ignore_merges)
+/* Equal, a line's end spelled as itself or by its escape. */
+static int same_pattern(hone_str a, const char *z)
 {
+    size_t i = 0;
+    for (; i < a.len; i++) {
+        char c = a.ptr[i];
+        if (c == '\r' || c == '\n') {
+            if (*z++ != '\\')
+                return 0;
+            c = c == '\r' ? 'r' : 'n';
+        }
+        if (*z++ != c)
+            return 0;
+    }
+    return !*z;
+}
+
+static int same_rules(const struct rules *r, const hone_str *splits, size_t n, int digits)
+{
+    for (size_t i = 0; i < MAX_SPLITS; i++)
+        if (!r->splits[i] != (i >= n) || (i < n && !same_pattern(splits[i], r->splits[i])))
+            return 0;
+    return n <= MAX_SPLITS && r->digits == digits;
+}
+
+hone_str hone__gguf_pre_name(const hone_str *splits, size_t n, int digits, int ignore_merges,
+                             int nfc)
+{
+    hone_str found = {NULL, 0};
     for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
         const struct rules *r = &known[i];
-        if (r->digits == digits && (!r->split == !split) &&
-            (!split || hone_str_eq(*split, r->split)) &&
-            (r->ignore_merges == ignore_merges || !split))
-            return r->pre;
+        if (!same_rules(r, splits, n, digits) || (n && r->ignore_merges != ignore_merges))
+            continue;
+        if (!found.ptr || r->nfc == nfc) {
+            found.ptr = r->names + 1;
+            found.len = strcspn(found.ptr, " ");
+        }
+        if (r->nfc == nfc)
+            break;
     }
-    return NULL;
+    return found;
 }
 
 static hone_status find_rules(const hone_value *m, const struct rules **out)
@@ -231,10 +320,11 @@ static hone_status find_rules(const hone_value *m, const struct rules **out)
                          (int)(kind.len < 60 ? kind.len : 60), kind.ptr);
     HONE_TRY(hone_value_string(m, PRE "pre", hone_str_c("default"), &pre));
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
-        if (hone_str_eq(pre, known[i].pre)) {
-            *out = &known[i];
-            return HONE_OK;
-        }
+        for (const char *p = known[i].names; p[1]; p += 1 + strcspn(p + 1, " "))
+            if (strcspn(p + 1, " ") == pre.len && pre.len && memcmp(p + 1, pre.ptr, pre.len) == 0) {
+                *out = &known[i];
+                return HONE_OK;
+            }
     return hone_fail(HONE_E_UNSUPPORTED, "pre-tokenizer \"%.*s\" is not known",
                      (int)(pre.len < 60 ? pre.len : 60), pre.ptr);
 }

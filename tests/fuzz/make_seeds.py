@@ -210,6 +210,8 @@ def sentencepiece(kind, charsmap=b""):
 
 put("tokenizer_files", "unigram", b"M" + sentencepiece(1, struct.pack("<III", 8, 1024, 0) + b"x\0"))
 put("tokenizer_files", "bpe", b"M" + sentencepiece(2))
+put("tokenizer_files", "spm_word", b"M" + sentencepiece(3) + sized(5, sized(2, struct.pack("<III", 8, 1024, 0) + b"x\0")))
+put("tokenizer_files", "spm_char", b"M" + sentencepiece(4))
 put("tokenizer_files", "ranks", b"T" + b"".join(base64.b64encode(bytes([i])) + b" %d\n" % i for i in range(256)) + b"YWI= 256\nYWJj 257\n")
 put("tokenizer_files", "lines", b"V[PAD]\n[UNK]\n[CLS]\n[SEP]\nab\n##c\n")
 put("tokenizer_files", "pairs", b"P#version: 0.2\na b\nab c\n")

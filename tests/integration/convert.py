@@ -153,6 +153,19 @@ with tempfile.TemporaryDirectory(dir=os.environ.get("TMPDIR")) as tmp:
     ids_of = json.load(open(at("back/config.json")))
     check("a folder made of GGUF has its ids", isinstance(ids_of.get("eos_token_id"), int), str(ids_of))
 
+    # ---- names of pre-tokenizers: the folder made of a GGUF file cuts as the file does, and says the same name again
+    text = "It's 1234567 Don'T\n\n  x  \u00e9\u4f60\u597d A1b2 ...!? \u03a9mega HTTPServer\r\n$5+3=8"
+    for name, again in {"gpt-2": "gpt-2", "command-r": None, "llama-bpe": "llama-bpe", "glm4": "dbrx", "qwen2": "qwen2", "stablelm2": "stablelm2",
+                        "qwen35": "qwen35", "gpt-4o": "gpt-4o", "tekken": "tekken", "deepseek-v3": "deepseek-v3", "seed-coder": "seed-coder",
+                        "bailingmoe": "bailingmoe", "default": "default", "falcon": "falcon"}.items():
+        hone("model", "convert", "tiny", at("pre.gguf"), "--pre", name, "--overwrite")
+        hone("model", "convert", at("pre.gguf"), at("pre"), "--to", "hf", "--overwrite")
+        hone("model", "convert", at("pre"), at("pre2.gguf"), "--overwrite")
+        ids = hone("tokenize", at("pre.gguf"), "--whole", "--json", stdin=text)
+        check(f"pre-tokenizer {name}: the folder's ids", hone("tokenize", at("pre"), "--whole", "--json", stdin=text) == ids, ids)
+        got = gguf_pairs(at("pre2.gguf"))[0]["tokenizer.ggml.pre"][1][8:].decode()
+        check(f"pre-tokenizer {name}: its name again", got == (again or "smollm"), got)
+
     # ---- GGUF to GGUF keeps every pair as it was
     hone("model", "quantize", at("tiny.gguf"), at("q8.gguf"), "--type", "q8_0", "--skip-report")
     after, _ = gguf_pairs(at("q8.gguf"))

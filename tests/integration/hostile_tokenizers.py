@@ -90,10 +90,17 @@ def sentencepiece():
                        ("a trie of odd size", struct.pack("<I", 3) + b"abc\0"), ("no NUL at the end", struct.pack("<II", 4, 0) + b"x"),
                        ("no texts", struct.pack("<II", 4, 0))):
         bad(f"charsmap: {name}", put("map.model", BASE + sized(3, sized(2, blob))), "precompiled_charsmap")
+        bad(f"denormalizer: {name}", put("undo.model", BASE + sized(5, sized(2, blob))), "denormalizer_spec.precompiled_charsmap")
+    bad("rules that were not compiled", put("tsv.model", BASE + sized(5, sized(6, "61\t62\n"))), "not compiled")
+    for kind in 3, 4:
+        whole = BASE + sized(2, b"\x18" + bytes([kind])) + sized(5, sized(2, charsmap))
+        for n in range(len(whole) - 40, len(whole)):
+            survives(f"model of type {kind} cut at {n}", put("cut.model", whole[:n]))
     # every unit points outside, at itself, or past the texts
     for unit in (0xFFFFFFFF, 0x7FFFFFFF, 0x80000100, 0x00000161, 0xFFFFFC61, 0x000001FF):
         blob = struct.pack("<I", 1024) + struct.pack("<I", unit) * 256 + b"x\0"
         survives(f"charsmap of units {unit:#x}", put("units.model", BASE + sized(3, sized(2, blob))))
+        survives(f"denormalizer of units {unit:#x}", put("units.model", BASE + sized(5, sized(2, blob))))
     survives("invalid UTF-8 in pieces", put("utf8.model", BASE + sized(1, sized(1, b"\xff\xfe\xc0"))))
     survives("a piece of 1 MB", put("piece.model", BASE + piece("x" * 1000000)))
     many = BASE + b"".join(piece(f"p{i}") for i in range(100000))

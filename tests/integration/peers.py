@@ -3,12 +3,13 @@
 both give the log-probs that hone gives, the same ids for texts and the same text for messages.
 
 Small random models of every architecture are made by transformers itself, so that hone's reader is compared, too. Python
-packages: transformers with torch, llama_cpp (llama-cpp-python). Each is looked for in the interpreter that runs this and in
+packages: transformers with torch, llama_cpp (llama-cpp-python), sentencepiece. Each is looked for in the interpreter that runs this and in
 those of HONE_PEERS (paths of interpreters, with ":" between); what is nowhere is skipped and says so. The versions are
 printed; docs/model-files.md has those it was seen to hold with."""
 import json
 import os
 import shutil
+import struct
 import subprocess
 import sys
 import tempfile
@@ -60,6 +61,27 @@ for line in sys.stdin:
             out["decoded"] = [t.decode(i, skip_special_tokens=False, clean_up_tokenization_spaces=False) for i in out["ids"]]
             if t.chat_template:
                 out["chat"] = t.apply_chat_template(job["talk"], tokenize=False, add_generation_prompt=True)
+    except Exception as e:
+        out = {"error": f"{type(e).__name__}: {str(e)[:300]}"}
+    print("PEER " + json.dumps(out), flush=True)
+"""
+
+SENTENCEPIECE = r"""
+import io, json, sys
+import sentencepiece
+for line in sys.stdin:
+    job, out = json.loads(line), {}
+    try:
+        if job["do"] == "version":
+            out = {"version": sentencepiece.__version__}
+        else:
+            b = io.BytesIO()
+            sentencepiece.SentencePieceTrainer.train(sentence_iterator=iter(job["corpus"]), model_writer=b, minloglevel=2,
+                                                     hard_vocab_limit=False, **job["options"])
+            open(job["path"], "wb").write(b.getvalue())
+            p = sentencepiece.SentencePieceProcessor(model_proto=b.getvalue())
+            out = {"ids": [p.encode(x) for x in job["texts"]], "unk": p.unk_id()}
+            out["decoded"] = [p.decode(i) for i in out["ids"]]
     except Exception as e:
         out = {"error": f"{type(e).__name__}: {str(e)[:300]}"}
     print("PEER " + json.dumps(out), flush=True)
@@ -276,22 +298,112 @@ def texts(work, name, model, tf, lc):
         check(f"transformers: {name}: ids from the GGUF file's folder", got.get("ids") == want, got)
 
 
-tf, lc = Peer("transformers", "torch, transformers", TRANSFORMERS), Peer("llama.cpp", "numpy, llama_cpp", LLAMA)
+# Names of tokenizer.ggml.pre. smollm is not among them: hone cuts it by its vocabulary, as transformers does. For some llama.cpp
+# takes letters of both cases for one class where tokenizer.json, which hone follows, tells them apart.
+NO_CASE = ("tiny_aya", "cohere2moe", "kimi-k2", "youtu")
+PRE = ("default gpt-2 olmo mpt phi-2 jina-es jina-de jina-v1-en jina-v2-es jina-v2-de jina-v2-code gigachat roberta-bpe jais trillion "
+       "a.x-4.0 mellum modern-bert exaone4 granite-docling starcoder refact codeshell command-r exaone minerva-7b mellum2 llama3 llama-v3 "
+       "llama-bpe falcon3 falcon-h1 pixtral midm-2.0 lfm2 jina-v5-nano dbrx smaug-bpe chatglm-bpe glm4 jais-2 qwen2 deepseek-r1-qwen "
+       "megrez f2llmv2 stablelm2 hunyuan kormo grok-2 solar-open qwen35 ufakzeka laguna gpt-4o llama4 kanana2 talkie minimax-m2 "
+       "granite-embed-multi-97m tiny_aya cohere2moe kimi-k2 tekken falcon bloom poro-chat gpt3-finnish viking deepseek-llm deepseek-coder "
+       "deepseek-v3 hunyuan-dense joyai-llm hy_v4 spark2_5 youtu afmoe minicpm5 exaone-moe bailingmoe bailingmoe2 llada-moe seed-coder "
+       "superbpe chameleon").split()
+PRE_TEXTS = [
+    "it's WE'LL I'm don'T 'S 'Ll x'ss", "1 12 123 1234 12345 1234567 1,234.56 \uff12\uff13 \u0663\u0664\u0665\u0666",
+    "hello  world   \n\n  x\t\ty \r\n z", "camelCase HTTPServer iPhone na\u00efve", "\u4f60\u597d\u4e16\u754c hello \u4f60\u597d\u3067\u3059"
+    "\u30ab\u30bf\u30ab\u30ca \ud55c\uad6d\uc5b4 \u3131\u3134 \u3105\u3106 \u0e44\u0e17\u0e22 \u0ea5\u0eb2\u0ea7 \u1781\u17d2\u1798\u17c2\u179a",
+    "\u0928\u092e\u0938\u094d\u0924\u0947", "{a:b}/c/d //x\n/y ...!!! ?? <tag> $5 + 3 = 8 ^_^ ~`|", "<sentinel:12> IMGIMGABZ",
+    "\u3000x\u2003y\u00a0z", "price: $1,234,567.89; 50% (100\u20ac)", "\u201cquoted\u201d \u2018x\u2019 \u2014\u2014 \u2026 \uff1a\uff1b\uff0c\u3001\u3002\uff01",
+    "a1b22c333d4444", "   leading", "trailing   ", "\n", "\n\n\n", "        ", " \n \n x", "\u2177 \u2166 \u2460\u2461 \u00bd",
+    "\U0001D518\U0001D52B \U0001F600\U0001F44D\U0001F3FD", "\u0391\u0392\u0393 \u0430\u0431\u0432 \u0531\u0532 \u10d0\u10d1", "", "x" * 70 + " " * 40 + "y"]
+
+
+def all_ids(work, files, texts):
+    """[(ids, decoded)] of all texts by each tokenizer's file, in one process."""
+    with open(f"{work}/texts.jsonl", "w") as f:
+        f.writelines(json.dumps({"text": t}) + "\n" for t in texts)
+    with open(f"{work}/ids.lua", "w") as f:
+        f.write(f"""local hone, json = require "hone", require "hone.json"
+for _, name in ipairs {{ "{'", "'.join(files)}" }} do
+  local t, ids, decoded = hone.tokenizer(name), {{}}, {{}}
+  for r in hone.source("jsonl", {{ path = "{work}/texts.jsonl" }}):each() do
+    local list = t:encode(r.text, false)
+    ids[#ids + 1] = "[" .. table.concat(list, ",") .. "]"
+    decoded[#decoded + 1] = t:decode(list, false)
+  end
+  print("[" .. table.concat(ids, ",") .. "]")
+  print((json.encode(decoded):gsub("\\n", "")))
+end
+""")
+    lines = [json.loads(line) for line in hone("lua", f"{work}/ids.lua").splitlines()] + [[]] * 2 * len(files)
+    return [(lines[2 * i], lines[2 * i + 1]) for i in range(len(files))]
+
+
+def sentencepiece(work, sp):
+    """Models of the four types, trained here, with the options that change what encoding does."""
+    with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "docs", "recipes.md")) as f:
+        corpus = f.read().splitlines()
+    with open(f"{work}/undo.tsv", "w") as f:
+        f.write("61 62\t41\n7A\t5A 5A\n20 69\t20 49\n")  # "ab" is "A", "z" is "ZZ", " i" is " I"
+    texts = corpus[:60] + TEXTS + ["<s> </s> x", "a\u2581b", "\u2581", "foo<user>bar abs table <unk> <0x41>", "\u3000x zz"]
+    for kind in "unigram", "bpe", "word", "char":
+        for i, more in enumerate([{}, {"treat_whitespace_as_suffix": True}, {"add_dummy_prefix": False}, {"byte_fallback": True},
+                                  {"user_defined_symbols": ["<user>", "ab"]}, {"denormalization_rule_tsv": f"{work}/undo.tsv"},
+                                  {"remove_extra_whitespaces": False}]):
+            path = f"{work}/{kind}{i}.model"
+            size = 90 if kind == "char" else 400
+            options = dict(model_type=kind, vocab_size=size + (300 if "byte_fallback" in more else 0), **more)
+            want = sp.ask(do="train", corpus=corpus, options=options, path=path, texts=texts)
+            (got, decoded), = all_ids(work, [path], texts)
+            bad = [t for t, a, b in zip(texts, want.get("ids", []), got) if a != b]
+            check(f"sentencepiece: {kind} {more}: ids", "error" not in want and len(got) == len(texts) and not bad, f"{want.get('error')} {bad[:2]}")
+            # an unknown piece is shown by its name, in sentencepiece by a sign of its own
+            bad = [t for t, i, a, b in zip(texts, want.get("ids", []), want.get("decoded", []), decoded) if a != b and want["unk"] not in i]
+            check(f"sentencepiece: {kind} {more}: texts", len(decoded) == len(texts) and not bad, bad[:2])
+
+
+def pre_names(work, lc):
+    """GPT-2's vocabulary under every name of a pre-tokenizer."""
+    try:
+        with open(f"{SHARED}/assets/tokenizers/gguf-vocab/ggml-vocab-gpt-2.gguf", "rb") as f:
+            data = f.read()
+    except FileNotFoundError:
+        return skip("assets/tokenizers/gguf-vocab is not there")
+    key = b"tokenizer.ggml.pre"
+    at = data.index(struct.pack("<Q", len(key)) + key) + 8 + len(key) + 4
+    behind = at + 8 + struct.unpack_from("<Q", data, at)[0]
+    for name in PRE:
+        with open(f"{work}/pre-{name}.gguf", "wb") as f:
+            f.write(data[:at] + struct.pack("<Q", len(name)) + name.encode() + data[behind:])
+    mine = all_ids(work, [f"{work}/pre-{name}.gguf" for name in PRE], PRE_TEXTS)
+    for name, (want, _) in zip(PRE, mine):
+        got = lc.ask(do="text", path=f"{work}/pre-{name}.gguf", texts=PRE_TEXTS).get("ids") or []
+        bad = [t for t, a, b in zip(PRE_TEXTS, got, want) if a != b and not (name in NO_CASE and "camelCase" in t)]
+        check(f"llama.cpp: pre-tokenizer {name}", not bad and len(got) == len(want) == len(PRE_TEXTS), bad[:3])
+
+
+tf, lc, sp = Peer("transformers", "torch, transformers", TRANSFORMERS), Peer("llama.cpp", "numpy, llama_cpp", LLAMA), Peer(
+    "sentencepiece", "sentencepiece", SENTENCEPIECE)
 with tempfile.TemporaryDirectory(prefix="hone-peers-") as work:
     if not tf.process:
         skip("transformers with torch is not installed (or in HONE_PEERS)")
     if not lc.process:
         skip("llama_cpp is not installed (or in HONE_PEERS)")
+    if sp.process:
+        sentencepiece(work, sp)
+    else:
+        skip("sentencepiece is not installed (or in HONE_PEERS)")
     if tf.process or lc.process:
         if tf.process:
             architectures(work, tf, lc)
         tiny_random(work, tf, lc)
         if lc.process:
+            pre_names(work, lc)
             files = [f"{work}/{n}.gguf" for n in ("llama", "gemma3_text")]
             for file in [f for f in files if os.path.exists(f)] or ["tiny"]:
                 types(work, file, lc)
         for name in ["tiny"] + (["smollm2-135m-instruct", "gemma-3-270m"] if os.environ.get("HONE_FULL") == "1" else []):
             texts(work, name, name, tf, lc)
-tf.end()
-lc.end()
+for peer in tf, lc, sp:
+    peer.end()
 finish()

@@ -305,6 +305,75 @@ static void test_a_sentencepiece_model_of_each_type(void **state)
     }
 }
 
+static void decodes(opened *o, const int32_t *ids, size_t n, const char *want)
+{
+    hone_buf b;
+    hone_buf_init(&b, 1 << 16);
+    assert_int_equal(hone_tokenizer_decode(&o->t.t, ids, n, 0, &b), HONE_OK);
+    hone_buf_addc(&b, 0);
+    assert_string_equal(b.ptr, want);
+    hone_buf_release(&b);
+}
+
+static void test_sentencepiece_models_of_words_and_characters(void **state)
+{
+    (void)state;
+    hone_buf b;
+    opened o;
+    hone_buf_init(&b, 1 << 16);
+    model(&b, 3, 0, NULL, 0); /* words: cut before each space, whole or unknown */
+    assert_int_equal(open_bytes(&o, "own.model", b.ptr, b.len), HONE_OK);
+    encodes(&o, "ab ab", "7:0-2 7:2-5");
+    encodes(&o, "ab x <sep> ab", "7:0-2 0:2-10 7:10-13"); /* unknowns in a row are one */
+    encodes(&o, "a", "0:0-1");
+    close_file(&o);
+    hone_buf_clear(&b);
+    model(&b, 4, 1, NULL, 0); /* characters and the user's pieces */
+    assert_int_equal(open_bytes(&o, "own.model", b.ptr, b.len), HONE_OK);
+    encodes(&o, "ab<sep>a", "3:0-0 4:0-1 5:1-2 8:2-7 4:7-8");
+    encodes(&o, "zxb", "3:0-0 10:0-1 0:1-2 5:2-3");
+    close_file(&o);
+    hone_buf_release(&b);
+}
+
+/* A charsmap that says 'a' is "b": a trie of one character in a double array. */
+static size_t a_is_b(unsigned char out[4 + 4 * 98 + 2])
+{
+    memset(out, 0, 4 + 4 * 98 + 2);
+    out[0] = 4 * 98 & 255;
+    out[1] = 4 * 98 >> 8;
+    unsigned char *unit = out + 4 + 4 * 'a';
+    unit[0] = 'a';             /* its label */
+    unit[1] = 1 | 1 << 2;      /* it has a value, at its place xor 1 */
+    out[4 + 4 * 96 + 3] = 128; /* the value: the text at 0 */
+    out[4 + 4 * 98] = 'b';
+    return 4 + 4 * 98 + 2;
+}
+
+static void test_a_denormalizer_changes_what_is_decoded(void **state)
+{
+    (void)state;
+    static const int32_t ids[] = {3, 4, 6, 4}, one[] = {7};
+    unsigned char map[4 + 4 * 98 + 2];
+    size_t n = a_is_b(map);
+    hone_buf b, m;
+    opened o;
+    hone_buf_init(&b, 1 << 16);
+    hone_buf_init(&m, 1 << 16);
+    model(&b, 2, 0, NULL, 0);
+    field_bytes(&m, 2, map, n);
+    for (unsigned f = 3; f <= 5; f++)
+        field_number(&m, f, 0);
+    field_bytes(&b, 5, m.ptr, m.len);
+    assert_int_equal(open_bytes(&o, "own.model", b.ptr, b.len), HONE_OK);
+    encodes(&o, "ab", "7:0-2"); /* not what is encoded */
+    decodes(&o, ids, 4, "bbbb");
+    decodes(&o, one, 1, "bb");
+    close_file(&o);
+    hone_buf_release(&m);
+    hone_buf_release(&b);
+}
+
 static void test_a_damaged_sentencepiece_model_is_an_error_wherever_it_is_cut(void **state)
 {
     (void)state;
@@ -366,7 +435,7 @@ static void test_what_is_wrong_in_a_file_is_named_with_its_place(void **state)
         {"a.model", "\x0A\x04\x0A\x02zz", "no piece is of type unknown", HONE_E_PARSE},
         {"a.model", "\x0A\x02\x0A\x00", "a piece is empty", HONE_E_PARSE},
         {"a.model", "\x0A\x06\x0A\x02zz\x18\x09", "type is unknown", HONE_E_PARSE},
-        {"a.model", "\x12\x02\x18\x04", "char", HONE_E_UNSUPPORTED},
+        {"a.model", "\x12\x02\x18\x05", "model type 5", HONE_E_UNSUPPORTED},
         {"vocab.txt", "[UNK]\na\n\nb\n", "line 3 is empty", HONE_E_PARSE},
         {"vocab.txt", "[UNK]\na\na\n", "given twice: ids 1 and 2", HONE_E_PARSE},
         {"vocab.txt", "a\nb\n", "there is no [UNK]", HONE_E_PARSE},
@@ -470,6 +539,8 @@ int main(void)
         cmocka_unit_test(test_tiktoken_files_give_the_ids_of_the_plans),
         cmocka_unit_test(test_sentencepiece_models_give_the_ids_expected),
         cmocka_unit_test(test_a_sentencepiece_model_of_each_type),
+        cmocka_unit_test(test_sentencepiece_models_of_words_and_characters),
+        cmocka_unit_test(test_a_denormalizer_changes_what_is_decoded),
         cmocka_unit_test(test_a_damaged_sentencepiece_model_is_an_error_wherever_it_is_cut),
         cmocka_unit_test(test_what_is_wrong_in_a_file_is_named_with_its_place),
         cmocka_unit_test(test_gguf_vocabularies_of_kind_bert_and_t5),

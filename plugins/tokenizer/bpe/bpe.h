@@ -168,7 +168,9 @@ enum {
     BPE_M_SCORES,    /* SentencePiece's BPE: neighbours join whose whole has the best score */
     BPE_M_UNIGRAM,   /* the pieces with the greatest sum of scores */
     BPE_M_WORDPIECE, /* the longest piece first */
-    BPE_M_WORDLEVEL  /* a word is a token or none */
+    BPE_M_WORDLEVEL, /* a word is a token or none */
+    BPE_M_SPM_WORD,  /* SentencePiece: what stands between U+2581 */
+    BPE_M_SPM_CHAR   /* SentencePiece: each character */
 };
 enum { BPE_T_NORMAL = 1, BPE_T_UNKNOWN, BPE_T_CONTROL, BPE_T_USER, BPE_T_UNUSED, BPE_T_BYTE };
 typedef struct bpe_edge {
@@ -240,6 +242,7 @@ enum {
     BPE_D_STRIP,     /* up to start, stop times a at the ends */
     BPE_D_REPLACE,   /* a (re) becomes b */
     BPE_D_CTC,       /* a: pad, b: word delimiter; cleanup */
+    BPE_D_UNDO,      /* SentencePiece's denormalizer: spm */
     BPE_D_JOIN       /* no decoder: a space between tokens */
 };
 typedef struct bpe_decoder {
@@ -247,6 +250,7 @@ typedef struct bpe_decoder {
     size_t start, stop;
     hone_str a, b;
     void *re;
+    const bpe_spm *spm;
 } bpe_decoder;
 enum { BPE_MAX_DECODERS = 16 };
 
@@ -341,7 +345,7 @@ typedef struct bpe_tok {
     int byte_fallback;       /* a character without piece becomes its bytes */
     int words_apart;         /* no piece has U+2581 behind another character */
     int spm_on;
-    bpe_spm spm;
+    bpe_spm spm, undo; /* undo: the denormalizer, of the decoder BPE_D_UNDO */
     int ignore_merges; /* a word that is a token is that token */
     bpe_merges merges;
     /* rules */
@@ -436,6 +440,8 @@ int bpe_wordpiece_word(const bpe_tok *t, bpe_work *w, const unsigned char *text,
                        size_t base, int spans);
 int bpe_wordlevel_word(const bpe_tok *t, bpe_work *w, const unsigned char *text, size_t n,
                        size_t base, int spans);
+int bpe_spm_pieces_word(const bpe_tok *t, bpe_work *w, const unsigned char *text, size_t n,
+                        size_t base, int spans);
 void bpe_wordpiece_done(bpe_tok *t);
 /* merge.c: the heap of candidate pairs in w->heap, lowest rank first, then leftmost; 0 without memory. */
 int bpe_heap_push(bpe_work *w, bpe_heap_item item);

@@ -328,6 +328,8 @@ static void hash_rules(const bpe_tok *t, crypto_hash_sha256_state *h)
         hash_num(h, (uint64_t)(p->dummy_prefix | p->suffix << 1 | p->remove_extra << 2 |
                                p->escape << 3 | p->first_only << 4 | p->keep_invalid << 5));
         hash_map(h, &p->map);
+        if (t->undo.map.units)
+            hash_map(h, &t->undo.map);
     }
 }
 

@@ -131,9 +131,25 @@ static int strip(bpe_work *w, const bpe_decoder *d, hone_str s)
     return put(w, s.ptr, s.len);
 }
 
+/* The denormalizer; of a part of a text (inner) what needs the text's ends is left out. */
+static int undo(bpe_work *w, const bpe_decoder *d, hone_str s, int inner)
+{
+    bpe_spm spm = *d->spm;
+    if (inner) {
+        spm.dummy_prefix = spm.remove_extra = 0;
+        spm.keep_invalid = 1;
+    }
+    w->norm.most = w->norm2.most = 64 * s.len + (1 << 20);
+    if (!bpe_text_init(w->mem, &w->norm, s.ptr, s.len) ||
+        !bpe_spm_run(&spm, w->mem, &w->norm, &w->norm2, 1))
+        return 0;
+    hone_str out = bpe_text_str(&w->norm2);
+    return put(w, out.ptr, out.len);
+}
+
 /* One token; first, last: its place. */
 static hone_status token(bpe_work *w, const bpe_decoder *d, hone_str s, hone_str before, int first,
-                         int last)
+                         int last, int inner)
 {
     static const hone_str space = {" ", 1}, none = {"", 0};
     size_t begin = w->seg2.bytes.n;
@@ -154,6 +170,9 @@ static hone_status token(bpe_work *w, const bpe_decoder *d, hone_str s, hone_str
     case BPE_D_FALLBACK:
         byte = bpe_byte_token(s);
         ok = byte >= 0 ? put(w, (const char[]){(char)byte}, 1) : put(w, s.ptr, s.len);
+        break;
+    case BPE_D_UNDO:
+        ok = undo(w, d, s, inner);
         break;
     case BPE_D_STRIP:
         ok = strip(w, d, s);
@@ -208,7 +227,7 @@ static hone_status step(bpe_work *w, const bpe_decoder *d, int inner, int *fused
         bpe_decoder one = *d;
         if (inner && *fused) /* the whole text's ends are elsewhere */
             one.start = one.stop = 0;
-        hone_status r = token(w, &one, s, before, i == 0 && !inner, i + 1 == n && !inner);
+        hone_status r = token(w, &one, s, before, i == 0 && !inner, i + 1 == n && !inner, inner);
         if (r < 0)
             return r;
         before = s;

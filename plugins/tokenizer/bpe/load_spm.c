@@ -2,7 +2,7 @@
  *
  * ModelProto: pieces (1), trainer_spec (2), normalizer_spec (3), denormalizer_spec (5); fields that are not
  * needed are stepped over. Every length is checked against what is left of its message; a field of another
- * wire type than its own is an error, groups are refused. Model types unigram and bpe are taken. What
+ * wire type than its own is an error, groups are refused. What
  * tokenizer_config.json asks for (bos, eos) and the tokens it adds are load_files.c's.
  * Source: sentencepiece_model.proto, protocol buffers encoding. */
 #include "bpe.h"
@@ -26,8 +26,9 @@ typedef struct spm_file {
     size_t n_pieces;
     uint64_t model_type;
     uint64_t byte_fallback, suffix, dummy_prefix, remove_extra, escape;
+    uint64_t undo_prefix, undo_extra, undo_escape; /* the same of denormalizer_spec */
     int64_t unk, bos, eos, pad;
-    hone_str charsmap, tsv, undo;
+    hone_str charsmap, tsv, undo, undo_tsv;
 } spm_file;
 
 static hone_status broken(const spm_file *f, const cursor *c, const char *what)
@@ -163,19 +164,16 @@ static hone_status normalizer(spm_file *f, cursor *c, int undo)
             continue;
         if (d.wire != (d.number == 2 || d.number == 6 ? 2u : 0u))
             return broken(f, c, "a field of normalizer_spec has a wrong type");
-        if (undo) {
-            if (d.number == 2)
-                f->undo = bytes_of(&d);
-            continue;
-        }
         if (d.number == 2)
-            f->charsmap = bytes_of(&d);
+            *(undo ? &f->undo : &f->charsmap) = bytes_of(&d);
         else if (d.number == 6)
-            f->tsv = bytes_of(&d);
+            *(undo ? &f->undo_tsv : &f->tsv) = bytes_of(&d);
+        else if (d.number == 3)
+            *(undo ? &f->undo_prefix : &f->dummy_prefix) = d.value;
+        else if (d.number == 4)
+            *(undo ? &f->undo_extra : &f->remove_extra) = d.value;
         else
-            *(d.number == 3   ? &f->dummy_prefix
-              : d.number == 4 ? &f->remove_extra
-                              : &f->escape) = d.value;
+            *(undo ? &f->undo_escape : &f->escape) = d.value;
     }
     return more;
 }
@@ -211,18 +209,25 @@ static hone_status walk(spm_file *f, hone_str data, int set)
     return more;
 }
 
+static hone_status bad_map(const spm_file *f, const char *where, const char *why)
+{
+    return why ? hone_host_fail(f->t->host, HONE_E_PARSE, "%s: %s.precompiled_charsmap: %s",
+                                f->name, where, why)
+               : hone_host_fail(f->t->host, HONE_E_NOMEM, "%s: out of memory", f->name);
+}
+
 static hone_status rules(spm_file *f)
 {
     bpe_tok *t = f->t;
     const char *why;
-    if (f->undo.len || (f->tsv.len && !f->charsmap.len))
-        return hone_host_fail(t->host, HONE_E_UNSUPPORTED, "%s: a model with %s is not supported",
-                              f->name,
-                              f->undo.len ? "a denormalizer" : "rules that were not compiled");
+    if ((f->tsv.len && !f->charsmap.len) || (f->undo_tsv.len && !f->undo.len))
+        return hone_host_fail(t->host, HONE_E_UNSUPPORTED,
+                              "%s: a model with rules that were not compiled is not supported",
+                              f->name);
     if (!bpe_charsmap_init(&t->spm.map, &t->arena, f->charsmap, &why))
-        return why ? hone_host_fail(t->host, HONE_E_PARSE,
-                                    "%s: normalizer_spec.precompiled_charsmap: %s", f->name, why)
-                   : hone_host_fail(t->host, HONE_E_NOMEM, "%s: out of memory", f->name);
+        return bad_map(f, "normalizer_spec", why);
+    if (!bpe_charsmap_init(&t->undo.map, &t->arena, f->undo, &why))
+        return bad_map(f, "denormalizer_spec", why);
     t->spm_on = 1;
     t->spm.dummy_prefix = f->dummy_prefix != 0;
     t->spm.remove_extra = f->remove_extra != 0;
@@ -241,6 +246,12 @@ static hone_status rules(spm_file *f)
         d = bpe_decoder_add(t, BPE_D_STRIP);
         d->a = t->decoders[1].b;
         d->start = 1;
+    }
+    if (f->undo.len) {
+        t->undo.dummy_prefix = f->undo_prefix != 0;
+        t->undo.remove_extra = f->undo_extra != 0;
+        t->undo.escape = f->undo_escape != 0;
+        bpe_decoder_add(t, BPE_D_UNDO)->spm = &t->undo;
     }
     return HONE_OK;
 }
@@ -279,6 +290,9 @@ hone_status bpe_load_spm(bpe_tok *t, const char *name, hone_str data, int32_t mo
                   .dummy_prefix = 1,
                   .remove_extra = 1,
                   .escape = 1,
+                  .undo_prefix = 1,
+                  .undo_extra = 1,
+                  .undo_escape = 1,
                   .unk = 0,
                   .bos = 1,
                   .eos = 2,
@@ -286,13 +300,12 @@ hone_status bpe_load_spm(bpe_tok *t, const char *name, hone_str data, int32_t mo
     hone_status s = walk(&f, data, 0);
     if (s < 0)
         return s;
-    if (f.model_type != 1 && f.model_type != 2)
+    static const int models[] = {BPE_M_UNIGRAM, BPE_M_SCORES, BPE_M_SPM_WORD, BPE_M_SPM_CHAR};
+    if (f.model_type < 1 || f.model_type > 4)
         return hone_host_fail(t->host, HONE_E_UNSUPPORTED,
-                              "%s: model type %s is not supported (unigram and bpe are)", name,
-                              f.model_type == 3   ? "word"
-                              : f.model_type == 4 ? "char"
-                                                  : "unknown");
-    t->model = f.model_type == 1 ? BPE_M_UNIGRAM : BPE_M_SCORES;
+                              "%s: model type %llu is not known (unigram, bpe, word, char are)",
+                              name, (unsigned long long)f.model_type);
+    t->model = models[f.model_type - 1];
     t->float_sums = 1;
     int32_t n = (int32_t)f.n_pieces;
     s = bpe_vocab_begin(t, n == 0 ? 0 : more_ids > n ? more_ids : n, name);

@@ -208,6 +208,9 @@ static int model_word(const bpe_tok *t, bpe_work *w, const unsigned char *text, 
         return bpe_unigram_word(t, w, text, n, base, spans);
     case BPE_M_WORDPIECE:
         return bpe_wordpiece_word(t, w, text, n, base, spans);
+    case BPE_M_SPM_WORD:
+    case BPE_M_SPM_CHAR:
+        return bpe_spm_pieces_word(t, w, text, n, base, spans);
     default:
         return bpe_wordlevel_word(t, w, text, n, base, spans);
     }

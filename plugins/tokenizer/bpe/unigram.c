@@ -7,6 +7,7 @@
  * Source: sentencepiece's unigram_model.cc (EncodeOptimized), tokenizers' models/unigram. */
 #include "bpe.h"
 
+#include <float.h>
 #include <string.h>
 
 typedef struct best_way { /* to a place of the text */
@@ -60,6 +61,8 @@ hone_status bpe_unigram_done(bpe_tok *t)
         highest = !any || t->score[id] > highest ? t->score[id] : highest;
         any = 1;
     }
+    if (t->float_sums && highest < (double)FLT_MIN)
+        highest = (double)FLT_MIN; /* where SentencePiece begins to look for it */
     if (bytes >= 1 << 24)
         return hone_host_fail(t->host, HONE_E_LIMIT,
                               "tokenizer: the pieces have %zu bytes in all; 16 MiB are the limit",

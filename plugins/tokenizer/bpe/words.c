@@ -1,9 +1,12 @@
-/* words.c - the models that look words up: WordPiece and WordLevel.
+/* words.c - the models that look words up: WordPiece and WordLevel, SentencePiece's word and char.
  *
  * WordPiece takes the longest piece that begins the rest of the word, pieces behind the first spelled with
  * a prefix ("##"); where none does, or the word is too long, the whole word is unk (Schuster & Nakajima
  * 2012; BERT). GGUF spells it the other way round: U+2581 before the first piece.
- * WordLevel takes the word itself, or unk. */
+ * WordLevel takes the word itself, or unk.
+ * SentencePiece's word model cuts before each U+2581 (also where white space is a suffix), its char model cuts
+ * characters and the user's pieces; what is no piece is unk, several in a row one, or its bytes. Source:
+ * sentencepiece's word_model.cc, char_model.cc, model_interface.cc (SplitIntoWords). */
 #include "bpe.h"
 
 #include <string.h>
@@ -62,6 +65,44 @@ int bpe_wordpiece_word(const bpe_tok *t, bpe_work *w, const unsigned char *text,
         if (!bpe_push(w, id, base + i, base + end, spans))
             return 0;
         i = end;
+    }
+    return 1;
+}
+
+/* Where the piece that begins text[i, n) ends. */
+static size_t piece_end(const bpe_tok *t, hone_str all, size_t i)
+{
+    const unsigned char *p = (const unsigned char *)all.ptr;
+    uint32_t len;
+    if (t->model == BPE_M_SPM_CHAR) {
+        const bpe_added *user = t->spm.user.n ? bpe_match_at(&t->spm.user, all, i) : NULL;
+        if (user)
+            return i + user->content.len;
+        bpe_decode_char(p + i, all.len - i, &len);
+        return i + len;
+    }
+    for (size_t begin = i; i < all.len;) {
+        if (i > begin && all.len - i >= 3 && memcmp(p + i, BPE_WS, 3) == 0)
+            return i;
+        bpe_decode_char(p + i, all.len - i, &len);
+        i += len;
+    }
+    return all.len;
+}
+
+int bpe_spm_pieces_word(const bpe_tok *t, bpe_work *w, const unsigned char *text, size_t n,
+                        size_t base, int spans)
+{
+    hone_str all = {(const char *)text, n};
+    for (size_t i = 0, end; i < n; i = end) {
+        end = piece_end(t, all, i);
+        hone_str s = {all.ptr + i, end - i};
+        int32_t id = bpe_strmap_get(&t->by_text, s);
+        int normal = id >= 0 && t->kind[id] != BPE_T_CONTROL && t->kind[id] != BPE_T_UNKNOWN &&
+                     t->kind[id] != BPE_T_BYTE;
+        if (!normal ? !bpe_unknown(t, w, text + i, end - i, base + i, spans)
+                    : !bpe_push(w, id, base + i, base + end, spans))
+            return 0;
     }
     return 1;
 }
