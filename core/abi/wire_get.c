@@ -58,10 +58,10 @@ size_t hone__wire_member_count(const hone__op *op, const char *base, int *over)
 {
     size_t n = count_at(base, op->count_offset, op->count_wide), bytes;
     if (op->flags & HONE_M_PLUS1)
-        *over |= !hone_add_size(n, 1, &n);
+        *over |= __builtin_add_overflow(n, 1, &n);
     if (op->flags & HONE_M_PRODUCT)
-        *over |= !hone_mul_size(n, count_at(base, op->count2_offset, op->count2_wide), &n);
-    *over |= !hone_mul_size(n, op->elem, &bytes);
+        *over |= __builtin_mul_overflow(n, count_at(base, op->count2_offset, op->count2_wide), &n);
+    *over |= __builtin_mul_overflow(n, (size_t)op->elem, &bytes);
     return *over ? 0 : n;
 }
 

@@ -214,6 +214,8 @@ static hone_status plan_struct(const struct planner *pl, const hone_struct_desc 
             p->ops[p->n_ops++] = op;
     }
     zero_counts(pl, d, p);
+    for (uint32_t i = 0; i < p->n_ops; i++)
+        p->zeros |= p->ops[i].kind == HONE__OP_ZERO;
     p->flat = p->n_ops == 0 || (p->n_ops == 1 && p->size_at >= 0);
     *out = p;
     return HONE_OK;

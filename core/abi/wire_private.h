@@ -40,9 +40,9 @@ struct hone__plan {
     const hone_struct_desc *desc;
     hone__op *ops;
     uint32_t n_ops, size;
-    int32_t size_at; /* offset of struct_size, -1 */
-    uint8_t flat;    /* nothing but numbers */
-    uint8_t mutables, callbacks, outcome;
+    int32_t size_at;                             /* offset of struct_size, -1 */
+    uint8_t flat;                                /* nothing but numbers */
+    uint8_t mutables, callbacks, outcome, zeros; /* has such operations */
 };
 
 /* How an argument travels. */
@@ -146,6 +146,9 @@ typedef struct hone__reader {
     size_t *refused;
     int text;
     int returned; /* a struct on its way back: MUTABLE arrays do not come with it */
+    struct {
+        uint64_t at, len;
+    } valid[16]; /* texts that were found to be UTF-8 before: equal ones travel once */
 } hone__reader;
 hone_status hone__wire_read_data(hone__reader *r, const hone__arg_plan *a, uint64_t at, size_t n,
                                  const char *name, void **out);

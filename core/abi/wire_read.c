@@ -26,7 +26,7 @@ static hone_status area(const hone__reader *r, uint64_t at, size_t n, size_t ele
                         const char *name, const char **out)
 {
     size_t bytes;
-    if (!hone_mul_size(n, elem, &bytes) || at > r->len || bytes > r->len - (size_t)at)
+    if (__builtin_mul_overflow(n, elem, &bytes) || at > r->len || bytes > r->len - (size_t)at)
         return bad(r, name, "lies outside the message");
     if (at % align)
         return bad(r, name, "is not aligned");
@@ -74,7 +74,17 @@ hone_status hone__wire_read_str(hone__reader *r, uint64_t at, uint64_t len, cons
     HONE_TRY(area(r, at, len, 1, 1, name, &p));
     out->ptr = p;
     out->len = len;
-    return text ? clean(r, out) : HONE_OK;
+    if (!text)
+        return HONE_OK;
+    const size_t k = (size_t)(at * 0x9E3779B97F4A7C15ull >> 60);
+    if (r->valid[k].at == at && r->valid[k].len == len)
+        return HONE_OK;
+    HONE_TRY(clean(r, out));
+    if (out->ptr == p) {
+        r->valid[k].at = at;
+        r->valid[k].len = len;
+    }
+    return HONE_OK;
 }
 
 static hone_status read_str(hone__reader *r, char *field, const char *name, int text)
@@ -254,7 +264,7 @@ static hone_status read_struct(hone__reader *r, const hone__plan *p, char *at)
             size = p->size;
         memcpy(at + p->size_at, &size, sizeof size);
     }
-    for (uint32_t i = 0; i < p->n_ops; i++)
+    for (uint32_t i = 0; p->zeros && i < p->n_ops; i++)
         if (p->ops[i].kind == HONE__OP_ZERO)
             memset(at + p->ops[i].offset, 0, p->ops[i].k);
     for (uint32_t i = 0; i < p->n_ops; i++)

@@ -48,14 +48,23 @@ int hone_utf8_step(hone_str s, size_t i, uint32_t *code)
     return (int)need;
 }
 
+#define HIGH 0x8080808080808080ull
 static size_t valid_run(hone_str s, size_t i)
 {
     while (i < s.len) {
-        uint64_t w[4];
-        if (s.len - i >= sizeof w) { /* plain ASCII, 32 bytes at a time */
+        uint64_t w[8];
+        size_t left = s.len - i;
+        if (left >= sizeof w) { /* plain ASCII, 64 or 8 bytes at a time */
             memcpy(w, s.ptr + i, sizeof w);
-            if (((w[0] | w[1] | w[2] | w[3]) & 0x8080808080808080ull) == 0) {
+            if (((w[0] | w[1] | w[2] | w[3] | w[4] | w[5] | w[6] | w[7]) & HIGH) == 0) {
                 i += sizeof w;
+                continue;
+            }
+        }
+        if (left >= sizeof *w) {
+            memcpy(w, s.ptr + i, sizeof *w);
+            if ((*w & HIGH) == 0) {
+                i += sizeof *w;
                 continue;
             }
         }

@@ -236,6 +236,34 @@ static void test_no_memory_leaks_nothing(void **state)
     assert_int_equal(after, blocks);
 }
 
+/* Memory fails while the callee reads and while the caller takes: a failure, and nothing is left behind. */
+static uint64_t nth;
+static void fail_from_here(void *ctx, int result, unsigned char *bytes, size_t len)
+{
+    (void)ctx, (void)bytes, (void)len;
+    if (!result)
+        hone_alloc_fail_after(nth, 1);
+}
+
+static void test_no_memory_on_the_way(void **state)
+{
+    size_t blocks, bytes, after, more;
+    (void)state;
+    for (unsigned which = 0; which < WIRE_CASES; which++)
+        for (nth = 1;; nth++) {
+            wire_case c = {.spoil = fail_from_here};
+            hone_alloc_stats(&blocks, &bytes);
+            wire_case_run(&c, which);
+            hone_alloc_fail_after(0, 0);
+            hone_alloc_stats(&after, &more);
+            assert_int_equal(after, blocks);
+            if (c.get >= 0 && c.take >= 0)
+                break;
+            assert_true(c.get == HONE_E_NOMEM || c.take == HONE_E_NOMEM);
+            assert_true(nth < 100);
+        }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -244,6 +272,7 @@ int main(void)
         cmocka_unit_test(test_lies_are_named),
         cmocka_unit_test(test_returns_cannot_change_what_is_the_callers),
         cmocka_unit_test(test_no_memory_leaks_nothing),
+        cmocka_unit_test(test_no_memory_on_the_way),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
