@@ -1,4 +1,4 @@
-"""make_seeds.py - writes tests/fuzz/corpus/{safetensors,gguf,llama2c,quant,config,jinja,csv,tokenizer_json,tokenizer_files,encode}: small valid files for the fuzzers to spoil."""
+"""make_seeds.py - writes tests/fuzz/corpus/{records,wire,safetensors,gguf,llama2c,quant,config,jinja,csv,tokenizer_json,tokenizer_files,encode}: small valid files for the fuzzers to spoil."""
 import base64
 import json
 import os
@@ -219,6 +219,16 @@ put("tokenizer_files", "pairs", b"P#version: 0.2\na b\nab c\n")
 
 def tree(model, **more):
     return json.dumps({"model": model, "added_tokens": [{"id": 0, "content": "<unk>", "special": True}], **more})
+
+
+def record(kind, number, text, data):
+    return struct.pack("<4sIQQQ", b"hrec", kind, number, len(text), len(data)) + text + data
+
+
+put("records", "call_and_result", record(1, 1, b'{"component":"a","version":"1","interface":"hone.reward/1","hash":"0","slot":"score","settings":{"x":1}}', b"call" * 40)
+    + record(2, 1, b"", b"rslt" * 60))
+for case in range(6):
+    put("wire", f"case_{case}", bytes([case]) + bytes([64, 0, 3, 255, 0, 0, 0, 0, 0, 0]) + bytes([24, 0, 135, 1, 1, 0, 0, 0, 0, 0]))
 
 
 words = {"<unk>": 0, "a": 1, "b": 2, "ab": 3, "##c": 4, "world": 5}
