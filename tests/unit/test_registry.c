@@ -56,7 +56,7 @@ static const struct {
 } faults[] = {
     {"-w -DFAULT_MAGIC_SIZE", "magic.struct_size is 8, at least 19 is needed"},
     {"-w -DFAULT_EPOCH", "magic.epoch is 2, this hone's is 1"},
-    {"-w -DFAULT_NEED", "magic.need is 9.0.0, this hone is 0.1.0"},
+    {"-w -DFAULT_NEED", "magic.need is 9.0.0, this hone is 0.1.1"},
     {"-w -DFAULT_PTR", "magic.ptr_size is 4, this hone's is 8"},
     {"-w -DFAULT_INT", "magic.int_size is 2, this hone's is 4"},
     {"-w -DFAULT_FLOAT", "magic.float_size is 8, this hone's is 4"},

@@ -23,7 +23,7 @@ extern "C" {
 #define HONE_EXPORT HONE_EXTERN_C __attribute__((visibility("default")))
 
 #define HONE_EPOCH 1u
-#define HONE_SDK_VERSION 0x000100u /* 0xMMmmpp: 0.1.0 */
+#define HONE_SDK_VERSION 0x000101u /* 0xMMmmpp: 0.1.1 */
 
 /* code, value, text. The one list; hone_status_name() and docs/abi.md are made from it. */
 #define HONE_STATUS_LIST(X)                                                                        \
