@@ -115,6 +115,8 @@ static int core_close(lua_State *L)
     if (luaL_getmetafield(L, 1, "release") == LUA_TNIL)
         return luaL_error(L, "this cannot be closed");
     lua_pop(L, 1);
+    if (hone_lua_in_guard(L)) /* hone is in the middle of something that may use it */
+        return luaL_error(L, "nothing can be closed inside a function that hone calls");
     return box_close(L);
 }
 

@@ -499,7 +499,7 @@ static int l_encode(lua_State *L)
         hone_tokens_release(&ids);
         return hone_lua_raise(L);
     }
-    lua_createtable(L, (int)ids.n, 0);
+    hone_lua_new_list(L, (size_t)ids.n);
     for (size_t i = 0; i < ids.n; i++) {
         lua_pushinteger(L, ids.ids[i]);
         lua_rawseti(L, -2, (lua_Integer)i + 1);
@@ -522,7 +522,7 @@ static int l_pieces(lua_State *L)
     const hone_tokenizer *t = tokenizer_of(L, 1);
     luaL_checktype(L, 2, LUA_TTABLE);
     size_t n = lua_rawlen(L, 2);
-    lua_createtable(L, (int)n, 0);
+    hone_lua_new_list(L, (size_t)n);
     for (size_t i = 0; i < n; i++) {
         lua_rawgeti(L, 2, (lua_Integer)i + 1);
         hone_str piece = hone_tokenizer_token_bytes(t, check_id(L, t, -1));

@@ -298,7 +298,7 @@ static hone_status cb_between(void *ctx)
 
 static void push_ids(lua_State *L, const int32_t *ids, size_t n)
 {
-    lua_createtable(L, (int)n, 0);
+    hone_lua_new_list(L, (size_t)n);
     for (size_t i = 0; i < n; i++) {
         lua_pushinteger(L, ids[i]);
         lua_rawseti(L, -2, (lua_Integer)i + 1);
@@ -314,7 +314,7 @@ static hone_status cb_logits(void *ctx, size_t prompt, uint64_t sample, const in
     (void)prompt;
     if (!lua_checkstack(L, 16))
         return hone_fail(HONE_E_LIMIT, "the Lua stack is full");
-    lua_createtable(L, (int)n, 0);
+    hone_lua_new_list(L, (size_t)n);
     for (int64_t i = 0; i < n; i++) {
         lua_pushnumber(L, (double)z[i]);
         lua_rawseti(L, -2, i + 1);
@@ -371,7 +371,7 @@ static hone_status cb_weigh(void *ctx, size_t prompt, uint64_t sample, const int
     lua_createtable(L, 0, 4);
     set_ids(L, "ids", candidates, (size_t)n);
     set_ids(L, "tokens", ids, n_ids);
-    lua_createtable(L, (int)n, 0);
+    hone_lua_new_list(L, (size_t)n);
     for (int64_t i = 0; i < n; i++) {
         lua_pushnumber(L, weight[i]);
         lua_rawseti(L, -2, i + 1);
@@ -561,7 +561,7 @@ static void push_sample(lua_State *L, const hone_rollout *r, size_t i)
     set_int(L, "n_tokens", (lua_Integer)s->n);
     push_ids(L, s->ids, s->n);
     lua_setfield(L, -2, "ids");
-    lua_createtable(L, (int)s->n, 0);
+    hone_lua_new_list(L, (size_t)s->n);
     for (size_t k = 0; k < s->n; k++) {
         lua_pushnumber(L, (double)s->logprob[k]);
         lua_rawseti(L, -2, (lua_Integer)k + 1);
@@ -595,7 +595,7 @@ static void push_sample(lua_State *L, const hone_rollout *r, size_t i)
 static int l_rollout_samples(lua_State *L)
 {
     hone_rollout *r = hone__lua_check(L, 1, HONE_LUA_ROLLOUT);
-    lua_createtable(L, (int)r->n_samples, 0);
+    hone_lua_new_list(L, (size_t)r->n_samples);
     for (size_t i = 0; i < r->n_samples; i++) {
         push_sample(L, r, i);
         lua_rawseti(L, -2, (lua_Integer)i + 1);
@@ -610,9 +610,9 @@ static int l_generate(lua_State *L)
     if (draw(L, &r) < 0)
         return hone_lua_raise(L);
     hone__lua_push(L, r, HONE_LUA_ROLLOUT); /* an error below must not leak it */
-    lua_createtable(L, (int)r->n_prompts, 0);
+    hone_lua_new_list(L, (size_t)r->n_prompts);
     for (size_t g = 0; g < r->n_prompts; g++) {
-        lua_createtable(L, (int)r->group_size, 0);
+        hone_lua_new_list(L, (size_t)r->group_size);
         for (size_t j = 0; j < r->group_size; j++) {
             const hone_rollout_sample *s = &r->samples[g * r->group_size + j];
             lua_createtable(L, 0, 4);

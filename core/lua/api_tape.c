@@ -252,7 +252,7 @@ static int call_function(lua_State *L)
         push_tensor(L, o, c->cols[i]);
         lua_setfield(L, -2, col_names[i]);
     }
-    lua_createtable(L, (int)c->in->n_seqs, 0); /* sequences: { first row, rows, group } */
+    hone_lua_new_list(L, (size_t)c->in->n_seqs); /* sequences: { first row, rows, group } */
     for (size_t s = 0; s < c->in->n_seqs; s++) {
         lua_createtable(L, 0, 3);
         lua_pushinteger(L, (lua_Integer)c->in->seq_begin[s] + 1);

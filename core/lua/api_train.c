@@ -314,9 +314,9 @@ static int l_example_info(lua_State *L)
     lua_setfield(L, -2, "trained");
     lua_pushinteger(L, (lua_Integer)e->tree.n_prompt);
     lua_setfield(L, -2, "shared");
-    lua_createtable(L, (int)e->tree.n_seqs, 0);
+    hone_lua_new_list(L, (size_t)e->tree.n_seqs);
     for (size_t i = 0; i < e->tree.n_seqs; i++) {
-        lua_createtable(L, (int)e->seqs[i].n, 0);
+        hone_lua_new_list(L, (size_t)e->seqs[i].n);
         for (size_t k = 0; k < e->seqs[i].n; k++) {
             lua_pushinteger(L, e->seqs[i].ids[k]);
             lua_rawseti(L, -2, (lua_Integer)k + 1);
@@ -700,12 +700,12 @@ static int l_logprobs(lua_State *L)
         hone_arena_release(&a);
         return hone_lua_raise(L);
     }
-    lua_createtable(L, (int)d.n, 0);
+    hone_lua_new_list(L, (size_t)d.n);
     for (size_t t = 0; t < d.n; t++) {
-        lua_createtable(L, (int)d.trees[t].n_seqs, 0);
+        hone_lua_new_list(L, (size_t)d.trees[t].n_seqs);
         for (size_t q = 0; q < d.trees[t].n_seqs; q++) {
             size_t k = d.trees[t].seqs[q].n;
-            lua_createtable(L, (int)k, 0);
+            hone_lua_new_list(L, (size_t)k);
             for (size_t i = 0; i < k; i++) {
                 lua_pushnumber(L, (double)out[at++]);
                 lua_rawseti(L, -2, (lua_Integer)i + 1);
@@ -764,7 +764,7 @@ static int l_embed(lua_State *L)
     size_t n = lua_rawlen(L, 2);
     int64_t C = p->model->info.hidden;
     float *mean = lua_newuserdatauv(L, (size_t)C * sizeof *mean, 0);
-    lua_createtable(L, (int)n, 0);
+    hone_lua_new_list(L, (size_t)n);
     for (size_t i = 0; i < n; i++) {
         hone_str text;
         lua_rawgeti(L, 2, (lua_Integer)i + 1);
@@ -772,7 +772,7 @@ static int l_embed(lua_State *L)
         if (embed_one(p, text, mean) < 0)
             return hone_lua_raise(L);
         lua_pop(L, 1);
-        lua_createtable(L, (int)C, 0);
+        hone_lua_new_list(L, (size_t)C);
         for (int64_t c = 0; c < C; c++) {
             lua_pushnumber(L, (double)mean[c]);
             lua_rawseti(L, -2, c + 1);

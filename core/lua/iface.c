@@ -18,6 +18,7 @@
 #include <string.h>
 
 #define HANDLE_TYPE "hone.iface"
+#define HANDLE_MAGIC 0x686f6e6548616e64ull
 
 union value {
     void *p;
@@ -77,7 +78,7 @@ static void push_argument(lua_State *L, int frame, const hone_sig *sig, size_t i
             lua_pushlstring(L, p, n);
             return;
         }
-        lua_createtable(L, n > 1000000 ? 1000000 : (int)n, 0);
+        hone_lua_new_list(L, n);
         for (size_t k = 0; k < n; k++) {
             if (a->base == HONE_T_STRUCT)
                 hone__push_copy(L, frame, a->of, (const char *)p + k * stride);
@@ -297,7 +298,7 @@ static int push_results(lua_State *L, const struct call *c, union value *v, cons
                 lua_pushlstring(L, v[i].p, count);
             } else {
                 size_t size = hone_sig_elem_size(a);
-                lua_createtable(L, count > 1000000 ? 1000000 : (int)count, 0);
+                hone_lua_new_list(L, count);
                 for (size_t k = 0; k < count; k++) {
                     if (a->base == HONE_T_STRUCT)
                         hone__push_copy(L, c->frame, a->of, (char *)v[i].p + k * size);
@@ -320,6 +321,22 @@ static int push_results(lua_State *L, const struct call *c, union value *v, cons
     return n;
 }
 
+/* What the callee may write in structs it was given: into the tables they came from. */
+static void give_back(lua_State *L, int index, const hone_sig_arg *a, const union value *v,
+                      const char *base)
+{
+    if (!a->array) {
+        hone__copy_back(L, index, a->of, base);
+        return;
+    }
+    size_t n = a->count >= 0 ? (size_t)v[a->count].u64 : a->fixed;
+    for (size_t k = 0; lua_type(L, index) == LUA_TTABLE && k < n; k++) {
+        lua_geti(L, index, (lua_Integer)k + 1);
+        hone__copy_back(L, -1, a->of, base + k * a->of->size);
+        lua_pop(L, 1);
+    }
+}
+
 /* Reads the arguments of c from the stack, calls, pushes the results. */
 static int perform(lua_State *L, struct call *c)
 {
@@ -329,13 +346,16 @@ static int perform(lua_State *L, struct call *c)
     union value v[HONE_SIG_MAX], ret;
     void *args[HONE_SIG_MAX];
     struct collector *sinks[HONE_SIG_MAX];
-    int known[HONE_SIG_MAX], from_list[HONE_SIG_MAX], next = c->first, top = lua_gettop(L);
+    int known[HONE_SIG_MAX], from_list[HONE_SIG_MAX], places[HONE_SIG_MAX], next = c->first,
+                                                                            top = lua_gettop(L);
     hone_call call = {.struct_size = sizeof call, .id = atomic_fetch_add(&call_ids, 1)};
     memset(v, 0, sizeof v);
     memset(&ret, 0, sizeof ret);
     memset(sinks, 0, sizeof sinks);
     memset(known, 0, sizeof known);
     memset(from_list, 0, sizeof from_list);
+    memset(places, 0,
+           sizeof places); /* where on the stack a struct, or a list of them, was given */
     luaL_checkstack(L, 2 * HONE_SIG_MAX + 8, "too many arguments");
     if (top < c->first + sig->n)
         lua_settop(L, c->first + sig->n); /* missing arguments are nil */
@@ -382,6 +402,7 @@ static int perform(lua_State *L, struct call *c)
         if (a->dir == HONE_DIR_OUT)
             continue;
         int index = next++;
+        places[i] = a->dir == HONE_DIR_BY ? 0 : index;
         if (a->array) {
             size_t n;
             v[i].p = read_list(L, index, arena, a, &n);
@@ -461,6 +482,9 @@ static int perform(lua_State *L, struct call *c)
         if (sinks[i] && sinks[i]->failed)
             status = hone_error_set(&sinks[i]->error);
     hone_lua_check(L, status);
+    for (size_t i = 0; i < sig->n; i++)
+        if (places[i] && sig->args[i].base == HONE_T_STRUCT && v[i].p)
+            give_back(L, places[i], &sig->args[i], v, v[i].p);
     return push_results(L, c, v, &ret, sinks);
 }
 
@@ -496,6 +520,7 @@ int hone__call_slot(lua_State *L, hone__slot *s, void (*fn)(void), void *self, i
 /* ---- handles ----------------------------------------------------------------------------------- */
 
 struct handle {
+    uint64_t magic;
     hone_instance *inst; /* NULL: closed */
     const hone_iface_desc *desc;
     void *self;
@@ -510,14 +535,21 @@ static int handle_gc(lua_State *L)
     return 0;
 }
 
+/* The handle at index 1, or NULL. */
+static struct handle *to_handle(lua_State *L)
+{
+    struct handle *h = lua_type(L, 1) == LUA_TUSERDATA && lua_rawlen(L, 1) == sizeof *h
+                           ? lua_touserdata(L, 1)
+                           : NULL;
+    return h && h->magic == HANDLE_MAGIC ? h : NULL;
+}
+
 static int handle_call(lua_State *L)
 {
     hone__slot *s = lua_touserdata(L, lua_upvalueindex(1));
     const hone_iface_desc *desc = lua_touserdata(L, lua_upvalueindex(2));
-    struct handle *h = lua_type(L, 1) == LUA_TUSERDATA && lua_rawlen(L, 1) == sizeof *h
-                           ? lua_touserdata(L, 1)
-                           : NULL;
-    if (!h || hone__test_view(L, 1) || h->desc != desc)
+    struct handle *h = to_handle(L);
+    if (!h || h->desc != desc)
         return luaL_error(L, "%s: call it with a colon, on what offers %s", s->slot->name,
                           desc->id);
     if (!h->inst)
@@ -545,10 +577,8 @@ static int handle_index(lua_State *L)
 
 static int handle_close(lua_State *L)
 {
-    struct handle *h = lua_type(L, 1) == LUA_TUSERDATA && lua_rawlen(L, 1) == sizeof *h
-                           ? lua_touserdata(L, 1)
-                           : NULL;
-    if (!h || hone__test_view(L, 1))
+    struct handle *h = to_handle(L);
+    if (!h)
         return luaL_error(L, "close: a component is expected");
     return handle_gc(L);
 }
@@ -594,6 +624,7 @@ static int push_handle(lua_State *L)
     const struct push *p = lua_touserdata(L, 1);
     struct handle *h = lua_newuserdatauv(L, sizeof *h, 0);
     memset(h, 0, sizeof *h);
+    h->magic = HANDLE_MAGIC;
     h->desc = p->desc;
     h->self = p->ref.self;
     h->vt = p->ref.vt;

@@ -148,7 +148,7 @@ static void push_list(lua_State *L, int frame, const hone_member *m, const char 
 {
     luaL_checkstack(L, 8, "nested too deep");
     hone_lua_charge(L, n);
-    lua_createtable(L, n > 1000000 ? 1000000 : (int)n, 0);
+    hone_lua_new_list(L, n);
     for (size_t i = 0; i < n; i++) {
         const char *at = p + i * m->elem_size;
         if (m->type == HONE_T_STRUCT && named_values(m->of)) {
@@ -478,7 +478,7 @@ static int array_map(lua_State *L)
     luaL_checktype(L, 2, LUA_TFUNCTION);
     lua_settop(L, 2);
     size_t n = v->n;
-    lua_createtable(L, n > 1000000 ? 1000000 : (int)n, 0);
+    hone_lua_new_list(L, n);
     for (size_t i = 0; i < n; i++) {
         lua_pushvalue(L, 2);
         push_element(L, 1, v, i);
@@ -494,7 +494,7 @@ static int array_totable(lua_State *L)
 {
     hone__view *v = hone__check_view(L, 1);
     hone_lua_charge(L, v->n);
-    lua_createtable(L, v->n > 1000000 ? 1000000 : (int)v->n, 0);
+    hone_lua_new_list(L, v->n);
     for (size_t i = 0; i < v->n; i++) {
         if (v->type == HONE_T_STRUCT)
             hone__push_copy(L, (int)v->frame, v->desc, v->base + i * v->stride);
@@ -794,8 +794,10 @@ static const void *read_named(lua_State *L, int index, hone_arena *arena, size_t
     return c;
 }
 
-static void read_array(lua_State *L, int index, hone_arena *arena, const hone_struct_desc *d,
-                       const hone_member *m, void *base)
+enum { HONE_LUA_MEMBERS = 64 };
+
+static size_t read_array(lua_State *L, int index, hone_arena *arena, const hone_struct_desc *d,
+                         const hone_member *m, void *base)
 {
     size_t n = 0;
     const void *p;
@@ -818,6 +820,80 @@ static void read_array(lua_State *L, int index, hone_arena *arena, const hone_st
     }
     write_count(L, d, m, base, n);
     memcpy((char *)base + m->offset, &p, sizeof p);
+    return n;
+}
+
+void hone__copy_back(lua_State *L, int index, const hone_struct_desc *d, const void *base)
+{
+    if (lua_type(L, index) != LUA_TTABLE)
+        return;
+    index = lua_absindex(L, index);
+    luaL_checkstack(L, 8, "nested too deep");
+    for (size_t i = 0; d->members[i]; i++) {
+        const hone_member *m = d->members[i];
+        int in_place = (m->flags & HONE_M_INLINE) != 0;
+        if (!(m->flags & HONE_M_ARRAY) || !(m->flags & HONE_M_MUTABLE) || m->type > HONE_T_F64)
+            continue;
+        if (lua_getfield(L, index, m->name) == LUA_TTABLE) {
+            size_t n;
+            hone_lua_check(L, hone_desc_count(d, m, base, &n));
+            hone_lua_charge(L, n);
+            for (uint32_t k = 0; k < (in_place ? m->count2_offset : 1); k++) {
+                const char *p;
+                memcpy(&p, (const char *)base + m->offset + k * sizeof p, sizeof p);
+                if (in_place)
+                    lua_geti(L, -1, (lua_Integer)k + 1);
+                for (size_t j = 0; p && lua_type(L, -1) == LUA_TTABLE && j < n; j++) {
+                    hone__push_elem(L, -1, m->type, NULL, p + j * m->elem_size);
+                    lua_rawseti(L, -2, (lua_Integer)j + 1);
+                }
+                if (in_place)
+                    lua_pop(L, 1);
+            }
+        }
+        lua_pop(L, 1);
+    }
+}
+
+/* A list of arrays, each as long as the count says, into the pointers that stand in place. */
+static void read_arrays(lua_State *L, int index, hone_arena *arena, const hone_struct_desc *d,
+                        const hone_member *m, void *base)
+{
+    lua_Integer n = luaL_len(L, index);
+    luaL_checkstack(L, 8, "nested too deep");
+    if (n < 0 || n > (lua_Integer)m->count2_offset)
+        luaL_error(L, "%s.%s: at most %d arrays", d->name, m->name, (int)m->count2_offset);
+    for (lua_Integer k = 0; k < n; k++) {
+        hone_member one = *m;
+        one.flags = (uint16_t)(m->flags & ~HONE_M_INLINE);
+        one.offset = m->offset + (uint32_t)k * (uint32_t)sizeof(void *);
+        if (lua_geti(L, index, k + 1) != LUA_TNIL)
+            read_array(L, lua_gettop(L), arena, d, &one, base);
+        lua_pop(L, 1);
+    }
+}
+
+/* Counts are numbers of the struct that may be given too: each must be that of the arrays it counts. */
+static void check_arrays(lua_State *L, const hone_struct_desc *d, const void *base,
+                         const size_t *given)
+{
+    for (size_t i = 0; d->members[i]; i++) {
+        const hone_member *m = d->members[i];
+        const void *p;
+        size_t n;
+        if (!(m->flags & HONE_M_ARRAY))
+            continue;
+        hone_lua_check(L, hone_desc_count(d, m, base, &n));
+        if (m->flags & HONE_M_INLINE) /* each was compared with the count as it was read */
+            continue;
+        memcpy(&p, (const char *)base + m->offset, sizeof p);
+        if (p && i < HONE_LUA_MEMBERS && given[i] != n)
+            luaL_error(L, "%s.%s: has %I elements, its count says %I", d->name, m->name,
+                       (LUAI_UACINT)given[i], (LUAI_UACINT)n);
+        if (!p && n && !(m->flags & (HONE_M_NULLABLE | HONE_M_PLUS1)))
+            luaL_error(L, "%s.%s: is missing, and its count says %I", d->name, m->name,
+                       (LUAI_UACINT)n);
+    }
 }
 
 void hone__read_struct(lua_State *L, int index, hone_arena *arena, const hone_struct_desc *d,
@@ -835,43 +911,51 @@ void hone__read_struct(lua_State *L, int index, hone_arena *arena, const hone_st
     }
     if (lua_type(L, index) != LUA_TTABLE)
         wrong(L, index, what, "a table");
-    size_t known = 0, given = 0;
-    for (size_t i = 0; d->members[i]; i++) {
-        const hone_member *m = d->members[i];
-        char *p = (char *)at + m->offset;
-        if (m->type == HONE_T_SIZE) {
-            uint32_t size = d->size;
-            memcpy(p, &size, sizeof size);
-            continue;
-        }
-        if (m->type >= HONE_T_OPAQUE)
-            continue;
-        if (lua_getfield(L, index, m->name) == LUA_TNIL) {
-            lua_pop(L, 1);
-            continue;
-        }
-        known++;
-        if ((m->flags & HONE_M_ARRAY) && !(m->flags & HONE_M_INLINE)) {
-            read_array(L, lua_gettop(L), arena, d, m, at);
-        } else if ((m->flags & HONE_M_INLINE) && !(m->flags & HONE_M_ARRAY)) {
-            for (uint32_t k = 0; k < m->count2_offset; k++) {
-                if (lua_geti(L, -1, (lua_Integer)k + 1) != LUA_TNIL)
-                    hone__read_elem(L, lua_gettop(L), arena, m->type, m->of, p + k * m->elem_size,
-                                    m->name);
+    size_t known = 0, given = 0, lengths[HONE_LUA_MEMBERS];
+    memset(lengths, 0, sizeof lengths);
+    /* numbers first: what they count is compared with them */
+    for (int arrays = 0; arrays < 2; arrays++)
+        for (size_t i = 0; d->members[i]; i++) {
+            const hone_member *m = d->members[i];
+            char *p = (char *)at + m->offset;
+            if (((m->flags & HONE_M_ARRAY) != 0) != arrays)
+                continue;
+            if (m->type == HONE_T_SIZE) {
+                uint32_t size = d->size;
+                memcpy(p, &size, sizeof size);
+                continue;
+            }
+            if (m->type >= HONE_T_OPAQUE)
+                continue;
+            if (lua_getfield(L, index, m->name) == LUA_TNIL) {
                 lua_pop(L, 1);
+                continue;
             }
-        } else if (m->flags & HONE_M_INLINE) {
-            luaL_error(L, "%s.%s: cannot be given from Lua", d->name, m->name);
-        } else {
-            if (is_finish(d, m) && lua_type(L, -1) == LUA_TSTRING) {
-                uint32_t k = (uint32_t)luaL_checkoption(L, -1, NULL, finishes);
-                memcpy(p, &k, sizeof k);
+            known++;
+            if ((m->flags & HONE_M_ARRAY) && !(m->flags & HONE_M_INLINE)) {
+                size_t n = read_array(L, lua_gettop(L), arena, d, m, at);
+                if (i < HONE_LUA_MEMBERS)
+                    lengths[i] = n;
+            } else if ((m->flags & HONE_M_INLINE) && !(m->flags & HONE_M_ARRAY)) {
+                for (uint32_t k = 0; k < m->count2_offset; k++) {
+                    if (lua_geti(L, -1, (lua_Integer)k + 1) != LUA_TNIL)
+                        hone__read_elem(L, lua_gettop(L), arena, m->type, m->of,
+                                        p + k * m->elem_size, m->name);
+                    lua_pop(L, 1);
+                }
+            } else if (m->flags & HONE_M_INLINE) {
+                read_arrays(L, lua_gettop(L), arena, d, m, at);
             } else {
-                hone__read_elem(L, lua_gettop(L), arena, m->type, m->of, p, m->name);
+                if (is_finish(d, m) && lua_type(L, -1) == LUA_TSTRING) {
+                    uint32_t k = (uint32_t)luaL_checkoption(L, -1, NULL, finishes);
+                    memcpy(p, &k, sizeof k);
+                } else {
+                    hone__read_elem(L, lua_gettop(L), arena, m->type, m->of, p, m->name);
+                }
             }
+            lua_pop(L, 1);
         }
-        lua_pop(L, 1);
-    }
+    check_arrays(L, d, at, lengths);
     for (lua_pushnil(L); lua_next(L, index); lua_pop(L, 1))
         given++;
     if (given == known)

@@ -79,6 +79,9 @@ void hone__read_elem(lua_State *L, int index, hone_arena *arena, uint16_t type,
 /* A table into a whole struct (zeroed first). */
 void hone__read_struct(lua_State *L, int index, hone_arena *arena, const hone_struct_desc *d,
                        void *at, const char *what);
+/* After a call: arrays that the callee may write, of the struct at `base` that was read from the table at
+ * index, back into that table's own lists. */
+void hone__copy_back(lua_State *L, int index, const hone_struct_desc *d, const void *base);
 /* Arena memory, zeroed; raises. */
 void *hone__arena_need(lua_State *L, hone_arena *a, size_t n, size_t size);
 

@@ -82,9 +82,13 @@ static int resume(lua_State *L, lua_State *co, int n)
         lua_pushliteral(L, "too many arguments to resume");
         return -1;
     }
+    lua_State *outer = l->running;
     hone__lua_hook_thread(l, co);
     lua_xmove(L, co, n);
     int status = lua_resume(co, L, n, &results);
+    l->running = outer;
+    if (l->guard_depth && outer) /* what it allocated may want a closer look from here on too */
+        hone__lua_hook_thread(l, outer);
     hone__lua_rethrow(L);
     if (status == LUA_OK || status == LUA_YIELD) {
         if (!lua_checkstack(L, results + 1)) {
@@ -121,7 +125,7 @@ static int wrapped(lua_State *L)
     int n = resume(L, co, lua_gettop(L));
     if (n >= 0)
         return n;
-    if (lua_status(co) != LUA_OK && lua_status(co) != LUA_YIELD) {
+    if (lua_status(co) != LUA_OK && lua_status(co) != LUA_YIELD && !hone__lua_was_stopped(co)) {
         lua_resetthread(co); /* runs what is to be closed */
         lua_settop(co, 0);
     }
@@ -132,8 +136,11 @@ static int safe_close(lua_State *L)
 {
     hone__lua_rethrow(
         L); /* a coroutine that the hook ended would close its variables with hooks off */
-    hone__lua_hook_thread(hone_lua_of(L),
-                          check_thread(L)); /* what is to be closed runs under the guard too */
+    lua_State *co = check_thread(L);
+    if (hone__lua_was_stopped(co))
+        return luaL_error(L, "a coroutine that a limit ended cannot be closed");
+    hone__lua_hook_thread(hone_lua_of(L), co); /* what is to be closed runs under the guard too */
+    hone_lua_of(L)->running = hone_lua_of(L)->guard_depth ? L : NULL;
     lua_settop(L, 1);
     lua_pushvalue(L, lua_upvalueindex(1));
     lua_insert(L, 1);
@@ -360,7 +367,7 @@ static int sorted_pairs(lua_State *L)
         lua_pushnil(L);
         return 3;
     }
-    lua_createtable(L, count > 1000000 ? 1000000 : (int)count, 0);
+    hone_lua_new_list(L, count);
     lua_Integer n = 0;
     for (lua_pushnil(L); lua_next(L, 1); lua_pop(L, 1)) {
         lua_pushvalue(L, -2);
@@ -421,20 +428,35 @@ static int safe_randomseed(lua_State *L)
 
 /* ---- functions that work long inside one instruction ------------------------------------------- */
 
+/* The originals ask the table's length themselves, and __len may say something else each time: they would count to
+ * what no hook sees. */
+static void refuse_own_length(lua_State *L)
+{
+    if (lua_type(L, 1) == LUA_TTABLE && luaL_getmetafield(L, 1, "__len") != LUA_TNIL)
+        luaL_error(L, "a table with a __len of its own is not taken here: use a loop");
+}
+
 /* Charges for the length of argument 1 (a string, or a table), then calls the original, upvalue 1. Upvalue 2: a
- * factor in 1/64 steps an element; upvalue 3: 1 = n log n. */
+ * factor in 1/64 steps an element; upvalue 3: 1 = n log n, and so many times the bytes of the strings. */
 static int charged(lua_State *L)
 {
-    uint64_t n = 0;
+    uint64_t n = 0, bytes = 0;
+    refuse_own_length(L);
     if (lua_type(L, 1) == LUA_TSTRING)
         n = lua_rawlen(L, 1);
     else if (lua_type(L, 1) == LUA_TTABLE)
         n = lua_rawlen(L, 1);
     uint64_t factor = (uint64_t)lua_tointeger(L, lua_upvalueindex(2)),
              cost = n / 64 * factor + n % 64 * factor / 64;
-    if (lua_toboolean(L, lua_upvalueindex(3)))
+    if (lua_toboolean(L, lua_upvalueindex(3))) {
+        for (uint64_t i = 1; lua_type(L, 1) == LUA_TTABLE && i <= n; i++) {
+            if (lua_rawgeti(L, 1, (lua_Integer)i) == LUA_TSTRING)
+                bytes += lua_rawlen(L, -1);
+            lua_pop(L, 1);
+        }
         for (uint64_t m = n; m > 1; m >>= 1)
-            cost += n;
+            cost += n + bytes / 16;
+    }
     hone_lua_charge(L, cost);
     int args = lua_gettop(L);
     lua_pushvalue(L, lua_upvalueindex(1));
@@ -449,12 +471,16 @@ static int charged_range(lua_State *L)
     int from = (int)lua_tointeger(L, lua_upvalueindex(2));
     uint64_t n = lua_type(L, 1) == LUA_TTABLE || lua_type(L, 1) == LUA_TSTRING ? lua_rawlen(L, 1)
                                                                                : 0;
-    if (lua_isinteger(L, from) && lua_isinteger(L, from + 1)) {
-        lua_Integer a = lua_tointeger(L, from), b = lua_tointeger(L, from + 1);
+    int has_a, has_b; /* 1.0 and "1" are integers to the originals */
+    lua_Integer a = lua_tointegerx(L, from, &has_a), b = lua_tointegerx(L, from + 1, &has_b);
+    if (!has_a)
+        a = 1;
+    if (!has_b)
+        refuse_own_length(L);
+    if (has_b)
         n = b < a ? 0 : (uint64_t)b - (uint64_t)a;
-    } else if (lua_isinteger(L, from + 1)) {
-        n = (uint64_t)(lua_tointeger(L, from + 1) > 0 ? lua_tointeger(L, from + 1) : 0);
-    }
+    else if (has_a && a < 0)
+        n += (uint64_t) - (a + 1) + 1; /* to the end, from before the beginning */
     hone_lua_charge(L, n);
     int args = lua_gettop(L);
     lua_pushvalue(L, lua_upvalueindex(1));
@@ -541,8 +567,11 @@ static int name_ok(const char *name)
 static int safe_require(lua_State *L)
 {
     hone_lua *l = hone_lua_of(L);
-    const char *name = luaL_checkstring(L, 1);
+    size_t name_len;
+    const char *name = luaL_checklstring(L, 1, &name_len);
     char file[256];
+    if (strlen(name) != name_len)
+        return luaL_error(L, "module name '%s': it holds a NUL", name);
     lua_settop(L, 1);
     luaL_getsubtable(L, LUA_REGISTRYINDEX, LOADED);
     if (lua_getfield(L, 2, name) != LUA_TNIL)

@@ -25,9 +25,21 @@
 #define DEFAULT_GUARD_MEMORY ((size_t)256 << 20)
 #define DEFAULT_GUARD_STEPS 2000000000ull
 
+/* The extra space of a coroutine holds the state's address; its lowest bit: the hook ended this coroutine, so
+ * its hooks are off for good (Lua gives no way to see that) and nothing may run on it any more. */
 hone_lua *hone_lua_of(lua_State *L)
 {
-    return *(hone_lua **)lua_getextraspace(L);
+    return (hone_lua *)(*(uintptr_t *)lua_getextraspace(L) & ~(uintptr_t)1);
+}
+
+static void mark_stopped(lua_State *L, int stopped)
+{
+    *(uintptr_t *)lua_getextraspace(L) = (uintptr_t)hone_lua_of(L) | (uintptr_t)stopped;
+}
+
+int hone__lua_was_stopped(lua_State *co)
+{
+    return (*(uintptr_t *)lua_getextraspace(co) & 1) != 0;
 }
 
 lua_State *hone_lua_main(hone_lua *l)
@@ -96,9 +108,47 @@ void hone_lua_random_step(hone_lua *l, uint64_t step)
 
 /* ---- memory ------------------------------------------------------------------------------------ */
 
+static void hook(lua_State *L, lua_Debug *ar);
+
+/* One instruction on a string (a comparison, a look-up) takes as long as the string is, and the hook counts
+ * instructions: where a large block is, it is asked more often, at once. */
+static void watch_closely(hone_lua *l, size_t block)
+{
+    size_t every = ((size_t)HONE_LUA_HOOK_EVERY << 20) / block;
+    if (every < 1)
+        every = 1;
+    if (every >= (size_t)l->hook_every)
+        return;
+    l->hook_every = (int)every;
+    if (l->running)
+        lua_sethook(l->running, hook, LUA_MASKCOUNT, l->hook_every);
+}
+
+/* Is this block the stack of a coroutine, deeper than any program needs? A __call that leads to itself grows the
+ * stack by a slot a round and moves all of it each time, in one instruction: with Lua's own limit of a million
+ * slots for many minutes. Stacks are new blocks without a type that have an odd number of slots, some doubled
+ * size and five to spare; arrays of tables are powers of two, or as long as who made them said: hone_lua_new_list
+ * says an even number, and a script can say one only by having as much on its stack. */
+static int is_deep_stack(const void *p, size_t type, size_t size)
+{
+    const size_t slot = 16;
+    return !p && !type && size > HONE_LUA_STACK * slot && size % slot == 0 && size / slot % 2 == 1;
+}
+
+void hone_lua_new_list(lua_State *L, size_t n)
+{
+    size_t most = 1000000, room = n < most ? n : most;
+    lua_createtable(L, (int)(room + room % 2), 0);
+}
+
 static void *allocate(void *ud, void *p, size_t old_size, size_t size)
 {
     hone_lua *l = ud;
+    if (l->guard_depth && is_deep_stack(p, old_size, size)) {
+        if (!l->tripped)
+            l->tripped = HONE_TRIP_STEPS;
+        return NULL;
+    }
     if (!p)
         old_size = 0; /* Lua passes the kind of object there */
     if (size == 0) {
@@ -111,6 +161,11 @@ static void *allocate(void *ud, void *p, size_t old_size, size_t size)
     void *q = hone_realloc(p, size);
     if (!q)
         return NULL;
+    if (l->guard_depth && size > old_size) { /* filling it is work too */
+        l->steps -= (int64_t)((size - old_size) / 64);
+        if (size > (size_t)1 << 20)
+            watch_closely(l, size);
+    }
     l->used = l->used - old_size + size;
     return q;
 }
@@ -141,14 +196,21 @@ static void hook(lua_State *L, lua_Debug *ar)
         l->tripped = HONE_TRIP_STEPS;
     else if (l->deadline && !l->tripped && hone_now_ns() > l->deadline)
         l->tripped = HONE_TRIP_DEADLINE;
-    if (l->tripped)
+    if (l->tripped) {
+        mark_stopped(L, 1);
         trip(L, l, 0);
+    }
 }
 
+/* Setting a hook begins its count anew: a coroutine that has it already goes on counting. */
 void hone__lua_hook_thread(hone_lua *l, lua_State *co)
 {
-    lua_sethook(co, l->guard_depth ? hook : NULL, l->guard_depth ? LUA_MASKCOUNT : 0,
-                HONE_LUA_HOOK_EVERY);
+    int every = l->guard_depth ? l->hook_every : 0;
+    if (!every)
+        lua_sethook(co, NULL, 0, 0);
+    else if (lua_gethook(co) != hook || lua_gethookcount(co) != every)
+        lua_sethook(co, hook, LUA_MASKCOUNT, every);
+    l->running = every ? co : NULL;
 }
 
 void hone__lua_rethrow(lua_State *L)
@@ -172,6 +234,11 @@ void hone_lua_charge(lua_State *L, uint64_t steps)
         trip(L, l, 1);
 }
 
+int hone_lua_in_guard(lua_State *L)
+{
+    return hone_lua_of(L)->guard_depth > 0;
+}
+
 void hone_lua_guard_enter(lua_State *L, uint64_t deadline_ns)
 {
     hone_lua *l = hone_lua_of(L);
@@ -180,6 +247,7 @@ void hone_lua_guard_enter(lua_State *L, uint64_t deadline_ns)
         l->tripped = HONE_TRIP_NONE;
         l->steps = (int64_t)l->opts.guard_steps;
         l->deadline = deadline_ns;
+        l->hook_every = HONE_LUA_HOOK_EVERY;
         if (l->used <= l->opts.memory && more < l->opts.memory - l->used)
             l->limit = l->used + more;
     }
@@ -189,8 +257,10 @@ void hone_lua_guard_enter(lua_State *L, uint64_t deadline_ns)
 hone_status hone_lua_guard_leave(lua_State *L)
 {
     hone_lua *l = hone_lua_of(L);
+    mark_stopped(L, 0); /* a protected call has put its hooks right */
     if (--l->guard_depth > 0)
         return l->tripped ? HONE_E_LIMIT : HONE_OK;
+    l->running = NULL;
     lua_sethook(L, NULL, 0, 0);
     l->limit = l->opts.memory;
     int tripped = l->tripped;
@@ -693,6 +763,7 @@ void hone_lua_destroy(hone_lua *l)
     }
     if (l->L)
         lua_close(l->L); /* handles let their instances go */
+    l->L = NULL;
     hone_lua_ffi_close(l);
     hone__component_close(l);
     hone_arena_release(&l->arena);

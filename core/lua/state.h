@@ -66,8 +66,12 @@ hone_status hone_lua_load_text(hone_lua *l, const char *text, size_t len, const 
  * limit was hit, with a text. `deadline_ns` 0: none. */
 void hone_lua_guard_enter(lua_State *L, uint64_t deadline_ns);
 hone_status hone_lua_guard_leave(lua_State *L);
+int hone_lua_in_guard(lua_State *L); /* is a function running that hone called? */
 /* C functions that work long on behalf of Lua say so: raises when the steps are used up. */
 void hone_lua_charge(lua_State *L, uint64_t steps);
+
+/* A new table with room for a list of n, onto the stack. Its room is even: see is_deep_stack in state.c. Raises. */
+void hone_lua_new_list(lua_State *L, size_t n);
 
 /* ---- math.random -----------------------------------------------------------------------------------
  * A stream is a key and how many numbers were taken. The recipe's own stream is part of a checkpoint.

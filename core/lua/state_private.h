@@ -5,7 +5,7 @@
 
 #include <pthread.h>
 
-enum { HONE_LUA_HOOK_EVERY = 1000, HONE_LUA_POOL = 8, HONE_LUA_DEPTH = 24 };
+enum { HONE_LUA_STACK = 41000, HONE_LUA_HOOK_EVERY = 1000, HONE_LUA_POOL = 8, HONE_LUA_DEPTH = 24 };
 enum { HONE_TRIP_NONE, HONE_TRIP_STEPS, HONE_TRIP_DEADLINE };
 
 struct hone__lua_job {
@@ -26,6 +26,8 @@ struct hone_lua {
     size_t used, limit;
     /* the outermost guard */
     int guard_depth, tripped;
+    int hook_every;     /* instructions between two looks, in this guard */
+    lua_State *running; /* the coroutine that runs, inside a guard */
     int64_t steps;
     uint64_t deadline;
     /* calls from other threads */
@@ -54,5 +56,7 @@ void hone__lua_hook_thread(hone_lua *l, lua_State *co);
 /* Around what must not outlive the state: destroying waits for it. [any-thread] */
 void hone_lua_call_begins(hone_lua *l);
 void hone_lua_call_ends(hone_lua *l);
+/* Did the hook end this coroutine? Then no hook fires on it any more: nothing may run there. */
+int hone__lua_was_stopped(lua_State *co);
 void hone__component_close(hone_lua *l);
 #endif

@@ -232,7 +232,7 @@ void hone_lua_push_value(lua_State *L, const hone_value *v)
         lua_pushlstring(L, v->u.str.ptr ? v->u.str.ptr : "", v->u.str.len);
         break;
     case HONE_LIST:
-        lua_createtable(L, v->u.list.n > 1000000 ? 1000000 : (int)v->u.list.n, 0);
+        hone_lua_new_list(L, v->u.list.n);
         for (size_t i = 0; i < v->u.list.n; i++) {
             if (v->u.list.items[i].type == HONE_NULL)
                 lua_pushlightuserdata(L, NULL);
