@@ -222,8 +222,9 @@ TILE_INLINE void tile_body(const uint32_t T, const int R, const int W, int64_t l
 #define TILE_EACH(D, T, NAME)                                                                      \
     D(T, NAME, 1)                                                                                  \
     D(T, NAME, 2)                                                                                  \
-    D(T, NAME, 3) D(T, NAME, 4) D(T, NAME, 5) D(T, NAME, 6) D(T, NAME, 7) D(T, NAME, 8)            \
-        D(T, NAME, 9) D(T, NAME, 10) D(T, NAME, 11) D(T, NAME, 12) D(T, NAME, 13) D(T, NAME, 14)
+    D(T, NAME, 3)                                                                                  \
+    D(T, NAME, 4) D(T, NAME, 5) D(T, NAME, 6) D(T, NAME, 7) D(T, NAME, 8) D(T, NAME, 9)            \
+        D(T, NAME, 10) D(T, NAME, 11) D(T, NAME, 12) D(T, NAME, 13) D(T, NAME, 14)
 #elif defined(__AVX2__)
 #define TILE_EACH(D, T, NAME)                                                                      \
     D(T, NAME, 1) D(T, NAME, 2) D(T, NAME, 3) D(T, NAME, 4) D(T, NAME, 5) D(T, NAME, 6)
