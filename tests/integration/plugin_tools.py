@@ -82,6 +82,12 @@ fixed = hone("plugin", "replay", "crash.rec", "--plugin", "./crash0.so")
 check("the call it died in can be made again", fixed.returncode == 0 and "no result was recorded" in fixed.stdout,
       fixed.stdout + fixed.stderr)
 
+# several components, one of them not here
+(work / "two.rec").write_bytes((work / "crash.rec").read_bytes().replace(b"reward.crash", b"reward.other") + data[14:])
+two = hone("plugin", "replay", "two.rec")
+check("calls of components that are not here are passed over", two.returncode == 1 and "com.example.reward.other" in two.stderr
+      and "2 calls: 2 the same, 0 differ; 1 more are of components that are not here" in two.stdout, two.stdout + two.stderr)
+
 # files that are none, cut, spoiled
 (work / "no.rec").write_bytes(b"something else")
 no = hone("plugin", "replay", "no.rec")
