@@ -67,15 +67,17 @@ typedef struct hone__vwork {
 
 typedef struct hone__vkind {
     const char *kind, *iface;
-    /* Adds the settings without which an instance of the kind cannot be made. NULL: none. */
-    hone_status (*settings)(hone__v *v, hone_pair *pairs, size_t *n);
+    /* Adds the settings without which an instance of the kind cannot be made, in the way number `attempt`; 1 when
+     * there may be another way. The first that makes an instance, and work where `work` does, is taken. NULL: none. */
+    hone_status (*settings)(hone__v *v, int attempt, hone_pair *pairs, size_t *n);
     /* One call, between hone__v_enter and hone__v_leave; its status is the plugin's. A fault of the plugin that the
      * status does not tell is said with hone__v_fail. */
     hone_status (*work)(hone__v *v, hone__vinst *i, hone__vwork *w);
     const hone__vtest *tests; /* of this kind alone, ended by a name of NULL */
 } hone__vkind;
 const hone__vkind *hone__v_kind(const hone_component_info *info); /* NULL: no work is known */
-extern const hone__vkind hone__v_reward;
+extern const hone__vkind hone__v_reward, hone__v_judge, hone__v_tokenizer, hone__v_optimizer,
+    hone__v_objective, hone__v_advantage, hone__v_source, hone__v_model;
 
 struct hone__v {
     hone__vpage *page;
@@ -85,6 +87,7 @@ struct hone__v {
     uint64_t seed;
     const hone__vtest *test;
     int lua, opened;
+    int lenient; /* settings by chance: numbers need not be finite */
     hone_registry *registry;
     hone_plugin *plugin; /* NULL: written in Lua */
     hone_component_info *info;
@@ -140,6 +143,10 @@ typedef struct hone__vfence {
 } hone__vfence;
 hone_status hone__v_fence_open(hone__vfence *f, size_t size, const char *name);
 void *hone__v_fence_take(hone__vfence *f, size_t n, size_t align); /* NULL: full */
+enum { HONE__V_MEGABYTE = 1 << 20, HONE__V_GUARD = 0x5A };
+hone_str hone__v_put(hone__vfence *f, const char *p, size_t n); /* a copy; {NULL, 0}: full */
+hone_str hone__v_put_text(hone__vfence *f, const char *z);
+hone_str hone__v_odd_text(hone__vfence *f, size_t i); /* number i of those that are hard to read */
 void hone__v_fence_readonly(hone__vfence *f);
 void hone__v_fence_close(hone__vfence *f, int keep); /* gone; with keep its place stays forbidden */
 void hone__v_fence_signals(hone__vpage *page);       /* names what was touched, then dies of it */

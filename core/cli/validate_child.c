@@ -243,11 +243,24 @@ static hone_status make_settings(hone__v *v)
     for (int i = 0; i < v->sets->n; i++)
         HONE_TRY(take_setting(v, v->sets->v[i], pairs, &n));
     v->n_set = n;
-    if (v->kind && v->kind->settings)
-        HONE_TRY(v->kind->settings(v, pairs, &n));
     v->settings.type = HONE_MAP;
     v->settings.u.map.pairs = pairs;
     v->settings.u.map.n = n;
+    hone_status more = v->kind && v->kind->settings ? 1 : 0;
+    for (int attempt = 0; more > 0; attempt++) {
+        n = v->n_set;
+        more = v->kind->settings(v, attempt, pairs, &n);
+        HONE_TRY(more);
+        v->settings.u.map.n = n;
+        if (more == 0)
+            break;
+        hone__vinst *i = hone__v_create(v, NULL);
+        hone__vwork w = {.seed = v->seed, .n = 1};
+        hone_status s = i ? v->kind->work(v, i, &w) : -1;
+        hone__v_destroy(v, i);
+        if (s >= 0)
+            break;
+    }
     for (size_t i = 0; fields && fields[i]; i++)
         if ((fields[i]->flags & HONE_REQUIRED) && !hone_value_get(&v->settings, fields[i]->name))
             hone__v_skip(v, "the setting %s is required: give it with --set %s=...",

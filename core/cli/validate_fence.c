@@ -115,6 +115,53 @@ void hone__v_fence_close(hone__vfence *f, int keep)
     memset(f, 0, sizeof *f);
 }
 
+/* ---- texts in a fence --------------------------------------------------------------------------- */
+
+hone_str hone__v_put(hone__vfence *f, const char *p, size_t n)
+{
+    char *to = hone__v_fence_take(f, n, 1);
+    if (!to)
+        return (hone_str){NULL, 0};
+    memcpy(to, p, n);
+    return (hone_str){to, n};
+}
+
+hone_str hone__v_put_text(hone__vfence *f, const char *z)
+{
+    return hone__v_put(f, z, strlen(z));
+}
+
+/* Text number i of those that are hard to read. */
+hone_str hone__v_odd_text(hone__vfence *f, size_t i)
+{
+    static const struct {
+        const char *p;
+        size_t n;
+    } odd[] = {{"", 0},
+               {"\0", 1},
+               {"a\0b", 3},
+               {"\xff\xfe\xfd", 3},
+               {"\xc3", 1},
+               {"\xe2\x82", 2},
+               {"\xed\xa0\x80", 3},
+               {"\xf4\x90\x80\x80", 4},
+               {"7\xc0\x80", 3},
+               {"{\"a\": [[[[[[[[", 14},
+               {"\\boxed{", 7},
+               {"\\boxed{\\frac{1}{", 16},
+               {"1e999999999", 11},
+               {"%s%n", 4},
+               {"\xf0\x9f\x91\xa9\xe2\x80\x8d\xf0\x9f\x9a\x80", 11},
+               {"\r\n\t\v", 4}};
+    i %= sizeof odd / sizeof *odd + 1;
+    if (i < sizeof odd / sizeof *odd)
+        return hone__v_put(f, odd[i].p, odd[i].n);
+    char *to = hone__v_fence_take(f, HONE__V_MEGABYTE, 1);
+    if (to)
+        memset(to, '(', HONE__V_MEGABYTE);
+    return (hone_str){to, to ? HONE__V_MEGABYTE : 0};
+}
+
 /* ---- when it is touched ------------------------------------------------------------------------ */
 
 /* Only what is safe in a handler: copies into the page. */

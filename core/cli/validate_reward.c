@@ -12,7 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { LONG = 1 << 20, GUARD = 0x5A };
+enum { LONG = HONE__V_MEGABYTE };
 
 /* ---- samples -------------------------------------------------------------------------------------- */
 
@@ -28,51 +28,6 @@ typedef struct larger_call {
     hone_call c;
     unsigned char poison[32];
 } larger_call;
-
-static hone_str put(hone__vfence *f, const char *p, size_t n)
-{
-    char *to = hone__v_fence_take(f, n, 1);
-    if (!to)
-        return (hone_str){NULL, 0};
-    memcpy(to, p, n);
-    return (hone_str){to, n};
-}
-
-static hone_str put_text(hone__vfence *f, const char *z)
-{
-    return put(f, z, strlen(z));
-}
-
-/* Text number i of those that are hard to read. */
-static hone_str odd_text(hone__vfence *f, size_t i)
-{
-    static const struct {
-        const char *p;
-        size_t n;
-    } odd[] = {{"", 0},
-               {"\0", 1},
-               {"a\0b", 3},
-               {"\xff\xfe\xfd", 3},
-               {"\xc3", 1},
-               {"\xe2\x82", 2},
-               {"\xed\xa0\x80", 3},
-               {"\xf4\x90\x80\x80", 4},
-               {"7\xc0\x80", 3},
-               {"{\"a\": [[[[[[[[", 14},
-               {"\\boxed{", 7},
-               {"\\boxed{\\frac{1}{", 16},
-               {"1e999999999", 11},
-               {"%s%n", 4},
-               {"\xf0\x9f\x91\xa9\xe2\x80\x8d\xf0\x9f\x9a\x80", 11},
-               {"\r\n\t\v", 4}};
-    i %= sizeof odd / sizeof *odd + 1;
-    if (i < sizeof odd / sizeof *odd)
-        return put(f, odd[i].p, odd[i].n);
-    char *to = hone__v_fence_take(f, LONG, 1);
-    if (to)
-        memset(to, '(', LONG);
-    return (hone_str){to, to ? LONG : 0};
-}
 
 static const char *const answer_names[] = {"answer",   "target", "reference", "ground_truth",
                                            "solution", "label",  "expected",  "gold"};
@@ -101,32 +56,32 @@ static int make_sample(hone__vwork *w, size_t k, hone__vfence *f, hone__vfence *
             return 0;
         memset(c, 0, N_COLUMNS * sizeof *c);
         snprintf(text, sizeof text, "%u", a + b);
-        hone_str answer = odd ? odd_text(f, k * 5 + 3) : put_text(f, text);
+        hone_str answer = odd ? hone__v_odd_text(f, k * 5 + 3) : hone__v_put_text(f, text);
         for (size_t i = 0; i < N_ANSWERS; i++) {
-            c[i].name = put_text(f, answer_names[i]);
+            c[i].name = hone__v_put_text(f, answer_names[i]);
             c[i].value.type = HONE_STRING;
             c[i].value.u.str = answer;
         }
-        c[N_ANSWERS].name = put_text(f, "number");
+        c[N_ANSWERS].name = hone__v_put_text(f, "number");
         c[N_ANSWERS].value.type = HONE_I64;
         c[N_ANSWERS].value.u.i64 = (int64_t)k;
-        c[N_ANSWERS + 1].name = odd ? odd_text(f, k) : put_text(f, "empty");
+        c[N_ANSWERS + 1].name = odd ? hone__v_odd_text(f, k) : hone__v_put_text(f, "empty");
         s->columns = c;
         s->n_columns = N_COLUMNS;
     }
     if (odd) {
-        s->prompt = odd_text(f, k + 1);
-        s->completion = odd_text(f, k);
+        s->prompt = hone__v_odd_text(f, k + 1);
+        s->completion = hone__v_odd_text(f, k);
     } else {
         snprintf(text, sizeof text, "%u + %u = ?", a, b);
-        s->prompt = put_text(f, text);
+        s->prompt = hone__v_put_text(f, text);
         if (form == 1 || form == 2)
             snprintf(text, sizeof text, form == 1 ? forms[1] : forms[2], a, b, sum);
         else
             snprintf(text, sizeof text, form ? forms[3] : forms[0], sum);
         s->completion = w->items == HONE__V_EMPTY  ? (hone_str){NULL, 0}
                         : w->items == HONE__V_ECHO ? s->prompt
-                                                   : put_text(f, text);
+                                                   : hone__v_put_text(f, text);
     }
     if (w->items == HONE__V_LONG) {
         char *to = hone__v_fence_take(f, LONG, 1);
@@ -140,7 +95,7 @@ static int make_sample(hone__vwork *w, size_t k, hone__vfence *f, hone__vfence *
     float *logprobs = hone__v_fence_take(tables, n * sizeof *logprobs, 4);
     if (!m || !tokens || !logprobs)
         return 0;
-    m->role = put_text(f, "user");
+    m->role = hone__v_put_text(f, "user");
     m->content = s->prompt;
     s->messages = m;
     s->n_messages = 1;
@@ -212,12 +167,12 @@ static void read_outcomes(hone__v *v, hone__vwork *w, const answers *a, const ch
             hone__v_fail(v, "item %zu: the outcome's status is %u%s%s", i, o->status,
                          o->status == HONE_TIMEOUT ? ": " : "",
                          o->status == HONE_TIMEOUT ? odd[4] : ": no such status");
-        else if (o->status == HONE_SCORE && !isfinite(o->score))
+        else if (o->status == HONE_SCORE && !v->lenient && !isfinite(o->score))
             hone__v_fail(v, "item %zu: the score is %f: not a number to train on", i,
                          (double)o->score);
         if (w->larger)
             for (size_t k = sizeof *o; k < stride; k++)
-                if (((const unsigned char *)o)[k] != GUARD)
+                if (((const unsigned char *)o)[k] != HONE__V_GUARD)
                     return hone__v_fail(v,
                                         "item %zu: wrote past the end of its outcome: in_stride "
                                         "and out_stride say how far items are apart",
@@ -287,7 +242,7 @@ static hone_status work(hone__v *v, hone__vinst *i, hone__vwork *w)
         if (!make_sample(w, w->index ? w->index[k] : k, &texts, &tables, &one))
             s = hone_fail(HONE_E_LIMIT, "the samples do not fit");
         memcpy(samples + k * in_stride, &one, sizeof one);
-        memset(outcomes + k * out_stride, GUARD, out_stride);
+        memset(outcomes + k * out_stride, HONE__V_GUARD, out_stride);
         memset(outcomes + k * out_stride, 0, sizeof(hone_outcome));
     }
     if (s >= 0) {

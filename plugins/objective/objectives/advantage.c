@@ -72,6 +72,12 @@ typedef struct stats {
     size_t best;                   /* first of the largest */
 } stats;
 
+/* x over a deviation, which is 0 where all numbers are equal and eps is 0: so is x then. */
+static double over(double x, double deviation)
+{
+    return deviation > 0 ? x / deviation : 0;
+}
+
 static stats stats_of(const double *x, const member *m, size_t n)
 {
     stats s = {n, 0, 0, -hone_math_inf(), -hone_math_inf(), 0};
@@ -172,8 +178,8 @@ static void by_groups(const advantage *p, const hone_advantage_in *in, const wor
             switch (p->row->kind) {
             case ADV_GROUP:
                 seq[s] = p->scale == SCALE_NONE    ? centred
-                         : p->scale == SCALE_BATCH ? centred / (batch_std + p->eps)
-                                                   : centred / (g.std + p->eps);
+                         : p->scale == SCALE_BATCH ? over(centred, batch_std + p->eps)
+                                                   : over(centred, g.std + p->eps);
                 break;
             case ADV_RLOO:
                 seq[s] = n > 1                      ? centred * (double)n / (double)(n - 1)
@@ -181,7 +187,7 @@ static void by_groups(const advantage *p, const hone_advantage_in *in, const wor
                                                     : 0;
                 break;
             case ADV_PASSK:
-                seq[s] = n > 1 && s == g.best ? (g.max - g.second) / (g.std + p->eps) : 0;
+                seq[s] = n > 1 && s == g.best ? over(g.max - g.second, g.std + p->eps) : 0;
                 break;
             case ADV_OPO:
                 seq[s] = p->compat == COMPAT_VERL && n == 1 ? r
@@ -225,12 +231,12 @@ static void normalize_then_sum(const advantage *p, const hone_advantage_in *in, 
                     kept[m++] = w->members[i + j];
             g = stats_of(reward, kept, m);
             for (size_t j = 0; j < m; j++)
-                seq[kept[j].seq] += weight * (reward[kept[j].seq] - g.mean) / (g.std + p->eps);
+                seq[kept[j].seq] += over(weight * (reward[kept[j].seq] - g.mean), g.std + p->eps);
         }
     }
     all = stats_of(seq, w->members, w->n_members);
     for (size_t i = 0; i < w->n_members; i++)
-        seq[w->members[i].seq] = (seq[w->members[i].seq] - all.mean) / (all.std + p->eps);
+        seq[w->members[i].seq] = over(seq[w->members[i].seq] - all.mean, all.std + p->eps);
 }
 
 /* ---- one number a token --------------------------------------------------------------------------- */

@@ -164,12 +164,14 @@ double loss_apo_down(const preference *p, const pair *x, pair_grad *g)
 double loss_discopop(const preference *p, const pair *x, pair_grad *g)
 {
     double z = p->beta * ((x->pc - x->rc) - (x->pr - x->rr)), m = hone_sigmoid(z / p->tau);
-    double logistic = -hone_logsigmoid(z), e = hone_exp(-z);
-    double dm = m * (1 - m) / p->tau;
-    double d = -hone_sigmoid(-z) * (1 - m) - logistic * dm - e * m + e * dm;
+    double logistic = -hone_logsigmoid(z);
+    /* m e^-z as one power: of a far z the two are 0 and infinite */
+    double me = hone_exp(hone_logsigmoid(z / p->tau) - z),
+           rest = hone_sigmoid(-z / p->tau) / p->tau;
+    double d = -hone_sigmoid(-z) * (1 - m) - logistic * m * rest - me + me * rest;
     g->c = p->beta * d;
     g->r = -g->c;
-    return logistic * (1 - m) + e * m;
+    return logistic * (1 - m) + me;
 }
 
 /* log odds p/(1-p) of x = log p < 0, and its derivative 1/(1-p). p = 1 has no odds: just below it. */

@@ -1,5 +1,7 @@
 --- Files that hold components in Lua, for `hone plugin validate FILE.lua`.
 local core = require "hone.core"
+local adapt = require "hone.kinds"
+local generator = require "hone.generator"
 local modules = {}
 
 local kinds = { "reward", "judge", "tokenizer", "optimizer", "source", "objective", "model", "advantage", "sink" }
@@ -11,15 +13,18 @@ local hosts = { config = true, weight = true, timeout = true, gate = true, norma
 -- kinds that give one.
 function modules.components(m, hone)
   if type(m) ~= "table" or m.component then return end
-  if m.kind then return core.lua_component(m, m.kind) end
+  if m.kind then return core.lua_component(adapt.expand(m, m.kind), m.kind) end
+  if type(m.row) == "function" then return generator.component(m.row) end -- what hone.source("lua", m.row) reads
   for _, kind in ipairs(kinds) do
     if type(m[kind]) == "function" then
       local spec = {}
-      for k, v in pairs(m[kind](hone)) do
+      for k, v in pairs(m[kind](kind == "reward" and hone or {})) do
         if not hosts[k] then spec[k] = v end
       end
-      spec.id = spec.id or kind
-      core.lua_component(spec, kind)
+      if kind ~= "objective" or spec.id then -- without an id: a function of tensors, which is no component
+        spec.id = spec.id or kind
+        core.lua_component(adapt.expand(spec, kind), kind)
+      end
     end
   end
 end

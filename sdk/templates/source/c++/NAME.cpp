@@ -69,9 +69,11 @@ class @name@
         b->text_buffers[1] = b->offsets.data();
         b->text_buffers[2] = b->text.data();
         b->number_buffers[1] = b->numbers.data();
-        fill(&b->column[0], b, 3, b->text_buffers, release_column);
-        fill(&b->column[1], b, 2, b->number_buffers, release_column);
-        fill(out, b, 1, b->buffers, release_batch);
+        auto text = std::make_unique<share>(b), number = std::make_unique<share>(b),
+             whole = std::make_unique<share>(b); /* all before any of them is given away */
+        fill(&b->column[0], text, 3, b->text_buffers, release_column);
+        fill(&b->column[1], number, 2, b->number_buffers, release_column);
+        fill(out, whole, 1, b->buffers, release_batch);
         out->n_children = 2;
         out->children = b->columns;
     }
@@ -91,13 +93,13 @@ class @name@
     std::string error;
 
   private:
-    static void fill(ArrowArray *a, const share &b, int64_t n_buffers, const void **buffers,
-                     void (*release)(ArrowArray *))
+    static void fill(ArrowArray *a, std::unique_ptr<share> &b, int64_t n_buffers,
+                     const void **buffers, void (*release)(ArrowArray *)) noexcept
     {
-        a->length = static_cast<int64_t>(b->numbers.size());
+        a->length = static_cast<int64_t>((*b)->numbers.size());
         a->n_buffers = n_buffers;
         a->buffers = buffers;
-        a->private_data = new share(b);
+        a->private_data = b.release();
         a->release = release;
     }
     std::ifstream file_;
