@@ -33,7 +33,7 @@
 extern char **environ;
 enum { JOBS_MAX = 8, PAGE_FD = 3 };
 
-static hone_arg_list sets, paths;
+static hone_arg_list sets, paths, allow;
 static int json, in_process;
 static const char *only;
 static int64_t seed = 1;
@@ -75,7 +75,7 @@ typedef struct validation {
 
 static const hone__vkind *const kinds[] = {
     &hone__v_reward,    &hone__v_judge,     &hone__v_tokenizer, &hone__v_optimizer,
-    &hone__v_objective, &hone__v_advantage, &hone__v_source};
+    &hone__v_objective, &hone__v_advantage, &hone__v_source,    &hone__v_model};
 
 const hone__vkind *hone__v_kind(const hone_component_info *info)
 {
@@ -109,14 +109,19 @@ int hone_cli_plugin_validate_one(int argc, char **argv)
         return HONE_EXIT_USAGE;
     close(fd);
     setrlimit(RLIMIT_CORE, &none);
-    for (int i = 7; i < argc && mine.n < HONE_ARG_LIST_MAX; i++)
-        mine.v[mine.n++] = argv[i];
+    for (int i = 7; i < argc; i++) {
+        if (strncmp(argv[i], "--allow=", 8) == 0 && allow.n < HONE_ARG_LIST_MAX - 1)
+            allow.v[allow.n++] = argv[i] + 8;
+        else if (mine.n < HONE_ARG_LIST_MAX)
+            mine.v[mine.n++] = argv[i];
+    }
     hone__v v = {.page = page,
                  .component = strcmp(argv[3], "-") == 0 ? NULL : argv[3],
                  .work_dir = argv[4],
                  .seed = strtoull(argv[5], NULL, 10),
                  .path = argv[6],
-                 .sets = &mine};
+                 .sets = &mine,
+                 .allow = allow.v};
     v.lua = strlen(v.path) > 4 && strcmp(v.path + strlen(v.path) - 4, ".lua") == 0;
     const hone__vtest *test = NULL;
     test = hone__v_test(argv[2]);
@@ -131,7 +136,8 @@ int hone_cli_plugin_validate_one(int argc, char **argv)
 static int start(validation *a, job *j)
 {
     char fd_text[16], seed_text[24], zone[] = "TZ=XYZ-7";
-    const char *argv[16 + HONE_ARG_LIST_MAX];
+    const char *argv[16 + 2 * HONE_ARG_LIST_MAX];
+    hone_buf grants;
     posix_spawn_file_actions_t files;
     posix_spawnattr_t attr;
     sigset_t all, none;
@@ -155,12 +161,21 @@ static int start(validation *a, job *j)
         argv[n] = words[n];
     for (int i = 0; i < sets.n; i++)
         argv[n++] = sets.v[i];
+    hone_buf_init(&grants, 1 << 20); /* "--allow=...", one behind the other, each with its NUL */
+    for (int i = 0; i < allow.n; i++) {
+        hone_buf_addf(&grants, "--allow=%s", allow.v[i]);
+        hone_buf_addc(&grants, 0);
+    }
+    for (size_t at = 0; grants.failed >= 0 && at < grants.len; at += strlen(grants.ptr + at) + 1)
+        argv[n++] = grants.ptr + at;
     argv[n] = NULL;
     while (environ[n_env])
         n_env++;
     char **env = hone_calloc(n_env + 2, sizeof *env);
-    if (!env)
+    if (!env) {
+        hone_buf_release(&grants);
         goto failed;
+    }
     for (size_t i = 0; i < n_env; i++)
         env[i] = environ[i];
     if (j->again) /* another process also has another surrounding */
@@ -183,6 +198,7 @@ static int start(validation *a, job *j)
     hone_free(env);
     j->deadline = hone_now_ns() +
                   (uint64_t)(1e9 * limit_s * (j->test->flags & HONE__VT_SLOW ? 3 : 1));
+    hone_buf_release(&grants);
 failed:
     if (fd >= 0)
         close(fd);
@@ -317,6 +333,7 @@ static void run_here(validation *a, job *j)
                  .component = j->c ? j->c->id : NULL,
                  .work_dir = a->work_dir,
                  .sets = &sets,
+                 .allow = allow.v,
                  .seed = (uint64_t)seed};
     v.lua = strlen(v.path) > 4 && strcmp(v.path + strlen(v.path) - 4, ".lua") == 0;
     hone__v_run_one(&v, j->test);
@@ -667,6 +684,7 @@ int hone_cli_plugin_validate(int argc, char **argv)
         {"seed", HONE_ARG_I64, &seed, "N", "of everything that is drawn by chance (1)"},
         {"in-process", HONE_ARG_FLAG, &in_process, NULL, "run in this process, for a debugger"},
         {"timeout", HONE_ARG_F64, &limit_s, "S", "seconds a test may take (10)"},
+        {"allow", HONE_ARG_LIST, &allow, "GRANT", "as for hone run: NAME:exec, NAME:net, ..."},
         {"plugin-path", HONE_ARG_LIST, &paths, "PATH",
          "a folder of plugins, or a .so (several times)"},
         {0}};

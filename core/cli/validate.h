@@ -74,6 +74,7 @@ typedef struct hone__vkind {
      * status does not tell is said with hone__v_fail. */
     hone_status (*work)(hone__v *v, hone__vinst *i, hone__vwork *w);
     const hone__vtest *tests; /* of this kind alone, ended by a name of NULL */
+    int cancels;              /* its calls take a hone_call */
 } hone__vkind;
 const hone__vkind *hone__v_kind(const hone_component_info *info); /* NULL: no work is known */
 extern const hone__vkind hone__v_reward, hone__v_judge, hone__v_tokenizer, hone__v_optimizer,
@@ -84,6 +85,7 @@ struct hone__v {
     const char *path; /* the file: .so or .lua */
     const char *component, *work_dir;
     const hone_arg_list *sets;
+    const char *const *allow; /* grants, NULL-terminated, or NULL */
     uint64_t seed;
     const hone__vtest *test;
     int lua, opened;

@@ -8,11 +8,13 @@
 #include "cli/validate.h"
 
 #include "abi/config.h"
+#include "abi/grant.h"
 #include "abi/loader.h"
 #include "base/alloc.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "lua/recipe.h"
+#include "tensor/pool.h"
 
 #include <pthread.h>
 #include <stdarg.h>
@@ -196,6 +198,7 @@ static hone_status open_file(hone__v *v)
         HONE_TRY(hone_recipe_components(v->path, &v->registry));
     else
         HONE_TRY(hone_registry_open(&o, &v->registry));
+    HONE_TRY(hone_registry_allow(v->registry, v->allow));
     const hone_component_info *info;
     const hone_plugin *p = NULL;
     if (!v->lua)
@@ -330,6 +333,8 @@ hone__vinst *hone__v_need(hone__v *v)
     if (!i && !v->page->result && !v->n_set && v->info->c.fields && v->info->c.fields[0] &&
         !v->misbehaved[0] && hone_error_get()->code == HONE_E_INVALID)
         hone__v_skip(v, "it wants settings (--set NAME=VALUE): %s", hone__v_error());
+    else if (!i && !v->page->result && hone_error_get()->code == HONE_E_REFUSED)
+        hone__v_skip(v, "%s; %s", hone__v_error(), hone_error_get()->hint);
     else if (!i && !v->page->result)
         hone__v_fail(v, "create: %s", hone__v_error());
     return i;
@@ -380,6 +385,7 @@ void hone__v_run_one(hone__v *v, const hone__vtest *test)
         v->sets = &none;
     hone_arena_init(&v->arena, (size_t)1 << 32);
     hone_log_sink(keep_log, v);
+    hone_fp_setup(); /* as every thread of hone that calls plugins */
     test->run(v);
     if (getpid() != own_pid)
         _exit(97); /* a process that the plugin started and let go on */

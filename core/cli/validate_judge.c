@@ -276,4 +276,4 @@ static const hone__vtest tests[] = {
     {"judge.strides", t_strides, 0, "items further apart than their size"},
     {"judge.borrowed", t_borrowed, 0, "nothing of a call is used after it"},
     {0}};
-const hone__vkind hone__v_judge = {HONE_KIND_JUDGE, HONE_IFACE_JUDGE, NULL, work, tests};
+const hone__vkind hone__v_judge = {HONE_KIND_JUDGE, HONE_IFACE_JUDGE, NULL, work, tests, 1};

@@ -344,4 +344,4 @@ static const hone__vtest tests[] = {
     {"reward.strides", t_strides, 0, "items further apart than their size"},
     {"reward.borrowed", t_borrowed, 0, "nothing of a call is used after it"},
     {0}};
-const hone__vkind hone__v_reward = {HONE_KIND_REWARD, HONE_IFACE_REWARD, NULL, work, tests};
+const hone__vkind hone__v_reward = {HONE_KIND_REWARD, HONE_IFACE_REWARD, NULL, work, tests, 1};

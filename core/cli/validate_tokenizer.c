@@ -47,7 +47,13 @@ static hone_status settings(hone__v *v, int attempt, hone_pair *pairs, size_t *n
 
 /* ---- texts ---------------------------------------------------------------------------------------- */
 
-static hone_str make_text(const hone__vwork *w, size_t k, hone__vfence *f)
+/* A function in Lua that takes a text letter by letter pays for the length at each of them. */
+static size_t longest(const hone__v *v)
+{
+    return v->lua ? HONE__V_MEGABYTE / 64 : HONE__V_MEGABYTE;
+}
+
+static hone_str make_text(const hone__v *v, const hone__vwork *w, size_t k, hone__vfence *f)
 {
     static const char *const words[] = {"The",
                                         " answer",
@@ -77,10 +83,10 @@ static hone_str make_text(const hone__vwork *w, size_t k, hone__vfence *f)
     if (w->items == HONE__V_EMPTY)
         return (hone_str){NULL, 0};
     if (w->items == HONE__V_LONG) {
-        char *p = hone__v_fence_take(f, HONE__V_MEGABYTE, 1);
-        for (size_t i = 0; p && i < HONE__V_MEGABYTE; i++)
+        char *p = hone__v_fence_take(f, longest(v), 1);
+        for (size_t i = 0; p && i < longest(v); i++)
             p[i] = "some words, 12 of them. "[i % 24];
-        return (hone_str){p, p ? HONE__V_MEGABYTE : 0};
+        return (hone_str){p, p ? longest(v) : 0};
     }
     for (size_t i = 0, n = hone_rng_below(&key, 0, 24); i < n; i++) {
         const char *word = words[hone_rng_below(&key, 1 + i, sizeof words / sizeof *words)];
@@ -153,7 +159,7 @@ static hone_status encode(hone__v *v, hone__vinst *i, hone__vwork *w, uint32_t f
         s = hone__v_fence_open(&in, (w->n + 1) * sizeof(hone_str), "the array of texts");
     hone_str *list = s >= 0 ? hone__v_fence_take(&in, w->n * sizeof *list, 8) : NULL;
     for (size_t k = 0; s >= 0 && k < w->n; k++) {
-        list[k] = make_text(w, w->index ? w->index[k] : k, &texts);
+        list[k] = make_text(v, w, w->index ? w->index[k] : k, &texts);
         if (kept)
             kept[k] = hone_arena_str(keep_texts, list[k]);
     }
