@@ -397,4 +397,4 @@ static const hone__vtest tests[] = {
     {"model.config", t_config, 0, "its configuration as JSON"},
     {"model.bad_config", t_bad_config, 0, "configurations without sense"},
     {0}};
-const hone__vkind hone__v_model = {HONE_KIND_MODEL, HONE_IFACE_MODEL, NULL, work, tests};
+const hone__vkind hone__v_model = {HONE_KIND_MODEL, HONE_IFACE_MODEL, NULL, work, tests, 0};

@@ -336,8 +336,8 @@ static const hone__vtest tests[] = {
     {"objective.masked", t_masked, 0, "a batch whose mask is zero"},
     {"objective.show", t_show, 0, "the formula as text"},
     {0}};
-const hone__vkind hone__v_objective = {HONE_KIND_OBJECTIVE, HONE_IFACE_OBJECTIVE, NULL, work,
-                                       tests};
+const hone__vkind hone__v_objective = {
+    HONE_KIND_OBJECTIVE, HONE_IFACE_OBJECTIVE, NULL, work, tests, 0};
 
 /* ---- advantages ----------------------------------------------------------------------------------- */
 
@@ -430,5 +430,5 @@ static void t_unscored(hone__v *v)
 
 static const hone__vtest advantage_tests[] = {
     {"advantage.unscored", t_unscored, 0, "a batch in which nothing was scored"}, {0}};
-const hone__vkind hone__v_advantage = {HONE_KIND_OBJECTIVE, HONE_IFACE_ADVANTAGE, NULL, advantages,
-                                       advantage_tests};
+const hone__vkind hone__v_advantage = {HONE_KIND_OBJECTIVE, HONE_IFACE_ADVANTAGE, NULL,
+                                       advantages,          advantage_tests,      0};

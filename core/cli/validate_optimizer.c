@@ -305,5 +305,5 @@ static const hone__vtest tests[] = {
     {"optimizer.cut", t_cut, 0, "slices cut in two, where it is ELEMENTWISE"},
     {"optimizer.strides", t_strides, 0, "slices further apart than their size"},
     {0}};
-const hone__vkind hone__v_optimizer = {HONE_KIND_OPTIMIZER, HONE_IFACE_OPTIMIZER, NULL, work,
-                                       tests};
+const hone__vkind hone__v_optimizer = {
+    HONE_KIND_OPTIMIZER, HONE_IFACE_OPTIMIZER, NULL, work, tests, 0};

@@ -380,4 +380,4 @@ static const hone__vtest tests[] = {
     {"source.schema", t_schema, 0, "batches are what the schema says; the end stays the end"},
     {"source.truncated", t_truncated, 0, "cut, empty, random and missing files"},
     {0}};
-const hone__vkind hone__v_source = {HONE_KIND_SOURCE, HONE_IFACE_SOURCE, settings, work, tests};
+const hone__vkind hone__v_source = {HONE_KIND_SOURCE, HONE_IFACE_SOURCE, settings, work, tests, 0};

@@ -334,5 +334,5 @@ static const hone__vtest tests[] = {
     {"tokenizer.vocabulary", t_vocabulary, 0, "every token by id and by text; ids outside refused"},
     {"tokenizer.fingerprint", t_fingerprint, 0, "the same for the same settings"},
     {0}};
-const hone__vkind hone__v_tokenizer = {HONE_KIND_TOKENIZER, HONE_IFACE_TOKENIZER, settings, work,
-                                       tests};
+const hone__vkind hone__v_tokenizer = {
+    HONE_KIND_TOKENIZER, HONE_IFACE_TOKENIZER, settings, work, tests, 0};

@@ -1,5 +1,5 @@
 /* Never comes back from score.
- * validate: instance.call fail did not come back within 2 s, in score
+ * validate: instance.call fail did not come back within 3 s, in score
  * score: survives deadline passed */
 #define ON_CALL                                                                                    \
     for (;;)                                                                                       \

@@ -51,7 +51,7 @@ def examine(path):
     so, built = build(path)
     if built.returncode:
         return built, None, None
-    validate = subprocess.run([HONE, "plugin", "validate", so, "--json", "--timeout", "2"], capture_output=True,
+    validate = subprocess.run([HONE, "plugin", "validate", so, "--json", "--timeout", "3"], capture_output=True,
                               text=True, env=env, cwd=work.name)
     try:
         score = subprocess.run([HONE, "score", "--reward", so, "--data", rows, "--deadline", "1", "--json"],
