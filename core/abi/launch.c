@@ -15,6 +15,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -118,10 +119,22 @@ static size_t read_for(int fd, int timeout_ms, char *out, size_t room)
     return n;
 }
 
+/* The script that was asked last, and its answer. */
+static pthread_mutex_t known_lock = PTHREAD_MUTEX_INITIALIZER;
+static char known_script[PATH_MAX], known_answer[PATH_MAX];
+
 /* Version managers put a script in front of Python that looks for the right one: it is asked which that is, in a box
  * that reads everything and does nothing else. *path is replaced when it knows. */
 static void ask_script(char **path)
 {
+    pthread_mutex_lock(&known_lock);
+    char *known = strcmp(known_script, *path) == 0 ? hone_strdup(known_answer) : NULL;
+    pthread_mutex_unlock(&known_lock);
+    if (known) {
+        hone_free(*path);
+        *path = known;
+        return;
+    }
     const char *argv[] = {*path, "-I", "-c", "import sys; print(sys.executable)", NULL};
     const char *everything[] = {"/", NULL};
     const hone_sandbox_policy policy = {
@@ -149,6 +162,10 @@ static void ask_script(char **path)
         char *other = said[0] == '/' && runs(said) && realpath(said, real) ? hone_strdup(said)
                                                                            : NULL;
         if (other) {
+            pthread_mutex_lock(&known_lock);
+            snprintf(known_script, sizeof known_script, "%s", *path);
+            snprintf(known_answer, sizeof known_answer, "%s", other);
+            pthread_mutex_unlock(&known_lock);
             hone_free(*path);
             *path = other;
         }

@@ -188,8 +188,12 @@ static hone_status score(void *self, const hone_call *call, const hone_sample *i
         return HONE_OK;
     if (parts > n)
         parts = n;
-    for (size_t k = 0; k < parts; k++)
-        asked[k] = ask(&s, &r->c.programs[k], n * k / parts, n * (k + 1) / parts - n * k / parts);
+    for (size_t k = 0; k < parts; k++) { /* where one is too late, so are those behind it */
+        int late = k && (asked[k - 1] == HONE_E_TIMEOUT || asked[k - 1] == HONE_E_CANCELLED);
+        size_t first = n * k / parts;
+        asked[k] = late ? asked[k - 1]
+                        : ask(&s, &r->c.programs[k], first, n * (k + 1) / parts - first);
+    }
     for (size_t k = 0; k < parts; k++) {
         size_t first = n * k / parts, count = n * (k + 1) / parts - first;
         program *p = &r->c.programs[k];
