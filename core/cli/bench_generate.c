@@ -160,6 +160,7 @@ int hone_cli_bench_generate(int argc, char **argv)
             hone_jw_kf64(&j, "read_gb_per_s", bw * 1e-9);
             hone_jw_kf64(&j, "peak_mb", hone__bench_peak_mb());
             hone_jw_ki64(&j, "threads", hone_pool_threads(r.env.pool));
+            hone_jw_kcstr(&j, "storage", setup.storage ? setup.storage : "f32");
             hone_jw_end(&j);
             printf("%s\n", b.ptr);
             hone_buf_release(&b);

@@ -217,6 +217,7 @@ int hone_cli_bench_grpo(int argc, char **argv)
             hone_jw_kf64(&j, "sgemm_gflops", r.sgemm_gflops);
             hone_jw_kf64(&j, "peak_mb", hone__bench_peak_mb());
             hone_jw_ki64(&j, "threads", hone_pool_threads(r.env.pool));
+            hone_jw_kcstr(&j, "storage", setup.storage ? setup.storage : "f32");
             hone_jw_end(&j);
             printf("%s\n", b.ptr);
             hone_buf_release(&b);

@@ -218,18 +218,17 @@ TILE_INLINE void tile_body(const uint32_t T, const int R, const int W, int64_t l
     }
 #endif
 
+#define TILE_TO_4(D, T, NAME) D(T, NAME, 1) D(T, NAME, 2) D(T, NAME, 3) D(T, NAME, 4)
+#define TILE_TO_6(D, T, NAME) TILE_TO_4(D, T, NAME) D(T, NAME, 5) D(T, NAME, 6)
+#define TILE_TO_9(D, T, NAME) TILE_TO_6(D, T, NAME) D(T, NAME, 7) D(T, NAME, 8) D(T, NAME, 9)
+#define TILE_TO_12(D, T, NAME) TILE_TO_9(D, T, NAME) D(T, NAME, 10) D(T, NAME, 11) D(T, NAME, 12)
+#define TILE_TO_14(D, T, NAME) TILE_TO_12(D, T, NAME) D(T, NAME, 13) D(T, NAME, 14)
 #if defined(__AVX512F__)
-#define TILE_EACH(D, T, NAME)                                                                      \
-    D(T, NAME, 1)                                                                                  \
-    D(T, NAME, 2)                                                                                  \
-    D(T, NAME, 3)                                                                                  \
-    D(T, NAME, 4) D(T, NAME, 5) D(T, NAME, 6) D(T, NAME, 7) D(T, NAME, 8) D(T, NAME, 9)            \
-        D(T, NAME, 10) D(T, NAME, 11) D(T, NAME, 12) D(T, NAME, 13) D(T, NAME, 14)
+#define TILE_EACH TILE_TO_14
 #elif defined(__AVX2__)
-#define TILE_EACH(D, T, NAME)                                                                      \
-    D(T, NAME, 1) D(T, NAME, 2) D(T, NAME, 3) D(T, NAME, 4) D(T, NAME, 5) D(T, NAME, 6)
+#define TILE_EACH TILE_TO_6
 #else
-#define TILE_EACH(D, T, NAME) D(T, NAME, 1) D(T, NAME, 2) D(T, NAME, 3) D(T, NAME, 4)
+#define TILE_EACH TILE_TO_4
 #endif
 TILE_EACH(TILE_DEFINE, HONE_F32, tile_)
 TILE_EACH(TILE_DEFINE, HONE_BF16, tile_bf16_)
