@@ -19,6 +19,7 @@ typedef struct hone_recipe_tune {
     uint32_t micro_tokens;     /* no larger micro-batch; 0: as the recipe says */
     uint32_t checkpoint_every; /* at least this recomputation; 0: as the recipe says */
     int lora, halve_tokens, halve_batch;
+    int bf16; /* frozen weights that would be float32 are stored so */
 } hone_recipe_tune;
 
 /* What a plan found (lua/plan.h). */

@@ -131,6 +131,8 @@ static hone_status make_policy(hone_recipe *r, hone_arena *a, const hone_value *
     HONE_TRY(read_optimizer(a, hone_value_get(v, "optimizer"), &cfg));
     if (!base && r->opt.tune.lora && cfg.optimizer && !cfg.lora.rank)
         cfg.lora.rank = r->opt.tune.lora;
+    if (r->opt.tune.bf16 && cfg.storage == HONE_F32 && (cfg.lora.rank || !cfg.optimizer))
+        cfg.storage = HONE_BF16;
     char *model = NULL, *tokenizer = NULL;
     hone_status s = cfg.model && !base ? hone__lua_model_path(r, cfg.model, &model) : HONE_OK;
     if (s >= 0 && cfg.tokenizer && !base)

@@ -174,7 +174,11 @@ static const struct {
     {{.micro_tokens = 128, .checkpoint_every = 1, .halve_batch = 1},
      "half of the prompts or rows a step"},
     {{.micro_tokens = 128, .checkpoint_every = 1, .halve_tokens = 1}, "half of max_tokens"},
+    {{.micro_tokens = 128, .checkpoint_every = 1, .bf16 = 1},
+     "frozen weights in 16 bits, storage = \"bf16\""},
     {{.micro_tokens = 128, .checkpoint_every = 1, .lora = 16}, "LoRA, lora = { rank = 16 }"},
+    {{.micro_tokens = 128, .checkpoint_every = 1, .lora = 16, .bf16 = 1},
+     "LoRA over storage = \"bf16\""},
     {{.micro_tokens = 128, .checkpoint_every = 1, .lora = 16, .halve_tokens = 1, .halve_batch = 1},
      "LoRA with half of max_tokens and half of the batch"},
 };
