@@ -6,6 +6,7 @@
  *
  * Started by hone alone (sandbox.h); nothing of interest comes by argv or environment. It dies with its
  * parent. Exit status 127: it could not begin, and said why on stderr. */
+#include "abi/box_proto.h"
 #include "abi/sandbox.h"
 
 #include <signal.h>
@@ -31,6 +32,8 @@ int main(int argc, char **argv)
         return hone__sandbox_main_probe();
     if (strcmp(argv[1], "exec") == 0 && argc > 5)
         return hone__sandbox_main_exec(fd, argv[4], argv + 5);
+    if (strcmp(argv[1], "plugin") == 0)
+        return hone__box_main(fd);
     fprintf(stderr, "hone-box: \"%s\" is nothing it does\n", argv[1]);
     return 127;
 }

@@ -203,6 +203,8 @@ static hone_status hold_secret(struct cfg *c, struct slot *s, const char *p, siz
 /* env:NAME, file:PATH or the secret itself. The error texts name the place, never the secret. */
 static hone_status fill_secret(struct cfg *c, struct slot *s, hone_str given)
 {
+    if (c->env.resolved)
+        return hold_secret(c, s, given.ptr, given.len);
     if (given.len > 4 && memcmp(given.ptr, "env:", 4) == 0) {
         char *name = hone_arena_strndup(&c->arena, given.ptr + 4, given.len - 4);
         if (!name)
@@ -598,6 +600,43 @@ void hone_config_json(const hone_config *pub, hone_jw *w)
         }
     }
     hone_jw_end(w);
+}
+
+hone_status hone_config_export(const hone_config *pub, hone_jw *w)
+{
+    const struct cfg *c = pub->ctx;
+    hone_jw_map(w);
+    for (uint32_t i = 0; i < c->n; i++) {
+        const struct slot *s = &c->slots[i];
+        if (!s->set || !s->have)
+            continue;
+        hone_jw_key(w, s->row.name);
+        switch (s->row.type) {
+        case HONE_FIELD_F64:
+            hone_jw_f64(w, s->f64);
+            break;
+        case HONE_FIELD_I64:
+            hone_jw_i64(w, s->i64);
+            break;
+        case HONE_FIELD_BOOL:
+            hone_jw_bool(w, s->i64 != 0);
+            break;
+        case HONE_FIELD_STR:
+        case HONE_FIELD_ENUM:
+        case HONE_FIELD_PATH:
+            hone_jw_str(w, s->str);
+            break;
+        case HONE_FIELD_COMPONENT:
+            hone_fail(HONE_E_UNSUPPORTED, "%s: %s: a component cannot be handed into a box", c->who,
+                      s->row.name);
+            return hone_fail_hint("trust the plugin (hone plugin trust), or leave the setting out");
+        default:
+            hone_jw_value(w, s->value);
+            break;
+        }
+    }
+    hone_jw_end(w);
+    return w->out->failed;
 }
 
 hone_status hone_config_redact(const hone_config *pub, hone_str text, hone_buf *out)

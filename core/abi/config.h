@@ -26,6 +26,7 @@ typedef struct hone_config_env {
     void (*show)(void *ctx, void *keep,
                  hone_jw *w); /* its resolved settings as one JSON value, redacted */
     void (*misread)(void *ctx, const char *text); /* the plugin read a field with the wrong type */
+    int resolved; /* secrets are given as they are, not as env:NAME or file:PATH (a box's side) */
 } hone_config_env;
 
 /* `who` (component id) goes in front of errors. `given` is a map, or NULL. [control-thread] */
@@ -42,6 +43,9 @@ hone_status hone_config_value_of(const char *who, const hone_field *const *field
 
 /* The resolved configuration as a JSON map, defaults included; secrets as "(secret)" always. */
 void hone_config_json(const hone_config *cfg, hone_jw *w);
+/* What was given, for the other side of a box: secrets in the clear, paths as they were resolved. E_UNSUPPORTED when
+ * a component is among it. */
+hone_status hone_config_export(const hone_config *cfg, hone_jw *w);
 /* Is this text one of the configuration's secrets, or does it hold one? Replaces each by "(secret)". */
 hone_status hone_config_redact(const hone_config *cfg, hone_str text, hone_buf *out);
 

@@ -12,6 +12,7 @@
 #include "base/log.h"
 
 #include <string.h>
+#include <unistd.h>
 
 /* Who set the text of the current call's failure on this thread: an instance, or `by_host`; and how many
  * errors the thread had seen when the call began: an error of the host's since (a sink that refused) is a text. */
@@ -283,15 +284,57 @@ static void release(hone_instance *inst)
     hone_free(inst);
 }
 
-hone_status hone_instance_create_info(hone_registry *r, const hone_component_info *info,
-                                      const hone_value *config, hone_instance **out)
+/* The key `box` among the settings, which the component has no row for: is a box wanted? The others into *without,
+ * in an array that the caller frees. */
+static hone_status take_box(const hone_component_info *info, const hone_value **config,
+                            hone_value *without, hone_pair **pairs, int *want)
+{
+    const hone_value *given = *config, *v = hone_value_get(given, "box");
+    size_t n = 0;
+    for (size_t i = 0; info->c.fields && info->c.fields[i]; i++)
+        if (strcmp(info->c.fields[i]->name, "box") == 0)
+            return HONE_OK;
+    if (!v)
+        return HONE_OK;
+    if (v->type != HONE_BOOL)
+        return hone_fail(HONE_E_TYPE, "%s: box must be true or false", info->c.id);
+    *pairs = hone_calloc(given->u.map.n, sizeof **pairs);
+    if (!*pairs)
+        return HONE_E_NOMEM;
+    for (size_t i = 0; i < given->u.map.n; i++)
+        if (!hone_str_eq(given->u.map.pairs[i].key, "box"))
+            (*pairs)[n++] = given->u.map.pairs[i];
+    *without = *given;
+    without->u.map.pairs = *pairs;
+    without->u.map.n = n;
+    *config = without;
+    *want = v->u.boolean !=
+            0; /* false asks for nothing: where it runs is not the recipe's to say */
+    return HONE_OK;
+}
+
+static hone_status create(hone_registry *r, const hone_component_info *info,
+                          const hone_value *config, int resolved, hone_instance **out)
 {
     hone_status s;
-    HONE_TRY(hone_registry_load(r, info));
-    HONE_TRY(check_needs(r, &info->c));
+    int boxed = 0, fd = -1;
+    char sha256[65];
+    hone_value without;
+    hone_pair *pairs = NULL;
+    int want_box = 0;
+    HONE_TRY(take_box(info, &config, &without, &pairs, &want_box));
+    s = hone__registry_place(r, info, want_box, &boxed, &fd, sha256);
+    if (s < 0) {
+        hone_free(pairs);
+        return s;
+    }
     hone_instance *inst = hone_calloc(1, sizeof *inst);
-    if (!inst)
+    if (!inst) {
+        if (fd >= 0)
+            close(fd);
+        hone_free(pairs);
         return HONE_E_NOMEM;
+    }
     inst->host = host_template;
     inst->host.ctx = inst;
     inst->vt = &local_vt;
@@ -306,23 +349,49 @@ hone_status hone_instance_create_info(hone_registry *r, const hone_component_inf
                            .component = cfg_component,
                            .drop = cfg_drop,
                            .show = cfg_show,
-                           .misread = cfg_misread};
+                           .misread = cfg_misread,
+                           .resolved = resolved};
+    HONE_TRY_GOTO(check_needs(r, &info->c), fail);
     HONE_TRY_GOTO(hone_config_create(info->c.id, info->c.fields, config, &env, &inst->cfg), fail);
-    if (info->plugin && info->plugin->file)
-        info->plugin->file->keep = 1;
-    void *self = NULL;
-    hone_instance_enter(inst);
-    s = hone_instance_leave(inst, "create", info->c.create(&inst->host, inst->cfg, &self));
-    if (s < 0)
-        goto fail;
-    inst->self = self;
+    if (boxed) {
+        s = hone__box_create(inst, fd, sha256);
+        inst->boxed = 1;
+        fd = -1;
+        if (s < 0)
+            goto fail;
+    } else {
+        if (info->plugin && info->plugin->file)
+            info->plugin->file->keep = 1;
+        void *self = NULL;
+        hone_instance_enter(inst);
+        s = hone_instance_leave(inst, "create", info->c.create(&inst->host, inst->cfg, &self));
+        if (s < 0)
+            goto fail;
+        inst->self = self;
+    }
     inst->created = 1;
     ((hone_component_info *)info)->used = 1; /* the registry's own record of it */
     *out = inst;
+    hone_free(pairs);
     return HONE_OK;
 fail:
+    if (fd >= 0)
+        close(fd);
+    hone_free(pairs);
     release(inst);
     return s;
+}
+
+hone_status hone_instance_create_info(hone_registry *r, const hone_component_info *info,
+                                      const hone_value *config, hone_instance **out)
+{
+    return create(r, info, config, 0, out);
+}
+
+hone_status hone__instance_create_given(hone_registry *r, const hone_component_info *info,
+                                        const hone_value *config, hone_instance **out)
+{
+    return create(r, info, config, 1, out);
 }
 
 hone_status hone_instance_create(hone_registry *r, const char *kind, const char *name,
@@ -369,6 +438,11 @@ hone_status hone_instance_ref(hone_instance *inst, const char *iface_id, hone_re
     out->self = self;
     out->vt = vt;
     return HONE_OK;
+}
+
+int hone_instance_is_boxed(const hone_instance *inst)
+{
+    return inst && inst->boxed;
 }
 
 const hone_component_info *hone_instance_info(const hone_instance *inst)

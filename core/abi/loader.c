@@ -337,6 +337,7 @@ enum { PLUGIN_MAX = 1 << 30 };
 typedef struct opened {
     int fd;     /* of the file, or of its sealed copy */
     int copied; /* fd is the copy */
+    int shipped;
     struct stat st;
     char real[PATH_MAX]; /* of the opened file, as the system calls it */
     char sha256[65];
@@ -396,7 +397,8 @@ static hone_status hash_through(const char *path, int from, int to, char sha256[
     return s;
 }
 
-static hone_status open_file(const char *path, opened *o)
+/* always_copy: what ships with hone is copied too. */
+static hone_status open_file(const char *path, int always_copy, opened *o)
 {
     char link[64];
     int copy = -1;
@@ -415,7 +417,8 @@ static hone_status open_file(const char *path, opened *o)
     ssize_t n = s < 0 ? 0 : readlink(link, o->real, sizeof o->real - 1);
     if (s >= 0 && n <= 0)
         s = hone_fail_errno("%s: %s", path, link);
-    if (s >= 0 && !is_shipped(o)) {
+    o->shipped = s >= 0 && is_shipped(o);
+    if (s >= 0 && (always_copy || !o->shipped)) {
         copy = new_memfd(path);
         if (copy < 0)
             s = hone_fail_errno("%s: a private copy", path);
@@ -508,17 +511,44 @@ static void close_copy(int fd)
 hone_status hone__loader_check(const char *path, hone__loader_check_fn check, void *ctx)
 {
     opened o;
-    HONE_TRY(open_file(path, &o));
+    HONE_TRY(open_file(path, 0, &o));
     close(o.fd);
-    return check(ctx, o.sha256, !o.copied);
+    return check(ctx, o.sha256, o.shipped);
+}
+
+hone_status hone__loader_seal(const char *path, hone__loader_check_fn check, void *ctx, int *fd,
+                              char sha256[65])
+{
+    opened o;
+    HONE_TRY(open_file(path, 1, &o));
+    hone_status s = check ? check(ctx, o.sha256, o.shipped) : HONE_OK;
+    if (s < 0) {
+        close(o.fd);
+        return s;
+    }
+    memcpy(sha256, o.sha256, sizeof o.sha256);
+    *fd = o.fd;
+    return HONE_OK;
+}
+
+hone_status hone__loader_open_sealed(int fd, const char *name, hone__loaded **out)
+{
+    const int all = F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL;
+    opened o;
+    memset(&o, 0, sizeof o);
+    o.fd = fd;
+    o.copied = 1;
+    if ((fcntl(fd, F_GET_SEALS) & all) != all || fstat(fd, &o.st) != 0)
+        return hone_fail(HONE_E_REFUSED, "%s: is no sealed copy", name);
+    return open_new(name, &o, out);
 }
 
 hone_status hone__loader_open(const char *path, hone__loader_check_fn check, void *ctx,
                               hone__loaded **out)
 {
     opened o;
-    HONE_TRY(open_file(path, &o));
-    hone_status s = check ? check(ctx, o.sha256, !o.copied) : HONE_OK;
+    HONE_TRY(open_file(path, 0, &o));
+    hone_status s = check ? check(ctx, o.sha256, o.shipped) : HONE_OK;
     if (s < 0) {
         close(o.fd);
         return s;

@@ -48,6 +48,11 @@ hone_status hone__loader_open(const char *path, hone__loader_check_fn check, voi
                               hone__loaded **out);
 /* Opens and hashes the file as loading does, asks `check`, and closes it again. */
 hone_status hone__loader_check(const char *path, hone__loader_check_fn check, void *ctx);
+/* For a box. seal: a sealed copy of the file in *fd (the caller's), whatever folder it is from, its hash in sha256.
+ * open_sealed: loads such a copy, which `name` is the name of in texts; the descriptor is the loader's from then on. */
+hone_status hone__loader_seal(const char *path, hone__loader_check_fn check, void *ctx, int *fd,
+                              char sha256[65]);
+hone_status hone__loader_open_sealed(int fd, const char *name, hone__loaded **out);
 void hone__loader_close(hone__loaded *file);
 /* Runs init with the plugin-wide host, once per process; close pairs it with deinit. */
 hone_status hone__loader_init(hone__loaded *file, const char *who, const hone_host *host);

@@ -1,5 +1,9 @@
 # core/abi
 libhone_a_SOURCES += \
+	core/abi/box_host.c \
+	core/abi/box_proxy.c \
+	core/abi/box_retry.c \
+	core/abi/box_serve.c \
 	core/abi/config.c \
 	core/abi/config_text.c \
 	core/abi/desc.c \

@@ -3,7 +3,8 @@
  * In this order: the project's lock; then, for what does not ship with hone, the signature beside the file (one that
  * does not hold is a refusal, whoever asked), what the user revoked or trusts, and at last the kind: optimizers, models
  * and ops share the compute core's memory, so they need trust unless the command line named the file. Everything else
- * that nobody trusts runs in process as long as hone has no box for it.
+ * that nobody trusts runs in a box, and so does what starts programs or says that it loads foreign code (it needs
+ * hone.box/1), whoever trusts it.
  *
  * A store or a lock that cannot be read refuses: nothing is trusted by a mistake. (plugin-abi.md 6) */
 #include "abi/registry_private.h"
@@ -161,6 +162,25 @@ hone_status hone__policy_component(const hone_registry *r, const hone_plugin *p,
         "an %s shares the memory of the computation: it could change weights or gradients unseen",
         c->kind);
     return hone_fail_hint("hone plugin trust %s, if you know where it is from", p->path);
+}
+
+static int needs_box(const hone_component *c)
+{
+    for (size_t i = 0; c->needs && c->needs[i]; i++)
+        if (strcmp(c->needs[i], "hone.box/1") == 0)
+            return 1;
+    return 0;
+}
+
+int hone__policy_in_process(const hone_plugin *p, const hone_component *c)
+{
+    if (needs_box(c))
+        return 0;
+    if (p->trust == HONE_PLUGIN_SHIPPED)
+        return 1; /* what of it starts programs does so in boxes (hone.process/1) */
+    if (c->caps & HONE_CAP_EXEC)
+        return 0;
+    return p->trust != HONE_PLUGIN_UNTRUSTED || shares_memory(c->kind);
 }
 
 hone_status hone__policy_check(hone_registry *r, hone_plugin *p, const char *sha256, int shipped)

@@ -4,10 +4,13 @@
  * reason, so `hone plugin list` shows it and a search for its components can say why. Loading happens
  * at the first instance; the description in the sidecar is then compared with the file's own.
  *
- * Does not: decide what may be loaded (policy.c), use boxes (plugin-abi.md 7; the place is load_file).
+ * What nobody trusts is described and runs in a box: load_file says so, and no byte of it runs here.
+ *
+ * Does not: decide what may be loaded (policy.c), know what is in a box (box_proxy.c).
  * Invariant: infos are sorted by (kind, id) with shadowed ones behind; pointers never move. */
 #include "abi/desc.h"
 #include "abi/registry_private.h"
+#include "abi/sandbox.h"
 #include "abi/sidecar.h"
 
 #include "base/alloc.h"
@@ -20,6 +23,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 enum { SIDECAR_MAX = 8 << 20 };
 
@@ -168,23 +172,40 @@ static hone_status check_sidecar(hone_plugin *p, const hone_entry *entry)
 typedef struct asked {
     hone_registry *r;
     hone_plugin *p;
+    int boxed;    /* set: all is well with it, and it does not come into this process */
+    int anywhere; /* a box will do */
 } asked;
 
 static hone_status may_load(void *ctx, const char *sha256, int shipped)
 {
-    const asked *a = ctx;
-    return hone__policy_check(a->r, a->p, sha256, shipped);
+    asked *a = ctx;
+    HONE_TRY(hone__policy_check(a->r, a->p, sha256, shipped));
+    int fine = a->p->components != NULL;
+    if (a->r->in_process)
+        return HONE_OK;
+    for (size_t i = 0; fine && a->p->components[i]; i++)
+        fine = hone__policy_in_process(a->p, &a->p->components[i]->c);
+    if (a->p->trust == HONE_PLUGIN_UNTRUSTED && !(a->p->components && a->p->components[0]))
+        fine = 0; /* nobody knows yet what is in it */
+    a->boxed = !fine;
+    return fine || a->anywhere ? HONE_OK
+                               : hone_fail(HONE_E_REFUSED, "%s: runs in a box only", a->p->path);
 }
 
-static hone_status load_file(hone_registry *r, hone_plugin *p)
+/* Into this process. *boxed (or NULL): 1 and E_REFUSED where that is not its place. */
+static hone_status load_file(hone_registry *r, hone_plugin *p, int *boxed)
 {
-    asked a = {r, p};
+    asked a = {r, p, 0, 0};
     uint32_t extra = 0;
     hone_status s;
     if (p->loaded)
         return HONE_OK;
     hone__loaded *file;
-    HONE_TRY(hone__loader_open(p->path, may_load, &a, &file));
+    s = hone__loader_open(p->path, may_load, &a, &file);
+    if (boxed)
+        *boxed = a.boxed;
+    if (s < 0)
+        return s;
     for (size_t i = 0; file->entry.components[i]; i++) {
         hone_component c = hone__component_of(file->entry.components[i]);
         HONE_TRY_GOTO(hone__policy_component(r, p, &c, file->sha256), fail);
@@ -217,9 +238,60 @@ fail:
     return s;
 }
 
+/* A sealed copy for a box. */
+static hone_status seal_file(hone_registry *r, hone_plugin *p, int *fd, char sha256[65])
+{
+    asked a = {r, p, 0, 1};
+    const hone_sandbox_can can = hone__sandbox_kernel_can();
+    HONE_TRY(hone__loader_check_elf(p->path, NULL));
+    HONE_TRY(hone__loader_seal(p->path, may_load, &a, fd, sha256));
+    hone_status s = hone_sandbox_check(&can, r->weak_box);
+    if (s < 0) {
+        close(*fd);
+        *fd = -1;
+        hone_fail_at("%s", p->path);
+        return s;
+    }
+    if ((!can.landlock || !can.seccomp) && !p->warned) {
+        p->warned = 1;
+        hone_log(HONE_LOG_WARN, p->name,
+                 "runs in a weak box: this kernel has no %s, only limits of resources hold it",
+                 can.landlock ? "seccomp" : "Landlock");
+    }
+    return HONE_OK;
+}
+
+static hone_status describe_in_box(hone_registry *r, hone_plugin *p)
+{
+    hone_buf b;
+    hone_value v;
+    hone_sidecar sc;
+    char sha256[65];
+    int fd = -1;
+    HONE_TRY(seal_file(r, p, &fd, sha256));
+    hone_buf_init(&b, SIDECAR_MAX);
+    hone_status s = hone__box_describe(p->path, r->weak_box, fd, &b);
+    if (s >= 0)
+        s = hone_json_parse(b.ptr, b.len, p->path, &r->arena, &v);
+    if (s >= 0)
+        s = hone_sidecar_read(&v, p->path, &r->arena, &sc);
+    if (s >= 0) {
+        p->magic = sc.magic;
+        s = set_components(r, p, sc.components, sc.n);
+    }
+    for (size_t i = 0; s >= 0 && p->components[i]; i++)
+        s = hone__policy_component(r, p, &p->components[i]->c, sha256);
+    hone_buf_release(&b);
+    return s;
+}
+
 static hone_status describe_from_file(hone_registry *r, hone_plugin *p)
 {
-    HONE_TRY(load_file(r, p));
+    int boxed = 0;
+    hone_status told = load_file(r, p, &boxed);
+    if (told < 0 && boxed)
+        return describe_in_box(r, p);
+    HONE_TRY(told);
     size_t n = 0;
     while (p->file->entry.components[n])
         n++;
@@ -403,6 +475,7 @@ hone_status hone_registry_open(const hone_registry_opts *opts, hone_registry **o
         return HONE_E_NOMEM;
     hone_arena_init(&r->arena, 0);
     r->seed = opts ? opts->seed : 0;
+    r->in_process = opts && opts->in_process;
     r->host = hone__plugin_host(r);
     hone_status s = hone__recorder_open(&r->recorder);
     if (s >= 0)
@@ -683,13 +756,33 @@ hone_status hone_registry_find_iface(hone_registry *r, const char *kind, const c
     return HONE_OK;
 }
 
+hone_status hone__registry_place(hone_registry *r, const hone_component_info *info, int want_box,
+                                 int *boxed, int *fd, char sha256[65])
+{
+    hone_plugin *p = info->plugin;
+    hone_status s = HONE_OK;
+    *boxed = 0;
+    if (!p) {
+        if (want_box)
+            return hone_fail(HONE_E_UNSUPPORTED, "%s: is no file, so it has no box", info->c.id);
+        return HONE_OK;
+    }
+    if (!want_box) {
+        s = load_file(r, p, boxed);
+        if (s >= 0 || !*boxed)
+            return s >= 0 ? hone_registry_load(r, info) : s;
+    }
+    *boxed = 1;
+    return seal_file(r, p, fd, sha256);
+}
+
 hone_status hone_registry_load(hone_registry *r, const hone_component_info *info)
 {
     if (info->c.create)
         return HONE_OK;
     if (!info->plugin)
         return hone_fail(HONE_E_INVALID, "%s: has no functions", info->c.id);
-    HONE_TRY(load_file(r, info->plugin));
+    HONE_TRY(load_file(r, info->plugin, NULL));
     if (!info->c.create)
         return hone_fail(HONE_E_ABI, "%s: %s is no longer in the file", info->plugin->path,
                          info->c.id);
@@ -738,9 +831,33 @@ hone_status hone_plugin_describe(hone_registry *r, const hone_plugin *p, hone_jw
         hone_fail(HONE_E_ABI, "%s: %s", p->path, p->problem);
         return p->hint ? hone_fail_hint("%s", p->hint) : HONE_E_ABI;
     }
-    HONE_TRY(load_file(r, (hone_plugin *)(uintptr_t)p));
-    hone_sidecar_write(&p->file->entry, w);
-    return w->out->failed;
+    int boxed = 0;
+    hone_plugin *own = (hone_plugin *)(uintptr_t)p;
+    hone_status s = load_file(r, own, &boxed);
+    if (s >= 0) {
+        hone_sidecar_write(&p->file->entry, w);
+        return w->out->failed;
+    }
+    if (!boxed)
+        return s;
+    hone_arena arena;
+    hone_buf b;
+    hone_value v;
+    char sha256[65];
+    int fd = -1;
+    HONE_TRY(seal_file(r, own, &fd, sha256));
+    hone_arena_init(&arena, 0);
+    hone_buf_init(&b, SIDECAR_MAX);
+    s = hone__box_describe(p->path, r->weak_box, fd, &b);
+    if (s >= 0)
+        s = hone_json_parse(b.ptr, b.len, p->path, &arena, &v);
+    if (s >= 0) {
+        hone_jw_value(w, &v);
+        s = w->out->failed;
+    }
+    hone_arena_release(&arena);
+    hone_buf_release(&b);
+    return s;
 }
 
 hone_status hone_plugin_sha256(const hone_plugin *p, char out[65])
@@ -753,7 +870,7 @@ hone_status hone_plugin_sha256(const hone_plugin *p, char out[65])
 
 hone_status hone_plugin_check(hone_registry *r, const hone_plugin *p)
 {
-    asked a = {r, (hone_plugin *)(uintptr_t)p};
+    asked a = {r, (hone_plugin *)(uintptr_t)p, 0, 1};
     return hone__loader_check(p->path, may_load, &a);
 }
 

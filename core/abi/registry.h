@@ -33,6 +33,7 @@ typedef struct hone_registry_opts {
     const char *const *paths; /* --plugin-path: folders or files, NULL-terminated; or NULL */
     const char *project; /* project folder: PROJECT/plugins and PROJECT are searched; or NULL */
     int only_paths;      /* nothing but `paths` (tests) */
+    int in_process;      /* what nobody trusts too: for tests, and where the process is a box itself */
     uint64_t seed;       /* of hone.rng/1; hone_registry_set_seed changes it before creating */
 } hone_registry_opts;
 
@@ -67,6 +68,7 @@ struct hone_plugin {
     const hone_iface_desc *const *ifaces;         /* of the loaded file, NULL-terminated, or NULL */
     int has_sidecar, loaded;
     int trust;              /* HONE_PLUGIN_*, once it was loaded or hone_plugin_check was asked */
+    int warned;             /* that its box is weak */
     hone_status refused;    /* the status behind `problem` */
     const char *signed_ids; /* the ids that its signature names, or NULL */
     struct hone__loaded *file; /* loader's; NULL until loaded */
@@ -156,6 +158,8 @@ hone_status hone_instance_ref(hone_instance *inst, const char *iface_id, hone_re
 /* The same without an error: NULL when not offered. */
 const void *hone_instance_iface(hone_instance *inst, const char *iface_id, void **self);
 
+/* Does its plugin run in a box? Then a call that passes its deadline is ended by the proxy, soon after. [any-thread] */
+int hone_instance_is_boxed(const hone_instance *inst);
 const hone_component_info *hone_instance_info(const hone_instance *inst); /* [any-thread] */
 const char *hone_instance_id(const hone_instance *inst); /* component id [any-thread] */
 uint64_t hone_instance_caps(const hone_instance *inst);  /* [any-thread] */

@@ -47,7 +47,7 @@ struct hone_registry {
     void *path_ctx;
     hone__at_close *at_close; /* the last one first */
     hone__grant *grants;
-    int weak_box;
+    int weak_box, in_process;
     hone__recorder *recorder; /* of calls; or NULL */
     _Atomic size_t n_instances;
     hone_host host; /* for init of plugin files */
@@ -67,13 +67,26 @@ struct hone_instance {
     const hone_component_info *info;
     hone_config *cfg;
     void *self;
-    int created;
+    int created, boxed;
     atomic_uint refs;
     atomic_uint inside;   /* calls that are in it now */
     atomic_int set_aside; /* a call never came back: nobody enters it again */
     atomic_size_t mem;
 };
 
+/* In a box: settings that the host has checked and resolved. */
+hone_status hone__instance_create_given(hone_registry *r, const hone_component_info *info,
+                                        const hone_value *config, hone_instance **out);
+/* box_proxy.c: an instance in a box of its own, behind inst->vt; inst has info, host, registry and settings. Where a file is only
+ * to be described: its sidecar as JSON. `fd` is a sealed copy of the plugin, the callee's from then on. */
+hone_status hone__box_create(hone_instance *inst, int fd, const char *sha256);
+hone_status hone__box_describe(const char *name, int weak, int fd, hone_buf *sidecar);
+/* Where an instance of this component runs. *boxed: in a box, and *fd, sha256 are for hone__box_create; else its file is
+ * loaded. want_box: the recipe asks for one. E_REFUSED where it may run nowhere. */
+hone_status hone__registry_place(hone_registry *r, const hone_component_info *info, int want_box,
+                                 int *boxed, int *fd, char sha256[65]);
+/* policy.c: may what nobody trusts come into this process? */
+int hone__policy_in_process(const hone_plugin *p, const hone_component *c);
 /* policy.c. check: before any byte runs; component: of what a file turned out to hold. E_REFUSED. */
 hone_status hone__policy_check(hone_registry *r, hone_plugin *p, const char *sha256, int shipped);
 /* A file that was described from itself: are its components those that its signature names? */

@@ -38,7 +38,7 @@ int hone__sandbox_without(const char *what)
     return 0;
 }
 
-static hone_sandbox_can kernel_can(void)
+hone_sandbox_can hone__sandbox_kernel_can(void)
 {
     hone_sandbox_can can = {0, 0, 0, 0, 0};
     uint32_t act = SECCOMP_RET_ERRNO;
@@ -55,7 +55,7 @@ static pthread_once_t asked_once = PTHREAD_ONCE_INIT;
 
 static void ask(void)
 {
-    asked = kernel_can();
+    asked = hone__sandbox_kernel_can();
     hone__sandbox_probe_more(&asked);
 }
 
@@ -155,7 +155,7 @@ static hone_status drop_capabilities(void)
 
 hone_status hone_sandbox_enter(const hone_sandbox_policy *policy)
 {
-    hone_sandbox_can can = kernel_can();
+    hone_sandbox_can can = hone__sandbox_kernel_can();
     HONE_TRY(hone_sandbox_check(&can, (int)policy->allow_weak));
     HONE_TRY(limits(policy));
     HONE_TRY(drop_capabilities());

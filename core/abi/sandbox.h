@@ -103,8 +103,11 @@ int hone_child_wait(hone_child *child, int timeout_ms, int *status);
 /* Kills it with all it started, reaps it, frees what belongs to it; fine on a dead one, and on a zeroed struct.
  * *status (may be NULL) as waitpid gives it. [any-thread] */
 void hone_child_end(hone_child *child, int *status);
-/* CPU time and resident bytes it uses now, children not counted; 0 where it has died. [any-thread] */
+/* CPU time and resident bytes of its own (files and shared memory not counted) that it uses now, without children; 0 where
+ * it has died. [any-thread] */
 void hone_child_usage(const hone_child *child, uint64_t *cpu_ns, uint64_t *rss);
+/* Was a process of its control group ended for want of memory? 0 where that is not known. [any-thread] */
+int hone_child_was_short_of_memory(const hone_child *child);
 /* "killed by signal 9 (Killed)", "exited with status 3". [any-thread] */
 void hone_child_status_text(int status, hone_buf *out);
 /* Path of the program hone-box: beside this program, in the folder above (test programs), or installed. */
@@ -121,6 +124,7 @@ hone_status hone__sandbox_spawn_box(const hone_spawn *how, hone_child *out);
 hone_status hone__landlock_enter(const hone_sandbox_policy *p, uint32_t version);
 hone_status hone__seccomp_enter(const hone_sandbox_policy *p, uint32_t landlock, int own_pids);
 uint32_t hone__landlock_version(void);
+hone_sandbox_can hone__sandbox_kernel_can(void);      /* Landlock and seccomp, asked now */
 int hone__sandbox_without(const char *what);          /* named in HONE_SANDBOX_WITHOUT */
 void hone__sandbox_probe_more(hone_sandbox_can *can); /* namespaces and control groups */
 /* hone-box: what follows "exec", "probe"; they give its exit status. */

@@ -16,6 +16,7 @@
 #include <linux/seccomp.h>
 #include <sched.h>
 #include <seccomp.h>
+#include <signal.h>
 #include <stddef.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
@@ -176,6 +177,13 @@ static int signals(scmp_filter_ctx f, int exec, int bounded)
     if (e == 0)
         e = seccomp_rule_add(f, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(tgkill), 1,
                              SCMP_A0_32(SCMP_CMP_NE, (unsigned)self));
+    /* SIGKILL to itself would look as if somebody else had ended it. */
+    if (e == 0)
+        e = seccomp_rule_add(f, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(kill), 1,
+                             SCMP_A1_32(SCMP_CMP_EQ, SIGKILL));
+    if (e == 0)
+        e = seccomp_rule_add(f, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(tgkill), 1,
+                             SCMP_A2_32(SCMP_CMP_EQ, SIGKILL));
     if (e == 0) /* limits of others; 0 is the caller */
         e = seccomp_rule_add(f, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(prlimit64), 1,
                              SCMP_A0_32(SCMP_CMP_GT, 0));

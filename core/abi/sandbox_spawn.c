@@ -423,11 +423,10 @@ hone_status hone_sandbox_spawn(const hone_spawn *how, hone_child *out)
 {
     hone_sandbox_policy p = *how->policy;
     hone_spawn h = *how;
-    hone_sandbox_can can = {hone__sandbox_without("landlock") ? 0 : hone__landlock_version(), 1, 0,
-                            0, 0};
+    hone_sandbox_can can = hone__sandbox_kernel_can();
     if (!how->argv || !how->argv[0])
         return hone_fail(HONE_E_INVALID, "box: no program to run");
-    HONE_TRY(hone_sandbox_check(&can, (int)p.allow_weak)); /* hone-box asks for the rest */
+    HONE_TRY(hone_sandbox_check(&can, (int)p.allow_weak));
     p.grants |= HONE_GRANT_EXEC;
     h.policy = &p;
     return spawn("exec", &h, out);
@@ -504,7 +503,7 @@ void hone_child_usage(const hone_child *child, uint64_t *cpu_ns, uint64_t *rss)
     char path[64];
     struct timespec ts;
     clockid_t clock;
-    unsigned long long pages[2] = {0, 0};
+    unsigned long long pages[3] = {0, 0, 0};
     *cpu_ns = *rss = 0;
     if (child->pid <= 0)
         return;
@@ -515,12 +514,32 @@ void hone_child_usage(const hone_child *child, uint64_t *cpu_ns, uint64_t *rss)
     char line[128];
     if (f && fgets(line, sizeof line, f)) {
         char *at = line;
-        for (int i = 0; i < 2; i++)
+        for (int i = 0; i < 3; i++) /* all, resident, of files or shared */
             pages[i] = strtoull(at, &at, 10);
-        *rss = pages[1] * (uint64_t)sysconf(_SC_PAGESIZE);
+        *rss = (pages[1] > pages[2] ? pages[1] - pages[2] : 0) * (uint64_t)sysconf(_SC_PAGESIZE);
     }
     if (f)
         fclose(f);
+}
+
+int hone_child_was_short_of_memory(const hone_child *child)
+{
+    static const char *const files[] = {"memory.events", "memory.oom_control"};
+    char path[320], line[128];
+    for (int i = 0; i < 4; i++) {
+        if (!child->cgroup[i / 2][0])
+            continue;
+        snprintf(path, sizeof path, "%s/%s", child->cgroup[i / 2], files[i % 2]);
+        FILE *f = fopen(path, "re");
+        int killed = 0;
+        while (f && !killed && fgets(line, sizeof line, f))
+            killed = strncmp(line, "oom_kill ", 9) == 0 && strtol(line + 9, NULL, 10) > 0;
+        if (f)
+            fclose(f);
+        if (killed)
+            return 1;
+    }
+    return 0;
 }
 
 void hone_child_status_text(int status, hone_buf *out)

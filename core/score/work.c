@@ -15,6 +15,7 @@
 #include <time.h>
 
 #define MAX_LOST 4
+#define BOX_GRACE_NS 5000000000u
 
 static hone_score_pump pump;
 static uint32_t lost_calls;
@@ -316,7 +317,10 @@ static void enforce_deadlines(hone_score_job *job)
             next = job->live;
             continue;
         }
-        if (call->state != HONE__CALL_RUNNING || c->c.on_control || now <= call->call.deadline_ns)
+        uint64_t end = call->call.deadline_ns;
+        if (call->state == HONE__CALL_RUNNING && hone_instance_is_boxed(call->use.instance))
+            end += BOX_GRACE_NS; /* its box is killed at the deadline, and the call comes back */
+        if (call->state != HONE__CALL_RUNNING || c->c.on_control || now <= end)
             continue;
         call->state = HONE__CALL_EXPIRED;
         __atomic_store_n(&call->cancel_word, 1, __ATOMIC_RELEASE);

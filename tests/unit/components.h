@@ -16,7 +16,7 @@ static inline hone_registry *shipped(void)
 {
     if (!components_registry) {
         const char *paths[] = {hone_paths_plugins(), NULL};
-        hone_registry_opts o = {.paths = paths, .only_paths = 1, .seed = 7};
+        hone_registry_opts o = {.paths = paths, .only_paths = 1, .in_process = 1, .seed = 7};
         assert_ok(hone_registry_open(&o, &components_registry));
     }
     return components_registry;

@@ -72,7 +72,7 @@ static hone_tape *tape;
 static inline int setup(void **state)
 {
     const char *paths[3] = {hone_paths_plugins(), NULL, NULL};
-    hone_registry_opts o = {.paths = paths, .only_paths = 1, .seed = 7};
+    hone_registry_opts o = {.paths = paths, .only_paths = 1, .in_process = 1, .seed = 7};
     (void)state;
     registry_path = paths[1] = compile_plugin(
         "tests/unit/plugins/recurrent.c", "-O2 -ffp-contract=off", "model_plugins", "recurrent");

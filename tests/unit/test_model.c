@@ -483,7 +483,7 @@ static void test_decoding_together_gives_the_same_bits(void **state)
 static void test_an_op_pack_comes_with_a_model_and_goes_with_its_registry(void **state)
 {
     const char *paths[3] = {registry_path, hone_paths_plugins(), NULL};
-    hone_registry_opts o = {.paths = paths, .only_paths = 1, .seed = 7};
+    hone_registry_opts o = {.paths = paths, .only_paths = 1, .in_process = 1, .seed = 7};
     hone_registry *r;
     (void)state;
     assert_ok(hone_registry_open(&o, &r));

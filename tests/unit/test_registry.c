@@ -13,7 +13,7 @@
 static hone_registry *open_only(const char *dir)
 {
     const char *paths[] = {dir, NULL};
-    hone_registry_opts o = {.paths = paths, .only_paths = 1, .seed = 7};
+    hone_registry_opts o = {.paths = paths, .only_paths = 1, .in_process = 1, .seed = 7};
     hone_registry *r = NULL;
     assert_ok(hone_registry_open(&o, &r));
     return r;
@@ -144,7 +144,7 @@ static void test_files_that_are_no_plugin(void **state)
     assert_non_null(strstr(hone_registry_plugin(r, 0)->problem, "not an ELF file"));
     hone_registry_close(r);
     hone_registry_opts o = {.paths = (const char *const[]){"/nowhere/at/all", NULL},
-                            .only_paths = 1};
+                            .only_paths = 1, .in_process = 1};
     assert_fails(hone_registry_open(&o, &r), HONE_E_NOT_FOUND, "/nowhere/at/all");
 }
 
@@ -255,7 +255,7 @@ static void test_an_earlier_folder_shadows_a_later_one(void **state)
     snprintf(first, sizeof first, "%s", scratch_path("first"));
     snprintf(second, sizeof second, "%s", scratch_path("second"));
     const char *paths[] = {first, second, NULL};
-    hone_registry_opts o = {.paths = paths, .only_paths = 1};
+    hone_registry_opts o = {.paths = paths, .only_paths = 1, .in_process = 1};
     hone_registry *r;
     assert_ok(hone_registry_open(&o, &r));
     const hone_component_info *info;
@@ -666,7 +666,7 @@ static hone_status make_and_drop(void)
 static hone_status open_and_close(void)
 {
     const char *paths[] = {scratch_path("side"), NULL};
-    hone_registry_opts o = {.paths = paths, .only_paths = 1};
+    hone_registry_opts o = {.paths = paths, .only_paths = 1, .in_process = 1};
     hone_registry *r;
     HONE_TRY(hone_registry_open(&o, &r));
     hone_registry_close(r);
