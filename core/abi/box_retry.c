@@ -31,7 +31,7 @@ typedef struct batch {
     size_t out_stride;
     unsigned char *answered; /* by a sink; else NULL */
     const char *sink_name;
-    /* the part that is asked for now */
+    /* the part that is asked in this attempt */
     size_t from, to;
     const int *how; /* unless HONE__BOX_ANSWERED, notes are seen and not delivered */
     union {

@@ -185,7 +185,7 @@ static void watch_crashes(void)
     backtrace(frame, 1); /* loads its library now */
     memset(&a, 0, sizeof a);
     a.sa_handler = crashed;
-    a.sa_flags = SA_ONSTACK | SA_NODEFER | SA_RESETHAND;
+    a.sa_flags = (int)(SA_ONSTACK | SA_NODEFER | SA_RESETHAND);
     sigaltstack(&alt, NULL);
     for (size_t i = 0; i < sizeof signals / sizeof *signals; i++)
         sigaction(signals[i], &a, NULL);
@@ -354,7 +354,7 @@ static void follow(int32_t cpu)
     if (cpu < 0 || cpu >= CPU_SETSIZE || cpu == at)
         return;
     CPU_ZERO(&set);
-    CPU_SET(cpu, &set);
+    CPU_SET((size_t)cpu, &set);
     if (sched_setaffinity(0, sizeof set, &set) == 0)
         at = cpu;
 }

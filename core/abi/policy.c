@@ -180,7 +180,8 @@ int hone__policy_in_process(const hone_plugin *p, const hone_component *c)
         return 1; /* what of it starts programs does so in boxes (hone.process/1) */
     if (c->caps & HONE_CAP_EXEC)
         return 0;
-    return p->trust != HONE_PLUGIN_UNTRUSTED || shares_memory(c->kind);
+    return p->trust != HONE_PLUGIN_UNTRUSTED || shares_memory(c->kind) ||
+           strcmp(c->kind, HONE_KIND_SOURCE) == 0;
 }
 
 hone_status hone__policy_check(hone_registry *r, hone_plugin *p, const char *sha256, int shipped)

@@ -281,6 +281,8 @@ static hone_status describe_in_box(hone_registry *r, hone_plugin *p)
     }
     for (size_t i = 0; s >= 0 && p->components[i]; i++)
         s = hone__policy_component(r, p, &p->components[i]->c, sha256);
+    if (s >= 0)
+        s = hone__policy_signed_ids(p);
     hone_buf_release(&b);
     return s;
 }

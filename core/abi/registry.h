@@ -33,8 +33,8 @@ typedef struct hone_registry_opts {
     const char *const *paths; /* --plugin-path: folders or files, NULL-terminated; or NULL */
     const char *project; /* project folder: PROJECT/plugins and PROJECT are searched; or NULL */
     int only_paths;      /* nothing but `paths` (tests) */
-    int in_process;      /* what nobody trusts too: for tests, and where the process is a box itself */
-    uint64_t seed;       /* of hone.rng/1; hone_registry_set_seed changes it before creating */
+    int in_process; /* what nobody trusts too: for tests, and where the process is a box itself */
+    uint64_t seed;  /* of hone.rng/1; hone_registry_set_seed changes it before creating */
 } hone_registry_opts;
 
 /* One component, as its sidecar or its file describes it. `c` is the plugin's struct brought to the

@@ -11,6 +11,7 @@ mkdir "$work/bin"
 ln -s "$HONE" "$work/bin/hone"
 PATH=$work/bin:$PATH
 unset HONE HONE_SDK
+export XDG_CONFIG_HOME="$work/config"
 cd "$work"
 hone plugin new reward my_reward >/dev/null
 cd my_reward
@@ -21,9 +22,13 @@ block() { # NUMBER TEXT-IT-MUST-PRINT
 }
 block 1 ' passed, 0 failed'
 block 2 'at my_reward.c:[0-9]'
+grep -q 'hone__box_main' out || { echo "failed: it is not in its box"; exit 1; }
 grep -q '^\$1 = 1$' out || { echo "failed: gdb prints n"; cat out; exit 1; }
-block 3 '"status":"score"'
-block 4 '1 calls: 1 the same, 0 differ'
+block 3 'at my_reward.c:[0-9]'
+grep -q 'hone__box_main' out && { echo "failed: a trusted plugin runs in a box"; exit 1; }
+grep -q '^\$1 = 1$' out || { echo "failed: gdb prints n"; cat out; exit 1; }
+block 4 '"status":"score"'
+block 5 '1 calls: 1 the same, 0 differ'
 grep -q 'at my_reward.c:[0-9]' out || { echo "failed: gdb stops in a replayed call"; cat out; exit 1; }
-[ ! -e block5.sh ] || { echo "failed: a block without a test"; exit 1; }
-echo "6 passed, 0 failed"
+[ ! -e block6.sh ] || { echo "failed: a block without a test"; exit 1; }
+echo "10 passed, 0 failed"

@@ -19,7 +19,8 @@ static struct bench start(const char *plugins)
 {
     struct bench b = {0};
     const char *paths[] = {plugins, NULL};
-    hone_registry_opts ro = {.paths = plugins ? paths : NULL, .only_paths = 1, .in_process = 1, .seed = 7};
+    hone_registry_opts ro = {
+        .paths = plugins ? paths : NULL, .only_paths = 1, .in_process = 1, .seed = 7};
     assert_ok(hone_registry_open(&ro, &b.reg));
     hone_lua_opts o = {
         .registry = b.reg, .seed = 7, .guard_steps = 5000000, .lib_dir = scratch_dir()};

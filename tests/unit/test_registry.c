@@ -143,8 +143,8 @@ static void test_files_that_are_no_plugin(void **state)
     hone_registry *r = open_only(path);
     assert_non_null(strstr(hone_registry_plugin(r, 0)->problem, "not an ELF file"));
     hone_registry_close(r);
-    hone_registry_opts o = {.paths = (const char *const[]){"/nowhere/at/all", NULL},
-                            .only_paths = 1, .in_process = 1};
+    hone_registry_opts o = {
+        .paths = (const char *const[]){"/nowhere/at/all", NULL}, .only_paths = 1, .in_process = 1};
     assert_fails(hone_registry_open(&o, &r), HONE_E_NOT_FOUND, "/nowhere/at/all");
 }
 
