@@ -17,6 +17,7 @@ typedef struct hone__box {
     hone_buf said;               /* the first lines of stderr: why it died */
     const char *who;             /* for the log */
     const hone_config *redact;   /* or NULL */
+    int deaf;                    /* the socket is closed at the other end */
     size_t n_lines;              /* logged during this call */
     uint64_t memory;             /* limit in bytes; 0: none */
     uint64_t cpu_ns;             /* CPU time a call may take; 0: no limit */

@@ -31,7 +31,7 @@
 #endif
 
 enum { LINE_MAX_BYTES = 2000, LINES_A_CALL = 100, SAID_MAX = 1500, SLICE_MAX_NS = 20000000 };
-static const uint64_t greeting_ns = 60000000000u, grace_ns = 100000000u;
+static const uint64_t greeting_ns = 20000000000u, grace_ns = 100000000u;
 
 static hone__box_bell *bell(const hone__box *b)
 {
@@ -129,6 +129,7 @@ static void receive(hone__box *b)
     char chunk[16384];
     for (int turns = 0; turns < 64; turns++) {
         ssize_t n = recv(b->sock, chunk, sizeof chunk, MSG_DONTWAIT);
+        b->deaf |= n == 0;
         if (n <= 0)
             break;
         if (hone_buf_add(&b->incoming, chunk, (size_t)n) < 0) {
@@ -276,8 +277,10 @@ static hone_status await_greeting(hone__box *b, hone_buf *ready)
     uint64_t end = hone_now_ns() + greeting_ns;
     hone_str body;
     for (;;) {
-        int dead = b->child.pid > 0 && hone_child_wait(&b->child, 0, &b->status);
         listen_to(b);
+        int dead = hone_child_wait(&b->child, b->deaf ? 100 : 0, &b->status);
+        if (dead)
+            listen_to(b);
         uint32_t kind = next_message(b, &body);
         if (kind == HONE__BOX_READY) {
             hone_status s = hone_buf_add_str(ready, body);
@@ -286,14 +289,14 @@ static hone_status await_greeting(hone__box *b, hone_buf *ready)
         }
         if (kind == HONE__BOX_FAILED)
             return told_failure(body, b->who);
-        if (dead || hone_now_ns() > end) {
+        if (dead || b->deaf || hone_now_ns() > end) {
             hone_buf why;
             hone_buf_init(&why, 4096);
             if (dead) {
                 log_lines(b, 1, 1);
                 hone__box_why(b, HONE__BOX_DIED, &why);
             } else {
-                hone_buf_adds(&why, "no greeting within a minute");
+                hone_buf_adds(&why, b->deaf ? "it closed its socket" : "no answer within 20 s");
             }
             hone_status s = hone_fail(WIFEXITED(b->status) && WEXITSTATUS(b->status) == 127
                                           ? HONE_E_REFUSED

@@ -627,7 +627,7 @@ hone_status hone_config_export(const hone_config *pub, hone_jw *w)
             hone_jw_str(w, s->str);
             break;
         case HONE_FIELD_COMPONENT:
-            hone_fail(HONE_E_UNSUPPORTED, "%s: %s: a component cannot be handed into a box", c->who,
+            hone_fail(HONE_E_UNSUPPORTED, "%s: a component cannot be handed into a box",
                       s->row.name);
             return hone_fail_hint("trust the plugin (hone plugin trust), or leave the setting out");
         default:

@@ -31,6 +31,9 @@ hone_status hone_desc_count(const hone_struct_desc *s, const hone_member *m, con
 
 /* Canonical JSON; with_docs 0 leaves out what is for people. */
 void hone_desc_json(const hone_iface_desc *d, int with_docs, hone_jw *w);
+/* And back: into the arena, sound by hone_desc_check. `who` goes into errors. E_PARSE, E_ABI. [any-thread] */
+hone_status hone_desc_read(const hone_value *v, const char *who, hone_arena *arena,
+                           const hone_iface_desc **out);
 /* SHA-256 of the JSON without docs. */
 hone_status hone_desc_hash(const hone_iface_desc *d, char out[65]);
 #endif

@@ -8,6 +8,7 @@ libhone_a_SOURCES += \
 	core/abi/config_text.c \
 	core/abi/desc.c \
 	core/abi/desc_builtin.c \
+	core/abi/desc_read.c \
 	core/abi/grant.c \
 	core/abi/hostif.c \
 	core/abi/instance.c \

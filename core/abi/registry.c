@@ -277,6 +277,7 @@ static hone_status describe_in_box(hone_registry *r, hone_plugin *p)
         s = hone_sidecar_read(&v, p->path, &r->arena, &sc);
     if (s >= 0) {
         p->magic = sc.magic;
+        p->ifaces = sc.ifaces;
         s = set_components(r, p, sc.components, sc.n);
     }
     for (size_t i = 0; s >= 0 && p->components[i]; i++)
@@ -324,6 +325,7 @@ static hone_status describe(hone_registry *r, hone_plugin *p, int trust_sidecar)
     HONE_TRY_GOTO(hone_sidecar_read(&v, side, &r->arena, &sc), done);
     HONE_TRY_GOTO(hone__loader_check_elf(p->path, NULL), done);
     p->magic = sc.magic;
+    p->ifaces = sc.ifaces;
     p->has_sidecar = 1;
     s = set_components(r, p, sc.components, sc.n);
 done:

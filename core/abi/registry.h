@@ -65,7 +65,7 @@ struct hone_plugin {
     const char *hint;    /* what to do about the problem, or NULL */
     hone_magic magic;    /* brought to the host's size; all zero when refused before it was read */
     const hone_component_info *const *components; /* NULL-terminated */
-    const hone_iface_desc *const *ifaces;         /* of the loaded file, NULL-terminated, or NULL */
+    const hone_iface_desc *const *ifaces;         /* that it introduces, NULL-terminated, or NULL */
     int has_sidecar, loaded;
     int trust;              /* HONE_PLUGIN_*, once it was loaded or hone_plugin_check was asked */
     int warned;             /* that its box is weak */

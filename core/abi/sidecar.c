@@ -250,6 +250,18 @@ hone_status hone_sidecar_read(const hone_value *v, const char *name, hone_arena 
             if (strcmp(r.components[i].id, r.components[k].id) == 0)
                 return bad(name, "two components have the same id");
     }
+    const hone_value *ifaces = hone_value_get(v, "interfaces");
+    if (ifaces) {
+        if (ifaces->type != HONE_LIST || ifaces->u.list.n > 1000)
+            return bad(name, "its interfaces are no list");
+        const hone_iface_desc **all = hone_arena_calloc(arena, ifaces->u.list.n + 1, sizeof *all);
+        if (!all)
+            return HONE_E_NOMEM;
+        for (size_t i = 0; i < ifaces->u.list.n; i++)
+            HONE_TRY(hone_desc_read(&ifaces->u.list.items[i], name, arena, &all[i]));
+        HONE_TRY(hone_desc_check_ifaces(name, all));
+        r.ifaces = all;
+    }
     *out = r;
     return HONE_OK;
 }

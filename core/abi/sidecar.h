@@ -21,6 +21,7 @@ typedef struct hone_sidecar {
     hone_magic magic;
     hone_component *components; /* functions NULL; host's size */
     size_t n;
+    const hone_iface_desc *const *ifaces; /* NULL-terminated, or NULL */
 } hone_sidecar;
 /* Reads a description; everything lives in the arena. `name` goes into errors. E_PARSE naming what is
  * wrong; the components are checked as those of a file are. [control-thread] */

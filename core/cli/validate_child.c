@@ -192,7 +192,7 @@ static const void *our_get_iface(void *self, const char *id)
 
 static hone_status open_file(hone__v *v)
 {
-    hone_registry_opts o = {.seed = v->seed};
+    hone_registry_opts o = {.in_process = 1, .seed = v->seed};
     hone__v_stage(v, "loading the file");
     if (v->lua)
         HONE_TRY(hone_recipe_components(v->path, &v->registry));

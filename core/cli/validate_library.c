@@ -113,7 +113,7 @@ static void t_entry(hone__v *v)
 
 static void t_init(hone__v *v)
 {
-    hone_registry_opts o = {.only_paths = 1};
+    hone_registry_opts o = {.only_paths = 1, .in_process = 1};
     hone_registry *r = NULL;
     if (v->lua)
         return hone__v_skip(v, "written in Lua");

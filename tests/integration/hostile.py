@@ -53,13 +53,19 @@ def examine(path):
         return built, None, None
     validate = subprocess.run([HONE, "plugin", "validate", so, "--json", "--timeout", "3"], capture_output=True,
                               text=True, env=env, cwd=work.name)
+    own = {**env, "XDG_CONFIG_HOME": os.path.join(os.path.dirname(so), "config")}  # trusted below: in process
+    boxed = score_with(so, env)
+    subprocess.run([HONE, "plugin", "trust", so], capture_output=True, env=own, cwd=work.name)
+    return built, validate, (boxed, score_with(so, own))
+
+
+def score_with(so, environment):
     try:
-        score = subprocess.run([HONE, "score", "--reward", so, "--data", rows, "--deadline", "1", "--json"],
-                               capture_output=True, text=True, env=env, cwd=work.name, timeout=30,
-                               stdin=subprocess.DEVNULL)
+        return subprocess.run([HONE, "score", "--reward", so, "--data", rows, "--deadline", "1", "--json"],
+                              capture_output=True, text=True, env=environment, cwd=work.name, timeout=30,
+                              stdin=subprocess.DEVNULL)
     except subprocess.TimeoutExpired:
-        score = None
-    return built, validate, score
+        return None
 
 
 def judge(name, path, built, validate, score):
@@ -79,6 +85,13 @@ def judge(name, path, built, validate, score):
     for test, result, text in wanted:
         have = tests.get(test, {"result": "missing", "text": ""})
         check(f"{name}: {test} is {result} ({text})", have["result"] == result and text in have["text"], have)
+    boxed, score = score
+    check(name + ": boxed, score comes back", boxed is not None, "30 s")
+    if boxed:
+        check(name + ": boxed, the host lives", boxed.returncode in (0, 1, 3),
+              f"{boxed.returncode}: {(boxed.stdout + boxed.stderr)[-400:]}")
+        check(name + ": boxed, three outcomes or a reason", boxed.stdout.count('"outcomes"') == 3 or "hone: " in boxed.stderr,
+              boxed.stdout[-300:] + boxed.stderr[-300:])
     if fate == "any":
         return
     check(name + ": score comes back", score is not None, "30 s")

@@ -286,6 +286,56 @@ static void test_the_same_id_with_another_hash_is_refused(void **state)
     assert_ok(hone_desc_check_ifaces("acme.so", own)); /* bringing the same one along is fine */
 }
 
+/* As JSON and back: the same hash; and what is not sound JSON of a description is refused. */
+static void test_a_description_is_read_from_its_json(void **state)
+{
+    (void)state;
+    hone_arena arena;
+    hone_value v;
+    hone_buf b;
+    hone_jw w;
+    const hone_iface_desc *again;
+    hone_arena_init(&arena, 0);
+    hone_buf_init(&b, 1 << 24);
+    for (size_t i = 0; hone_desc_builtins()[i]; i++) {
+        char hash[65], other[65];
+        hone_buf_clear(&b);
+        hone_jw_init(&w, &b, 0);
+        hone_desc_json(hone_desc_builtins()[i], 1, &w);
+        assert_ok(hone_json_parse(b.ptr, b.len, NULL, &arena, &v));
+        assert_ok(hone_desc_read(&v, "acme", &arena, &again));
+        assert_ok(hone_desc_hash(hone_desc_builtins()[i], hash));
+        assert_ok(hone_desc_hash(again, other));
+        assert_string_equal(hash, other);
+    }
+    hone_buf_clear(&b);
+    hone_jw_init(&w, &b, 0);
+    hone_desc_json(&near_desc, 1, &w);
+    static const char *const changes[][3] = {{"\"f64\"", "\"f99\"", "unknown type"},
+                                             {"\"offset\":0", "\"offset\":-1", "out of range"},
+                                             {"\"offset\":8", "\"offset\":4", "overlaps"},
+                                             {"\"members\"", "\"m\"", "a list is missing"},
+                                             {"frozen", "frosty", "unknown flag"},
+                                             {"\"table\"", "\"t\"", "no table"},
+                                             {"\"id\"", "\"i\"", "a name is missing"}};
+    for (size_t i = 0; i < sizeof changes / sizeof *changes; i++) {
+        hone_buf c;
+        const char *at = strstr(b.ptr, changes[i][0]);
+        assert_non_null(at);
+        hone_buf_init(&c, 1 << 20);
+        hone_buf_add(&c, b.ptr, (size_t)(at - b.ptr));
+        hone_buf_adds(&c, changes[i][1]);
+        hone_buf_adds(&c, at + strlen(changes[i][0]));
+        assert_ok(hone_json_parse(c.ptr, c.len, NULL, &arena, &v));
+        hone_status s = hone_desc_read(&v, "acme", &arena, &again);
+        assert_true(s == HONE_E_PARSE || s == HONE_E_ABI);
+        assert_non_null(strstr(hone_error_get()->what, changes[i][2]));
+        hone_buf_release(&c);
+    }
+    hone_buf_release(&b);
+    hone_arena_release(&arena);
+}
+
 static void test_counts_are_read_and_checked(void **state)
 {
     (void)state;
@@ -314,6 +364,7 @@ int main(void)
         cmocka_unit_test(test_bad_signatures_are_refused_with_the_place),
         cmocka_unit_test(test_unsound_descriptions_are_refused),
         cmocka_unit_test(test_the_same_id_with_another_hash_is_refused),
+        cmocka_unit_test(test_a_description_is_read_from_its_json),
         cmocka_unit_test(test_counts_are_read_and_checked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
