@@ -16,3 +16,5 @@ http_SOURCES = $(feed_FILES)
 http_CFLAGS = $(feed_CFLAGS)
 http_LIBS = -lcurl
 PLUGINS_LEFT_OUT += $(if $(filter 0,$(shell pkg-config --exists libcurl; echo $$?)),,http)
+adbc_SOURCES = $(feed_FILES) $(srcdir)/plugins/source/sources/check.c
+adbc_CFLAGS = $(feed_CFLAGS)

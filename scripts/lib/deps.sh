@@ -34,6 +34,7 @@ check|cmd:clang|clang|clang|clang
 check|rt:clang|libclang-rt-dev|compiler-rt|compiler-rt
 check|cmd:clang-format|clang-format|clang-tools-extra|clang
 check|cmd:python3|python3|python3|python
+check|cmd:postgres,/usr/lib/postgresql/15/bin/postgres|postgresql|postgresql-server|postgresql
 check|cmd:zstd|zstd|zstd|zstd
 check|cmd:chromium,chromium-browser,google-chrome|chromium|chromium|chromium
 check|cmd:chromedriver|chromium-driver|chromedriver|chromium
