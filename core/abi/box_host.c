@@ -11,6 +11,7 @@
 
 #include "abi/box_proto.h"
 #include "abi/config.h"
+#include "abi/pin.h"
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -473,20 +474,14 @@ int hone__box_ring(hone__box *b, uint32_t op, uint32_t offer, uint64_t len, int 
     hone__box_bell *w = bell(b);
     const hone__box_done *d = done(b);
     const uint32_t seq = b->seq + 1;
-    cpu_set_t own, one;
-    unsigned cpu = 0;
-    int pinned = 0, end = HONE__BOX_ANSWERED;
+    int cpu = -1, end = HONE__BOX_ANSWERED;
     uint64_t slice = 1000000;
-    if (pin && getcpu(&cpu, NULL) == 0 && cpu < CPU_SETSIZE &&
-        sched_getaffinity(0, sizeof own, &own) == 0) {
-        CPU_ZERO(&one);
-        CPU_SET(cpu, &one);
-        pinned = CPU_COUNT(&own) > 1 && sched_setaffinity(0, sizeof one, &one) == 0;
-    }
+    if (pin)
+        cpu = hone__pin_enter();
     w->op = op;
     w->offer = offer;
     w->len = len;
-    w->cpu = pin ? (int32_t)cpu : -1;
+    w->cpu = cpu;
     b->seq = seq;
     b->n_lines = 0;
     uint32_t seen = atomic_load_explicit(&d->seq, memory_order_acquire);
@@ -506,8 +501,8 @@ int hone__box_ring(hone__box *b, uint32_t op, uint32_t offer, uint64_t len, int 
         if (slice > SLICE_MAX_NS)
             slice = SLICE_MAX_NS;
     }
-    if (pinned)
-        sched_setaffinity(0, sizeof own, &own);
+    if (pin)
+        hone__pin_leave();
     uint32_t sent = atomic_load_explicit(&d->messages, memory_order_relaxed);
     if (sent != b->messages || slice > 1000000) {
         b->messages = sent;

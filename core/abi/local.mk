@@ -15,6 +15,7 @@ libhone_a_SOURCES += \
 	core/abi/launch.c \
 	core/abi/loader.c \
 	core/abi/package.c \
+	core/abi/pin.c \
 	core/abi/policy.c \
 	core/abi/process.c \
 	core/abi/trust.c \

@@ -3,6 +3,7 @@
  * A window is so many calls that a clock's own time does not matter; the best window says what the code costs, the
  * median what it costs on this machine now. Samples are made of words that repeat with a period of their own, so
  * that no two are equal but all prompts of a group are. */
+#include "abi/pin.h"
 #include "abi/wire.h"
 #include "base/alloc.h"
 #include "base/clock.h"
@@ -212,12 +213,16 @@ hone_status hone_cli_time_instance(hone_cli_load *l, hone_instance *inst, double
         return hone_fail_hint("rewards and judges are measured; hone bench tokenize and train "
                               "measure others");
     }
-    for (size_t i = 0; i < HONE_CLI_BATCHES; i++) {
+    hone_status s = HONE_OK;
+    hone_pin_keep(1); /* one call after another, as a thread of core/score makes them */
+    for (size_t i = 0; i < HONE_CLI_BATCHES && s >= 0; i++) {
         c.n = hone_cli_batches[i];
-        HONE_TRY(hone_cli_time(call_once, &c, seconds / HONE_CLI_BATCHES, &out->call[i]));
+        s = hone_cli_time(call_once, &c, seconds / HONE_CLI_BATCHES, &out->call[i]);
     }
-    per_sample(out);
-    return HONE_OK;
+    hone_pin_keep(0);
+    if (s >= 0)
+        per_sample(out);
+    return s;
 }
 
 /* ---- the marshaller ------------------------------------------------------------------------------ */

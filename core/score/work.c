@@ -4,6 +4,7 @@
  * call that returns after its deadline writes only to memory that nobody reads. States of a call: QUEUED ->
  * RUNNING -> DONE, or RUNNING -> EXPIRED (by the control thread) -> freed when it returns at last. A call that
  * is tried again is a new call. */
+#include "abi/pin.h"
 #include "score/job.h"
 
 #include "base/alloc.h"
@@ -234,6 +235,7 @@ static void *worker(void *arg)
         hone__call *call = take(s, &s->queue, &s->queue_tail);
         if (call) {
             pthread_mutex_unlock(&s->lock);
+            hone_pin_keep(1); /* as long as there is one call after another */
             int expired = run_call(s, call);
             pthread_mutex_lock(&s->lock);
             hone__call_free(call);
@@ -245,6 +247,7 @@ static void *worker(void *arg)
             }
             continue;
         }
+        hone_pin_keep(0);
         if (s->stopping)
             break;
         if (!s->queue) {
