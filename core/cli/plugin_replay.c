@@ -154,7 +154,7 @@ int hone_cli_plugin_replay(int argc, char **argv)
         {"json", HONE_ARG_FLAG, &json, NULL, "one line of JSON a call"},
         {0}};
     static const char *const examples[] = {
-        "HONE_RECORD=calls.rec hone score --reward math_answer --data samples.jsonl",
+        "HONE_RECORD=calls.rec hone score --reward ./my_reward.so --data samples.jsonl",
         "hone plugin replay calls.rec", "hone plugin replay calls.rec --plugin ./my_reward.so",
         NULL};
     static const hone_args spec = {

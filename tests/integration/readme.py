@@ -124,12 +124,20 @@ with open(os.path.join(binaries, "hone"), "w", encoding="utf-8") as f:
 os.chmod(os.path.join(binaries, "hone"), 0o755)
 os.environ["PATH"] = binaries + os.pathsep + os.environ["PATH"]
 
+# A plugin of the reader's own, in C and in Lua.
+for line in ["hone plugin new reward my_reward --dir made && make -s -C made && cp made/my_reward.so made/my_reward.json .",
+             "hone plugin new reward my_reward --dir made-lua --lang lua && cp made-lua/my_reward.lua ."]:
+    rc, _, everything = shell(line, work)
+    check(line, rc == 0, everything[-800:])
+
 # Why an example is not run here; the first pattern found decides.
 NOT_HERE = [
     (r"smollm2|gsm8k", "needs the real model"),
     (r"^hone (resume|report) runs/|/data/runs", "needs a run of that name"),
     (r"^hone run \w+$", "trains to the end"),
     (r"^hone bench ", "a measurement: timings are the bench tests' business"),
+    (r"^hone plugin bench ", "a measurement: plugin_tools.py runs it"),
+    (r"^gdb ", "debug.sh runs gdb"),
     (r"^hone doctor", "measures the machine: machine.py runs it"),
 ]
 
