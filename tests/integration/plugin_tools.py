@@ -8,7 +8,7 @@ import sys
 import tempfile
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
-from counted import check, finish  # noqa: E402
+from counted import check, finish, skip  # noqa: E402
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 HONE = os.path.abspath(os.environ.get("HONE", str(ROOT / "build" / "hone")))
@@ -50,6 +50,14 @@ setting = hone("plugin", "replay", "calls.rec", "--set", "reference=prompt")
 check("a setting may be changed", setting.returncode == 1 and "differs from what was recorded" in setting.stdout, setting.stdout)
 past = hone("plugin", "replay", "calls.rec", "--call", 3)
 check("a call that is not there", past.returncode == 2 and "2 calls" in past.stderr, past.stderr)
+
+boxed = hone("score", "--reward", "math_answer", "--set", "box=true", "--data", "samples.jsonl", "--json", HONE_RECORD="boxed.rec")
+if boxed.returncode == 3 or "box" in boxed.stderr:
+    skip("calls into a box are recorded", boxed.stderr.strip())
+else:
+    check("a box gives the same outcomes", boxed.stdout == plain.stdout, boxed.stderr)
+    again = hone("plugin", "replay", "boxed.rec")
+    check("what a box answered is what this process answers", "2 calls: 2 the same, 0 differ" in again.stdout, again.stdout + again.stderr)
 
 # wants keep other members out of the file: length reads completion and tokens
 hone("score", "--reward", "length", "--data", "samples.jsonl", HONE_RECORD="length.rec")
@@ -167,6 +175,10 @@ for place, names in (("in_process", ["call", "sample"]), ("wire", ["write", "reb
         ns = figures.get(place, {}).get(name, {})
         check(f"bench plugins: {place} {name}", "min" in ns and "median" in ns and (name.startswith("sample") or 0 < ns["min"] <= ns["median"]),
               str(ns))
+boxed = figures.get("boxed", {})
+check("bench plugins: boxed, or why not", boxed.get("not_measured") or 0 < boxed["call"]["min"] <= boxed["call"]["median"], str(boxed))
+if "call" in boxed:
+    check("bench plugins: a box costs more than a call in process", boxed["call"]["min"] > figures["in_process"]["call"]["min"], str(boxed))
 batches = [b["n"] for b in figures.get("in_process", {}).get("batches", [])]
 check("bench plugins: by batch size", batches == [1, 8, 64, 256], str(batches))
 one = hone("plugin", "bench", "math_answer", "--seconds", 0.02, "--json")
