@@ -129,7 +129,7 @@ static hone_status f_join(jrun *r, const jval *in, const jcall *c, jval *out)
         if (s >= 0)
             s = hone__jinja_write(r, &b, &v);
     }
-    if (s < 0) {
+    if (s < 0 && b.failed >= 0) {
         hone_buf_release(&b);
         return s;
     }

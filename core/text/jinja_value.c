@@ -190,7 +190,11 @@ hone_status hone__jinja_copy_str(jrun *r, const char *p, size_t n, jval *out)
 
 hone_status hone__jinja_take_buf(jrun *r, hone_buf *b, jval *out)
 {
-    hone_status s = b->failed < 0 ? b->failed : hone__jinja_copy_str(r, b->ptr, b->len, out);
+    hone_status s = b->failed == HONE_E_LIMIT
+                        ? hone__jinja_fail(r, HONE_E_LIMIT, "a text is longer than %zu bytes",
+                                           b->max)
+                    : b->failed < 0 ? b->failed
+                                    : hone__jinja_copy_str(r, b->ptr, b->len, out);
     hone_buf_release(b);
     return s;
 }

@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""make_jinja_cases.py - writes jinja_cases.jsonl: templates of ours with what Jinja2 makes of them.
+"""make_jinja_cases.py - writes jinja_cases.jsonl and jinja_families.jsonl: templates of ours with what Jinja2 makes of them.
 
 Needs the Python package jinja2 (made with 3.1.6), set up as transformers does for chat templates. Each line is
-{"source", "text"} or {"source", "error": true}; the first line is {"vars"}. tests/unit/test_jinja.c renders all of them.
+{"source", "text"} or {"source", "error": true}; the first line is {"vars"}. In jinja_families.jsonl a line with "source" alone or
+"vars" holds for those behind it. tests/unit/test_jinja.c renders all of them.
 A case that hone refuses although Jinja2 renders it is not wrong, but none of these is meant to be."""
 import copy
 import datetime
@@ -16,6 +17,7 @@ from jinja2.ext import Extension
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
+import jinja_families  # noqa: E402
 import jinja_random  # noqa: E402
 
 
@@ -533,3 +535,17 @@ with open(os.path.join(here, "jinja_cases.jsonl"), "w", encoding="utf-8") as f:
         if made_up and (len(case.get("text", "")) not in range(1, 300) or len(source) > 300 or hidden(case)):
             continue
         f.write(json.dumps(case, ensure_ascii=False) + "\n")
+
+with open(os.path.join(here, "jinja_families.jsonl"), "w", encoding="utf-8") as f:
+    for source in jinja_families.FAMILIES:
+        f.write(json.dumps({"source": source}, ensure_ascii=False) + "\n")
+        for number, (name, talk) in enumerate(jinja_families.TALKS.items()):
+            for tools in None, jinja_families.TOOLS:
+                more = [{}, {"enable_thinking": False}, {"builtin_tools": ["get_weather", "code_interpreter"], "documents": [{"title": "t"}]}]
+                case = {"vars": dict(messages=talk, tools=tools, add_generation_prompt=number % 2 == 0, bos_token="<s>", eos_token="</s>",
+                                     **more[(number + (tools is not None)) % 3])}
+                try:
+                    case["text"] = env.from_string(source).render(**copy.deepcopy(case["vars"]))
+                except Exception:
+                    case["error"] = True
+                f.write(json.dumps(case, ensure_ascii=False) + "\n")

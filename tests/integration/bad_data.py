@@ -6,12 +6,14 @@ import json
 import os
 import pathlib
 import resource
+import shutil
+import struct
 import subprocess
 import sys
 import tempfile
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
-from counted import check, finish  # noqa: E402
+from counted import check, finish, skip  # noqa: E402
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 HONE = os.environ.get("HONE", str(ROOT / "build" / "hone"))
@@ -80,7 +82,31 @@ bad("lines.jsonl.gz", zeros * 40, "lines.jsonl.gz", "more than 500 times its siz
 bad("one-line.jsonl.gz", gzip.compress(b"x" * (100 << 20), 9), "max_row_bytes")
 fine("members.jsonl.gz", gzip.compress(b'{"a":1}\n') * 100, 100)
 
+try:
+    zstd = subprocess.run(["zstd", "-q", "-c"], input=b"\n" * (640 << 20), capture_output=True, timeout=60).stdout
+except (FileNotFoundError, subprocess.TimeoutExpired):
+    zstd = b""
+if zstd:
+    bad("lines.jsonl.zst", zstd, "lines.jsonl.zst", "more than 500 times its size")
+    bad("cut.jsonl.zst", zstd[:len(zstd) // 2], "cut.jsonl.zst")
+else:
+    skip("a zstd bomb: the program zstd is not there", checks=2)
+bad("window.jsonl.zst", b"\x28\xb5\x2f\xfd\x00\xf8\x01\x00\x00", "window.jsonl.zst")  # asks for a window of 2 TiB
+bad("zeros.jsonl.zst", b"\x28\xb5\x2f\xfd" + b"\x00" * 50, "zeros.jsonl.zst")
+
+# ---- parquet: DuckDB reads it; what hone says where it fails, or is not there ----
+for name, data in [("empty.parquet", b""), ("magic.parquet", b"PAR1PAR1"), ("text.parquet", b"a,b\n1,2\n"),
+                   ("footer.parquet", b"PAR1" + b"\x00" * 64 + struct.pack("<I", 0x7fffffff) + b"PAR1")]:
+    bad(name, data, name if shutil.which("duckdb") or os.environ.get("HONE_DUCKDB") else "duckdb")
+
 # ---- folders ----
+put("saved/state.json", "{}")
+put("saved/dataset_info.json", "{}")
+put("saved/data-00000-of-00001.arrow", b"ARROW1")
+bad("saved", None, "saved")
+put("many/README.md", "---\nconfigs:\n- config_name: a\n  data_files: '**" + "*a" * 60 + "*b'\n---\n")
+put("many/" + "a" * 200 + ".csv", "x\n1\n")
+bad("many", None, "no files of split")
 loop = pathlib.Path("loop/a")
 loop.mkdir(parents=True)
 os.symlink("..", "loop/a/up")
@@ -107,6 +133,30 @@ for name, text, word in [
     ("wide", "{{ '%99999999d' % 1 }}", "width"),
     ("output", "{% for i in range(99999) %}{{ 'x' * 1000 }}{% endfor %}", "longer"),
     ("open", "{% if x", "not closed"),
+    ("ifs", "{% if 1 %}" * 50000 + "{% endif %}" * 50000, "deep"),
+    ("brackets", "{{ " + "[" * 100000 + " }}", "deep"),
+    ("nots", "{{ " + "not " * 100000 + "1 }}", "deep"),
+    ("range", "{{ range(10 ** 15) | list }}", ""),
+    ("list", "{{ [0] * 10 ** 12 }}", ""),
+    ("times", "{{ 'x' * 10 ** 12 }}", ""),
+    ("power", "{{ 10 ** 10 ** 10 }}", ""),
+    ("digits", "{{ " + "9" * 100000 + " }}", "number is too long"),
+    ("bits", "{{ 99999999999999999999 }}", "number is too large"),
+    ("centre", "{{ 'x' | center(10 ** 12) }}", ""),
+    ("indent", "{{ 'x\\ny' | indent(10 ** 12) }}", ""),
+    ("ljust", "{{ 'x'.ljust(10 ** 12) }}", ""),
+    ("join", "{% set s = 'x' * 10000000 %}{{ ([s] * 1000) | join(s) }}", ""),
+    ("replace", "{% set s = 'x' * 1000000 %}{{ s | replace('x', s) }}", ""),
+    ("slices", "{{ 'x' | batch(10 ** 12, 'y') | list }}", ""),
+    ("precision", "{{ '%.999999999f' % 1.5 }}", ""),
+    ("pairs", "{% macro a() %}{{ b() }}{% endmacro %}{% macro b() %}{{ a() }}{% endmacro %}{{ a() }}", "deeper"),
+    ("callers", "{% macro a() %}{{ caller() }}{% endmacro %}{% macro r(n) %}{% call a() %}{{ r(n) }}{% endcall %}{% endmacro %}{{ r(1) }}", "deep"),
+    ("end", "{% endfor %}", "endfor"),
+    ("unknown", "{% import 'x' as y %}", "import"),
+    ("self", "{{ self }}", "self is not supported"),
+    ("block", "{% block a %}x{% endblock %}{{ self.a() }}", "self is not supported"),
+    ("do", "{% do 1 %}", "do"),
+    ("raise", "{{ raise_exception('no ' ~ 'way') }}", "no way"),
     ("sandbox", "{{ messages.append(1) }}", "unsafe"),
     ("dunder", "{{ ''.__class__.__mro__ }}", "__class__"),
 ]:
