@@ -293,6 +293,51 @@ for name, up, text in [
     r = hone("run", "bad.lua")
     check("an upvalue: " + name, r.returncode == 1 and text in r.stderr, r.stderr)
 
+# ---- hone's own components, called --------------------------------------------------------------------------------------
+
+write("rows.jsonl", '{"prompt":"a"}\n{"prompt":"b"}\n')
+write("call.lua", """local hone = require "hone"
+local function near(a, b) assert(math.abs(a - b) < 1e-6, a .. " is not " .. b) end
+local o = hone.component("objective", "org.hone.objective.sft")
+local function input() return { n_tokens = 2, n_seqs = 1, seq_begin = { 0, 2 }, logp = { -1, -3 }, mask = { 1, 1 }, length = { 2 } } end
+local out = o:loss(input(), { grad_logp = { 0, 0 } })
+near(out.loss, 2) near(out.grad_logp[1], -0.5)
+assert(#o:show() > 10 and o:uses() == 0)
+for name, spoil in pairs {
+  far = function(x) x.seq_begin = { 0, 1000000 } end, back = function(x) x.seq_begin = { 5, 2 } end, count = function(x) x.n_tokens = 1000000 end,
+  short = function(x) x.mask = { 1 } end, none = function(x) x.logp = nil end } do
+  local x = input()
+  spoil(x)
+  assert(not pcall(o.loss, o, x, { grad_logp = { 0, 0 } }), name)
+end
+assert(not pcall(o.loss, o, input(), { grad_logp = { 0 } }))
+local a = hone.component("objective", "org.hone.advantage.group")
+local function groups() return { n_seqs = 2, n_rewards = 1, rewards = { 1, 0 }, scored = { 1, 1 }, weights = { 1 }, group = { 0, 0 } } end
+local r = a:compute(groups(), { seq = { 0, 0 }, left_out = { 0, 0 } })
+assert(r.seq[1] > 0 and r.seq[2] < 0 and r.left_out[1] == 0)
+assert(not pcall(a.compute, a, groups(), { seq = { 0, 0 } }))
+assert(not pcall(a.compute, a, groups(), { seq = { 0 }, left_out = { 0 } }))
+local adam = hone.component("optimizer", "adamw")
+assert(adam:state_spec({ name = "w", rows = 2 }).n_buffers == 2)
+local p, m, v = { 1, 2 }, { 0, 0 }, { 0, 0 }
+adam:step({ { param = p, grad = { 1, 0.5 }, state = { m, v }, lr = 0.1 } }, { step = 1, grad_scale = 1, grad_norm = 1 })
+near(p[1], 0.9) near(m[1], 0.1) assert(v[1] > 0)
+assert(not pcall(adam.step, adam, { { param = p, grad = { 1 }, lr = 0.1 } }, { step = 1 }))
+assert(not pcall(adam.step, adam, { { param = p, grad = { 1, 1 }, state = { m, v, m, v, m }, lr = 0.1 } }, { step = 1 }))
+local sure = 0
+for _, c in ipairs(hone.components "model") do
+  local ok, x = pcall(function() return hone.component("model", c.id):probe("hf", { model_type = "llama", architectures = { "LlamaForCausalLM" } }) end)
+  if ok and x > sure then sure = x end
+end
+assert(sure > 50)
+local s = hone.component("source", "jsonl", { path = "rows.jsonl" })
+assert(s:row_count() == -1 or s:row_count() == 2)
+assert(not pcall(s.open, s), "a stream is nothing for Lua")
+print "called"
+""")
+r = hone("run", "call.lua")
+check("hone's own objective, advantage, optimizer, model and source called", "called" in r.stdout, r.stdout + r.stderr)
+
 # ---- a third party's kind ----------------------------------------------------------------------------------------------
 
 os.makedirs(WORK / "plugins")

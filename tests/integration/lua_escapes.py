@@ -59,6 +59,7 @@ TRIES = [
     ("/proc/self/cwd", 'got(raw("txt", { path = "/proc/self/root" .. OUT .. "/secret.txt" }))'),
     ("a list of paths", 'got(raw("jsonl", { path = { OUT .. "/rows.jsonl" } }))'),
     ("a file: path", 'got(raw("jsonl", { path = "file:" .. OUT .. "/rows.jsonl" }) or raw("jsonl", { path = "file://" .. OUT .. "/rows.jsonl" }))'),
+    ("a secret that is a file", 'local ok, e = pcall(core.source, "http", { url = "http://127.0.0.1:9/", secret = "file:" .. OUT .. "/secret.txt" }) got(ok and "read") got(not tostring(e):find "may not read" and e)'),
     ("find_file", 'got(try(core.find_file, OUT .. "/secret.txt"))'),
     ("a program to run", 'got(try(core.source, "duckdb", { path = "rows.jsonl", program = "/bin/sh" }))'),
     ("a query that reads", 'got(try(core.source, "duckdb", { path = "rows.jsonl", query = "select * from read_text(\'/etc/passwd\')" }))'),
@@ -129,9 +130,10 @@ def attempt(numbered):
     number, (name, body) = numbered
     path = HOME / f"try{number}.lua"
     path.write_text(HEAD + body + "\n")
+    allow = ["--allow=http:net"] if "http" in body else []
     env = {k: v for k, v in os.environ.items() if k not in ("HONE_DATA", "HONE_PLUGIN_PATH")}
     try:
-        r = subprocess.run([HONE, "run", str(path), "--runs", str(HOME / f"runs{number}")], capture_output=True, text=True, cwd=HOME,
+        r = subprocess.run([HONE, "run", str(path), "--runs", str(HOME / f"runs{number}"), *allow], capture_output=True, text=True, cwd=HOME,
                            timeout=60, env=env)
         return name, r.returncode, r.stdout, r.stderr
     except subprocess.TimeoutExpired:

@@ -396,6 +396,18 @@ static hone_status check_input(const advantage *p, const hone_advantage_in *in,
 {
     const hone_host *host = p->mem.host;
     const char *name = p->row->name;
+    const size_t covered = offsetof(hone_advantage_out, n_tokens) + sizeof out->n_tokens;
+    if (in->n_seqs && (!out->seq || !out->left_out))
+        return hone_host_fail(host, HONE_E_SHAPE, "%s: there is no room for seq and left_out",
+                              name);
+    if (out->struct_size >= covered && ((out->n_seqs && out->n_seqs != in->n_seqs) ||
+                                        (out->n_tokens && out->n_tokens != in->n_tokens)))
+        return hone_host_fail(host, HONE_E_SHAPE, "%s: in and out differ in their lengths", name);
+    for (size_t s = 0; in->seq_begin && s < in->n_seqs; s++)
+        if (in->seq_begin[s] > in->seq_begin[s + 1] ||
+            (in->n_tokens && in->seq_begin[s + 1] > in->n_tokens))
+            return hone_host_fail(host, HONE_E_SHAPE, "%s: the sequences do not fit the arrays",
+                                  name);
     if (p->row->kind == ADV_REMAX && !in->baseline)
         return hone_host_fail(host, HONE_E_INVALID,
                               "%s: needs the rewards of the greedy answers (baseline)", name);

@@ -83,6 +83,17 @@ totals totals_of(const hone_objective_in *in)
     return t;
 }
 
+int fits_shape(const hone_objective_in *in, const hone_objective_out *out)
+{
+    const size_t covered = offsetof(hone_objective_out, n_tokens) + sizeof out->n_tokens;
+    if (in->n_seqs && (!in->seq_begin || !in->logp || !in->mask || !out->grad_logp))
+        return in->n_tokens == 0 && in->seq_begin;
+    for (size_t s = 0; s < in->n_seqs; s++)
+        if (in->seq_begin[s] > in->seq_begin[s + 1] || in->seq_begin[s + 1] > in->n_tokens)
+            return 0;
+    return out->struct_size < covered || !out->n_tokens || out->n_tokens == in->n_tokens;
+}
+
 double reduce_weight(uint32_t reduce, const totals *t, double length)
 {
     switch (reduce) {

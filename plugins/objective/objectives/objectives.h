@@ -62,6 +62,8 @@ enum {
 typedef struct totals {
     double tokens, seqs, pairs, max_length;
 } totals;
+/* Do the sequences lie inside the arrays, and are those there? A caller that is not the trainer may be wrong. */
+int fits_shape(const hone_objective_in *in, const hone_objective_out *out);
 totals totals_of(const hone_objective_in *in);
 /* Sum of the mask over sequence s. */
 double length_of(const hone_objective_in *in, size_t s);

@@ -426,10 +426,14 @@ static void put_metrics(const hone_objective_in *in, const sums *m, const hone_o
 static hone_status policy_loss(void *self, const hone_objective_in *in, hone_objective_out *out)
 {
     const policy *p = self;
-    totals all = totals_of(in);
+    totals all;
     sums m = {0, 0, 0, hone_math_inf(), -hone_math_inf(), 0, 0, 0, 0, 0};
     double loss = 0, entropy_floor = 0;
     hone_status st;
+    if (!fits_shape(in, out))
+        return hone_host_fail(p->mem.host, HONE_E_SHAPE, "%s: the sequences do not fit the arrays",
+                              p->row->name);
+    all = totals_of(in);
     if (p->max_length > 0)
         all.max_length = p->max_length;
     st = check_input(p, in, &all);

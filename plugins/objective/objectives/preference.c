@@ -243,7 +243,11 @@ static hone_status unpaired_loss(const preference *p, const hone_objective_in *i
 static hone_status preference_loss(void *self, const hone_objective_in *in, hone_objective_out *out)
 {
     const preference *p = self;
-    totals all = totals_of(in);
+    totals all;
+    if (!fits_shape(in, out))
+        return hone_host_fail(p->mem.host, HONE_E_SHAPE, "%s: the sequences do not fit the arrays",
+                              p->row->name);
+    all = totals_of(in);
     if (!p->row->reference_free && !in->ref_logp)
         return hone_host_fail(p->mem.host, HONE_E_INVALID, "%s: needs reference log-probs",
                               p->row->name);

@@ -47,8 +47,12 @@ static uint32_t supervised_uses(void *self)
 static hone_status supervised_loss(void *self, const hone_objective_in *in, hone_objective_out *out)
 {
     const supervised *p = self;
-    totals all = totals_of(in);
+    totals all;
     double loss = 0, nll = 0, n = 0;
+    if (!fits_shape(in, out))
+        return hone_host_fail(p->mem.host, HONE_E_SHAPE,
+                              "sft: the sequences do not fit the arrays");
+    all = totals_of(in);
     for (size_t s = 0; s < in->n_seqs; s++) {
         double length = length_of(in, s), weight;
         if (length <= 0)
