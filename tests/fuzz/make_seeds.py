@@ -1,4 +1,4 @@
-"""make_seeds.py - writes tests/fuzz/corpus/{records,wire,safetensors,gguf,llama2c,quant,config,jinja,csv,tokenizer_json,tokenizer_files,encode}: small valid files for the fuzzers to spoil."""
+"""make_seeds.py - writes tests/fuzz/corpus/{command,records,wire,safetensors,gguf,llama2c,quant,config,jinja,csv,tokenizer_json,tokenizer_files,encode}: small valid files for the fuzzers to spoil."""
 import base64
 import json
 import os
@@ -30,6 +30,20 @@ def safetensors(tensors, metadata=None):
 put("csv", "quoted", '\ufeffa,b\r\n"x ""y"", z",1\r\n"line\n2",2.5\r\n\r\n,true\r\n')
 put("csv", "types", "a\tb\tc\n[1]\t007\t1e3\n{}\t8\tx\n")
 put("csv", "text", "one\n\ntwo\nlines\n \nthree")
+
+# the first byte chooses the component, # stands for the number of the batch
+REWARDS = """{"batch":#,"outcomes":[1,null,{"score":2,"notes":{"a":"b","c":[1]}}]}
+{"batch":#,"outcomes":[{"error":"x"},{"abstain":"y"},{"abstain":true}]}
+{"batch":#,"error":"no"}
+[]"""
+put("command", "reward", "\0" + REWARDS)
+put("command", "independent", "\3{}\n" + REWARDS)
+put("command", "judge", """\1{"batch":#,"verdicts":[1,{"ranking":[1,0],"criteria":[[1,null],[0.5,2]],"label_probs":[0.1,0.9],
+"reasoning":"r","cost":1,"latency_ms":3},null]}""".replace("\n", ""))
+put("command", "source", """\2{"batch":#}
+{"batch":#,"rows":[{"a":1},{"b":[true,null,1.5e300]}],"position":{"k":2},"end":false}
+{"batch":#,"rows":[{"a":2}]}
+{"batch":#,"rows":[],"end":true}""")
 
 put("safetensors", "types", safetensors([("d", "F64", 8, [2]), ("i", "I64", 8, []), ("f", "F32", 4, [2, 3]), ("h", "F16", 2, [4]),
                                          ("b", "BF16", 2, [1, 2, 2]), ("e", "F8_E4M3", 1, [5]), ("o", "BOOL", 1, [3])]))
