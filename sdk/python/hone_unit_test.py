@@ -166,16 +166,13 @@ def end_all(pid):
         os.kill(-1, signal.SIGKILL) if S["alone"] else os.killpg(pid, signal.SIGKILL)
     except OSError:
         pass
-    status, until = None, time.monotonic() + 5
+    until = time.monotonic() + 5
     while time.monotonic() < until:
         try:
-            got, st = os.waitpid(-1, os.WNOHANG)
+            if os.waitpid(-1, os.WNOHANG)[0] == 0:
+                time.sleep(0.0005)
         except ChildProcessError:
-            return status
-        if got == pid:
-            status = st
-        if got == 0:
-            time.sleep(0.0005)
+            return
     sys.exit("a case left processes that cannot be killed")
 
 
@@ -255,16 +252,20 @@ def run(sample, until):
     os.close(tell)
     os.close(out)
     said, ended = listen(pid, {answer: "answer", printed: "out"}, now + wall)
-    if not said and not ended:  # its end of the pipe is closed: how did it end?
-        time.sleep(0.002)
-    early = os.waitpid(pid, os.WNOHANG) if not ended else (0, None)
-    status = end_all(pid)
+    status = None
+    for _ in range(0 if said or ended else 200):  # its end of the pipe is closed: how does it end?
+        got, st = os.waitpid(pid, os.WNOHANG)
+        if got == pid:
+            status = st
+            break
+        time.sleep(0.001)
+    end_all(pid)
     clean(folder)
     os.close(answer)
     os.close(printed)
     if ended == "timeout" and wall < S["wall_s"]:
         return {"error": "the time of its batch was over while it ran"}
-    return verdict(said, ended, early[1] if early[0] == pid else status, word, len(case[2]), wall)
+    return verdict(said, ended, status, word, len(case[2]), wall)
 
 
 def main():
