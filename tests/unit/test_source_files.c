@@ -295,6 +295,24 @@ static void test_the_program_is_run_without_a_shell_and_waited_for(void **state)
         "duckdb", data, more,
         "{\"sql\":\"SET threads=1; SET memory_limit='1GB'; SET autoinstall_known_extensions=false; "
         "COPY (SELECT * FROM (SELECT 1 AS x)) TO '/dev/stdout' (FORMAT json);\",\"n\":6}\n");
+    hone_data *less = NULL; /* select and take become part of the query */
+    hone_buf sql;
+    hone_str columns[] = {{"x", 1}, {"sa\"id", 5}};
+    hone_buf_init(&sql, HONE_BUF_MAX_DEFAULT);
+    const char *asked = made_up_duckdb(
+        "duck5", "#!/bin/sh\nfor a; do last=$a; done\nprintf '%s' \"$last\" >\"${0%5}.sql\"\n"
+                 "echo '{\"x\":1,\"sa\\\"id\":2}'\n");
+    snprintf(more, sizeof more, "\"program\":\"%s\",\"query\":\"SELECT 1 AS x\"", asked);
+    assert_ok(open_path("duckdb", data, more, &less));
+    assert_ok(hone_data_select(&less, columns, 2));
+    assert_ok(hone_data_take(&less, 7));
+    assert_true(drain(less, &sql, 10) >= 0);
+    hone_data_close(less);
+    hone_buf_clear(&sql);
+    assert_ok(hone_file_read(scratch_path("duck.sql"), 1 << 20, &sql));
+    assert_non_null(
+        strstr(sql.ptr, "COPY (SELECT \"x\",\"sa\"\"id\" FROM (SELECT 1 AS x) LIMIT 7) TO"));
+    hone_buf_release(&sql);
     const char *fails = made_up_duckdb(
         "duck3", "#!/bin/sh\necho '{\"i\":1}'\necho 'Invalid Input: bad' >&2\nexit 1\n");
     snprintf(more, sizeof more, "\"program\":\"%s\"", fails);

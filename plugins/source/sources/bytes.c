@@ -8,7 +8,7 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE /* pipe2, memfd_create */
 #endif
-#include "bytes.h"
+#include "rows.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -390,22 +390,28 @@ static void put_quoted(FILE *f, const char *s, char quote)
     putc(quote, f);
 }
 
-static char *write_sql(const char *path, const char *query, const char *table, uint64_t offset)
+static char *write_sql(const char *path, const options *opt, uint64_t offset)
 {
+    const char *query = opt->query, *table = opt->table;
+    uint64_t limit = (uint64_t)opt->limit;
     char *sql = NULL;
     size_t n = 0;
     FILE *f = open_memstream(&sql, &n);
     if (!f)
         return NULL;
     fputs("SET threads=1; SET memory_limit='1GB'; SET autoinstall_known_extensions=false; "
-          "COPY (SELECT * FROM ",
+          "COPY (SELECT ",
           f);
+    fputs(opt->wanted ? opt->wanted : "*", f);
+    fputs(" FROM ", f);
     if (*query)
         fprintf(f, "(%s)", query);
     else if (*table)
         put_quoted(f, table, '"');
     else
         put_quoted(f, path, '\'');
+    if (opt->limit >= 0)
+        fprintf(f, " LIMIT %llu", (unsigned long long)(limit > offset ? limit - offset : 0));
     if (offset)
         fprintf(f, " OFFSET %llu", (unsigned long long)offset);
     fputs(") TO '/dev/stdout' (FORMAT json);", f);
@@ -441,12 +447,12 @@ static int start_program(bytes *b, const char *program, char *const *argv, char 
     return e;
 }
 
-int bytes_query(const memory *mem, const char *path, const char *program, const char *query,
-                const char *table, uint64_t offset, bytes **out, char *err, size_t err_size)
+int bytes_query(const memory *mem, const char *path, const options *opt, uint64_t offset,
+                bytes **out, char *err, size_t err_size)
 {
     char file[4096];
     int e;
-    if (!find_program(program, file, sizeof file)) {
+    if (!find_program(opt->program, file, sizeof file)) {
         snprintf(err, err_size,
                  "%s: the DuckDB program reads this, and it is not installed (pip install "
                  "duckdb-cli, or the system's package; HONE_DUCKDB names the file)",
@@ -454,7 +460,7 @@ int bytes_query(const memory *mem, const char *path, const char *program, const 
         return ENOTSUP;
     }
     bytes *b = memory_resize(mem, NULL, 0, sizeof *b);
-    char *sql = write_sql(path, query, table, offset);
+    char *sql = write_sql(path, opt, offset);
     if (!b || !sql) {
         free(sql);
         memory_resize(mem, b, b ? sizeof *b : 0, 0);
@@ -465,11 +471,11 @@ int bytes_query(const memory *mem, const char *path, const char *program, const 
     b->path = path;
     b->fd = b->child_errors = -1;
     /* a database is opened, never written; other files are read into one in memory */
-    char no_init[] = "-no-init", batch[] = "-batch", bail[] = "-bail", command[] = "-c",
+    char no_init[] = "-no-init", in_batch[] = "-batch", bail[] = "-bail", command[] = "-c",
          in_memory[] = ":memory:", readonly[] = "-readonly";
-    char *argv[12] = {file, no_init, batch, bail}, *name = strdup(path);
+    char *argv[12] = {file, no_init, in_batch, bail}, *name = strdup(path);
     int k = 4;
-    if (*table) {
+    if (*opt->table) {
         argv[k++] = readonly;
         argv[k++] = name;
     } else {

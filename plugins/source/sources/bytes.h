@@ -8,8 +8,9 @@ typedef struct bytes bytes;
 int bytes_open(const memory *mem, const char *path, bytes **out, char *err, size_t err_size);
 /* What the DuckDB program writes of the file (or of its table, or of a query) behind the first `offset` rows: an
  * object a line. It cannot be sought. ENOTSUP: the program is not there. */
-int bytes_query(const memory *mem, const char *path, const char *program, const char *query,
-                const char *table, uint64_t offset, bytes **out, char *err, size_t err_size);
+struct options; /* rows.h */
+int bytes_query(const memory *mem, const char *path, const struct options *opt, uint64_t offset,
+                bytes **out, char *err, size_t err_size);
 void bytes_close(bytes *b); /* NULL allowed; ends the program, too */
 /* Up to n bytes; *got 0 only at the end. */
 int bytes_read(bytes *b, void *to, size_t n, size_t *got, char *err, size_t err_size);

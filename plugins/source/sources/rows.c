@@ -355,8 +355,7 @@ int rows_seek(rows *r, const unsigned char *p)
     if (r->kind == KIND_DUCKDB) {
         bytes_close(r->file);
         r->file = NULL;
-        e = bytes_query(&r->mem, r->path, r->opt->program, r->opt->query, r->opt->table, row,
-                        &r->file, r->error, sizeof r->error);
+        e = bytes_query(&r->mem, r->path, r->opt, row, &r->file, r->error, sizeof r->error);
         at = 0;
     } else {
         e = bytes_seek(r->file, at, r->error, sizeof r->error);

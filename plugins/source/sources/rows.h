@@ -24,6 +24,8 @@ typedef struct options {
     const char *types, *columns; /* "name:type,..." and "name,name"; "" for none */
     int split_text;
     const char *program, *query, *table; /* of DuckDB */
+    const char *wanted;                  /* of DuckDB: columns in quotes, "a","b"; NULL: all */
+    int64_t limit;                       /* of DuckDB: at most so many rows; -1: all */
 } options;
 
 struct csv; /* csv.c */

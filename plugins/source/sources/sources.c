@@ -17,6 +17,7 @@ typedef struct source {
     options opt;
     parts files;
     text strings; /* the settings' texts; its memory never moves once opened */
+    text wanted;  /* the columns that push_down was given, as SQL */
     rows *now;    /* of file `at`, or NULL behind the last */
     size_t at;
     uint64_t skipped; /* in the files before it */
@@ -167,6 +168,46 @@ static int64_t source_skipped(void *self)
 {
     const source *s = self;
     return (int64_t)(s->skipped + s->now->skipped);
+}
+
+/* DuckDB reads no more than is asked for; a text file has to be read as it is, and the host leaves out the rest. */
+static hone_status source_push_down(void *self, const hone_str *columns, size_t n, hone_str filter,
+                                    int64_t limit)
+{
+    source *s = self;
+    if (s->files.n != 1 || s->now->kind != KIND_DUCKDB || filter.len)
+        return hone_host_fail(s->host, HONE_E_UNSUPPORTED, "rows of a file come whole");
+    if (s->now->row || s->out.n)
+        return hone_host_fail(s->host, HONE_E_STATE, "push_down comes before reading");
+    text sql = {0};
+    int e = 0;
+    for (size_t i = 0; columns && i < n && !e; i++) {
+        e = text_add(&s->mem, &sql, ",\"", i ? 2 : 0);
+        if (!e && !i)
+            e = text_add(&s->mem, &sql, "\"", 1);
+        for (size_t k = 0; k < columns[i].len && !e; k++)
+            e = text_add(&s->mem, &sql, columns[i].ptr[k] == '"' ? "\"\"" : columns[i].ptr + k,
+                         columns[i].ptr[k] == '"' ? 2 : 1);
+        if (!e)
+            e = text_add(&s->mem, &sql, "\"", 1);
+    }
+    if (!e)
+        e = text_add(&s->mem, &sql, "", 1);
+    if (e) {
+        text_free(&s->mem, &sql);
+        return hone_host_fail(s->host, HONE_E_NOMEM, "out of memory");
+    }
+    if (columns) {
+        text_free(&s->mem, &s->wanted);
+        s->wanted = sql;
+        s->opt.wanted = s->wanted.p;
+    } else {
+        text_free(&s->mem, &sql);
+    }
+    if (limit >= 0 && (s->opt.limit < 0 || limit < s->opt.limit))
+        s->opt.limit = limit;
+    e = rows_seek(s->now, NULL); /* the program again, with the other query */
+    return e ? hone_host_fail(s->host, status_of(e), "%s", s->now->error) : HONE_OK;
 }
 
 /* ---- settings -------------------------------------------------------------------------------------- */
@@ -344,6 +385,7 @@ static void destroy(void *self)
     parts_free(&mem, &s->files);
     batch_release(&s->out);
     text_free(&mem, &s->strings);
+    text_free(&mem, &s->wanted);
     memory_resize(&mem, s, sizeof *s, 0);
 }
 
@@ -380,6 +422,7 @@ static hone_status read_settings(source *s, which c, const hone_config *cfg)
     s->opt.program = t + at[5];
     s->opt.table = t + at[6];
     s->opt.query = t + at[7];
+    s->opt.limit = -1;
     e = find_files(s, c, t + at[0], t + at[8], t + at[9], t + at[4]);
     if (!e)
         e = open_part(s);
@@ -423,9 +466,14 @@ CREATE(duckdb, C_DUCKDB)
 CREATE(hf, C_HF)
 CREATE(auto, C_AUTO)
 
-static const hone_source_v1 vtable = {sizeof(hone_source_v1), 0,           source_open,
-                                      source_position,        source_seek, source_row_count,
-                                      source_skipped,         NULL};
+static const hone_source_v1 vtable = {sizeof(hone_source_v1),
+                                      0,
+                                      source_open,
+                                      source_position,
+                                      source_seek,
+                                      source_row_count,
+                                      source_skipped,
+                                      source_push_down};
 static const void *get_iface(void *self, const char *iface_id)
 {
     (void)self;
