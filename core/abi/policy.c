@@ -184,6 +184,11 @@ int hone__policy_in_process(const hone_plugin *p, const hone_component *c)
            strcmp(c->kind, HONE_KIND_SOURCE) == 0;
 }
 
+int hone_component_needs_box(const hone_component_info *info)
+{
+    return info->plugin && !hone__policy_in_process(info->plugin, &info->c);
+}
+
 hone_status hone__policy_check(hone_registry *r, hone_plugin *p, const char *sha256, int shipped)
 {
     hone_signature sig;

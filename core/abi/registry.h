@@ -119,6 +119,8 @@ struct hone_jw;
 hone_status hone_plugin_describe(hone_registry *r, const hone_plugin *p, struct hone_jw *w);
 /* Would it be loaded? Decides p->trust from the bytes as they are now; runs none of them. E_REFUSED with the reason. */
 hone_status hone_plugin_check(hone_registry *r, const hone_plugin *p);
+/* Would an instance of it run in a box of its own, if nobody asks for one? After hone_plugin_check of its plugin. */
+int hone_component_needs_box(const hone_component_info *info);
 /* sha256 of the plugin's file, for run.json: of the loaded bytes once it is loaded. */
 hone_status hone_plugin_sha256(const hone_plugin *p, char out[65]);
 

@@ -4,7 +4,9 @@
  * its sidecar. (plugin-abi.md 2, 6, 9) */
 #include "abi/config.h"
 #include "abi/desc.h"
+#include "abi/grant.h"
 #include "abi/registry.h"
+#include "abi/sandbox.h"
 #include "abi/sidecar.h"
 #include "base/alloc.h"
 #include "base/file.h"
@@ -19,7 +21,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static hone_arg_list paths;
+static hone_arg_list paths, allow;
 static int json, write_it;
 static const char *kind;
 
@@ -199,12 +201,16 @@ static void print_caps(const char *label, uint64_t caps, const char *none)
 enum { ASKING_BIT = 32 }; /* capabilities from here on ask for something */
 
 /* How it would run: what the policy says of the file as it is now. */
-static const char *runs_text(hone_registry *r, const hone_plugin *p)
+static const char *runs_text(hone_registry *r, const hone_component_info *info)
 {
+    const hone_plugin *p = info->plugin;
     if (!p)
         return "in process, part of the recipe";
     if (hone_plugin_check(r, p) < 0)
         return "refused";
+    if (hone_component_needs_box(info))
+        return p->trust == HONE_PLUGIN_UNTRUSTED ? "in a box of its own: nobody trusts it"
+                                                 : "in a box of its own, as all of its kind";
     switch (p->trust) {
     case HONE_PLUGIN_SHIPPED:
         return "in process, ships with hone";
@@ -213,8 +219,28 @@ static const char *runs_text(hone_registry *r, const hone_plugin *p)
     case HONE_PLUGIN_TRUSTED_KEY:
         return "in process, trusted: the key that signed it";
     default:
-        return "in process, though nobody trusts it: this hone has no box for it";
+        return "in process, though nobody trusts it: there is no box for this kind";
     }
+}
+
+/* What its box lets it do. */
+static void print_box(const hone_registry *r, const hone_component_info *info)
+{
+    static const uint64_t caps[] = {HONE_CAP_FS_READ, HONE_CAP_FS_WRITE};
+    static const char *const does[] = {"reads", "writes"};
+    const uint64_t granted = hone_registry_granted(r, info);
+    const char *path;
+    hone_buf can;
+    hone_buf_init(&can, 4096);
+    printf("%-12s%s, %s, reads the system's libraries", "box",
+           granted & HONE_CAP_NET ? "network" : "no network",
+           granted & HONE_CAP_EXEC ? "programs" : "no programs");
+    for (size_t k = 0; k < 2; k++)
+        for (size_t i = 0; (path = hone_registry_granted_path(r, info, caps[k], i)); i++)
+            printf(", %s %s", does[k], path);
+    hone_sandbox_describe(hone_sandbox_probe(), &can);
+    printf("\n%-12sheld by %.*s\n", "", (int)can.len, can.ptr ? can.ptr : "");
+    hone_buf_release(&can);
 }
 
 static void inspect_text(hone_registry *r, const hone_component_info *info, const char *sha)
@@ -240,12 +266,16 @@ static void inspect_text(hone_registry *r, const hone_component_info *info, cons
                p->magic.sdk >> 8 & 0xFF, p->magic.sdk & 0xFF, p->magic.need >> 16,
                p->magic.need >> 8 & 0xFF, p->magic.need & 0xFF);
     }
-    const char *runs = runs_text(r, p);
+    const char *runs = runs_text(r, info);
     printf("%-12s%s\n", "runs", runs);
     if (strcmp(runs, "refused") == 0)
         printf("%-12s%s\n", "because", hone_error_get()->what);
     print_caps("is", c->caps & ~asks, "-");
     print_caps("asks for", asks, "nothing");
+    if (asks)
+        print_caps("granted", hone_registry_granted(r, info), "nothing of it (--allow)");
+    if (p && hone_component_needs_box(info))
+        print_box(r, info);
     print_names("offers", c->provides, "-");
     print_names("needs", c->needs, "nothing of the host");
     print_names("reads", c->wants, "all members of a sample");
@@ -268,7 +298,7 @@ static void inspect_json(hone_registry *r, const hone_component_info *info, cons
         hone_jw_kcstr(w, "origin", info->plugin->origin);
         hone_jw_kcstr(w, "sha256", sha);
     }
-    hone_jw_kcstr(w, "runs", runs_text(r, info->plugin));
+    hone_jw_kcstr(w, "runs", runs_text(r, info));
     hone_jw_key(w, "schema");
     hone_config_schema(info->c.fields, w);
     hone_jw_end(w);
@@ -296,7 +326,13 @@ static int inspect_one(hone_registry *r, const hone_component_info *info)
 
 static int run_inspect(int argc, char **argv)
 {
-    static const hone_arg options[] = {KIND, PATHS, JSON, {0}};
+    static const hone_arg options[] = {
+        KIND,
+        PATHS,
+        {"allow", HONE_ARG_LIST, &allow, "GRANT",
+         "PLUGIN:net,exec,fs-read:PATH,fs-write:PATH: shows what it would get"},
+        JSON,
+        {0}};
     static const char *const examples[] = {"hone plugin inspect math_answer", NULL};
     static const hone_args spec = {
         "plugin inspect",
@@ -315,6 +351,11 @@ static int run_inspect(int argc, char **argv)
     hone_status s = open_registry(&r);
     if (s < 0)
         return hone_cli_fail(s);
+    s = hone_registry_allow(r, allow.v);
+    if (s < 0) {
+        hone_registry_close(r);
+        return hone_cli_fail(s);
+    }
     const char *name = rest.v[0];
     size_t n = strlen(name);
     if (strchr(name, '/') || (n > 3 && strcmp(name + n - 3, ".so") == 0)) {
