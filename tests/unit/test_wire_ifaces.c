@@ -314,7 +314,7 @@ static hone_status give_bytes(const hone_in_stream *in, void *p, size_t n, size_
 {
     (void)in;
     *got = n < 5 - read_at ? n : 5 - read_at;
-    memcpy(p, "state" + read_at, *got);
+    memcpy(p, &"state"[read_at], *got);
     read_at += *got;
     return HONE_OK;
 }
