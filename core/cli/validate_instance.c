@@ -834,9 +834,70 @@ done:
     hone__v_destroy(v, i);
 }
 
+/* ---- in a box ------------------------------------------------------------------------------------- */
+
+/* An instance of the same component in a box, from a registry of its own. NULL: failed; the thread's error. */
+static hone__vinst *boxed_one(hone__v *v, hone__vinst *i, hone_registry **r)
+{
+    hone_registry_opts o = {.seed = v->seed};
+    const hone_plugin *p;
+    const hone_component_info *info = NULL;
+    hone_value settings = with(v, "box", (hone_value){.type = HONE_BOOL, .u.boolean = 1});
+    hone_status s = hone_registry_open(&o, r);
+    if (s >= 0)
+        s = hone_registry_allow(*r, v->allow);
+    if (s >= 0)
+        s = hone_registry_open_file(*r, v->path, &p);
+    for (size_t k = 0; s >= 0 && p->components[k]; k++)
+        if (strcmp(p->components[k]->c.id, v->component) == 0)
+            info = p->components[k];
+    if (s >= 0 && !info)
+        s = hone_fail(HONE_E_NOT_FOUND, "%s: %s is no longer in it", v->path, v->component);
+    if (s >= 0)
+        s = hone_instance_create_info(*r, info, &settings, &i->inst);
+    if (s >= 0)
+        i->vt = hone_instance_iface(i->inst, v->kind->iface, &i->self);
+    if (s >= 0 && !i->vt)
+        s = hone_fail(HONE_E_MISBEHAVED, "its box gives no %s", v->kind->iface);
+    return s < 0 ? NULL : i;
+}
+
 static void t_boxed(hone__v *v)
 {
-    hone__v_skip(v, "this hone has no box");
+    static const char *const inside[] = {HONE_KIND_OPTIMIZER, HONE_KIND_MODEL, HONE_KIND_OPS};
+    uint64_t a[BATCH], b[BATCH];
+    hone__vwork wa = {.seed = v->seed, .n = BATCH, .digest = a}, wb = wa;
+    hone__vinst box = {0};
+    hone_registry *r = NULL;
+    wb.digest = b;
+    if (no_work(v))
+        return;
+    if (v->lua)
+        return hone__v_skip(v, "written in Lua: its box is the recipe's");
+    for (size_t k = 0; k < sizeof inside / sizeof *inside; k++)
+        if (strcmp(v->info->c.kind, inside[k]) == 0)
+            return hone__v_skip(v, "a component of kind %s shares the memory of the computation",
+                                inside[k]);
+    hone__vinst *i = hone__v_need(v);
+    if (!i || !hone__v_work(v, i, &wa))
+        return hone__v_destroy(v, i);
+    hone__v_stage(v, "create in a box");
+    if (!boxed_one(v, &box, &r)) {
+        const hone_status s = hone_error_get()->code;
+        if (s == HONE_E_REFUSED || s == HONE_E_UNSUPPORTED)
+            hone__v_skip(v, "%s; %s", hone__v_error(), hone_error_get()->hint);
+        else
+            hone__v_fail(v, "in a box: %s", hone__v_error());
+    } else if (!hone_instance_is_boxed(box.inst)) {
+        hone__v_skip(v, "a component of kind %s runs in process", v->info->c.kind);
+    } else if (hone__v_work(v, &box, &wb) && has_cap(v, HONE_CAP_DETERMINISTIC)) {
+        differ(v, a, b, NULL, BATCH, "in a box it gives another result than in process");
+        if (wa.whole != wb.whole)
+            hone__v_fail(v, "in a box it gives another result than in process");
+    }
+    hone_instance_unref(box.inst);
+    hone_registry_close(r);
+    hone__v_destroy(v, i);
 }
 
 const hone__vtest hone__v_instance_tests[] = {

@@ -1,0 +1,175 @@
+"""validate.py - `hone plugin validate` is green on every shipped plugin and every new folder, and finds what is broken in one.
+
+The second half changes a line or two of a new folder's source, for each kind, and wants the fault named: so that no
+test of a kind is one that cannot fail.
+"""
+import concurrent.futures
+import glob
+import json
+import os
+import subprocess
+import sys
+import tempfile
+
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
+from counted import check, finish, skip  # noqa: E402
+
+HONE = os.environ["HONE"]
+ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
+work = tempfile.TemporaryDirectory(prefix="v", dir="/tmp")
+tmp = work.name + "/tmp"
+os.mkdir(tmp)
+env = {**os.environ, "TMPDIR": tmp, "XDG_DATA_HOME": work.name + "/data", "XDG_CONFIG_HOME": work.name + "/config"}
+os.umask(0o022)
+if subprocess.run(["nm", HONE], capture_output=True, text=True).stdout.find("__asan_init") >= 0:
+    skip("validate", "hone has a sanitizer of its own, whose memory the tests of memory would count")
+    finish()
+
+
+def hone(*args):
+    return subprocess.run([HONE, *args], capture_output=True, text=True, env=env, cwd=work.name)
+
+
+def validate(path, *args):
+    run = hone("plugin", "validate", path, "--json", *args)
+    try:
+        return run, json.loads(run.stdout)["tests"]
+    except ValueError:
+        return run, []
+
+
+def bad_of(tests):
+    return [(t["component"], t["test"], t["result"], t["text"]) for t in tests if t["result"] in ("fail", "crash")]
+
+
+# ---- what ships -------------------------------------------------------------------------------------------------
+SETTINGS = {"rewards": ["format.preset=boxed", "regex.pattern=(a+)b"]}
+DONE = {  # at least one component of each must have been called
+    "rewards": "reward.answers", "objectives": "objective.slopes", "optimizers": "optimizer.resume",
+    "bpe": "tokenizer.round_trip", "sources": "source.seek", "decoders": "model.gradients"}
+plugins = sorted(glob.glob(os.path.join(os.path.dirname(HONE), "plugins", "*.so")))
+check("the shipped plugins are there", len(plugins) >= len(DONE), plugins)
+
+
+def shipped(path):
+    name = os.path.basename(path)[:-3]
+    sets = [x for s in SETTINGS.get(name, []) for x in ("--set", s)]
+    return name, *validate(path, "--timeout", "30", *sets)
+
+
+# ---- new folders ------------------------------------------------------------------------------------------------
+KINDS = ["reward", "judge", "tokenizer", "optimizer", "source", "objective", "model"]
+
+
+def folder(kind, lang, changes=(), name=None):
+    """Makes and builds one; the path of what to validate, or None and why."""
+    name = name or f"{lang.replace('+', 'p')}_{kind}"
+    run = hone("plugin", "new", kind, name, "--lang", lang)
+    if run.returncode:
+        return None, run.stderr
+    ext = {"c": "c", "c++": "cpp", "lua": "lua"}[lang]
+    place = os.path.join(work.name, name)
+    source = os.path.join(place, f"{name}.{ext}")
+    with open(source) as f:
+        text = f.read()
+    for old, new in changes:
+        if old not in text:
+            return None, f"{old!r} is not in the template"
+        text = text.replace(old, new)
+    with open(source, "w") as f:
+        f.write(text)
+    if lang == "lua":
+        return source, ""
+    run = subprocess.run(["make", "-s", "-C", place, "HONE=" + HONE], capture_output=True, text=True, env=env)
+    return (os.path.join(place, name + ".so"), "") if run.returncode == 0 else (None, run.stderr[-600:])
+
+
+def new_folder(job):
+    kind, lang = job
+    path, why = folder(kind, lang)
+    return kind, lang, why, *(validate(path, "--timeout", "30") if path else (None, []))
+
+
+# ---- broken ones ------------------------------------------------------------------------------------------------
+BROKEN = [  # kind, what is changed, test, result, words of its text
+    ("judge", [("    return sink->put(sink, item, &v);", "    sink->put(sink, item, &v);\n    return sink->put(sink, item, &v);")],
+     "instance.call", "fail", "a second verdict on item"),
+    ("judge", [("        order[at] = (uint32_t)k;\n", "        order[at] = 0;\n")], "instance.call", "fail", "names candidate 0 twice"),
+    ("judge", [("        v.score = share[0];\n", "        v.score = share[0] / 0.0;\n")], "instance.call", "fail", "without a ranking"),
+    ("judge", [("s >= 0 && i < n &&", "s >= 0 && i + 1 < n &&")], "judge.answers", "fail", "has no verdict"),
+    ("judge", [("((const char *)items + i * stride)", "(items + i)")], "judge.strides", "fail", "candidates: 1 to 64"),
+    ("tokenizer", [("return text.len == 1 ?", "return text.len == 1 && text.ptr[0] != 'e' ?")],
+     "tokenizer.vocabulary", "fail", "token 101 is written"),
+    ("tokenizer", [("    return VOCABULARY;", "    return 100;")], "instance.call", "fail", "of a vocabulary of 100"),
+    ("tokenizer", [("    memcpy(out_hex, \"b17e5001\", 8);", "    memcpy(out_hex, \"B17E5001\", 8);")],
+     "tokenizer.fingerprint", "fail", "not 64 hexadecimal digits"),
+    ("tokenizer", [("text[len++] = (char)id;", "text[len++] = (char)(id == 'w' ? 'W' : id);")],
+     "tokenizer.round_trip", "fail", "decode(encode(x)) is"),
+    ("tokenizer", [("spans[n].begin = (uint32_t)at;", "spans[n].begin = (uint32_t)at + 7;")],
+     "tokenizer.offsets", "fail", "which is not in order"),
+    ("model", [("    hone_tensor x = g->embed(c, m->embed, 1);",
+                "    static int calls;\n    hone_tensor x = g->embed(c, m->embed, 1 + (float)(calls++ % 2));")],
+     "model.generation", "fail", "when generated"),
+    ("optimizer", [("    const float b1 = ", "    static float seen;\n    seen += .001f;\n    const float b1 = seen + ")],
+     "optimizer.resume", "fail", "keeps something beside the host's state"),
+    ("optimizer", [("k < s->length; k++", "k <= s->length; k++")], "instance.call", "crash", "past the end of"),
+    ("optimizer", [("float g = s->grad[k] * scale, c", "float g = s->grad[k] / (s->grad[k] * s->grad[k]), c")],
+     "optimizer.zero_gradient", "fail", "no numbers"),
+    ("optimizer", [("p[k] = p[k] * keep", "p[k] = p[k] * keep + (float)k")], "optimizer.cut", "fail", "ELEMENTWISE"),
+    ("objective", [("* p * logp - rest * (1 - p));", "* p * logp - rest);")], "objective.slopes", "fail", "slope there is"),
+    ("objective", [("        if (weight == 0)\n            continue;\n", ""),
+                   ("out->grad_logp[t] += weight *", "out->grad_logp[t] += .1 *")], "instance.call", "fail", "mask leaves out"),
+    ("objective", [("    return hone_str_c(\"-(1 - p)^gamma log p, mean over tokens (focal loss)\");", "    return hone_str_c(\"\");")],
+     "objective.show", "fail", "gives no text"),
+    ("source", [("l->number = ", "l->number = 1 + ")], "source.seek", "fail", "others than straight"),
+    ("source", [("    return -1;", "    return 7;")], "source.rows", "fail", "row_count says 7"),
+]
+
+
+def broken(job):
+    number, (kind, changes, test, result, words) = job
+    path, why = folder(kind, "c", changes, f"broken_{number}")
+    return job, why, *(validate(path, "--timeout", "10") if path else (None, []))
+
+
+with concurrent.futures.ThreadPoolExecutor(max(1, min(4, os.cpu_count() or 1))) as pool:
+    for name, run, tests in pool.map(shipped, plugins):
+        check(f"{name}.so is green", run.returncode == 0 and tests and not bad_of(tests), f"{run.stderr} {bad_of(tests)[:5]}")
+        if name in DONE:
+            check(f"{name}.so was called", any(t["test"] == DONE[name] and t["result"] == "pass" for t in tests), DONE[name])
+    for kind, lang, why, run, tests in pool.map(new_folder, [(k, x) for x in ("c", "c++", "lua") for k in KINDS]):
+        name = f"hone plugin new {kind} --lang {lang}"
+        check(name + " builds", run is not None, why)
+        if run is None:
+            continue
+        check(name + " is green", run.returncode == 0 and not bad_of(tests), f"{run.stderr} {bad_of(tests)}")
+        if (kind, lang) != ("objective", "lua"):  # a function of tensors, which is no component
+            check(name + " was called", any(t["test"] == "instance.call" and t["result"] == "pass" for t in tests), tests[-3:])
+    for (number, (kind, changes, test, result, words)), why, run, tests in pool.map(broken, enumerate(BROKEN)):
+        if run is None:
+            check(f"broken {kind} {test} builds", False, why)
+            continue
+        have = {t["test"]: t for t in tests}.get(test, {"result": "missing", "text": run.stderr})
+        check(f"broken {kind}: {test} is {result} ({words})", have["result"] == result and words in have["text"],
+              f"{have}; found: {bad_of(tests)}")
+
+# ---- how it is used ---------------------------------------------------------------------------------------------
+run = hone("plugin", "validate", "length")
+check("a component by its name", run.returncode == 0 and "org.hone.reward.length  (reward)" in run.stdout and
+      "exact_match" not in run.stdout, run.stdout + run.stderr)
+run = hone("plugin", "validate", "length", "--only", "reward")
+check("--only a group", run.returncode == 0 and "reward.answers" in run.stdout and "instance." not in run.stdout, run.stdout)
+run = hone("plugin", "validate", "length", "--only", "instance.call", "--in-process", "--seed", "9")
+check("--in-process", run.returncode == 0 and "ok     instance.call" in run.stdout, run.stdout + run.stderr)
+one, two = (hone("plugin", "validate", "math_answer", "--json", "--seed", "5").stdout for _ in range(2))
+check("the same seed, the same report", one == two and json.loads(one)["seed"] == 5, one[:200])
+run = hone("plugin", "validate", "./nowhere.so")
+check("no such file", run.returncode == 1 and "nowhere.so" in run.stderr, run.stderr)
+run = hone("plugin", "validate", "lenth")
+check("a slip", run.returncode == 1 and 'did you mean "length"' in run.stderr, run.stderr)
+run = hone("plugin", "validate", "regex")
+check("a setting that is required is asked for", run.returncode == 0 and "--set pattern=" in run.stdout, run.stdout)
+run = hone("plugin", "validate", "length", "--set", "valu=3")
+check("a slip in a setting", run.returncode == 1 and "valu" in run.stdout, run.stdout)
+check("its folder for files is gone", not os.listdir(tmp), os.listdir(tmp))
+finish()
