@@ -878,6 +878,8 @@ static void t_boxed(hone__v *v)
         if (strcmp(v->info->c.kind, inside[k]) == 0)
             return hone__v_skip(v, "a component of kind %s shares the memory of the computation",
                                 inside[k]);
+    if (strcmp(v->info->c.kind, HONE_KIND_SOURCE) == 0) /* its streams are pointers */
+        return hone__v_skip(v, "this hone reads sources in process");
     hone__vinst *i = hone__v_need(v);
     if (!i || !hone__v_work(v, i, &wa))
         return hone__v_destroy(v, i);

@@ -30,5 +30,7 @@ grep -q '^\$1 = 1$' out || { echo "failed: gdb prints n"; cat out; exit 1; }
 block 4 '"status":"score"'
 block 5 '1 calls: 1 the same, 0 differ'
 grep -q 'at my_reward.c:[0-9]' out || { echo "failed: gdb stops in a replayed call"; cat out; exit 1; }
-[ ! -e block6.sh ] || { echo "failed: a block without a test"; exit 1; }
-echo "10 passed, 0 failed"
+block 6 'ok     instance.fuzz_settings'
+grep -q 'at my_reward.c:[0-9]' out || { echo "failed: gdb stops in a validated call"; cat out; exit 1; }
+[ ! -e block7.sh ] || { echo "failed: a block without a test"; exit 1; }
+echo "12 passed, 0 failed"
