@@ -4,7 +4,7 @@ score(batch): a number a sample; None abstains; {"score": 1, "notes": {...}}, {"
 TRL, f(prompts, completions, **columns), and of verl, compute_score(data_source, solution_str, ground_truth,
 extra_info), work unchanged. judge(items): a verdict an item. rows(): yields rows.
 """
-import asyncio, importlib.util, inspect, itertools, json, math, os, sys, traceback
+import importlib.util, inspect, itertools, json, math, os, sys, traceback
 settings, NAMES = {}, "score compute_score judge rows reward reward_func reward_function".split()
 
 
@@ -22,7 +22,10 @@ def call(fn, *args, **named):
     if not any(p.kind == p.VAR_KEYWORD for p in takes):
         named = {k: v for k, v in named.items() if k in {p.name for p in takes}}
     out = fn(*args, **named)
-    return asyncio.run(out) if inspect.isawaitable(out) else out
+    if inspect.isawaitable(out):
+        import asyncio  # slow to load, seldom needed
+        return asyncio.run(out)
+    return out
 
 
 def trl(fn, batch):  # a prompt of messages is answered by messages

@@ -251,6 +251,38 @@ rc, out, text = score("other/box.py", allow=f"command:exec,fs-read:{scratch.name
 check("a folder may be granted", rc == 0 and out[0]["score"] == 3, text)
 check("temporary folders are gone", not os.listdir("tmp"), os.listdir("tmp"))
 
+# ---- the host's end is theirs ----------------------------------------------------------------------------
+program("stays.py", "import signal, subprocess\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n" + GREET +
+        "subprocess.Popen(['sleep', '87654'], start_new_session=True, stdin=subprocess.DEVNULL)\n"
+        "for m in requests(): sys.stderr.write('waiting\\n'); sys.stderr.flush(); time.sleep(1000)\n")
+
+
+def alive():
+    found = []
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{pid}/cmdline", "rb") as f:
+                words = f.read()
+        except OSError:
+            continue
+        if b"87654" in words or os.path.join(scratch.name, "stays.py").encode() in words:
+            found.append(pid)
+    return found
+
+
+for sig in (9, 15):
+    host = subprocess.Popen([HONE, "score", "--reward", "command", "--set", "file=stays.py", "--set", 'program=["python3"]', "--data",
+                             rows(), "--allow=command:exec"], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+    line = host.stderr.readline()
+    seen = len(alive())
+    host.send_signal(sig)
+    host.wait()
+    for _ in range(100):
+        if not alive():
+            break
+        time.sleep(0.05)
+    check(f"the host killed by signal {sig}: no program is left", "waiting" in line and seen >= 2 and not alive(), (line, seen, alive()))
+
 # ---- judges ----------------------------------------------------------------------------------------------
 judge = write("judge.py", """
 def judge(items):
