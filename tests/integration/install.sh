@@ -84,6 +84,7 @@ for lang in c c++ lua; do
         check "$lang $kind: make" make -C "$folder"
         check "$lang $kind: make test" make -C "$folder" test
         check "$lang $kind: make run" make -C "$folder" run
+        [ "$lang" != lua ] || check "$lang $kind: hone plugin validate" hone plugin validate "$folder/$folder.lua"
         check "$lang $kind: it left a finished run" sh -c "ls '$folder'/runs/*/model >/dev/null"
         rm -rf "$folder"
     done

@@ -728,6 +728,69 @@ static void test_an_undescribed_interface_is_named(void **state)
     stop(b);
 }
 
+/* ---- states of their own ----------------------------------------------------------------------- */
+
+struct worker {
+    hone_instance *inst;
+    int bad;
+};
+
+static void *score_often(void *arg)
+{
+    struct worker *w = arg;
+    hone_ref ref;
+    if (hone_instance_ref(w->inst, HONE_IFACE_REWARD, &ref) < 0)
+        return NULL;
+    const hone_reward_v1 *vt = ref.vt;
+    for (int i = 0; i < 200; i++) {
+        hone_sample s[2] = {sample(1, "ab"), sample(2, "abcdef")};
+        hone_outcome out[2] = {{HONE_PENDING, 0}, {HONE_PENDING, 0}};
+        hone_call call = {.struct_size = sizeof call, .n = 2};
+        hone_instance_enter(w->inst);
+        hone_status st = hone_instance_leave(
+            w->inst, "score", vt->score(ref.self, &call, s, 2, sizeof *s, out, sizeof *out, NULL));
+        w->bad += st < 0 || out[0].score != 4 || out[1].score != 12;
+    }
+    return NULL;
+}
+
+/* Nobody pumps the recipe's state: the calls run on their callers' threads. */
+static void test_replicated_rewards_run_on_their_callers_threads(void **state)
+{
+    (void)state;
+    struct bench b = start(NULL);
+    hone_instance *inst = make(
+        b, "local factor, list = 2, {1, deep = {true}}\n"
+           "return {kind = 'reward', id = 'mine', state = 'replicated', score = function(batch)\n"
+           "  assert(list.deep[1] and list[1] == 1 and hone.abstain)\n"
+           "  local function twice(s) return factor * #s.completion end\n"
+           "  return batch:map(twice) end}");
+    struct worker w[4];
+    pthread_t threads[4];
+    for (int i = 0; i < 4; i++) {
+        w[i] = (struct worker){inst, 0};
+        assert_int_equal(pthread_create(&threads[i], NULL, score_often, &w[i]), 0);
+    }
+    for (int i = 0; i < 4; i++) {
+        pthread_join(threads[i], NULL);
+        assert_int_equal(w[i].bad, 0);
+    }
+    hone_instance_unref(inst);
+    inst = make(b, "return {kind = 'reward', id = 'fails', state = 'replicated', score = "
+                   "function(batch)\n  error('here') end}");
+    hone_sample s = sample(1, "x");
+    hone_outcome out;
+    assert_fails(score_with(inst, &s, 1, &out, NULL, 0), HONE_E_SCRIPT, "here");
+    hone_instance_unref(inst);
+    const hone_component_info *info;
+    assert_fails(define(b,
+                        "local f = print return {kind = 'reward', id = 'bad', state = "
+                        "'replicated', score = function() f() end}",
+                        &info),
+                 HONE_E_TYPE, "upvalue f: a function cannot be copied");
+    stop(b);
+}
+
 int main(void)
 {
     hone_log_sink(keep_log, NULL);
@@ -746,6 +809,7 @@ int main(void)
         cmocka_unit_test(test_a_lua_reward_is_called_from_lua_and_fails_as_itself),
         cmocka_unit_test(test_a_third_partys_interface_is_called_and_implemented),
         cmocka_unit_test(test_an_undescribed_interface_is_named),
+        cmocka_unit_test(test_replicated_rewards_run_on_their_callers_threads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
