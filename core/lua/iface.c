@@ -349,11 +349,11 @@ static int perform(lua_State *L, struct call *c)
     int known[HONE_SIG_MAX], from_list[HONE_SIG_MAX], places[HONE_SIG_MAX], next = c->first,
                                                                             top = lua_gettop(L);
     hone_call call = {.struct_size = sizeof call, .id = atomic_fetch_add(&call_ids, 1)};
-    memset(v, 0, sizeof v);
+    memset(v, 0, sig->n * sizeof *v);
     memset(&ret, 0, sizeof ret);
-    memset(sinks, 0, sizeof sinks);
-    memset(known, 0, sizeof known);
-    memset(from_list, 0, sizeof from_list);
+    memset(sinks, 0, sig->n * sizeof *sinks);
+    memset(known, 0, sig->n * sizeof *known);
+    memset(from_list, 0, sig->n * sizeof *from_list);
     memset(places, 0,
            sizeof places); /* where on the stack a struct, or a list of them, was given */
     luaL_checkstack(L, 2 * HONE_SIG_MAX + 8, "too many arguments");
