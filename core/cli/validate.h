@@ -174,6 +174,17 @@ const char *hone__v_trap_seen(void);
 extern _Thread_local int hone__v_inside; /* this thread is in the plugin */
 
 /* ---- tests ---- */
+enum { HONE__V_BATCH = 24 }; /* items of an ordinary call */
+int hone__v_no_work(
+    hone__v *v); /* 1: the test cannot go on without an ordinary call; a skip or failure was said */
+int hone__v_has_cap(const hone__v *v, uint64_t cap);
+/* The usual settings with one more, or with another value; in the arena. */
+hone_value hone__v_with_setting(hone__v *v, const char *name, hone_value value);
+void hone__vt_deterministic(hone__v *v);
+void hone__vt_pure(hone__v *v);
+void hone__vt_batch_invariant(hone__v *v);
+void hone__vt_reentrant(hone__v *v);
+void hone__vt_boxed(hone__v *v);
 void hone__v_run_one(hone__v *v, const hone__vtest *test);
 const hone__vtest *hone__v_test(const char *name); /* NULL: none */
 extern const hone__vtest hone__v_library_tests[], hone__v_instance_tests[];
