@@ -268,7 +268,8 @@ static hone_status eval_now(jrun *r, const jnode *n, jval *out)
     case E_NAME:
         *out = look_up(r, n->name);
         if (out->type == J_UNDEF && hone__jinja_is(n->name, "self")) {
-            r->line = n->line; /* the template itself in Jinja2, whose blocks hone writes in place */
+            r->line =
+                n->line; /* the template itself in Jinja2, whose blocks hone writes in place */
             return hone__jinja_fail(r, HONE_E_UNSUPPORTED, "self is not supported");
         }
         return HONE_OK;

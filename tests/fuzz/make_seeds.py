@@ -224,6 +224,8 @@ def sentencepiece(kind, charsmap=b""):
 
 put("tokenizer_files", "unigram", b"M" + sentencepiece(1, struct.pack("<III", 8, 1024, 0) + b"x\0"))
 put("tokenizer_files", "bpe", b"M" + sentencepiece(2))
+put("dataset", "configs", "configs:\n- config_name: a\n  default: true\n  data_dir: d\n  data_files:\n  - split: train\n    path:\n    - 'data/*.csv'\n"
+    "    - \"x/**\"\n  - split: test\n    path: [a.csv, b.csv]  # two\n- config_name: b\n  data_files:\n    train: t.jsonl\n".encode())
 put("tokenizer_files", "spm_word", b"M" + sentencepiece(3) + sized(5, sized(2, struct.pack("<III", 8, 1024, 0) + b"x\0")))
 put("tokenizer_files", "spm_char", b"M" + sentencepiece(4))
 put("tokenizer_files", "ranks", b"T" + b"".join(base64.b64encode(bytes([i])) + b" %d\n" % i for i in range(256)) + b"YWI= 256\nYWJj 257\n")
