@@ -42,7 +42,8 @@ typedef struct hone__box_spec {
     uint64_t seed;
 } hone__box_spec;
 
-/* Starts it and waits for its greeting: READY's JSON in *ready. What the plugin said when it failed is the error. */
+/* Starts it and waits for its greeting: READY's JSON in *ready. What the plugin said when it failed is the error; E_INTERRUPTED
+ * when somebody else killed it meanwhile. */
 hone_status hone__box_start(const hone__box_spec *spec, hone__box *b, hone_buf *ready);
 /* Rings and waits: HONE__BOX_ANSWERED ... deadline_ns 0: none. `cancel` (or NULL) is set to 1 at the deadline, 100 ms
  * before it is killed, and when *cancelled (or NULL) is. pin: runs on the caller's processor. */

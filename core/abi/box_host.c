@@ -273,6 +273,28 @@ static hone_status send_hello(const hone__box_spec *spec, const hone__box *b)
     return s;
 }
 
+/* Who ended it, as far as that can be known: a box cannot send itself SIGKILL, so that one is from outside, or
+ * from the kernel for want of memory. */
+static int whose_death(hone__box *b)
+{
+    hone_child_wait(&b->child, 1000, &b->status);
+    listen_to(b);
+    log_lines(b, 0, 1);
+    log_lines(b, 1, 1);
+    if (!WIFSIGNALED(b->status))
+        return HONE__BOX_DIED;
+    switch (WTERMSIG(b->status)) {
+    case SIGKILL:
+        return hone_child_was_short_of_memory(&b->child) ? HONE__BOX_GREEDY : HONE__BOX_KILLED;
+    case SIGTERM:
+    case SIGINT:
+    case SIGHUP:
+        return HONE__BOX_KILLED;
+    default:
+        return HONE__BOX_DIED;
+    }
+}
+
 static hone_status await_greeting(hone__box *b, hone_buf *ready)
 {
     uint64_t end = hone_now_ns() + greeting_ns;
@@ -299,10 +321,12 @@ static hone_status await_greeting(hone__box *b, hone_buf *ready)
             } else {
                 hone_buf_adds(&why, b->deaf ? "it closed its socket" : "no answer within 20 s");
             }
-            hone_status s = hone_fail(WIFEXITED(b->status) && WEXITSTATUS(b->status) == 127
-                                          ? HONE_E_REFUSED
-                                          : HONE_E_MISBEHAVED,
-                                      "its box did not start: %.400s", why.ptr);
+            hone_status s = HONE_E_MISBEHAVED;
+            if (dead && WIFEXITED(b->status) && WEXITSTATUS(b->status) == 127)
+                s = HONE_E_REFUSED;
+            if (dead && whose_death(b) == HONE__BOX_KILLED)
+                s = HONE_E_INTERRUPTED;
+            s = hone_fail(s, "its box did not start: %.400s", why.ptr);
             hone_buf_release(&why);
             return s;
         }
@@ -414,28 +438,6 @@ void hone__box_why(const hone__box *b, int how, hone_buf *out)
 }
 
 /* ---- a call --------------------------------------------------------------------------------------- */
-
-/* Who ended it, as far as that can be known: a box cannot send itself SIGKILL, so that one is from outside, or
- * from the kernel for want of memory. */
-static int whose_death(hone__box *b)
-{
-    hone_child_wait(&b->child, 1000, &b->status);
-    listen_to(b);
-    log_lines(b, 0, 1);
-    log_lines(b, 1, 1);
-    if (!WIFSIGNALED(b->status))
-        return HONE__BOX_DIED;
-    switch (WTERMSIG(b->status)) {
-    case SIGKILL:
-        return hone_child_was_short_of_memory(&b->child) ? HONE__BOX_GREEDY : HONE__BOX_KILLED;
-    case SIGTERM:
-    case SIGINT:
-    case SIGHUP:
-        return HONE__BOX_KILLED;
-    default:
-        return HONE__BOX_DIED;
-    }
-}
 
 static int kill_for(hone__box *b, int why)
 {

@@ -21,6 +21,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { START_TRIES = 100 };
 static const uint64_t default_memory = (uint64_t)2 << 30, call_cpu_ns = 600000000000u;
 static const uint64_t default_ns = 60000000000u; /* of calls that bring no deadline */
 
@@ -111,6 +112,17 @@ static hone_status check_description(const hone__proxy *p, const hone_value *is)
     return s;
 }
 
+/* Again when somebody else killed it before it greeted. */
+static hone_status start_box(const hone__box_spec *spec, hone__box *b, hone_buf *ready)
+{
+    hone_status s;
+    int tries = 0;
+    do
+        s = hone__box_start(spec, b, ready);
+    while (s == HONE_E_INTERRUPTED && ++tries < START_TRIES);
+    return s;
+}
+
 static hone_status start(hone__proxy *p)
 {
     const int first = p->n_offers == 0;
@@ -127,7 +139,7 @@ static hone_status start(hone__proxy *p)
     int64_t there = 0;
     hone_buf_init(&text, HONE__BOX_MESSAGE_MAX);
     hone_arena_init(&arena, 0);
-    hone_status s = hone__box_start(&spec, &p->box, &text);
+    hone_status s = start_box(&spec, &p->box, &text);
     if (s < 0) {
         hone_buf_release(&text);
         return s;
@@ -167,7 +179,8 @@ static hone_status ring_state(hone__proxy *p, uint32_t op, size_t len)
     hone__box_why(&p->box, how, &why);
     hone__box_stop(&p->box);
     p->alive = 0;
-    hone_status s = hone_fail(HONE_E_MISBEHAVED, "its box died over its state: %.400s", why.ptr);
+    hone_status s = hone_fail(how == HONE__BOX_KILLED ? HONE_E_INTERRUPTED : HONE_E_MISBEHAVED,
+                              "its box died over its state: %.400s", why.ptr);
     hone_buf_release(&why);
     return s;
 }
@@ -216,10 +229,14 @@ hone_status hone__proxy_revive(hone__proxy *p)
         return hone_fail(HONE_E_STATE, "what it knew died with its box: it is STATEFUL and has no "
                                        "hone.state/1");
     }
-    HONE_TRY(start(p));
-    if (p->stateful && p->state.len)
-        return load_state(p, p->state.ptr, p->state.len);
-    return HONE_OK;
+    for (int tries = 0;; tries++) {
+        HONE_TRY(start(p));
+        if (!p->stateful || !p->state.len)
+            return HONE_OK;
+        hone_status s = load_state(p, p->state.ptr, p->state.len);
+        if (s != HONE_E_INTERRUPTED || tries >= START_TRIES)
+            return s;
+    }
 }
 
 static hone_status state_save(void *self, const hone_out_stream *out)
@@ -508,7 +525,7 @@ hone_status hone__box_describe(const char *name, int weak, int fd, hone_buf *sid
     hone_jw w;
     hone_buf_init(&text, HONE__BOX_MESSAGE_MAX);
     hone_arena_init(&arena, 0);
-    hone_status s = hone__box_start(&spec, &b, &text);
+    hone_status s = start_box(&spec, &b, &text);
     if (s >= 0) {
         hone__box_stop(&b);
         s = hone_json_parse(text.ptr, text.len, "a box's greeting", &arena, &ready);

@@ -75,8 +75,9 @@ hone_status hone_registry_allow(hone_registry *r, const char *const *grants)
             HONE_TRY(read_grant(r, grants[i], n, &list));
     }
     r->grants = list;
+    const int now = weak && !r->weak_box;
     r->weak_box = weak;
-    return HONE_OK;
+    return now ? hone__registry_weak(r) : HONE_OK;
 }
 
 static int names(const hone__grant *g, const hone_component_info *info)

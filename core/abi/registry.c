@@ -249,6 +249,7 @@ static hone_status seal_file(hone_registry *r, hone_plugin *p, int *fd, char sha
     if (s < 0) {
         close(*fd);
         *fd = -1;
+        p->wants_weak = 1;
         hone_fail_at("%s", p->path);
         return s;
     }
@@ -757,6 +758,24 @@ hone_status hone_registry_find_iface(hone_registry *r, const char *kind, const c
     if (!first)
         return not_found(r, kind, iface, name);
     *out = first;
+    return HONE_OK;
+}
+
+hone_status hone__registry_weak(hone_registry *r)
+{
+    for (size_t i = 0; i < r->n_plugins; i++) {
+        hone_plugin *p = r->plugins[i];
+        if (!p->problem || !p->wants_weak)
+            continue;
+        p->problem = p->hint = NULL;
+        p->refused = HONE_OK;
+        hone_status s = describe(r, p, 1);
+        if (s == HONE_E_NOMEM)
+            return s;
+        if (s < 0)
+            HONE_TRY(keep_problem(r, p));
+    }
+    sort_infos(r);
     return HONE_OK;
 }
 

@@ -69,6 +69,7 @@ struct hone_plugin {
     int has_sidecar, loaded;
     int trust;              /* HONE_PLUGIN_*, once it was loaded or hone_plugin_check was asked */
     int warned;             /* that its box is weak */
+    int wants_weak;         /* refused because boxes hold nothing here */
     hone_status refused;    /* the status behind `problem` */
     const char *signed_ids; /* the ids that its signature names, or NULL */
     struct hone__loaded *file; /* loader's; NULL until loaded */

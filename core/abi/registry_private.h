@@ -85,6 +85,8 @@ hone_status hone__box_describe(const char *name, int weak, int fd, hone_buf *sid
  * loaded. want_box: the recipe asks for one. E_REFUSED where it may run nowhere. */
 hone_status hone__registry_place(hone_registry *r, const hone_component_info *info, int want_box,
                                  int *boxed, int *fd, char sha256[65]);
+/* What was refused for want of a box that holds is looked at again: a weak one will do now. */
+hone_status hone__registry_weak(hone_registry *r);
 /* policy.c: may what nobody trusts come into this process? */
 int hone__policy_in_process(const hone_plugin *p, const hone_component *c);
 /* policy.c. check: before any byte runs; component: of what a file turned out to hold. E_REFUSED. */

@@ -4,6 +4,7 @@
  * memory and disk, and counts plugins. Each finding that costs speed or stops work is a line of
  * advice. Exit 0 also with advice; 1 when something that hone needs is missing. */
 #include "abi/registry.h"
+#include "abi/sandbox.h"
 #include "base/buf.h"
 #include "base/file.h"
 #include "base/json.h"
@@ -37,6 +38,8 @@ struct findings {
     char huge_pages[32];
     uint64_t disk_here, disk_cache; /* bytes free */
     size_t plugins, refused, components;
+    char boxes[512]; /* what holds a plugin that nobody trusts */
+    int boxes_hold;
     char first_refused[1100];
     char advice[ADVICE_MAX][1100];
     int n_advice, missing;
@@ -199,6 +202,19 @@ static void judge(struct findings *f)
                f->threads);
 }
 
+static void look_at_boxes(struct findings *f)
+{
+    const hone_sandbox_can *can = hone_sandbox_probe();
+    hone_buf b;
+    hone_buf_init(&b, sizeof f->boxes);
+    hone_sandbox_describe(can, &b);
+    snprintf(f->boxes, sizeof f->boxes, "%s", b.ptr);
+    hone_buf_release(&b);
+    f->boxes_hold = hone_sandbox_check(can, 0) >= 0;
+    if (!f->boxes_hold)
+        advise(f, "%s: %s", hone_error_get()->what, hone_error_get()->hint);
+}
+
 static hone_status count_plugins(struct findings *f)
 {
     hone_registry_opts o = {.project = "."};
@@ -257,6 +273,7 @@ static void print_text(const struct findings *f)
     printf("; huge pages: %s\n", f->huge_pages[0] ? f->huge_pages : "unknown");
     printf("disk        %.1f GB free here, %.1f GB for models (%s)\n", gb(f->disk_here),
            gb(f->disk_cache), hone_paths_cache());
+    printf("boxes       %s\n", f->boxes);
     printf("plugins     %zu files, %zu components, %zu refused\n", f->plugins, f->components,
            f->refused);
     for (int i = 0; i < f->n_advice; i++)
@@ -300,6 +317,8 @@ static hone_status print_json(const struct findings *f)
     hone_jw_kcstr(&w, "huge_pages", f->huge_pages);
     hone_jw_ki64(&w, "disk_free", (int64_t)f->disk_here);
     hone_jw_ki64(&w, "disk_free_cache", (int64_t)f->disk_cache);
+    hone_jw_kcstr(&w, "boxes", f->boxes);
+    hone_jw_kbool(&w, "boxes_hold", f->boxes_hold);
     hone_jw_ki64(&w, "plugins", (int64_t)f->plugins);
     hone_jw_ki64(&w, "components", (int64_t)f->components);
     hone_jw_ki64(&w, "refused", (int64_t)f->refused);
@@ -342,6 +361,8 @@ int hone_cli_doctor(int argc, char **argv)
         s = measure(&f);
     if (s == HONE_OK)
         s = count_plugins(&f);
+    if (s == HONE_OK)
+        look_at_boxes(&f);
     if (s < 0)
         return hone_cli_fail(s);
     look_at_memory(&f);
