@@ -117,10 +117,12 @@ static hone_status start_box(const hone__box_spec *spec, hone__box *b, hone_buf 
 {
     hone_status s;
     int tries = 0;
-    do
+    for (;;) {
         s = hone__box_start(spec, b, ready);
-    while (s == HONE_E_INTERRUPTED && ++tries < START_TRIES);
-    return s;
+        if (s != HONE_E_INTERRUPTED || ++tries >= START_TRIES)
+            return s;
+        hone_log(HONE_LOG_WARN, spec->who, "its box ended before it began: somebody killed it");
+    }
 }
 
 static hone_status start(hone__proxy *p)
