@@ -58,8 +58,8 @@ static int table(decoder_reader *r, const hone_value *v, const char *key, int wa
     for (int i = 0; i < want; i++) {
         const hone_value *x = &v->u.list.items[i];
         double d = x->type == HONE_F64 ? x->u.f64 : x->type == HONE_I64 ? (double)x->u.i64 : 0.0;
-        if (!(d > 0.0 && d < 1e9)) {
-            decoder_refuse(r, HONE_E_RANGE, "rope: factor %d of \"%s\" is no number above 0", i,
+        if (!(d > 1e-9 && d < 1e9)) {
+            decoder_refuse(r, HONE_E_RANGE, "rope: factor %d of \"%s\" is not in 1e-9 to 1e9", i,
                            key);
             return 0;
         }
