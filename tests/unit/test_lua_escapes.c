@@ -141,6 +141,11 @@ static const char *const endless[] = {
 static void test_nothing_goes_on_past_its_limit(void **state)
 {
     (void)state;
+#ifdef __SANITIZE_THREAD__
+    /* It does not see the jumps of a liblua built with fortified longjmp: each error that a pcall catches stays in
+     * its record of the stack, which is full after 65,536 of them. */
+    skip();
+#endif
     hone_lua *l = open_lua();
     int open = 0;
     for (size_t i = 0; i < sizeof endless / sizeof *endless; i++) {
