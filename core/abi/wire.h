@@ -51,6 +51,8 @@ const hone_wire_slot *hone_wire_find(const hone_wire *w, const char *slot);
 const hone_slot *hone_wire_desc(const hone_wire_slot *s);
 const hone_sig *hone_wire_sig(const hone_wire_slot *s);
 ffi_cif *hone_wire_cif(const hone_wire_slot *s); /* of the slot's function: ffi_call, closures */
+/* libffi's type of a scalar HONE_T_* or HONE_A_*; a pointer's for everything else. [any-thread] */
+ffi_type *hone_wire_scalar(uint8_t base);
 /* Slots of the sink that argument `arg` is, in the order of its description's; n of them. */
 const hone_wire_slot *const *hone_wire_sink(const hone_wire_slot *s, size_t arg, size_t *n);
 

@@ -470,6 +470,25 @@ static hone_status append(hone_wire_call *c, const hone_wire_slot *s, void **arg
     return st;
 }
 
+void hone__wire_return(const hone_wire_slot *s, const hone_wire_ret *r, void *ret)
+{
+    switch (s->sig.result) {
+    case HONE_A_VOID:
+        break;
+    case HONE_A_STATUS:
+    case HONE_A_TENSOR:
+    case HONE_A_PARAM:
+    case HONE_T_I32:
+        *(ffi_sarg *)ret = r->i32;
+        break;
+    case HONE_T_U32:
+        *(ffi_arg *)ret = r->u32;
+        break;
+    default:
+        memcpy(ret, r, s->cif.rtype->size);
+    }
+}
+
 void hone__wire_callback(ffi_cif *cif, void *ret, void **args, void *ud)
 {
     const hone_wire_slot *s = ud;
@@ -487,24 +506,7 @@ void hone__wire_callback(ffi_cif *cif, void *ret, void **args, void *ud)
     } else if (s->sig.result == HONE_A_STATUS) {
         r.i64 = hone_fail(HONE_E_UNSUPPORTED, "%s: cannot be called from here", s->place);
     }
-    switch (s->sig.result) {
-    case HONE_A_VOID:
-        break;
-    case HONE_T_STR:
-        memcpy(ret, &r.str, sizeof r.str);
-        break;
-    case HONE_A_STATUS:
-    case HONE_A_TENSOR:
-    case HONE_A_PARAM:
-    case HONE_T_I32:
-        *(ffi_sarg *)ret = r.i32;
-        break;
-    case HONE_T_U32:
-        *(ffi_arg *)ret = r.u32;
-        break;
-    default:
-        memcpy(ret, &r, s->cif.rtype->size);
-    }
+    hone__wire_return(s, &r, ret);
 }
 
 static int put_text(hone_wire_call *c, const char *p, size_t n, uint64_t at[2])

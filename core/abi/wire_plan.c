@@ -226,7 +226,7 @@ fail:
 
 /* ---- arguments --------------------------------------------------------------------------------- */
 
-static ffi_type *scalar(uint8_t base)
+ffi_type *hone_wire_scalar(uint8_t base)
 {
     switch (base) {
     case HONE_T_U8:
@@ -273,7 +273,7 @@ static hone_status struct_type(hone_wire_slot *s, size_t i, const hone_struct_de
     for (size_t k = 0; d->members[k]; k++) {
         if (k == 8 || d->members[k]->flags || d->members[k]->type > HONE_T_F64)
             return hone_fail(HONE_E_UNSUPPORTED, "%s: a %s cannot go by value", s->place, d->name);
-        t->elements[k] = scalar((uint8_t)d->members[k]->type);
+        t->elements[k] = hone_wire_scalar((uint8_t)d->members[k]->type);
     }
     s->types[i] = t;
     return HONE_OK;
@@ -308,7 +308,7 @@ static hone_status plan_arg(const struct planner *pl, hone_wire_slot *s, size_t 
     hone__arg_plan *a = &s->args[i];
     int pointer = g->array || g->dir == HONE_DIR_OUT || g->dir == HONE_DIR_INOUT ||
                   g->base == HONE_T_VALUE || g->base == HONE_T_STRUCT;
-    s->types[i] = pointer ? &ffi_type_pointer : scalar(g->base);
+    s->types[i] = pointer ? &ffi_type_pointer : hone_wire_scalar(g->base);
     a->elem = (uint32_t)hone_sig_elem_size(g);
     a->align = a->elem >= 8 ? 8 : (uint8_t)a->elem;
     switch (g->base) {
@@ -436,7 +436,8 @@ static hone_status plan_slot(const struct planner *pl, const hone_slot *slot,
     st = plan_strides(s);
     if (st < 0)
         goto fail;
-    ffi_type *ret = s->sig.result == HONE_T_STR ? str_type(s, HONE_SIG_MAX) : scalar(s->sig.result);
+    ffi_type *ret = s->sig.result == HONE_T_STR ? str_type(s, HONE_SIG_MAX)
+                                                : hone_wire_scalar(s->sig.result);
     if (ffi_prep_cif(&s->cif, FFI_DEFAULT_ABI, s->sig.n, ret, s->types) != FFI_OK) {
         st = hone_fail(HONE_E_UNSUPPORTED, "%s: libffi cannot make such a call", place);
         goto fail;

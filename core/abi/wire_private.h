@@ -157,5 +157,7 @@ hone_status hone__wire_read_str(hone__reader *r, uint64_t at, uint64_t len, cons
 /* Makes an outcome sound; 1 when it was not. */
 int hone__wire_sane_outcome(void *outcome);
 
+/* Puts a returned value where a closure of the slot has to leave it. */
+void hone__wire_return(const hone_wire_slot *s, const hone_wire_ret *r, void *ret);
 void hone__wire_callback(ffi_cif *cif, void *ret, void **args, void *slot); /* ffi closure */
 #endif

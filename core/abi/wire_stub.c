@@ -25,24 +25,11 @@ static void called(ffi_cif *cif, void *ret, void **args, void *ud)
     const struct entry *e = ud;
     hone_wire_ret r;
     void *self;
+    (void)cif;
     memset(&r, 0, sizeof r);
     memcpy(&self, args[0], sizeof self);
     e->handler(self, e->slot, args, &r);
-    switch (e->slot->sig.result) {
-    case HONE_A_VOID:
-        break;
-    case HONE_A_STATUS:
-    case HONE_A_TENSOR:
-    case HONE_A_PARAM:
-    case HONE_T_I32:
-        *(ffi_sarg *)ret = r.i32;
-        break;
-    case HONE_T_U32:
-        *(ffi_arg *)ret = r.u32;
-        break;
-    default:
-        memcpy(ret, &r, cif->rtype->size);
-    }
+    hone__wire_return(e->slot, &r, ret);
 }
 
 static int present(const hone_struct_desc *table, const hone_slot *slot, const void *like)

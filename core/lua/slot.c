@@ -5,6 +5,7 @@
  * sinks that a slot is given are prepared with it. Source: the libffi manual, plugin-abi.md sections 3a and 8. */
 #include "lua/marshal.h"
 
+#include "abi/wire.h"
 #include "base/alloc.h"
 
 hone__ffi *hone__ffi_of(hone_lua *l)
@@ -20,41 +21,12 @@ hone__ffi *hone__ffi_of(hone_lua *l)
     return l->ffi;
 }
 
-static ffi_type *scalar_type(uint8_t base)
-{
-    switch (base) {
-    case HONE_T_U8:
-        return &ffi_type_uint8;
-    case HONE_T_CHAR:
-        return &ffi_type_schar;
-    case HONE_T_I32:
-    case HONE_A_TENSOR:
-    case HONE_A_PARAM:
-    case HONE_A_STATUS:
-        return &ffi_type_sint32;
-    case HONE_T_U32:
-        return &ffi_type_uint32;
-    case HONE_T_I64:
-        return &ffi_type_sint64;
-    case HONE_T_U64:
-        return &ffi_type_uint64;
-    case HONE_T_F32:
-        return &ffi_type_float;
-    case HONE_T_F64:
-        return &ffi_type_double;
-    case HONE_A_VOID:
-        return &ffi_type_void;
-    default:
-        return &ffi_type_pointer;
-    }
-}
-
 static ffi_type *str_elements[] = {&ffi_type_pointer, &ffi_type_uint64, NULL};
 static ffi_type str_type = {0, 0, FFI_TYPE_STRUCT, str_elements};
 
 ffi_type *hone__ffi_result_type(const hone_sig *sig)
 {
-    return sig->result == HONE_T_STR ? &str_type : scalar_type(sig->result);
+    return sig->result == HONE_T_STR ? &str_type : hone_wire_scalar(sig->result);
 }
 
 /* A small struct by value: scalars only. */
@@ -69,7 +41,7 @@ static ffi_type *by_value(lua_State *L, hone_lua *l, const hone_struct_desc *d)
     for (size_t i = 0; i < n; i++) {
         if (d->members[i]->flags || d->members[i]->type > HONE_T_F64)
             luaL_error(L, "a %s cannot be passed by value", d->name);
-        t->elements[i] = scalar_type((uint8_t)d->members[i]->type);
+        t->elements[i] = hone_wire_scalar((uint8_t)d->members[i]->type);
     }
     return t;
 }
@@ -109,7 +81,7 @@ hone__slot *hone__ffi_slot(lua_State *L, const hone_slot *slot, const hone_struc
         else if (pointer_arg(a))
             s->types[i] = &ffi_type_pointer;
         else
-            s->types[i] = a->base == HONE_T_STR ? &str_type : scalar_type(a->base);
+            s->types[i] = a->base == HONE_T_STR ? &str_type : hone_wire_scalar(a->base);
         s->needs_arena |= pointer_arg(a) || a->base == HONE_A_SINK || (a->base == HONE_T_STRUCT);
     }
     if (ffi_prep_cif(&s->cif, FFI_DEFAULT_ABI, s->sig.n, hone__ffi_result_type(&s->sig),
