@@ -129,6 +129,9 @@ void hone__v_enter(hone__v *v, hone__vinst *i, const char *what);
 hone_status hone__v_leave(hone__v *v, hone__vinst *i, const char *what, hone_status s);
 /* An ordinary call of n items on it; a failure is the test's. */
 int hone__v_work(hone__v *v, hone__vinst *i, hone__vwork *w);
+/* Tests of kinds whose calls take a batch of structs: strides; arguments kept past a call. */
+void hone__v_strides(hone__v *v);
+void hone__v_borrowed(hone__v *v);
 /* What the component's create sees instead of the host's own struct, when these are set. */
 typedef struct hone__vhooks {
     uint32_t host_size, config_size; /* struct_size it reads; 0: the real one */

@@ -680,6 +680,29 @@ done:
     hone__v_destroy(v, i);
 }
 
+/* Outcomes in wider places, items and the call larger: what lies behind the known part stays untouched. */
+void hone__v_strides(hone__v *v)
+{
+    hone__vwork w = {.seed = v->seed, .n = 9, .larger = 1}, same = {.seed = v->seed, .n = 9};
+    hone__vinst *i = hone__v_need(v);
+    if (i && hone__v_work(v, i, &w) && hone__v_work(v, i, &same) && w.whole != same.whole &&
+        (v->info->c.caps & HONE_CAP_DETERMINISTIC))
+        hone__v_fail(v, "other strides give other results");
+    hone__v_destroy(v, i);
+}
+
+/* The arguments of a call are gone when the next one comes. */
+void hone__v_borrowed(hone__v *v)
+{
+    hone__vinst *i = hone__v_need(v);
+    for (int k = 0; i && k < 3; k++) {
+        hone__vwork w = {.seed = v->seed + (uint64_t)k, .n = 9, .keep = 1};
+        if (!hone__v_work(v, i, &w))
+            break;
+    }
+    hone__v_destroy(v, i);
+}
+
 const hone__vtest hone__v_instance_tests[] = {
     {"instance.create", t_create, HONE__VT_GATE, "made with its defaults, and destroyed"},
     {"instance.interfaces", t_interfaces, 0, "what it provides is there, other ids give NULL"},

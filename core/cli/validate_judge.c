@@ -246,34 +246,13 @@ static void t_bare(hone__v *v)
     plain(v, HONE__V_BARE, 6);
 }
 
-static void t_strides(hone__v *v)
-{
-    hone__vwork w = {.seed = v->seed, .n = 9, .larger = 1}, same = {.seed = v->seed, .n = 9};
-    hone__vinst *i = hone__v_need(v);
-    if (i && hone__v_work(v, i, &w) && hone__v_work(v, i, &same) && w.whole != same.whole &&
-        (v->info->c.caps & HONE_CAP_DETERMINISTIC))
-        hone__v_fail(v, "other strides give other verdicts");
-    hone__v_destroy(v, i);
-}
-
-static void t_borrowed(hone__v *v)
-{
-    hone__vinst *i = hone__v_need(v);
-    for (int k = 0; i && k < 3; k++) {
-        hone__vwork w = {.seed = v->seed + (uint64_t)k, .n = 9, .keep = 1};
-        if (!hone__v_work(v, i, &w))
-            break;
-    }
-    hone__v_destroy(v, i);
-}
-
 static const hone__vtest tests[] = {
     {"judge.answers", t_answers, 0, "every item gets a verdict, with 1, 2 and 4 candidates"},
     {"judge.empty", t_empty, 0, "empty candidates"},
     {"judge.echo", t_echo, 0, "the prompt as the candidate"},
     {"judge.long", t_long, 0, "candidates of a megabyte"},
     {"judge.bare", t_bare, 0, "no reference, rubric or columns"},
-    {"judge.strides", t_strides, 0, "items further apart than their size"},
-    {"judge.borrowed", t_borrowed, 0, "nothing of a call is used after it"},
+    {"judge.strides", hone__v_strides, 0, "items further apart than their size"},
+    {"judge.borrowed", hone__v_borrowed, 0, "nothing of a call is used after it"},
     {0}};
 const hone__vkind hone__v_judge = {HONE_KIND_JUDGE, HONE_IFACE_JUDGE, NULL, work, tests, 1};

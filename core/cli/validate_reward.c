@@ -312,36 +312,13 @@ static void t_bare(hone__v *v)
     plain(v, HONE__V_BARE, 7);
 }
 
-/* Outcomes in wider places, samples and the call larger: what lies behind the known part stays untouched. */
-static void t_strides(hone__v *v)
-{
-    hone__vwork w = {.seed = v->seed, .n = 9, .larger = 1}, same = {.seed = v->seed, .n = 9};
-    hone__vinst *i = hone__v_need(v);
-    if (i && hone__v_work(v, i, &w) && hone__v_work(v, i, &same) && w.whole != same.whole &&
-        (v->info->c.caps & HONE_CAP_DETERMINISTIC))
-        hone__v_fail(v, "other strides give other results");
-    hone__v_destroy(v, i);
-}
-
-/* The arguments of a call are gone when the next one comes. */
-static void t_borrowed(hone__v *v)
-{
-    hone__vinst *i = hone__v_need(v);
-    for (int k = 0; i && k < 3; k++) {
-        hone__vwork w = {.seed = v->seed + (uint64_t)k, .n = 9, .keep = 1};
-        if (!hone__v_work(v, i, &w))
-            break;
-    }
-    hone__v_destroy(v, i);
-}
-
 static const hone__vtest tests[] = {
     {"reward.answers", t_answers, 0, "every sample gets an outcome"},
     {"reward.empty", t_empty, 0, "empty completions"},
     {"reward.echo", t_echo, 0, "the prompt as the completion"},
     {"reward.long", t_long, 0, "completions of a megabyte"},
     {"reward.missing_columns", t_bare, 0, "rows without columns"},
-    {"reward.strides", t_strides, 0, "items further apart than their size"},
-    {"reward.borrowed", t_borrowed, 0, "nothing of a call is used after it"},
+    {"reward.strides", hone__v_strides, 0, "items further apart than their size"},
+    {"reward.borrowed", hone__v_borrowed, 0, "nothing of a call is used after it"},
     {0}};
 const hone__vkind hone__v_reward = {HONE_KIND_REWARD, HONE_IFACE_REWARD, NULL, work, tests, 1};
