@@ -28,11 +28,16 @@ void hone_sha256_add(hone_sha256 *h, const void *p, size_t n)
         crypto_hash_sha256_update(state(h), p, n);
 }
 
+void hone_sha256_bytes(hone_sha256 *h, unsigned char out[32])
+{
+    crypto_hash_sha256_final(state(h), out);
+}
+
 void hone_sha256_hex(hone_sha256 *h, char out[65])
 {
     static const char digits[] = "0123456789abcdef";
     unsigned char sum[32];
-    crypto_hash_sha256_final(state(h), sum);
+    hone_sha256_bytes(h, sum);
     for (int i = 0; i < 32; i++) {
         out[2 * i] = digits[sum[i] >> 4];
         out[2 * i + 1] = digits[sum[i] & 15];

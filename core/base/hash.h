@@ -8,7 +8,8 @@ typedef struct hone_sha256 {
 } hone_sha256;
 void hone_sha256_init(hone_sha256 *h);
 void hone_sha256_add(hone_sha256 *h, const void *p, size_t n);
-void hone_sha256_hex(hone_sha256 *h, char out[65]); /* finishes; lower-case hex, NUL */
+void hone_sha256_bytes(hone_sha256 *h, unsigned char out[32]); /* finishes */
+void hone_sha256_hex(hone_sha256 *h, char out[65]);            /* finishes; lower-case hex, NUL */
 void hone_sha256_of(const void *p, size_t n, char out[65]);
 hone_status hone_sha256_file(const char *path, char out[65]);
 uint64_t hone_xxh64(const void *p, size_t n, uint64_t seed); /* XXH3_64bits_withSeed */

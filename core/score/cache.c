@@ -131,7 +131,6 @@ hone_status hone_score_cache_key(const char *spec, const char *const *wants, con
                                  unsigned char key[HONE_SCORE_KEY])
 {
     hone_sha256 h;
-    char hex[65];
     hone_status st = HONE_OK;
     hone_sha256_init(&h);
     mix(&h, spec, strlen(spec));
@@ -169,12 +168,8 @@ hone_status hone_score_cache_key(const char *spec, const char *const *wants, con
         }
         hone_buf_release(&b);
     }
-    hone_sha256_hex(&h, hex);
-    for (size_t i = 0; st >= 0 && i < HONE_SCORE_KEY; i++) {
-        const char *digits = "0123456789abcdef";
-        key[i] = (unsigned char)((strchr(digits, hex[2 * i]) - digits) << 4 |
-                                 (strchr(digits, hex[2 * i + 1]) - digits));
-    }
+    if (st >= 0)
+        hone_sha256_bytes(&h, key);
     return st;
 }
 
