@@ -1,35 +1,15 @@
 # core/abi
 libhone_a_SOURCES += \
-	core/abi/box_host.c \
-	core/abi/box_proxy.c \
-	core/abi/box_retry.c \
-	core/abi/box_serve.c \
 	core/abi/config.c \
 	core/abi/config_text.c \
 	core/abi/desc.c \
 	core/abi/desc_builtin.c \
 	core/abi/desc_read.c \
-	core/abi/grant.c \
-	core/abi/hostif.c \
-	core/abi/instance.c \
-	core/abi/launch.c \
 	core/abi/loader.c \
 	core/abi/package.c \
-	core/abi/pin.c \
-	core/abi/policy.c \
-	core/abi/process.c \
-	core/abi/trust.c \
-	core/abi/record.c \
-	core/abi/replay.c \
-	core/abi/regex.c \
-	core/abi/registry.c \
-	core/abi/sandbox.c \
-	core/abi/sandbox_landlock.c \
-	core/abi/sandbox_run.c \
-	core/abi/sandbox_seccomp.c \
-	core/abi/sandbox_spawn.c \
 	core/abi/sidecar.c \
 	core/abi/sig.c \
+	core/abi/trust.c \
 	core/abi/wire_get.c \
 	core/abi/wire_plan.c \
 	core/abi/wire_put.c \

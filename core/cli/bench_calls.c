@@ -3,7 +3,7 @@
  * A window is so many calls that a clock's own time does not matter; the best window says what the code costs, the
  * median what it costs on this machine now. Samples are made of words that repeat with a period of their own, so
  * that no two are equal but all prompts of a group are. */
-#include "abi/pin.h"
+#include "sandbox/pin.h"
 #include "abi/wire.h"
 #include "base/alloc.h"
 #include "base/clock.h"

@@ -1,6 +1,6 @@
 /* bench_plugins.c - `hone bench plugins`: what a call costs when the component does nothing; `hone plugin bench P`: what
  * one component's calls cost. In process, in a box, from Lua; by batch size. (plugin-abi.md 7, 8, 9) */
-#include "abi/grant.h"
+#include "host/grant.h"
 #include "base/alloc.h"
 #include "cli/args.h"
 #include "cli/bench.h"

@@ -1,7 +1,7 @@
 /* bench_plugins.h - nanoseconds of calls into components: what `hone bench plugins` and `hone plugin bench` share. */
 #ifndef HONE_CORE_CLI_BENCH_PLUGINS_H
 #define HONE_CORE_CLI_BENCH_PLUGINS_H
-#include "abi/registry.h"
+#include "host/registry.h"
 #include "base/json.h"
 #include "hone/reward.h"
 

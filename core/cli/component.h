@@ -2,7 +2,7 @@
  * key=value, components by name and interface. */
 #ifndef HONE_CORE_CLI_COMPONENT_H
 #define HONE_CORE_CLI_COMPONENT_H
-#include "abi/registry.h"
+#include "host/registry.h"
 #include "base/json.h"
 #include "cli/args.h"
 #include "train/source.h"

@@ -3,8 +3,8 @@
  * Measures a product on panels and the same with OpenBLAS (a fraction of a second each), reads
  * memory and disk, and counts plugins. Each finding that costs speed or stops work is a line of
  * advice. Exit 0 also with advice; 1 when something that hone needs is missing. */
-#include "abi/registry.h"
-#include "abi/sandbox.h"
+#include "host/registry.h"
+#include "sandbox/sandbox.h"
 #include "base/buf.h"
 #include "base/file.h"
 #include "base/json.h"

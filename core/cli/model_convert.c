@@ -3,7 +3,7 @@
  * convert streams from file to file and computes nothing, so that a model larger than memory is no matter;
  * quantize writes a GGUF file and then measures what was lost (model_quality.c). Both work on a model that is
  * declared but not loaded. */
-#include "abi/registry.h"
+#include "host/registry.h"
 #include "base/buf.h"
 #include "base/json.h"
 #include "cli/args.h"

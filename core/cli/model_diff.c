@@ -4,7 +4,7 @@
  * the model's component, which knows both names, with rows in Hugging Face's order. Values are compared as
  * f32, about a million at a time; a hash over them (XXH3) identifies a tensor's values whatever their
  * storage. Exit code 0: equal, 1: they differ. Configuration and tokenizer are not compared. */
-#include "abi/registry.h"
+#include "host/registry.h"
 #include "base/alloc.h"
 #include "base/file.h"
 #include "base/hash.h"

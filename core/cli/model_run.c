@@ -3,7 +3,7 @@
  * logprobs computes a whole text as one segment in SCORE mode: logprobs[i] is of ids[i+1] given ids[..i];
  * the logits of the last position are shown by their ten largest and their log-sum-exp. export writes a
  * Hugging Face folder from any model hone reads, row by row from file to file. */
-#include "abi/registry.h"
+#include "host/registry.h"
 #include "base/alloc.h"
 #include "base/json.h"
 #include "cli/args.h"

@@ -4,9 +4,9 @@
  * its sidecar. (plugin-abi.md 2, 6, 9) */
 #include "abi/config.h"
 #include "abi/desc.h"
-#include "abi/grant.h"
-#include "abi/registry.h"
-#include "abi/sandbox.h"
+#include "host/grant.h"
+#include "host/registry.h"
+#include "sandbox/sandbox.h"
 #include "abi/sidecar.h"
 #include "base/alloc.h"
 #include "base/file.h"

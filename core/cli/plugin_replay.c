@@ -2,8 +2,8 @@
  *
  * What HONE_RECORD=FILE wrote is everything the component was told, so a fault can be looked at without the model, the
  * data or the recipe that led to it: under a debugger, or with a build that has a sanitizer. (plugin-abi.md 3a) */
-#include "abi/grant.h"
-#include "abi/record.h"
+#include "host/grant.h"
+#include "host/record.h"
 #include "base/alloc.h"
 #include "base/json.h"
 #include "cli/args.h"

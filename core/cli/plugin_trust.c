@@ -6,7 +6,7 @@
 
 #include "abi/loader.h"
 #include "abi/package.h"
-#include "abi/registry.h"
+#include "host/registry.h"
 #include "abi/sidecar.h"
 #include "abi/trust.h"
 #include "base/alloc.h"

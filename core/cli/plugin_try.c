@@ -4,7 +4,7 @@
  * calls take, and the ten strangest samples: those whose outcome few others have (bits: minus the logarithm of its share), or
  * whose completion is far from the usual length (distance from the median length in deviations, beyond three). A score
  * that differs between equal samples is stranger than both. (plugin-abi.md 9) */
-#include "abi/grant.h"
+#include "host/grant.h"
 #include "base/alloc.h"
 #include "base/hash.h"
 #include "cli/bench_plugins.h"

@@ -3,7 +3,7 @@
  * Rows have a completion, mostly a prompt (text or messages), and any other columns; 64 of them are one
  * job of the scoring layer, so that deadlines, abstentions and errors are what they are in a run. One line
  * of JSON a row with --json; else a short line a row and a table at the end. */
-#include "abi/grant.h"
+#include "host/grant.h"
 #include "base/alloc.h"
 #include "cli/component.h"
 #include "cli/out.h"

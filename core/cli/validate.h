@@ -12,7 +12,7 @@
  * an address with a name. (plugin-abi.md 9) */
 #ifndef HONE_CORE_CLI_VALIDATE_H
 #define HONE_CORE_CLI_VALIDATE_H
-#include "abi/registry.h"
+#include "host/registry.h"
 #include "base/arena.h"
 #include "base/error.h"
 #include "base/json.h"

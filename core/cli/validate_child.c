@@ -8,7 +8,7 @@
 #include "cli/validate.h"
 
 #include "abi/config.h"
-#include "abi/grant.h"
+#include "host/grant.h"
 #include "abi/loader.h"
 #include "base/alloc.h"
 #include "base/file.h"

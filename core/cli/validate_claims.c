@@ -4,7 +4,7 @@
  * (validate.c runs those tests twice), in another order, cut in parts, from two threads, in a box. (validate.h) */
 #include "cli/validate.h"
 
-#include "abi/grant.h"
+#include "host/grant.h"
 #include "base/rng.h"
 
 #include <pthread.h>

@@ -5,7 +5,7 @@
 #include "cli/validate.h"
 
 #include "abi/config.h"
-#include "abi/grant.h"
+#include "host/grant.h"
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/rng.h"

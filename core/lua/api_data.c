@@ -18,7 +18,7 @@
  *   core.hash(text) -> 64-bit integer             core.sha256(text) -> hex */
 #include "lua/api.h"
 
-#include "abi/grant.h"
+#include "host/grant.h"
 #include "base/alloc.h"
 #include "base/hash.h"
 #include "base/json.h"

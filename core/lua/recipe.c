@@ -1,7 +1,7 @@
 /* recipe.c - see recipe.h. */
 #include "lua/recipe.h"
 
-#include "abi/grant.h"
+#include "host/grant.h"
 #include "base/alloc.h"
 #include "base/json.h"
 #include "base/paths.h"

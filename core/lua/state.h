@@ -10,7 +10,7 @@
  * Nothing longjmps through C: whoever runs Lua does it through hone_lua_pcall. (plugin-abi.md 8) */
 #ifndef HONE_CORE_LUA_STATE_H
 #define HONE_CORE_LUA_STATE_H
-#include "abi/registry.h"
+#include "host/registry.h"
 #include "base/arena.h"
 #include "base/rng.h"
 

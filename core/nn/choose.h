@@ -1,7 +1,7 @@
 /* choose.h - the model component that runs a configuration, with an instance of its own. */
 #ifndef HONE_CORE_NN_CHOOSE_H
 #define HONE_CORE_NN_CHOOSE_H
-#include "abi/registry.h"
+#include "host/registry.h"
 #include "nn/model.h"
 
 /* Asks every model component of the registry and lets the surest declare its parameters (hone_model_create:

@@ -8,7 +8,7 @@
  * A copy shares the component and has its own parameters (a frozen reference, an EMA). */
 #ifndef HONE_CORE_NN_MODEL_H
 #define HONE_CORE_NN_MODEL_H
-#include "abi/registry.h"
+#include "host/registry.h"
 #include "nn/params.h"
 
 typedef struct hone_tensor_reader hone_tensor_reader;

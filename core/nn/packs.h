@@ -1,7 +1,7 @@
 /* packs.h - op packs: components of kind `ops` give their ops to the table of all ops. */
 #ifndef HONE_CORE_NN_PACKS_H
 #define HONE_CORE_NN_PACKS_H
-#include "abi/registry.h"
+#include "host/registry.h"
 
 /* Registers the ops of every component of kind `ops` that the registry has, once; they are there until
  * it closes. Called before a model is chosen: a model may use them, and so may a recipe. A pack that

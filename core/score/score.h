@@ -14,7 +14,7 @@
  * function table that the Lua layer registers. (architecture.md step 4, plugin-abi.md 5) */
 #ifndef HONE_CORE_SCORE_SCORE_H
 #define HONE_CORE_SCORE_SCORE_H
-#include "abi/registry.h"
+#include "host/registry.h"
 #include "base/error.h"
 #include "hone/reward.h"
 #include "store/journal.h"

@@ -4,7 +4,7 @@
  * call that returns after its deadline writes only to memory that nobody reads. States of a call: QUEUED ->
  * RUNNING -> DONE, or RUNNING -> EXPIRED (by the control thread) -> freed when it returns at last. A call that
  * is tried again is a new call. */
-#include "abi/pin.h"
+#include "sandbox/pin.h"
 #include "score/job.h"
 
 #include "base/alloc.h"

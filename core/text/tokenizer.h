@@ -9,7 +9,7 @@
  * It does not know models or templates (chat.h does). */
 #ifndef HONE_CORE_TEXT_TOKENIZER_H
 #define HONE_CORE_TEXT_TOKENIZER_H
-#include "abi/registry.h"
+#include "host/registry.h"
 #include "base/utf8.h"
 #include "hone/tokenizer.h"
 

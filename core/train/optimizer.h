@@ -9,7 +9,7 @@
  * ELEMENTWISE needs whole matrices: each rank then has all of the state and makes the whole step. */
 #ifndef HONE_CORE_TRAIN_OPTIMIZER_H
 #define HONE_CORE_TRAIN_OPTIMIZER_H
-#include "abi/registry.h"
+#include "host/registry.h"
 #include "hone/optimizer.h"
 #include "nn/params.h"
 #include "tensor/pool.h"

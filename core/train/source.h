@@ -16,7 +16,7 @@
  * Everything here is [control-thread]. (recipes-and-cli.md; architecture.md, step 1) */
 #ifndef HONE_CORE_TRAIN_SOURCE_H
 #define HONE_CORE_TRAIN_SOURCE_H
-#include "abi/registry.h"
+#include "host/registry.h"
 #include "base/json.h"
 
 typedef struct hone_data hone_data;

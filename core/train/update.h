@@ -11,7 +11,7 @@
  * and parameters come out with the same bits on every rank, and with those of one rank alone. */
 #ifndef HONE_CORE_TRAIN_UPDATE_H
 #define HONE_CORE_TRAIN_UPDATE_H
-#include "abi/registry.h"
+#include "host/registry.h"
 #include "nn/forest.h"
 #include "train/metrics.h"
 #include "train/policy.h"

@@ -1,5 +1,5 @@
 /* fuzz_records.c - files of recorded calls: read or refused, never more; what was read lies inside the file. */
-#include "abi/record.h"
+#include "host/record.h"
 #include "base/alloc.h"
 
 #include <stdint.h>

@@ -4,7 +4,7 @@
 #define HONE_TESTS_COMPONENTS_H
 #include "support.h"
 
-#include "abi/registry.h"
+#include "host/registry.h"
 #include "base/json.h"
 
 /* Ends the test with a text, printf-like. */

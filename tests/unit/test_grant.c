@@ -1,7 +1,7 @@
 /* test_grant.c - --allow=PLUGIN:...: what is read, to whom it goes, what is refused. */
 #include "support.h"
 
-#include "abi/grant.h"
+#include "host/grant.h"
 
 static hone_registry *open_shipped(void)
 {

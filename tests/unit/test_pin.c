@@ -1,7 +1,7 @@
 /* A caller of boxes is held on one processor, as long as it says, and no longer. */
 #include "support.h"
 
-#include "abi/pin.h"
+#include "sandbox/pin.h"
 
 #include <sched.h>
 

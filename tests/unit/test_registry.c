@@ -1,7 +1,7 @@
 /* Plugins found, refused with the reason, loaded, made into instances, called, destroyed. */
 #include "plugins.h"
 
-#include "abi/registry.h"
+#include "host/registry.h"
 #include "abi/config.h"
 #include "abi/sidecar.h"
 #include "base/file.h"

@@ -2,7 +2,7 @@
  *
  * The programs print what they could do; a case fails when the wall it names is taken out. Cases that need Landlock,
  * seccomp or namespaces are skipped, saying so, where the kernel lacks them. */
-#include "abi/sandbox.h"
+#include "sandbox/sandbox.h"
 #include "base/arena.h"
 #include "support.h"
 

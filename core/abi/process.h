@@ -1,8 +1,0 @@
-/* process.h - hone.process/1 of the host: see sdk/include/hone/host.h and process.c. */
-#ifndef HONE_CORE_ABI_PROCESS_H
-#define HONE_CORE_ABI_PROCESS_H
-#include "abi/registry.h"
-
-/* For hone_registry_offer. [control-thread] */
-hone_status hone__process_make(void *ctx, hone_instance *inst, hone_ref *out);
-#endif

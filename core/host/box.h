@@ -1,0 +1,57 @@
+/* box.h - one box: a hone-box process with a plugin in it, as the host starts, wakes, watches and ends it.
+ *
+ * Between box_host.c (the process), box_proxy.c (an instance that lives in one) and box_retry.c (what happens to a call
+ * whose box died). What a component may do in there is what it asks for and --allow granted (grant.h).
+ * (plugin-abi.md 7) */
+#ifndef HONE_CORE_HOST_BOX_H
+#define HONE_CORE_HOST_BOX_H
+#include "sandbox/sandbox.h"
+#include "hone/plugin.h"
+
+typedef struct hone__box {
+    hone_child child;
+    int sock, pipes[2];      /* host's ends: the socket; stdout and stderr */
+    unsigned char *in, *out; /* mapped here; `out` read-only */
+    uint32_t seq, messages;
+    hone_buf lines[2], incoming; /* unfinished lines; bytes of the socket */
+    hone_buf said;               /* the first lines of stderr: why it died */
+    const char *who;             /* for the log */
+    const hone_config *redact;   /* or NULL */
+    int deaf;                    /* the socket is closed at the other end */
+    size_t n_lines;              /* logged during this call */
+    uint64_t memory;             /* limit in bytes; 0: none */
+    uint64_t cpu_ns;             /* CPU time a call may take; 0: no limit */
+    uint64_t cpu_before;         /* CPU time when it was first looked at in this call */
+    int status;                  /* as waitpid gives it, once it is dead */
+} hone__box;
+
+enum {
+    HONE__BOX_ANSWERED = 0,
+    HONE__BOX_DIED,   /* by its own doing: a fault, exit */
+    HONE__BOX_KILLED, /* by somebody else */
+    HONE__BOX_LATE,   /* its deadline passed: it was killed */
+    HONE__BOX_GREEDY  /* too much memory or CPU time: it was killed */
+};
+
+typedef struct hone__box_spec {
+    const char *who, *id; /* texts call it `who`; id "": describe the file only */
+    const char *file;     /* path of the plugin, for texts */
+    int plugin;           /* sealed copy; stays the caller's */
+    hone_sandbox_policy policy;
+    const hone_config *cfg;
+    uint64_t seed;
+} hone__box_spec;
+
+/* Starts it and waits for its greeting: READY's JSON in *ready. What the plugin said when it failed is the error; E_INTERRUPTED
+ * when somebody else killed it meanwhile. */
+hone_status hone__box_start(const hone__box_spec *spec, hone__box *b, hone_buf *ready);
+/* Rings and waits: HONE__BOX_ANSWERED ... deadline_ns 0: none. `cancel` (or NULL) is set to 1 at the deadline, 100 ms
+ * before it is killed, and when *cancelled (or NULL) is. pin: runs on the caller's processor. */
+int hone__box_ring(hone__box *b, uint32_t op, uint32_t offer, uint64_t len, int pin,
+                   uint64_t deadline_ns, const uint32_t *cancelled, uint32_t *cancel);
+/* The error that an op other than a call has sent. */
+hone_status hone__box_failure(hone__box *b);
+/* "killed by signal 11 (Segmentation fault)" and what it last said. */
+void hone__box_why(const hone__box *b, int how, hone_buf *out);
+void hone__box_stop(hone__box *b); /* fine on one that did not start, or is dead */
+#endif

@@ -1,0 +1,62 @@
+/* box_proxy.h - an instance in a box, between box_proxy.c (its tables, one attempt at a call) and box_retry.c. */
+#ifndef HONE_CORE_HOST_BOX_PROXY_H
+#define HONE_CORE_HOST_BOX_PROXY_H
+#include "host/box.h"
+#include "host/box_proto.h"
+#include "host/registry_private.h"
+#include "abi/wire.h"
+
+#include <pthread.h>
+
+struct hone__proxy;
+
+/* One interface of the instance; `self` of its table. */
+typedef struct hone__offered {
+    struct hone__proxy *proxy;
+    const hone_iface_desc *desc;
+    hone_wire *wire;
+    hone_wire_stub *stub;
+    uint32_t number;
+} hone__offered;
+
+typedef struct hone__text { /* returned by the plugin, kept as long as the instance */
+    struct hone__text *next;
+    uint64_t hash;
+    hone_str text;
+} hone__text;
+
+typedef struct hone__proxy {
+    hone_instance *inst;
+    pthread_mutex_t lock; /* one call at a time */
+    int plugin;           /* sealed copy of the file */
+    char sha256[65];
+    hone_sandbox_policy policy;
+    hone__box box;
+    int alive;
+    uint64_t there; /* where the box has its `in` */
+    hone__offered offers[HONE__BOX_OFFERS];
+    size_t n_offers;
+    hone_arena answers; /* of one call */
+    hone_arena kept;    /* texts, paths of the policy */
+    hone__text *texts[256];
+    uint64_t calls;
+    _Atomic(uint32_t *) cancel; /* of the call that runs now, or NULL */
+    hone_buf state;             /* the last hone.state/1 */
+    int has_state, stateful, slow;
+    int noted;           /* it writes notes */
+    unsigned own_deaths; /* that it caused itself, since it was created */
+    char tmp[64];        /* its folder, or "" */
+} hone__proxy;
+
+/* A box is there and has its state: starts one where there is none. */
+hone_status hone__proxy_revive(hone__proxy *p);
+/* One attempt. *how: HONE__BOX_*. With HONE__BOX_ANSWERED the outputs are filled, the sinks called and *ret set (the
+ * error text too); otherwise outputs have what was written until it died when `keep` is 1 or it was late. A status < 0 is
+ * the host's: the call cannot be made, or the answer is not sound. */
+hone_status hone__proxy_try(hone__offered *o, const hone_wire_slot *s, void *const *args, int keep,
+                            int *how, hone_wire_ret *ret);
+/* box_retry.c: the call with all its attempts. */
+void hone__proxy_call(void *self, const hone_wire_slot *s, void *const *args, hone_wire_ret *ret);
+/* Saves the state after a call that changed it. */
+hone_status hone__proxy_remember(hone__proxy *p);
+#endif

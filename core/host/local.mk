@@ -1,0 +1,15 @@
+# core/host
+libhone_a_SOURCES += \
+	core/host/box_host.c \
+	core/host/box_proxy.c \
+	core/host/box_retry.c \
+	core/host/box_serve.c \
+	core/host/grant.c \
+	core/host/hostif.c \
+	core/host/instance.c \
+	core/host/policy.c \
+	core/host/process.c \
+	core/host/record.c \
+	core/host/regex.c \
+	core/host/registry.c \
+	core/host/replay.c

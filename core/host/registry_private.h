@@ -1,0 +1,107 @@
+/* registry_private.h - what registry.c, instance.c and hostif.c share. Nobody else includes it. */
+#ifndef HONE_CORE_HOST_REGISTRY_PRIVATE_H
+#define HONE_CORE_HOST_REGISTRY_PRIVATE_H
+#include "abi/config.h"
+#include "abi/loader.h"
+#include "host/record.h"
+#include "host/registry.h"
+#include "abi/trust.h"
+#include "base/arena.h"
+
+#include <stdatomic.h>
+
+typedef struct hone__offer {
+    const char *id;
+    hone_host_iface_fn make;
+    void *ctx;
+    hone_ref ref; /* when make is NULL */
+} hone__offer;
+
+typedef struct hone__at_close {
+    struct hone__at_close *next;
+    void (*fn)(void *ctx);
+    void *ctx;
+} hone__at_close;
+
+/* One thing that the command line gave to one plugin (grant.h). */
+typedef struct hone__grant {
+    struct hone__grant *next;
+    const char *who, *path; /* path: of fs-read and fs-write, else NULL */
+    uint64_t cap;
+} hone__grant;
+
+struct hone_registry {
+    hone_arena arena;
+    hone_plugin **plugins;
+    size_t n_plugins, cap_plugins;
+    hone_component_info **infos; /* sorted by kind, id; shadowed ones last */
+    size_t n_infos, cap_infos;
+    hone__offer *offers;
+    size_t n_offers, cap_offers;
+    uint64_t seed;
+    char *lock_path; /* PROJECT/hone.lock, or NULL */
+    hone_lock lock;
+    hone_trust trust;
+    int lock_read, trust_read;
+    hone_path_fn path; /* of PATH settings; or NULL */
+    void *path_ctx;
+    hone__at_close *at_close; /* the last one first */
+    hone__grant *grants;
+    int weak_box, in_process;
+    hone__recorder *recorder; /* of calls; or NULL */
+    _Atomic size_t n_instances;
+    hone_host host; /* for init of plugin files */
+};
+
+/* How an instance is reached: in this process now; a box is another one of these. The proxy of a box
+ * answers get_iface with vtables of its own, so callers see no difference. */
+typedef struct hone__instance_vt {
+    const void *(*get_iface)(hone_instance *inst, const char *id, void **self);
+    void (*destroy)(hone_instance *inst);
+} hone__instance_vt;
+
+struct hone_instance {
+    hone_host host; /* host.ctx is the instance */
+    const hone__instance_vt *vt;
+    hone_registry *reg;
+    const hone_component_info *info;
+    hone_config *cfg;
+    void *self;
+    int created, boxed;
+    atomic_uint refs;
+    atomic_uint inside;   /* calls that are in it now */
+    atomic_int set_aside; /* a call never came back: nobody enters it again */
+    atomic_size_t mem;
+};
+
+/* In a box: settings that the host has checked and resolved. */
+hone_status hone__instance_create_given(hone_registry *r, const hone_component_info *info,
+                                        const hone_value *config, hone_instance **out);
+/* box_proxy.c: an instance in a box of its own, behind inst->vt; inst has info, host, registry and settings. Where a file is only
+ * to be described: its sidecar as JSON. `fd` is a sealed copy of the plugin, the callee's from then on. */
+hone_status hone__box_create(hone_instance *inst, int fd, const char *sha256);
+hone_status hone__box_describe(const char *name, int weak, int fd, hone_buf *sidecar);
+/* Where an instance of this component runs. *boxed: in a box, and *fd, sha256 are for hone__box_create; else its file is
+ * loaded. want_box: the recipe asks for one. E_REFUSED where it may run nowhere. */
+hone_status hone__registry_place(hone_registry *r, const hone_component_info *info, int want_box,
+                                 int *boxed, int *fd, char sha256[65]);
+/* What was refused for want of a box that holds is looked at again: a weak one will do now. */
+hone_status hone__registry_weak(hone_registry *r);
+/* policy.c: may what nobody trusts come into this process? */
+int hone__policy_in_process(const hone_plugin *p, const hone_component *c);
+/* policy.c. check: before any byte runs; component: of what a file turned out to hold. E_REFUSED. */
+hone_status hone__policy_check(hone_registry *r, hone_plugin *p, const char *sha256, int shipped);
+/* A file that was described from itself: are its components those that its signature names? */
+hone_status hone__policy_signed_ids(const hone_plugin *p);
+hone_status hone__policy_component(const hone_registry *r, const hone_plugin *p,
+                                   const hone_component *c, const char *sha256);
+
+hone_status hone__hostif_offer_all(hone_registry *r); /* the interfaces that are always there */
+hone_status hone__hostif_get(hone_registry *r, hone_instance *inst, const char *id, hone_ref *out);
+int hone__hostif_offered(const hone_registry *r, const char *id);
+/* A host interface failed: its text is the host's, so the plugin may pass the status on. */
+hone_status hone__host_failed(hone_status s);
+hone_host hone__plugin_host(hone_registry *r); /* for init: no instance behind it */
+/* regex.c: hone.regex/1 */
+extern const hone_regex_v1 hone__regex_v1;
+#endif
