@@ -2,8 +2,8 @@
  *
  * In this order: the project's lock; then, for what does not ship with hone, the signature beside the file (one that
  * does not hold is a refusal, whoever asked), what the user revoked or trusts, and at last the kind: optimizers, models
- * and ops share the compute core's memory, so they need trust unless the command line named the file. Everything else
- * that nobody trusts runs in a box, and so does what starts programs or says that it loads foreign code (it needs
+ * and ops share the compute core's memory, so they need trust, however the file was named. Everything else that
+ * nobody trusts runs in a box, and so does what starts programs or says that it loads foreign code (it needs
  * hone.box/1), whoever trusts it.
  *
  * A store or a lock that cannot be read refuses: nothing is trusted by a mistake. (plugin-abi.md 6) */
@@ -143,23 +143,17 @@ static int shares_memory(const char *kind)
     return 0;
 }
 
-/* Named by hand, as opposed to found in a folder. */
-static int named(const hone_plugin *p)
-{
-    return strcmp(p->origin, "--plugin-path") == 0 || strcmp(p->origin, "command line") == 0 ||
-           strcmp(p->origin, "file") == 0;
-}
-
 hone_status hone__policy_component(const hone_registry *r, const hone_plugin *p,
-                                   const hone_component *c, const char *sha256)
+                                   const hone_component *c, const char *sha256, int runs)
 {
     HONE_TRY(check_lock(r, p, c->id, c->version ? c->version : "", sha256));
-    if (p->trust != HONE_PLUGIN_UNTRUSTED || named(p) || !shares_memory(c->kind))
+    if (!runs || r->in_process || p->trust != HONE_PLUGIN_UNTRUSTED || !shares_memory(c->kind))
         return HONE_OK;
     hone_fail(HONE_E_REFUSED, "%s: %s is of kind %s, and nobody trusts it", p->path, c->id,
               c->kind);
     hone_fail_detail(
-        "an %s shares the memory of the computation: it could change weights or gradients unseen",
+        "what is of kind %s shares the memory of the computation: no box can hold it, and it could "
+        "change weights or gradients unseen",
         c->kind);
     return hone_fail_hint("hone plugin trust %s, if you know where it is from", p->path);
 }
@@ -180,8 +174,7 @@ int hone__policy_in_process(const hone_plugin *p, const hone_component *c)
         return 1; /* what of it starts programs does so in boxes (hone.process/1) */
     if (c->caps & HONE_CAP_EXEC)
         return 0;
-    return p->trust != HONE_PLUGIN_UNTRUSTED || shares_memory(c->kind) ||
-           strcmp(c->kind, HONE_KIND_SOURCE) == 0;
+    return p->trust != HONE_PLUGIN_UNTRUSTED || strcmp(c->kind, HONE_KIND_SOURCE) == 0;
 }
 
 int hone_component_needs_box(const hone_component_info *info)
@@ -189,7 +182,8 @@ int hone_component_needs_box(const hone_component_info *info)
     return info->plugin && !hone__policy_in_process(info->plugin, &info->c);
 }
 
-hone_status hone__policy_check(hone_registry *r, hone_plugin *p, const char *sha256, int shipped)
+hone_status hone__policy_check(hone_registry *r, hone_plugin *p, const char *sha256, int shipped,
+                               int runs)
 {
     hone_signature sig;
     int signed_ = 0, level = HONE_TRUST_NONE;
@@ -211,6 +205,6 @@ hone_status hone__policy_check(hone_registry *r, hone_plugin *p, const char *sha
             p->trust = HONE_PLUGIN_TRUSTED_KEY;
     }
     for (size_t i = 0; p->components && p->components[i]; i++)
-        HONE_TRY(hone__policy_component(r, p, &p->components[i]->c, sha256));
+        HONE_TRY(hone__policy_component(r, p, &p->components[i]->c, sha256, runs));
     return HONE_OK;
 }

@@ -174,12 +174,13 @@ typedef struct asked {
     hone_plugin *p;
     int boxed;    /* set: all is well with it, and it does not come into this process */
     int anywhere; /* a box will do */
+    int runs;     /* not only described */
 } asked;
 
 static hone_status may_load(void *ctx, const char *sha256, int shipped)
 {
     asked *a = ctx;
-    HONE_TRY(hone__policy_check(a->r, a->p, sha256, shipped));
+    HONE_TRY(hone__policy_check(a->r, a->p, sha256, shipped, a->runs));
     int fine = a->p->components != NULL;
     if (a->r->in_process)
         return HONE_OK;
@@ -193,9 +194,9 @@ static hone_status may_load(void *ctx, const char *sha256, int shipped)
 }
 
 /* Into this process. *boxed (or NULL): 1 and E_REFUSED where that is not its place. */
-static hone_status load_file(hone_registry *r, hone_plugin *p, int *boxed)
+static hone_status load_file(hone_registry *r, hone_plugin *p, int runs, int *boxed)
 {
-    asked a = {r, p, 0, 0};
+    asked a = {r, p, 0, 0, runs};
     uint32_t extra = 0;
     hone_status s;
     if (p->loaded)
@@ -208,7 +209,7 @@ static hone_status load_file(hone_registry *r, hone_plugin *p, int *boxed)
         return s;
     for (size_t i = 0; file->entry.components[i]; i++) {
         hone_component c = hone__component_of(file->entry.components[i]);
-        HONE_TRY_GOTO(hone__policy_component(r, p, &c, file->sha256), fail);
+        HONE_TRY_GOTO(hone__policy_component(r, p, &c, file->sha256, runs), fail);
     }
     if (p->has_sidecar)
         HONE_TRY_GOTO(check_sidecar(p, &file->entry), fail);
@@ -239,9 +240,9 @@ fail:
 }
 
 /* A sealed copy for a box. */
-static hone_status seal_file(hone_registry *r, hone_plugin *p, int *fd, char sha256[65])
+static hone_status seal_file(hone_registry *r, hone_plugin *p, int runs, int *fd, char sha256[65])
 {
-    asked a = {r, p, 0, 1};
+    asked a = {r, p, 0, 1, runs};
     const hone_sandbox_can can = hone__sandbox_kernel_can();
     HONE_TRY(hone__loader_check_elf(p->path, NULL));
     HONE_TRY(hone__loader_seal(p->path, may_load, &a, fd, sha256));
@@ -269,7 +270,7 @@ static hone_status describe_in_box(hone_registry *r, hone_plugin *p)
     hone_sidecar sc;
     char sha256[65];
     int fd = -1;
-    HONE_TRY(seal_file(r, p, &fd, sha256));
+    HONE_TRY(seal_file(r, p, 0, &fd, sha256));
     hone_buf_init(&b, SIDECAR_MAX);
     hone_status s = hone__box_describe(p->path, r->weak_box, fd, &b);
     if (s >= 0)
@@ -282,7 +283,7 @@ static hone_status describe_in_box(hone_registry *r, hone_plugin *p)
         s = set_components(r, p, sc.components, sc.n);
     }
     for (size_t i = 0; s >= 0 && p->components[i]; i++)
-        s = hone__policy_component(r, p, &p->components[i]->c, sha256);
+        s = hone__policy_component(r, p, &p->components[i]->c, sha256, 0);
     if (s >= 0)
         s = hone__policy_signed_ids(p);
     hone_buf_release(&b);
@@ -292,7 +293,7 @@ static hone_status describe_in_box(hone_registry *r, hone_plugin *p)
 static hone_status describe_from_file(hone_registry *r, hone_plugin *p)
 {
     int boxed = 0;
-    hone_status told = load_file(r, p, &boxed);
+    hone_status told = load_file(r, p, 0, &boxed);
     if (told < 0 && boxed)
         return describe_in_box(r, p);
     HONE_TRY(told);
@@ -791,12 +792,12 @@ hone_status hone__registry_place(hone_registry *r, const hone_component_info *in
         return HONE_OK;
     }
     if (!want_box) {
-        s = load_file(r, p, boxed);
+        s = load_file(r, p, 1, boxed);
         if (s >= 0 || !*boxed)
             return s >= 0 ? hone_registry_load(r, info) : s;
     }
     *boxed = 1;
-    return seal_file(r, p, fd, sha256);
+    return seal_file(r, p, 1, fd, sha256);
 }
 
 hone_status hone_registry_load(hone_registry *r, const hone_component_info *info)
@@ -805,7 +806,7 @@ hone_status hone_registry_load(hone_registry *r, const hone_component_info *info
         return HONE_OK;
     if (!info->plugin)
         return hone_fail(HONE_E_INVALID, "%s: has no functions", info->c.id);
-    HONE_TRY(load_file(r, info->plugin, NULL));
+    HONE_TRY(load_file(r, info->plugin, 1, NULL));
     if (!info->c.create)
         return hone_fail(HONE_E_ABI, "%s: %s is no longer in the file", info->plugin->path,
                          info->c.id);
@@ -856,7 +857,7 @@ hone_status hone_plugin_describe(hone_registry *r, const hone_plugin *p, hone_jw
     }
     int boxed = 0;
     hone_plugin *own = (hone_plugin *)(uintptr_t)p;
-    hone_status s = load_file(r, own, &boxed);
+    hone_status s = load_file(r, own, 0, &boxed);
     if (s >= 0) {
         hone_sidecar_write(&p->file->entry, w);
         return w->out->failed;
@@ -868,7 +869,7 @@ hone_status hone_plugin_describe(hone_registry *r, const hone_plugin *p, hone_jw
     hone_value v;
     char sha256[65];
     int fd = -1;
-    HONE_TRY(seal_file(r, own, &fd, sha256));
+    HONE_TRY(seal_file(r, own, 0, &fd, sha256));
     hone_arena_init(&arena, 0);
     hone_buf_init(&b, SIDECAR_MAX);
     s = hone__box_describe(p->path, r->weak_box, fd, &b);
@@ -893,7 +894,7 @@ hone_status hone_plugin_sha256(const hone_plugin *p, char out[65])
 
 hone_status hone_plugin_check(hone_registry *r, const hone_plugin *p)
 {
-    asked a = {r, (hone_plugin *)(uintptr_t)p, 0, 1};
+    asked a = {r, (hone_plugin *)(uintptr_t)p, 0, 1, 1};
     return hone__loader_check(p->path, may_load, &a);
 }
 

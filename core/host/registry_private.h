@@ -89,12 +89,14 @@ hone_status hone__registry_place(hone_registry *r, const hone_component_info *in
 hone_status hone__registry_weak(hone_registry *r);
 /* policy.c: may what nobody trusts come into this process? */
 int hone__policy_in_process(const hone_plugin *p, const hone_component *c);
-/* policy.c. check: before any byte runs; component: of what a file turned out to hold. E_REFUSED. */
-hone_status hone__policy_check(hone_registry *r, hone_plugin *p, const char *sha256, int shipped);
+/* policy.c. check: before any byte runs; component: of what a file turned out to hold. runs: 0 when the file is only
+ * described, which needs no trust. E_REFUSED. */
+hone_status hone__policy_check(hone_registry *r, hone_plugin *p, const char *sha256, int shipped,
+                               int runs);
 /* A file that was described from itself: are its components those that its signature names? */
 hone_status hone__policy_signed_ids(const hone_plugin *p);
 hone_status hone__policy_component(const hone_registry *r, const hone_plugin *p,
-                                   const hone_component *c, const char *sha256);
+                                   const hone_component *c, const char *sha256, int runs);
 
 hone_status hone__hostif_offer_all(hone_registry *r); /* the interfaces that are always there */
 hone_status hone__hostif_get(hone_registry *r, hone_instance *inst, const char *id, hone_ref *out);

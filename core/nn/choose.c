@@ -22,22 +22,29 @@ static hone_status make(hone_registry *r, const hone_component_info *info, hone_
     return HONE_OK;
 }
 
-/* A component that could not be asked might have known the model: the error's hint says so. */
-static void name_the_unasked(const hone_registry *r, const hone_error *broken)
+/* A component that could not be asked might have known the model: the error's hint says so, and one that was refused
+ * makes it a refusal. */
+static hone_status name_the_unasked(const hone_registry *r, const hone_error *broken)
 {
+    hone_error e = *hone_error_get();
+    if (broken->code == HONE_E_REFUSED) {
+        e.code = HONE_E_REFUSED;
+        hone_error_set(&e);
+    }
     if (broken->code < 0) {
         hone_fail_hint("one was not asked: %s%s%s", broken->what, broken->hint[0] ? "; " : "",
                        broken->hint);
-        return;
+        return e.code;
     }
     for (size_t i = 0; i < hone_registry_n_plugins(r); i++) {
         const hone_plugin *p = hone_registry_plugin(r, i);
         if (p->problem && p->refused == HONE_E_REFUSED) {
             hone_fail_hint("%s was not asked: %s%s%s", p->path, p->problem, p->hint ? "; " : "",
                            p->hint ? p->hint : "");
-            return;
+            break;
         }
     }
+    return e.code;
 }
 
 hone_status hone_model_choose(hone_registry *registry, const char *format, const hone_value *config,
@@ -58,8 +65,9 @@ hone_status hone_model_choose(hone_registry *registry, const char *format, const
         if (make(registry, info, &made[n], &choices[n]) >= 0) {
             n++;
         } else {
-            broken = *hone_error_get();
-            hone_log(HONE_LOG_WARN, info->c.id, "%s", broken.what);
+            if (broken.code != HONE_E_REFUSED)
+                broken = *hone_error_get();
+            hone_log(HONE_LOG_WARN, info->c.id, "%s", hone_error_get()->what);
         }
     }
     if (n == 0 && broken.code < 0)
@@ -78,6 +86,6 @@ hone_status hone_model_choose(hone_registry *registry, const char *format, const
     if (s >= 0)
         *out = model;
     else if (s == HONE_E_UNSUPPORTED)
-        name_the_unasked(registry, &broken);
+        s = name_the_unasked(registry, &broken);
     return s;
 }

@@ -1,6 +1,7 @@
 #!/bin/sh
 # trust.sh - keys, signatures, trust, packages and locks through the program: what is loaded, what exits with 3.
 set -e
+root=$(cd "$(dirname "$0")/../.." && pwd)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 case $HONE in /*) ;; *) HONE=$PWD/$HONE ;; esac
@@ -33,9 +34,21 @@ check "it builds" make -C my_opt
 cd my_opt
 refused "an optimizer in the project is refused" "nobody trusts it" "$hone" run recipe.lua --runs runs
 refused "a refusal leaves no run behind" "nobody trusts it" "$hone" run recipe.lua --runs other
+refused "and in HONE_PLUGIN_PATH" "nobody trusts it" env HONE_PLUGIN_PATH="$PWD/my_opt.so" "$hone" run recipe.lua --runs runs
+sed 's/optimizer = { "my_opt"/optimizer = { ".\/my_opt.so"/' recipe.lua >path.lua
+refused "and by its path in the recipe" "nobody trusts it" "$hone" run path.lua --runs runs
+refused "which also names what to run" "hint: hone plugin trust .*my_opt.so" "$hone" run path.lua --runs runs
+cp my_opt.so ../elsewhere.so
+check "and with --plugin-path" sh -c "cd '$work' && '$hone' plugin inspect com.acme.opt.my_opt --plugin-path elsewhere.so | grep -q '^runs  *refused'"
+rm ../elsewhere.so
+mv my_opt.json ../kept.json
+refused "and without a sidecar, which a box describes" "nobody trusts it" "$hone" run recipe.lua --runs runs
+check "so nothing of it ran in hone" "$hone" plugin describe my_opt.so --write
+check "and the description is the same" cmp my_opt.json ../kept.json
 check "inspect says so" sh -c "'$hone' plugin inspect my_opt | grep -q '^runs  *refused'"
 check "its hash is trusted" "$hone" plugin trust my_opt.so
 check "and it runs" "$hone" run recipe.lua --runs runs steps=1
+check "by its path too" "$hone" run path.lua --runs runs steps=1
 check "run.json has the hash of what was loaded" grep -q "$(sha256sum my_opt.so | cut -c1-64)" runs/*/run.json
 check "hone plugin trust shows it" sh -c "'$hone' plugin trust | grep -q \"file  $(sha256sum my_opt.so | cut -c1-64)\""
 check "inspect names the trust" sh -c "'$hone' plugin inspect my_opt | grep -q 'trusted: this very file'"
@@ -45,6 +58,29 @@ refused "a file changed after trusting is refused" "nobody trusts it" "$hone" ru
 mv ../kept.so my_opt.so
 check "revoked" "$hone" plugin revoke my_opt.so
 refused "a revoked file is refused" "revoked" "$hone" run recipe.lua --runs runs
+
+cd ..
+check "a new model" "$hone" plugin new model my_model
+check "it builds too" make -C my_model my_model.so my_model.json
+refused "a model in the project is refused" "nobody trusts it" sh -c "cd my_model && '$hone' run recipe.lua --runs runs"
+cat >ops.c <<'END'
+#include "hone/plugin.h"
+#include "hone/ops.h"
+static int self_, table_;
+static hone_status create(const hone_host *h, const hone_config *c, void **s) { (void)h; (void)c; *s = &self_; return HONE_OK; }
+static void destroy(void *s) { (void)s; }
+static const void *get_iface(void *s, const char *id) { (void)s; (void)id; return &table_; }
+static const char *const provides[] = {HONE_IFACE_OPS, NULL};
+static const hone_component ops = {.struct_size = sizeof ops, .id = "com.acme.ops.mine", .kind = HONE_KIND_OPS,
+    .version = "1", .provides = provides, .create = create, .destroy = destroy, .get_iface = get_iface};
+static const hone_component *const all[] = {&ops, NULL};
+static const hone_magic magic = HONE_MAGIC(0x000100);
+static const hone_entry entry = {.struct_size = sizeof entry, .magic = &magic, .components = all};
+HONE_EXPORT const hone_entry *hone_plugin_entry(void) { return &entry; }
+END
+check "an op pack" "${CC:-cc}" -shared -fPIC -fvisibility=hidden -I"$root/sdk/include" -o ops.so ops.c
+check "is refused as well" sh -c "'$hone' plugin inspect ./ops.so | grep -q '^runs  *refused'"
+cd my_opt
 
 check "a key" "$hone" plugin keygen ../acme --ids com.acme.
 check "the secret is the owner's alone" sh -c "[ \"\$(stat -c %a ../acme.key)\" = 600 ]"
