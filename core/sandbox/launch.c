@@ -221,9 +221,11 @@ static hone_status read_argv(plan *p, const hone_process_spec *spec)
         hone_status s = HONE_OK;
         if (strncmp(text, "sdk:", 4) == 0) {
             other = hone_path_join(hone_paths_sdk(), text + 4);
-            s = !other                     ? HONE_E_NOMEM
+            char *beside = other ? hone_path_dir(other) : NULL; /* modules that it imports */
+            s = !beside                    ? HONE_E_NOMEM
                 : access(other, R_OK) != 0 ? hone_fail_errno("%s", other)
-                                           : add_read(p, other);
+                                           : add_read(p, beside);
+            hone_free(beside);
         } else if (i == 0) {
             s = find_program(text, &other);
         }

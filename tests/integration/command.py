@@ -120,6 +120,13 @@ os.makedirs("home/.local")
 rc, out, text = score(plain, env={"PATH": f"{scratch.name}/shims:/usr/bin:/bin", "HOME": f"{scratch.name}/home"})
 check("a script that finds Python is asked for it", rc == 0 and [o["score"] for o in out] == [0, 1], text)
 
+odd = write("named.py", """
+async def score(samples):
+    return [{"score": float("nan") if s.completion else 0.5} for s in samples]
+""")
+rc, out, text = score(odd)
+check("score with a parameter of another name, awaited", rc == 0 and out[0]["score"] == 0.5 and out[1]["reason"] == "the score is nan", text)
+
 # ---- any language ----------------------------------------------------------------------------------------
 shell = write("reward.sh", """#!/bin/sh
 read hello

@@ -123,7 +123,7 @@ typedef struct hone_regex_v1 {
 typedef struct hone_process_spec {
     uint32_t struct_size, flags; /* flags: 0 */
     /* argv[0] is a path, or a name looked for on the host's PATH. An argument "sdk:FILE" becomes the path of a file
-     * of the SDK. */
+     * of the SDK, whose folder the program may read. */
     const hone_str *argv;
     size_t n_argv;
     const hone_str
