@@ -602,6 +602,18 @@ void hone_config_json(const hone_config *pub, hone_jw *w)
     hone_jw_end(w);
 }
 
+hone_status hone_config_component_at(const hone_config *pub, uint32_t field, hone_ref *out,
+                                     const char **iface, void **keep)
+{
+    const struct cfg *c = pub->ctx;
+    if (field >= c->n || c->slots[field].row.type != HONE_FIELD_COMPONENT || !c->slots[field].have)
+        return hone_fail(HONE_E_NOT_FOUND, "%s: setting number %u is no component", c->who, field);
+    *out = c->slots[field].ref;
+    *iface = c->slots[field].row.iface;
+    *keep = c->slots[field].keep;
+    return HONE_OK;
+}
+
 hone_status hone_config_export(const hone_config *pub, hone_jw *w)
 {
     const struct cfg *c = pub->ctx;
@@ -626,10 +638,12 @@ hone_status hone_config_export(const hone_config *pub, hone_jw *w)
         case HONE_FIELD_PATH:
             hone_jw_str(w, s->str);
             break;
-        case HONE_FIELD_COMPONENT:
-            hone_fail(HONE_E_UNSUPPORTED, "%s: a component cannot be handed into a box",
-                      s->row.name);
-            return hone_fail_hint("trust the plugin (hone plugin trust), or leave the setting out");
+        case HONE_FIELD_COMPONENT: {
+            char number[16];
+            snprintf(number, sizeof number, "%u", i);
+            hone_jw_cstr(w, number);
+            break;
+        }
         default:
             hone_jw_value(w, s->value);
             break;

@@ -43,8 +43,11 @@ hone_status hone_config_value_of(const char *who, const hone_field *const *field
 
 /* The resolved configuration as a JSON map, defaults included; secrets as "(secret)" always. */
 void hone_config_json(const hone_config *cfg, hone_jw *w);
-/* What was given, for the other side of a box: secrets in the clear, paths as they were resolved. E_UNSUPPORTED when
- * a component is among it. */
+/* The component that is setting number `field`: E_NOT_FOUND when it is none, or was not given. [any-thread] */
+hone_status hone_config_component_at(const hone_config *cfg, uint32_t field, hone_ref *out,
+                                     const char **iface, void **keep);
+/* What was given, for the other side of a box: secrets in the clear, paths as they were resolved, for a component the number
+ * of its setting as its name. */
 hone_status hone_config_export(const hone_config *cfg, hone_jw *w);
 /* Is this text one of the configuration's secrets, or does it hold one? Replaces each by "(secret)". */
 hone_status hone_config_redact(const hone_config *cfg, hone_str text, hone_buf *out);

@@ -6,6 +6,9 @@
 #ifndef HONE_CORE_HOST_BOX_H
 #define HONE_CORE_HOST_BOX_H
 #include "sandbox/sandbox.h"
+#include "base/arena.h"
+#include "base/json.h"
+#include "hone/desc.h"
 #include "hone/plugin.h"
 
 typedef struct hone__box {
@@ -23,6 +26,13 @@ typedef struct hone__box {
     uint64_t cpu_ns;             /* CPU time a call may take; 0: no limit */
     uint64_t cpu_before;         /* CPU time when it was first looked at in this call */
     int status;                  /* as waitpid gives it, once it is dead */
+    /* Serves the call-back that is there; < 0: it was none, and the box is ended. Or NULL: there are none. */
+    hone_status (*serve)(void *ctx, struct hone__box *b);
+    void *serve_ctx;
+    uint32_t asked;            /* call-backs so far */
+    uint64_t deadline_ns;      /* of the call that runs; 0: none */
+    const uint32_t *cancelled; /* likewise, or NULL */
+    char broke[256];           /* which rule it broke */
 } hone__box;
 
 enum {
@@ -30,7 +40,8 @@ enum {
     HONE__BOX_DIED,   /* by its own doing: a fault, exit */
     HONE__BOX_KILLED, /* by somebody else */
     HONE__BOX_LATE,   /* its deadline passed: it was killed */
-    HONE__BOX_GREEDY  /* too much memory or CPU time: it was killed */
+    HONE__BOX_GREEDY, /* too much memory or CPU time: it was killed */
+    HONE__BOX_BROKE   /* a call-back that is none: it was killed */
 };
 
 typedef struct hone__box_spec {
@@ -40,6 +51,8 @@ typedef struct hone__box_spec {
     hone_sandbox_policy policy;
     const hone_config *cfg;
     uint64_t seed;
+    hone_status (*serve)(void *ctx, hone__box *b); /* as in hone__box */
+    void *serve_ctx;
 } hone__box_spec;
 
 /* Starts it and waits for its greeting: READY's JSON in *ready. What the plugin said when it failed is the error; E_INTERRUPTED
@@ -49,9 +62,34 @@ hone_status hone__box_start(const hone__box_spec *spec, hone__box *b, hone_buf *
  * before it is killed, and when *cancelled (or NULL) is. pin: runs on the caller's processor. */
 int hone__box_ring(hone__box *b, uint32_t op, uint32_t offer, uint64_t len, int pin,
                    uint64_t deadline_ns, const uint32_t *cancelled, uint32_t *cancel);
+/* Settings as they go into a box; secrets are in the bytes. */
+hone_status hone__box_settings(const hone_config *cfg, hone_jw *w);
 /* The error that an op other than a call has sent. */
 hone_status hone__box_failure(hone__box *b);
 /* "killed by signal 11 (Segmentation fault)" and what it last said. */
 void hone__box_why(const hone__box *b, int how, hone_buf *out);
 void hone__box_stop(hone__box *b); /* fine on one that did not start, or is dead */
+
+/* ---- texts on both sides: box_text.c --------------------------------------------------------------- */
+
+/* This thread's error as JSON; and such JSON as this thread's error, without "who: " in front, which the caller puts there. */
+void hone__box_write_error(hone_buf *out);
+hone_status hone__box_read_error(hone_str json, const char *who);
+
+/* Texts that the other side returned and that are good as long as the instance: one copy of each. */
+typedef struct hone__texts {
+    struct hone__text *head[256];
+} hone__texts;
+hone_str hone__texts_keep(hone__texts *t, hone_arena *arena, hone_str s); /* NULL: no memory */
+
+/* ---- hone-box's side of call-backs: box_ask.c ------------------------------------------------------- */
+
+struct hone_registry;
+/* Makes what is not in this process come from the host: interfaces by id, components as settings. `bell` tells the host to
+ * look, during the greeting, which this begins. */
+void hone__ask_init(struct hone_registry *r, unsigned char *in, unsigned char *out,
+                    const hone_iface_desc *const *own, void (*bell)(void));
+/* An op begins, ends: in between the host listens. */
+void hone__ask_begin(void);
+void hone__ask_end(void);
 #endif

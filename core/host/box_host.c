@@ -2,7 +2,8 @@
  *
  * While a call runs, its caller waits at a futex in the box's memory, at first for a millisecond, then longer, and at
  * each waking looks after the box: lines it printed, messages, whether it lives, how much memory it has, the
- * deadline. So there is no thread to watch boxes, a death is seen within 20 ms, and an answer at once.
+ * deadline. So there is no thread to watch boxes, a death is seen within 20 ms, and an answer at once. The same thread
+ * serves the call-backs of its call (box_reach.c).
  *
  * Nothing that comes from a box is believed: lengths are bounded before they are read, texts are cut and go through the
  * log. A box is killed by its whole session and control group.
@@ -163,49 +164,13 @@ static void listen_to(hone__box *b)
     take_logs(b, &body);
 }
 
-/* The error that a FAILED message tells; without the plugin's id in front, which the caller puts there. */
-static hone_status told_failure(hone_str body, const char *who)
-{
-    hone_arena arena;
-    hone_value v;
-    hone_str what = {"no text", 7}, detail = {"", 0}, hint = {"", 0};
-    int64_t code = HONE_E_FAIL;
-    hone_arena_init(&arena, 1 << 20);
-    hone_status s = hone_json_parse(body.ptr, body.len, "box", &arena, &v);
-    if (s >= 0)
-        s = hone_value_i64(&v, "code", code, &code);
-    if (s >= 0)
-        s = hone_value_string(&v, "what", what, &what);
-    if (s >= 0)
-        s = hone_value_string(&v, "detail", detail, &detail);
-    if (s >= 0)
-        s = hone_value_string(&v, "hint", hint, &hint);
-    if (s >= 0 && code < 0 && code > -64) {
-        size_t n = strlen(who);
-        if (what.len > n + 2 && memcmp(what.ptr, who, n) == 0 && what.ptr[n] == ':') {
-            what.ptr += n + 2;
-            what.len -= n + 2;
-        }
-        hone_fail((hone_status)code, "%.*s", (int)what.len, what.ptr);
-        if (detail.len)
-            hone_fail_detail("%.*s", (int)detail.len, detail.ptr);
-        if (hint.len)
-            hone_fail_hint("%.*s", (int)hint.len, hint.ptr);
-        s = (hone_status)code;
-    } else {
-        s = hone_fail(HONE_E_MISBEHAVED, "its box says something that is no error");
-    }
-    hone_arena_release(&arena);
-    return s;
-}
-
 hone_status hone__box_failure(hone__box *b)
 {
     hone_str body;
     hone_status s = HONE_E_FAIL;
     listen_to(b);
     if (next_message(b, &body) == HONE__BOX_FAILED) {
-        s = told_failure(body, b->who);
+        s = hone__box_read_error(body, b->who);
         drop_message(b);
     } else {
         s = hone_fail(HONE_E_MISBEHAVED, "its box failed without a text");
@@ -229,6 +194,11 @@ static hone_status shared_memory(size_t size, int seals, int prot, int *fd, unsi
     return HONE_OK;
 }
 
+hone_status hone__box_settings(const hone_config *cfg, hone_jw *w)
+{
+    return hone_config_export(cfg, w);
+}
+
 static hone_status send_hello(const hone__box_spec *spec, const hone__box *b)
 {
     hone_buf text;
@@ -243,7 +213,7 @@ static hone_status send_hello(const hone__box_spec *spec, const hone__box *b)
     hone_status s = HONE_OK;
     if (spec->cfg) {
         hone_jw_key(&w, "config");
-        s = hone_config_export(spec->cfg, &w);
+        s = hone__box_settings(spec->cfg, &w);
     }
     if (s >= 0)
         hone_jw_end(&w);
@@ -295,6 +265,37 @@ static int whose_death(hone__box *b)
     }
 }
 
+static int kill_for(hone__box *b, int why)
+{
+    kill(b->child.pid, SIGKILL);
+    hone_child_wait(&b->child, 1000, &b->status);
+    listen_to(b);
+    return why;
+}
+
+static int broke(hone__box *b, const char *rule)
+{
+    snprintf(b->broke, sizeof b->broke, "%.250s", rule);
+    return kill_for(b, HONE__BOX_BROKE);
+}
+
+/* The call-back that the box waits for. */
+static int serve(hone__box *b)
+{
+    uint32_t asked = atomic_load_explicit(&done(b)->asked, memory_order_acquire);
+    if (asked == b->asked)
+        return HONE__BOX_ANSWERED; /* served before its message was read */
+    if (asked != b->asked + 1 || !b->serve)
+        return broke(b, "it asks for what it may not: a call-back in a call-back");
+    b->asked = asked;
+    hone_status s = b->serve(b->serve_ctx, b);
+    if (s < 0)
+        return broke(b, hone_error_get()->what);
+    atomic_store_explicit(&bell(b)->answered, asked, memory_order_release);
+    hone__box_wake(&bell(b)->answered);
+    return HONE__BOX_ANSWERED;
+}
+
 static hone_status await_greeting(hone__box *b, hone_buf *ready)
 {
     uint64_t end = hone_now_ns() + greeting_ns;
@@ -305,13 +306,19 @@ static hone_status await_greeting(hone__box *b, hone_buf *ready)
         if (dead)
             listen_to(b);
         uint32_t kind = next_message(b, &body);
+        if (kind == HONE__BOX_ASK) {
+            drop_message(b);
+            if (serve(b) != HONE__BOX_ANSWERED)
+                return hone_fail(HONE_E_MISBEHAVED, "its box did not start: %s", b->broke);
+            continue;
+        }
         if (kind == HONE__BOX_READY) {
             hone_status s = hone_buf_add_str(ready, body);
             drop_message(b);
             return s;
         }
         if (kind == HONE__BOX_FAILED)
-            return told_failure(body, b->who);
+            return hone__box_read_error(body, b->who);
         if (dead || b->deaf || hone_now_ns() > end) {
             hone_buf why;
             hone_buf_init(&why, 4096);
@@ -348,6 +355,8 @@ hone_status hone__box_start(const hone__box_spec *spec, hone__box *b, hone_buf *
     b->who = *spec->id ? spec->id : spec->who;
     b->redact = spec->cfg;
     b->memory = spec->policy.memory;
+    b->serve = spec->serve;
+    b->serve_ctx = spec->serve_ctx;
     hone_buf_init(&b->lines[0], 1 << 20);
     hone_buf_init(&b->lines[1], 1 << 20);
     hone_buf_init(&b->incoming, HONE__BOX_MESSAGE_MAX + (1 << 20));
@@ -428,6 +437,8 @@ void hone__box_why(const hone__box *b, int how, hone_buf *out)
         hone_buf_adds(out, "the deadline passed");
     else if (how == HONE__BOX_GREEDY)
         hone_buf_adds(out, "more memory or CPU time than its limit");
+    else if (how == HONE__BOX_BROKE)
+        hone_buf_adds(out, b->broke);
     else
         hone_child_status_text(b->status, out);
     size_t n = b->said.len;
@@ -438,14 +449,6 @@ void hone__box_why(const hone__box *b, int how, hone_buf *out)
 }
 
 /* ---- a call --------------------------------------------------------------------------------------- */
-
-static int kill_for(hone__box *b, int why)
-{
-    kill(b->child.pid, SIGKILL);
-    hone_child_wait(&b->child, 1000, &b->status);
-    listen_to(b);
-    return why;
-}
 
 static int look_after(hone__box *b, uint64_t deadline_ns, const uint32_t *cancelled,
                       uint32_t *cancel)
@@ -477,7 +480,7 @@ int hone__box_ring(hone__box *b, uint32_t op, uint32_t offer, uint64_t len, int 
     const hone__box_done *d = done(b);
     const uint32_t seq = b->seq + 1;
     int cpu = -1, end = HONE__BOX_ANSWERED;
-    uint64_t slice = 1000000;
+    uint64_t slice = 1000000, look_ns = 0;
     if (pin)
         cpu = hone__pin_enter();
     w->op = op;
@@ -486,23 +489,42 @@ int hone__box_ring(hone__box *b, uint32_t op, uint32_t offer, uint64_t len, int 
     w->cpu = cpu;
     b->seq = seq;
     b->n_lines = 0;
-    uint32_t seen = atomic_load_explicit(&d->seq, memory_order_acquire);
+    b->deadline_ns = deadline_ns;
+    b->cancelled = cancelled;
+    b->cpu_before = 0;
+    if (atomic_load_explicit(&d->asked, memory_order_relaxed) != b->asked) {
+        end = broke(b, "it asks the host for something outside of a call");
+        goto out;
+    }
     atomic_store_explicit(&w->seq, seq, memory_order_release);
     hone__box_wake(&w->seq);
-    b->cpu_before = 0;
-    while (seen != seq) {
+    for (;;) {
         struct timespec ts = {0, (long)slice};
-        hone__box_wait(&d->seq, seen, &ts);
-        seen = atomic_load_explicit(&d->seq, memory_order_acquire);
-        if (seen == seq)
+        uint32_t event = atomic_load_explicit(&d->event, memory_order_acquire);
+        if (atomic_load_explicit(&d->seq, memory_order_acquire) == seq)
             break;
+        int asks = atomic_load_explicit(&d->asked, memory_order_acquire) != b->asked;
+        if (asks) {
+            end = serve(b);
+            if (end != HONE__BOX_ANSWERED)
+                break;
+            uint64_t now = hone_now_ns();
+            if (now < look_ns)
+                continue; /* what asks and asks is looked after as well */
+            look_ns = now + SLICE_MAX_NS;
+        } else {
+            hone__box_wait(&d->event, event, &ts);
+            if (atomic_load_explicit(&d->seq, memory_order_acquire) == seq)
+                break;
+            if (atomic_load_explicit(&d->asked, memory_order_relaxed) != b->asked)
+                continue;
+        }
         end = look_after(b, deadline_ns, cancelled, cancel);
         if (end != HONE__BOX_ANSWERED)
             break;
-        slice = slice < SLICE_MAX_NS ? 2 * slice : SLICE_MAX_NS;
-        if (slice > SLICE_MAX_NS)
-            slice = SLICE_MAX_NS;
+        slice = slice < SLICE_MAX_NS / 2 ? 2 * slice : SLICE_MAX_NS;
     }
+out:
     if (pin)
         hone__pin_leave();
     uint32_t sent = atomic_load_explicit(&d->messages, memory_order_relaxed);

@@ -14,7 +14,6 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/file.h"
-#include "base/hash.h"
 #include "base/log.h"
 #include "hone/state.h"
 
@@ -134,7 +133,9 @@ static hone_status start(hone__proxy *p)
                            .plugin = p->plugin,
                            .policy = p->policy,
                            .cfg = p->inst->cfg,
-                           .seed = p->inst->reg->seed};
+                           .seed = p->inst->reg->seed,
+                           .serve = hone__reach_serve,
+                           .serve_ctx = p};
     hone_arena arena;
     hone_value ready;
     hone_buf text;
@@ -191,7 +192,7 @@ static hone_status save_state(hone__proxy *p, hone_buf *out)
 {
     HONE_TRY(ring_state(p, HONE__BOX_OP_SAVE, 0));
     uint64_t n = ((const volatile hone__box_done *)(void *)p->box.out)->len;
-    if (n > HONE__BOX_OUT - HONE__BOX_HEAD)
+    if (n > HONE__BOX_RESULT_ROOM)
         return hone_fail(HONE_E_MISBEHAVED, "its box has a state of %llu bytes",
                          (unsigned long long)n);
     return hone_buf_add(out, p->box.out + HONE__BOX_HEAD, (size_t)n);
@@ -199,7 +200,7 @@ static hone_status save_state(hone__proxy *p, hone_buf *out)
 
 static hone_status load_state(hone__proxy *p, const void *bytes, size_t n)
 {
-    if (n > HONE__BOX_IN - HONE__BOX_HEAD)
+    if (n > HONE__BOX_CALL_ROOM)
         return hone_fail(HONE_E_LIMIT, "a state of %zu bytes is too large for a box", n);
     if (n)
         memcpy(p->box.in + HONE__BOX_HEAD, bytes, n);
@@ -264,7 +265,7 @@ static hone_status state_load(void *self, const hone_in_stream *in)
     char chunk[65536];
     size_t got = 0;
     hone_status s;
-    hone_buf_init(&b, HONE__BOX_IN - HONE__BOX_HEAD);
+    hone_buf_init(&b, HONE__BOX_CALL_ROOM);
     do {
         s = in->read(in, chunk, sizeof chunk, &got);
         if (s >= 0 && got > sizeof chunk)
@@ -312,23 +313,6 @@ static const hone_call *call_of(const hone_wire_slot *s, void *const *args)
     return NULL;
 }
 
-/* Texts that a plugin returns live as long as it: one copy of each. */
-static hone_str keep_text(hone__proxy *p, hone_str s)
-{
-    uint64_t h = hone_xxh64(s.ptr ? s.ptr : "", s.len, 0);
-    for (hone__text *t = p->texts[h & 255]; t; t = t->next)
-        if (t->hash == h && hone_str_same(t->text, s))
-            return t->text;
-    hone__text *t = hone_arena_calloc(&p->kept, 1, sizeof *t);
-    if (!t)
-        return (hone_str){NULL, 0};
-    t->hash = h;
-    t->text = hone_arena_str(&p->kept, s);
-    t->next = p->texts[h & 255];
-    p->texts[h & 255] = t;
-    return t->text;
-}
-
 /* The text of a failure, without the id that the caller's leave puts in front. */
 static void tell_error(const hone__proxy *p, const hone_error *told)
 {
@@ -345,14 +329,14 @@ hone_status hone__proxy_try(hone__offered *o, const hone_wire_slot *s, void *con
 {
     hone__proxy *p = o->proxy;
     unsigned char *bytes = p->box.in + HONE__BOX_HEAD;
-    const hone_wire_place to = {bytes, HONE__BOX_IN - HONE__BOX_HEAD, p->there + HONE__BOX_HEAD};
+    const hone_wire_place to = {bytes, HONE__BOX_CALL_ROOM, p->there + HONE__BOX_HEAD};
     const hone_call *call = call_of(s, args);
     const uint64_t id = ++p->calls, now = hone_now_ns();
     uint64_t deadline = call && call->deadline_ns ? call->deadline_ns : now + default_ns;
     hone_wire_answer answer;
     size_t len = 0, fixed = 0;
     hone_status st = hone_wire_put(s, id, args, &to, &len, &fixed);
-    if (st == HONE_E_LIMIT || (st >= 0 && fixed > HONE__BOX_OUT - HONE__BOX_HEAD)) {
+    if (st == HONE_E_LIMIT || (st >= 0 && fixed > HONE__BOX_RESULT_ROOM)) {
         hone_fail(HONE_E_LIMIT, "a call of %zu MB is too large for a box", len >> 20);
         return hone_fail_hint("give it smaller batches");
     }
@@ -367,7 +351,7 @@ hone_status hone__proxy_try(hone__offered *o, const hone_wire_slot *s, void *con
         return HONE_OK;
     hone_arena_clear(&p->answers);
     memset(&answer, 0, sizeof answer);
-    st = hone_wire_take(s, id, args, p->box.out + HONE__BOX_HEAD, HONE__BOX_OUT - HONE__BOX_HEAD,
+    st = hone_wire_take(s, id, args, p->box.out + HONE__BOX_HEAD, HONE__BOX_RESULT_ROOM,
                         &p->answers, &answer);
     if (*how != HONE__BOX_ANSWERED)
         return st;
@@ -382,7 +366,7 @@ hone_status hone__proxy_try(hone__offered *o, const hone_wire_slot *s, void *con
                  hone_wire_desc(s)->name);
     *ret = answer.ret;
     if (hone_wire_sig(s)->result == HONE_T_STR)
-        ret->str = keep_text(p, answer.ret.str);
+        ret->str = hone__texts_keep(&p->texts, &p->kept, answer.ret.str);
     if (answer.bad < 0)
         ret->raw = (ffi_arg)(int64_t)answer.bad; /* the sink has set the text */
     else if (answer.error.code < 0)
@@ -424,6 +408,7 @@ static void free_proxy(hone__proxy *p)
         close(p->plugin);
     if (p->tmp[0])
         (void)hone_remove_tree(p->tmp);
+    hone__reach_free(p);
     hone_buf_release(&p->state);
     hone_arena_release(&p->answers);
     hone_arena_release(&p->kept);

@@ -19,11 +19,12 @@ typedef struct hone__offered {
     uint32_t number;
 } hone__offered;
 
-typedef struct hone__text { /* returned by the plugin, kept as long as the instance */
-    struct hone__text *next;
-    uint64_t hash;
-    hone_str text;
-} hone__text;
+/* One interface that the box reaches in the host: box_reach.c. */
+typedef struct hone__reached {
+    hone_wire *wire;
+    hone_ref ref;
+    hone_instance *inner; /* the component that it is of; NULL: the host's own */
+} hone__reached;
 
 typedef struct hone__proxy {
     hone_instance *inst;
@@ -38,7 +39,7 @@ typedef struct hone__proxy {
     size_t n_offers;
     hone_arena answers; /* of one call */
     hone_arena kept;    /* texts, paths of the policy */
-    hone__text *texts[256];
+    hone__texts texts;  /* returned by the plugin */
     uint64_t calls;
     _Atomic(uint32_t *) cancel; /* of the call that runs now, or NULL */
     hone_buf state;             /* the last hone.state/1 */
@@ -46,6 +47,10 @@ typedef struct hone__proxy {
     int noted;           /* it writes notes */
     unsigned own_deaths; /* that it caused itself, since it was created */
     char tmp[64];        /* its folder, or "" */
+    hone__reached reached[HONE__BOX_REACHED];
+    uint32_t n_reached;
+    void *asked; /* copy of a call-back */
+    size_t asked_cap;
 } hone__proxy;
 
 /* A box is there and has its state: starts one where there is none. */
@@ -57,6 +62,9 @@ hone_status hone__proxy_try(hone__offered *o, const hone_wire_slot *s, void *con
                             int *how, hone_wire_ret *ret);
 /* box_retry.c: the call with all its attempts. */
 void hone__proxy_call(void *self, const hone_wire_slot *s, void *const *args, hone_wire_ret *ret);
+/* box_reach.c: serves the call-back of box `b` of proxy `ctx`. < 0: the box broke the protocol. */
+hone_status hone__reach_serve(void *ctx, hone__box *b);
+void hone__reach_free(hone__proxy *p);
 /* Saves the state after a call that changed it. */
 hone_status hone__proxy_remember(hone__proxy *p);
 #endif

@@ -159,7 +159,7 @@ static int take_apart(batch *b)
 /* The box is gone: says so, forgets it. 1 when the plugin itself is to blame. */
 static int bury(hone__proxy *p, const hone_wire_slot *s, int how, hone_error *why)
 {
-    const int own = how == HONE__BOX_DIED || how == HONE__BOX_GREEDY;
+    const int own = how == HONE__BOX_DIED || how == HONE__BOX_GREEDY || how == HONE__BOX_BROKE;
     const char *id = p->inst->info->c.id, *call = hone_wire_desc(s)->name;
     hone_buf text;
     hone_buf_init(&text, 8192);

@@ -10,6 +10,7 @@
  *
  * A box asked for no component describes the file and ends: so a file that nobody trusts is never loaded in hone itself.
  * Does not: check what the plugin returns (the host does, it trusts nothing from here), outlive its parent. */
+#include "host/box.h"
 #include "host/box_proto.h"
 
 #include "abi/config.h"
@@ -113,19 +114,17 @@ static int receive_all(void *p, size_t n)
 
 static void send_failure(void)
 {
-    const hone_error *e = hone_error_get();
     hone_buf b;
-    hone_jw w;
     hone_buf_init(&b, 1 << 16);
-    hone_jw_init(&w, &b, 0);
-    hone_jw_map(&w);
-    hone_jw_ki64(&w, "code", e->code);
-    hone_jw_kcstr(&w, "what", e->what);
-    hone_jw_kcstr(&w, "detail", e->detail);
-    hone_jw_kcstr(&w, "hint", e->hint);
-    hone_jw_end(&w);
+    hone__box_write_error(&b);
     send_message(HONE__BOX_FAILED, b.ptr, b.len);
     hone_buf_release(&b);
+}
+
+/* A call-back of the greeting waits for the host. */
+static void send_ask(void)
+{
+    send_message(HONE__BOX_ASK, "", 0);
 }
 
 static void log_line(void *ctx, uint32_t level, const char *who, const char *text, size_t len)
@@ -336,10 +335,12 @@ static hone_status greet(void)
     memcpy(box.name, base, strlen(base) + 1);
     HONE_TRY(hone__loader_open_sealed(HONE__BOX_FD_PLUGIN, file, &box.file));
     HONE_TRY(hone_desc_check_ifaces(file, box.file->entry.ifaces));
+    hone__ask_init(box.registry, box.in, box.out, box.file->entry.ifaces, send_ask);
     snprintf(box.doing, sizeof box.doing, "create");
     if (id.len)
         HONE_TRY(create(&hello, text));
     hone_arena_release(&arena);
+    hone__ask_end();
     ready(&box.file->entry);
     return HONE_OK;
 }
@@ -362,7 +363,7 @@ static void follow(int32_t cpu)
 static void answer_call(void)
 {
     const hone__box_bell *b = bell();
-    const hone_wire_place result = {box.out + HONE__BOX_HEAD, HONE__BOX_OUT - HONE__BOX_HEAD, 0};
+    const hone_wire_place result = {box.out + HONE__BOX_HEAD, HONE__BOX_RESULT_ROOM, 0};
     const unsigned char *bytes = box.in + HONE__BOX_HEAD;
     const hone_wire_slot *slot;
     hone_wire_call call;
@@ -395,9 +396,9 @@ static void answer_call(void)
 static hone_status write_state(const hone_out_stream *stream, const void *bytes, size_t n)
 {
     uint64_t *used = stream->ctx;
-    if (n > HONE__BOX_OUT - HONE__BOX_HEAD - *used)
-        return hone__host_failed(hone_fail(HONE_E_LIMIT, "a state of more than %zu MB",
-                                           (HONE__BOX_OUT - HONE__BOX_HEAD) >> 20));
+    if (n > HONE__BOX_RESULT_ROOM - *used)
+        return hone__host_failed(
+            hone_fail(HONE_E_LIMIT, "a state of more than %zu MB", (HONE__BOX_RESULT_ROOM) >> 20));
     if (n)
         memcpy(box.out + HONE__BOX_HEAD + *used, bytes, n);
     *used += n;
@@ -450,6 +451,7 @@ static void serve(void)
         }
         seen = seq;
         follow(bell()->cpu);
+        hone__ask_begin();
         switch (bell()->op) {
         case HONE__BOX_OP_CALL:
             answer_call();
@@ -459,8 +461,10 @@ static void serve(void)
             answer_state(bell()->op == HONE__BOX_OP_LOAD);
             break;
         }
+        hone__ask_end();
         atomic_store_explicit(&done()->seq, seq, memory_order_release);
-        hone__box_wake(&done()->seq);
+        atomic_fetch_add(&done()->event, 1);
+        hone__box_wake(&done()->event);
     }
 }
 

@@ -64,6 +64,8 @@ int hone__hostif_offered(const hone_registry *r, const char *id)
 hone_status hone__hostif_get(hone_registry *r, hone_instance *inst, const char *id, hone_ref *out)
 {
     const hone__offer *o = find(r, id);
+    if (!o && r->beyond)
+        return r->beyond->iface(id, out);
     if (!o)
         return hone_fail(HONE_E_NOT_FOUND, "the host offers no interface \"%.200s\" here", id);
     if (o->make)

@@ -26,6 +26,13 @@ hone_status hone__host_failed(hone_status s)
     return s;
 }
 
+const void *hone__failed_by(const void *who)
+{
+    const void *before = failed_by;
+    failed_by = who;
+    return before;
+}
+
 /* ---- hone_host: what the plugin calls ---------------------------------------------------------- */
 
 static hone_str redacted(const hone_instance *inst, hone_str text, hone_buf *buf)
@@ -217,6 +224,10 @@ static hone_status cfg_component(void *ctx, const char *iface, hone_str name,
     hone_instance *outer = ctx, *inner = NULL;
     const hone_component_info *info;
     char text[256];
+    if (outer->reg->beyond) {
+        *keep = NULL;
+        return outer->reg->beyond->setting(name, out);
+    }
     if (name.len >= sizeof text || (name.len && memchr(name.ptr, 0, name.len)))
         return hone_fail(HONE_E_INVALID, "the name of a component is too long");
     memcpy(text, name.ptr, name.len);
@@ -259,7 +270,7 @@ static void cfg_misread(void *ctx, const char *text)
 
 static hone_status check_needs(const hone_registry *r, const hone_component *c)
 {
-    for (size_t i = 0; c->needs && c->needs[i]; i++)
+    for (size_t i = 0; !r->beyond && c->needs && c->needs[i]; i++)
         if (!hone__hostif_offered(r, c->needs[i])) {
             hone_fail(HONE_E_UNSUPPORTED,
                       "%s: needs the host interface \"%s\", which is not offered here", c->id,
@@ -280,6 +291,7 @@ static void release(hone_instance *inst)
             hone_log(HONE_LOG_PLUGIN_MISBEHAVING, id, "leaks %zu bytes of hone.mem/1", left);
     }
     hone_config_destroy(inst->cfg);
+    pthread_mutex_destroy(&inst->reached);
     atomic_fetch_sub(&inst->reg->n_instances, 1);
     hone_free(inst);
 }
@@ -344,6 +356,7 @@ static hone_status create(hone_registry *r, const hone_component_info *info,
     atomic_init(&inst->inside, 0);
     atomic_init(&inst->set_aside, 0);
     atomic_fetch_add(&r->n_instances, 1);
+    pthread_mutex_init(&inst->reached, NULL);
     hone_config_env env = {.ctx = inst,
                            .path = r->path ? cfg_path : NULL,
                            .component = cfg_component,

@@ -1,9 +1,12 @@
 # core/host
 libhone_a_SOURCES += \
+	core/host/box_ask.c \
 	core/host/box_host.c \
 	core/host/box_proxy.c \
+	core/host/box_reach.c \
 	core/host/box_retry.c \
 	core/host/box_serve.c \
+	core/host/box_text.c \
 	core/host/grant.c \
 	core/host/hostif.c \
 	core/host/instance.c \

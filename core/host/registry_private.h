@@ -8,6 +8,7 @@
 #include "abi/trust.h"
 #include "base/arena.h"
 
+#include <pthread.h>
 #include <stdatomic.h>
 
 typedef struct hone__offer {
@@ -30,6 +31,12 @@ typedef struct hone__grant {
     uint64_t cap;
 } hone__grant;
 
+/* In a box: what is not in this process is asked of the host (box_ask.c). */
+typedef struct hone__beyond {
+    hone_status (*iface)(const char *id, hone_ref *out);
+    hone_status (*setting)(hone_str name, hone_ref *out);
+} hone__beyond;
+
 struct hone_registry {
     hone_arena arena;
     hone_plugin **plugins;
@@ -50,7 +57,8 @@ struct hone_registry {
     int weak_box, in_process;
     hone__recorder *recorder; /* of calls; or NULL */
     _Atomic size_t n_instances;
-    hone_host host; /* for init of plugin files */
+    const hone__beyond *beyond; /* in a box; else NULL */
+    hone_host host;             /* for init of plugin files */
 };
 
 /* How an instance is reached: in this process now; a box is another one of these. The proxy of a box
@@ -72,6 +80,7 @@ struct hone_instance {
     atomic_uint inside;   /* calls that are in it now */
     atomic_int set_aside; /* a call never came back: nobody enters it again */
     atomic_size_t mem;
+    pthread_mutex_t reached; /* by call-backs from boxes, where it is not REENTRANT */
 };
 
 /* In a box: settings that the host has checked and resolved. */
@@ -103,6 +112,8 @@ hone_status hone__hostif_get(hone_registry *r, hone_instance *inst, const char *
 int hone__hostif_offered(const hone_registry *r, const char *id);
 /* A host interface failed: its text is the host's, so the plugin may pass the status on. */
 hone_status hone__host_failed(hone_status s);
+/* Around calls of another instance that this thread makes in the middle of a call: who had failed so far; sets it. */
+const void *hone__failed_by(const void *who);
 hone_host hone__plugin_host(hone_registry *r); /* for init: no instance behind it */
 /* regex.c: hone.regex/1 */
 extern const hone_regex_v1 hone__regex_v1;

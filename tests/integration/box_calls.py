@@ -1,0 +1,304 @@
+"""box_calls.py - what a boxed component reaches: components as settings, the host's interfaces, and what a hostile one tries.
+
+A reward in a box asks a judge in another; both give the bytes that they give in process. Call-backs whose deadline passes, whose
+box is killed in the middle, and call-backs that are none end the box, never the host, and say why.
+"""
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
+from counted import check, finish, skip  # noqa: E402
+
+HONE = os.environ["HONE"]
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+os.umask(0o022)
+temp = tempfile.TemporaryDirectory()
+work = pathlib.Path(temp.name)
+env = {**os.environ, "XDG_CONFIG_HOME": str(work / "config"), "XDG_DATA_HOME": str(work / "data"), "LC_ALL": "C"}
+env.pop("HONE_PLUGIN_PATH", None)
+sanitized = "__asan_init" in subprocess.run(["nm", HONE], capture_output=True, text=True).stdout
+
+COMMON = r"""
+#include "hone/hone.h"
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+static int is(hone_str s, const char *z) { return s.len == strlen(z) && memcmp(s.ptr, z, s.len) == 0; }
+static void nap(double s) { struct timespec t = {(time_t)s, (long)((s - (double)(time_t)s) * 1e9)}; nanosleep(&t, NULL); }
+struct self { const hone_host *host; const hone_config *cfg; hone_ref inner; hone_ref more[4]; };
+#define COMPONENT(NAME, KIND, IFACE, CAPS, FIELDS, TABLE, CREATE) \
+    static const void *get_##TABLE(void *self, const char *id) { (void)self; return strcmp(id, IFACE) == 0 ? (const void *)&TABLE : NULL; } \
+    static void destroy_##TABLE(void *self) { free(self); } \
+    static const char *const provides_##TABLE[] = {IFACE, NULL}; \
+    static const hone_component c_##TABLE = {.struct_size = sizeof(hone_component), .id = NAME, .kind = KIND, .version = "1.0.0", \
+        .summary = "of a test", .caps = CAPS, .fields = FIELDS, .provides = provides_##TABLE, .create = CREATE, \
+        .destroy = destroy_##TABLE, .get_iface = get_##TABLE}; \
+    static const hone_component *const all[] = {&c_##TABLE, NULL}; \
+    static const hone_magic magic = HONE_MAGIC(0x000100); \
+    static const hone_entry entry = {.struct_size = sizeof entry, .magic = &magic, .components = all}; \
+    const hone_entry *hone_plugin_entry(void) { return &entry; }
+"""
+
+JUDGE = COMMON + r"""
+static hone_status judge(void *self, const hone_call *call, const hone_judge_item *items, size_t n, size_t stride,
+                         const hone_verdict_sink *sink)
+{
+    struct self *s = self;
+    for (size_t i = 0; i < n; i++) {
+        const hone_judge_item *it = (const hone_judge_item *)(const void *)((const char *)items + i * stride);
+        char text[64];
+        unsigned h = 1;
+        hone_verdict v = {.struct_size = sizeof v, .status = HONE_SCORE};
+        for (size_t k = 0; k < it->candidates[0].len; k++) h = h * 31 + (unsigned char)it->candidates[0].ptr[k];
+        if (is(it->candidates[0], "inner crash")) *(volatile int *)0 = 1;
+        if (is(it->candidates[0], "inner fails")) return hone_host_fail(s->host, HONE_E_PARSE, "cannot read item %zu", i);
+        if (is(it->candidates[0], "slow")) for (int k = 0; k < 3000 && !hone_cancelled(call); k++) nap(0.01);
+        if (is(it->candidates[0], "stuck")) nap(60);
+        v.score = (double)(h % 97) / 97 * s->cfg->f64(s->cfg, 0);
+        v.reasoning.ptr = text;
+        v.reasoning.len = (size_t)snprintf(text, sizeof text, "hash %u", h);
+        hone_status st = sink->put(sink, i, &v);
+        if (st < 0) return st;
+    }
+    return HONE_OK;
+}
+static hone_status create(const hone_host *host, const hone_config *cfg, void **out)
+{
+    struct self *s = calloc(1, sizeof *s);
+    s->host = host;
+    s->cfg = cfg;
+    *out = s;
+    return HONE_OK;
+}
+static const hone_field *const fields[] = {HONE_F64("factor", 1, 0, 10, 0, "multiplies the score"), NULL};
+static const hone_judge_v1 table = {sizeof table, 0, judge};
+COMPONENT("org.test.judge." NAME, HONE_KIND_JUDGE, HONE_IFACE_JUDGE, CAPS, fields, table, create)
+"""
+
+OUTER = COMMON + r"""
+struct taken { struct hone_verdict_sink sink; hone_outcome *out; size_t stride; const hone_notes *notes; size_t seen; };
+static hone_status put(const hone_verdict_sink *sink, size_t item, const hone_verdict *v)
+{
+    struct taken *t = (struct taken *)(uintptr_t)sink;
+    hone_value note = {.type = HONE_STRING, .u.str = v->reasoning};
+    t->seen++;
+    t->notes->put(t->notes, item, hone_str_c("why"), &note);
+    hone_outcome_set(t->out, t->stride, item, v->status, (float)v->score);
+    return HONE_OK;
+}
+static hone_status score(void *self, const hone_call *call, const hone_sample *in, size_t n, size_t stride, hone_outcome *out,
+                         size_t ostride, const hone_notes *notes)
+{
+    struct self *s = self;
+    const hone_judge_v1 *j = s->inner.vt;
+    hone_judge_item items[64];
+    hone_str candidates[64];
+    struct taken t = {{sizeof t.sink, 0, NULL, put}, out, ostride, notes, 0};
+    hone_call mine = *call;
+    memset(items, 0, sizeof items);
+    if (n > 64) return hone_host_fail(s->host, HONE_E_LIMIT, "%zu samples", n);
+    for (size_t i = 0; i < n; i++) {
+        const hone_sample *x = hone_sample_at(in, stride, i);
+        items[i].id = x->id;
+        items[i].prompt = x->prompt;
+        candidates[i] = x->completion;
+        items[i].candidates = &candidates[i];
+        items[i].n_candidates = 1;
+        if (is(x->completion, "slow") || is(x->completion, "stuck")) mine.deadline_ns = 0; /* all the time there is, it believes */
+        if (is(x->completion, "crash")) *(volatile int *)0 = 1;
+    }
+    hone_status st = j->judge(s->inner.self, &mine, items, n, sizeof *items, &t.sink);
+    if (st < 0) return st;
+    return t.seen == n ? HONE_OK : hone_host_fail(s->host, HONE_E_FAIL, "%zu verdicts", t.seen);
+}
+static hone_status create(const hone_host *host, const hone_config *cfg, void **out)
+{
+    struct self *s = calloc(1, sizeof *s);
+    hone_status st = cfg->component(cfg, 0, &s->inner);
+    s->host = host;
+    s->cfg = cfg;
+    *out = s;
+    return st;
+}
+static const hone_field *const fields[] = {HONE_COMPONENT("judge", HONE_IFACE_JUDGE, HONE_REQUIRED, "what judges"), NULL};
+static const hone_reward_v1 table = {sizeof table, 0, score, NULL, NULL};
+COMPONENT("org.test.reward." NAME, HONE_KIND_REWARD, HONE_IFACE_REWARD, CAPS, fields, table, create)
+"""
+
+# What it does with the box's memory: box_proto.h, in words.
+HOSTILE = COMMON + r"""
+#include <linux/futex.h>
+#include <sys/syscall.h>
+struct done { uint32_t seq, messages; int32_t status; uint32_t event; uint64_t len; uint32_t asked, kind, number, reserved; uint64_t ask_len; };
+static void ask(struct done *d, uint32_t by, uint32_t kind, uint32_t number, uint64_t len)
+{
+    d->kind = kind;
+    d->number = number;
+    d->ask_len = len;
+    __atomic_fetch_add(&d->asked, by, __ATOMIC_SEQ_CST);
+    __atomic_fetch_add(&d->event, 1, __ATOMIC_SEQ_CST);
+    syscall(SYS_futex, &d->event, FUTEX_WAKE, 1, NULL, NULL, 0);
+    nap(5);
+}
+static hone_status score(void *self, const hone_call *call, const hone_sample *in, size_t n, size_t stride, hone_outcome *out,
+                         size_t ostride, const hone_notes *notes)
+{
+    (void)self; (void)call; (void)notes;
+    char *page = (char *)((uintptr_t)out & ~(uintptr_t)4095) - 4096, *asked = page + ((size_t)192 << 20);
+    struct done *d = (struct done *)page;
+    for (size_t i = 0; i < n; i++) {
+        hone_str x = hone_sample_at(in, stride, i)->completion;
+        struct { uint32_t magic, code; uint64_t id, len, there; uint32_t cancelled, n_args; uint64_t fixed, reserved[2]; } head =
+            {0x6c6c6163u, 0, 1, sizeof head, 0, 0, 0, 0, {0, 0}};
+        memset(asked, 0, 4096);
+        if (is(x, "kind")) ask(d, 1, 77, 0, 0);
+        if (is(x, "number")) ask(d, 1, 3, 77, 0);
+        if (is(x, "field")) ask(d, 1, 2, 77, 0); /* an answer: there is no such setting */
+        if (is(x, "long")) ask(d, 1, 1, 0, (uint64_t)1 << 40);
+        if (is(x, "two")) ask(d, 2, 3, 0, 0);
+        if (is(x, "empty")) ask(d, 1, 3, 0, 0);
+        if (is(x, "noise")) { memset(asked, 0x5A, 4096); ask(d, 1, 3, 0, 4096); }
+        if (is(x, "slot")) { head.code = 99; memcpy(asked, &head, sizeof head); ask(d, 1, 3, 0, sizeof head); }
+        if (is(x, "arguments")) { head.n_args = 6; head.len = 64 + 96; memcpy(asked, &head, sizeof head); ask(d, 1, 3, 0, head.len); }
+        if (is(x, "range")) {
+            uint64_t *a = (uint64_t *)(asked + 64);
+            head.n_args = 6; head.len = 64 + 96 + sizeof(hone_call); head.fixed = 240;
+            memcpy(asked, &head, sizeof head);
+            a[2] = 64 + 96; a[4] = (uint64_t)1 << 40; a[6] = 1; a[8] = sizeof(hone_judge_item); a[10] = 1;
+            ask(d, 1, 3, 0, head.len);
+        }
+        if (is(x, "flip")) for (;;) __atomic_fetch_add(&d->event, 1, __ATOMIC_SEQ_CST);
+        if (is(x, "later")) d->kind = 77, d->asked++;
+        hone_outcome_set(out, ostride, i, HONE_SCORE, 1);
+    }
+    return HONE_OK;
+}
+static hone_status create(const hone_host *host, const hone_config *cfg, void **out)
+{
+    struct self *s = calloc(1, sizeof *s);
+    (void)host;
+    *out = s;
+    return cfg->component(cfg, 0, &s->inner);
+}
+static const hone_field *const fields[] = {HONE_COMPONENT("judge", HONE_IFACE_JUDGE, HONE_REQUIRED, "number 0"), NULL};
+static const hone_reward_v1 table = {sizeof table, 0, score, NULL, NULL};
+COMPONENT("org.test.reward." NAME, HONE_KIND_REWARD, HONE_IFACE_REWARD, CAPS, fields, table, create)
+"""
+PURE = "HONE_CAP_PURE | HONE_CAP_BATCH_INVARIANT | HONE_CAP_DETERMINISTIC"
+
+
+def build(name, text, *flags, caps=PURE):
+    (work / (name + ".c")).write_text(text)
+    so = work / "plugins" / (name + ".so")
+    so.parent.mkdir(exist_ok=True)
+    run = subprocess.run(["cc", "-std=gnu11", "-O1", "-shared", "-fPIC", "-fvisibility=hidden", "-w", "-pthread",
+                          "-I" + str(ROOT / "sdk/include"), f'-DNAME="{name}"', "-DCAPS=(" + caps + ")", *flags, "-o", so,
+                          work / (name + ".c")], capture_output=True, text=True)
+    check(name + " compiles", run.returncode == 0, run.stderr)
+    return so
+
+
+def hone(*args, more=None):
+    return subprocess.run([HONE, *map(str, args)], capture_output=True, text=True, cwd=work, timeout=300,
+                          env={**env, "HONE_PLUGIN_PATH": str(work / "plugins"), **(more or {})})
+
+
+def rows(name, *completions):
+    path = work / name
+    path.write_text("".join(json.dumps({"prompt": "?", "completion": c}) + "\n" for c in completions))
+    return path
+
+
+def outcomes(run):
+    return [list(json.loads(line)["outcomes"].values())[0] for line in run.stdout.splitlines()]
+
+
+def fresh():
+    subprocess.run(["rm", "-rf", work / "config"], check=True)
+
+
+def boxes_of(pid):
+    """hone-box processes below `pid`."""
+    found = []
+    try:
+        for task in pathlib.Path(f"/proc/{pid}/task").iterdir():
+            for child in (task / "children").read_text().split():
+                if pathlib.Path(f"/proc/{child}/comm").read_text().strip() == "hone-box":
+                    found.append(int(child))
+    except (OSError, ValueError):
+        pass
+    return found
+
+
+# ---- a component as a setting --------------------------------------------------------------------------------------------
+jd = build("jd", JUDGE)
+outer = build("outer", OUTER)
+data = rows("good.jsonl", "a", "bc", "d" * 5000, "", "é")
+run = hone("score", "--reward", "outer", "--set", "judge=jd", "--data", data, "--json")
+check("a boxed reward asks a boxed judge", run.returncode == 0 and [o["status"] for o in outcomes(run)] == ["score"] * 5,
+      run.stdout + run.stderr)
+check("and has its texts", [o["notes"].get("why") for o in outcomes(run)][:2] == ["hash 128", "hash 4098"], run.stdout)
+boxed = run.stdout
+check("trusted now", hone("plugin", "trust", outer).returncode == 0)
+run = hone("score", "--reward", "outer", "--set", "judge=jd", "--data", data, "--json")
+check("the outer one in process: the same", run.stdout == boxed, run.stdout + run.stderr)
+check("trusted now", hone("plugin", "trust", jd).returncode == 0)
+run = hone("score", "--reward", "outer", "--set", "judge=jd", "--data", data, "--json")
+check("both in process: the same", run.stdout == boxed, run.stdout + run.stderr)
+fresh()
+check("only the inner one", hone("plugin", "trust", jd).returncode == 0)
+run = hone("score", "--reward", "outer", "--set", "judge=jd", "--data", data, "--json")
+check("the inner one in process: the same", run.stdout == boxed, run.stdout + run.stderr)
+fresh()
+run = hone("score", "--reward", "outer", "--set", 'judge={"component":"jd","factor":0.5}', "--data", data, "--json")
+check("its settings are its own", [o["score"] for o in outcomes(run)] ==
+      [o["score"] / 2 for o in map(lambda l: list(json.loads(l)["outcomes"].values())[0], boxed.splitlines())], run.stdout + run.stderr)
+run = hone("score", "--reward", "outer", "--data", data, "--json")
+check("a judge that is not there is named", run.returncode != 0 and "judge: is required" in run.stderr, run.stderr)
+
+run = hone("score", "--reward", "outer", "--set", "judge=jd", "--data", rows("fails.jsonl", "a", "inner fails"), "--json")
+check("the inner one's failure is the outer one's", [o["status"] for o in outcomes(run)] == ["score", "error"] and
+      "cannot read item 1" in outcomes(run)[1].get("reason", ""), run.stdout + run.stderr)
+run = hone("score", "--reward", "outer", "--set", "judge=jd", "--data", rows("dies.jsonl", "a", "inner crash", "b"), "--json")
+check("the inner one's death is an error of its sample",
+      [o["status"] for o in outcomes(run)] == ["score", "error", "score"] and "its box died in judge" in run.stdout, run.stdout + run.stderr)
+fresh()
+run = hone("score", "--reward", "outer", "--set", "judge=jd", "--data", rows("crash.jsonl", "a", "crash", "b"), "--json")
+check("the outer one's death is its own", [o["status"] for o in outcomes(run)] == ["score", "error", "score"], run.stdout + run.stderr)
+fresh()
+run = hone("score", "--reward", "outer", "--set", "judge=jd", "--data", rows("slow.jsonl", "slow"), "--deadline", "0.5", "--json")
+check("a call-back is cancelled with its call", [o["status"] for o in outcomes(run)] == ["score"], run.stdout + run.stderr)
+run = hone("score", "--reward", "outer", "--set", "judge=jd", "--data", rows("stuck.jsonl", "stuck"), "--deadline", "0.5", "--json")
+check("and has no more time than it", [o["status"] for o in outcomes(run)] == ["timeout"], run.stdout + run.stderr)
+
+# ---- call-backs that are none --------------------------------------------------------------------------------------------
+build("hostile", HOSTILE)
+for what, said in {"kind": "of kind 77", "number": "interface number 77", "long": "a call-back of", "two": "a call-back in a call-back",
+                   "empty": "no call of it", "noise": "no call of it", "slot": "no call of it", "arguments": "hone.judge/1 judge: ",
+                   "range": "lies outside the message"}.items():
+    run = hone("score", "--reward", "hostile", "--set", "judge=jd", "--data", rows("bad.jsonl", "good", what, "fine"), "--json")
+    got = outcomes(run)
+    check(f"hostile: {what}: only its sample is an error", [o["status"] for o in got] == ["score", "error", "score"],
+          run.stdout + run.stderr)
+    check(f"hostile: {what}: and says why", len(got) == 3 and said in got[1].get("reason", ""), run.stdout + run.stderr)
+    fresh()
+run = hone("score", "--reward", "hostile", "--set", "judge=jd", "--data", rows("field.jsonl", "field"), "--json")
+check("a setting that is not there is an answer", [o["status"] for o in outcomes(run)] == ["score"], run.stdout + run.stderr)
+run = hone("score", "--reward", "hostile", "--set", "judge=jd", "--data", rows("flip.jsonl", "flip"), "--deadline", "0.5", "--json")
+check("who only keeps the host awake meets the deadline", [o["status"] for o in outcomes(run)] == ["timeout"], run.stdout + run.stderr)
+later = rows("later.jsonl", *(["later"] + ["x"] * 200))
+run = hone("score", "--reward", "hostile", "--set", "judge=jd", "--data", later, "--json")
+check("who asks outside of a call is ended", len(outcomes(run)) == 201 and "its box ended in score: " in run.stderr,
+      run.stdout[-300:] + run.stderr)
+fresh()
+finish()
