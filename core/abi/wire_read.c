@@ -248,8 +248,9 @@ int hone__wire_sane_outcome(void *at)
     memcpy(&o, at, sizeof o);
     if (o.status <= HONE_ERROR && (o.status != HONE_SCORE || isfinite(o.score)))
         return 0;
+    if (o.status != HONE_SCORE)
+        o.score = 0; /* a score that is not finite stays, so that the reason can be told */
     o.status = HONE_ERROR;
-    o.score = 0;
     memcpy(at, &o, sizeof o);
     return 1;
 }

@@ -362,8 +362,9 @@ hone_status hone__proxy_try(hone__offered *o, const hone_wire_slot *s, void *con
         return st;
     if (answer.refused)
         hone_log(HONE_LOG_PLUGIN_MISBEHAVING, p->inst->info->c.id,
-                 "%zu outcomes of %s were no outcomes: they are errors now", answer.refused,
-                 hone_wire_desc(s)->name);
+                 "%s: outcomes with a score that is not finite or an unknown status: %zu; they are "
+                 "errors now",
+                 hone_wire_desc(s)->name, answer.refused);
     *ret = answer.ret;
     if (hone_wire_sig(s)->result == HONE_T_STR)
         ret->str = hone__texts_keep(&p->texts, &p->kept, answer.ret.str);

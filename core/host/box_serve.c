@@ -462,6 +462,7 @@ static void serve(void)
             break;
         }
         hone__ask_end();
+        fflush(stdout); /* what a call printed without ending the line */
         atomic_store_explicit(&done()->seq, seq, memory_order_release);
         atomic_fetch_add(&done()->event, 1);
         hone__box_wake(&done()->event);
@@ -487,6 +488,7 @@ int hone__box_main(int policy_fd)
         return failed();
     hone_arena_release(&arena);
     hone_log_sink(log_line, NULL);
+    setvbuf(stdout, NULL, _IOLBF, 0); /* a line that was printed is in the log before a crash */
     if (greet() < 0) {
         send_failure();
         return 126;

@@ -13,7 +13,7 @@
  *   hone_instance_unref(r);
  *
  * Opening reads folders and sidecars only: no plugin is loaded before an instance of one of its
- * components is made (a file without a sidecar is described in process, once). A file that is
+ * components is made (a file without a sidecar is described in a box, once). A file that is
  * refused stays in the table with the reason, which is the error when somebody asks for it.
  *
  * Invariants: pointers to plugins and component infos live as long as the registry; a file that ever

@@ -530,6 +530,9 @@ static void make_closures(lua_State *L, int t, hone__lua_component *lc)
     size_t slots = 0;
     while (d->table->slots[slots])
         slots++;
+    if (!slots)
+        luaL_error(L, "a component of kind %s cannot be written in Lua: it has no calls",
+                   lc->c.kind);
     lc->impls = hone__arena_need(L, &lc->l->arena, slots, sizeof *lc->impls);
     for (size_t i = 0; i < slots; i++) {
         const hone_slot *slot = d->table->slots[i];

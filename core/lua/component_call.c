@@ -235,6 +235,22 @@ static int push_argument(lua_State *L, int frame, const hone__lua_invocation *in
 
 /* ---- Lua results to C -------------------------------------------------------------------------- */
 
+/* Why sample k has no score, where the call can be told notes. */
+static void tell_reason(const hone__lua_invocation *inv, size_t k, const char *why)
+{
+    const hone_sig *sig = &inv->fn->slot->sig;
+    for (size_t i = 0; i < sig->n; i++) {
+        const hone_sig_arg *a = &sig->args[i];
+        if (a->base != HONE_A_SINK || !a->of || strcmp(a->of->name, "hone_notes") != 0)
+            continue;
+        const hone_notes *notes = *(const hone_notes **)inv->args[i];
+        hone_value text = {.type = HONE_STRING};
+        text.u.str = hone_str_c(why);
+        if (notes)
+            notes->put(notes, k, hone_str_c("reason"), &text);
+    }
+}
+
 /* A reward's list: numbers are scores, hone.abstain abstains, nil and false are errors, so is what is not finite. */
 static void write_outcomes(lua_State *L, int index, const hone__lua_invocation *inv, size_t i)
 {
@@ -248,12 +264,15 @@ static void write_outcomes(lua_State *L, int index, const hone__lua_invocation *
         uint32_t status = HONE_ERROR;
         float score = 0;
         int type = lua_rawgeti(L, index, (lua_Integer)k + 1);
+        const char *why = type == LUA_TNIL ? "the function gave nil for this sample"
+                                           : "the function gave false for this sample";
         if (type == LUA_TNUMBER) {
             double x = lua_tonumber(L, -1);
             if (isfinite(x) && fabs(x) <= 3.4028234663852886e38) {
                 status = HONE_SCORE;
                 score = (float)x;
             }
+            why = "the score is not finite";
         } else if (type == LUA_TBOOLEAN && lua_toboolean(L, -1)) {
             status = HONE_SCORE;
             score = 1;
@@ -264,6 +283,8 @@ static void write_outcomes(lua_State *L, int index, const hone__lua_invocation *
                        inv->fn->slot->slot->name, (LUAI_UACINT)(k + 1), luaL_typename(L, -1));
         }
         lua_pop(L, 1);
+        if (status == HONE_ERROR)
+            tell_reason(inv, k, why);
         hone_outcome_set(out, stride, k, status, score);
     }
 }

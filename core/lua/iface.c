@@ -570,7 +570,13 @@ static int handle_index(lua_State *L)
     lua_pushvalue(L, 2);
     if (lua_rawget(L, lua_upvalueindex(1)) == LUA_TNIL) {
         const hone_iface_desc *desc = lua_touserdata(L, lua_upvalueindex(2));
-        return luaL_error(L, "%s has no call \"%s\"", desc->id, luaL_tolstring(L, 2, NULL));
+        const char *given = luaL_tolstring(L, 2, NULL), *names[64] = {NULL};
+        for (size_t i = 0; desc->table->slots[i] && i + 1 < sizeof names / sizeof *names; i++)
+            names[i] = desc->table->slots[i]->name;
+        const char *close = hone_closest(given, names);
+        return close ? luaL_error(L, "%s has no call \"%s\" (did you mean \"%s\"?)", desc->id,
+                                  given, close)
+                     : luaL_error(L, "%s has no call \"%s\"", desc->id, given);
     }
     return 1;
 }

@@ -182,9 +182,10 @@ hone_score_result *hone__call_results(hone__call *call, hone_status st, int late
             r->reason = lit("not answered");
         } else if (status == HONE_ERROR) {
             r->status = HONE_ERROR;
-            r->reason = call->reasons[i].len ? hone_buf_str(&call->reasons[i])
-                                             : lit(call->error.code < 0 ? call->error.what
-                                                                        : "the reward said error");
+            r->reason = call->reasons[i].len   ? hone_buf_str(&call->reasons[i])
+                        : !isfinite(score)     ? lit("the score is not finite")
+                        : call->error.code < 0 ? lit(call->error.what)
+                                               : lit("the reward gave an error without a reason");
         } else {
             r->status = HONE_ERROR;
             r->reason = lit("unknown outcome status");

@@ -84,6 +84,9 @@ function params.declare(specs)
   if options.help then help(specs) end
   local p = {}
   for name, spec in pairs(specs) do
+    if type(spec) ~= "table" then
+      fail('hone.params: %s: a table is wanted: %s = { default, "what it is" }', name, name)
+    end
     if type(spec[1]) == "table" then
       p[name] = {}
       for k, v in pairs(spec[1]) do p[name][k] = v end

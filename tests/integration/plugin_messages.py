@@ -1,0 +1,108 @@
+"""plugin_messages.py - what a person reads when a component goes wrong: which one, which call, which sample, why, what to run next.
+
+One reward in C that misbehaves as its setting says, in a box and trusted, and functions in Lua with the usual mistakes.
+"""
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
+from counted import check, finish  # noqa: E402
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+HONE = os.path.abspath(os.environ.get("HONE", str(ROOT / "build" / "hone")))
+scratch = tempfile.TemporaryDirectory(prefix="hone-messages-")
+work = pathlib.Path(scratch.name)
+ENV = {**os.environ, "XDG_DATA_HOME": str(work / "data"), "XDG_CONFIG_HOME": str(work / "config"), "HOME": str(work),
+       "HONE_PLUGIN_PATH": str(work)}
+
+
+def hone(*args, **env):
+    return subprocess.run([HONE, *map(str, args)], capture_output=True, text=True, cwd=work, env={**ENV, **env}, timeout=120)
+
+
+(work / "moody.c").write_text(r"""
+#include "hone/reward.h"
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+static const hone_field *const fields[] = {HONE_ENUM("how", "well", "well|nan|print|fail|abort|exit|unknown", 0, "what it does at the third sample"), NULL};
+static const char *const wants[] = {"completion", NULL};
+static hone_status score(void *self, const hone_call *call, const hone_sample *in, size_t n, size_t stride,
+                         hone_outcome *out, size_t out_stride, const hone_notes *notes)
+{
+    const hone_config *cfg = hone_reward_config(self);
+    hone_str how = cfg->str(cfg, 0);
+    (void)notes;
+    if (how.len == 5 && memcmp(how.ptr, "print", 5) == 0)
+        printf("no end of line");
+    for (size_t i = 0; i < n && !hone_cancelled(call); i++) {
+        hone_str text = hone_sample_at(in, stride, i)->completion;
+        int third = text.len == 5 && memcmp(text.ptr, "third", 5) == 0;
+        if (third && how.ptr[0] == 'f')
+            return HONE_E_FAIL;
+        if (third && how.ptr[0] == 'a')
+            abort();
+        if (third && how.ptr[0] == 'e')
+            exit(0);
+        if (third && how.ptr[0] == 'u')
+            hone_outcome_set(out, out_stride, i, 17, 0);
+        else
+            hone_outcome_set(out, out_stride, i, HONE_SCORE, third && how.ptr[0] == 'n' ? NAN : 1);
+    }
+    return HONE_OK;
+}
+HONE_REWARD_PLUGIN(0x000100, "com.example.reward.moody", "1.0.0", "as its setting says", HONE_CAP_BATCH_INVARIANT, fields, wants, score);
+""")
+
+sdk = ROOT / "sdk"
+made = subprocess.run(["make", "-s", "-f", str(sdk / "hone.mk"), "PLUGIN=moody", f"HONE={HONE}"], cwd=work, capture_output=True, text=True, env=ENV)
+check("the reward is built", made.returncode == 0, made.stdout + made.stderr)
+(work / "rows.jsonl").write_text("".join(json.dumps({"id": f"row-{w}", "prompt": "?", "completion": w}) + "\n"
+                                         for w in ("first", "second", "third", "fourth")))
+
+
+def score(how, *more):
+    return hone("score", "--reward", "moody", "--set", f"how={how}", "--data", "rows.jsonl", *more)
+
+
+# ---- outcomes that are none, in a box --------------------------------------------------------------------------------
+got = score("nan")
+check("a score that is not finite is named, by its sample", "     3  moody error (the score is not finite)" in got.stdout, got.stdout)
+check("the log says it of the plugin", "score that is not finite or an unknown status: 1; they are errors now (com.example.reward.moody)"
+      in got.stderr, got.stderr)
+got = score("unknown")
+check("so is a status that is none", "     3  moody error (the reward gave an error without a reason)" in got.stdout, got.stdout)
+got = score("print")
+check("what is printed without an end of line is in the log", "info: no end of line (com.example.reward.moody)" in got.stderr, got.stderr)
+
+# ---- functions in Lua ------------------------------------------------------------------------------------------------
+(work / "mistakes.lua").write_text(r"""local hone = require "hone"
+local policy = hone.run { name = "mistakes", seed = 1 }:policy { model = "tiny" }
+local function reason(id, score)
+  local r = hone.reward { id = id, score = score }
+  local rollout = policy:rollout({ "1+1=" }, { n = 4, max_tokens = 4, rewards = { r }, error_limit = 1 })
+  print(id .. ": " .. tostring(rollout:samples()[2].outcomes[id].reason))
+end
+reason("typo", function(batch) return batch:map(function(s) return s.complition_len end) end)
+reason("no", function(batch) return batch:map(function() return false end) end)
+reason("nan", function(batch) return batch:map(function() return 0 / 0 end) end)
+reason("short", function() return { 1 } end)
+print(select(2, pcall(hone.component, { kind = "ops", id = "kernels" })))
+print(select(2, pcall(function() return hone.component("optimizer", "adamw"):stepp() end)))
+""")
+got = hone("run", "mistakes.lua")
+for want in ("typo: the function gave nil for this sample", "no: the function gave false for this sample", "nan: the score is not finite",
+             "short: the function gave nil for this sample", "a component of kind ops cannot be written in Lua: it has no calls",
+             'hone.optimizer/1 has no call "stepp" (did you mean "step"?)'):
+    check(f"a mistake in Lua: {want}", want in got.stdout, got.stdout + got.stderr)
+(work / "bare.lua").write_text('local hone = require "hone"\nlocal p = hone.params { steps = 3 }\n')
+got = hone("run", "bare.lua")
+check("a parameter without its table", got.returncode == 2 and 'hone.params: steps: a table is wanted: steps = { default, "what it is" }'
+      in got.stderr, got.stderr)
+
+finish()
