@@ -464,6 +464,7 @@ static hone_status read_components(validation *a)
     for (size_t i = 0; i < a->n_components; i++) {
         component *c = &a->components[i];
         HONE_TRY(add(a, hone__v_instance_tests, c));
+        HONE_TRY(add(a, hone__v_fuzz_tests, c));
         if (c->work)
             HONE_TRY(add(a, c->work->tests, c));
     }
@@ -472,10 +473,10 @@ static hone_status read_components(validation *a)
 
 const hone__vtest *hone__v_test(const char *name)
 {
-    const hone__vtest *tables[2 + sizeof kinds / sizeof *kinds] = {hone__v_library_tests,
-                                                                   hone__v_instance_tests};
+    const hone__vtest *tables[3 + sizeof kinds / sizeof *kinds] = {
+        hone__v_library_tests, hone__v_instance_tests, hone__v_fuzz_tests};
     for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++)
-        tables[2 + k] = kinds[k]->tests;
+        tables[3 + k] = kinds[k]->tests;
     for (size_t k = 0; k < sizeof tables / sizeof *tables; k++)
         for (const hone__vtest *t = tables[k]; t && t->name; t++)
             if (strcmp(t->name, name) == 0)
@@ -486,12 +487,12 @@ const hone__vtest *hone__v_test(const char *name)
 /* Is there any test that --only names? */
 static int only_names_one(void)
 {
-    const hone__vtest *tables[2 + sizeof kinds / sizeof *kinds] = {hone__v_library_tests,
-                                                                   hone__v_instance_tests};
+    const hone__vtest *tables[3 + sizeof kinds / sizeof *kinds] = {
+        hone__v_library_tests, hone__v_instance_tests, hone__v_fuzz_tests};
     const char *names[256];
     size_t n = 0;
     for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++)
-        tables[2 + k] = kinds[k]->tests;
+        tables[3 + k] = kinds[k]->tests;
     for (size_t k = 0; k < sizeof tables / sizeof *tables; k++)
         for (const hone__vtest *t = tables[k]; t && t->name; t++) {
             if (chosen(t->name))

@@ -77,6 +77,9 @@ typedef struct hone__vkind {
     int cancels;              /* its calls take a hone_call */
 } hone__vkind;
 const hone__vkind *hone__v_kind(const hone_component_info *info); /* NULL: no work is known */
+/* Of a kind that hone does not know, whose interface somebody described: its calls are made from the description. NULL:
+ * nobody did. */
+const hone__vkind *hone__v_described(hone__v *v);
 extern const hone__vkind hone__v_reward, hone__v_judge, hone__v_tokenizer, hone__v_optimizer,
     hone__v_objective, hone__v_advantage, hone__v_source, hone__v_model;
 
@@ -104,6 +107,11 @@ struct hone__vinst {
     hone_instance *inst;
     const void *vt;
     void *self;
+    struct {
+        const void *desc, *vt;
+        void *self;
+    } known[8]; /* tables of described interfaces that were asked for */
+    size_t n_known;
 };
 
 /* ---- results (validate_child.c) ---- */
@@ -190,5 +198,5 @@ void hone__vt_reentrant(hone__v *v);
 void hone__vt_boxed(hone__v *v);
 void hone__v_run_one(hone__v *v, const hone__vtest *test);
 const hone__vtest *hone__v_test(const char *name); /* NULL: none */
-extern const hone__vtest hone__v_library_tests[], hone__v_instance_tests[];
+extern const hone__vtest hone__v_library_tests[], hone__v_instance_tests[], hone__v_fuzz_tests[];
 #endif

@@ -282,6 +282,8 @@ int hone__v_open(hone__v *v)
         if (!v->lua)
             s = hone_registry_load(v->registry, v->info);
     }
+    if (s >= 0 && v->component && !v->kind)
+        v->kind = hone__v_described(v);
     if (s >= 0 && v->component) {
         real = v->info->c;
         v->info->c.create = our_create;

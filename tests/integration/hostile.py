@@ -33,8 +33,8 @@ if subprocess.run(["nm", HONE], capture_output=True, text=True).stdout.find("__a
 def expectations(path):
     with open(path) as f:
         head = f.read().split("*/")[0]
-    validate = re.findall(r"^ \* validate: (\S+) (\S+) ?(.*)$", head, re.M)
-    return validate, re.search(r"^ \* score: (\S+) ?(.*?) *$", head, re.M).groups()
+    validate = re.findall(r"^ \* validate: (\S+) (\S+) ?(.*?)(?: \*/)?$", head, re.M)
+    return validate, re.search(r"^ \* (score|call): (\S+) ?(.*?) *$", head, re.M).groups()
 
 
 def build(path):
@@ -54,9 +54,38 @@ def examine(path):
     validate = subprocess.run([HONE, "plugin", "validate", so, "--json", "--timeout", "3"], capture_output=True,
                               text=True, env=env, cwd=work.name)
     own = {**env, "XDG_CONFIG_HOME": os.path.join(os.path.dirname(so), "config")}  # trusted below: in process
-    boxed = score_with(so, env)
+    use = {"score": score_with, "call": call_with}[expectations(path)[1][0]]
+    boxed = use(so, env)
     subprocess.run([HONE, "plugin", "trust", so], capture_output=True, env=own, cwd=work.name)
-    return built, validate, (boxed, score_with(so, own))
+    return built, validate, (boxed, use(so, own))
+
+
+RECIPE = """local hone = require "hone"
+local it = hone.component("org.hostile.kind.text", "it")
+local function try(name, ...)
+  local args = { ... }
+  print(name, pcall(function() return it[name](it, table.unpack(args)) end))
+end
+try("tally", { { kind = 0, text = "one line", weights = { 1, 2 }, tags = { "a", "b" } }, { kind = 1, text = "two", tags = {} } })
+try("words", "some words here", 2)
+try("scale", { 1, 2, 3 }, 0.5)
+try("find", "word", { x = 1, y = 2 })
+try("name")
+try("norm", 2.5, 1)
+print "the end"
+"""
+
+
+def call_with(so, environment):
+    """Every slot of a kind of its own, from a recipe: in a box, or where it is trusted in process."""
+    folder = tempfile.mkdtemp(dir=os.path.dirname(so))
+    with open(os.path.join(folder, "all.lua"), "w") as f:
+        f.write(RECIPE)
+    try:
+        return subprocess.run([HONE, "run", "all.lua"], capture_output=True, text=True, cwd=folder, timeout=30,
+                              env={**environment, "HONE_PLUGIN_PATH": os.path.dirname(so)}, stdin=subprocess.DEVNULL)
+    except subprocess.TimeoutExpired:
+        return None
 
 
 def score_with(so, environment):
@@ -72,7 +101,7 @@ def judge(name, path, built, validate, score):
     check(name + ": builds", built.returncode == 0, built.stderr[-400:])
     if built.returncode:
         return
-    wanted, (fate, words) = expectations(path)
+    wanted, (how, fate, words) = expectations(path)
     try:
         tests = {t["test"]: t for t in json.loads(validate.stdout)["tests"]}
     except ValueError:
@@ -90,7 +119,8 @@ def judge(name, path, built, validate, score):
     if boxed:
         check(name + ": boxed, the host lives", boxed.returncode in (0, 1, 3),
               f"{boxed.returncode}: {(boxed.stdout + boxed.stderr)[-400:]}")
-        check(name + ": boxed, three outcomes or a reason", boxed.stdout.count('"outcomes"') == 3 or "hone: " in boxed.stderr,
+        answered = boxed.stdout.count('"outcomes"') == 3 if how == "score" else "the end" in boxed.stdout
+        check(name + ": boxed, three outcomes or a reason", answered or "hone: " in boxed.stderr,
               boxed.stdout[-300:] + boxed.stderr[-300:])
     if fate == "any":
         return
