@@ -110,7 +110,8 @@ int hone_cli_bench_generate(int argc, char **argv)
         {"tokens", HONE_ARG_I64, &w.tokens, "N", "new tokens each (64)"},
         {"threads", HONE_ARG_I64, &setup.threads, "N", "threads (all processors)"},
         {"storage", HONE_ARG_STR, &setup.storage, "TYPE",
-         "of frozen weights in memory: f32, bf16, f16, keep (as in the file) (f32)"},
+         "of frozen weights in memory: f32, bf16, f16, q8_0, q4_0, q4_1, q4_k, keep (as in the "
+         "file) (f32)"},
         {"json", HONE_ARG_FLAG, &json, NULL, "one JSON object"},
         {0},
     };

@@ -172,7 +172,8 @@ int hone_cli_bench_grpo(int argc, char **argv)
         {"steps", HONE_ARG_I64, &w.steps, "N", "steps that are timed (3)"},
         {"threads", HONE_ARG_I64, &setup.threads, "N", "threads (all processors)"},
         {"storage", HONE_ARG_STR, &setup.storage, "TYPE",
-         "of frozen weights in memory: f32, bf16, f16, keep (as in the file) (f32)"},
+         "of frozen weights in memory: f32, bf16, f16, q8_0, q4_0, q4_1, q4_k, keep (as in the "
+         "file) (f32)"},
         {"micro-tokens", HONE_ARG_I64, &w.micro, "N", "tokens a micro-batch (automatic)"},
         {"json", HONE_ARG_FLAG, &json, NULL, "one JSON object"},
         {0},

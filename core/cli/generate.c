@@ -168,7 +168,8 @@ int hone_cli_generate(int argc, char **argv)
          "stop before this text; may be given several times"},
         {"ignore-eos", HONE_ARG_FLAG, &o.ignore_eos, NULL, "go on past the end token"},
         {"storage", HONE_ARG_STR, &o.storage, "TYPE",
-         "of frozen weights in memory: f32, bf16, f16, keep (as in the file) (f32)"},
+         "of frozen weights in memory: f32, bf16, f16, q8_0, q4_0, q4_1, q4_k, keep (as in the "
+         "file) (f32)"},
         {"json", HONE_ARG_FLAG, &o.json, NULL,
          "{\"ids\":[],\"text\":\"\",\"finish\":\"stop|length\"}"},
         {0}};
@@ -281,7 +282,8 @@ int hone_cli_chat(int argc, char **argv)
         {"top-p", HONE_ARG_F64, &o.top_p, "P", "only the smallest set with mass P (1: all)"},
         {"seed", HONE_ARG_I64, &o.seed, "N", "of the draws (0)"},
         {"storage", HONE_ARG_STR, &o.storage, "TYPE",
-         "of frozen weights in memory: f32, bf16, f16, keep (as in the file) (f32)"},
+         "of frozen weights in memory: f32, bf16, f16, q8_0, q4_0, q4_1, q4_k, keep (as in the "
+         "file) (f32)"},
         {0}};
     static const char *const examples[] = {
         "hone chat smollm2-135m-instruct --system 'You are terse.'", NULL};

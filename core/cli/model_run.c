@@ -229,7 +229,8 @@ int hone__cli_model_logprobs(int argc, char **argv)
         {"ids", HONE_ARG_STR, &ids, "5,17,9", "token ids instead of a text"},
         {"threads", HONE_ARG_I64, &threads, "N", "threads (all processors)"},
         {"storage", HONE_ARG_STR, &storage, "TYPE",
-         "of frozen weights in memory: f32, bf16, f16, keep (as in the file) (f32)"},
+         "of frozen weights in memory: f32, bf16, f16, q8_0, q4_0, q4_1, q4_k, keep (as in the "
+         "file) (f32)"},
         {"allow-unknown-config", HONE_ARG_FLAG, &allow, NULL,
          "ignore configuration keys hone does not know"},
         {"json", HONE_ARG_FLAG, &json, NULL, "one JSON object"},

@@ -12,6 +12,7 @@
 #include "base/buf.h"
 #include "base/map.h"
 #include "nn/dequant.h"
+#include "nn/quant_keep.h"
 #include "ops/storage.h"
 
 #include <pthread.h>
@@ -184,7 +185,8 @@ hone_status hone_storage_parse(const char *text, uint32_t *out)
     int keep = text && strcmp(text, "keep") == 0;
     if (!s && !keep) {
         hone_fail(HONE_E_USAGE, "weights are not stored as \"%.40s\"", text);
-        return hone_fail_hint("f32, bf16, f16, or keep: each matrix as its file has it");
+        return hone_fail_hint(
+            "f32, bf16, f16, q8_0, q4_0, q4_1, q4_k, or keep: each matrix as its file has it");
     }
     *out = keep ? HONE_STORAGE_KEEP : s->dtype;
     return HONE_OK;
@@ -205,6 +207,8 @@ static hone_status type_in_file(const hone_params *p, const hone_param_item *it,
         *out = HONE_BF16;
     else if (e.type == HONE_FT_F16)
         *out = HONE_F16;
+    else if (r->row && hone_quant_keeps(e.type))
+        *out = hone_quant_keeps(e.type);
     return HONE_OK;
 }
 
@@ -218,6 +222,8 @@ hone_status hone_model_place(hone_model *m, uint32_t storage, const hone_tensor_
             continue;
         if (storage == HONE_STORAGE_KEEP)
             HONE_TRY(type_in_file(p, it, r, &dtype));
+        else
+            dtype = hone_quant_storage_for(storage, it->cols);
         HONE_TRY(hone_params_set_storage(p, i, dtype));
     }
     HONE_TRY(hone_params_seal(p));
@@ -267,9 +273,35 @@ hone_status hone_model_read_rows(const hone_tensor_reader *r, const hone_param_i
     return HONE_OK;
 }
 
+/* Whether it is stored with the codes of its file. */
+static int keeps_codes(const hone_tensor_reader *r, const hone_param_item *it,
+                       const hone_tensor_entry *e)
+{
+    return r->row && !it->is_vector && it->dtype == hone_quant_keeps(e->type) &&
+           !(r->gguf && it->gguf_offset != 0.0f);
+}
+
+static hone_status load_codes(const struct job *j, hone_param i, int64_t first, int64_t n)
+{
+    const hone_tensor_reader *r = j->r;
+    const hone_param_item *it = hone_params_item(j->m->params, i);
+    for (int64_t k = first; k < first + n; k++) {
+        int64_t at = r->gguf && it->gguf_permute_heads
+                         ? row_in_file(k, it->rows, it->gguf_permute_heads)
+                         : k;
+        const unsigned char *blocks = r->row(r->ctx, &j->entries[i], at);
+        if (!blocks)
+            return hone_fail(HONE_E_STATE, "%s: its tensors are no longer mapped", r->place);
+        HONE_TRY(hone_params_set_blocks(j->m->params, i, k, j->entries[i].type, blocks));
+    }
+    return HONE_OK;
+}
+
 static hone_status load_block(const struct job *j, hone_param i, int64_t first, int64_t n)
 {
     const hone_param_item *it = hone_params_item(j->m->params, i);
+    if (keeps_codes(j->r, it, &j->entries[i]))
+        return load_codes(j, i, first, n);
     float *rows = hone_reallocarray(NULL, (size_t)n * (size_t)it->cols, sizeof *rows);
     hone_status s;
     if (!rows)

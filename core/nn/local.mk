@@ -12,4 +12,5 @@ libhone_a_SOURCES += \
 # files of models
 libhone_a_SOURCES += core/nn/choose.c core/nn/convert.c core/nn/dequant.c core/nn/gguf.c \
 	core/nn/gguf_tokenizer.c core/nn/gguf_write.c core/nn/hf.c core/nn/hf_tokenizer.c core/nn/llama2c.c \
-	core/nn/quant.c core/nn/quant_k.c core/nn/reader.c core/nn/safetensors.c
+	core/nn/quant.c core/nn/quant_keep.c \
+	core/nn/quant_k.c core/nn/reader.c core/nn/safetensors.c

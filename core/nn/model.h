@@ -94,6 +94,8 @@ struct hone_tensor_reader {
                         float *out);
     size_t n_tensors;
     const char *(*name)(void *ctx, size_t i); /* to find tensors that nobody asked for */
+    /* The bytes of one row of a matrix in the type it is stored in, or NULL. Optional. Borrowed. */
+    const unsigned char *(*row)(void *ctx, const hone_tensor_entry *e, int64_t row);
     /* These rows are not needed soon: their memory may go. Optional. */
     void (*done)(void *ctx, const hone_tensor_entry *e, int64_t first, int64_t n);
 };

@@ -6,7 +6,7 @@
  * there is also its place in every array an optimizer keeps, so an optimizer step is one linear
  * pass. Padding is zero and stays zero: gradients of padding are zero.
  *
- * A matrix may be stored as BF16 or F16 (ops/storage.h), decided before seal. The base is then
+ * A matrix may be stored as BF16, F16 or quantised (ops/storage.h), decided before seal. The base is then
  * frozen: what is trained is float32. Kernels widen the values in registers, which is exact, so
  * everything computed has the bits it has over the same values in float32.
  *
@@ -32,9 +32,9 @@ typedef struct hone_params hone_params;
 typedef struct hone_param_item {
     const char *name, *gguf_name, *role; /* gguf_name may be NULL */
     uint32_t flags;                      /* HONE_PARAM_* */
-    uint32_t dtype, layout; /* HONE_F32, matrices also HONE_BF16, HONE_F16; HONE_PANELS for
+    uint32_t dtype, layout;              /* HONE_F32, matrices any of ops/storage.h; HONE_PANELS for
                              * matrices, HONE_ROWS for vectors */
-    int64_t rows, cols;     /* matrix: outputs x inputs; vector: 1 x n */
+    int64_t rows, cols;                  /* matrix: outputs x inputs; vector: 1 x n */
     int32_t is_vector, trainable;
     int32_t adapter;   /* -1: base; else the adapter's number */
     hone_param target; /* adapters: the base parameter; base: -1 */
@@ -131,11 +131,16 @@ hone_status hone_params_lerp(hone_params *p, const hone_params *other, float t);
 /* ---- values as rows -------------------------------------------------------------------------- */
 /* Element (r, c) -> row-major float32; a vector is one row of n. E_RANGE when rows do not exist, or when a
  * value that is set is finite and becomes infinite in the type that is stored (the rows are then
- * unspecified). Values that are set are rounded to nearest, ties to even. */
+ * unspecified). Values that are set are rounded to nearest, ties to even; where the matrix is quantised they
+ * become codes as in a file of that type (nn/quant.h). */
 hone_status hone_params_get_rows(const hone_params *p, hone_param i, int64_t first, int64_t n,
                                  float *out);
 hone_status hone_params_set_rows(hone_params *p, hone_param i, int64_t first, int64_t n,
                                  const float *in);
+/* One row of a quantised matrix from a file's blocks, code by code (nn/quant_keep.h). E_UNSUPPORTED: what the
+ * matrix is stored as does not keep that type. */
+hone_status hone_params_set_blocks(hone_params *p, hone_param i, int64_t row, uint32_t file_type,
+                                   const unsigned char *blocks);
 hone_status hone_params_get_grad_rows(const hone_params *p, hone_param i, int64_t first, int64_t n,
                                       float *out);
 /* The same plus scale B A of the adapters in `mask`, each sum rounded once: a merged model. */

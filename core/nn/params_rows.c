@@ -8,6 +8,7 @@
 #include "base/alloc.h"
 #include "base/hash.h"
 #include "base/rng.h"
+#include "nn/quant_keep.h"
 #include "ops/kernels.h"
 #include "ops/storage.h"
 #include "tensor/pool.h"
@@ -43,7 +44,13 @@ static int64_t pack(const hone_param_item *it, const hone_storage *s, void *stor
         memcpy(stored, in, (size_t)c * sizeof(float));
         return -1;
     }
-    for (int64_t r = first; r < first + n;) {
+    for (int64_t r = first; s->put && r < first + n; r++) {
+        int64_t bad = hone_quant_put_values(s, in + (r - first) * c, c, r % HONE_PANEL,
+                                            (char *)stored + r / HONE_PANEL * bytes);
+        if (bad >= 0)
+            return (r - first) * c + bad;
+    }
+    for (int64_t r = first; !s->put && r < first + n;) {
         int64_t lane = r % HONE_PANEL, take = HONE_PANEL - lane, bad;
         if (take > first + n - r)
             take = first + n - r;
@@ -100,8 +107,27 @@ hone_status hone_params_set_rows(hone_params *p, hone_param i, int64_t first, in
     hone_fail(HONE_E_RANGE, "%s: %s cannot hold %g (row %lld)", it->name, s->name, (double)in[bad],
               (long long)(first + bad / it->cols));
     return hone_fail_hint("store the weights as %sf32",
-                          it->dtype == HONE_F16 ? "bf16, which has the range of float32, or as "
-                                                : "");
+                          it->dtype == HONE_BF16 ? ""
+                                                 : "bf16, which has the range of float32, or as ");
+}
+
+hone_status hone_params_set_blocks(hone_params *p, hone_param i, int64_t row, uint32_t file_type,
+                                   const unsigned char *blocks)
+{
+    HONE_TRY(check_rows(p, i, row, 1));
+    const hone_param_item *it = p->items[i];
+    const hone_storage *s = hone_storage_get(it->dtype);
+    const hone_file_type *t = hone_file_type_get(file_type);
+    if (!t || !s->put || hone_quant_keeps(file_type) != it->dtype)
+        return hone_fail(HONE_E_UNSUPPORTED, "model: %s is stored as %s, which does not keep %s",
+                         it->name, s->name, t ? t->name : "that type");
+    char *panel = (char *)it->data + row / HONE_PANEL * hone_storage_panel_bytes(s, it->cols);
+    hone_quant_block block;
+    for (int64_t b = 0; b < it->cols / s->block; b++) {
+        hone_quant_block_read(file_type, blocks + b * (int64_t)t->bytes, &block);
+        s->put(&block, b, row % HONE_PANEL, panel);
+    }
+    return HONE_OK;
 }
 
 hone_status hone_params_get_grad_rows(const hone_params *p, hone_param i, int64_t first, int64_t n,
@@ -190,7 +216,7 @@ hone_status hone_params_init_values(hone_params *p, uint64_t seed)
 }
 
 /* Values in the order they are stored, as float32, a few at a time. */
-enum { INPUTS = 64 };
+enum { INPUTS = 256 }; /* a multiple of every block */
 static uint64_t sum_panels(const hone_param_item *it, const hone_storage *s, uint64_t seed)
 {
     float rows[INPUTS * HONE_PANEL];
@@ -198,14 +224,16 @@ static uint64_t sum_panels(const hone_param_item *it, const hone_storage *s, uin
     hone_xxh h;
     hone_xxh_init(&h, seed);
     const char *at = it->data;
-    for (int64_t q = 0; q < hone_panels(it->rows); q++)
+    for (int64_t q = 0; q < hone_panels(it->rows); q++) {
+        const int64_t rest = it->rows - q * HONE_PANEL;
         for (int64_t k = 0; k < it->cols; k += INPUTS) {
             int64_t n = it->cols - k < INPUTS ? it->cols - k : INPUTS;
-            s->unpack(at, 0, HONE_PANEL, n, rows);
-            hone_panels_pack(rows, n, HONE_PANEL, n, panel);
+            s->unpack(at, 0, rest < HONE_PANEL ? rest : HONE_PANEL, n, rows);
+            hone_panels_pack(rows, n, rest < HONE_PANEL ? rest : HONE_PANEL, n, panel);
             hone_xxh_add(&h, panel, (size_t)(n * HONE_PANEL) * sizeof *panel);
             at += hone_storage_panel_bytes(s, n);
         }
+    }
     return hone_xxh_sum(&h);
 }
 
@@ -256,7 +284,7 @@ hone_status hone_params_lerp(hone_params *p, const hone_params *other, float t)
         const float *b = it->data;
         float *d = p->items[i]->data;
         for (size_t k = 0; k < it->length; k++)
-            d[k] += t * (b[k] - d[k]);
+            d[k] = b[k] == d[k] ? d[k] : d[k] + t * (b[k] - d[k]); /* -0 stays what it is */
     }
     return HONE_OK;
 }

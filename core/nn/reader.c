@@ -785,6 +785,15 @@ static hone_status reader_read(void *ctx, const hone_tensor_entry *e, int64_t fi
     return HONE_OK;
 }
 
+static const unsigned char *reader_row(void *ctx, const hone_tensor_entry *e, int64_t row)
+{
+    const hone_weights *w = ctx;
+    const hone_file_tensor *t = (const hone_file_tensor *)(uintptr_t)e->id;
+    if (w->unmapped || t->n_dims != 2 || row < 0 || row >= t->rows)
+        return NULL;
+    return t->data + t->size / (size_t)t->rows * (size_t)row;
+}
+
 static void reader_done(void *ctx, const hone_tensor_entry *e, int64_t first, int64_t n)
 {
     const hone_weights *w = ctx;
@@ -809,6 +818,7 @@ void hone_weights_reader(hone_weights *w, hone_tensor_reader *out)
     out->gguf = w->gguf;
     out->find = reader_find;
     out->read = reader_read;
+    out->row = reader_row;
     out->done = reader_done;
     out->n_tensors = w->n;
     out->name = reader_name;

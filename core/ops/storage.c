@@ -1,7 +1,8 @@
-/* storage.c - see storage.h: rows into panels and back, for each type.
+/* storage.c - see storage.h: rows into panels and back, blocks of codes into panels, for each type.
  *
  * The loops are one text; a type is the pair of functions that narrow and widen one value, which the
- * compiler inlines. Rounding and widening are those of base/half.h. */
+ * compiler inlines. Rounding and widening are those of base/half.h; quantised values are widened by the
+ * kernels' own function. */
 #include "ops/storage.h"
 
 #include "base/half.h"
@@ -72,10 +73,88 @@ static void unpack_f16(const void *panel, int64_t lane, int64_t n, int64_t cols,
     unpack_half(hone_f16_to_f32, panel, lane, n, cols, rows);
 }
 
+/* ---- quantised --------------------------------------------------------------------------------- */
+INLINE void unpack_quant(const uint32_t type, const void *panel, int64_t lane, int64_t n,
+                         int64_t cols, float *rows)
+{
+    for (int64_t r = 0; r < n; r++)
+        HONE_KERNEL_PICK(gemm)->widen_row(panel, type, lane + r, cols, rows + r * cols);
+}
+
+static void put_half(unsigned char *at, int64_t lane, uint16_t h)
+{
+    memcpy(at + 2 * lane, &h, sizeof h);
+}
+
+/* Codes of 32 inputs. */
+static void put_codes(const int8_t *q, int bits, int64_t lane, unsigned char *codes)
+{
+    for (int64_t i = 0; i < 32; i++) {
+        const unsigned char c = (unsigned char)q[i];
+        if (bits == 8) {
+            codes[i / 4 * 128 + lane * 4 + i % 4] = c;
+        } else {
+            unsigned char *at = codes + i / 8 * 128 + lane * 4 + i % 4;
+            *at = (unsigned char)(i % 8 < 4 ? (*at & 0xf0) | (c & 15) : (*at & 15) | c << 4);
+        }
+    }
+}
+
+enum { Q8_0 = 64 + 1024, Q4_0 = 64 + 512, Q4_1 = 128 + 512, Q4_K = 128 + 8 * (64 + 512) };
+
+static void put_q8_0(const hone_quant_block *from, int64_t b, int64_t lane, void *panel)
+{
+    unsigned char *at = (unsigned char *)panel + b * Q8_0;
+    put_half(at, lane, from->d);
+    put_codes(from->q, 8, lane, at + 64);
+}
+
+static void put_q4_0(const hone_quant_block *from, int64_t b, int64_t lane, void *panel)
+{
+    unsigned char *at = (unsigned char *)panel + b * Q4_0;
+    put_half(at, lane, from->d);
+    put_codes(from->q, 4, lane, at + 64);
+}
+
+static void put_q4_1(const hone_quant_block *from, int64_t b, int64_t lane, void *panel)
+{
+    unsigned char *at = (unsigned char *)panel + b * Q4_1;
+    put_half(at, lane, from->d);
+    put_half(at + 64, lane, from->m);
+    put_codes(from->q, 4, lane, at + 128);
+}
+
+static void put_q4_k(const hone_quant_block *from, int64_t b, int64_t lane, void *panel)
+{
+    unsigned char *at = (unsigned char *)panel + b * Q4_K;
+    put_half(at, lane, from->d);
+    put_half(at + 64, lane, from->m);
+    at += 128;
+    for (int64_t j = 0; j < 8; j++, at += 64 + 512) {
+        at[lane] = from->scale[j];
+        at[32 + lane] = from->min[j];
+        put_codes(from->q + 32 * j, 4, lane, at + 64);
+    }
+}
+
+#define UNPACK(T, name)                                                                            \
+    static void name(const void *panel, int64_t lane, int64_t n, int64_t cols, float *rows)        \
+    {                                                                                              \
+        unpack_quant(T, panel, lane, n, cols, rows);                                               \
+    }
+UNPACK(HONE_Q8_0, unpack_q8_0)
+UNPACK(HONE_Q4_0, unpack_q4_0)
+UNPACK(HONE_Q4_1, unpack_q4_1)
+UNPACK(HONE_Q4_K, unpack_q4_k)
+
 static const hone_storage table[] = {
-    {HONE_F32, 1, "f32", 1, HONE_PANEL * 4, pack_f32, unpack_f32},
-    {HONE_BF16, 0, "bf16", 1, HONE_PANEL * 2, pack_bf16, unpack_bf16},
-    {HONE_F16, 0, "f16", 1, HONE_PANEL * 2, pack_f16, unpack_f16},
+    {HONE_F32, 1, "f32", 1, HONE_PANEL * 4, pack_f32, unpack_f32, NULL},
+    {HONE_BF16, 0, "bf16", 1, HONE_PANEL * 2, pack_bf16, unpack_bf16, NULL},
+    {HONE_F16, 0, "f16", 1, HONE_PANEL * 2, pack_f16, unpack_f16, NULL},
+    {HONE_Q8_0, 0, "q8_0", 32, Q8_0, NULL, unpack_q8_0, put_q8_0},
+    {HONE_Q4_0, 0, "q4_0", 32, Q4_0, NULL, unpack_q4_0, put_q4_0},
+    {HONE_Q4_1, 0, "q4_1", 32, Q4_1, NULL, unpack_q4_1, put_q4_1},
+    {HONE_Q4_K, 0, "q4_k", 256, Q4_K, NULL, unpack_q4_k, put_q4_k},
 };
 
 const hone_storage *hone_storage_get(uint32_t dtype)

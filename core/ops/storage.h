@@ -4,26 +4,42 @@
  * What is inside a panel is said here and in kern/gemm_pack.h and nowhere else: its size, how rows go
  * in and come out (here), how a kernel widens 16 outputs of one input in registers (pack_load there).
  * Widening is exact, so a product over stored values has the bits of the same product over the same
- * values in float32. f32, bf16 and f16 panels are [K][32]; a type that stores inputs in blocks has
- * block > 1 and panels of K / block blocks.
+ * values in float32. f32, bf16 and f16 panels are [K][32]. The quantised types have block > 1 and panels of
+ * K / block blocks (32 outputs x `block` inputs), each of scales, then codes (kern/quant.h has their order):
+ *   q8_0   32 x f16 d                                  codes of 8 bits    d*code
+ *   q4_0   32 x f16 d                                  codes of 4 bits    d*(code - 8)
+ *   q4_1   32 x f16 d, 32 x f16 m                      codes of 4 bits    d*code + m
+ *   q4_k   32 x f16 d, 32 x f16 m, then eight times    codes of 4 bits    (d*scale)*code - m*min
+ *          32 x u8 scale, 32 x u8 min, codes of 32 inputs
+ * A file's values of these types are kept, not made anew: blocks go in by `put`.
  *
- * A further type is a row here, a case of pack_load and its number in hone/ops.h.
+ * A further type is a row here, a case of pack_load (or of quant.h) and its number in hone/ops.h.
  * Does not know files (nn/dequant.h) or which parameter is stored how (nn/params.h). */
 #ifndef HONE_CORE_OPS_STORAGE_H
 #define HONE_CORE_OPS_STORAGE_H
 #include "hone/ops.h"
 
+/* One output's part of a block: d and m are f16 bits; of blocks of 32, scale and min are not used. */
+typedef struct hone_quant_block {
+    uint16_t d, m;
+    uint8_t scale[8], min[8];
+    int8_t q[256]; /* codes as above: q4_0's are 0 .. 15 */
+} hone_quant_block;
+
 typedef struct hone_storage {
-    uint32_t dtype;      /* HONE_F32, HONE_BF16, HONE_F16 */
+    uint32_t dtype;      /* HONE_F32, HONE_BF16, HONE_F16, HONE_Q8_0 ... HONE_Q4_K */
     int32_t trained;     /* optimizers can change such values: float32 alone */
     const char *name;    /* "bf16" */
     int64_t block;       /* inputs stored together: K is a multiple of it */
     int64_t block_bytes; /* of 32 outputs x block inputs */
     /* Outputs [lane, lane + n) of a panel from n rows of `cols` inputs (one after the other), rounded to
      * nearest, ties to even; other outputs stay. Returns -1, or the place in `rows` of the first finite
-     * value that would become infinite (the panel is then unspecified). */
+     * value that would become infinite (the panel is then unspecified). NULL: quantised, see put. */
     int64_t (*pack)(const float *rows, int64_t lane, int64_t n, int64_t cols, void *panel);
+    /* The values as they are, in float32. */
     void (*unpack)(const void *panel, int64_t lane, int64_t n, int64_t cols, float *rows);
+    /* Inputs [b*block, (b + 1)*block) of output `lane`. NULL: not quantised. */
+    void (*put)(const hone_quant_block *from, int64_t b, int64_t lane, void *panel);
 } hone_storage;
 
 /* The row of a dtype, by the name of one; NULL: weights are not stored so.           [any-thread] */

@@ -65,7 +65,8 @@ static hone_status add_array(arrays *a, const hone_params *p, hone_param i, int 
     return HONE_OK;
 }
 
-/* Weights: the trained adapter, or everything of the base. Release `a` also after a failure. */
+/* Weights: the trained adapter, or everything of the base but quantised matrices, which nothing changes and which
+ * the model's own file holds. Release `a` also after a failure. */
 static hone_status list_arrays(hone_policy *p, kind k, arrays *a)
 {
     const hone_params *ps = p->model->params;
@@ -80,7 +81,7 @@ static hone_status list_arrays(hone_policy *p, kind k, arrays *a)
         return HONE_E_NOMEM;
     for (int32_t i = 0; i < n; i++) {
         const hone_param_item *it = hone_params_item(ps, i);
-        if (k == WEIGHTS && it && it->adapter == p->adapter)
+        if (k == WEIGHTS && it && it->adapter == p->adapter && !hone_storage_get(it->dtype)->put)
             HONE_TRY(add_array(a, ps, i, -1, ""));
         for (uint32_t j = 0; k == OPTIMIZER && it && it->trainable && j < o->n_state; j++)
             HONE_TRY(add_array(a, ps, i, (int)j, o->state_names[j]));

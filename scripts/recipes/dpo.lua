@@ -10,7 +10,7 @@ local p = hone.params {
   steps = { 100, "updates", min = 1 }, batch = { 4, "pairs an update", min = 1 },
   lr = { 1e-6, "peak learning rate" }, warmup = { 5, "updates of warm-up", min = 0 },
   lora = { 0, "rank of an adapter; 0 trains all parameters", min = 0 },
-  storage = { "f32", "of frozen weights in memory", choices = { "f32", "bf16", "f16", "keep" } },
+  storage = { "f32", "of frozen weights in memory", choices = { "f32", "bf16", "f16", "q8_0", "q4_0", "q4_1", "q4_k", "keep" } },
   max_tokens = { 1024, "longest row, in tokens", min = 2 }, clip = { 1.0, "largest gradient norm", min = 0 },
   eval = { 0.1, "share of pairs held out", min = 0, max = 0.5 },
   swap = { false, "swap chosen and rejected (a control that must not learn)" },

@@ -7,7 +7,7 @@ local p = hone.params {
   test = { "", "held-out JSONL for an evaluation before and after" }, test_rows = { 100, "rows of it", min = 1 },
   steps = { 40, "policy updates", min = 1 }, prompts = { 4, "prompts a step", min = 1 }, n = { 8, "samples a prompt", min = 2 },
   lr = { 3e-4, "peak learning rate" }, lora = { 16, "rank of the adapter; 0 trains all parameters", min = 0 },
-  storage = { "f32", "of frozen weights in memory", choices = { "f32", "bf16", "f16", "keep" } },
+  storage = { "f32", "of frozen weights in memory", choices = { "f32", "bf16", "f16", "q8_0", "q4_0", "q4_1", "q4_k", "keep" } },
   objective = { "grpo", "policy loss" }, beta = { 0.0, "weight of the KL term to the reference" },
   temperature = { 1.0, "of sampling" }, max_tokens = { 64, "new tokens a sample", min = 1 },
   instruction = { "\nShow the calculation as equations like 3 * 4 = 12, then write: The answer is 12.", "added to the question" },

@@ -10,7 +10,7 @@ local p = hone.params {
   lr = { 1e-5, "peak learning rate" }, schedule = { "cosine", "of the learning rate", choices = { "constant", "linear", "cosine" } },
   warmup = { 5, "updates of warm-up", min = 0 }, weight_decay = { 0.01, "of all parameters" },
   lora = { 0, "rank of an adapter; 0 trains all parameters", min = 0 },
-  storage = { "f32", "of frozen weights in memory", choices = { "f32", "bf16", "f16", "keep" } },
+  storage = { "f32", "of frozen weights in memory", choices = { "f32", "bf16", "f16", "q8_0", "q4_0", "q4_1", "q4_k", "keep" } },
   max_tokens = { 1024, "longest row, in tokens", min = 2 }, clip = { 1.0, "largest gradient norm", min = 0 },
   eval = { 0.0, "share of rows held out for the loss at the end", min = 0, max = 0.5 },
   ask = { "", "a prompt to answer before and after" }, save = { "f32", "type of the saved weights", choices = { "f32", "bf16", "f16" } },

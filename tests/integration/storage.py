@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""storage.py - frozen weights stored as bf16 and f16 change memory and nothing else: from a file of that type, log-probs,
+"""storage.py - frozen weights stored as bf16, f16 or quantised change memory and nothing else: from a file of that type, log-probs,
 completions, SFT, DPO and GRPO with an adapter, what they save and what a killed run ends with have the bytes of the same
 with weights in float32. What cannot be stored so is refused, and a plan tells the memory.
 
@@ -62,6 +62,20 @@ for kind in "bf16", "f16":
                     skip(f"{verb[0]} with {cpu}", "not on this processor")
                     continue
                 check(f"{verb[0]} of {kind} stored as {storage}, {cpu}", r.stdout == want, r.stderr)
+# quantised files: kept with their codes, or values made codes again where that gives the same
+QUANT = {"q8_0": "q8_0", "q4_0": "q4_0", "q4_1": None, "q4_k": None, "q5_0": None, "iq4_nl": None, "q6_k": None}
+for kind, again in QUANT.items():
+    good("convert to " + kind, "model", "convert", "tiny", kind + ".gguf", "--type", kind)
+    for verb in (("model", "logprobs", kind + ".gguf", "--text", TEXT, "--json"),
+                 ("generate", kind + ".gguf", "--prompt", TEXT, "--max-tokens", 24, "--seed", 5, "--json")):
+        want = good(f"{verb[0]} of {kind}", *verb)
+        for storage in ["keep"] + [again] * bool(again):
+            for cpu in "", "avx2", "c":
+                r = hone(*verb, "--storage", storage, env={"HONE_CPU": cpu} if cpu else None)
+                if cpu and r.returncode and "HONE_CPU" in r.stderr:
+                    skip(f"{verb[0]} with {cpu}", "not on this processor")
+                    continue
+                check(f"{verb[0]} of {kind} stored as {storage}, {cpu}", r.stdout == want, r.stderr)
 models = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache") / "hone" / "models"
 if (models / "smollm2-135m-instruct").is_dir():
     good("export SmolLM2", "model", "export", "smollm2-135m-instruct", "smollm2")
@@ -110,10 +124,10 @@ def results(run):
     return {n: digest(run / n) for n in names}
 
 
-for kind in "bf16", "f16":
+for kind in "bf16", "f16", "q4_k.gguf":
     for name, args in (("sft", SFT), ("dpo", DPO), ("grpo", GRPO)):
         want = None
-        for storage in "f32", "keep", kind:
+        for storage in ("f32", "keep") + (kind,) * (not kind.endswith("gguf")):
             where = work / f"{name}-{kind}-{storage}"
             good(where.name, "run", *args, f"model={kind}", f"storage={storage}", "--run-dir", where, "--quiet")
             got = results(where)
@@ -121,6 +135,8 @@ for kind in "bf16", "f16":
             want = want or got
             for n in want:
                 check(f"{where.name}: {n}", got[n] == want[n])
+    if kind.endswith("gguf"):
+        continue
     model = work / f"sft-{kind}-f32" / "model"
     ask = ("model", "logprobs", model, "--text", TEXT, "--json")
     exact, rounded = good("what was trained", *ask), good("rounded", *ask, "--storage", kind)
@@ -135,24 +151,32 @@ metrics = [json.loads(x) for x in (work / "grpo-bf16-keep" / "metrics.jsonl").re
 check("sampler and trainer agree", all(m["mismatch/max"] == 0 for m in metrics), metrics)
 
 # ---- killed and resumed ----
-for turn in range(5):  # until the kill comes before the end
-    where = work / f"killed{turn}"
-    p = subprocess.Popen([HONE, "run", "grpo.lua", "storage=keep", "--run-dir", str(where), "--quiet"], cwd=work,
-                         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    while p.poll() is None and not list((where / "checkpoints").glob("step-*")):
-        time.sleep(0.005)
-    p.kill()
-    p.wait()
-    if p.returncode < 0:
-        break
-check("the run was killed", p.returncode < 0, p.returncode)
-files = [f for f in sorted((where / "checkpoints").glob("step-*"))[0].iterdir() if f.suffix == ".safetensors"]
-types = {t["dtype"] for f in files for n, t in header(f)[0].items() if n == "model.embed_tokens.weight"}
-check("a checkpoint holds weights as they are stored", types == {"BF16"}, [f.name for f in files])
-good("resume", "resume", where, "--quiet")
-got, want = results(where), results(work / "grpo-bf16-f32")
-for n in want:
-    check(f"resumed: {n}", got[n] == want[n])
+def killed(kind):
+    for turn in range(5):  # until the kill comes before the end
+        where = work / f"killed-{kind}-{turn}"
+        p = subprocess.Popen([HONE, "run", "grpo.lua", "model=" + kind, "storage=keep", "--run-dir", str(where), "--quiet"],
+                             cwd=work, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        while p.poll() is None and not list((where / "checkpoints").glob("step-*")):
+            time.sleep(0.005)
+        p.kill()
+        p.wait()
+        if p.returncode < 0:
+            break
+    check(f"{kind}: the run was killed", p.returncode < 0, p.returncode)
+    files = [f for f in sorted((where / "checkpoints").glob("step-*"))[0].iterdir() if f.suffix == ".safetensors"]
+    types = {n: t["dtype"] for f in files for n, t in header(f)[0].items() if "dtype" in t}
+    good(f"{kind}: resume", "resume", where, "--quiet")
+    got, want = results(where), results(work / f"grpo-{kind}-f32")
+    for n in want:
+        check(f"{kind}, resumed: {n}", got[n] == want[n])
+    return types
+
+
+types = killed("bf16")
+check("a checkpoint holds weights as they are stored", types.get("model.embed_tokens.weight") == "BF16", types)
+types = killed("q4_k.gguf")
+check("but quantised ones, which their file holds", types.get("model.norm.weight") == "F32" and
+      "model.layers.0.mlp.down_proj.weight" not in types, types)
 
 # ---- a plan ----
 plans = {s: json.loads(good("plan " + s, "run", *SFT, "model=bf16", "storage=" + s, "--dry-run", "--json"))

@@ -1,15 +1,23 @@
-/* test_storage - weights stored as bf16 and f16: what goes into panels comes out rounded once, kernels
+/* test_storage - weights stored as bf16, f16 or quantised: what goes into panels comes out rounded once, kernels
  * widen every value exactly, and whatever is computed has the bits it has over the same values in
  * float32, in every kernel set and mode. */
 #include "model_shapes.h"
 
 #include "base/half.h"
 #include "nn/hf.h"
+#include "nn/quant_keep.h"
 #include "ops/cpu.h"
 #include "ops/kernels.h"
 #include "ops/storage.h"
 
 static const uint32_t narrow[] = {HONE_BF16, HONE_F16};
+static const uint32_t quantised[] = {HONE_Q8_0, HONE_Q4_0, HONE_Q4_1, HONE_Q4_K};
+/* Types of files and what keeps them. */
+static const struct {
+    uint32_t file, storage;
+} files[] = {{HONE_FT_Q8_0, HONE_Q8_0}, {HONE_FT_Q5_0, HONE_Q8_0}, {HONE_FT_IQ4_NL, HONE_Q8_0},
+             {HONE_FT_Q4_0, HONE_Q4_0}, {HONE_FT_Q4_1, HONE_Q4_1}, {HONE_FT_Q4_K, HONE_Q4_K}};
+enum { FILES = sizeof files / sizeof *files };
 
 static float widened(uint32_t dtype, uint32_t h)
 {
@@ -108,6 +116,92 @@ static void test_kernels_widen_every_value_exactly(void **state)
     free(want);
 }
 
+/* Blocks of arbitrary bytes (scales finite): each value is the one that the file's decoder gives. */
+static void test_codes_of_files_are_kept(void **state)
+{
+    enum { N = 70, K = 512 };
+    hone_param_spec spec = {
+        .struct_size = sizeof spec, .name = "m", .role = "q", .rows = N, .cols = K};
+    unsigned char bytes[K / 32 * 34];
+    float want[K], got[K];
+    hone_params *p;
+    (void)state;
+    for (size_t t = 0; t < FILES; t++) {
+        const hone_file_type *f = hone_file_type_get(files[t].file);
+        const size_t n = (size_t)(K / f->block * f->bytes);
+        assert_int_equal(hone_quant_keeps(files[t].file), files[t].storage);
+        assert_ok(hone_params_create(&p));
+        assert_int_equal(hone_params_declare(p, &spec), 0);
+        assert_ok(hone_params_set_storage(p, 0, files[t].storage));
+        assert_ok(hone_params_seal(p));
+        for (int pass = 0; pass < 2; pass++) /* filled, then checked: rows do not disturb others */
+            for (int64_t r = 0; r < N; r++) {
+                hone_rng_key key = {9, HONE_RNG_INIT, t, (uint64_t)r, 0};
+                for (size_t i = 0; i < n; i++)
+                    bytes[i] = (unsigned char)hone_rng_below(&key, i, 256);
+                for (uint32_t b = 0; b < K / f->block; b++) { /* no infinite scale */
+                    bytes[b * f->bytes + 1] &= 0xbf;
+                    if (f->id == HONE_FT_Q4_1 || f->id == HONE_FT_Q4_K)
+                        bytes[b * f->bytes + 3] &= 0xbf;
+                }
+                if (!pass) {
+                    assert_ok(hone_params_set_blocks(p, 0, r, f->id, bytes));
+                    continue;
+                }
+                f->widen(bytes, want, K / f->block);
+                assert_ok(hone_params_get_rows(p, 0, r, 1, got));
+                assert_memory_equal(want, got, sizeof want);
+            }
+        assert_fails(hone_params_set_blocks(p, 0, 0, HONE_FT_Q6_K, bytes), HONE_E_UNSUPPORTED,
+                     "does not keep q6_k");
+        assert_fails(hone_params_set_blocks(p, 0, N, f->id, bytes), HONE_E_RANGE, "rows 70..71");
+        assert_fails(hone_params_set_trainable(p, 0, 1), HONE_E_UNSUPPORTED, "cannot be trained");
+        hone_params_destroy(p);
+    }
+    assert_int_equal(hone_quant_keeps(HONE_FT_Q6_K), 0);
+    assert_int_equal(hone_quant_storage_for(HONE_Q4_K, 512), HONE_Q4_K);
+    assert_int_equal(hone_quant_storage_for(HONE_Q4_K, 96), HONE_Q8_0); /* as files do: q5_0 */
+    assert_int_equal(hone_quant_storage_for(HONE_Q4_0, 40), HONE_F16);
+    assert_int_equal(hone_quant_storage_for(HONE_BF16, 40), HONE_BF16);
+}
+
+/* Values become the codes that a file of that type would hold. */
+static void test_values_become_codes_of_files(void **state)
+{
+    enum { K = 512 };
+    hone_param_spec spec = {
+        .struct_size = sizeof spec, .name = "m", .role = "q", .rows = 3, .cols = K};
+    unsigned char bytes[K / 32 * 34];
+    float row[K], want[K], got[K];
+    hone_params *p;
+    (void)state;
+    for (size_t t = 0; t < 4; t++) {
+        const hone_storage *s = hone_storage_get(quantised[t]);
+        const hone_file_type *f = hone_file_type_named(s->name);
+        assert_ok(hone_params_create(&p));
+        assert_int_equal(hone_params_declare(p, &spec), 0);
+        assert_ok(hone_params_set_storage(p, 0, s->dtype));
+        assert_ok(hone_params_seal(p));
+        for (int i = 0; i < K; i++)
+            row[i] = centred(8, (uint64_t)i);
+        f->narrow(row, bytes, K / f->block);
+        f->widen(bytes, want, K / f->block);
+        assert_ok(hone_params_set_rows(p, 0, 2, 1, row));
+        assert_ok(hone_params_get_rows(p, 0, 2, 1, got));
+        assert_memory_equal(want, got, sizeof want);
+        row[77] = t % 2 ? NAN : -65505.0f;
+        assert_fails(hone_params_set_rows(p, 0, 2, 1, row), HONE_E_RANGE, "(row 2)");
+        hone_params_destroy(p);
+        assert_ok(hone_params_create(&p));
+        spec.cols = 48;
+        assert_int_equal(hone_params_declare(p, &spec), 0);
+        spec.cols = K;
+        assert_fails(hone_params_set_storage(p, 0, s->dtype), HONE_E_UNSUPPORTED,
+                     "cannot be stored as");
+        hone_params_destroy(p);
+    }
+}
+
 static void test_what_does_not_fit_is_named(void **state)
 {
     hone_params *p;
@@ -156,7 +250,11 @@ static void check_product(const hone_exec *ex, uint32_t dtype, int64_t M, int64_
         x[i] = centred(4, (uint64_t)i);
     for (int64_t q = 0; q < panels; q++) {
         const int64_t n = N - q * 32 < 32 ? N - q * 32 : 32;
-        assert_int_equal(s->pack(rows + q * 32 * K, 0, n, K, h + q * bytes), -1);
+        if (s->pack)
+            assert_int_equal(s->pack(rows + q * 32 * K, 0, n, K, h + q * bytes), -1);
+        for (int64_t r = 0; s->put && r < n; r++)
+            assert_int_equal(hone_quant_put_values(s, rows + (q * 32 + r) * K, K, r, h + q * bytes),
+                             -1);
         s->unpack(h + q * bytes, 0, n, K, rows + q * 32 * K);
     }
     hone_panels_pack(rows, K, N, K, w);
@@ -207,9 +305,23 @@ static void test_products_have_the_bits_of_float32(void **state)
             for (int t = 0; t < 4; t++)
                 check_product(hone_pool_exec(pools[t / 2]), narrow[t % 2], sizes[i][0], sizes[i][1],
                               sizes[i][2]);
+        for (int64_t M = 1; M <= 43;
+             M += M < 7 ? 1 : 12) /* few rows, many rows; chains in pieces */
+            for (int t = 0; t < 8; t++)
+                check_product(hone_pool_exec(pools[t / 4]), quantised[t % 4], M,
+                              M < 4 ? 16 + 65 * M : 50, M % 2 ? 256 : 1280);
+        for (int t = 0; t < 3; t++)
+            check_product(hone_pool_exec(pool3), quantised[t], 3, 40, 96);
+        check_product(hone_pool_exec(pool3), HONE_Q4_K, 4, 33, 41 * 1024);
     }
     assert_ok(hone_cpu_use(used));
 }
+
+/* Rows of whole blocks of every type. */
+#define WIDE                                                                                       \
+    "{\"model_type\":\"qwen2\",\"hidden_size\":256,\"intermediate_size\":512,"                     \
+    "\"num_hidden_layers\":2,\"num_attention_heads\":4,\"num_key_value_heads\":2,"                 \
+    "\"vocab_size\":65,\"tie_word_embeddings\":true,\"rms_norm_eps\":1e-6}"
 
 /* ---- models ------------------------------------------------------------------------------------- */
 /* The same model twice: values rounded to `dtype`, stored in it and in float32. */
@@ -227,7 +339,7 @@ static void twins(const char *json, uint32_t dtype, test_model *wide, test_model
         const hone_param_item *it = hone_params_item(wide->m->params, i);
         float *rows = malloc((size_t)(it->rows * it->cols) * sizeof *rows);
         assert_int_equal(hone_params_item(small->m->params, i)->dtype,
-                         it->is_vector ? HONE_F32 : dtype);
+                         it->is_vector ? HONE_F32 : hone_quant_storage_for(dtype, it->cols));
         assert_ok(hone_params_get_rows(wide->m->params, i, 0, it->rows, rows));
         assert_ok(hone_params_set_rows(small->m->params, i, 0, it->rows, rows));
         assert_ok(hone_params_get_rows(small->m->params, i, 0, it->rows, rows));
@@ -272,7 +384,7 @@ static float *adapter_grads(hone_model *m, float *train, size_t *n)
     hone_params_freeze_base(p);
     for (hone_param i = 0; i < hone_params_count(p); i++) {
         const hone_param_item *it = hone_params_item(p, i);
-        float row[256];
+        float row[512];
         for (int64_t r = 0; it->adapter >= 0 && r < it->rows; r++) {
             for (int64_t c = 0; c < it->cols; c++)
                 row[c] = 0.3f * centred((uint64_t)i + 3000, (uint64_t)(r * it->cols + c));
@@ -309,7 +421,8 @@ static void check_twins(const char *json, uint32_t dtype)
     hone_params_get_sizes(wide.m->params, &sw);
     hone_params_get_sizes(small.m->params, &ss);
     assert_int_equal(sw.n_params, ss.n_params);
-    assert_int_equal(hone_params_storage(small.m->params), dtype);
+    if (!hone_storage_get(dtype)->put)
+        assert_int_equal(hone_params_storage(small.m->params), dtype);
     assert_int_equal(hone_params_storage(wide.m->params), HONE_F32);
     for (int set = 0; set <= hone_cpu_get()->best; set++) {
         assert_ok(hone_cpu_use(set));
@@ -350,6 +463,9 @@ static void test_models_compute_the_bits_of_float32(void **state)
     for (int j = 0; j < SHAPES; j++)
         for (size_t t = 0; t < 2; t++)
             check_twins(shapes[j], narrow[t]);
+    for (size_t t = 0; t < 4; t++)
+        check_twins(WIDE, quantised[t]);
+    check_twins(TIED, HONE_Q4_0);
 }
 
 static void test_a_copy_stores_what_its_model_stores(void **state)
@@ -464,6 +580,8 @@ static void test_storage_is_named(void **state)
     assert_int_equal(s, HONE_F16);
     assert_ok(hone_storage_parse("keep", &s));
     assert_true(s == HONE_STORAGE_KEEP);
+    assert_ok(hone_storage_parse("q4_k", &s));
+    assert_int_equal(s, HONE_Q4_K);
     assert_fails(hone_storage_parse("q4", &s), HONE_E_USAGE, "not stored as \"q4\"");
 }
 
@@ -501,6 +619,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_value_survives_its_panel),
         cmocka_unit_test(test_kernels_widen_every_value_exactly),
+        cmocka_unit_test(test_codes_of_files_are_kept),
+        cmocka_unit_test(test_values_become_codes_of_files),
         cmocka_unit_test(test_what_does_not_fit_is_named),
         cmocka_unit_test(test_products_have_the_bits_of_float32),
         cmocka_unit_test(test_models_compute_the_bits_of_float32),

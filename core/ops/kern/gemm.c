@@ -16,6 +16,7 @@
 #include "ops/storage.h"
 #include "ops/kern/gemm_pack.h"
 #include "ops/kern/gemm_tile.h"
+#include "ops/kern/quant_tile.h"
 
 enum {
     ROW_BLOCK = 256,
@@ -59,6 +60,11 @@ static void fetch_ahead(const struct ahead *h, int64_t part, int64_t parts)
 #endif
 }
 
+static int quantised(uint32_t type)
+{
+    return type >= HONE_Q8_0;
+}
+
 /* One panel or a few (np, bs bytes apart) over all row tiles of a block. type: what b is stored as; cols: real
  * columns of the (single) panel. */
 static void sweep(const float *a, int64_t rows, int64_t len, uint32_t type, const void *b,
@@ -69,13 +75,14 @@ static void sweep(const float *a, int64_t rows, int64_t len, uint32_t type, cons
     const int64_t height = rows / n_tiles, taller = rows % n_tiles;
     const int width = cols <= 16 ? 16 : 32 * np;
     const char *pf = e->pf;
+    tile_fn *const *tile = quantised(type) ? quant_tiles[type] : tiles[type];
     e->pf_step = pf ? (TILE_INPUT(type) + n_tiles - 1) / n_tiles : 0;
     for (int64_t t = 0; t < n_tiles; t++) {
         const int64_t r = height + (t < taller);
         if (h->base)
             fetch_ahead(h, t, n_tiles);
         if (cols == 32 || cols == 16) {
-            tiles[type][r](len, a, b, bs, c, ldc, cs, width, e);
+            tile[r](len, a, b, bs, c, ldc, cs, width, e);
         } else { /* the last panel: through a copy with room for all of its columns */
             float edge[TILE_ROWS * 32] = {0}, edge_bias[32] = {0};
             const float *bias = e->bias;
@@ -85,7 +92,7 @@ static void sweep(const float *a, int64_t rows, int64_t len, uint32_t type, cons
                 memcpy(edge_bias, bias, (size_t)cols * sizeof *bias);
                 e->bias = edge_bias;
             }
-            tiles[type][r](len, a, b, bs, edge, 32, 0, width, e);
+            tile[r](len, a, b, bs, edge, 32, 0, width, e);
             e->bias = bias;
             for (int64_t i = 0; i < r; i++)
                 memcpy(c + i * ldc, edge + i * 32, (size_t)cols * sizeof *c);
@@ -120,6 +127,8 @@ static void pack_block(const enum kind kind, const hone_gemm *g, int64_t row, in
 static struct ahead next_transposed(const hone_gemm *g, const hone_storage *st, int64_t i0,
                                     int64_t len, int64_t p)
 {
+    if (quantised(g->wtype))
+        return (struct ahead){0};
     const int64_t bytes = hone_storage_panel_bytes(st, g->K), before = p * 32;
     const int64_t run = hone_storage_panel_bytes(st, min64(32, g->K - before)) / 64;
     return (struct ahead){(const char *)g->w + i0 / 32 * bytes +
@@ -136,23 +145,28 @@ PACK_INLINE void drive(const enum kind kind, const hone_gemm *g, float *out, int
     const int64_t columns = kind == DX ? g->K : g->N;
     const hone_storage *st = kind == DW ? NULL : hone_storage_get(g->wtype);
     const int64_t bytes = st ? hone_storage_panel_bytes(st, g->K) : 0; /* of a stored panel */
-    const int direct = kind == FWD; /* a stored panel is multiplied where it lies */
-    const uint32_t type = direct ? g->wtype : HONE_F32;
+    const int64_t unit = kind == FWD && quantised(g->wtype) ? 256 : 1; /* a chain is cut there */
     const int plain = kind == DW || (!g->add && g->alpha == 1.0f);
     for (int64_t row = r0; row < r1; row += ROW_BLOCK) {
         const int64_t rows = min64(ROW_BLOCK, r1 - row);
         const int64_t n_tiles = (rows + TILE_ROWS - 1) / TILE_ROWS;
-        int64_t step = A_FLOATS / rows;
+        /* a stored panel is multiplied where it lies, a quantised one that many rows meet is widened first */
+        const int direct = kind == FWD && (unit == 1 || rows <= QUANT_ROWS);
+        const uint32_t type = direct ? g->wtype : HONE_F32;
+        int64_t step = A_FLOATS / rows / unit * unit;
         if (!direct)
             step = min64(step, STRETCH);
         int64_t n_steps = (chain + step - 1) / step;
         step = (chain + n_steps - 1) / n_steps;
         if (kind == DX) /* a stretch begins with a panel; STRETCH is a multiple of 32 */
             step = (step + 31) / 32 * 32;
+        step = (step + unit - 1) / unit * unit;
         const int waits = !plain &&
                           chain > step; /* unfinished sums must not mix with stored ones */
         const int64_t group = waits ? C_PANELS : p1 - p0;
-        const int np_max = direct && n_tiles == 1 ? TILE_PANELS(rows) : 1;
+        const int np_max = !direct || n_tiles > 1 ? 1
+                           : unit > 1             ? QUANT_PANELS(rows)
+                                                  : TILE_PANELS(rows);
         for (int64_t g0 = p0; g0 < p1; g0 += group) {
             const int64_t g1 = min64(p1, g0 + group);
             for (int64_t i0 = 0; i0 < chain; i0 += step) {
@@ -167,9 +181,13 @@ PACK_INLINE void drive(const enum kind kind, const hone_gemm *g, float *out, int
                     struct ahead h = {0};
                     const void *b = bp;
                     if (direct) {
-                        b = (const char *)g->w + p * bytes + i0 * TILE_INPUT(type);
+                        b = (const char *)g->w + p * bytes + hone_storage_panel_bytes(st, i0);
                         if (n_tiles <= 8 && p + np < g1)
                             e.pf = (const char *)b + np * bytes;
+                    } else if (kind == FWD) {
+                        quant_unpack((const char *)g->w + p * bytes, g->wtype, i0, len, bp);
+                    } else if (kind == DX && quantised(g->wtype)) {
+                        quant_transposed(g->w, bytes, g->wtype, i0, i0 + len, p * 32, bp);
                     } else if (kind == DX) {
                         pack_transposed(g->w, bytes, g->wtype, g->K, i0, i0 + len, p * 32, bp);
                         if (p + 1 < g1)
@@ -251,7 +269,7 @@ PACK_INLINE void widen_row_as(const void *panel, const uint32_t type, int64_t la
                               float *out)
 {
     for (int64_t c = 0; c < cols; c++)
-        out[c] = widen(panel, type, c, lane);
+        out[c] = stored_value(type, panel, c, lane);
 }
 
 static void widen_row(const void *panel, uint32_t type, int64_t lane, int64_t cols, float *out)
@@ -260,8 +278,16 @@ static void widen_row(const void *panel, uint32_t type, int64_t lane, int64_t co
         widen_row_as(panel, HONE_F32, lane, cols, out);
     else if (type == HONE_BF16)
         widen_row_as(panel, HONE_BF16, lane, cols, out);
-    else
+    else if (type == HONE_F16)
         widen_row_as(panel, HONE_F16, lane, cols, out);
+    else if (type == HONE_Q8_0)
+        widen_row_as(panel, HONE_Q8_0, lane, cols, out);
+    else if (type == HONE_Q4_0)
+        widen_row_as(panel, HONE_Q4_0, lane, cols, out);
+    else if (type == HONE_Q4_1)
+        widen_row_as(panel, HONE_Q4_1, lane, cols, out);
+    else
+        widen_row_as(panel, HONE_Q4_K, lane, cols, out);
 }
 
 #define HONE_STRING_(x) #x

@@ -14,7 +14,7 @@
  * accumulator costs more than half the speed (tests/unit/test_gemm.c counts stack accesses). */
 #ifndef HONE_CORE_OPS_KERN_GEMM_TILE_H
 #define HONE_CORE_OPS_KERN_GEMM_TILE_H
-#include "ops/kern/gemm_pack.h"
+#include "ops/kern/quant.h"
 
 #include <stddef.h>
 #include <math.h>
@@ -188,7 +188,7 @@ TILE_INLINE void tile_body(const uint32_t T, const int R, const int W, int64_t l
             acc[r][v] = e->load ? c[r * ldc + v] : 0.0f;
     for (int64_t i = 0; i < len; i++, a += R) {
         for (int v = 0; v < W; v++)
-            w[v] = widen(b, T, i, v);
+            w[v] = stored_value(T, b, i, v);
         for (int r = 0; r < R; r++)
             for (int v = 0; v < W; v++)
                 acc[r][v] = fmaf(a[r], w[v], acc[r][v]);

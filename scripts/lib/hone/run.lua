@@ -132,7 +132,8 @@ end
 
 --- run:policy { model = M, lora = { rank = 16 }, optimizer = { "adamw", lr = 1e-6 }, name = "policy" }
 -- model: a folder, a GGUF file, a known name; or hone.model{...}; or config = { ... } for one made from nothing.
--- storage = "bf16", "f16" or "keep" (as in the file) halves the memory of weights that are not trained themselves.
+-- storage = "bf16", "f16", "q8_0", "q4_0", "q4_1", "q4_k" or "keep" (as in the file): weights that are not trained themselves
+-- in a half to a seventh of the memory.
 function Run:policy(config)
   local p = policy.create(self, config)
   local info = p:info()

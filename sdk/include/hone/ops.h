@@ -18,6 +18,8 @@ extern "C" {
 #define HONE_IFACE_OPS "hone.ops/1"
 
 enum { HONE_F32 = 1, HONE_BF16 = 2, HONE_F16 = 3, HONE_I32 = 4, HONE_F64T = 5, HONE_U8 = 6 };
+/* Frozen weights alone, in panels of the host's: blocks of 32 inputs (HONE_Q4_K: 256) with their scales. */
+enum { HONE_Q8_0 = 7, HONE_Q4_0 = 8, HONE_Q4_1 = 9, HONE_Q4_K = 10 };
 enum {
     HONE_ROWS = 1, /* element (r, c) at r*ld + c */
     HONE_PANELS =
