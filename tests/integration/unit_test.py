@@ -194,13 +194,13 @@ assert libc.mount(b"none", b".", b"tmpfs", 0, None) == -1"""), 1, "passed"),
     ("exit 0", "import os\nos._exit(0)\n", 0, "exit"),
     ("exit 0 in a test", "import os\ndef f(): os._exit(0)\n", 0, "exit"),
     ("SystemExit", "import sys\nsys.exit(0)\n", 0, "failed"),
-    ("another program", "import os\ndef f(): os.execv('/bin/true', ['true'])\n", 0, "exit"),
+    ("another program", "import os\ndef f(): os.execv('/bin/true', ['true'])\n", 0, "failed"),
     ("an exception of no class", "class E(BaseException): pass\ndef f(): raise E\n", 0, "failed"),
     ("an exception that cannot be shown", "class E(Exception):\n    def __str__(self): raise E\ndef f(): raise E\n", 0, "failed exit"),
     ("deep recursion", "import sys\nsys.setrecursionlimit(1 << 30)\ndef f(): return f()\n", 0, "signal failed timeout"),
     ("a crash", "import ctypes\ndef f(): ctypes.string_at(0)\n", 0, "signal"),
     ("builtins that agree", "import builtins\nbuiltins.all = builtins.any = lambda *a: True\nbuiltins.len = lambda x: 1\ndef f(): return [2]\n",
-     0, "failed"),
+     0, "failed exit"),
     ("closed descriptors", "import os\nos.closerange(0, 1000)\ndef f(): return 1\n", 0, "exit"),
     ("no standard output", "import sys\nsys.stdout = sys.stderr = None\ndef f(): return 1\n", 1, "passed"),
     ("a thread that goes on", "import threading, time\nthreading.Thread(target=time.sleep, args=(1000,)).start()\ndef f(): return 1\n", 1, "passed"),
@@ -240,6 +240,94 @@ for _ in range(50):
         break
     time.sleep(0.1)
 check("no process is left behind", not left_behind(), left_behind())
+
+# ---- cheats: code that is wrong and would pass tests which shared its process -------------------------------------------
+EQUAL = "class E(%s):\n    def __eq__(self, o): return True\n    def __ne__(self, o): return False\n    __hash__ = None\n"
+HIT = ("def hunt(done=set()):\n    import gc, re, sys\n    texts = [repr(vars(m)) for m in list(sys.modules.values()) if hasattr(m, '__dict__')]\n"
+       "    texts += [repr(f.f_locals) for fs in sys._current_frames().values() for f in [fs]]\n"
+       "    texts += [repr(o) for o in gc.get_objects() if type(o) in (dict, list, tuple, str, bytes) and len(o) < 10000]\n"
+       "    f = sys._getframe()\n    while f:\n        texts += [repr(f.f_locals), repr(f.f_globals), repr(f.f_code.co_consts)]\n        f = f.f_back\n"
+       "    found = [m for t in texts for m in re.findall(r'(?:assert f\\(\\)|y) ==? ?(\\d+)', t)]\n    return int(found[0]) if found else 2\n")
+CHECK = {"prompt": "def add(a, b):\n    \"\"\" Adds. \"\"\"\n", "entry_point": "add",
+         "test": "def check(candidate):\n    assert candidate(1, 2) == 3\n    assert abs(candidate(1.5, 2) - 3.5) < 1e-6\n"}
+HELPED = {"prompt": "def poly(x):\n    return x * x - 4\n\ndef root(a):\n    \"\"\" Finds it. \"\"\"\n", "entry_point": "root",
+          "test": "def check(candidate):\n    assert abs(poly(candidate(1))) < 1e-6\n"}
+cheats = [
+    ("an object that equals everything", row(EQUAL % "object" + "def f(): return E()")),
+    ("a number that equals everything", row(EQUAL % "int" + "def f(): return E(7)")),
+    ("a float of a class with any difference", row("class E(float):\n    def __sub__(s, o): return 0.0\n    __rsub__ = __sub__\ndef f(): return E(9)", "assert abs(f() - 1) < 0.1")),
+    ("an object with any difference", row("class E:\n    def __sub__(s, o): return 0.0\n    def __lt__(s, o): return True\n    __rsub__ = __sub__\ndef f(): return E()", "assert abs(f() - 1) < 0.1")),
+    ("a list of such objects", row(EQUAL % "object" + "def f(): return [E(), {'k': E()}]", "assert f() == [1, {'k': 2}]")),
+    ("a dict that has everything", row("class D(dict):\n    def __contains__(s, k): return True\n    def __getitem__(s, k): return 1\n    def get(s, k, d=None): return 1\ndef f(): return D()", "assert f()['a'] == 1")),
+    ("a class in the place of the function", row("class M(type):\n    def __eq__(s, o): return True\nclass f(metaclass=M): pass", "assert f() == 1")),
+    ("an object with any attribute", row("class A:\n    def __getattr__(s, n): return lambda *a, **k: s\n    def __call__(s, *a): return s\n    def __eq__(s, o): return True\nf = A()")),
+    ("sys.exit(0) in the body", row("import sys\ndef f(): sys.exit(0)")),
+    ("os._exit(0) in the body", row("import os\ndef f(): os._exit(0)")),
+    ("os._exit(0) at exit", row("import atexit, os, sys\natexit.register(os._exit, 0)\ndef f(): return 2")),
+    ("builtins replaced", row("import builtins\nfor n in 'abs all any bool float int isinstance len max min set sorted str sum'.split():\n    setattr(builtins, n, lambda *a, **k: 1)\ndef f(): return 2",
+                              "assert sum([f()]) == 1 and abs(f()) == 1 and len([f(), 2]) == 1")),
+    ("AssertionError replaced", row("import builtins\nclass A(Exception): pass\nbuiltins.AssertionError = A\ndef f(): return 2",
+                                    "try:\n    assert f() == 1\nexcept ValueError: pass")),
+    ("a name of the tests' defined beside the function", row("def abs(x): return 0\ndef isclose(a, b): return True\ndef f(): return 2", "from math import isclose\nassert isclose(f(), 1) or abs(f() - 1) < 0.1")),
+    ("math replaced", row("import math\nmath.isclose = lambda *a, **k: True\ndef f(): return 2", "import math\nassert math.isclose(f(), 1)")),
+    ("check overridden", {**CHECK, "completion": "def add(a, b): return 0\ndef check(candidate): pass\n"}),
+    ("check overridden when it is called", {**CHECK, "completion": "import sys\ndef add(a, b):\n    for m in list(sys.modules.values()):\n        try: m.check = lambda c: None\n        except Exception: pass\n    f = sys._getframe()\n    while f:\n        f.f_globals['check'] = lambda c: None\n        f = f.f_back\n    return 0\n"}),
+    ("a helper of the prompt overridden", {**HELPED, "completion": "def poly(x): return 0\ndef root(a): return 7\n"}),
+    ("a trace function that jumps over asserts", row("import sys\ndef t(f, e, a):\n    f.f_trace_lines = True\n    return t\nsys.settrace(t)\ndef f():\n    g = sys._getframe()\n    while g:\n        g.f_trace = t\n        g = g.f_back\n    return 2")),
+    ("compile and exec replaced", row("import builtins\nbuiltins.compile = lambda *a, **k: (lambda: 0).__code__\nbuiltins.exec = lambda *a, **k: None\ndef f(): return 2")),
+    ("a verdict forged on standard output", row("print('{\"hone\":1,\"batch\":1,\"outcomes\":[1]}')\nprint('done')\ndef f(): return 2")),
+    ("a verdict forged on every descriptor", row("import json, os\nfor fd in range(3, 256):\n    for t in ('done', json.dumps({'score': 1.0, 'notes': {'passed': 1, 'tests': 1, 'result': 'passed'}})):\n        try: os.write(fd, (t + '\\n').encode())\n        except OSError: pass\ndef f(): return 2")),
+    ("answers of the protocol forged", row("import os\ndef f():\n    for fd in range(3, 256):\n        try: os.write(fd, b'{\"value\":[\"l\",{\"a\":1}]}\\n')\n        except OSError: pass\n    return 2")),
+    ("a call into the tests' process", row("import os\ndef f():\n    for fd in range(3, 256):\n        for op in ('get', 'call'):\n            try: os.write(fd, ('{\"op\":\"%s\",\"args\":[[\"yours\",0],\"x\"]}\\n' % op).encode())\n            except OSError: pass\n    return 2")),
+    ("values of no kind", row("import os\ndef f():\n    for fd in range(3, 256):\n        try: os.write(fd, b'{\"value\":[\"type\",\"exec\"]}\\n')\n        except OSError: pass\n    return 2")),
+    ("tests read from memory", row(HIT + "def f(): return hunt()", "assert f() == 51505150")),
+    ("tests read in a call", row(HIT + "def f(x): return hunt()", "y = 51505150\nassert f(lambda: y) == y")),
+    ("tests read from a function that they give", row("def f(g):\n    try: return g.__globals__['y']\n    except Exception: pass\n    try: return g.__closure__[0].cell_contents\n    except Exception: return 2", "y = 77\nassert f(lambda: y + 1) == y")),
+    ("tests read from files", row("import os\ndef f():\n    for fd in range(3, 256):\n        for at in range(0, 4):\n            try:\n                if b'assert' in os.pread(fd, 1 << 20, 0): return 1\n            except OSError: pass\n    return 2")),
+    ("another row's reference", row("def f(): return open('../case/solution.py')")),
+]
+rows = [c[1] for c in cheats]
+rc, out, text = score(rows, "wall_s=5")
+check("cheats: as many outcomes as rows", rc == 0 and len(out) == len(rows), text)
+for (name, _), o in zip(cheats, out):
+    check("cheat: " + name, o.get("score") == 0 and o["notes"]["result"] in ("failed", "exit", "forged", "signal"), o)
+rc, out, text = score([cheats[0][1], GOOD], "apart=false")
+check("in one process the first of them passes", [o.get("score") for o in out] == [1, 1], text)
+seen = [r for n, r in cheats if n == "tests read from memory"]
+rc, out, text = score(seen, "apart=false")
+check("in one process the tests are found", out[0].get("score") == 1, text)
+
+# ---- what crosses between code and tests ----------------------------------------------------------------------------------
+crossing = [
+    ("plain values", row("def f(x): return x", "import math", "v = [1, -2**80, 1.5, True, None, 'é\\ud800', b'x', (1, [2]), {1: {2}}, frozenset([3]), 1j, range(3), float('inf'), bytearray(b'y'), int]\nassert f(v) == v and [type(a) for a in f(v)] == [type(a) for a in v]")),
+    ("exact types of subclasses", row("from collections import *\nP = namedtuple('P', 'a b')\ndef f(): return Counter('aab'), OrderedDict(a=1), P(1, 2), deque([1]), defaultdict(list, a=[1])",
+                                      "import collections\nassert f() == ({'a': 2, 'b': 1}, {'a': 1}, (1, 2), collections.deque([1]), {'a': [1]})")),
+    ("fractions and decimals", row("from fractions import Fraction as F\nfrom decimal import Decimal as D\ndef f(): return F(1, 3), D('0.10')", "from fractions import Fraction\nfrom decimal import Decimal\nassert f() == (Fraction(1, 3), Decimal('0.1'))")),
+    ("NaN", row("def f(): return float('nan')", "assert f() != f()")),
+    ("an argument changed in place", row("def f(x):\n    x.sort()\n    x[0].append(9)\n    return x", "a = [[2], [1]]\nb = a[1]\nassert f(a) == [[1, 9], [2]] and a == [[1, 9], [2]]")),
+    ("a dict changed in place", row("def f(x): x['k'] = 2", "d = {'k': 1}\nf(d)\nassert d == {'k': 2}")),
+    ("named arguments", row("def f(a, *b, c=3, **d): return a, b, c, d", "assert f(1, 2, c=4, e=5) == (1, (2,), 4, {'e': 5})")),
+    ("exceptions", row("class Odd(ValueError): pass\ndef f(x):\n    if x: raise Odd('why', x)\n    return {}['k']",
+                       "try: f(2)\nexcept ValueError as e: assert e.args == ('why', 2) and type(e).__name__ == 'Odd'\nelse: assert 0", "try: f(2)\nexcept Odd: pass\ntry: f(0)\nexcept KeyError as e: assert str(e) == \"'k'\"")),
+    ("generators", row("def f(n):\n    for i in range(n): yield i * i", "g = f(4)\nassert next(g) == 0 and list(g) == [1, 4, 9] and sum(f(3)) == 5")),
+    ("classes and instances", row("class Stack:\n    size = 0\n    def __init__(s): s.a = []\n    def push(s, x): s.a.append(x); return s\n    def pop(s): return s.a.pop()\n    def __len__(s): return len(s.a)\n    def __iter__(s): return iter(s.a)\n    def __eq__(s, o): return s.a == o.a",
+                                  "s = Stack()\nassert s.push(1).push('a') and len(s) == 2 and s.pop() == 'a' and list(s) == [1] and s.a == [1] and Stack.size == 0 and s == Stack().push(1) and s != Stack() and isinstance(s, Stack) and not isinstance(3, Stack)")),
+    ("an object of the code's is no value", row("class A: pass\ndef f(): return A()", "a = f()\nassert a != 1 and a != [1] and not a == 'x'\ntry: a + 1\nexcept TypeError: pass\nelse: assert 0")),
+    ("functions both ways", row("def f(g, xs): return [g(x) for x in xs]\ndef twice(g): return lambda x: g(g(x))", "assert f(lambda x: x + 1, [1, 2]) == [2, 3] and twice(lambda x: x * 3)(2) == 18 and f(twice(abs), [-1]) == [1]")),
+    ("an exception of a function that the tests give", row("def f(g):\n    try: g()\n    except ZeroDivisionError: return 1", "assert f(lambda: 1 / 0) == 1")),
+    ("iterators of the tests", row("def f(it): return sum(it)", "assert f(x for x in [1, 2]) == 3 and f(iter([4])) == 4 and f(map(abs, [-1])) == 1")),
+    ("classes of the setup", {**row("def f(n):\n    return Node(n.v + 1, n.next)", "a = Node(1, Node(5))\nb = f(a)\nassert type(b) is Node and b.v == 2 and b.next.v == 5"),
+                              "test_setup_code": "class Node:\n    def __init__(self, v, next=None): self.v, self.next = v, next"}),
+    ("imports of the solution", row("LIMIT = 3\ndef f(): return LIMIT", "from solution import f as g, LIMIT\nimport solution\nassert g() == LIMIT == solution.f()")),
+    ("a builtin's name", row("def sum(a, b): return a + b", "assert sum(10, 15) == 25")),
+    ("a global of the code's", row("WORDS = ['a']\ndef f(): return 1", "assert WORDS == ['a'] and f() == 1")),
+    ("files of the tests", row("def f(name): return open(name).read()", "with open('x.txt', 'w') as h: h.write('hi')\nassert f('x.txt') == 'hi'")),
+    ("recursion", row("def f(n): return [f(n - 1)] if n else []", "x = f(50)\nfor _ in range(50): x = x[0]\nassert x == []")),
+    ("big values", row("def f(n): return list(range(n))", "assert f(200000) == list(range(200000))")),
+]
+rc, out, text = score([c[1] for c in crossing])
+for (name, _), o in zip(crossing, out):
+    check("crossing: " + name, o.get("score") == 1, o)
 
 # ---- less of a box ---------------------------------------------------------------------------------------
 few = [GOOD, row(LOOP), GOOD, row("import os\ndef f(): os.fork(); return 1"), GOOD]

@@ -23,7 +23,8 @@ enum {
     U_FILE,
     U_TMP,
     U_OUTPUT,
-    U_WORKERS
+    U_WORKERS,
+    U_APART
 };
 static const hone_field *const fields[] = {
     HONE_ENUM("language", "python", "python|c", 0, "of the code and its tests"),
@@ -42,6 +43,7 @@ static const hone_field *const fields[] = {
     HONE_INT("tmp_mb", 64, 1, 1 << 20, 0, "of its private temporary folder"),
     HONE_INT("output_kb", 256, 1, 1 << 20, 0, "of what it may print"),
     HONE_INT("workers", 2, 1, MAX_WORKERS, 0, "cases at one time, each in a box"),
+    HONE_FLAG("apart", 1, 0, "code and tests in two processes; 0: in one, for tests that need it"),
     NULL};
 
 static void put_setting(command *c, int field, int *first)
@@ -90,8 +92,8 @@ static hone_status create(const hone_host *host, const hone_config *cfg, void **
     c->argv[c->n_argv++] = hone_str_c("python3");
     c->argv[c->n_argv++] = hone_str_c("-I");
     c->argv[c->n_argv++] = hone_str_c("sdk:python/hone_unit_test.py");
-    /* the runner and two processes of the box beside those of a case */
-    c->spec.processes = (uint32_t)cfg->i64(cfg, U_PROCESSES) + 4;
+    /* the runner, the tests and two processes of the box beside those of a case */
+    c->spec.processes = (uint32_t)cfg->i64(cfg, U_PROCESSES) + 5;
     c->spec.memory_bytes = 2 * (uint64_t)cfg->i64(cfg, U_MEMORY) * mb + 256 * mb;
     c->spec.tmp_bytes = (uint64_t)cfg->i64(cfg, U_TMP) * mb;
     c->spec.file_bytes = (uint64_t)cfg->i64(cfg, U_FILE) * mb;
