@@ -2,6 +2,7 @@
 #include "base/error.h"
 #include "cli/out.h"
 #include "cli/verbs.h"
+#include "host/crash.h"
 #include "ops/cpu.h"
 
 #include <stdio.h>
@@ -89,6 +90,9 @@ int main(int argc, char **argv)
         return hone_cli_finish(v ? v->run(2, ask) : unknown(argv[2]));
     }
     const struct verb *v = find(name);
+    int validates = strcmp(name, "plugin") == 0 && argc > 2 && strcmp(argv[2], "validate") == 0;
+    if (!validates) /* its tests run in children that have a report of their own */
+        hone_crash_watch();
     const hone_status cpu =
         hone_cpu_check(); /* a HONE_CPU that cannot be honoured is no surprise later */
     if (v && cpu < 0)

@@ -26,6 +26,8 @@ static double deadline = 60;
 typedef struct tally {
     double sum, square;
     int64_t scored, abstain, error, timeout;
+    uint64_t first;   /* the row that failed first, from 1 */
+    char reason[512]; /* and why */
 } tally;
 
 typedef struct scoring {
@@ -89,8 +91,13 @@ static hone_status open_rewards(scoring *s, hone_arena *arena)
     return hone_scorer_create(s->comps, s->n, 0, &s->scorer);
 }
 
-static void count(tally *t, const hone_score_result *r)
+static void count(tally *t, const hone_score_result *r, uint64_t row)
 {
+    if ((r->status == HONE_ERROR || r->status == HONE_TIMEOUT) && t->error + t->timeout == 0) {
+        t->first = row;
+        snprintf(t->reason, sizeof t->reason, "%.*s", (int)r->reason.len,
+                 r->reason.len ? r->reason.ptr : "");
+    }
     switch (r->status) {
     case HONE_SCORE:
         t->scored++;
@@ -152,7 +159,7 @@ static hone_status print_batch(void *ctx, const hone_score_job *job, const hone_
         }
         for (size_t c = 0; c < s->n; c++) {
             const hone_score_result *r = hone_score_get(job, c, i);
-            count(&s->tallies[c], r);
+            count(&s->tallies[c], r, first + i);
             if (json) {
                 hone_jw_key(&w, s->comps[c].id);
                 put_outcome(&w, r, &s->notes);
@@ -192,6 +199,29 @@ static void print_table(const scoring *s)
     }
 }
 
+/* What failed, of which reward, at which row first, and what to run next. 1 where a reward failed on every row. */
+static int say_failures(const scoring *s)
+{
+    int none = 0;
+    fflush(stdout);
+    for (size_t c = 0; c < s->n; c++) {
+        const tally *t = &s->tallies[c];
+        int64_t failed = t->error + t->timeout, all = failed + t->scored + t->abstain;
+        if (!failed)
+            continue;
+        fprintf(stderr, "hone: %s failed on %lld of %lld rows\n", s->names[c], (long long)failed,
+                (long long)all);
+        fprintf(stderr, "  the first, row %llu: %s\n", (unsigned long long)t->first, t->reason);
+        fprintf(stderr,
+                "  hint: hone plugin validate %s looks for a fault of the plugin's; "
+                "HONE_RECORD=calls.rec before "
+                "this command keeps its calls, and hone plugin replay calls.rec makes them again\n",
+                rewards.v[c]);
+        none |= failed == all;
+    }
+    return none;
+}
+
 int hone_cli_score(int argc, char **argv)
 {
     static const hone_arg options[] = {
@@ -211,13 +241,15 @@ int hone_cli_score(int argc, char **argv)
     static const char *const examples[] = {
         "hone score --reward math_answer --data samples.jsonl --json",
         "hone score --reward length --set value=200 --data samples.jsonl", NULL};
-    static const hone_args spec = {"score",
-                                   "--reward NAME --data FILE [options]",
-                                   "Scores the samples of a file with rewards, without a model.",
-                                   options,
-                                   examples,
-                                   0,
-                                   0};
+    static const hone_args spec = {
+        "score",
+        "--reward NAME --data FILE [options]",
+        "Scores the samples of a file with rewards, without a model. Exit 1 where a reward failed\n"
+        "on every row.",
+        options,
+        examples,
+        0,
+        0};
     hone_rest rest;
     scoring *s;
     hone_arena arena;
@@ -246,6 +278,8 @@ int hone_cli_score(int argc, char **argv)
     if (st >= 0 && !json)
         print_table(s);
     int code = hone_cli_fail(st);
+    if (st >= 0 && say_failures(s))
+        code = HONE_EXIT_FAILED;
     if (hone_score_lost() > 0) { /* a plugin's call still runs: nothing may be torn down under it */
         fflush(NULL);
         _exit(code);

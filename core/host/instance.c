@@ -10,6 +10,7 @@
 
 #include "base/alloc.h"
 #include "base/log.h"
+#include "host/crash.h"
 
 #include <string.h>
 #include <unistd.h>
@@ -126,8 +127,9 @@ static int reentrant(const hone_instance *inst)
     return (inst->info->c.caps & HONE_CAP_REENTRANT) != 0;
 }
 
-static void begin_call(void)
+static void begin_call(const hone_instance *inst)
 {
+    hone__crash_enter(inst && !inst->boxed ? inst->info : NULL);
     failed_by = NULL;
     entered_at = hone_error_serial();
 }
@@ -136,7 +138,7 @@ int hone_instance_try_enter(hone_instance *inst)
 {
     unsigned nobody = 0;
     if (!inst) {
-        begin_call();
+        begin_call(NULL);
         return 1;
     }
     if (atomic_load(&inst->set_aside))
@@ -145,13 +147,13 @@ int hone_instance_try_enter(hone_instance *inst)
         atomic_fetch_add(&inst->inside, 1);
     else if (!atomic_compare_exchange_strong(&inst->inside, &nobody, 1))
         return 0;
-    begin_call();
+    begin_call(inst);
     return 1;
 }
 
 void hone_instance_enter(hone_instance *inst)
 {
-    begin_call();
+    begin_call(inst);
     if (inst && atomic_fetch_add(&inst->inside, 1) > 0 && !reentrant(inst))
         hone_log(HONE_LOG_HOST_MISBEHAVING, inst->info->c.id,
                  "entered twice at once although it is not REENTRANT");
@@ -170,6 +172,7 @@ int hone_instance_is_set_aside(const hone_instance *inst)
 
 hone_status hone_instance_leave(hone_instance *inst, const char *call, hone_status s)
 {
+    hone__crash_leave();
     if (!inst)
         return s;
     const char *id = inst->info->c.id;
@@ -211,7 +214,10 @@ static const void *local_get_iface(hone_instance *inst, const char *id, void **s
 
 static void local_destroy(hone_instance *inst)
 {
+    hone__crash_enter(inst->info);
+    hone_crash_doing("destroy");
     inst->info->c.destroy(inst->self);
+    hone__crash_leave();
 }
 
 static const hone__instance_vt local_vt = {local_get_iface, local_destroy};
@@ -377,6 +383,7 @@ static hone_status create(hone_registry *r, const hone_component_info *info,
             info->plugin->file->keep = 1;
         void *self = NULL;
         hone_instance_enter(inst);
+        hone_crash_doing("create");
         s = hone_instance_leave(inst, "create", info->c.create(&inst->host, inst->cfg, &self));
         if (s < 0)
             goto fail;

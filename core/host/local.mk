@@ -7,6 +7,7 @@ libhone_a_SOURCES += \
 	core/host/box_retry.c \
 	core/host/box_serve.c \
 	core/host/box_text.c \
+	core/host/crash.c \
 	core/host/grant.c \
 	core/host/hostif.c \
 	core/host/instance.c \

@@ -3,10 +3,12 @@
 
 #include "base/alloc.h"
 #include "base/json.h"
+#include "host/crash.h"
 #include "score/cache.h"
 #include "tensor/pool.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #define MAX_NOTES ((size_t)1 << 20)
@@ -133,6 +135,7 @@ hone_status hone__call_run(hone__call *call)
     const hone_reward_v1 *vt = call->use.vt;
     hone_status st;
     hone_error_clear();
+    hone_crash_doing("score");
     if (HONE_HAS(vt, hone_reward_v1, score_groups))
         st = vt->score_groups(call->use.self, &call->call, call->in, call->n, sizeof *call->in,
                               call->out, sizeof *call->out, &notes);
@@ -143,8 +146,13 @@ hone_status hone__call_run(hone__call *call)
         st = vt->score(call->use.self, &call->call, call->in, call->n, sizeof *call->in, call->out,
                        sizeof *call->out, &notes);
     st = hone_instance_leave(call->use.instance, "score", st);
-    if (st < 0)
+    if (st < 0) {
         call->error = *hone_error_get();
+        size_t at = strlen(call->error.what);
+        if (strncmp(call->error.detail, "in ", 3) == 0 && !strchr(call->error.detail, '\n'))
+            snprintf(call->error.what + at, sizeof call->error.what - at, " (%s)",
+                     call->error.detail);
+    }
     return st;
 }
 

@@ -503,6 +503,23 @@ hone_status hone_score_add(hone_score_job *job, size_t index, const hone_sample 
 
 /* ---- results ---------------------------------------------------------------------------------------- */
 
+/* What to run next: a component of the recipe's own has no file to try. */
+static void hint_alone(const hone__comp *c, double limit)
+{
+    const hone_instance *inst = c->c.lane.instance;
+    const char *id = inst ? hone_instance_id(inst) : c->id;
+    if (strncmp(id, "recipe.", 7) == 0)
+        hone_fail_hint("it is a function of the recipe, and the reason says where in it; the share "
+                       "that may fail is "
+                       "error_limit (%g)",
+                       limit);
+    else
+        hone_fail_hint("try it alone with: hone score --reward %s --data FILE; look for a fault "
+                       "with: hone plugin "
+                       "validate %s; the share that may fail is error_limit (%g)",
+                       id, id, limit);
+}
+
 hone_status hone__job_check_failures(hone_score_job *job)
 {
     double limit = job->p.error_limit;
@@ -513,18 +530,20 @@ hone_status hone__job_check_failures(hone_score_job *job)
                      (double)c->n_failed <= limit * (double)c->n_samples))
             continue;
         hone_str why = {"", 0};
+        size_t last = 0;
         for (size_t i = 0; i < job->p.n_samples; i++) {
             const hone_score_result *r = &job->results[ci * job->p.n_samples + i];
             if ((r->status == HONE_ERROR || r->status == HONE_TIMEOUT) && r->reason.len)
-                why = r->reason;
+                why = r->reason, last = i;
         }
         hone_status st = hone_fail(HONE_E_FAIL, "reward %s failed on %llu of %llu samples", c->id,
                                    (unsigned long long)c->n_failed,
                                    (unsigned long long)c->n_samples);
-        hone_fail_detail("the last reason: %.*s", (int)(why.len < 700 ? why.len : 700), why.ptr);
-        hone_fail_hint("try it alone with: hone score --reward %s --data FILE; the share that may "
-                       "fail is error_limit (%g)",
-                       c->id, limit);
+        hone_fail_detail("the last, sample %llu of step %llu: %.*s",
+                         (unsigned long long)(job->p.first_sample + last),
+                         (unsigned long long)job->p.step, (int)(why.len < 700 ? why.len : 700),
+                         why.ptr);
+        hint_alone(c, limit);
         return st;
     }
     return HONE_OK;

@@ -160,7 +160,7 @@ def run(name, body, *sets, **more):
 GREET = "say('{\"hone\":1}')\n"
 EACH = GREET + "for m in requests():\n    n = len(m['samples'])\n    "
 rc, out, text = run("bad.py", EACH + "say('loading weights')")
-check("a line that is no JSON is one error", rc == 0 and {o["status"] for o in out} == {"error"} and
+check("a line that is no JSON is one error", rc == 1 and {o["status"] for o in out} == {"error"} and
       "is not JSON: loading weights" in out[0]["reason"] and "standard error" in out[0]["reason"], out)
 for name, body, want in [
     ("a list for an answer", EACH + "say('[1, 2]')", "is no JSON object"),
@@ -174,9 +174,9 @@ for name, body, want in [
     ("a line without an end", EACH + "sys.stdout.write('x' * 100); sys.stdout.flush(); os._exit(0)", "exited with status 0"),
 ]:
     rc, out, text = run("odd.py", body)
-    check("error: " + name, rc == 0 and all(o["status"] == "error" and want in o["reason"] for o in out), text)
+    check("error: " + name, rc == 1 and all(o["status"] == "error" and want in o["reason"] for o in out), text)
 rc, out, text = run("deep.py", EACH + "say('[' * 100000)")
-check("error: JSON of any depth", rc == 0 and out[0]["status"] == "error", text)
+check("error: JSON of any depth", rc == 1 and out[0]["status"] == "error", text)
 for name, body, want in [
     ("it ends before its greeting", "sys.exit('no licence')", "exited with status 1: no licence"),
     ("a greeting of another version", "say('{\"hone\":2}')", 'does not greet with {"hone":1}'),
@@ -196,7 +196,7 @@ check("at the start: no such program", rc == 1 and 'no program "no-such-program"
 
 start = time.monotonic()
 rc, out, text = run("slow.py", EACH + "time.sleep(60)", deadline=1)
-check("a deadline gives timeouts", rc == 0 and {o["status"] for o in out} == {"timeout"} and time.monotonic() - start < 20, text)
+check("a deadline gives timeouts", rc == 1 and {o["status"] for o in out} == {"timeout"} and time.monotonic() - start < 20, text)
 rc, out, text = run("slow1.py", GREET + """
 for m in requests():
     if m["batch"] == 1: time.sleep(60)

@@ -10,7 +10,7 @@ import sys
 import tempfile
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
-from counted import check, finish  # noqa: E402
+from counted import check, finish, skip  # noqa: E402
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 HONE = os.path.abspath(os.environ.get("HONE", str(ROOT / "build" / "hone")))
@@ -80,6 +80,34 @@ check("so is a status that is none", "     3  moody error (the reward gave an er
 got = score("print")
 check("what is printed without an end of line is in the log", "info: no end of line (com.example.reward.moody)" in got.stderr, got.stderr)
 
+got = score("fail")
+check("a reward that fails: its reason has the call", "com.example.reward.moody: score failed" in got.stdout, got.stdout)
+check("which rows failed, why, what to run next", got.returncode == 0 and "hone: moody failed on 2 of 4 rows\n  the first, row 3: " in got.stderr
+      and "hone plugin validate moody" in got.stderr and "hone plugin replay" in got.stderr, got.stderr)
+(work / "third.jsonl").write_text('{"completion": "third"}\n')
+got = hone("score", "--reward", "moody", "--set", "how=fail", "--data", "third.jsonl")
+check("a reward that failed on every row is a failure", got.returncode == 1, got.stdout)
+got = score("abort")
+check("a crash in a box costs one row, and says in which call and where", "     4  moody 1" in got.stdout and
+      "its box died in score: killed by signal 6 (Aborted)" in got.stdout and "moody.so+0x" in got.stdout, got.stdout)
+
+# ---- trusted: what takes hone with it ----------------------------------------------------------------------------------
+check("trusting it", hone("plugin", "trust", "moody.so").returncode == 0)
+got = score("abort")
+sanitized = "sanitize" in (ROOT / "build" / "configure.args").read_text() if (ROOT / "build" / "configure.args").exists() else False
+if sanitized:
+    skip("a crash in this process names the plugin, the call and the place", "the sanitizer reports crashes itself")
+else:
+    check("a crash in this process names the plugin, the call and the place", got.returncode == -6 and
+          "hone: com.example.reward.moody crashed in score (Aborted), and hone with it: " in got.stderr and "moody.so+0x" in got.stderr and
+          "box = true" in got.stderr, got.stderr)
+got = score("exit")
+check("a plugin that calls exit does not pass for success", got.returncode == 1 and
+      "hone: com.example.reward.moody ended the process in score: it called exit" in got.stderr, got.stderr)
+got = score("abort", "--set", "box=true")
+check("the hint holds: in a box it costs its own row", got.returncode == 0 and "     4  moody 1" in got.stdout, got.stderr)
+check("and no longer", hone("plugin", "revoke", "moody.so").returncode == 0)
+
 # ---- functions in Lua ------------------------------------------------------------------------------------------------
 (work / "mistakes.lua").write_text(r"""local hone = require "hone"
 local policy = hone.run { name = "mistakes", seed = 1 }:policy { model = "tiny" }
@@ -100,6 +128,16 @@ for want in ("typo: the function gave nil for this sample", "no: the function ga
              "short: the function gave nil for this sample", "a component of kind ops cannot be written in Lua: it has no calls",
              'hone.optimizer/1 has no call "stepp" (did you mean "step"?)'):
     check(f"a mistake in Lua: {want}", want in got.stdout, got.stdout + got.stderr)
+(work / "fails.lua").write_text(r"""local hone = require "hone"
+local run = hone.run { name = "fails", seed = 1 }
+local policy = run:policy { model = "tiny" }
+local r = hone.reward { id = "mine", score = function(batch) return batch:map(function(s) return s.columns.x.y end) end }
+policy:rollout({ "1+1=", "2+2=" }, { n = 8, max_tokens = 4, rewards = { r } })
+""")
+got = hone("run", "fails.lua")
+check("a run that stops says which sample, and of a function where it stands", got.returncode == 1 and "reward mine failed on 16 of 16 samples"
+      in got.stderr and "the last, sample 15 of step " in got.stderr and "fails.lua:4: " in got.stderr and "hone score --reward recipe." not in
+      got.stderr, got.stderr)
 (work / "bare.lua").write_text('local hone = require "hone"\nlocal p = hone.params { steps = 3 }\n')
 got = hone("run", "bare.lua")
 check("a parameter without its table", got.returncode == 2 and 'hone.params: steps: a table is wanted: steps = { default, "what it is" }'

@@ -184,7 +184,7 @@ static void test_outcomes_are_made_sound(void **state)
     in[1].logprobs = in[2].logprobs = NULL;
     assert_ok(vt->score(l, &a_call, in, 3, sizeof *in, out, sizeof *out, NULL));
     assert_int_equal(out[0].status, HONE_ERROR); /* the score was not finite */
-    assert_true(isnan(out[0].score)); /* stays, for the reason */
+    assert_true(isnan(out[0].score));            /* stays, for the reason */
     assert_int_equal(out[1].status, HONE_ERROR); /* time-outs are the host's to say */
     assert_int_equal(out[2].status, HONE_SCORE);
     assert_int_equal(l->answer.refused, 2);
