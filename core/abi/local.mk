@@ -1,5 +1,8 @@
 # core/abi
 libhone_a_SOURCES += \
+	core/abi/arrow.c \
+	core/abi/arrow_put.c \
+	core/abi/arrow_take.c \
 	core/abi/config.c \
 	core/abi/config_text.c \
 	core/abi/desc.c \

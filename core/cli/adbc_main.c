@@ -347,7 +347,7 @@ static int run(const hone_value *ask, link_to *l)
     int code = l->stream.get_schema(&l->stream, &l->schema);
     if (code)
         return stream_failed(l, code, "the columns");
-    if (hone__arrow_check_schema(&l->schema) < 0)
+    if (hone_arrow_check_schema(&l->schema) < 0)
         return own_failure("the columns");
     if (write_schema(l))
         return 1;
@@ -363,7 +363,7 @@ static int run(const hone_value *ask, link_to *l)
         }
         if (!batch.release)
             break;
-        bad = hone__arrow_check_batch(&l->schema, &batch) < 0
+        bad = hone_arrow_check_batch(&l->schema, &batch) < 0
                   ? own_failure("a batch")
                   : write_batch(l, &batch, ask, &skip, &at, &a, &line);
         batch.release(&batch);

@@ -178,7 +178,7 @@ static hone_status open_stream(source_data *d)
     hone_instance_leave(d->inst, "get_schema", HONE_OK);
     if (code)
         return stream_failed(d, code, "get_schema");
-    hone_status s = hone__arrow_check_schema(&d->schema);
+    hone_status s = hone_arrow_check_schema(&d->schema);
     return s < 0 ? hone_fail_at("%s", hone_instance_id(d->inst)) : HONE_OK;
 }
 
@@ -200,7 +200,7 @@ static hone_status next_batch(source_data *d)
         d->ended = 1;
         return 0;
     }
-    hone_status s = hone__arrow_check_batch(&d->schema, &d->batch);
+    hone_status s = hone_arrow_check_batch(&d->schema, &d->batch);
     if (s < 0) {
         drop_batch(d);
         return hone_fail_at("%s", hone_instance_id(d->inst));

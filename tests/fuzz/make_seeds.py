@@ -1,4 +1,4 @@
-"""make_seeds.py - writes tests/fuzz/corpus/{command,records,wire,safetensors,gguf,llama2c,quant,config,jinja,csv,tokenizer_json,tokenizer_files,encode}: small valid files for the fuzzers to spoil."""
+"""make_seeds.py - writes tests/fuzz/corpus/{arrow,command,records,wire,safetensors,gguf,llama2c,quant,config,jinja,csv,tokenizer_json,tokenizer_files,encode}: small valid files for the fuzzers to spoil."""
 import base64
 import json
 import os
@@ -30,6 +30,52 @@ def safetensors(tensors, metadata=None):
 put("csv", "quoted", '\ufeffa,b\r\n"x ""y"", z",1\r\n"line\n2",2.5\r\n\r\n,true\r\n')
 put("csv", "types", "a\tb\tc\n[1]\t007\t1e3\n{}\t8\tx\n")
 put("csv", "text", "one\n\ntwo\nlines\n \nthree")
+
+
+
+# flat Arrow, as core/abi/arrow_private.h has it
+def padded(data):
+    return data + bytes(-len(data) % 8)
+
+
+def arrow_column(format, name="", metadata=b"", children=(), dictionary=None):
+    meta = len(metadata) + 1 if metadata else 0
+    b = struct.pack("<6I", len(format), len(name) + 1, meta, len(children), dictionary is not None, 0)
+    b += padded(format.encode()) + padded(name.encode()) + (padded(metadata) if metadata else b"")
+    return b + b"".join(children) + (dictionary or b"")
+
+
+def arrow_array(length, *buffers, skew=0, nulls=None, below=b""):
+    b = struct.pack("<qII", length, skew, nulls is not None) + (padded(nulls) if nulls is not None else b"")
+    return b + b"".join(padded(x) for x in buffers) + below
+
+
+def arrow(name, columns, arrays, length, skew=0):
+    schema = arrow_column("+s", children=columns)
+    put("arrow", name, struct.pack("<H", len(schema)) + schema + arrow_array(length, skew=skew, below=b"".join(arrays)))
+
+
+JSON_META = struct.pack("<ii", 1, 20) + b"ARROW:extension:name" + struct.pack("<i", 10) + b"arrow.json"
+ROW = b'{"a":1}[2]{"b":[null]}'
+arrow("numbers", [arrow_column(f, f) for f in "cCsSiIlLefg"] + [arrow_column("tdD", "day"), arrow_column("b", "bool"), arrow_column("n", "null")],
+      [arrow_array(3, bytes(3 * w), nulls=b"\5") for w in (1, 1, 2, 2, 4, 4, 8, 8, 2, 4, 8)] +
+      [arrow_array(3, bytes(12)), arrow_array(3, b"\6"), arrow_array(3)], 3)
+arrow("texts", [arrow_column("u", "u"), arrow_column("U", "U"), arrow_column("z", "z"), arrow_column("Z", "Z"), arrow_column("w:3", "w")],
+      [arrow_array(3, struct.pack("<5i", 0, 0, 0, 1, 4), "a\u00e9b".encode(), skew=1), arrow_array(3, struct.pack("<4q", 0, 1, 2, 3), b"xyz"),
+       arrow_array(3, struct.pack("<4i", 0, 1, 2, 3), b"\xff\0y"), arrow_array(3, struct.pack("<4q", 0, 0, 0, 3), b"xyz"), arrow_array(3, b"abcdefghi")], 3)
+arrow("rows", [arrow_column("u", "hone.row", JSON_META)], [arrow_array(3, struct.pack("<4i", 0, 7, 10, 22), ROW)], 3)
+ITEM = arrow_column("l", "item")
+NUMBERS = arrow_array(4, struct.pack("<4q", 1, 2, 3, 4), nulls=b"\7")
+arrow("nested", [arrow_column("+l", "l", children=[ITEM]), arrow_column("+L", "L", children=[arrow_column("+l", "of", children=[ITEM])]),
+                 arrow_column("+w:2", "p", children=[ITEM]), arrow_column("+s", "s", children=[ITEM, arrow_column("u", "t")])],
+      [arrow_array(2, struct.pack("<3i", 0, 1, 4), below=NUMBERS),
+       arrow_array(2, struct.pack("<3q", 0, 2, 2), below=arrow_array(2, struct.pack("<3i", 0, 4, 4), below=NUMBERS)),
+       arrow_array(2, below=NUMBERS), arrow_array(2, nulls=b"\1", below=arrow_array(2, bytes(16)) +
+                                                  arrow_array(2, struct.pack("<3i", 0, 1, 2), b"ab"))], 2)
+arrow("dictionary", [arrow_column("c", "d", dictionary=arrow_column("u", "v"))],
+      [arrow_array(3, b"\0\1\0", nulls=b"\3", below=arrow_array(2, struct.pack("<3i", 0, 3, 6), b"onetwo"))], 3)
+arrow("empty", [arrow_column("u", "u"), arrow_column("+l", "l", children=[ITEM])],
+      [arrow_array(0, struct.pack("<i", 0), b""), arrow_array(0, struct.pack("<i", 0), below=arrow_array(0, b""))], 0)
 
 # the first byte chooses the component, # stands for the number of the batch
 REWARDS = """{"batch":#,"outcomes":[1,null,{"score":2,"notes":{"a":"b","c":[1]}}]}

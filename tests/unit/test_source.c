@@ -590,8 +590,8 @@ static void test_typed_arrow_columns_become_values(void **state)
                                .release = no_release};
     hone_buf got;
     hone_buf_init(&got, 4096);
-    assert_ok(hone__arrow_check_schema(&schema));
-    assert_ok(hone__arrow_check_batch(&schema, &batch));
+    assert_ok(hone_arrow_check_schema(&schema));
+    assert_ok(hone_arrow_check_batch(&schema, &batch));
     for (int64_t i = 0; i < 3; i++) {
         hone_value row;
         hone_jw w;
@@ -610,10 +610,10 @@ static void test_typed_arrow_columns_become_values(void **state)
                                  "{\"i\":3,\"f\":2.5,\"s\":9,\"b\":true,\"t\":\"cde\",\"l\":[3],"
                                  "\"d\":\"two\",\"n\":null,\"j\":[3]}\n");
     cols[1].format = "d:10,2";
-    assert_fails(hone__arrow_check_schema(&schema), HONE_E_UNSUPPORTED, "d:10,2");
+    assert_fails(hone_arrow_check_schema(&schema), HONE_E_UNSUPPORTED, "d:10,2");
     cols[1].format = "g";
     arrays[2].length = 2;
-    assert_fails(hone__arrow_check_batch(&schema, &batch), HONE_E_MISBEHAVED, "column s");
+    assert_fails(hone_arrow_check_batch(&schema, &batch), HONE_E_MISBEHAVED, "column s");
     hone_buf_release(&got);
 }
 
