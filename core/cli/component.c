@@ -2,6 +2,7 @@
 #include "cli/component.h"
 
 #include "hone/source.h"
+#include "host/grant.h"
 
 #include <limits.h>
 #include <stdio.h>
@@ -115,7 +116,7 @@ hone_status hone_cli_open_data_set(hone_registry *r, const char *source, const c
 {
     char place[PATH_MAX];
     const char *folder = getenv("HONE_DATA");
-    if (path[0] != '/' && access(path, F_OK) != 0 && folder && *folder) {
+    if (path && path[0] != '/' && access(path, F_OK) != 0 && folder && *folder) {
         snprintf(place, sizeof place, "%s/%s", folder, path);
         if (access(place, F_OK) == 0)
             path = place;
@@ -123,13 +124,23 @@ hone_status hone_cli_open_data_set(hone_registry *r, const char *source, const c
     hone_arena arena;
     const hone_component_info *info;
     hone_value all;
-    hone_pair pairs[2] = {
-        {hone_str_c("path"), {.type = HONE_STRING, .u.str = hone_str_c(path)}},
-        {hone_str_c("on_error"), {.type = HONE_STRING, .u.str = hone_str_c(on_error)}}};
-    hone_value settings = {.type = HONE_MAP, .u.map = {pairs, on_error ? 2 : 1}};
+    hone_pair pairs[2];
+    hone_value settings = {.type = HONE_MAP, .u.map = {pairs, 0}};
+    if (path)
+        pairs[settings.u.map.n++] = (hone_pair){hone_str_c("path"),
+                                                {.type = HONE_STRING, .u.str = hone_str_c(path)}};
+    if (on_error)
+        pairs[settings.u.map.n++] = (hone_pair){
+            hone_str_c("on_error"), {.type = HONE_STRING, .u.str = hone_str_c(on_error)}};
     hone_arena_init(&arena, 0);
     source = source ? source : "auto";
-    hone_status s = hone_registry_find_iface(r, HONE_KIND_SOURCE, HONE_IFACE_SOURCE, source, &info);
+    hone_status s = HONE_OK;
+    if (hone_registry_is_file(source)) /* the command line may name any file */
+        s = hone_registry_add_file(r, source);
+    if (s >= 0)
+        s = hone_registry_find_iface(r, HONE_KIND_SOURCE, HONE_IFACE_SOURCE, source, &info);
+    if (s >= 0 && path && access(path, F_OK) == 0) /* both were typed by the user */
+        s = hone_registry_allow_read(r, info, path);
     if (s >= 0)
         s = hone_cli_settings(info->c.fields, sets, &settings, &arena, &all);
     if (s >= 0)

@@ -7,12 +7,13 @@
 #include "cli/data_look.h"
 #include "cli/out.h"
 #include "cli/verbs.h"
+#include "host/grant.h"
 
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-static hone_arg_list paths, sets;
+static hone_arg_list paths, sets, allow;
 static int json, skip_bad;
 static int64_t rows = 5, masks = 3;
 static const char *source, *model, *format;
@@ -23,6 +24,8 @@ static const char *source, *model, *format;
         {"set", HONE_ARG_LIST, &sets, "KEY=VALUE",                                                 \
          "a setting of the source, such as split=test (several times)"},                           \
         {"skip-bad", HONE_ARG_FLAG, &skip_bad, NULL, "leave malformed rows out and count them"},   \
+        {"allow", HONE_ARG_LIST, &allow, "GRANT",                                                  \
+         "SOURCE:net,exec,fs-read:PATH,fs-write:PATH, weak-box"},                                  \
     {                                                                                              \
         "plugin-path", HONE_ARG_LIST, &paths, "PATH",                                              \
             "a folder of plugins, or a .so (several times)"                                        \
@@ -243,6 +246,8 @@ static int run_on_file(const char *file,
     hone_buf_init(&b, HONE_BUF_MAX_DEFAULT);
     hone_status s = hone_cli_open_registry(&paths, &r);
     if (s >= 0)
+        s = hone_registry_allow(r, allow.v);
+    if (s >= 0)
         s = hone_cli_open_data_set(r, source, file, skip_bad ? "skip" : NULL, &sets, &d);
     if (s >= 0)
         s = work(r, d, &b);
@@ -273,34 +278,44 @@ int hone_cli_data(int argc, char **argv)
                                             {"json", HONE_ARG_FLAG, &json, NULL, "one line a row"},
                                             {0}};
     static const char *const info_examples[] = {"hone data info train.jsonl", NULL};
-    static const char *const head_examples[] = {"hone data head train.jsonl --n 2", NULL};
+    static const char *const head_examples[] = {
+        "hone data head train.jsonl --n 2",
+        "hone data head --source http --set url=https://example.com/rows --allow=http:net", NULL};
     static const hone_args info_spec = {"data info",
-                                        "FILE [options]",
+                                        "[FILE] [options]",
                                         "Counts rows, describes columns, and looks for what is "
                                         "suspicious in training data.",
                                         info_options,
                                         info_examples,
-                                        1,
+                                        0,
                                         1};
-    static const hone_args head_spec = {
-        "data head", "FILE [options]", "Prints the first rows.", head_options, head_examples, 1, 1};
+    static const hone_args head_spec = {"data head",
+                                        "[FILE] [options]",
+                                        "Prints the first rows.",
+                                        head_options,
+                                        head_examples,
+                                        0,
+                                        1};
     static const char *const subs[] = {"info", "head", NULL};
     hone_rest rest;
     const char *sub = argc > 1 ? argv[1] : NULL;
     if (!sub || strcmp(sub, "--help") == 0 || strcmp(sub, "-h") == 0) {
-        printf("usage: hone data info|head FILE\n\n  info   rows, columns, types, ranges\n  head   "
-               "the first rows\n\n"
-               "`hone data info --help` tells more.\n");
+        printf(
+            "usage: hone data info|head [FILE]\n\n  info   rows, columns, types, ranges\n  head   "
+            "the first rows\n\n"
+            "`hone data info --help` tells more.\n");
         return sub ? HONE_EXIT_OK : hone_cli_usage("data", "info or head is missing");
     }
-    if (strcmp(sub, "info") == 0)
-        return hone_args_parse(&info_spec, argc - 1, argv + 1, &rest) ? run_on_file(rest.v[0], info)
-                                                                      : rest.exit;
-    if (strcmp(sub, "head") == 0) {
-        if (!hone_args_parse(&head_spec, argc - 1, argv + 1, &rest))
+    const int is_head = strcmp(sub, "head") == 0;
+    if (is_head || strcmp(sub, "info") == 0) {
+        if (!hone_args_parse(is_head ? &head_spec : &info_spec, argc - 1, argv + 1, &rest))
             return rest.exit;
-        return rows < 0 ? hone_cli_usage("data head", "--n counts rows")
-                        : run_on_file(rest.v[0], head);
+        if (is_head && rows < 0)
+            return hone_cli_usage("data head", "--n counts rows");
+        if (!rest.n && !source) /* a source that reads no file is named */
+            return hone_cli_usage(is_head ? "data head" : "data info",
+                                  "FILE or --source is missing");
+        return run_on_file(rest.n ? rest.v[0] : NULL, is_head ? head : info);
     }
     const char *close = hone_closest(sub, subs);
     return close ? hone_cli_usage("data", "unknown word \"%s\" (did you mean \"%s\"?)", sub, close)

@@ -80,6 +80,18 @@ hone_status hone_registry_allow(hone_registry *r, const char *const *grants)
     return now ? hone__registry_weak(r) : HONE_OK;
 }
 
+hone_status hone_registry_allow_read(hone_registry *r, const hone_component_info *info,
+                                     const char *path)
+{
+    hone__grant *g = hone_arena_calloc(&r->arena, 1, sizeof *g);
+    char *copy = hone_arena_strndup(&r->arena, path, strlen(path));
+    if (!g || !copy)
+        return HONE_E_NOMEM;
+    *g = (hone__grant){r->grants, info->c.id, copy, HONE_CAP_FS_READ};
+    r->grants = g;
+    return HONE_OK;
+}
+
 static int names(const hone__grant *g, const hone_component_info *info)
 {
     return strcmp(g->who, info->c.id) == 0 || strcmp(g->who, info->short_name) == 0 ||

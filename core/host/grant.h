@@ -11,6 +11,10 @@
 /* Adds the grants of a NULL-terminated list (NULL: none). E_USAGE for one that cannot be read: nothing is added
  * then. [control-thread] */
 hone_status hone_registry_allow(hone_registry *r, const char *const *grants);
+/* One file or folder that the command line named as the component's data: it may read it, if it asks to read files at all. The
+ * path is copied. [control-thread] */
+hone_status hone_registry_allow_read(hone_registry *r, const hone_component_info *info,
+                                     const char *path);
 /* HONE_CAP_NET ... of the component: what it asks for and was given. [any-thread] */
 uint64_t hone_registry_granted(const hone_registry *r, const hone_component_info *info);
 /* The i-th path granted to it for `cap` (HONE_CAP_FS_READ, HONE_CAP_FS_WRITE), or NULL past the end. [any-thread] */
