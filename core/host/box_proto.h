@@ -63,6 +63,9 @@ enum {
     HONE__BOX_OP_SAVE = 1, /* hone.state/1: done->status, done->len bytes */
     HONE__BOX_OP_LOAD = 2, /* bell->len bytes */
     HONE__BOX_OP_LIVE = 3, /* bell->len bytes of JSON: all settings, as in the greeting */
+    HONE__BOX_OP_OPEN = 4, /* a source's stream (box_source.h): done->status, done->len bytes */
+    HONE__BOX_OP_NEXT = 5,
+    HONE__BOX_OP_CLOSE = 6
 };
 /* What a call-back asks for; both of the first are answered by JSON {number, iface, slots, description?}, or by an error's. */
 enum {
@@ -86,7 +89,7 @@ typedef struct hone__box_bell {
 typedef struct hone__box_done {
     _Atomic uint32_t seq;
     _Atomic uint32_t messages; /* sent over the socket so far */
-    int32_t status;            /* of SAVE, LOAD and LIVE; a failure has sent FAILED before */
+    int32_t status;            /* of all but CALL; a failure has sent FAILED before */
     _Atomic uint32_t event;    /* the host sleeps on it: changes with seq and asked */
     uint64_t len;
     /* of call-backs */

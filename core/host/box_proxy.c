@@ -9,6 +9,7 @@
  * Source: plugin-abi.md section 7. */
 #include "host/box_proxy.h"
 
+#include "host/box_source.h"
 #include "host/grant.h"
 #include "abi/sidecar.h"
 #include "base/alloc.h"
@@ -160,6 +161,7 @@ static hone_status start(hone__proxy *p)
         s = take_offer(p, &offers->u.list.items[i], i, first);
     p->there = (uint64_t)there;
     p->alive = s >= 0;
+    p->starts++;
     if (s < 0)
         hone__box_stop(&p->box);
     hone_arena_release(&arena);
@@ -380,6 +382,16 @@ hone_status hone__proxy_try(hone__offered *o, const hone_wire_slot *s, void *con
 
 /* ---- the instance --------------------------------------------------------------------------------- */
 
+/* Streams do not travel: box_source.c carries their batches. */
+static const void *source_table(hone__offered *o, void **self)
+{
+    hone__proxy *p = o->proxy;
+    if (!p->source)
+        p->source = hone__box_source_create(o);
+    *self = p->source;
+    return p->source ? hone__box_source_table(p->source) : NULL;
+}
+
 static const void *proxy_get_iface(hone_instance *inst, const char *id, void **self)
 {
     hone__proxy *p = inst->self;
@@ -392,6 +404,8 @@ static const void *proxy_get_iface(hone_instance *inst, const char *id, void **s
             return &state_v1;
         if (strcmp(id, HONE_IFACE_CANCEL) == 0)
             return &cancel_v1;
+        if (strcmp(id, HONE_IFACE_SOURCE) == 0)
+            return source_table(o, self);
         return o->stub ? hone_wire_stub_table(o->stub) : NULL;
     }
     return NULL;
@@ -399,6 +413,7 @@ static const void *proxy_get_iface(hone_instance *inst, const char *id, void **s
 
 static void free_proxy(hone__proxy *p)
 {
+    hone__box_source_free(p->source);
     if (p->alive)
         hone__box_stop(&p->box);
     for (size_t i = 0; i < p->n_offers; i++) {
@@ -466,6 +481,21 @@ static int offers_state(const hone__proxy *p)
     return 0;
 }
 
+/* A file that cannot be read, a server out of reach: what it asked for and was not given is the likely reason. */
+static void hint_grants(const hone_instance *inst)
+{
+    const hone_component_info *info = inst->info;
+    uint64_t missing = info->c.caps & ~hone_registry_granted(inst->reg, info);
+    const hone_status s = hone_error_get()->code;
+    const char *what = missing & HONE_CAP_FS_READ    ? "fs-read:PATH"
+                       : missing & HONE_CAP_FS_WRITE ? "fs-write:PATH"
+                       : missing & HONE_CAP_NET      ? "net"
+                                                     : NULL;
+    if (what && !hone_error_get()->hint[0] && (s == HONE_E_IO || s == HONE_E_NOT_FOUND))
+        hone_fail_hint("it runs in a box, and this was not granted: --allow=%s:%s",
+                       info->short_name, what);
+}
+
 hone_status hone__box_create(hone_instance *inst, int fd, const char *sha256)
 {
     hone__proxy *p = hone_calloc(1, sizeof *p);
@@ -492,6 +522,7 @@ hone_status hone__box_create(hone_instance *inst, int fd, const char *sha256)
     if (s < 0) {
         free_proxy(p);
         hone_fail_at("%s", inst->info->c.id);
+        hint_grants(inst);
         return s;
     }
     inst->vt = &proxy_vt;

@@ -34,7 +34,9 @@ typedef struct hone__proxy {
     hone_sandbox_policy policy;
     hone__box box;
     int alive;
-    uint64_t there; /* where the box has its `in` */
+    uint64_t starts; /* boxes so far: another number is another box, which knows nothing */
+    struct hone__box_source *source; /* of hone.source/1, or NULL */
+    uint64_t there;                  /* where the box has its `in` */
     hone__offered offers[HONE__BOX_OFFERS];
     size_t n_offers;
     hone_arena answers; /* of one call */
@@ -60,6 +62,9 @@ hone_status hone__proxy_revive(hone__proxy *p);
  * the host's: the call cannot be made, or the answer is not sound. */
 hone_status hone__proxy_try(hone__offered *o, const hone_wire_slot *s, void *const *args, int keep,
                             int *how, hone_wire_ret *ret);
+/* The box is gone after `how`, in `call`: says so, forgets it, and *why is the error that a call may end with. 1 when the
+ * plugin itself is to blame. */
+int hone__proxy_bury(hone__proxy *p, const char *call, int how, hone_error *why);
 /* box_retry.c: the call with all its attempts. */
 void hone__proxy_call(void *self, const hone_wire_slot *s, void *const *args, hone_wire_ret *ret);
 /* box_reach.c: serves the call-back of box `b` of proxy `ctx`. < 0: the box broke the protocol. */

@@ -156,11 +156,10 @@ static int take_apart(batch *b)
 
 /* ---- deaths ---------------------------------------------------------------------------------------- */
 
-/* The box is gone: says so, forgets it. 1 when the plugin itself is to blame. */
-static int bury(hone__proxy *p, const hone_wire_slot *s, int how, hone_error *why)
+int hone__proxy_bury(hone__proxy *p, const char *call, int how, hone_error *why)
 {
     const int own = how == HONE__BOX_DIED || how == HONE__BOX_GREEDY || how == HONE__BOX_BROKE;
-    const char *id = p->inst->info->c.id, *call = hone_wire_desc(s)->name;
+    const char *id = p->inst->info->c.id;
     hone_buf text;
     hone_buf_init(&text, 8192);
     hone__box_why(&p->box, how, &text);
@@ -261,7 +260,7 @@ static hone_status run(batch *b, size_t from, size_t to, unsigned deaths)
         if (how != HONE__BOX_LATE)
             what_stands(b);
         hone_error why;
-        int own = bury(p, b->slot, how, &why);
+        int own = hone__proxy_bury(p, hone_wire_desc(b->slot)->name, how, &why);
         if (how == HONE__BOX_LATE)
             return hone_error_set(&why);
         if (!own && ++b->outside > OUTSIDE_MAX)
@@ -324,7 +323,7 @@ static hone_status call_whole(hone__offered *o, const hone_wire_slot *s, void *c
         HONE_TRY(hone__proxy_try(o, s, args, 0, &how, ret));
         if (how == HONE__BOX_ANSWERED)
             return HONE_OK;
-        int own = bury(p, s, how, &why);
+        int own = hone__proxy_bury(p, hone_wire_desc(s)->name, how, &why);
         if (how == HONE__BOX_LATE || (own && ++deaths >= WHOLE_MAX) ||
             (!own && ++outside > OUTSIDE_MAX))
             return hone_error_set(&why);

@@ -12,6 +12,7 @@
  * Does not: check what the plugin returns (the host does, it trusts nothing from here), outlive its parent. */
 #include "host/box.h"
 #include "host/box_proto.h"
+#include "host/box_source.h"
 
 #include "abi/config.h"
 #include "abi/desc.h"
@@ -439,6 +440,22 @@ static void answer_state(int load)
     done()->len = load ? 0 : at;
 }
 
+static void answer_rows(uint32_t op)
+{
+    uint64_t len = 0;
+    snprintf(box.doing, sizeof box.doing, "%s",
+             op == HONE__BOX_OP_OPEN   ? "open"
+             : op == HONE__BOX_OP_NEXT ? "get_next"
+                                       : "release");
+    hone_error_clear();
+    hone_status s = hone__rows_serve(box.instance, op, box.out + HONE__BOX_HEAD,
+                                     HONE__BOX_RESULT_ROOM, &len);
+    if (s < 0)
+        send_failure();
+    done()->status = s;
+    done()->len = len;
+}
+
 static void serve(void)
 {
     uint32_t seen = atomic_load(&done()->seq);
@@ -459,6 +476,11 @@ static void serve(void)
         case HONE__BOX_OP_SAVE:
         case HONE__BOX_OP_LOAD:
             answer_state(bell()->op == HONE__BOX_OP_LOAD);
+            break;
+        case HONE__BOX_OP_OPEN:
+        case HONE__BOX_OP_NEXT:
+        case HONE__BOX_OP_CLOSE:
+            answer_rows(bell()->op);
             break;
         }
         hone__ask_end();

@@ -6,6 +6,8 @@ libhone_a_SOURCES += \
 	core/host/box_reach.c \
 	core/host/box_retry.c \
 	core/host/box_serve.c \
+	core/host/box_source.c \
+	core/host/box_source_serve.c \
 	core/host/box_text.c \
 	core/host/crash.c \
 	core/host/grant.c \

@@ -174,7 +174,7 @@ int hone__policy_in_process(const hone_plugin *p, const hone_component *c)
         return 1; /* what of it starts programs does so in boxes (hone.process/1) */
     if (c->caps & HONE_CAP_EXEC)
         return 0;
-    return p->trust != HONE_PLUGIN_UNTRUSTED || strcmp(c->kind, HONE_KIND_SOURCE) == 0;
+    return p->trust != HONE_PLUGIN_UNTRUSTED;
 }
 
 int hone_component_needs_box(const hone_component_info *info)

@@ -198,8 +198,8 @@ const void *get_iface(void *, const char *id) noexcept
 }
 const char *const provides[] = {HONE_IFACE_SOURCE, nullptr};
 const hone_component component = hone::component<@name@>(
-    "@id@", HONE_KIND_SOURCE, "0.1.0", "the lines of a text file", HONE_CAP_DETERMINISTIC, fields,
-    provides, nullptr, get_iface);
+    "@id@", HONE_KIND_SOURCE, "0.1.0", "the lines of a text file", HONE_CAP_DETERMINISTIC | HONE_CAP_FS_READ,
+    fields, provides, nullptr, get_iface);
 } // namespace
 
 HONE_CPP_PLUGIN(0x000100, &component);
