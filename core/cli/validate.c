@@ -681,7 +681,7 @@ int hone_cli_plugin_validate(int argc, char **argv)
         {"json", HONE_ARG_FLAG, &json, NULL, "as JSON: every test with its result and text"},
         {"only", HONE_ARG_STR, &only, "TEST", "one test, or all of library, instance, reward, ..."},
         {"set", HONE_ARG_LIST, &sets, "K=V",
-         "a setting (several times); COMPONENT.K=V for one of several components"},
+         "a setting (several times); COMPONENT.K=V or KIND.COMPONENT.K=V for one of several"},
         {"seed", HONE_ARG_I64, &seed, "N", "of everything that is drawn by chance (1)"},
         {"in-process", HONE_ARG_FLAG, &in_process, NULL, "run in this process, for a debugger"},
         {"timeout", HONE_ARG_F64, &limit_s, "S", "seconds a test may take (10)"},

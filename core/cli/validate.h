@@ -175,8 +175,8 @@ size_t hone__v_heap_largest(void); /* bytes of the largest request so far */
 /* ---- the process (validate_process.c) ---- */
 typedef struct hone__vproc hone__vproc;
 hone__vproc *hone__v_proc_take(void);
-/* What is no longer as it was, as words parted by "; " in `out`; 1 when something is. */
-int hone__v_proc_changed(const hone__vproc *before, hone_buf *out);
+/* What is no longer as it was, as words parted by "; " in `out`; 1 when something is. `caps`: what was granted. */
+int hone__v_proc_changed(const hone__vproc *before, uint64_t caps, hone_buf *out);
 void hone__v_proc_free(hone__vproc *p);
 /* Watches for calls of the system that ask for more than was granted. */
 hone_status hone__v_trap_start(const char *const *allowed_paths, uint64_t caps);

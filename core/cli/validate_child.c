@@ -216,17 +216,26 @@ static hone_status open_file(hone__v *v)
                : hone_fail(HONE_E_NOT_FOUND, "%s: %s is no longer in it", v->path, v->component);
 }
 
+/* Does `who` (n bytes) name the component: its short name, its id, or the last parts of its id ("judge.command")? */
+static int is_named(const hone_component_info *info, const char *who, size_t n)
+{
+    const size_t len = strlen(info->c.id);
+    return n <= len && memcmp(info->c.id + len - n, who, n) == 0 &&
+           (n == len || info->c.id[len - n - 1] == '.');
+}
+
 /* One --set: "key=value", or "component.key=value", which the other components of the file pass over. */
 static hone_status take_setting(hone__v *v, const char *text, hone_pair *pairs, size_t *n)
 {
-    const char *eq = strchr(text, '='), *name = v->info->short_name;
-    size_t len = strlen(name);
+    const char *eq = strchr(text, '='), *dot = eq;
     if (!eq || eq == text)
         return hone_fail(HONE_E_USAGE, "--set %s: a setting is given as name=value", text);
-    if (memchr(text, '.', (size_t)(eq - text))) {
-        if (strncmp(text, name, len) != 0 || text[len] != '.')
+    while (dot > text && *dot != '.')
+        dot--;
+    if (dot > text) {
+        if (!is_named(v->info, text, (size_t)(dot - text)))
             return HONE_OK;
-        text += len + 1;
+        text = dot + 1;
     }
     pairs[*n].key = (hone_str){text, (size_t)(eq - text)};
     HONE_TRY(hone_config_value_of(v->info->c.id, v->info->c.fields, pairs[*n].key,

@@ -247,15 +247,19 @@ static hone_value odd_value(hone__v *v, const hone_rng_key *k, uint64_t at, int 
 /* Settings by chance, most of them of the right type; as JSON text in the stage, so that one can be repeated. */
 static void t_fuzz(hone__v *v)
 {
-    enum { ROUNDS = 200 };
+    enum { ROUNDS = 200, SLOW_ROUNDS = 12 };
     size_t fields = 0;
+    uint64_t rounds = ROUNDS;
     if (!hone__v_open(v))
         return;
-    while (v->info->c.fields && v->info->c.fields[fields])
-        fields++;
+    for (; v->info->c.fields && v->info->c.fields[fields]; fields++)
+        if (v->info->c.fields[fields]->type == HONE_FIELD_COMPONENT)
+            rounds = SLOW_ROUNDS; /* each makes that one too */
+    if (hone__v_has_cap(v, HONE_CAP_SLOW))
+        rounds = SLOW_ROUNDS;
     if (!fields)
         return hone__v_skip(v, "it has no settings");
-    for (uint64_t round = 0; round < ROUNDS && !hone__v_failed(v); round++) {
+    for (uint64_t round = 0; round < rounds && !hone__v_failed(v); round++) {
         hone_rng_key k = {v->seed, HONE_RNG_USER, 0, round, 0};
         hone_value s = v->settings;
         hone_value saved = v->settings;
@@ -457,15 +461,33 @@ static void t_appetite(hone__v *v)
 
 /* ---- the process ---------------------------------------------------------------------------------- */
 
+/* What it was granted, and what components in its settings were. Where that is EXEC, hone's thread that starts
+ * programs is there afterwards, and stays. */
+static uint64_t granted(hone__v *v)
+{
+    uint64_t caps = hone_registry_granted(v->registry, v->info);
+    int inner = 0;
+    const hone_component_info *c;
+    for (size_t i = 0; v->info->c.fields && v->info->c.fields[i]; i++)
+        inner |= v->info->c.fields[i]->type == HONE_FIELD_COMPONENT;
+    if (inner || (caps & HONE_CAP_EXEC))
+        cycle(v, 1);
+    for (size_t i = 0; inner && (c = hone_registry_component(v->registry, NULL, i)); i++)
+        if (c->used)
+            caps |= hone_registry_granted(v->registry, c);
+    return caps;
+}
+
 static void t_manners(hone__v *v)
 {
     hone_buf what;
     if (!hone__v_open(v))
         return;
     hone_buf_init(&what, 1 << 16);
+    const uint64_t caps = granted(v);
     hone__vproc *before = hone__v_proc_take();
     cycle(v, BATCH);
-    if (before && hone__v_proc_changed(before, &what))
+    if (before && hone__v_proc_changed(before, caps, &what))
         hone__v_fail(v, "%s", what.ptr);
     hone__v_proc_free(before);
     hone_buf_release(&what);
@@ -486,8 +508,7 @@ static void t_grants(hone__v *v)
     }
     paths[n] = NULL;
     /* Files of a path that the host resolved are allowed above; asking is enough for what only reads. */
-    const uint64_t caps = hone_registry_granted(v->registry, v->info) |
-                          (v->info->c.caps & HONE_CAP_FS_READ);
+    const uint64_t caps = granted(v) | (v->info->c.caps & HONE_CAP_FS_READ);
     if (hone__v_trap_start(paths, caps) < 0)
         return hone__v_skip(v, "%s", hone__v_error());
     cycle(v, BATCH);
@@ -707,7 +728,7 @@ const hone__vtest hone__v_instance_tests[] = {
     {"instance.create", t_create, HONE__VT_GATE, "made with its defaults, and destroyed"},
     {"instance.interfaces", t_interfaces, 0, "what it provides is there, other ids give NULL"},
     {"instance.call", t_call, HONE__VT_GATE, "an ordinary batch"},
-    {"instance.bounds", t_bounds, 0, "each bound and choice of its settings"},
+    {"instance.bounds", t_bounds, HONE__VT_SLOW, "each bound and choice of its settings"},
     {"instance.unknown_key", t_unknown_key, 0, "a setting that is not there is refused"},
     {"instance.fuzz_settings", t_fuzz, HONE__VT_SLOW, "settings by chance"},
     {"instance.struct_sizes", t_sizes, 0, "structs of the host older and newer than its own"},

@@ -254,7 +254,7 @@ static void t_manners(hone__v *v)
     hone__loaded *f = open_it(v);
     if (f) {
         hone__loader_close(f);
-        if (hone__v_proc_changed(before, &what))
+        if (hone__v_proc_changed(before, 0, &what))
             hone__v_fail(v, "loading the file %s", what.ptr);
     }
     hone__v_proc_free(before);

@@ -13,6 +13,7 @@
 #include "base/alloc.h"
 #include "base/file.h"
 #include "base/hash.h"
+#include "host/process.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -155,7 +156,7 @@ static void say(hone_buf *out, const char *fmt, ...)
     hone_buf_addf(out, "%s%s", out->len ? "; " : "", text);
 }
 
-int hone__v_proc_changed(const hone__vproc *a, hone_buf *out)
+int hone__v_proc_changed(const hone__vproc *a, uint64_t caps, hone_buf *out)
 {
     hone__vproc *b = hone_calloc(1, sizeof *b);
     if (!b)
@@ -193,7 +194,7 @@ int hone__v_proc_changed(const hone__vproc *a, hone_buf *out)
         say(out, "left threads behind: %d", b->threads - a->threads);
     if (b->children)
         say(out, "left a child process behind");
-    else if (b->child_faults != a->child_faults)
+    else if (b->child_faults != a->child_faults && !(caps & HONE_CAP_EXEC))
         say(out, "started a child process");
     if (a->nice != b->nice)
         say(out, "changed the priority");
@@ -222,7 +223,7 @@ const char *hone__v_trap_seen(void)
     return seen[0] ? seen : NULL;
 }
 
-/* What libc reads on its own behalf. */
+/* What libc reads on its own behalf; resolvers and TLS, where NET was granted. */
 static int harmless(const char *path)
 {
     static const char *const begins[] = {"/proc/self/",
@@ -236,7 +237,13 @@ static int harmless(const char *path)
                                          "/dev/urandom",
                                          "/dev/random",
                                          "/usr/lib/x86_64-linux-gnu/gconv"};
+    static const char *const of_net[] = {"/etc/resolv.conf",   "/etc/hosts",    "/etc/host.conf",
+                                         "/etc/nsswitch.conf", "/etc/gai.conf", "/etc/services",
+                                         "/etc/ssl/",          "/usr/lib/ssl/", "/etc/pki/"};
     size_t n = strlen(path);
+    for (size_t i = 0; (granted & HONE_CAP_NET) && i < sizeof of_net / sizeof *of_net; i++)
+        if (strncmp(path, of_net[i], strlen(of_net[i])) == 0)
+            return 1;
     for (size_t i = 0; i < sizeof begins / sizeof *begins; i++)
         if (strncmp(path, begins[i], strlen(begins[i])) == 0)
             return 1;
@@ -254,6 +261,8 @@ static void report(const char *what, const char *path)
 
 static int in_plugin(void)
 {
+    if (hone__process_at_work)
+        return 0;
     return hone__v_inside || (pid_t)syscall(SYS_gettid) != main_thread;
 }
 
@@ -406,12 +415,14 @@ hone_status hone__v_trap_start(const char *const *allowed_paths, uint64_t caps)
     allowed = allowed_paths;
     granted = caps;
     main_thread = (pid_t)syscall(SYS_gettid);
+    /* A program that a granted plugin has started inherits no filter: the thread that starts it is there, and has none. */
+    const unsigned long threads = caps & HONE_CAP_EXEC ? 0 : SECCOMP_FILTER_FLAG_TSYNC;
     memset(&act, 0, sizeof act);
     act.sa_sigaction = on_sigsys;
     act.sa_flags = SA_SIGINFO | SA_NODEFER;
     program.len = (unsigned short)n;
     if (sigaction(SIGSYS, &act, NULL) != 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
-        syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, &program) != 0)
+        syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, threads, &program) != 0)
         return hone_fail_errno("watching calls of the system");
     return HONE_OK;
 #endif

@@ -33,6 +33,8 @@ enum {
     STOP_GRACE_MS = 100
 };
 
+_Thread_local int hone__process_at_work;
+
 typedef struct process {
     hone_instance *inst;
     hone__launched run;
@@ -265,7 +267,9 @@ static hone_status process_receive(void *self, void *process_, const hone_proces
 
 static void process_free(process *p)
 {
+    hone__process_at_work++;
     hone__launch_finish(&p->run);
+    hone__process_at_work--;
     hone_buf_release(&p->lines);
     hone_buf_release(&p->log);
     hone_free(p);
@@ -352,7 +356,9 @@ static hone_status process_start(void *self, const hone_process_spec *given, voi
         .read_more = read_more,
         .write_more = write_more,
     };
+    hone__process_at_work++;
     s = hone__launch_start(&how, &p->run);
+    hone__process_at_work--;
 done:
     hone_free(read_more);
     hone_free(write_more);
