@@ -5,7 +5,7 @@
  * must be the file's own description, an interface must have the hash of the description used here.
  *
  * A box may be replaced by a fresh one at any time between two attempts: nothing outside this file and box_retry.c
- * remembers anything of a box. One call at a time: the caller's thread waits in it.
+ * remembers anything of a box. One call at a time in a box: the caller's thread waits in it; box_pool.c has more of them.
  * Source: plugin-abi.md section 7. */
 #include "host/box_proxy.h"
 
@@ -293,11 +293,12 @@ static const hone_state_v1 state_v1 = {sizeof(hone_state_v1), 0, state_save, sta
 
 static void cancel_call(void *self, uint64_t call_id)
 {
-    hone__proxy *p = ((hone__offered *)self)->proxy;
-    uint32_t *word = atomic_load(&p->cancel);
-    (void)call_id;
-    if (word)
-        __atomic_store_n(word, 1, __ATOMIC_RELEASE);
+    hone__proxy *first = ((hone__offered *)self)->proxy, *p;
+    for (size_t i = 0; (p = hone__pool_at(first, i)) != NULL; i++) {
+        uint32_t *word = atomic_load(&p->cancel);
+        if (word && (!first->pool || atomic_load(&p->cancel_id) == call_id))
+            __atomic_store_n(word, 1, __ATOMIC_RELEASE);
+    }
 }
 static const hone_cancel_v1 cancel_v1 = {sizeof(hone_cancel_v1), 0, cancel_call};
 
@@ -345,6 +346,7 @@ hone_status hone__proxy_try(hone__offered *o, const hone_wire_slot *s, void *con
     if (st < 0)
         return st;
     uint32_t *cancel = call ? hone_wire_cancel(bytes) : NULL;
+    atomic_store(&p->cancel_id, call ? call->id : 0);
     atomic_store(&p->cancel, cancel);
     *how = hone__box_ring(&p->box, HONE__BOX_OP_CALL, o->number, len, !p->slow, deadline,
                           call ? call->cancelled : NULL, cancel);
@@ -411,16 +413,17 @@ static const void *proxy_get_iface(hone_instance *inst, const char *id, void **s
     return NULL;
 }
 
-static void free_proxy(hone__proxy *p)
+void hone__proxy_free(hone__proxy *p)
 {
     hone__box_source_free(p->source);
+    hone__pool_free(p);
     if (p->alive)
         hone__box_stop(&p->box);
-    for (size_t i = 0; i < p->n_offers; i++) {
+    for (size_t i = 0; !p->further && i < p->n_offers; i++) {
         hone_wire_stub_free(p->offers[i].stub);
         hone_wire_close(p->offers[i].wire);
     }
-    if (p->plugin >= 0)
+    if (!p->further && p->plugin >= 0)
         close(p->plugin);
     if (p->tmp[0])
         (void)hone_remove_tree(p->tmp);
@@ -434,7 +437,7 @@ static void free_proxy(hone__proxy *p)
 
 static void proxy_destroy(hone_instance *inst)
 {
-    free_proxy(inst->self);
+    hone__proxy_free(inst->self);
     inst->self = NULL;
 }
 
@@ -517,10 +520,13 @@ hone_status hone__box_create(hone_instance *inst, int fd, const char *sha256)
         s = start(p);
     if (s >= 0) {
         p->has_state = offers_state(p);
+        s = hone__pool_create(p);
+    }
+    if (s >= 0) {
         s = hone__proxy_remember(p); /* what a fresh one has, should it die in its first call */
     }
     if (s < 0) {
-        free_proxy(p);
+        hone__proxy_free(p);
         hone_fail_at("%s", inst->info->c.id);
         hint_grants(inst);
         return s;

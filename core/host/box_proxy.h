@@ -5,6 +5,7 @@
 #include "host/box_proto.h"
 #include "host/registry_private.h"
 #include "abi/wire.h"
+#include "hone/state.h"
 
 #include <pthread.h>
 
@@ -44,6 +45,9 @@ typedef struct hone__proxy {
     hone__texts texts;  /* returned by the plugin */
     uint64_t calls;
     _Atomic(uint32_t *) cancel; /* of the call that runs now, or NULL */
+    _Atomic uint64_t cancel_id; /* its hone_call.id */
+    struct hone__pool *pool;    /* of the first; NULL: one call at a time */
+    int further;                /* it is not the first: file, policy and plans are that one's */
     hone_buf state;             /* the last hone.state/1 */
     int has_state, stateful, slow;
     int noted;           /* it writes notes */
@@ -67,6 +71,14 @@ hone_status hone__proxy_try(hone__offered *o, const hone_wire_slot *s, void *con
 int hone__proxy_bury(hone__proxy *p, const char *call, int how, hone_error *why);
 /* box_retry.c: the call with all its attempts. */
 void hone__proxy_call(void *self, const hone_wire_slot *s, void *const *args, hone_wire_ret *ret);
+/* box_pool.c. create: several boxes where the component allows it. enter: a box for one call, locked. at: the i-th, NULL past
+ * the end. */
+hone_status hone__pool_create(hone__proxy *first);
+hone__proxy *hone__pool_enter(hone__proxy *first);
+void hone__pool_leave(hone__proxy *first, hone__proxy *p);
+hone__proxy *hone__pool_at(hone__proxy *first, size_t i);
+void hone__pool_free(hone__proxy *first);
+void hone__proxy_free(hone__proxy *p);
 /* box_reach.c: serves the call-back of box `b` of proxy `ctx`. < 0: the box broke the protocol. */
 hone_status hone__reach_serve(void *ctx, hone__box *b);
 void hone__reach_free(hone__proxy *p);

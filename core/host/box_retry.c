@@ -347,11 +347,11 @@ static hone_status call_batch(batch *b, hone_wire_ret *ret)
 
 void hone__proxy_call(void *self, const hone_wire_slot *s, void *const *args, hone_wire_ret *ret)
 {
-    hone__offered *o = self;
-    hone__proxy *p = o->proxy;
+    const hone__offered *called = self;
+    hone__proxy *first = called->proxy, *p = hone__pool_enter(first);
+    hone__offered *o = &p->offers[called->number];
     batch b = {.o = o, .slot = s, .args = args};
     hone_status st;
-    pthread_mutex_lock(&p->lock);
     if (take_apart(&b))
         st = call_batch(&b, ret);
     else
@@ -361,5 +361,5 @@ void hone__proxy_call(void *self, const hone_wire_slot *s, void *const *args, ho
         st = hone__proxy_remember(p);
     if (st < 0)
         fail_call(s, st, ret);
-    pthread_mutex_unlock(&p->lock);
+    hone__pool_leave(first, p);
 }

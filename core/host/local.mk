@@ -2,6 +2,7 @@
 libhone_a_SOURCES += \
 	core/host/box_ask.c \
 	core/host/box_host.c \
+	core/host/box_pool.c \
 	core/host/box_proxy.c \
 	core/host/box_reach.c \
 	core/host/box_retry.c \

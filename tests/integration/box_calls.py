@@ -64,6 +64,20 @@ static hone_status judge(void *self, const hone_call *call, const hone_judge_ite
         if (is(it->candidates[0], "inner fails")) return hone_host_fail(s->host, HONE_E_PARSE, "cannot read item %zu", i);
         if (is(it->candidates[0], "slow")) for (int k = 0; k < 3000 && !hone_cancelled(call); k++) nap(0.01);
         if (is(it->candidates[0], "stuck")) nap(60);
+#ifdef TOGETHER /* until so many calls are in it at once, or its time is over */
+        static _Atomic int inside, met;
+        inside++;
+        while (inside < TOGETHER && met < TOGETHER && !hone_cancelled(call)) nap(0.002);
+        if (inside >= TOGETHER) met = TOGETHER;
+        inside--;
+        if (met < TOGETHER) return hone_host_fail(s->host, HONE_E_FAIL, "nobody came");
+#endif
+#ifdef ALONE
+        static _Atomic int in;
+        if (++in > 1) return hone_host_fail(s->host, HONE_E_FAIL, "entered twice at once");
+        nap(0.002);
+        in--;
+#endif
         v.score = (double)(h % 97) / 97 * s->cfg->f64(s->cfg, 0);
         v.reasoning.ptr = text;
         v.reasoning.len = (size_t)snprintf(text, sizeof text, "hash %u", h);
@@ -280,6 +294,30 @@ run = hone("score", "--reward", "outer", "--set", "judge=jd", "--data", rows("sl
 check("a call-back is cancelled with its call", [o["status"] for o in outcomes(run)] == ["score"], run.stdout + run.stderr)
 run = hone("score", "--reward", "outer", "--set", "judge=jd", "--data", rows("stuck.jsonl", "stuck"), "--deadline", "0.5", "--json")
 check("and has no more time than it", [o["status"] for o in outcomes(run)] == ["timeout"], run.stdout + run.stderr)
+
+# ---- calls at the same time ----------------------------------------------------------------------------------------------
+SLOW = PURE + " | HONE_CAP_REENTRANT | HONE_CAP_SLOW"
+build("pair", OUTER, caps=SLOW)
+meet = build("meet", JUDGE, "-DTOGETHER=4", caps=PURE + " | HONE_CAP_REENTRANT")
+check("trusted", hone("plugin", "trust", meet).returncode == 0)
+four = rows("four.jsonl", "a", "b", "c", "d")
+run = hone("score", "--reward", "pair", "--set", "judge=meet", "--data", four, "--deadline", "60", "--json")
+check("four calls are in the boxes of a REENTRANT reward at once", [o["status"] for o in outcomes(run)] == ["score"] * 4,
+      run.stdout + run.stderr)
+build("pair_meet", JUDGE, "-DTOGETHER=2", caps=SLOW)
+run = hone("score", "--reward", "pair", "--set", "judge=pair_meet", "--data", four, "--deadline", "1", "--json")
+check("each in a process of its own", all("nobody came" in o.get("reason", "") or o["status"] == "timeout" for o in outcomes(run)),
+      run.stdout + run.stderr)
+alone = build("alone", JUDGE, "-DALONE")
+check("trusted", hone("plugin", "trust", alone).returncode == 0)
+many = rows("many.jsonl", *map(str, range(24)))
+run = hone("score", "--reward", "pair", "--set", "judge=alone", "--data", many, "--json")
+check("who is not REENTRANT is entered by one of them at a time", [o["status"] for o in outcomes(run)] == ["score"] * 24,
+      run.stdout + run.stderr)
+run = hone("score", "--reward", "pair", "--set", "judge=jd", "--data", rows("crash.jsonl", "a", "crash", "b", "crash", "c"), "--json")
+check("a crash costs its own call only", [o["status"] for o in outcomes(run)] == ["score", "error", "score", "error", "score"],
+      run.stdout + run.stderr)
+fresh()
 
 # ---- call-backs that are none --------------------------------------------------------------------------------------------
 build("hostile", HOSTILE)
