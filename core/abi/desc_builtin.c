@@ -106,6 +106,22 @@ HONE_DESCRIBE_IFACE(
     (SLOT, fingerprint, 0, "self, hex:out [char; 65] -> void",
      "SHA-256 over vocabulary, merges, rules"))
 
+/* ---- the run's models, for whoever asks -------------------------------------------------------------- */
+
+HONE_DESCRIBE(score_item, hone_score_item, 0, (STR, prompt), (STR, completion),
+              (NUMS, prompt_ids, n_prompt_ids, NULLABLE), (NUM, n_prompt_ids),
+              (NUMS, ids, n_ids, NULLABLE), (NUM, n_ids))
+HONE_DESCRIBE(logprob_sink, hone_logprob_sink, HONE_STRUCT_SINK, (SIZE, struct_size),
+              (PAD, reserved), (OPAQUE, ctx),
+              (SLOT, put, 0, "this, item:size, ids:[i32; n], logprobs:[f32; n], n:size -> status",
+               "the log-probs of one item"))
+HONE_DESCRIBE_IFACE(model_scorer, hone_model_scorer_v1, HONE_IFACE_SCORER, NULL,
+                    (&score_item, &logprob_sink), (SIZE, struct_size), (PAD, reserved),
+                    (SLOT, logprobs, HONE_SLOT_CANCELLABLE,
+                     "self, call:call?, model:str, items:[hone_score_item; n, stride], n:size, "
+                     "stride:size, sink:sink hone_logprob_sink -> status",
+                     "log-probs of given tokens"))
+
 /* ---- optimizers ------------------------------------------------------------------------------------ */
 
 HONE_DESCRIBE(opt_param, hone_opt_param, 0, (SIZE, struct_size), (NUM, group), (STR, name),
@@ -308,9 +324,9 @@ HONE_DESCRIBE_IFACE(metrics, hone_metrics_v1, HONE_IFACE_METRICS, NULL, (&metric
                     (SIZE, struct_size), (PAD, reserved),
                     (SLOT, collect, 0, "self, sink:sink hone_metric_sink -> status", "its numbers"))
 
-static const hone_iface_desc *const all[] = {&reward, &judge,     &tokenizer, &optimizer, &source,
-                                             &model,  &objective, &advantage, &ops,       &sink,
-                                             &state,  &cancel,    &live,      &metrics,   NULL};
+static const hone_iface_desc *const all[] = {
+    &reward,    &judge, &tokenizer, &optimizer, &source, &model, &model_scorer, &objective,
+    &advantage, &ops,   &sink,      &state,     &cancel, &live,  &metrics,      NULL};
 
 const hone_iface_desc *const *hone_desc_builtins(void)
 {

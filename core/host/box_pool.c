@@ -5,8 +5,8 @@
  * crash, a deadline or too much memory costs the call that caused it and no other, as it would not where calls share a
  * process.
  *
- * Only where nobody can tell: a component that is STATEFUL, or offers hone.state/1 or hone.metrics/1, has one box, and its
- * calls follow each other. Further boxes share the first one's file, policy, descriptions and plans, which do not change.
+ * Only where nobody can tell: a component that is STATEFUL, or offers hone.state/1, hone.metrics/1 or hone.source/1,
+ * has one box, and its calls follow each other. Further boxes share the first one's file, policy, descriptions and plans, which do not change.
  *
  * Invariants: boxes are added, never taken away before the instance goes; one that cannot be started is not used, and the
  * others go on. Source: plugin-abi.md section 7, "One slot per call in flight". */
@@ -14,6 +14,7 @@
 
 #include "base/alloc.h"
 #include "base/log.h"
+#include "hone/source.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -42,7 +43,8 @@ hone_status hone__pool_create(hone__proxy *first)
 {
     const uint64_t caps = first->inst->info->c.caps;
     if (!(caps & HONE_CAP_REENTRANT) || (caps & HONE_CAP_STATEFUL) ||
-        offers(first, HONE_IFACE_STATE) || offers(first, HONE_IFACE_METRICS))
+        offers(first, HONE_IFACE_STATE) || offers(first, HONE_IFACE_METRICS) ||
+        offers(first, HONE_IFACE_SOURCE))
         return HONE_OK;
     struct hone__pool *pool = hone_calloc(1, sizeof *pool);
     pthread_condattr_t attr;

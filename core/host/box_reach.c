@@ -235,11 +235,11 @@ hone_status hone__reach_serve(void *ctx, hone__box *b)
         s = hone_fail(HONE_E_MISBEHAVED, "a call-back of %llu bytes", (unsigned long long)len);
     else if (kind == HONE__BOX_ASK_CALL)
         s = asked_call(p, b, number, len);
-    else if (kind == HONE__BOX_ASK_IFACE)
-        s = answer_reached(p, b, asked_iface(p, b, len, &reached), reached);
-    else if (kind == HONE__BOX_ASK_SETTING)
-        s = answer_reached(p, b, asked_setting(p, number, &reached), reached);
-    else
+    else if (kind == HONE__BOX_ASK_IFACE || kind == HONE__BOX_ASK_SETTING) {
+        s = kind == HONE__BOX_ASK_IFACE ? asked_iface(p, b, len, &reached)
+                                        : asked_setting(p, number, &reached);
+        s = answer_reached(p, b, s, reached);
+    } else
         s = hone_fail(HONE_E_MISBEHAVED, "a call-back of kind %u, which is not known", kind);
     hone__failed_by(who); /* the failure of an inner call is not that of the call around it */
     return s;

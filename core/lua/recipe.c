@@ -11,6 +11,7 @@
 #include "ops/cpu.h"
 #include "score/cache.h"
 #include "score/score.h"
+#include "train/desk.h"
 
 #include <limits.h>
 #include <stdio.h>
@@ -235,6 +236,7 @@ static void close_recipe(hone_recipe *r, hone_lua *l)
     if (r->opt.dir_out && r->run)
         snprintf(r->opt.dir_out, r->opt.dir_out_size, "%s", hone_run_dir(r->run));
     hone_score_set_pump(NULL);
+    hone_score_set_desk(NULL);
     if (hone_score_lost() > 0) {
         /* A call that never returned still owns its plugin: leave without tearing anything down. */
         hone_run_close(r->run);
@@ -268,6 +270,12 @@ static hone_status setting_path(void *ctx, hone_str given, char **path)
     return s;
 }
 
+static int serve_desk(void *ctx, uint64_t max_ns)
+{
+    (void)max_ns;
+    return hone_desk_serve(ctx) > 0;
+}
+
 static hone_status open_recipe(hone_recipe *r, const char *dir, hone_lua **l)
 {
     hone_registry_opts ro = {.project = dir};
@@ -294,6 +302,9 @@ static hone_status open_recipe(hone_recipe *r, const char *dir, hone_lua **l)
     pumped = *l;
     hone_score_pump p = {pump, NULL};
     hone_score_set_pump(&p);
+    HONE_TRY(hone_desk_open(&r->env));
+    hone_score_pump desk = {serve_desk, r->env.desk};
+    hone_score_set_desk(&desk);
     running = r;
     return HONE_OK;
 }

@@ -112,6 +112,8 @@ typedef struct hone_score_pump {
     void *ctx;
 } hone_score_pump;
 void hone_score_set_pump(const hone_score_pump *pump);
+/* The same for requests that rewards make of the run's models (train/desk.h): served in poll and wait. */
+void hone_score_set_desk(const hone_score_pump *desk);
 /* Calls that passed their deadline and have not come back. While there are any, the process must end by _exit. */
 uint32_t hone_score_lost(void);
 #endif

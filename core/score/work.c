@@ -18,7 +18,7 @@
 #define MAX_LOST 4
 #define BOX_GRACE_NS 5000000000u
 
-static hone_score_pump pump;
+static hone_score_pump pump, desk;
 static uint32_t lost_calls;
 
 void hone_score_set_pump(const hone_score_pump *p)
@@ -27,6 +27,14 @@ void hone_score_set_pump(const hone_score_pump *p)
         pump = *p;
     else
         memset(&pump, 0, sizeof pump);
+}
+
+void hone_score_set_desk(const hone_score_pump *p)
+{
+    if (p)
+        desk = *p;
+    else
+        memset(&desk, 0, sizeof desk);
 }
 
 uint32_t hone_score_lost(void)
@@ -389,6 +397,8 @@ hone_status hone_score_poll(hone_score_job *job)
     enforce_deadlines(job);
     hone_status st = job->failed;
     pthread_mutex_unlock(&s->lock);
+    if (desk.pump)
+        desk.pump(desk.ctx, 0);
     if (pump.pump)
         pump.pump(pump.ctx, 0);
     return st < 0 ? hone_error_set(&job->error) : HONE_OK;
@@ -408,14 +418,19 @@ hone_status hone_score_wait(hone_score_job *job)
         enforce_deadlines(job);
         if (job->pending == 0 || job->failed < 0)
             break;
-        if (pump.pump) {
+        if (pump.pump || desk.pump) {
             pthread_mutex_unlock(&s->lock);
-            pump.pump(pump.ctx, 1000000);
+            if (desk.pump)
+                desk.pump(desk.ctx, 1000000);
+            if (pump.pump)
+                pump.pump(pump.ctx, 1000000);
             pthread_mutex_lock(&s->lock);
         }
         struct timespec ts;
         clock_gettime(CLOCK_MONOTONIC, &ts);
-        ts.tv_nsec += pump.pump ? 200000 : 20000000; /* 20 ms: how often deadlines are looked at */
+        ts.tv_nsec += pump.pump || desk.pump
+                          ? 200000
+                          : 20000000; /* 20 ms: how often deadlines are looked at */
         if (ts.tv_nsec >= 1000000000) {
             ts.tv_sec++;
             ts.tv_nsec -= 1000000000;

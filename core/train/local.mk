@@ -3,6 +3,7 @@ libhone_a_SOURCES += \
 	core/train/arrow_rows.c core/train/arrow_rows.h \
 	core/train/checkpoint.c core/train/checkpoint.h \
 	core/train/comm.c core/train/comm.h \
+	core/train/desk.c core/train/desk.h \
 	core/train/metrics.c core/train/metrics.h \
 	core/train/optimizer.c core/train/optimizer.h \
 	core/train/policy.c core/train/policy.h \

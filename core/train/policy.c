@@ -7,6 +7,7 @@
 #include "nn/packs.h"
 #include "nn/hf.h"
 #include "ops/storage.h"
+#include "train/desk.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -215,6 +216,12 @@ static hone_status new_policy(hone_env *env, const char *name, hone_policy **out
         hone_free(p);
         return s;
     }
+    s = hone__desk_add(env->desk, p);
+    if (s < 0) {
+        hone_tape_destroy(p->tape);
+        hone_free(p);
+        return s;
+    }
     *out = p;
     return HONE_OK;
 }
@@ -255,6 +262,7 @@ void hone_policy_destroy(hone_policy *p)
 {
     if (!p)
         return;
+    hone__desk_remove(p->env->desk, p);
     hone_gen_destroy(p->gen);
     hone_tape_destroy(p->tape);
     hone_optimizer_destroy(p->optimizer);

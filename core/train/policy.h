@@ -11,10 +11,12 @@
 #include "train/optimizer.h"
 
 /* What every part of a run shares. Borrowed by all that is made with it. */
+typedef struct hone_desk hone_desk; /* desk.h */
 typedef struct hone_env {
     hone_registry *registry;
     hone_pool *pool;
     const hone_comm *comm; /* the ranks that train together; NULL: this process alone */
+    hone_desk *desk;       /* what components may ask of the run's policies; NULL: nothing */
 } hone_env;
 static inline const hone_comm *hone_env_comm(const hone_env *env)
 {

@@ -3,9 +3,11 @@
 A reward in a box asks a judge in another; both give the bytes that they give in process. Call-backs whose deadline passes, whose
 box is killed in the middle, and call-backs that are none end the box, never the host, and say why.
 """
+import hashlib
 import json
 import os
 import pathlib
+import random
 import signal
 import subprocess
 import sys
@@ -208,6 +210,79 @@ static const hone_field *const fields[] = {HONE_COMPONENT("judge", HONE_IFACE_JU
 static const hone_reward_v1 table = {sizeof table, 0, score, NULL, NULL};
 COMPONENT("org.test.reward." NAME, HONE_KIND_REWARD, HONE_IFACE_REWARD, CAPS, fields, table, create)
 """
+# What it is told by the run's tokenizer and its model goes into the score and the notes.
+ASKER = COMMON + r"""
+struct told { double sum; size_t n, texts; const hone_sample *in; size_t stride, at; int wrong; hone_ref tokenizer; };
+static hone_status put_ids(const hone_ids_sink *sink, size_t text, const int32_t *ids, const hone_span32 *offsets, size_t n)
+{
+    struct told *t = sink->ctx;
+    const hone_tokenizer_v1 *tok = t->tokenizer.vt;
+    (void)text;
+    t->n = n;
+    t->wrong |= !offsets;
+    for (size_t i = 0; i < n; i++) /* a call-back in the answer of another */
+        t->texts += tok->token_bytes(t->tokenizer.self, ids[i]).len;
+    return HONE_OK;
+}
+static hone_status put_logprobs(const hone_logprob_sink *sink, size_t item, const int32_t *ids, const float *logprobs, size_t n)
+{
+    struct told *t = sink->ctx;
+    const hone_sample *s = hone_sample_at(t->in, t->stride, t->at + item);
+    t->wrong |= n != s->n_tokens || memcmp(ids, s->tokens, n * sizeof *ids) != 0;
+    for (size_t i = 0; i < n; i++) t->sum += logprobs[i];
+    return HONE_OK;
+}
+static hone_status score(void *self, const hone_call *call, const hone_sample *in, size_t n, size_t stride, hone_outcome *out,
+                         size_t ostride, const hone_notes *notes)
+{
+    struct self *s = self;
+    const hone_tokenizer_v1 *tok = s->inner.vt;
+    const hone_model_scorer_v1 *model = s->more[0].vt;
+    for (size_t i = 0; i < n; i++) {
+        const hone_sample *x = hone_sample_at(in, stride, i);
+        struct told t = {.in = in, .stride = stride, .at = i, .tokenizer = s->inner};
+        hone_ids_sink ids = {sizeof ids, 0, &t, put_ids};
+        hone_logprob_sink logprobs = {sizeof logprobs, 0, &t, put_logprobs};
+        hone_score_item item = {.prompt = x->prompt, .ids = x->tokens, .n_ids = x->n_tokens};
+        hone_status st = tok->encode(s->inner.self, &x->completion, 1, HONE_ENCODE_OFFSETS, &ids);
+        if (st < 0) return st;
+        st = model->logprobs(s->more[0].self, call, (hone_str){NULL, 0}, &item, 1, sizeof item, &logprobs);
+        if (st < 0) return st;
+        if (t.wrong) return hone_host_fail(s->host, HONE_E_FAIL, "other ids");
+        hone_value v = {.type = HONE_F64, .u.f64 = t.sum};
+        notes->put(notes, i, hone_str_c("logprob"), &v);
+        v.type = HONE_I64;
+        v.u.i64 = (int64_t)t.n;
+        notes->put(notes, i, hone_str_c("tokens"), &v);
+        hone_outcome_set(out, ostride, i, HONE_SCORE, t.texts == x->completion.len ? (float)(t.sum / (double)(x->n_tokens + 1)) : -99);
+#ifdef SLOW
+        nap(0.01);
+#endif
+    }
+    return HONE_OK;
+}
+static hone_status create(const hone_host *host, const hone_config *cfg, void **out)
+{
+    struct self *s = calloc(1, sizeof *s);
+    hone_ref never;
+    char hex[65];
+    s->host = host;
+    *out = s;
+    hone_status st = host->get_iface(host, HONE_IFACE_TOKENIZER, &s->inner);
+    if (st >= 0) st = host->get_iface(host, HONE_IFACE_SCORER, &s->more[0]);
+    if (st < 0) return st;
+    const hone_tokenizer_v1 *tok = s->inner.vt;
+    tok->fingerprint(s->inner.self, hex);
+    if (tok->vocab_size(s->inner.self) < 2 || strlen(hex) != 64 || tok->token_bytes(s->inner.self, -1).ptr ||
+        tok->token_id(s->inner.self, hone_str_c("no such token at all")) != -1)
+        return hone_host_fail(host, HONE_E_FAIL, "an odd tokenizer");
+    if (host->get_iface(host, "hone.unheard.of/1", &never) != HONE_E_NOT_FOUND) return hone_host_fail(host, HONE_E_FAIL, "found");
+    return HONE_OK;
+}
+static const hone_field *const fields[] = {NULL};
+static const hone_reward_v1 table = {sizeof table, 0, score, NULL, NULL};
+COMPONENT("org.test.reward." NAME, HONE_KIND_REWARD, HONE_IFACE_REWARD, CAPS, fields, table, create)
+"""
 PURE = "HONE_CAP_PURE | HONE_CAP_BATCH_INVARIANT | HONE_CAP_DETERMINISTIC"
 
 
@@ -294,6 +369,59 @@ run = hone("score", "--reward", "outer", "--set", "judge=jd", "--data", rows("sl
 check("a call-back is cancelled with its call", [o["status"] for o in outcomes(run)] == ["score"], run.stdout + run.stderr)
 run = hone("score", "--reward", "outer", "--set", "judge=jd", "--data", rows("stuck.jsonl", "stuck"), "--deadline", "0.5", "--json")
 check("and has no more time than it", [o["status"] for o in outcomes(run)] == ["timeout"], run.stdout + run.stderr)
+
+# ---- the run's tokenizer and model --------------------------------------------------------------------------------------
+RECIPE = """local hone = require "hone"
+local stories = require "stories"
+local run = hone.run { name = "asks", seed = 3 }
+local policy = run:policy { model = "tiny", optimizer = { "adamw", lr = 1e-4, weight_decay = 0 } }
+for step, prompts in run:steps(3, hone.rows(stories.list(5, "train", 40)):shuffle(run.seed):epochs():batches(4)) do
+  local rollout = policy:rollout(prompts, { n = 4, max_tokens = 24, rewards = { hone.reward("asker") } })
+  policy:update { rollout, objective = "grpo", advantage = { "group", missing = "skip" } }
+end
+run:save()
+"""
+
+
+def train(name, kills=0):
+    """Runs the recipe, killing so many boxes; (fingerprint, kills done, return code, stderr)."""
+    target, done, dead = work / name, 0, set()
+    with open(work / (name + ".err"), "w") as err:
+        p = subprocess.Popen([HONE, "run", "asks.lua", "--run-dir", str(target), "--quiet"], cwd=work, stdout=subprocess.DEVNULL,
+                             stderr=err, env={**env, "HONE_PLUGIN_PATH": str(work / "plugins")})
+        watch = threading.Timer(200, p.kill)
+        watch.start()
+        while p.poll() is None:
+            alive = boxes_of(p.pid)
+            time.sleep(random.uniform(0.02, 0.08))
+            alive = [b for b in boxes_of(p.pid) if b in alive and b not in dead]
+            if done < kills and alive:
+                try:
+                    os.kill(alive[0], signal.SIGKILL)
+                    dead.add(alive[0])
+                    done += 1
+                except ProcessLookupError:
+                    pass
+        watch.cancel()
+    files = ["metrics.jsonl", "rollouts.jsonl.zst", "model/model.safetensors"]
+    found = {f: hashlib.sha256((target / f).read_bytes()).hexdigest() for f in files if (target / f).is_file()}
+    return found, done, p.returncode, (work / (name + ".err")).read_text()
+
+
+(work / "asks.lua").write_text(RECIPE)
+asker = build("asker", ASKER, "-DSLOW")
+boxed, _, rc, err = train("boxed")
+check("a boxed reward asks the run's tokenizer and model", rc == 0 and len(boxed) == 3, err[-800:])
+check("trusted now", hone("plugin", "trust", asker).returncode == 0)
+inside, _, rc, err = train("inside")
+check("in process: the same bytes", rc == 0 and inside == boxed, err[-800:] + str((boxed, inside)))
+fresh()
+hit, kills, rc, err = train("hit", 8)
+check(f"{kills} boxes killed in the middle: the same bytes", rc == 0 and kills >= 3 and hit == boxed, err[-800:] + str((boxed, hit)))
+check("which the log says", "its box ended in score" in err, err[-500:])
+run = hone("score", "--reward", "asker", "--data", data, "--json")
+check("where there is no run there is none of its interfaces",
+      run.returncode != 0 and 'no interface "hone.tokenizer/1"' in run.stderr, run.stderr)
 
 # ---- calls at the same time ----------------------------------------------------------------------------------------------
 SLOW = PURE + " | HONE_CAP_REENTRANT | HONE_CAP_SLOW"

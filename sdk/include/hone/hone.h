@@ -11,6 +11,7 @@
 #include "hone/optimizer.h"
 #include "hone/plugin.h"
 #include "hone/reward.h"
+#include "hone/scorer.h"
 #include "hone/sink.h"
 #include "hone/source.h"
 #include "hone/state.h"
