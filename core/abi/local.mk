@@ -10,6 +10,7 @@ libhone_a_SOURCES += \
 	core/abi/desc_read.c \
 	core/abi/loader.c \
 	core/abi/package.c \
+	core/abi/quarantine.c \
 	core/abi/sidecar.c \
 	core/abi/sig.c \
 	core/abi/trust.c \

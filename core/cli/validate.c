@@ -526,7 +526,7 @@ static hone_status locate(validation *a, const char *name)
     for (int i = 0; i < paths.n; i++)
         list[i] = paths.v[i];
     list[paths.n] = NULL;
-    hone_registry_opts o = {.paths = list, .project = "."};
+    hone_registry_opts o = {.paths = list, .project = ".", .trial = 1};
     HONE_TRY(hone_registry_open(&o, &r));
     hone_status s = hone_registry_find(r, NULL, name, &info);
     if (s >= 0 && !realpath(info->plugin->path, a->path))

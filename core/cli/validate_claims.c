@@ -176,7 +176,7 @@ void hone__vt_reentrant(hone__v *v)
 /* An instance of the same component in a box, from a registry of its own. NULL: failed; the thread's error. */
 static hone__vinst *boxed_one(hone__v *v, hone__vinst *i, hone_registry **r)
 {
-    hone_registry_opts o = {.seed = v->seed};
+    hone_registry_opts o = {.trial = 1, .seed = v->seed};
     const hone_plugin *p;
     const hone_component_info *info = NULL;
     hone_value settings = hone__v_with_setting(v, "box",

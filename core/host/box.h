@@ -17,7 +17,8 @@ typedef struct hone__box {
     unsigned char *in, *out; /* mapped here; `out` read-only */
     uint32_t seq, messages;
     hone_buf lines[2], incoming; /* unfinished lines; bytes of the socket */
-    hone_buf said;               /* the first lines of stderr: why it died */
+    hone_buf said;               /* the first lines of stderr in this call: why it died */
+    char doing[64], stack[512];  /* what hone-box says of a crash: in which call, where; or "" */
     const char *who;             /* for the log */
     const hone_config *redact;   /* or NULL */
     int deaf;                    /* the socket is closed at the other end */
@@ -55,9 +56,18 @@ typedef struct hone__box_spec {
     void *serve_ctx;
 } hone__box_spec;
 
+/* How a box ended that did not start. */
+typedef struct hone__box_end {
+    int own; /* by the plugin's doing: it crashed, or ended the process */
+    char what[128], doing[64], stack[512];
+} hone__box_end;
+
+/* The limits that every box of a component has; `granted` as hone_registry_granted gives it. Without paths. */
+void hone__box_limits(uint64_t granted, hone_sandbox_policy *out);
 /* Starts it and waits for its greeting: READY's JSON in *ready. What the plugin said when it failed is the error; E_INTERRUPTED
- * when somebody else killed it meanwhile. */
-hone_status hone__box_start(const hone__box_spec *spec, hone__box *b, hone_buf *ready);
+ * when somebody else killed it meanwhile. *end is filled when it fails. */
+hone_status hone__box_start(const hone__box_spec *spec, hone__box *b, hone_buf *ready,
+                            hone__box_end *end);
 /* Rings and waits: HONE__BOX_ANSWERED ... deadline_ns 0: none. `cancel` (or NULL) is set to 1 at the deadline, 100 ms
  * before it is killed, and when *cancelled (or NULL) is. pin: runs on the caller's processor. */
 int hone__box_ring(hone__box *b, uint32_t op, uint32_t offer, uint64_t len, int pin,

@@ -22,6 +22,7 @@
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -63,6 +64,37 @@ static void log_line(hone__box *b, uint32_t level, const char *text, size_t n)
     hone_buf_release(&shown);
 }
 
+/* "hone-box: crashed in score: my.so+0x12a6 ...": the call and the frames. A plugin could print the same, so it is a hint. */
+static void note_crash(hone__box *b, hone_str line)
+{
+    static const char crashed[] = "hone-box: crashed in ";
+    const size_t n = sizeof crashed - 1;
+    if (line.len <= n || memcmp(line.ptr, crashed, n) != 0)
+        return;
+    const char *at = line.ptr + n, *end = line.ptr + line.len;
+    const char *colon = memchr(at, ':', (size_t)(end - at));
+    if (!colon)
+        return;
+    snprintf(b->doing, sizeof b->doing, "%.*s", (int)(colon - at), at);
+    for (colon++; colon < end && *colon == ' ';)
+        colon++;
+    snprintf(b->stack, sizeof b->stack, "%.*s", (int)(end - colon), colon);
+}
+
+/* A line of stderr, for the text of a death; without secrets, since errors are shown and kept. */
+static void note_said(hone__box *b, hone_str line)
+{
+    hone_buf shown;
+    hone_buf_init(&shown, 1 << 16);
+    if (b->redact && hone_config_redact(b->redact, line, &shown) >= 0)
+        line = hone_buf_str(&shown);
+    if (b->said.len + line.len + 1 < SAID_MAX) {
+        hone_buf_add_str(&b->said, line);
+        hone_buf_addc(&b->said, '\n');
+    }
+    hone_buf_release(&shown);
+}
+
 /* Whole lines of buffer i go to the log; what is too long for a line is cut into several. */
 static void log_lines(hone__box *b, int i, int all)
 {
@@ -78,10 +110,10 @@ static void log_lines(hone__box *b, int i, int all)
         int ours = i == 1 && shown > sizeof own && memcmp(p, own, sizeof own - 1) == 0;
         if (shown && !ours) /* what hone-box says of a crash is in the text of the death */
             log_line(b, HONE_LOG_INFO, p, shown);
-        if (i == 1 && b->said.len + shown + 1 < SAID_MAX) {
-            hone_buf_add(&b->said, p, shown);
-            hone_buf_addc(&b->said, '\n');
-        }
+        if (ours)
+            note_crash(b, (hone_str){p, shown});
+        if (i == 1)
+            note_said(b, (hone_str){p, shown});
         at += shown + (end && shown == n);
         if (shown == 0 && !end)
             break;
@@ -296,7 +328,24 @@ static int serve(hone__box *b)
     return HONE__BOX_ANSWERED;
 }
 
-static hone_status await_greeting(hone__box *b, hone_buf *ready)
+/* A box that ended before its greeting: whose doing, and what is known of it. */
+static void note_end(const hone__box *b, int how, const char *id, hone__box_end *end)
+{
+    hone_buf what;
+    hone_buf_init(&what, sizeof end->what - 1);
+    hone_child_status_text(b->status, &what);
+    /* 126 and 127 are hone-box's own */
+    end->own = how == HONE__BOX_DIED && !(WIFEXITED(b->status) && (WEXITSTATUS(b->status) == 126 ||
+                                                                   WEXITSTATUS(b->status) == 127));
+    snprintf(end->what, sizeof end->what, "%s", what.ptr ? what.ptr : "");
+    snprintf(end->doing, sizeof end->doing, "%s",
+             *b->doing ? b->doing : (*id ? "its start" : "loading"));
+    snprintf(end->stack, sizeof end->stack, "%s", b->stack);
+    hone_buf_release(&what);
+}
+
+static hone_status await_greeting(hone__box *b, const char *id, hone_buf *ready,
+                                  hone__box_end *ended)
 {
     uint64_t end = hone_now_ns() + greeting_ns;
     hone_str body;
@@ -331,8 +380,11 @@ static hone_status await_greeting(hone__box *b, hone_buf *ready)
             hone_status s = HONE_E_MISBEHAVED;
             if (dead && WIFEXITED(b->status) && WEXITSTATUS(b->status) == 127)
                 s = HONE_E_REFUSED;
-            if (dead && whose_death(b) == HONE__BOX_KILLED)
+            int whose = dead ? whose_death(b) : HONE__BOX_LATE;
+            if (whose == HONE__BOX_KILLED)
                 s = HONE_E_INTERRUPTED;
+            if (dead)
+                note_end(b, whose, id, ended);
             s = hone_fail(s, "its box did not start: %.400s", why.ptr);
             hone_buf_release(&why);
             return s;
@@ -345,12 +397,14 @@ static hone_status await_greeting(hone__box *b, hone_buf *ready)
     }
 }
 
-hone_status hone__box_start(const hone__box_spec *spec, hone__box *b, hone_buf *ready)
+hone_status hone__box_start(const hone__box_spec *spec, hone__box *b, hone_buf *ready,
+                            hone__box_end *end)
 {
     const int sealed = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL;
     int pair[2] = {-1, -1}, pipes[2][2] = {{-1, -1}, {-1, -1}}, in = -1, out = -1;
     hone_status s;
     memset(b, 0, sizeof *b);
+    memset(end, 0, sizeof *end);
     b->child.pidfd = b->sock = b->pipes[0] = b->pipes[1] = -1;
     b->who = *spec->id ? spec->id : spec->who;
     b->redact = spec->cfg;
@@ -399,7 +453,7 @@ fail:
     if (out >= 0)
         close(out);
     if (s >= 0)
-        s = await_greeting(b, ready);
+        s = await_greeting(b, spec->id, ready, end);
     if (s < 0)
         hone__box_stop(b);
     return s;
@@ -489,6 +543,7 @@ int hone__box_ring(hone__box *b, uint32_t op, uint32_t offer, uint64_t len, int 
     w->cpu = cpu;
     b->seq = seq;
     b->n_lines = 0;
+    hone_buf_clear(&b->said);
     b->deadline_ns = deadline_ns;
     b->cancelled = cancelled;
     b->cpu_before = 0;

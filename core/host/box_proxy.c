@@ -21,7 +21,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { START_TRIES = 100 };
+enum { START_TRIES = 100, REPRODUCED = 2 };
 static const uint64_t default_memory = (uint64_t)2 << 30, call_cpu_ns = 600000000000u;
 static const uint64_t default_ns = 60000000000u; /* of calls that bring no deadline */
 
@@ -112,16 +112,27 @@ static hone_status check_description(const hone__proxy *p, const hone_value *is)
     return s;
 }
 
-/* Again when somebody else killed it before it greeted. */
-static hone_status start_box(const hone__box_spec *spec, hone__box *b, hone_buf *ready)
+/* Again when somebody else killed it before it greeted; and once more when it ended itself, which then counts. */
+static hone_status start_box(const hone_registry *r, const hone_plugin *plugin, const char *sha256,
+                             const hone__box_spec *spec, hone__box *b, hone_buf *ready)
 {
-    hone_status s;
-    int tries = 0;
+    hone__box_end end;
+    int tries = 0, deaths = 0;
     for (;;) {
-        s = hone__box_start(spec, b, ready);
-        if (s != HONE_E_INTERRUPTED || ++tries >= START_TRIES)
+        hone_status s = hone__box_start(spec, b, ready, &end);
+        if (s >= 0)
             return s;
-        hone_log(HONE_LOG_WARN, spec->who, "its box ended before it began: somebody killed it");
+        if (s == HONE_E_INTERRUPTED && ++tries < START_TRIES) {
+            hone_log(HONE_LOG_WARN, spec->who, "its box ended before it began: somebody killed it");
+            continue;
+        }
+        if (!end.own)
+            return s;
+        if (++deaths == REPRODUCED) {
+            const hone_death d = {NULL, end.what, end.doing, end.stack, -1};
+            hone__policy_died(r, plugin, sha256, spec->who, &d);
+            return s;
+        }
     }
 }
 
@@ -143,7 +154,8 @@ static hone_status start(hone__proxy *p)
     int64_t there = 0;
     hone_buf_init(&text, HONE__BOX_MESSAGE_MAX);
     hone_arena_init(&arena, 0);
-    hone_status s = start_box(&spec, &p->box, &text);
+    hone_status s = start_box(p->inst->reg, p->inst->info->plugin, p->sha256, &spec, &p->box,
+                              &text);
     if (s < 0) {
         hone_buf_release(&text);
         return s;
@@ -171,6 +183,21 @@ static hone_status start(hone__proxy *p)
 
 /* ---- state ---------------------------------------------------------------------------------------- */
 
+void hone__proxy_count(hone__proxy *p, int how, const char *call, int64_t sample)
+{
+    hone_buf what;
+    hone_buf_init(&what, 256);
+    if (how == HONE__BOX_GREEDY)
+        hone_buf_adds(&what, "more memory or CPU time than its limit");
+    else if (how == HONE__BOX_BROKE)
+        hone_buf_adds(&what, p->box.broke);
+    else
+        hone_child_status_text(p->box.status, &what);
+    const hone_death d = {NULL, what.ptr ? what.ptr : "", call, p->box.stack, sample};
+    hone__policy_died(p->inst->reg, p->inst->info->plugin, p->sha256, p->inst->info->c.id, &d);
+    hone_buf_release(&what);
+}
+
 static hone_status ring_state(hone__proxy *p, uint32_t op, size_t len)
 {
     const hone__box_done *done = (hone__box_done *)(void *)p->box.out;
@@ -182,6 +209,11 @@ static hone_status ring_state(hone__proxy *p, uint32_t op, size_t len)
     }
     hone_buf_init(&why, 4096);
     hone__box_why(&p->box, how, &why);
+    if ((how == HONE__BOX_DIED || how == HONE__BOX_GREEDY || how == HONE__BOX_BROKE) &&
+        ++p->state_deaths >= REPRODUCED) {
+        p->state_deaths = 0;
+        hone__proxy_count(p, how, op == HONE__BOX_OP_LOAD ? "load" : "save", -1);
+    }
     hone__box_stop(&p->box);
     p->alive = 0;
     hone_status s = hone_fail(how == HONE__BOX_KILLED ? HONE_E_INTERRUPTED : HONE_E_MISBEHAVED,
@@ -460,18 +492,24 @@ static hone_status granted_paths(hone__proxy *p, uint64_t cap, const char *const
     return HONE_OK;
 }
 
+void hone__box_limits(uint64_t granted, hone_sandbox_policy *out)
+{
+    memset(out, 0, sizeof *out);
+    out->memory = default_memory;
+    out->processes = 64;
+    out->file_size = (uint64_t)1 << 30;
+    if (granted & HONE_CAP_NET)
+        out->grants |= HONE_GRANT_NET;
+    if (granted & HONE_CAP_EXEC)
+        out->grants |= HONE_GRANT_EXEC;
+}
+
 static hone_status make_policy(hone__proxy *p)
 {
     const hone_instance *inst = p->inst;
     uint64_t caps = hone_registry_granted(inst->reg, inst->info);
-    p->policy.memory = default_memory;
-    p->policy.processes = 64;
-    p->policy.file_size = (uint64_t)1 << 30;
+    hone__box_limits(caps, &p->policy);
     p->policy.allow_weak = (uint32_t)hone_registry_weak_box(inst->reg);
-    if (caps & HONE_CAP_NET)
-        p->policy.grants |= HONE_GRANT_NET;
-    if (caps & HONE_CAP_EXEC)
-        p->policy.grants |= HONE_GRANT_EXEC;
     HONE_TRY(granted_paths(p, HONE_CAP_FS_READ, &p->policy.read_paths));
     return granted_paths(p, HONE_CAP_FS_WRITE, &p->policy.write_paths);
 }
@@ -536,13 +574,16 @@ hone_status hone__box_create(hone_instance *inst, int fd, const char *sha256)
     return HONE_OK;
 }
 
-hone_status hone__box_describe(const char *name, int weak, int fd, hone_buf *sidecar)
+hone_status hone__box_describe(const hone_registry *r, const hone_plugin *plugin, int fd,
+                               const char *sha256, hone_buf *sidecar)
 {
-    hone__box_spec spec = {.who = name,
-                           .id = "",
-                           .file = name,
-                           .plugin = fd,
-                           .policy = {.memory = default_memory, .allow_weak = (uint32_t)weak}};
+    const char *name = plugin->path;
+    hone__box_spec spec = {
+        .who = name,
+        .id = "",
+        .file = name,
+        .plugin = fd,
+        .policy = {.memory = default_memory, .allow_weak = (uint32_t)hone_registry_weak_box(r)}};
     hone__box b;
     hone_buf text;
     hone_arena arena;
@@ -550,7 +591,7 @@ hone_status hone__box_describe(const char *name, int weak, int fd, hone_buf *sid
     hone_jw w;
     hone_buf_init(&text, HONE__BOX_MESSAGE_MAX);
     hone_arena_init(&arena, 0);
-    hone_status s = start_box(&spec, &b, &text);
+    hone_status s = start_box(r, plugin, sha256, &spec, &b, &text);
     if (s >= 0) {
         hone__box_stop(&b);
         s = hone_json_parse(text.ptr, text.len, "a box's greeting", &arena, &ready);

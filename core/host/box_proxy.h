@@ -50,9 +50,9 @@ typedef struct hone__proxy {
     int further;                /* it is not the first: file, policy and plans are that one's */
     hone_buf state;             /* the last hone.state/1 */
     int has_state, stateful, slow;
-    int noted;           /* it writes notes */
-    unsigned own_deaths; /* that it caused itself, since it was created */
-    char tmp[64];        /* its folder, or "" */
+    int noted;             /* it writes notes */
+    unsigned state_deaths; /* over hone.state/1 */
+    char tmp[64];          /* its folder, or "" */
     hone__reached reached[HONE__BOX_REACHED];
     uint32_t n_reached;
     void *asked; /* copy of a call-back */
@@ -67,8 +67,10 @@ hone_status hone__proxy_revive(hone__proxy *p);
 hone_status hone__proxy_try(hone__offered *o, const hone_wire_slot *s, void *const *args, int keep,
                             int *how, hone_wire_ret *ret);
 /* The box is gone after `how`, in `call`: says so, forgets it, and *why is the error that a call may end with. 1 when the
- * plugin itself is to blame. */
-int hone__proxy_bury(hone__proxy *p, const char *call, int how, hone_error *why);
+ * plugin itself is to blame. `sample`: which one it died of, where it was alone, else -1. again: it died of the same
+ * before, so that this one counts towards quarantine. */
+int hone__proxy_bury(hone__proxy *p, const char *call, int how, int64_t sample, int again,
+                     hone_error *why);
 /* box_retry.c: the call with all its attempts. */
 void hone__proxy_call(void *self, const hone_wire_slot *s, void *const *args, hone_wire_ret *ret);
 /* box_pool.c. create: several boxes where the component allows it. enter: a box for one call, locked. at: the i-th, NULL past
@@ -82,6 +84,8 @@ void hone__proxy_free(hone__proxy *p);
 /* box_reach.c: serves the call-back of box `b` of proxy `ctx`. < 0: the box broke the protocol. */
 hone_status hone__reach_serve(void *ctx, hone__box *b);
 void hone__reach_free(hone__proxy *p);
+/* A death that the plugin caused, seen again, counts towards quarantine: before its box is stopped. */
+void hone__proxy_count(hone__proxy *p, int how, const char *call, int64_t sample);
 /* Saves the state after a call that changed it. */
 hone_status hone__proxy_remember(hone__proxy *p);
 #endif

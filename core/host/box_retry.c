@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "hone/judge.h"
 
+#include <stdio.h>
 #include <string.h>
 
 enum { OUTSIDE_MAX = 1000, WHOLE_MAX = 2, ALONE_MAX = 2 };
@@ -156,15 +157,18 @@ static int take_apart(batch *b)
 
 /* ---- deaths ---------------------------------------------------------------------------------------- */
 
-int hone__proxy_bury(hone__proxy *p, const char *call, int how, hone_error *why)
+int hone__proxy_bury(hone__proxy *p, const char *call, int how, int64_t sample, int again,
+                     hone_error *why)
 {
     const int own = how == HONE__BOX_DIED || how == HONE__BOX_GREEDY || how == HONE__BOX_BROKE;
     const char *id = p->inst->info->c.id;
+    char place[128];
     hone_buf text;
     hone_buf_init(&text, 8192);
     hone__box_why(&p->box, how, &text);
+    snprintf(place, sizeof place, sample >= 0 ? "%s, sample %lld" : "%s", call, (long long)sample);
     if (own)
-        hone_fail(HONE_E_MISBEHAVED, "its box died in %s: %.380s", call, text.ptr);
+        hone_fail(HONE_E_MISBEHAVED, "its box died in %s: %.380s", place, text.ptr);
     else if (how == HONE__BOX_LATE)
         hone_fail(HONE_E_TIMEOUT, "the deadline passed in %s", call);
     else
@@ -173,12 +177,33 @@ int hone__proxy_bury(hone__proxy *p, const char *call, int how, hone_error *why)
         hone_fail_hint("look at it alone: hone plugin validate %s",
                        p->inst->info->plugin ? p->inst->info->plugin->path : id);
     *why = *hone_error_get();
-    hone_log(HONE_LOG_WARN, id, "its box ended in %s: %.900s", call, text.ptr);
+    hone_log(HONE_LOG_WARN, id, "its box ended in %s: %.900s", place, text.ptr);
+    if (own && again)
+        hone__proxy_count(p, how, call, sample);
     hone_buf_release(&text);
     hone__box_stop(&p->box);
     p->alive = 0;
-    p->own_deaths += (unsigned)own;
     return own;
+}
+
+/* What the caller calls sample i: its id where it has one, else its place in the batch. */
+static int64_t sample_id(const batch *b, size_t i)
+{
+    const hone_sig *sig = hone_wire_sig(b->slot);
+    for (int k = 0; k < sig->n; k++) {
+        const hone_sig_arg *a = &sig->args[k];
+        if (!a->array || a->dir != HONE_DIR_IN || !a->of || strcmp(a->of->name, "hone_sample") != 0)
+            continue;
+        size_t stride = hone_sig_elem_size(a);
+        const char *at;
+        uint64_t id;
+        if (a->stride >= 0)
+            memcpy(&stride, b->args[a->stride], sizeof stride);
+        memcpy(&at, b->args[k], sizeof at);
+        memcpy(&id, at + i * stride + offsetof(hone_sample, id), sizeof id);
+        return id <= INT64_MAX ? (int64_t)id : -1;
+    }
+    return (int64_t)i;
 }
 
 static void forget_answer(batch *b, size_t i)
@@ -260,13 +285,16 @@ static hone_status run(batch *b, size_t from, size_t to, unsigned deaths)
         if (how != HONE__BOX_LATE)
             what_stands(b);
         hone_error why;
-        int own = hone__proxy_bury(p, hone_wire_desc(b->slot)->name, how, &why);
+        const int alone = to - from == 1 && !has_answer(b, from);
+        int own = hone__proxy_bury(p, hone_wire_desc(b->slot)->name, how,
+                                   alone ? sample_id(b, from) : -1,
+                                   alone && deaths + 1 >= ALONE_MAX, &why);
         if (how == HONE__BOX_LATE)
             return hone_error_set(&why);
         if (!own && ++b->outside > OUTSIDE_MAX)
             return hone_error_set(&why);
         deaths += (unsigned)own;
-        if (to - from == 1 && !has_answer(b, from)) {
+        if (alone) {
             if (deaths >= ALONE_MAX) {
                 give_up(b, from, &why);
                 return HONE_OK;
@@ -323,7 +351,8 @@ static hone_status call_whole(hone__offered *o, const hone_wire_slot *s, void *c
         HONE_TRY(hone__proxy_try(o, s, args, 0, &how, ret));
         if (how == HONE__BOX_ANSWERED)
             return HONE_OK;
-        int own = hone__proxy_bury(p, hone_wire_desc(s)->name, how, &why);
+        int own = hone__proxy_bury(p, hone_wire_desc(s)->name, how, -1, deaths + 1 >= WHOLE_MAX,
+                                   &why);
         if (how == HONE__BOX_LATE || (own && ++deaths >= WHOLE_MAX) ||
             (!own && ++outside > OUTSIDE_MAX))
             return hone_error_set(&why);

@@ -160,8 +160,9 @@ static void crashed(int sig)
                                                                       : where.dli_fname;
         size_t off = (size_t)((char *)frames[i] - (char *)where.dli_fbase);
         if ((size_t)at < sizeof line)
-            at += snprintf(line + at, sizeof line - (size_t)at, " %s%s%s+0x%zx", file,
-                           where.dli_sname ? " " : "", where.dli_sname ? where.dli_sname : "", off);
+            at += snprintf(line + at, sizeof line - (size_t)at, " %s+0x%zx%s%s%s", file, off,
+                           where.dli_sname ? "(" : "", where.dli_sname ? where.dli_sname : "",
+                           where.dli_sname ? ")" : "");
     }
     if (at > (int)sizeof line - 2)
         at = (int)sizeof line - 2;

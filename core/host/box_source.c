@@ -242,7 +242,7 @@ static hone_status call(hone__box_source *s, attempt *a)
             st = a->run(s, a, &how);
         if (st < 0 || how == HONE__BOX_ANSWERED)
             break;
-        int mine = hone__proxy_bury(p, a->call, how, &why);
+        int mine = hone__proxy_bury(p, a->call, how, -1, own + 1 >= OWN_MAX, &why);
         if (mine)
             own++;
         else
@@ -483,7 +483,7 @@ static void stream_release(struct ArrowArrayStream *stream)
     if (stands(s)) {
         (void)ring(s, HONE__BOX_OP_CLOSE, &how, &head, &body);
         if (how != HONE__BOX_ANSWERED) /* a call that comes later begins in a fresh one */
-            (void)hone__proxy_bury(p, "release", how, &why);
+            (void)hone__proxy_bury(p, "release", how, -1, 0, &why);
     }
     s->open = 0;
     drop_schema(s);

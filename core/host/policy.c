@@ -6,12 +6,17 @@
  * nobody trusts runs in a box, and so does what starts programs or says that it loads foreign code (it needs
  * hone.box/1), whoever trusts it.
  *
+ * Before the kind comes the quarantine: a file that ended its box three times is refused, whoever trusts it.
+ *
  * A store or a lock that cannot be read refuses: nothing is trusted by a mistake. (plugin-abi.md 6) */
 #include "host/registry_private.h"
 
 #include "base/file.h"
 #include "base/hash.h"
+#include "base/log.h"
 
+#include <limits.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { SMALL_FILE_MAX = 8 << 20 };
@@ -182,6 +187,43 @@ int hone_component_needs_box(const hone_component_info *info)
     return info->plugin && !hone__policy_in_process(info->plugin, &info->c);
 }
 
+static hone_status read_quarantine(hone_registry *r)
+{
+    if (r->quarantine_read)
+        return HONE_OK;
+    HONE_TRY(hone_quarantine_open(&r->quarantine));
+    r->quarantine_read = 1;
+    return HONE_OK;
+}
+
+hone_status hone_plugin_deaths(hone_registry *r, const hone_plugin *p, const hone_quarantined **out)
+{
+    char sha256[65];
+    HONE_TRY(read_quarantine(r));
+    HONE_TRY(hone_plugin_sha256(p, sha256));
+    *out = hone_quarantine_find(&r->quarantine, sha256);
+    return HONE_OK;
+}
+
+void hone__policy_died(const hone_registry *r, const hone_plugin *p, const char *sha256,
+                       const char *id, const hone_death *d)
+{
+    const hone_error before = *hone_error_get();
+    int64_t count = 0;
+    char real[PATH_MAX];
+    if (r->trial || !p || p->trust == HONE_PLUGIN_SHIPPED)
+        return;
+    const char *path = realpath(p->path, real) ? real : p->path;
+    if (hone_quarantine_add(sha256, path, id, d, &count) < 0)
+        hone_log(HONE_LOG_WARN, id, "its death is not counted: %s", hone_error_get()->what);
+    else if (count == HONE_QUARANTINE_AT)
+        hone_log(HONE_LOG_WARN, id,
+                 "it ended its box %d times: %s is in quarantine from the next command on "
+                 "(hone plugin quarantine)",
+                 HONE_QUARANTINE_AT, p->path);
+    hone_error_set(&before);
+}
+
 hone_status hone__policy_check(hone_registry *r, hone_plugin *p, const char *sha256, int shipped,
                                int runs)
 {
@@ -203,6 +245,10 @@ hone_status hone__policy_check(hone_registry *r, hone_plugin *p, const char *sha
             p->trust = HONE_PLUGIN_TRUSTED_HASH;
         else if (level == HONE_TRUST_KEY)
             p->trust = HONE_PLUGIN_TRUSTED_KEY;
+        if (!r->trial) {
+            HONE_TRY(read_quarantine(r));
+            HONE_TRY(hone_quarantine_judge(&r->quarantine, p->path, sha256, !runs));
+        }
     }
     for (size_t i = 0; p->components && p->components[i]; i++)
         HONE_TRY(hone__policy_component(r, p, &p->components[i]->c, sha256, runs));

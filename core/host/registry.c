@@ -199,8 +199,12 @@ static hone_status load_file(hone_registry *r, hone_plugin *p, int runs, int *bo
     asked a = {r, p, 0, 0, runs};
     uint32_t extra = 0;
     hone_status s;
-    if (p->loaded)
+    if (p->loaded) {
+        if (runs && !p->may_run) /* so far it was only described */
+            HONE_TRY(hone__policy_check(r, p, p->file->sha256, p->file->shipped, 1));
+        p->may_run |= runs;
         return HONE_OK;
+    }
     hone__loaded *file;
     s = hone__loader_open(p->path, may_load, &a, &file);
     if (boxed)
@@ -220,6 +224,7 @@ static hone_status load_file(hone_registry *r, hone_plugin *p, int runs, int *bo
     HONE_TRY_GOTO(hone__loader_init(file, p->path, &r->host), fail);
     p->file = file;
     p->loaded = 1;
+    p->may_run = runs;
     memset(&p->magic, 0, sizeof p->magic);
     memcpy(&p->magic, file->entry.magic,
            file->entry.magic->struct_size < sizeof p->magic ? file->entry.magic->struct_size
@@ -272,7 +277,7 @@ static hone_status describe_in_box(hone_registry *r, hone_plugin *p)
     int fd = -1;
     HONE_TRY(seal_file(r, p, 0, &fd, sha256));
     hone_buf_init(&b, SIDECAR_MAX);
-    hone_status s = hone__box_describe(p->path, r->weak_box, fd, &b);
+    hone_status s = hone__box_describe(r, p, fd, sha256, &b);
     if (s >= 0)
         s = hone_json_parse(b.ptr, b.len, p->path, &r->arena, &v);
     if (s >= 0)
@@ -341,6 +346,19 @@ static int ends_in_so(const char *name)
     return n > 3 && strcmp(name + n - 3, ".so") == 0;
 }
 
+/* The plugin of the table that is the file `path`, whatever names lead there. */
+static hone_plugin *same_file(const hone_registry *r, const char *path)
+{
+    struct stat want, st;
+    if (stat(path, &want) != 0)
+        return NULL;
+    for (size_t i = 0; i < r->n_plugins; i++)
+        if (stat(r->plugins[i]->path, &st) == 0 && st.st_dev == want.st_dev &&
+            st.st_ino == want.st_ino)
+            return r->plugins[i];
+    return NULL;
+}
+
 /* Adds the file at `path`; a file that is refused is in the table with its problem. Only lack of memory fails. */
 static hone_status add_file(hone_registry *r, const char *path, const char *origin,
                             int trust_sidecar, hone_plugin **out)
@@ -400,7 +418,8 @@ static hone_status add_folder(hone_registry *r, const char *path, const char *or
         if (!ends_in_so(names[i]))
             continue;
         char *file = hone_path_join(path, names[i]);
-        s = file ? add_file(r, file, origin, 1, NULL) : HONE_E_NOMEM;
+        if (!file || !same_file(r, file)) /* another name of a file that is in the table */
+            s = file ? add_file(r, file, origin, 1, NULL) : HONE_E_NOMEM;
         hone_free(file);
     }
     hone_names_free(names, n);
@@ -417,7 +436,8 @@ static hone_status add_place(hone_registry *r, const char *path, const char *ori
     }
     if (hone_file_is_dir(path))
         return add_folder(r, path, origin);
-    return hone_file_exists(path) ? add_file(r, path, origin, 1, NULL) : HONE_OK;
+    return hone_file_exists(path) && !same_file(r, path) ? add_file(r, path, origin, 1, NULL)
+                                                         : HONE_OK;
 }
 
 static hone_status add_joined(hone_registry *r, const char *a, const char *b, const char *origin)
@@ -482,6 +502,7 @@ hone_status hone_registry_open(const hone_registry_opts *opts, hone_registry **o
     hone_arena_init(&r->arena, 0);
     r->seed = opts ? opts->seed : 0;
     r->in_process = opts && opts->in_process;
+    r->trial = r->in_process || (opts && opts->trial);
     r->host = hone__plugin_host(r);
     hone_status s = hone__recorder_open(&r->recorder);
     if (s >= 0)
@@ -523,6 +544,8 @@ void hone_registry_close(hone_registry *r)
     hone_free(r->lock_path);
     if (r->trust_read)
         hone_trust_release(&r->trust);
+    if (r->quarantine_read)
+        hone_quarantine_release(&r->quarantine);
     hone_arena_release(&r->arena);
     hone_free(r);
 }
@@ -638,19 +661,6 @@ hone_status hone_registry_find(hone_registry *r, const char *kind, const char *n
 int hone_registry_is_file(const char *name)
 {
     return strchr(name, '/') != NULL || ends_in_so(name);
-}
-
-/* The plugin of the table that is the file `path`, whatever names lead there. */
-static hone_plugin *same_file(const hone_registry *r, const char *path)
-{
-    struct stat want, st;
-    if (stat(path, &want) != 0)
-        return NULL;
-    for (size_t i = 0; i < r->n_plugins; i++)
-        if (stat(r->plugins[i]->path, &st) == 0 && st.st_dev == want.st_dev &&
-            st.st_ino == want.st_ino)
-            return r->plugins[i];
-    return NULL;
 }
 
 /* The one component of that kind in a file; what shadows it does not matter to who names the file. */
@@ -872,7 +882,7 @@ hone_status hone_plugin_describe(hone_registry *r, const hone_plugin *p, hone_jw
     HONE_TRY(seal_file(r, own, 0, &fd, sha256));
     hone_arena_init(&arena, 0);
     hone_buf_init(&b, SIDECAR_MAX);
-    s = hone__box_describe(p->path, r->weak_box, fd, &b);
+    s = hone__box_describe(r, p, fd, sha256, &b);
     if (s >= 0)
         s = hone_json_parse(b.ptr, b.len, p->path, &arena, &v);
     if (s >= 0) {

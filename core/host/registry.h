@@ -34,7 +34,8 @@ typedef struct hone_registry_opts {
     const char *project; /* project folder: PROJECT/plugins and PROJECT are searched; or NULL */
     int only_paths;      /* nothing but `paths` (tests) */
     int in_process; /* what nobody trusts too: for tests, and where the process is a box itself */
-    uint64_t seed;  /* of hone.rng/1; hone_registry_set_seed changes it before creating */
+    int trial; /* deaths of boxes are looked for: they do not count, and a quarantined file runs */
+    uint64_t seed; /* of hone.rng/1; hone_registry_set_seed changes it before creating */
 } hone_registry_opts;
 
 /* One component, as its sidecar or its file describes it. `c` is the plugin's struct brought to the
@@ -67,6 +68,7 @@ struct hone_plugin {
     const hone_component_info *const *components; /* NULL-terminated */
     const hone_iface_desc *const *ifaces;         /* that it introduces, NULL-terminated, or NULL */
     int has_sidecar, loaded;
+    int may_run;            /* it was loaded to run, not only to be described */
     int trust;              /* HONE_PLUGIN_*, once it was loaded or hone_plugin_check was asked */
     int warned;             /* that its box is weak */
     int wants_weak;         /* refused because boxes hold nothing here */
@@ -120,6 +122,11 @@ struct hone_jw;
 hone_status hone_plugin_describe(hone_registry *r, const hone_plugin *p, struct hone_jw *w);
 /* Would it be loaded? Decides p->trust from the bytes as they are now; runs none of them. E_REFUSED with the reason. */
 hone_status hone_plugin_check(hone_registry *r, const hone_plugin *p);
+/* What is remembered of its deaths (quarantine.h), or NULL; lives until the registry changes. E_PARSE ... when that cannot
+ * be read. */
+struct hone_quarantined;
+hone_status hone_plugin_deaths(hone_registry *r, const hone_plugin *p,
+                               const struct hone_quarantined **out);
 /* Would an instance of it run in a box of its own, if nobody asks for one? After hone_plugin_check of its plugin. */
 int hone_component_needs_box(const hone_component_info *info);
 /* sha256 of the plugin's file, for run.json: of the loaded bytes once it is loaded. */

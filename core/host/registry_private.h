@@ -3,6 +3,7 @@
 #define HONE_CORE_HOST_REGISTRY_PRIVATE_H
 #include "abi/config.h"
 #include "abi/loader.h"
+#include "abi/quarantine.h"
 #include "host/record.h"
 #include "host/registry.h"
 #include "abi/trust.h"
@@ -49,12 +50,14 @@ struct hone_registry {
     char *lock_path; /* PROJECT/hone.lock, or NULL */
     hone_lock lock;
     hone_trust trust;
-    int lock_read, trust_read;
+    hone_quarantine
+        quarantine; /* as it was when it was first asked: a run is not stopped by its own */
+    int lock_read, trust_read, quarantine_read;
     hone_path_fn path; /* of PATH settings; or NULL */
     void *path_ctx;
     hone__at_close *at_close; /* the last one first */
     hone__grant *grants;
-    int weak_box, in_process;
+    int weak_box, in_process, trial;
     hone__recorder *recorder; /* of calls; or NULL */
     _Atomic size_t n_instances;
     const hone__beyond *beyond; /* in a box; else NULL */
@@ -89,11 +92,15 @@ hone_status hone__instance_create_given(hone_registry *r, const hone_component_i
 /* box_proxy.c: an instance in a box of its own, behind inst->vt; inst has info, host, registry and settings. Where a file is only
  * to be described: its sidecar as JSON. `fd` is a sealed copy of the plugin, the callee's from then on. */
 hone_status hone__box_create(hone_instance *inst, int fd, const char *sha256);
-hone_status hone__box_describe(const char *name, int weak, int fd, hone_buf *sidecar);
+hone_status hone__box_describe(const hone_registry *r, const hone_plugin *p, int fd,
+                               const char *sha256, hone_buf *sidecar);
 /* Where an instance of this component runs. *boxed: in a box, and *fd, sha256 are for hone__box_create; else its file is
  * loaded. want_box: the recipe asks for one. E_REFUSED where it may run nowhere. */
 hone_status hone__registry_place(hone_registry *r, const hone_component_info *info, int want_box,
                                  int *boxed, int *fd, char sha256[65]);
+/* policy.c: a plugin was seen to end its box again: it counts (quarantine.h), and the log says so. The thread's error stays. */
+void hone__policy_died(const hone_registry *r, const hone_plugin *p, const char *sha256,
+                       const char *id, const hone_death *d);
 /* What was refused for want of a box that holds is looked at again: a weak one will do now. */
 hone_status hone__registry_weak(hone_registry *r);
 /* policy.c: may what nobody trusts come into this process? */

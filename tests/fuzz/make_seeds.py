@@ -1,4 +1,4 @@
-"""make_seeds.py - writes tests/fuzz/corpus/{arrow,command,records,wire,safetensors,gguf,llama2c,quant,config,jinja,csv,tokenizer_json,tokenizer_files,encode}: small valid files for the fuzzers to spoil."""
+"""make_seeds.py - writes tests/fuzz/corpus/{arrow,quarantine,signature,lock,package,command,records,wire,safetensors,gguf,llama2c,quant,config,jinja,csv,tokenizer_json,tokenizer_files,encode}: small valid files for the fuzzers to spoil."""
 import base64
 import json
 import os
@@ -307,3 +307,49 @@ put("tokenizer_json", "wordlevel", tree({"type": "WordLevel", "unk_token": "<unk
 put("tokenizer_json", "chars", tree({"type": "BPE", "unk_token": "<unk>", "fuse_unk": True, "end_of_word_suffix": "</w>", "vocab": {**words, "b</w>": 6, "ab</w>": 7},
                                      "merges": ["a b</w>"]}, normalizer={"type": "Lowercase"}, pre_tokenizer={"type": "WhitespaceSplit"},
                                     decoder={"type": "BPEDecoder"}))
+
+# ---- trust: what the parsers of keys, signatures, locks, stores, packages and the quarantine accept ---------------------
+HASH, KEY = "ab" * 32, "3b6a27bcceb6a42d62a3a8d02a6f0d73653215771de243a63ac048a18b59da29"
+KEY_1 = {"public": KEY, "ids": ["com.acme.", "com.acme.reward.x"], "expires": "2036-01-01", "revoked": [HASH]}
+put("signature", "key", json.dumps({"format": "hone-key-1", **KEY_1}))
+put("signature", "key_for_ever", json.dumps({"format": "hone-key-1", "public": KEY, "ids": ["com.acme."], "expires": None, "revoked": []}))
+SIG_1 = {"format": "hone-sig-1", "ids": "com.acme.reward.x,com.acme.reward.y", "version": "1.2.0", "platform": "linux-x86_64", "so": HASH,
+         "sidecar": "cd" * 32, "key": KEY, "signature": "0f" * 64}
+put("signature", "signature", json.dumps(SIG_1, indent=2))
+put("signature", "secret", json.dumps({"format": "hone-secret-1", "secret": "0f" * 64}))
+put("lock", "lock", json.dumps({"format": "hone-lock-1", "plugins": [{"id": "com.acme.reward.x", "version": "1.2.0", "sha256": HASH},
+                                                                     {"id": "org.hone.reward.regex", "version": "0.1.0", "sha256": "cd" * 32}]}))
+put("lock", "empty", json.dumps({"format": "hone-lock-1", "plugins": []}))
+put("lock", "trust", json.dumps({"format": "hone-trust-1", "keys": [KEY_1], "hashes": [HASH], "revoked": ["cd" * 32]}))
+put("quarantine", "two", json.dumps({"format": "hone-quarantine-1", "files": [
+    {"sha256": HASH, "path": "/a/b.so", "id": "com.acme.reward.x", "since": "2026-01-31T12:00:00Z", "count": 4, "deaths": [
+        {"when": "2026-01-31T12:00:00Z", "what": "killed by signal 11 (Segmentation fault)", "call": "score", "sample": 3, "stack": "b.so+0x12a6(f) libc.so.6+0x1"},
+        {"when": "2026-02-01T12:00:00Z", "what": "exited with status 3", "call": "loading", "sample": -1, "stack": ""}]},
+    {"sha256": "cd" * 32, "path": "c.so", "id": "c", "since": "", "count": 1, "deaths": [
+        {"when": "", "what": "", "call": "create", "sample": -1, "stack": ""}]}]}))
+put("quarantine", "empty", json.dumps({"format": "hone-quarantine-1", "files": []}))
+
+
+def tar(*members):
+    """A ustar archive of (name, bytes) as hone plugin pack writes it: no owner, no time."""
+    out = b""
+    for name, data in members:
+        head = bytearray(512)
+        for at, text in ((0, name), (100, "0000644"), (108, "0000000"), (116, "0000000"), (124, "%011o" % len(data)), (136, "00000000000"),
+                         (148, " " * 8), (156, "0"), (257, "ustar"), (263, "00")):
+            head[at:at + len(text)] = text.encode()
+        head[148:155] = b"%06o\0" % sum(head)
+        out += bytes(head) + data + bytes(-len(data) % 512)
+    return out + bytes(1024)
+
+
+def zstd_raw(data):
+    """A zstd frame of raw blocks."""
+    assert len(data) < 1 << 17
+    return b"\x28\xb5\x2f\xfd\xa0" + struct.pack("<I", len(data)) + struct.pack("<I", len(data) << 3 | 1)[:3] + data
+
+
+WHOLE = tar(("x.so", b"\x7fELF" + bytes(60)), ("x.json", b"{}"), ("x.sig", json.dumps(SIG_1).encode()))
+put("package", "tar", WHOLE)
+put("package", "unsigned", tar(("x.so", b"\x7fELF"), ("x.json", b"{}")))
+put("package", "zst", zstd_raw(WHOLE))

@@ -3,6 +3,7 @@
 
 #include "abi/loader.h"
 #include "abi/package.h"
+#include "abi/quarantine.h"
 #include "abi/trust.h"
 #include "base/file.h"
 #include "base/hash.h"
@@ -333,6 +334,58 @@ static void test_a_refused_file_is_never_run(void **state)
     unlink(path);
 }
 
+static void read_seed(const char *name, hone_buf *b)
+{
+    hone_buf_clear(b);
+    assert_int_equal(hone_file_read(source_path(name), 1 << 20, b), HONE_OK);
+}
+
+/* What the fuzzers begin with is what the parsers accept: else they would test the first line of them. */
+static void test_the_seeds_of_the_fuzzers_are_accepted(void **state)
+{
+    (void)state;
+    hone_arena arena;
+    hone_buf b, tar;
+    hone_key key;
+    hone_signature sig;
+    hone_lock lock;
+    hone_trust trust = {0};
+    hone_quarantine q = {0};
+    hone_package p;
+    unsigned char secret[64];
+    hone_arena_init(&arena, 0);
+    hone_arena_init(&trust.arena, 0);
+    hone_arena_init(&q.arena, 0);
+    hone_buf_init(&b, 1 << 20);
+    hone_buf_init(&tar, 1 << 20);
+    read_seed("tests/fuzz/corpus/signature/key", &b);
+    assert_int_equal(hone_key_parse(b.ptr, b.len, "seed", &arena, &key), HONE_OK);
+    read_seed("tests/fuzz/corpus/signature/signature", &b);
+    assert_int_equal(hone_signature_parse(b.ptr, b.len, "seed", &arena, &sig), HONE_OK);
+    read_seed("tests/fuzz/corpus/signature/secret", &b);
+    assert_int_equal(hone_secret_parse(b.ptr, b.len, "seed", secret), HONE_OK);
+    read_seed("tests/fuzz/corpus/lock/lock", &b);
+    assert_int_equal(hone_lock_parse(b.ptr, b.len, "seed", &arena, &lock), HONE_OK);
+    assert_int_equal(lock.n, 2);
+    read_seed("tests/fuzz/corpus/lock/trust", &b);
+    assert_int_equal(hone_trust_parse(b.ptr, b.len, "seed", &trust), HONE_OK);
+    read_seed("tests/fuzz/corpus/quarantine/two", &b);
+    assert_int_equal(hone_quarantine_parse(b.ptr, b.len, "seed", &q), HONE_OK);
+    read_seed("tests/fuzz/corpus/package/tar", &b);
+    assert_int_equal(hone_package_members(hone_buf_str(&b), "seed", &p), HONE_OK);
+    assert_true(p.signature.len > 0);
+    read_seed("tests/fuzz/corpus/package/unsigned", &b);
+    assert_int_equal(hone_package_members(hone_buf_str(&b), "seed", &p), HONE_OK);
+    read_seed("tests/fuzz/corpus/package/zst", &b);
+    assert_int_equal(hone_package_read(b.ptr, b.len, "seed", &tar, &p), HONE_OK);
+    assert_true(p.signature.len > 0);
+    hone_trust_release(&trust);
+    hone_quarantine_release(&q);
+    hone_arena_release(&arena);
+    hone_buf_release(&b);
+    hone_buf_release(&tar);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -346,6 +399,7 @@ int main(void)
         cmocka_unit_test(test_a_package_holds_its_three_files_only),
         cmocka_unit_test(test_a_file_swapped_after_the_check_is_not_loaded),
         cmocka_unit_test(test_a_refused_file_is_never_run),
+        cmocka_unit_test(test_the_seeds_of_the_fuzzers_are_accepted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
