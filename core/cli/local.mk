@@ -3,7 +3,9 @@ libhone_a_SOURCES += \
 	core/cli/args.c \
 	core/cli/out.c \
 	core/cli/paths.c \
-	core/cli/plugin.c
+	core/cli/plugin.c \
+	core/cli/plugin_list.c \
+	core/cli/term.c
 libhone_a_SOURCES += core/cli/model.c core/cli/model_convert.c core/cli/model_diff.c core/cli/model_quality.c \
 	core/cli/model_run.c
 libhone_a_SOURCES += core/cli/bench.c core/cli/bench_kernels.c core/cli/bench_ops.c core/cli/doctor.c
@@ -14,7 +16,7 @@ libhone_a_SOURCES += core/cli/run.c
 libhone_a_SOURCES += core/cli/env.c core/cli/generate.c
 libhone_a_SOURCES += core/cli/eval.c
 libhone_a_SOURCES += core/cli/report.c core/cli/runs.c
-libhone_a_SOURCES += core/cli/bench_calls.c core/cli/bench_lua.c core/cli/bench_plugins.c core/cli/plugin_replay.c core/cli/plugin_try.c core/cli/score_rows.c core/cli/new.c core/cli/plugin_trust.c
+libhone_a_SOURCES += core/cli/bench_calls.c core/cli/bench_lua.c core/cli/bench_plugins.c core/cli/plugin_replay.c core/cli/plugin_try.c core/cli/score_rows.c core/cli/new.c core/cli/plugin_trust.c core/cli/plugin_quarantine.c
 libhone_a_SOURCES += core/cli/validate.c core/cli/validate_child.c core/cli/validate_claims.c core/cli/validate_fence.c core/cli/validate_heap.c \
 	core/cli/validate_process.c core/cli/validate_library.c core/cli/validate_instance.c core/cli/validate_reward.c core/cli/validate_judge.c core/cli/validate_optimizer.c \
 	core/cli/validate_objective.c core/cli/validate_tokenizer.c core/cli/validate_source.c core/cli/validate_model.c \

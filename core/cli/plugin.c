@@ -1,19 +1,15 @@
-/* plugin.c - `hone plugin list|inspect|describe`: what plugins there are, and what they say of themselves.
+/* plugin.c - `hone plugin`: which part of it, and the parts that say what a file or an interface is: describe, interfaces.
  *
- * list and inspect read sidecars and load nothing; describe loads the one file it is given and writes
- * its sidecar. (plugin-abi.md 2, 6, 9) */
-#include "abi/config.h"
+ * describe loads the one file it is given and writes its sidecar. (plugin-abi.md 2, 6, 9) */
 #include "abi/desc.h"
-#include "host/grant.h"
 #include "host/registry.h"
-#include "sandbox/sandbox.h"
-#include "abi/sidecar.h"
 #include "base/alloc.h"
 #include "base/file.h"
 #include "cli/args.h"
 #include "cli/bench_plugins.h"
 #include "cli/new.h"
 #include "cli/out.h"
+#include "cli/plugin_list.h"
 #include "cli/plugin_trust.h"
 #include "cli/validate_verb.h"
 #include "cli/verbs.h"
@@ -21,33 +17,12 @@
 #include <stdio.h>
 #include <string.h>
 
-static hone_arg_list paths, allow;
 static int json, write_it;
-static const char *kind;
 
-#define PATHS                                                                                      \
-    {                                                                                              \
-        "plugin-path", HONE_ARG_LIST, &paths, "PATH",                                              \
-            "a folder of plugins, or a .so (several times)"                                        \
-    }
 #define JSON                                                                                       \
     {                                                                                              \
         "json", HONE_ARG_FLAG, &json, NULL, "as JSON"                                              \
     }
-#define KIND                                                                                       \
-    {                                                                                              \
-        "kind", HONE_ARG_STR, &kind, "KIND", "only this kind: reward, judge, tokenizer, ..."       \
-    }
-
-static hone_status open_registry(hone_registry **out)
-{
-    const char *list[HONE_ARG_LIST_MAX + 1];
-    for (int i = 0; i < paths.n; i++)
-        list[i] = paths.v[i];
-    list[paths.n] = NULL;
-    hone_registry_opts o = {.paths = list, .project = "."};
-    return hone_registry_open(&o, out);
-}
 
 static int print_json(hone_buf *b, int code)
 {
@@ -56,324 +31,6 @@ static int print_json(hone_buf *b, int code)
     else
         printf("%s\n", b->ptr);
     hone_buf_release(b);
-    return code;
-}
-
-/* ---- list -------------------------------------------------------------------------------------- */
-
-static void list_json(const hone_registry *r, hone_jw *w)
-{
-    hone_jw_map(w);
-    hone_jw_key(w, "plugins");
-    hone_jw_list(w);
-    for (size_t i = 0; i < hone_registry_n_plugins(r); i++) {
-        const hone_plugin *p = hone_registry_plugin(r, i);
-        hone_jw_map(w);
-        hone_jw_kcstr(w, "name", p->name);
-        hone_jw_kcstr(w, "path", p->path);
-        hone_jw_kcstr(w, "origin", p->origin);
-        if (p->problem) {
-            hone_jw_kcstr(w, "problem", p->problem);
-            hone_jw_kcstr(w, "hint", p->hint);
-        }
-        hone_jw_key(w, "components");
-        hone_jw_list(w);
-        for (size_t k = 0; p->components[k]; k++) {
-            const hone_component_info *info = p->components[k];
-            if (kind && strcmp(kind, info->c.kind) != 0)
-                continue;
-            hone_jw_map(w);
-            hone_jw_kcstr(w, "id", info->c.id);
-            hone_jw_kcstr(w, "name", info->short_name);
-            hone_jw_kcstr(w, "kind", info->c.kind);
-            hone_jw_kcstr(w, "version", info->c.version);
-            hone_jw_kcstr(w, "summary", info->c.summary);
-            if (info->shadowed_by)
-                hone_jw_kcstr(w, "shadowed_by", info->shadowed_by);
-            hone_jw_end(w);
-        }
-        hone_jw_end(w);
-        hone_jw_end(w);
-    }
-    hone_jw_end(w);
-    hone_jw_end(w);
-}
-
-static void list_text(const hone_registry *r)
-{
-    size_t name = 4, version = 7, file = 4, n = 0, refused = 0, shadowed = 0;
-    const hone_component_info *info;
-    for (; (info = hone_registry_component(r, kind, n)); n++) {
-        if (strlen(info->short_name) > name)
-            name = strlen(info->short_name);
-        if (strlen(info->c.version) > version)
-            version = strlen(info->c.version);
-        if (strlen(info->plugin->name) > file)
-            file = strlen(info->plugin->name);
-    }
-    const char *last = "";
-    for (size_t i = 0; i < n; i++) {
-        info = hone_registry_component(r, kind, i);
-        if (strcmp(last, info->c.kind) != 0)
-            printf("%s%s\n", i ? "\n" : "", info->c.kind);
-        last = info->c.kind;
-        printf("  %-*s  %-*s  %-*s  %s\n", (int)name, info->short_name, (int)version,
-               info->c.version, (int)file, info->plugin->name, info->c.summary);
-    }
-    for (size_t i = 0; i < hone_registry_n_plugins(r); i++) {
-        const hone_plugin *p = hone_registry_plugin(r, i);
-        for (size_t k = 0; p->components[k]; k++)
-            shadowed += p->components[k]->shadowed_by != NULL;
-        if (!p->problem)
-            continue;
-        if (!refused++)
-            printf("%srefused\n", n ? "\n" : "");
-        printf("  %s: %s\n", p->path, p->problem);
-        if (p->hint)
-            printf("    hint: %s\n", p->hint);
-    }
-    if (shadowed)
-        printf("\n%zu more are hidden by components of the same id earlier on the search path "
-               "(--json shows them)\n",
-               shadowed);
-    if (!n && !refused)
-        printf("no plugins%s%s\n", kind ? " of kind " : "", kind ? kind : "");
-}
-
-static int run_list(int argc, char **argv)
-{
-    static const hone_arg options[] = {KIND, PATHS, JSON, {0}};
-    static const char *const examples[] = {"hone plugin list",
-                                           "hone plugin list --kind reward --json", NULL};
-    static const hone_args spec = {
-        "plugin list",
-        "[options]",
-        "Shows the components of all plugins on the search path, and the files that\n"
-        "were refused with the reason. Loads nothing that has a sidecar.",
-        options,
-        examples,
-        0,
-        0};
-    hone_rest rest;
-    hone_registry *r;
-    if (!hone_args_parse(&spec, argc, argv, &rest))
-        return rest.exit;
-    hone_status s = open_registry(&r);
-    if (s < 0)
-        return hone_cli_fail(s);
-    int code = HONE_EXIT_OK;
-    if (json) {
-        hone_buf b;
-        hone_jw w;
-        hone_buf_init(&b, 0x10000000);
-        hone_jw_init(&w, &b, 0);
-        list_json(r, &w);
-        code = print_json(&b, code);
-    } else {
-        list_text(r);
-    }
-    hone_registry_close(r);
-    return code;
-}
-
-/* ---- inspect ----------------------------------------------------------------------------------- */
-
-static void print_names(const char *label, const char *const *names, const char *none)
-{
-    printf("%-12s", label);
-    if (!names || !names[0])
-        printf("%s", none);
-    for (size_t i = 0; names && names[i]; i++)
-        printf("%s%s", i ? ", " : "", names[i]);
-    printf("\n");
-}
-
-static void print_caps(const char *label, uint64_t caps, const char *none)
-{
-    int any = 0;
-    printf("%-12s", label);
-    for (unsigned bit = 0; bit < 64; bit++)
-        if ((caps >> bit & 1) && hone_cap_name(bit))
-            printf("%s%s", any++ ? ", " : "", hone_cap_name(bit));
-    printf("%s\n", any ? "" : none);
-}
-
-enum { ASKING_BIT = 32 }; /* capabilities from here on ask for something */
-
-/* How it would run: what the policy says of the file as it is now. */
-static const char *runs_text(hone_registry *r, const hone_component_info *info)
-{
-    const hone_plugin *p = info->plugin;
-    if (!p)
-        return "in process, part of the recipe";
-    if (hone_plugin_check(r, p) < 0)
-        return "refused";
-    if (hone_component_needs_box(info))
-        return p->trust == HONE_PLUGIN_UNTRUSTED ? "in a box of its own: nobody trusts it"
-                                                 : "in a box of its own, as all of its kind";
-    switch (p->trust) {
-    case HONE_PLUGIN_SHIPPED:
-        return "in process, ships with hone";
-    case HONE_PLUGIN_TRUSTED_HASH:
-        return "in process, trusted: this very file";
-    case HONE_PLUGIN_TRUSTED_KEY:
-        return "in process, trusted: the key that signed it";
-    default:
-        return "in process, though nobody trusts it: there is no box for this kind";
-    }
-}
-
-/* What its box lets it do. */
-static void print_box(const hone_registry *r, const hone_component_info *info)
-{
-    static const uint64_t caps[] = {HONE_CAP_FS_READ, HONE_CAP_FS_WRITE};
-    static const char *const does[] = {"reads", "writes"};
-    const uint64_t granted = hone_registry_granted(r, info);
-    const char *path;
-    hone_buf can;
-    hone_buf_init(&can, 4096);
-    printf("%-12s%s, %s, reads the system's libraries", "box",
-           granted & HONE_CAP_NET ? "network" : "no network",
-           granted & HONE_CAP_EXEC ? "programs" : "no programs");
-    for (size_t k = 0; k < 2; k++)
-        for (size_t i = 0; (path = hone_registry_granted_path(r, info, caps[k], i)); i++)
-            printf(", %s %s", does[k], path);
-    hone_sandbox_describe(hone_sandbox_probe(), &can);
-    printf("\n%-12sheld by %.*s\n", "", (int)can.len, can.ptr ? can.ptr : "");
-    hone_buf_release(&can);
-}
-
-static void inspect_text(hone_registry *r, const hone_component_info *info, const char *sha)
-{
-    const hone_component *c = &info->c;
-    const hone_plugin *p = info->plugin;
-    uint64_t asks = c->caps >> ASKING_BIT << ASKING_BIT;
-    printf("%s %s  (%s)\n", c->id, c->version, c->kind);
-    if (*c->summary)
-        printf("%s\n", c->summary);
-    printf("\n");
-    if (*c->vendor)
-        printf("%-12s%s\n", "vendor", c->vendor);
-    if (*c->license)
-        printf("%-12s%s\n", "license", c->license);
-    if (*c->url)
-        printf("%-12s%s\n", "url", c->url);
-    if (p) {
-        printf("%-12s%s  (%s%s)\n", "file", p->path, p->origin,
-               p->has_sidecar ? ", with sidecar" : "");
-        printf("%-12s%s\n", "sha256", sha);
-        printf("%-12s%u.%u.%u, lowest host %u.%u.%u\n", "sdk", p->magic.sdk >> 16,
-               p->magic.sdk >> 8 & 0xFF, p->magic.sdk & 0xFF, p->magic.need >> 16,
-               p->magic.need >> 8 & 0xFF, p->magic.need & 0xFF);
-    }
-    const char *runs = runs_text(r, info);
-    printf("%-12s%s\n", "runs", runs);
-    if (strcmp(runs, "refused") == 0)
-        printf("%-12s%s\n", "because", hone_error_get()->what);
-    print_caps("is", c->caps & ~asks, "-");
-    print_caps("asks for", asks, "nothing");
-    if (asks)
-        print_caps("granted", hone_registry_granted(r, info), "nothing of it (--allow)");
-    if (p && hone_component_needs_box(info))
-        print_box(r, info);
-    print_names("offers", c->provides, "-");
-    print_names("needs", c->needs, "nothing of the host");
-    print_names("reads", c->wants, "all members of a sample");
-    printf("\nsettings:%s\n", c->fields && c->fields[0] ? "" : " none");
-    hone_buf b;
-    hone_buf_init(&b, 1 << 20);
-    hone_config_help(c->fields, &b);
-    printf("%s", b.ptr);
-    hone_buf_release(&b);
-}
-
-static void inspect_json(hone_registry *r, const hone_component_info *info, const char *sha,
-                         hone_jw *w)
-{
-    hone_jw_map(w);
-    hone_jw_key(w, "component");
-    hone_sidecar_component(&info->c, w);
-    if (info->plugin) {
-        hone_jw_kcstr(w, "path", info->plugin->path);
-        hone_jw_kcstr(w, "origin", info->plugin->origin);
-        hone_jw_kcstr(w, "sha256", sha);
-    }
-    hone_jw_kcstr(w, "runs", runs_text(r, info));
-    hone_jw_key(w, "schema");
-    hone_config_schema(info->c.fields, w);
-    hone_jw_end(w);
-}
-
-static int inspect_one(hone_registry *r, const hone_component_info *info)
-{
-    char sha[65] = "";
-    if (info->plugin) {
-        hone_status s = hone_plugin_sha256(info->plugin, sha);
-        if (s < 0)
-            return hone_cli_fail(s);
-    }
-    if (!json) {
-        inspect_text(r, info, sha);
-        return HONE_EXIT_OK;
-    }
-    hone_buf b;
-    hone_jw w;
-    hone_buf_init(&b, 1 << 26);
-    hone_jw_init(&w, &b, 0);
-    inspect_json(r, info, sha, &w);
-    return print_json(&b, HONE_EXIT_OK);
-}
-
-static int run_inspect(int argc, char **argv)
-{
-    static const hone_arg options[] = {
-        KIND,
-        PATHS,
-        {"allow", HONE_ARG_LIST, &allow, "GRANT",
-         "PLUGIN:net,exec,fs-read:PATH,fs-write:PATH: shows what it would get"},
-        JSON,
-        {0}};
-    static const char *const examples[] = {"hone plugin inspect math_answer", NULL};
-    static const hone_args spec = {
-        "plugin inspect",
-        "COMPONENT|FILE.so [options]",
-        "Shows one component: where it comes from, what it is, what it asks for, its\n"
-        "settings. With a file, every component in it.",
-        options,
-        examples,
-        1,
-        1};
-    hone_rest rest;
-    hone_registry *r;
-    int code = HONE_EXIT_OK;
-    if (!hone_args_parse(&spec, argc, argv, &rest))
-        return rest.exit;
-    hone_status s = open_registry(&r);
-    if (s < 0)
-        return hone_cli_fail(s);
-    s = hone_registry_allow(r, allow.v);
-    if (s < 0) {
-        hone_registry_close(r);
-        return hone_cli_fail(s);
-    }
-    const char *name = rest.v[0];
-    size_t n = strlen(name);
-    if (strchr(name, '/') || (n > 3 && strcmp(name + n - 3, ".so") == 0)) {
-        const hone_plugin *p;
-        s = hone_registry_open_file(r, name, &p);
-        if (s < 0)
-            code = hone_cli_fail(s);
-        for (size_t i = 0; s >= 0 && p->components[i] && code == HONE_EXIT_OK; i++) {
-            if (i && !json)
-                printf("\n");
-            code = inspect_one(r, p->components[i]);
-        }
-    } else {
-        const hone_component_info *info;
-        s = hone_registry_find(r, kind, name, &info);
-        code = s < 0 ? hone_cli_fail(s) : inspect_one(r, info);
-    }
-    hone_registry_close(r);
     return code;
 }
 
@@ -550,9 +207,9 @@ int hone_cli_plugin(int argc, char **argv)
         int (*run)(int argc, char **argv);
     } verbs[] = {
         {"new", "makes a folder for a new component", hone_cli_plugin_new},
-        {"list", "what components there are", run_list},
+        {"list", "what components there are", hone_cli_plugin_list},
         {"inspect", "one component: its settings, where it comes from, what it asks for",
-         run_inspect},
+         hone_cli_plugin_inspect},
         {"describe", "what a plugin file says of itself; writes its sidecar", run_describe},
         {"interfaces", "the interfaces that hone ships, call by call", run_interfaces},
         {"validate", "tests a plugin, each test in a process of its own", hone_cli_plugin_validate},
@@ -567,7 +224,8 @@ int hone_cli_plugin(int argc, char **argv)
         {"try", "what a reward says of a file of samples", hone_cli_plugin_try},
         {"replay", "makes recorded calls again, and says what differs", hone_cli_plugin_replay},
         {"lock", "writes down the hashes that this folder's recipes run with",
-         hone_cli_plugin_lock}};
+         hone_cli_plugin_lock},
+        {"quarantine", "files that ended their box again and again", hone_cli_plugin_quarantine}};
     enum { N = sizeof verbs / sizeof *verbs };
     const char *names[N + 1];
     static const char *const examples[] = {"hone plugin list", "hone plugin inspect math_answer",

@@ -10,4 +10,6 @@ int hone_cli_plugin_revoke(int argc, char **argv);  /* [control-thread] */
 int hone_cli_plugin_pack(int argc, char **argv);    /* [control-thread] */
 int hone_cli_plugin_install(int argc, char **argv); /* [control-thread] */
 int hone_cli_plugin_lock(int argc, char **argv);    /* [control-thread] */
+/* plugin_quarantine.c */
+int hone_cli_plugin_quarantine(int argc, char **argv); /* [control-thread] */
 #endif
