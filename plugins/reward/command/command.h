@@ -134,11 +134,9 @@ typedef struct reward {
     int tells_time; /* requests say how many seconds are left */
 } reward;
 extern const hone_reward_v1 reward_table;
-const void *reward_get_iface(void *self, const char *iface_id);
 /* A zeroed instance with its memory. */
 hone_status reward_new(const hone_host *host, reward **out);
 void reward_destroy(void *self);
-extern const char *const reward_provides[];
 
 extern const hone_component reward_command, judge_command, source_command, reward_unit_test;
 #endif

@@ -220,12 +220,6 @@ static hone_status judge(void *self, const hone_call *call, const hone_judge_ite
 }
 
 static const hone_judge_v1 table = {sizeof(hone_judge_v1), 0, judge};
-static const void *get_iface(void *self, const char *iface_id)
-{
-    (void)self;
-    return strcmp(iface_id, HONE_IFACE_JUDGE) == 0 ? &table : NULL;
-}
-
 static hone_status create(const hone_host *host, const hone_config *cfg, void **self_out)
 {
     memory mem;
@@ -251,19 +245,8 @@ static void destroy(void *self)
     memory_resize(&mem, c, sizeof *c, 0);
 }
 
-static const char *const provides[] = {HONE_IFACE_JUDGE, NULL};
-const hone_component judge_command = {.struct_size = sizeof(hone_component),
-                                      .id = "org.hone.judge.command",
-                                      .kind = HONE_KIND_JUDGE,
-                                      .version = "0.1.0",
-                                      .vendor = "hone",
-                                      .license = "MIT",
-                                      .summary = "what a program of yours says, in any language",
-                                      .url = "",
-                                      .caps = COMMAND_CAPS,
-                                      .fields = fields,
-                                      .needs = command_needs,
-                                      .provides = provides,
-                                      .create = create,
-                                      .destroy = destroy,
-                                      .get_iface = get_iface};
+HONE_DEFINE_JUDGE(judge_command, table, .id = "org.hone.judge.command", .version = "0.1.0",
+                  .vendor = "hone", .license = "MIT",
+                  .summary = "what a program of yours says, in any language", .url = "",
+                  .caps = COMMAND_CAPS, .fields = fields, .needs = command_needs, .create = create,
+                  .destroy = destroy);

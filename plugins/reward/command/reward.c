@@ -215,13 +215,6 @@ static hone_status score(void *self, const hone_call *call, const hone_sample *i
 /* ---- life ---------------------------------------------------------------------------------------------- */
 
 const hone_reward_v1 reward_table = {sizeof(hone_reward_v1), 0, score, NULL, NULL};
-const char *const reward_provides[] = {HONE_IFACE_REWARD, NULL};
-
-const void *reward_get_iface(void *self, const char *iface_id)
-{
-    (void)self;
-    return strcmp(iface_id, HONE_IFACE_REWARD) == 0 ? &reward_table : NULL;
-}
 
 hone_status reward_new(const hone_host *host, reward **out)
 {
@@ -259,18 +252,8 @@ static hone_status create(const hone_host *host, const hone_config *cfg, void **
     return s;
 }
 
-const hone_component reward_command = {.struct_size = sizeof(hone_component),
-                                       .id = "org.hone.reward.command",
-                                       .kind = HONE_KIND_REWARD,
-                                       .version = "0.1.0",
-                                       .vendor = "hone",
-                                       .license = "MIT",
-                                       .summary = "what a program of yours says, in any language",
-                                       .url = "",
-                                       .caps = COMMAND_CAPS,
-                                       .fields = fields,
-                                       .needs = command_needs,
-                                       .provides = reward_provides,
-                                       .create = create,
-                                       .destroy = reward_destroy,
-                                       .get_iface = reward_get_iface};
+HONE_DEFINE_REWARD(reward_command, reward_table, .id = "org.hone.reward.command",
+                   .version = "0.1.0", .vendor = "hone", .license = "MIT",
+                   .summary = "what a program of yours says, in any language", .url = "",
+                   .caps = COMMAND_CAPS, .fields = fields, .needs = command_needs, .create = create,
+                   .destroy = reward_destroy);

@@ -217,12 +217,6 @@ static int64_t source_row_count(void *self)
 static const hone_source_v1 table = {
     sizeof(hone_source_v1), 0,    source_open, source_position, source_seek,
     source_row_count,       NULL, NULL};
-static const void *get_iface(void *self, const char *iface_id)
-{
-    (void)self;
-    return strcmp(iface_id, HONE_IFACE_SOURCE) == 0 ? &table : NULL;
-}
-
 static hone_status create(const hone_host *host, const hone_config *cfg, void **self_out)
 {
     memory mem;
@@ -253,19 +247,7 @@ static void destroy(void *self)
     memory_resize(&mem, s, sizeof *s, 0);
 }
 
-static const char *const provides[] = {HONE_IFACE_SOURCE, NULL};
-const hone_component source_command = {.struct_size = sizeof(hone_component),
-                                       .id = "org.hone.source.command",
-                                       .kind = HONE_KIND_SOURCE,
-                                       .version = "0.1.0",
-                                       .vendor = "hone",
-                                       .license = "MIT",
-                                       .summary = "rows that a program of yours makes",
-                                       .url = "",
-                                       .caps = COMMAND_CAPS,
-                                       .fields = fields,
-                                       .needs = command_needs,
-                                       .provides = provides,
-                                       .create = create,
-                                       .destroy = destroy,
-                                       .get_iface = get_iface};
+HONE_DEFINE_SOURCE(source_command, table, .id = "org.hone.source.command", .version = "0.1.0",
+                   .vendor = "hone", .license = "MIT",
+                   .summary = "rows that a program of yours makes", .url = "", .caps = COMMAND_CAPS,
+                   .fields = fields, .needs = command_needs, .create = create, .destroy = destroy);

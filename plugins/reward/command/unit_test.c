@@ -107,19 +107,10 @@ done:
     return s;
 }
 
-const hone_component reward_unit_test = {.struct_size = sizeof(hone_component),
-                                         .id = "org.hone.reward.unit_test",
-                                         .kind = HONE_KIND_REWARD,
-                                         .version = "0.1.0",
-                                         .vendor = "hone",
-                                         .license = "MIT",
-                                         .summary = "code in completions, run with its row's tests",
-                                         .url = "",
-                                         .caps = HONE_CAP_SLOW | HONE_CAP_BATCH_INVARIANT |
-                                                 HONE_CAP_FS_READ | HONE_CAP_EXEC,
-                                         .fields = fields,
-                                         .needs = command_needs,
-                                         .provides = reward_provides,
-                                         .create = create,
-                                         .destroy = reward_destroy,
-                                         .get_iface = reward_get_iface};
+HONE_DEFINE_REWARD(reward_unit_test, reward_table, .id = "org.hone.reward.unit_test",
+                   .version = "0.1.0", .vendor = "hone", .license = "MIT",
+                   .summary = "code in completions, run with its row's tests", .url = "",
+                   .caps = HONE_CAP_SLOW | HONE_CAP_BATCH_INVARIANT | HONE_CAP_FS_READ |
+                           HONE_CAP_EXEC,
+                   .fields = fields, .needs = command_needs, .create = create,
+                   .destroy = reward_destroy);

@@ -780,35 +780,10 @@ static const hone_source_v1 vtable = {sizeof(hone_source_v1),
                                       source_row_count,
                                       source_skipped,
                                       source_push_down};
-static const void *get_iface(void *self, const char *iface_id)
-{
-    (void)self;
-    return strcmp(iface_id, HONE_IFACE_SOURCE) == 0 ? &vtable : NULL;
-}
-
 static const char *const needs[] = {HONE_IFACE_MEM, NULL};
-static const char *const provides[] = {HONE_IFACE_SOURCE, NULL};
-static const hone_component component = {.struct_size = sizeof(hone_component),
-                                         .id = "org.hone.source.sqlite",
-                                         .kind = HONE_KIND_SOURCE,
-                                         .version = "0.1.0",
-                                         .vendor = "hone",
-                                         .license = "MIT",
-                                         .summary = "a table, view or query of a SQLite database",
-                                         .url = "",
-                                         .caps = HONE_CAP_DETERMINISTIC | HONE_CAP_FS_READ,
-                                         .fields = fields,
-                                         .needs = needs,
-                                         .provides = provides,
-                                         .create = create,
-                                         .destroy = destroy,
-                                         .get_iface = get_iface};
-static const hone_component *const components[] = {&component, NULL};
-static const hone_magic plugin_magic = HONE_MAGIC(0x000100);
-static const hone_entry entry = {
-    .struct_size = sizeof(hone_entry), .magic = &plugin_magic, .components = components};
-
-const hone_entry *hone_plugin_entry(void)
-{
-    return &entry;
-}
+HONE_DEFINE_SOURCE(component, vtable, .id = "org.hone.source.sqlite", .version = "0.1.0",
+                   .vendor = "hone", .license = "MIT",
+                   .summary = "a table, view or query of a SQLite database", .url = "",
+                   .caps = HONE_CAP_DETERMINISTIC | HONE_CAP_FS_READ, .fields = fields,
+                   .needs = needs, .create = create, .destroy = destroy);
+HONE_DEFINE_PLUGIN(0x000100, &component);

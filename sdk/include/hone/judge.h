@@ -66,6 +66,10 @@ typedef struct hone_judge_v1 {
                          size_t n, size_t stride, const hone_verdict_sink *sink);
 } hone_judge_v1;
 
+/* In C, `const hone_component NAME`, a judge with the functions of `table`: see HONE_DEFINE_COMPONENT. */
+#define HONE_DEFINE_JUDGE(name, table, ...)                                                        \
+    HONE_DEFINE_COMPONENT(name, HONE_KIND_JUDGE, HONE_IFACE_JUDGE, table, __VA_ARGS__)
+
 #ifdef __cplusplus
 }
 #endif

@@ -191,6 +191,10 @@ typedef struct hone_model_v1 {
     hone_str (*runs)(void *self);
 } hone_model_v1;
 
+/* In C, `const hone_component NAME`, a model with the functions of `table`: see HONE_DEFINE_COMPONENT. */
+#define HONE_DEFINE_MODEL(name, table, ...)                                                        \
+    HONE_DEFINE_COMPONENT(name, HONE_KIND_MODEL, HONE_IFACE_MODEL, table, __VA_ARGS__)
+
 #ifdef __cplusplus
 }
 #endif

@@ -107,6 +107,10 @@ typedef struct hone_advantage_v1 {
         void *self); /* as above; {NULL,0} on failure; valid until destroy [any-thread] */
 } hone_advantage_v1;
 
+/* In C, `const hone_component NAME`, an objective with the functions of `table`: see HONE_DEFINE_COMPONENT. */
+#define HONE_DEFINE_OBJECTIVE(name, table, ...)                                                    \
+    HONE_DEFINE_COMPONENT(name, HONE_KIND_OBJECTIVE, HONE_IFACE_OBJECTIVE, table, __VA_ARGS__)
+
 #ifdef __cplusplus
 }
 #endif

@@ -60,6 +60,10 @@ typedef struct hone_optimizer_v1 {
                         const hone_opt_info *info);
 } hone_optimizer_v1;
 
+/* In C, `const hone_component NAME`, an optimizer with the functions of `table`: see HONE_DEFINE_COMPONENT. */
+#define HONE_DEFINE_OPTIMIZER(name, table, ...)                                                    \
+    HONE_DEFINE_COMPONENT(name, HONE_KIND_OPTIMIZER, HONE_IFACE_OPTIMIZER, table, __VA_ARGS__)
+
 #ifdef __cplusplus
 }
 #endif

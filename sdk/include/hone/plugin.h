@@ -175,7 +175,48 @@ typedef struct hone_entry {
 /* The one symbol of a plugin. Constant, cannot fail: may be called any number of times. [any-thread] */
 HONE_EXPORT const hone_entry *hone_plugin_entry(void);
 
+/* Whether a get_iface was asked for `iface`. Cannot fail. [any-thread] */
+static inline int hone_iface_is(const char *asked, const char *iface)
+{
+    while (*iface && *iface == *asked) {
+        iface++;
+        asked++;
+    }
+    return *iface == *asked;
+}
+
 #ifdef __cplusplus
 }
+#endif
+
+#ifndef __cplusplus
+/* In C (C++ has hone::component and HONE_CPP_PLUGIN of hone.hpp): `const hone_component NAME`, which offers the one
+ * interface `iface` with the functions of `table`, a constant struct. Its other members follow by name, which leaves out
+ * what it has not: .id = "com.acme.judge.x", .version = "1.0.0", .summary = "...", .caps = ..., .fields = fields,
+ * .needs = needs, .wants = wants, .create = create, .destroy = destroy. At file scope. */
+#define HONE_DEFINE_COMPONENT(name, kind_of_it, iface, table, ...)                                 \
+    static const void *name##_get_iface(void *self, const char *asked)                             \
+    {                                                                                              \
+        (void)self;                                                                                \
+        return hone_iface_is(asked, iface) ? &(table) : NULL;                                      \
+    }                                                                                              \
+    static const char *const name##_provides[] = {iface, NULL};                                    \
+    const hone_component name = {.struct_size = sizeof(hone_component),                            \
+                                 .kind = kind_of_it,                                               \
+                                 .provides = name##_provides,                                      \
+                                 .get_iface = name##_get_iface,                                    \
+                                 __VA_ARGS__}
+
+/* The file's entry: the lowest SDK version it works with, then pointers to its components. At file scope, once. */
+#define HONE_DEFINE_PLUGIN(need, ...)                                                              \
+    const hone_entry *hone_plugin_entry(void)                                                      \
+    {                                                                                              \
+        static const hone_magic hone_magic_ = HONE_MAGIC(need);                                    \
+        static const hone_component *const hone_list_[] = {__VA_ARGS__, NULL};                     \
+        static const hone_entry hone_entry_ = {                                                    \
+            sizeof(hone_entry), 0, &hone_magic_, hone_list_, NULL, NULL, NULL};                    \
+        return &hone_entry_;                                                                       \
+    }                                                                                              \
+    typedef int hone_plugin_defined /* takes the semicolon */
 #endif
 #endif

@@ -113,6 +113,10 @@ static inline const hone_value *hone_sample_column(const hone_sample *s, const c
     return NULL;
 }
 
+/* In C, `const hone_component NAME`, a reward with the functions of `table`: see HONE_DEFINE_COMPONENT. */
+#define HONE_DEFINE_REWARD(name, table, ...)                                                       \
+    HONE_DEFINE_COMPONENT(name, HONE_KIND_REWARD, HONE_IFACE_REWARD, table, __VA_ARGS__)
+
 /* A whole plugin file with one reward that keeps nothing beside its settings: its tables, and the exported
  * entry. `score` is its function hone_reward_v1.score; its `self` is the instance's const hone_config *,
  * read with hone_reward_config(self). `need`: the lowest SDK version it works with, 0x000100 at least.
@@ -130,15 +134,10 @@ static inline const hone_value *hone_sample_column(const hone_sample *s, const c
     {                                                                                              \
         (void)self;                                                                                \
     }                                                                                              \
-    static const void *hone_rp_get_iface(void *self, const char *iface_id)                         \
+    static const void *hone_rp_get_iface(void *self, const char *asked)                            \
     {                                                                                              \
-        const char *want = HONE_IFACE_REWARD;                                                      \
         (void)self;                                                                                \
-        while (*want && *want == *iface_id) {                                                      \
-            want++;                                                                                \
-            iface_id++;                                                                            \
-        }                                                                                          \
-        return *want == *iface_id ? &hone_rp_table : NULL;                                         \
+        return hone_iface_is(asked, HONE_IFACE_REWARD) ? &hone_rp_table : NULL;                    \
     }                                                                                              \
     static const char *const hone_rp_provides[] = {HONE_IFACE_REWARD, NULL};                       \
     static const hone_component hone_rp_component = {sizeof(hone_component),                       \

@@ -14,12 +14,20 @@ extern "C" {
 
 typedef struct hone_sink_v1 {
     uint32_t struct_size, reserved;
-    /* `kind`: "run" "step" "eval" "checkpoint" "done"; `fields` is a map, for "step" the line of
-     * metrics.jsonl. Unknown kinds are passed over. [io-thread & active] */
+    /* `fields` is a map, by kind (unknown kinds and fields are passed over):
+     *   "run"         name, seed, dir, from_step (0; of the checkpoint that is resumed or branched from)
+     *   "step"        the line of metrics.jsonl; steps after a checkpoint come again when a run is resumed there
+     *   "eval"        step, policy, name (when given), reward, mean, lo, hi, n
+     *   "checkpoint"  step; "done" step, when the recipe came to its end. A flush follows both.
+     * [control-thread & active] */
     hone_status (*event)(void *self, hone_str kind, const hone_value *fields_bor);
     hone_status (*flush)(
-        void *self); /* all that came before is out when it returns [io-thread & active] */
+        void *self); /* all that came before is out when it returns [control-thread & active] */
 } hone_sink_v1;
+
+/* In C, `const hone_component NAME`, a sink with the functions of `table`: see HONE_DEFINE_COMPONENT. */
+#define HONE_DEFINE_SINK(name, table, ...)                                                         \
+    HONE_DEFINE_COMPONENT(name, HONE_KIND_SINK, HONE_IFACE_SINK, table, __VA_ARGS__)
 
 #ifdef __cplusplus
 }

@@ -51,6 +51,10 @@ typedef struct hone_source_v1 {
                              hone_str filter, int64_t limit);
 } hone_source_v1;
 
+/* In C, `const hone_component NAME`, a source with the functions of `table`: see HONE_DEFINE_COMPONENT. */
+#define HONE_DEFINE_SOURCE(name, table, ...)                                                       \
+    HONE_DEFINE_COMPONENT(name, HONE_KIND_SOURCE, HONE_IFACE_SOURCE, table, __VA_ARGS__)
+
 #ifdef __cplusplus
 }
 #endif

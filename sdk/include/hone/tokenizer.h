@@ -71,6 +71,10 @@ typedef struct hone_tokenizer_v1 {
                         char out_hex[65]); /* SHA-256 over vocabulary, merges, rules [any-thread] */
 } hone_tokenizer_v1;
 
+/* In C, `const hone_component NAME`, a tokenizer with the functions of `table`: see HONE_DEFINE_COMPONENT. */
+#define HONE_DEFINE_TOKENIZER(name, table, ...)                                                    \
+    HONE_DEFINE_COMPONENT(name, HONE_KIND_TOKENIZER, HONE_IFACE_TOKENIZER, table, __VA_ARGS__)
+
 #ifdef __cplusplus
 }
 #endif

@@ -109,31 +109,10 @@ static void destroy(void *self)
 }
 
 static const hone_judge_v1 table = {sizeof(hone_judge_v1), 0, judge};
-static const void *get_iface(void *self, const char *id)
-{
-    (void)self;
-    return strcmp(id, HONE_IFACE_JUDGE) == 0 ? &table : NULL;
-}
-static const char *const provides[] = {HONE_IFACE_JUDGE, NULL}, *const needs[] = {HONE_IFACE_MEM,
-                                                                                  NULL};
-static const hone_component component = {
-    .struct_size = sizeof component,
-    .id = "@id@",
-    .kind = HONE_KIND_JUDGE,
-    .version = "0.1.0",
-    .summary = "words of the reference that an answer mentions",
-    .caps = HONE_CAP_PURE | HONE_CAP_DETERMINISTIC | HONE_CAP_REENTRANT | HONE_CAP_BATCH_INVARIANT,
-    .fields = fields,
-    .needs = needs,
-    .provides = provides,
-    .create = create,
-    .destroy = destroy,
-    .get_iface = get_iface};
-static const hone_component *const components[] = {&component, NULL};
-static const hone_magic magic = HONE_MAGIC(0x000100);
-static const hone_entry entry = {
-    .struct_size = sizeof entry, .magic = &magic, .components = components};
-const hone_entry *hone_plugin_entry(void)
-{
-    return &entry;
-}
+static const char *const needs[] = {HONE_IFACE_MEM, NULL};
+HONE_DEFINE_JUDGE(component, table, .id = "@id@", .version = "0.1.0",
+                  .summary = "words of the reference that an answer mentions",
+                  .caps = HONE_CAP_PURE | HONE_CAP_DETERMINISTIC | HONE_CAP_REENTRANT |
+                          HONE_CAP_BATCH_INVARIANT,
+                  .fields = fields, .needs = needs, .create = create, .destroy = destroy);
+HONE_DEFINE_PLUGIN(0x000100, &component);

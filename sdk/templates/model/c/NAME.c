@@ -122,27 +122,8 @@ static void destroy(void *self)
 }
 static const hone_model_v1 table = {sizeof(hone_model_v1), 0,   probe, declare, forward,
                                     config_json,           NULL};
-static const void *get_iface(void *self, const char *id)
-{
-    (void)self;
-    return strcmp(id, HONE_IFACE_MODEL) == 0 ? &table : NULL;
-}
-static const char *const provides[] = {HONE_IFACE_MODEL, NULL};
-static const hone_component component = {.struct_size = sizeof component,
-                                         .id = "@id@",
-                                         .kind = HONE_KIND_MODEL,
-                                         .version = "0.1.0",
-                                         .summary = "a token at a time through one mixing layer",
-                                         .caps = HONE_CAP_DETERMINISTIC | HONE_CAP_BATCH_INVARIANT,
-                                         .provides = provides,
-                                         .create = create,
-                                         .destroy = destroy,
-                                         .get_iface = get_iface};
-static const hone_component *const components[] = {&component, NULL};
-static const hone_magic magic = HONE_MAGIC(0x000100);
-static const hone_entry entry = {
-    .struct_size = sizeof entry, .magic = &magic, .components = components};
-const hone_entry *hone_plugin_entry(void)
-{
-    return &entry;
-}
+HONE_DEFINE_MODEL(component, table, .id = "@id@", .version = "0.1.0",
+                  .summary = "a token at a time through one mixing layer",
+                  .caps = HONE_CAP_DETERMINISTIC | HONE_CAP_BATCH_INVARIANT, .create = create,
+                  .destroy = destroy);
+HONE_DEFINE_PLUGIN(0x000100, &component);

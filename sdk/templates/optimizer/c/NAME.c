@@ -52,29 +52,8 @@ static void destroy(void *self)
 }
 static const hone_optimizer_v1 table = {sizeof(hone_optimizer_v1), HONE_OPT_ELEMENTWISE, state_spec,
                                         step};
-static const void *get_iface(void *self, const char *id)
-{
-    (void)self;
-    return strcmp(id, HONE_IFACE_OPTIMIZER) == 0 ? &table : NULL;
-}
-static const char *const provides[] = {HONE_IFACE_OPTIMIZER, NULL};
-static const hone_component component = {.struct_size = sizeof component,
-                                         .id = "@id@",
-                                         .kind = HONE_KIND_OPTIMIZER,
-                                         .version = "0.1.0",
-                                         .summary = "Lion: the sign of a running mean",
-                                         .caps = HONE_CAP_PURE | HONE_CAP_DETERMINISTIC |
-                                                 HONE_CAP_REENTRANT,
-                                         .fields = fields,
-                                         .provides = provides,
-                                         .create = create,
-                                         .destroy = destroy,
-                                         .get_iface = get_iface};
-static const hone_component *const components[] = {&component, NULL};
-static const hone_magic magic = HONE_MAGIC(0x000100);
-static const hone_entry entry = {
-    .struct_size = sizeof entry, .magic = &magic, .components = components};
-const hone_entry *hone_plugin_entry(void)
-{
-    return &entry;
-}
+HONE_DEFINE_OPTIMIZER(component, table, .id = "@id@", .version = "0.1.0",
+                      .summary = "Lion: the sign of a running mean",
+                      .caps = HONE_CAP_PURE | HONE_CAP_DETERMINISTIC | HONE_CAP_REENTRANT,
+                      .fields = fields, .create = create, .destroy = destroy);
+HONE_DEFINE_PLUGIN(0x000100, &component);

@@ -231,28 +231,8 @@ static void destroy(void *self)
 }
 static const hone_source_v1 table = {
     sizeof(hone_source_v1), 0, open_stream, position, seek, row_count, NULL, NULL};
-static const void *get_iface(void *self, const char *id)
-{
-    (void)self;
-    return strcmp(id, HONE_IFACE_SOURCE) == 0 ? &table : NULL;
-}
-static const char *const provides[] = {HONE_IFACE_SOURCE, NULL};
-static const hone_component component = {.struct_size = sizeof component,
-                                         .id = "@id@",
-                                         .kind = HONE_KIND_SOURCE,
-                                         .version = "0.1.0",
-                                         .summary = "the lines of a text file",
-                                         .caps = HONE_CAP_DETERMINISTIC | HONE_CAP_FS_READ,
-                                         .fields = fields,
-                                         .provides = provides,
-                                         .create = create,
-                                         .destroy = destroy,
-                                         .get_iface = get_iface};
-static const hone_component *const components[] = {&component, NULL};
-static const hone_magic magic = HONE_MAGIC(0x000100);
-static const hone_entry entry = {
-    .struct_size = sizeof entry, .magic = &magic, .components = components};
-const hone_entry *hone_plugin_entry(void)
-{
-    return &entry;
-}
+HONE_DEFINE_SOURCE(component, table, .id = "@id@", .version = "0.1.0",
+                   .summary = "the lines of a text file",
+                   .caps = HONE_CAP_DETERMINISTIC | HONE_CAP_FS_READ, .fields = fields,
+                   .create = create, .destroy = destroy);
+HONE_DEFINE_PLUGIN(0x000100, &component);

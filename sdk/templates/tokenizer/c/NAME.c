@@ -172,29 +172,9 @@ static const hone_tokenizer_v1 table = {sizeof(hone_tokenizer_v1),
                                         special,
                                         is_special,
                                         fingerprint};
-static const void *get_iface(void *self, const char *id)
-{
-    (void)self;
-    return strcmp(id, HONE_IFACE_TOKENIZER) == 0 ? &table : NULL;
-}
-static const char *const provides[] = {HONE_IFACE_TOKENIZER, NULL};
-static const hone_component component = {.struct_size = sizeof component,
-                                         .id = "@id@",
-                                         .kind = HONE_KIND_TOKENIZER,
-                                         .version = "0.1.0",
-                                         .summary = "a token a byte",
-                                         .caps = HONE_CAP_PURE | HONE_CAP_DETERMINISTIC |
-                                                 HONE_CAP_REENTRANT | HONE_CAP_BATCH_INVARIANT,
-                                         .fields = fields,
-                                         .provides = provides,
-                                         .create = create,
-                                         .destroy = destroy,
-                                         .get_iface = get_iface};
-static const hone_component *const components[] = {&component, NULL};
-static const hone_magic magic = HONE_MAGIC(0x000100);
-static const hone_entry entry = {
-    .struct_size = sizeof entry, .magic = &magic, .components = components};
-const hone_entry *hone_plugin_entry(void)
-{
-    return &entry;
-}
+HONE_DEFINE_TOKENIZER(component, table, .id = "@id@", .version = "0.1.0",
+                      .summary = "a token a byte",
+                      .caps = HONE_CAP_PURE | HONE_CAP_DETERMINISTIC | HONE_CAP_REENTRANT |
+                              HONE_CAP_BATCH_INVARIANT,
+                      .fields = fields, .create = create, .destroy = destroy);
+HONE_DEFINE_PLUGIN(0x000100, &component);
