@@ -9,6 +9,7 @@
  *   core.run_path(name) -> path
  *   core.log(metrics)                          numbers join the step in progress
  *   core.metric(name) -> number or nil         of the step in progress
+ *   core.metrics() -> table                    all of the step in progress
  *   core.step_end(step, timings)               metrics, timings and rollouts of the step are written
  *   core.checkpoint(step, policies, state, keep)
  *   core.restore(name, policy)                 from the checkpoint of core.run_state
@@ -421,6 +422,19 @@ static int l_metric(lua_State *L)
     if (!hone_metrics_get(&hone__lua_recipe(L)->metrics, luaL_checkstring(L, 1), &v))
         return 0;
     lua_pushnumber(L, v);
+    return 1;
+}
+
+static int l_metrics(lua_State *L)
+{
+    const hone_metrics *m = &hone__lua_recipe(L)->metrics;
+    lua_createtable(L, 0, (int)m->n);
+    for (size_t i = 0; i < m->n; i++) {
+        if (!(m->items[i].weight > 0))
+            continue;
+        lua_pushnumber(L, hone_metric_value(&m->items[i]));
+        lua_setfield(L, -2, m->items[i].name);
+    }
     return 1;
 }
 
@@ -867,6 +881,7 @@ void hone__lua_open_run(lua_State *L)
                                      {"run_path", l_run_path},
                                      {"log", l_log},
                                      {"metric", l_metric},
+                                     {"metrics", l_metrics},
                                      {"step_end", l_step_end},
                                      {"checkpoint", l_checkpoint},
                                      {"restore", l_restore},

@@ -40,6 +40,9 @@ hone.objective = components.objective
 hone.advantage = components.advantage
 --- A judge, for rewards that ask one: hone.judge("name", { ... }), hone.judge { id = ..., judge = function(items) ... end }.
 hone.judge = components.judge
+--- Where a run's events go besides its own files: hone.sink("name", { ... }), hone.sink { id = ..., event =
+-- function(kind, fields) ... end }; hone.run { sinks = { ... } } names them.
+hone.sink = components.sink
 --- Any component written in Lua: hone.component { kind = ..., id = ..., ... }. Or any that there is, with its calls as
 -- methods: hone.component("com.acme.kind.map", "map", { scale = 2 }):nearest { ... }.
 hone.component = components.component

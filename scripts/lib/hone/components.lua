@@ -97,6 +97,13 @@ function components.judge(name, settings)
   return j
 end
 
+--- A sink, which a run's events go to: a plugin's by name, with settings, or one written in Lua (event =
+-- function(kind, fields) ... end). hone.run { sinks = { s } } feeds it.
+function components.sink(name, settings)
+  if type(name) ~= "table" then return wrap(core.component("sink", name, by_id(settings or {}))) end
+  return getmetatable(name) == Component and name or wrap(core.lua_component(name, "sink"))
+end
+
 -- gate = "format", or { "format", at = 0.5, otherwise = -1 }.
 local function read_gate(id, gate)
   if gate == nil then return nil, nil, nil end

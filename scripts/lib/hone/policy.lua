@@ -432,6 +432,7 @@ function Policy:eval(config)
       r.pass[k] = n > 0 and sum / n or nil
     end
     result[id] = r
+    run:_event("eval", { step = run.step, policy = self.name, name = config.name, reward = id, mean = r.mean, lo = r.lo, hi = r.hi, n = r.n })
     if run.step > 0 and not run.dry_run and config.log ~= false and r.n > 0 then core.log { ["eval/" .. (config.name and config.name .. "/" or "") .. id] = r.mean } end
   end
   return result

@@ -4,6 +4,7 @@
 
 local core = require "hone.core"
 local params = require "hone.params"
+local components = require "hone.components"
 local plan = require "hone.plan"
 local policy = require "hone.policy"
 local rows = require "hone.rows"
@@ -13,6 +14,38 @@ Run.__index = Run
 
 local run = {}
 local current -- the run of this recipe, once it is open
+
+-- ---- sinks ---------------------------------------------------------------------------------------------------
+
+local function open_sinks(list)
+  if type(list) ~= "table" then error("run: sinks is a list of sinks", 0) end
+  local sinks = {}
+  for i, s in ipairs(list) do
+    local sink = components.sink(s)
+    if sink.iface ~= "hone.sink/1" then error("run: sinks: " .. sink.id .. " is no sink, it offers " .. sink.iface, 0) end
+    sinks[i] = sink
+  end
+  return sinks
+end
+
+-- One call a sink. One that fails is reported and gets nothing more: no run ends for it.
+local function tell(self, call, ...)
+  local kept = {}
+  for _, sink in ipairs(self.sinks) do
+    local ok, why = pcall(sink[call], sink, ...)
+    if ok then
+      kept[#kept + 1] = sink
+    else
+      core.warn("sink " .. sink.id .. " gets no more events: " .. tostring(why))
+    end
+  end
+  self.sinks = kept
+end
+
+-- An event to all of them. Kinds and fields: sdk/include/hone/sink.h.
+function Run:_event(kind, fields)
+  if #self.sinks > 0 then tell(self, "event", kind, fields) end
+end
 
 -- ---- opening -------------------------------------------------------------------------------------------------
 
@@ -54,7 +87,7 @@ local function write_meta(self, finished)
   core.run_write("run.json", require "hone.json".encode(self.meta))
 end
 
---- hone.run { name = "grpo", seed = 7, checkpoint = { every = 100, keep = 2 } }
+--- hone.run { name = "grpo", seed = 7, checkpoint = { every = 100, keep = 2 }, sinks = { hone.sink("name"), ... } }
 function run.open(config)
   config = config or {}
   local options = core.options()
@@ -65,12 +98,16 @@ function run.open(config)
     every = (config.checkpoint or {}).every or 100, keep = (config.checkpoint or {}).keep or 2,
     policies = {}, by_name = {}, loops = {}, loop_count = {}, stages = {}, stage_name = "", sources = {},
     times = {}, normal = {}, pending = {}, models = {}, dry_run = options.dry_run, copies = 0,
+    sinks = open_sinks(config.sinks or {}),
   }, Run)
   if options.dry_run then
     plan.name = self.name
     core.run_open(self.name, meta) -- makes nothing
   end
-  if options.dry_run or options.no_run then return self end
+  if options.dry_run or options.no_run then
+    self.sinks = {}
+    return self
+  end
   self.dir = core.run_open(self.name, meta)
   local state, step = core.run_state()
   local old = core.run_meta()
@@ -90,6 +127,7 @@ function run.open(config)
     write_meta(self)
   end
   current = self
+  self:_event("run", { name = self.name, seed = seed, dir = self.dir, from_step = self.saved_step or 0 })
   if not options.quiet then core.say("run " .. self.dir) end
   return self
 end
@@ -172,6 +210,8 @@ function Run:_checkpoint()
     random = core.random_state(), normal = self.normal,
   }, self.keep)
   self.checkpointed = self.step
+  self:_event("checkpoint", { step = self.step })
+  tell(self, "flush")
   if not self.wrote_meta then
     write_meta(self)
     self.wrote_meta = true
@@ -240,7 +280,12 @@ local function end_step(self, loop)
   if self.tokens and total > 0 then self.times.tokens_per_s = self.tokens / total end
   loop.reward, loop.loss = core.metric "reward/mean", core.metric "loss"
   loop.tokens_per_s = self.times.tokens_per_s
+  local fields = #self.sinks > 0 and core.metrics()
   core.step_end(self.step, self.times)
+  if fields then
+    fields.step = self.step
+    self:_event("step", fields)
+  end
   self.times, self.tokens = {}, nil
   loop.done = loop.done + 1
   self.loops[loop.key] = { done = loop.done, finished = loop.done >= loop.total }
@@ -390,7 +435,10 @@ end
 
 --- The recipe came to its end: called by the host. A run is finished then, and not before.
 function run.finish()
-  if current then write_meta(current, true) end
+  if not current then return end
+  write_meta(current, true)
+  current:_event("done", { step = current.step })
+  tell(current, "flush")
 end
 
 return run
