@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/json.h"
+#include "cli/env.h"
 #include "cli/args.h"
 #include "cli/bench.h"
 #include "cli/bench_run.h"
@@ -109,9 +110,8 @@ int hone_cli_bench_generate(int argc, char **argv)
         {"prompt", HONE_ARG_I64, &w.prompt, "N", "tokens a prompt (64)"},
         {"tokens", HONE_ARG_I64, &w.tokens, "N", "new tokens each (64)"},
         {"threads", HONE_ARG_I64, &setup.threads, "N", "threads (all processors)"},
-        {"storage", HONE_ARG_STR, &setup.storage, "TYPE",
-         "of frozen weights in memory: f32, bf16, f16, q8_0, q4_0, q4_1, q4_k, keep (as in the "
-         "file) (f32)"},
+        HONE_CLI_STORAGE(&setup.storage),
+        HONE_CLI_PRECISION(&setup.precision),
         {"json", HONE_ARG_FLAG, &json, NULL, "one JSON object"},
         {0},
     };
@@ -162,6 +162,7 @@ int hone_cli_bench_generate(int argc, char **argv)
             hone_jw_kf64(&j, "peak_mb", hone__bench_peak_mb());
             hone_jw_ki64(&j, "threads", hone_pool_threads(r.env.pool));
             hone_jw_kcstr(&j, "storage", setup.storage ? setup.storage : "f32");
+            hone_jw_kcstr(&j, "precision", setup.precision ? setup.precision : "f32");
             hone_jw_end(&j);
             printf("%s\n", b.ptr);
             hone_buf_release(&b);

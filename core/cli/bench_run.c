@@ -39,6 +39,7 @@ hone_status hone__bench_open(const hone_bench_setup *setup, hone_bench_run *r)
 {
     hone_registry_opts none = {0};
     hone_policy_config config = {.model = setup->model,
+                                 .precision = setup->precision,
                                  .lora.rank = (int32_t)setup->lora,
                                  .optimizer = setup->train ? "adamw" : NULL};
     memset(r, 0, sizeof *r);

@@ -6,10 +6,11 @@
 
 typedef struct hone_bench_setup {
     const char *model;
-    int64_t threads;     /* 0: all */
-    int64_t lora;        /* rank of adapters on all linears, 0: all weights train */
-    int train;           /* with an optimizer */
-    const char *storage; /* of frozen weights; NULL: f32 */
+    int64_t threads;       /* 0: all */
+    int64_t lora;          /* rank of adapters on all linears, 0: all weights train */
+    int train;             /* with an optimizer */
+    const char *storage;   /* of frozen weights; NULL: f32 */
+    const char *precision; /* of products over quantised ones; NULL: f32 */
 } hone_bench_setup;
 
 typedef struct hone_bench_run {

@@ -57,9 +57,9 @@ hone_status hone_cli_ids(const char *text, int32_t **ids_out, size_t *n_out)
 }
 
 hone_status hone_cli_policy(hone_env *env, const char *model, const char *storage,
-                            hone_policy **out)
+                            const char *precision, hone_policy **out)
 {
-    hone_policy_config cfg = {.model = model};
+    hone_policy_config cfg = {.model = model, .precision = precision};
     HONE_TRY(hone_storage_parse(storage, &cfg.storage));
     return hone_policy_create(env, &cfg, out);
 }

@@ -8,9 +8,21 @@ hone_status hone_cli_env_open(hone_env *env);
 void hone_cli_env_close(hone_env *env);
 /* "5,17,9" -> ids; E_USAGE naming the place. *ids is the caller's (hone_free). */
 hone_status hone_cli_ids(const char *text, int32_t **ids, size_t *n);
-/* A frozen policy of model M. storage: "f32", "bf16", "f16", "keep"; NULL: f32. */
+/* A frozen policy of model M; what both options below say, NULL: f32. */
 hone_status hone_cli_policy(hone_env *env, const char *model, const char *storage,
-                            hone_policy **out);
+                            const char *precision, hone_policy **out);
 /* All of stdin, at most 256 MiB. */
 hone_status hone_cli_stdin(hone_buf *out);
+/* Rows of a table of options: how weights lie in memory and are multiplied (nn/model.h). */
+#define HONE_CLI_STORAGE(at)                                                                       \
+    {                                                                                              \
+        "storage", HONE_ARG_STR, at, "TYPE",                                                       \
+            "of frozen weights in memory: f32, bf16, f16, q8_0, q4_0, q4_1, q4_k, keep (as in "    \
+            "the file) (f32)"                                                                      \
+    }
+#define HONE_CLI_PRECISION(at)                                                                     \
+    {                                                                                              \
+        "precision", HONE_ARG_STR, at, "TYPE",                                                     \
+            "of products over quantised weights: f32, or int8 (sums of integers; faster) (f32)"    \
+    }
 #endif

@@ -15,7 +15,7 @@ static struct {
     int64_t max_tokens, top_k, seed;
     double temperature, top_p, min_p, penalty;
     int greedy, json, raw, ignore_eos;
-    const char *prompt, *ids, *system, *storage;
+    const char *prompt, *ids, *system, *storage, *precision;
     hone_arg_list stop;
 } o = {.max_tokens = 256, .temperature = 1, .top_p = 1, .penalty = 1};
 
@@ -122,7 +122,7 @@ static hone_status generate(const char *model)
         return s;
     if (o.ids)
         HONE_TRY_GOTO(hone_cli_ids(o.ids, &given, &n_given), done);
-    HONE_TRY_GOTO(hone_cli_policy(&env, model, o.storage, &p), done);
+    HONE_TRY_GOTO(hone_cli_policy(&env, model, o.storage, o.precision, &p), done);
     if (!o.ids) {
         if (!o.prompt || strcmp(o.prompt, "-") == 0)
             HONE_TRY_GOTO(hone_cli_stdin(&in), done);
@@ -167,9 +167,8 @@ int hone_cli_generate(int argc, char **argv)
         {"stop", HONE_ARG_LIST, &o.stop, "TEXT",
          "stop before this text; may be given several times"},
         {"ignore-eos", HONE_ARG_FLAG, &o.ignore_eos, NULL, "go on past the end token"},
-        {"storage", HONE_ARG_STR, &o.storage, "TYPE",
-         "of frozen weights in memory: f32, bf16, f16, q8_0, q4_0, q4_1, q4_k, keep (as in the "
-         "file) (f32)"},
+        HONE_CLI_STORAGE(&o.storage),
+        HONE_CLI_PRECISION(&o.precision),
         {"json", HONE_ARG_FLAG, &o.json, NULL,
          "{\"ids\":[],\"text\":\"\",\"finish\":\"stop|length\"}"},
         {0}};
@@ -245,7 +244,7 @@ static hone_status converse(const char *model)
     char line[65536];
     HONE_TRY(hone_cli_env_open(&env));
     hone_arena_init(&d.arena, (size_t)1 << 30);
-    hone_status s = hone_cli_policy(&env, model, o.storage, &p);
+    hone_status s = hone_cli_policy(&env, model, o.storage, o.precision, &p);
     if (s >= 0 && (!p->text || !p->text->chat)) {
         s = hone_fail(HONE_E_INVALID, "%s has no chat template", model);
         hone_fail_hint("continue plain text with: hone generate %s --prompt TEXT", model);
@@ -281,9 +280,8 @@ int hone_cli_chat(int argc, char **argv)
         {"temperature", HONE_ARG_F64, &o.temperature, "T", "of sampling (1)"},
         {"top-p", HONE_ARG_F64, &o.top_p, "P", "only the smallest set with mass P (1: all)"},
         {"seed", HONE_ARG_I64, &o.seed, "N", "of the draws (0)"},
-        {"storage", HONE_ARG_STR, &o.storage, "TYPE",
-         "of frozen weights in memory: f32, bf16, f16, q8_0, q4_0, q4_1, q4_k, keep (as in the "
-         "file) (f32)"},
+        HONE_CLI_STORAGE(&o.storage),
+        HONE_CLI_PRECISION(&o.precision),
         {0}};
     static const char *const examples[] = {
         "hone chat smollm2-135m-instruct --system 'You are terse.'", NULL};

@@ -6,6 +6,7 @@
 #include "host/registry.h"
 #include "base/alloc.h"
 #include "base/json.h"
+#include "cli/env.h"
 #include "cli/args.h"
 #include "cli/model.h"
 #include "cli/out.h"
@@ -222,15 +223,14 @@ out:
 int hone__cli_model_logprobs(int argc, char **argv)
 {
     static int json, allow;
-    static const char *text, *ids, *storage;
+    static const char *text, *ids, *storage, *precision;
     static int64_t threads;
     static const hone_arg options[] = {
         {"text", HONE_ARG_STR, &text, "TEXT", "the text to score"},
         {"ids", HONE_ARG_STR, &ids, "5,17,9", "token ids instead of a text"},
         {"threads", HONE_ARG_I64, &threads, "N", "threads (all processors)"},
-        {"storage", HONE_ARG_STR, &storage, "TYPE",
-         "of frozen weights in memory: f32, bf16, f16, q8_0, q4_0, q4_1, q4_k, keep (as in the "
-         "file) (f32)"},
+        HONE_CLI_STORAGE(&storage),
+        HONE_CLI_PRECISION(&precision),
         {"allow-unknown-config", HONE_ARG_FLAG, &allow, NULL,
          "ignore configuration keys hone does not know"},
         {"json", HONE_ARG_FLAG, &json, NULL, "one JSON object"},
@@ -253,7 +253,8 @@ int hone__cli_model_logprobs(int argc, char **argv)
     hone_env env = {0};
     hone_registry_opts none = {0};
     hone_policy *p = NULL;
-    hone_policy_config config = {.model = rest.v[0], .flags = allow ? HONE_MODEL_ALLOW_UNKNOWN : 0};
+    hone_policy_config config = {
+        .model = rest.v[0], .flags = allow ? HONE_MODEL_ALLOW_UNKNOWN : 0, .precision = precision};
     hone_status s = threads < 0 || threads > HONE_POOL_MAX
                         ? hone_fail(HONE_E_USAGE, "--threads: 1 to %d", HONE_POOL_MAX)
                         : hone_storage_parse(storage, &config.storage);

@@ -1,6 +1,6 @@
 /* api_policy.c - policies, generation and rollouts for recipes.
  *
- *   core.policy(config, component?, tokenizer?) -> policy  config: name model config tokenizer storage seed
+ *   core.policy(config, component?, tokenizer?) -> policy  config: name model config tokenizer storage rollout_precision seed
  *                                                     lora optimizer
  *   core.policy_copy(policy, name) -> policy          frozen
  *   core.policy_adapter(policy, config) -> policy      on the same model; config: name lora optimizer seed
@@ -120,6 +120,7 @@ static hone_status make_policy(hone_recipe *r, hone_arena *a, const hone_value *
     const char *storage = NULL;
     HONE_TRY(string_of(a, v, "storage", &storage));
     HONE_TRY(hone_storage_parse(storage, &cfg.storage));
+    HONE_TRY(string_of(a, v, "rollout_precision", &cfg.precision));
     HONE_TRY(hone_value_i64(v, "seed", (int64_t)r->seed, &seed));
     cfg.seed = (uint64_t)seed;
     cfg.lora.seed = (uint64_t)seed;

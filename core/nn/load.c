@@ -231,6 +231,29 @@ hone_status hone_model_place(hone_model *m, uint32_t storage, const hone_tensor_
     return HONE_OK;
 }
 
+hone_status hone_model_set_precision(hone_model *m, const char *text, int trained)
+{
+    const hone_params *p = m->params;
+    m->integer_modes = 0;
+    if (!text || strcmp(text, "f32") == 0)
+        return HONE_OK;
+    if (strcmp(text, "int8") != 0) {
+        hone_fail(HONE_E_USAGE, "products are not computed in \"%.40s\"", text);
+        return hone_fail_hint("f32 or int8");
+    }
+    for (hone_param i = 0; i < hone_params_count(p); i++) {
+        const hone_param_item *it = hone_params_item(p, i);
+        if (!it || !hone_storage_get(it->dtype)->put)
+            continue;
+        m->integer_modes = 1u << HONE_MODE_PREFILL | 1u << HONE_MODE_DECODE;
+        m->integer_modes |= trained ? 0 : 1u << HONE_MODE_SCORE;
+        return HONE_OK;
+    }
+    hone_fail(HONE_E_USAGE, "int8 products need quantised weights, and there are none");
+    return hone_fail_hint(
+        "--storage q8_0, or keep for a quantised file (in a recipe: storage = \"q8_0\")");
+}
+
 /* ---- reading --------------------------------------------------------------------------------- */
 /* The row of a permuted file that holds row `row`: the inverse of hone_model_gguf_row. */
 static int64_t row_in_file(int64_t row, int64_t rows, uint32_t heads)

@@ -444,6 +444,7 @@ hone_status hone_model_begin(hone_model *m, hone_tape *t, uint32_t mode, const h
     if (mode == HONE_MODE_TRAIN && !(opts && opts->no_param_grads))
         HONE_TRY(hone_params_need_grads(m->params, NULL));
     hone_params_tape(m->params, &m->tape_params);
+    hone_params_set_integer(m->params, m->integer_modes >> mode & 1);
     return hone_tape_begin(t, &m->tape_params, mode, batch, opts);
 }
 

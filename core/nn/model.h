@@ -31,6 +31,7 @@ typedef struct hone_model {
     hone_model_info info;
     hone_params *params;          /* owned */
     hone_tape_params tape_params; /* params, as the tape sees them */
+    uint32_t integer_modes;       /* bits 1 << HONE_MODE_*: where products sum integers */
 } hone_model;
 
 #define HONE_MODEL_ALLOW_UNKNOWN (1u << 0) /* unknown configuration keys are ignored (and logged) */
@@ -56,6 +57,10 @@ hone_status hone_model_create(const hone_model_choice *choices, size_t n, const 
 /* The second half for a model that was only declared: its parameters get memory, stored as `storage` says.
  * r: the file they will be read from, which KEEP asks; NULL: none, and KEEP is f32. */
 hone_status hone_model_place(hone_model *m, uint32_t storage, const hone_tensor_reader *r);
+/* "f32" (NULL) or "int8": products over quantised matrices sum integers in the modes of a rollout, and where the model
+ * is not trained in SCORE as well, so that the two agree; training never does. E_USAGE: another text, or no quantised
+ * matrix. After hone_model_place. */
+hone_status hone_model_set_precision(hone_model *m, const char *text, int trained);
 void hone_model_destroy(hone_model *m); /* NULL is allowed; the component instance is not touched */
 hone_status hone_model_copy(const hone_model *m, hone_model **out);
 /* The configuration as Hugging Face config.json text. Borrowed from the component. */

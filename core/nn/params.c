@@ -360,7 +360,15 @@ static hone_view item_view(const hone_param_item *it, uint32_t dtype, void *data
 hone_view hone_params_view(const hone_params *p, hone_param i)
 {
     const hone_param_item *it = hone_params_item(p, i);
-    return item_view(it, it ? it->dtype : 0, it ? it->data : NULL);
+    hone_view v = item_view(it, it ? it->dtype : 0, it ? it->data : NULL);
+    if (it && p->integer && hone_storage_get(it->dtype)->put)
+        v.dtype |= HONE_VIEW_INTEGER;
+    return v;
+}
+
+void hone_params_set_integer(hone_params *p, int on)
+{
+    p->integer = on;
 }
 
 hone_view hone_params_grad_view(const hone_params *p, hone_param i)

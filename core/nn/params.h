@@ -63,6 +63,8 @@ int hone_params_skips(const hone_params *p, const char *name);
 hone_status hone_params_set_storage(hone_params *p, hone_param i, uint32_t dtype);
 /* HONE_F32, the type of the matrices when all have one, 0 when they differ. */
 uint32_t hone_params_storage(const hone_params *p);
+/* Whether forward products over quantised matrices sum integers from now on (views say so, ops/storage.h). */
+void hone_params_set_integer(hone_params *p, int on);
 /* Lays out and maps the region, zeroed. No base parameter may be declared after. All are
  * trainable, or none where a matrix is stored as a type that cannot be trained. */
 hone_status hone_params_seal(hone_params *p);

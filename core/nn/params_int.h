@@ -34,6 +34,7 @@ struct hone_params {
     int32_t has_grads, flat_dirty;
     size_t flat_length;
     uint32_t active;
+    int32_t integer; /* forward products over quantised matrices sum integers */
     struct hone__adapter adapters[HONE_ADAPTERS_MAX];
 };
 

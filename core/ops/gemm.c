@@ -27,6 +27,7 @@ static int64_t max64(int64_t a, int64_t b)
 enum kind { FWD, DX, DW };
 struct product {
     const hone_gemm *g;
+    hone_gemm own; /* what *g is made of, with wtype and integer told apart */
     const hone_gemm_kernels *k;
     const hone_exec *ex;
     float *out;
@@ -51,7 +52,11 @@ static void product_task(void *arg, int64_t task, uint32_t thread)
         p->k->dw(p->g, p->out, r0, r1, p0, p1, scratch);
 }
 
-enum { SMALL_FLOPS = 200 * 1000, ROWS_MAX = 256 };
+enum {
+    SMALL_FLOPS = 200 * 1000,
+    ROWS_MAX = 256,
+    INTEGER_MAX = 256 * 1024 /* inputs whose codes fit the scratch */
+};
 /* Least panels and rows of a task, by kind: packing rows costs 0.3 of a panel's arithmetic, once for
  * all panels of the task; transposing a panel (dx) that of 6 rows, once for all rows of the task. */
 static const struct {
@@ -60,7 +65,11 @@ static const struct {
 
 static void product_run(struct product *p)
 {
-    const hone_gemm *g = p->g;
+    p->own = *p->g;
+    p->own.wtype = hone_view_stored(p->own.wtype);
+    p->own.integer = p->kind == FWD && (p->g->integer || p->g->wtype != p->own.wtype) &&
+                     hone_storage_get(p->own.wtype)->put && p->own.K <= INTEGER_MAX;
+    const hone_gemm *g = p->g = &p->own;
     if (g->M <= 0 || g->N <= 0 || g->K <= 0)
         return;
     const int64_t threads = p->ex->n_threads;
@@ -165,5 +174,5 @@ void hone_panel_row(const hone_view *w, int64_t row, float *out)
 {
     const int64_t bytes = hone_storage_panel_bytes(hone_storage_get(w->dtype), w->cols);
     const char *panel = (const char *)w->data + row / HONE_PANEL * bytes;
-    kernels()->widen_row(panel, w->dtype, row % HONE_PANEL, w->cols, out);
+    kernels()->widen_row(panel, hone_view_stored(w->dtype), row % HONE_PANEL, w->cols, out);
 }

@@ -10,6 +10,8 @@
  *   columns  db[n]    = chain over t = 0..T-1 of + dy[t][n]         from the stored value
  * So a result depends on no tile size, row position, number of rows, split among threads or kernel
  * set, and dw on no split of tokens into micro-batches. (compute.md 4)
+ * Over quantised weights forward may instead sum integers, block after block of 32 inputs, where asked to: another
+ * number, with the same independence of everything else.
  *
  * hone_gemm_* split the work into tasks of an executor; a task packs its operands into its thread's
  * scratch, of which HONE_GEMM_SCRATCH bytes must be there. Nothing here can fail. */
@@ -37,7 +39,8 @@ typedef struct hone_gemm {
     int64_t ldx;
     const void *w;  /* (N, K) panels */
     uint32_t wtype; /* what they are stored as (ops/storage.h) */
-    int add;        /* result added to what is stored instead of replacing it */
+    int integer; /* forward: codes times codes of x (kern/quant_int.h); HONE_VIEW_INTEGER in wtype sets it */
+    int add;     /* result added to what is stored instead of replacing it */
     float alpha; /* with add: stored = fma(alpha, result, stored); without: alpha*result if != 1 */
     const float *bias; /* (N) added after the chain (and alpha), or NULL */
     float *y;          /* (M, N), ldy */

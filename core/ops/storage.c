@@ -160,7 +160,7 @@ static const hone_storage table[] = {
 const hone_storage *hone_storage_get(uint32_t dtype)
 {
     for (size_t i = 0; i < sizeof table / sizeof *table; i++)
-        if (table[i].dtype == dtype)
+        if (table[i].dtype == hone_view_stored(dtype))
             return &table[i];
     return NULL;
 }

@@ -42,7 +42,14 @@ typedef struct hone_storage {
     void (*put)(const hone_quant_block *from, int64_t b, int64_t lane, void *panel);
 } hone_storage;
 
-/* The row of a dtype, by the name of one; NULL: weights are not stored so.           [any-thread] */
+/* Beside the dtype of a view: forward products over these codes sum integers (kern/quant_int.h). */
+#define HONE_VIEW_INTEGER 0x100u
+static inline uint32_t hone_view_stored(uint32_t dtype)
+{
+    return dtype & ~HONE_VIEW_INTEGER;
+}
+
+/* The row of a dtype (of a view), by the name of one; NULL: weights are not stored so. [any-thread] */
 const hone_storage *hone_storage_get(uint32_t dtype);
 const hone_storage *hone_storage_named(const char *name);
 

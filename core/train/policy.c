@@ -117,6 +117,8 @@ void hone_text_side_unref(hone_text_side *t)
 static hone_status place(hone_policy *p, const hone_policy_config *cfg, const hone_tensor_reader *r)
 {
     HONE_TRY(hone_model_place(p->model, cfg->storage, r));
+    HONE_TRY(
+        hone_model_set_precision(p->model, cfg->precision, cfg->optimizer || cfg->lora.rank > 0));
     const hone_params *ps = p->model->params;
     if (!cfg->optimizer || cfg->lora.rank > 0)
         return HONE_OK;

@@ -75,6 +75,8 @@ typedef struct hone_policy_config {
     const hone_value *optimizer_config;
     uint32_t flags;   /* HONE_MODEL_ALLOW_UNKNOWN */
     uint32_t storage; /* of frozen matrices: HONE_F32 (0), HONE_BF16, HONE_F16, HONE_STORAGE_KEEP */
+    const char
+        *precision; /* of products over quantised matrices: hone_model_set_precision; or NULL */
 } hone_policy_config;
 
 hone_status hone_policy_create(hone_env *env, const hone_policy_config *cfg, hone_policy **out);

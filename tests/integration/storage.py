@@ -86,6 +86,33 @@ if (models / "smollm2-135m-instruct").is_dir():
 else:
     skip("SmolLM2", "scripts/fetch-model smollm2-135m-instruct was not run", 6)
 
+# ---- sums of integers ----
+ask = ("model", "logprobs", "q4_k.gguf", "--text", TEXT, "--json")
+exact, whole = good("products of q4_k", *ask, "--storage", "keep"), good("of integers", *ask, "--storage", "keep", "--precision", "int8")
+check("int8 is another number", whole != exact)
+off = [abs(a - b) for a, b in zip(json.loads(exact)["logprobs"], json.loads(whole)["logprobs"])]
+check("but a near one", sum(off) / len(off) < 0.1, off)
+for cpu in "avx2", "c":
+    r = hone(*ask, "--storage", "keep", "--precision", "int8", env={"HONE_CPU": cpu})
+    if r.returncode and "HONE_CPU" in r.stderr:
+        skip(f"int8 with {cpu}", "not on this processor")
+        continue
+    check(f"int8 with {cpu}", r.stdout == whole, r.stderr)
+(work / "int8.lua").write_text("""
+local hone = require "hone"
+local stories = require "stories"
+local run = hone.run { name = "int8", seed = 3 }
+local policy = run:policy { model = "q4_k.gguf", storage = "keep", rollout_precision = "int8", lora = { rank = 4 },
+                            optimizer = { "adamw", lr = 1e-3 } }
+local rewards = { hone.reward { id = "long", score = function(b) return b:map(function(s) return #s.completion end) end } }
+for step, prompts in run:steps(3, hone.rows(stories.list(5, "train", 16)):epochs():batches(4)) do
+  policy:update { policy:rollout(prompts, { n = 4, max_tokens = 20, rewards = rewards }), objective = "grpo", advantage = "group" }
+end
+""")
+good("rollouts of integers", "run", "int8.lua", "--run-dir", work / "int8", "--quiet")
+off = [json.loads(x)["mismatch/max"] for x in (work / "int8" / "metrics.jsonl").read_text().splitlines()]
+check("the metrics say that sampler and trainer differ", len(off) == 3 and all(0 < x < 1 for x in off), off)
+
 # ---- training ----
 random.seed(3)
 with open(work / "rows.jsonl", "w") as f:
@@ -202,6 +229,7 @@ refused("all weights", hone("run", "sft", "data=rows.jsonl", "model=bf16", "stor
         "is stored as bf16", "lora = { rank = 16 }")
 refused("all weights, bench", hone("bench", "train", "tiny", "--storage", "bf16", "--steps", 1), "is stored as bf16")
 refused("no such type", hone("generate", "tiny", "--prompt", "x", "--storage", "q4"), 'stored as "q4"', "keep")
+refused("integers of float32", hone("generate", "tiny", "--prompt", "x", "--precision", "int8"), "need quantised weights", "q8_0")
 refused("no such type in a recipe", hone("run", "sft", "data=rows.jsonl", "storage=q4", "--run-dir", work / "no2"), "q4")
 good("full training of a float32 file that is kept", "run", "sft", "data=rows.jsonl", "model=f32", "storage=keep", "steps=1",
      "--run-dir", work / "full", "--quiet")

@@ -513,15 +513,17 @@ static void test_kernels_keep_accumulators_in_registers(void **state)
     skip();
 #else
     char command[256], line[512];
-    static const char *const tiles[] = {"14", "8", "7", "6", "4", "3", "1"};
-    static const char *const types[] = {"", "bf16_", "f16_"};
+    static const char *const tiles[] = {"14", "8", "7", "6", "4", "3", "2", "1"};
+    static const char *const types[] = {"tile_",      "tile_bf16_", "tile_f16_",
+                                        "tile_q8_0_", "tile_q4_0_", "tile_q4_k_",
+                                        "int_q8_0_",  "int_q4_0_",  "int_q4_k_"};
     enum { TILES = sizeof tiles / sizeof *tiles, TYPES = sizeof types / sizeof *types };
     int fmas = 0, spilt = 0, instrumented = 0;
     for (size_t i = 0; i < TILES * TYPES; i++) {
         const char *type = types[i / TILES], *rows = tiles[i % TILES];
         snprintf(command, sizeof command,
-                 "objdump -d --no-show-raw-insn --disassemble=tile_%s%s /proc/%ld/exe 2>/dev/null",
-                 type, rows, (long)getpid());
+                 "objdump -d --no-show-raw-insn --disassemble=%s%s /proc/%ld/exe 2>/dev/null", type,
+                 rows, (long)getpid());
         FILE *f = popen(command, "r");
         assert_non_null(f);
         while (fgets(line, sizeof line, f)) {
@@ -530,7 +532,7 @@ static void test_kernels_keep_accumulators_in_registers(void **state)
             instrumented |= strstr(line, "__ubsan") !=
                             NULL; /* a sanitizer without a macro of its own */
             if (vector && (strstr(line, "(%rsp)") || strstr(line, "(%rbp)"))) {
-                print_message("tile_%s%s spills: %s", type, rows, line);
+                print_message("%s%s spills: %s", type, rows, line);
                 spilt++;
             }
         }

@@ -317,6 +317,124 @@ static void test_products_have_the_bits_of_float32(void **state)
     assert_ok(hone_cpu_use(used));
 }
 
+/* ---- sums of integers --------------------------------------------------------------------------- */
+/* y as kern/quant_int.h says it is, from codes and scales told apart by the storage's own values: for each block the values of
+ * 32 inputs are (scale, code) of a block that was put. */
+static float integer_product(const hone_quant_block *blocks, const hone_storage *s, int64_t K,
+                             const float *x)
+{
+    float acc = 0.0f;
+    for (int64_t b = 0; b < K / 32; b++) {
+        const hone_quant_block *w = &blocks[b * 32 / s->block];
+        const int64_t part = b * 32 % s->block / 32;
+        const int8_t *code = w->q + part * 32;
+        float a = 0.0f, d = hone_f16_to_f32(w->d), m = 0.0f;
+        int32_t sum = 0, all = 0;
+        if (s->dtype == HONE_Q4_1)
+            m = hone_f16_to_f32(w->m);
+        if (s->dtype == HONE_Q4_K) {
+            d = d * (float)w->scale[part];
+            m = -(hone_f16_to_f32(w->m) * (float)w->min[part]);
+        }
+        for (int i = 0; i < 32; i++)
+            a = fmaxf(a, fabsf(x[b * 32 + i]));
+        const float dx = a / 127.0f;
+        for (int i = 0; i < 32; i++) {
+            const int32_t q = a > 0.0f ? (int32_t)lrintf(x[b * 32 + i] * (127.0f / a)) : 0;
+            sum += q * (code[i] - (s->dtype == HONE_Q4_0 ? 8 : 0));
+            all += q;
+        }
+        acc = fmaf((float)sum, dx * d, acc);
+        if (s->dtype == HONE_Q4_1 || s->dtype == HONE_Q4_K)
+            acc = fmaf(m, dx * (float)all, acc);
+    }
+    return acc;
+}
+
+enum { INT_M = 7, INT_N = 50, INT_K = 512 };
+
+static void random_blocks(const hone_storage *s, uint64_t row, hone_quant_block *out)
+{
+    hone_rng_key key = {4, HONE_RNG_INIT, s->dtype, row, 0};
+    for (int64_t b = 0; b < INT_K / s->block; b++) {
+        uint64_t at = (uint64_t)b * 1000;
+        out[b].d = hone_f32_to_f16((float)hone_rng_uniform(&key, at) - 0.5f);
+        out[b].m = hone_f32_to_f16((float)hone_rng_uniform(&key, at + 1));
+        for (uint64_t j = 0; j < 8; j++) {
+            out[b].scale[j] = (uint8_t)hone_rng_below(&key, at + 2 + j, 64);
+            out[b].min[j] = (uint8_t)hone_rng_below(&key, at + 10 + j, 64);
+        }
+        for (uint64_t i = 0; i < (uint64_t)s->block; i++) /* every code, -128 too */
+            out[b].q[i] = s->dtype == HONE_Q8_0
+                              ? (int8_t)((int64_t)hone_rng_below(&key, at + 20 + i, 256) - 128)
+                              : (int8_t)hone_rng_below(&key, at + 20 + i, 16);
+    }
+}
+
+/* All sets, with and without the instruction for sums of bytes, all heights of tiles, the ends of the chain, rows of zeros and of
+ * what is no number. */
+static void test_integer_products_are_their_definition(void **state)
+{
+    static hone_quant_block blocks[INT_N][INT_K / 32];
+    static float x[INT_M * INT_K], y[INT_M * INT_N], want[INT_M * INT_N], bias[INT_N];
+    const int used = hone_cpu_get()->used;
+    hone_cpu *cpu = (hone_cpu *)(uintptr_t)hone_cpu_get();
+    const uint8_t vnni = cpu->avx512_vnni;
+    (void)state;
+    assert_ok(hone_pool_reserve(pool3, HONE_GEMM_SCRATCH, 4096));
+    for (size_t t = 0; t < 4; t++) {
+        const hone_storage *s = hone_storage_get(quantised[t]);
+        const int64_t bytes = hone_storage_panel_bytes(s, INT_K);
+        char *w = calloc((size_t)hone_panels(INT_N), (size_t)bytes);
+        for (int64_t n = 0; n < INT_N; n++) {
+            random_blocks(s, (uint64_t)n, blocks[n]);
+            for (int64_t b = 0; b < INT_K / s->block; b++)
+                s->put(&blocks[n][b], b, n % 32, w + n / 32 * bytes);
+            bias[n] = centred(6, (uint64_t)n);
+        }
+        for (int64_t i = 0; i < INT_M * INT_K; i++)
+            x[i] = i % INT_K < 32 * (i / INT_K) ? 0.0f
+                                                : centred(5, (uint64_t)i) * (float)(1 + i % 9);
+        x[3 * INT_K + 200] = 1e-33f; /* alone in a block of zeros further below: counts as zero */
+        x[5 * INT_K + 77] = t % 2 ? NAN : -INFINITY;
+        for (int64_t m = 0; m < INT_M; m++)
+            for (int64_t n = 0; n < INT_N; n++)
+                want[m * INT_N + n] = m == 5 ? NAN
+                                             : integer_product(blocks[n], s, INT_K, x + m * INT_K);
+        for (int set = 0; set <= hone_cpu_get()->best; set++)
+            for (int with = 0; with <= vnni; with++)
+                for (int64_t M = 1; M <= INT_M; M++)
+                    for (int add = 0; add < 2; add++) {
+                        assert_ok(hone_cpu_use(set));
+                        cpu->avx512_vnni = (uint8_t)with;
+                        for (int64_t i = 0; i < INT_M * INT_N; i++)
+                            y[i] = 2.5f;
+                        hone_gemm g = {.M = M,
+                                       .N = INT_N,
+                                       .K = INT_K,
+                                       .x = x,
+                                       .ldx = INT_K,
+                                       .w = w,
+                                       .wtype = s->dtype | HONE_VIEW_INTEGER,
+                                       .add = add,
+                                       .alpha = add ? 0.5f : 1.0f,
+                                       .bias = add ? bias : NULL,
+                                       .y = y,
+                                       .ldy = INT_N};
+                        hone_gemm_fwd(hone_pool_exec(M % 2 ? pool1 : pool3), &g);
+                        for (int64_t i = 0; i < INT_M * INT_N; i++) {
+                            float v = i >= M * INT_N ? 2.5f
+                                      : add          ? fmaf(0.5f, want[i], 2.5f) + bias[i % INT_N]
+                                                     : want[i];
+                            assert_true(isnan(v) ? isnan(y[i]) != 0 : same_bits(v, y[i]));
+                        }
+                    }
+        free(w);
+    }
+    cpu->avx512_vnni = vnni;
+    assert_ok(hone_cpu_use(used));
+}
+
 /* Rows of whole blocks of every type. */
 #define WIDE                                                                                       \
     "{\"model_type\":\"qwen2\",\"hidden_size\":256,\"intermediate_size\":512,"                     \
@@ -466,6 +584,52 @@ static void test_models_compute_the_bits_of_float32(void **state)
     for (size_t t = 0; t < 4; t++)
         check_twins(WIDE, quantised[t]);
     check_twins(TIED, HONE_Q4_0);
+}
+
+/* A model whose products sum integers: every mode but TRAIN says the same, in every set; TRAIN does not change. */
+static void test_models_sum_integers(void **state)
+{
+    const int used = hone_cpu_get()->used;
+    (void)state;
+    for (size_t t = 0; t < 4; t++) {
+        test_model wide, small;
+        float first[LENGTH], exact[LENGTH], a[LENGTH], d[LENGTH],
+            train[2 * LENGTH] = {0}, plain[2 * LENGTH] = {0}, *ga, *gb;
+        size_t n, nb;
+        twins(WIDE, quantised[t], &wide, &small);
+        assert_fails(hone_model_set_precision(wide.m, "int8", 0), HONE_E_USAGE,
+                     "need quantised weights");
+        assert_fails(hone_model_set_precision(small.m, "int4", 0), HONE_E_USAGE, "\"int4\"");
+        text_logprobs(wide.m, exact, d);
+        assert_ok(hone_model_set_precision(small.m, "int8", 0));
+        for (int set = 0; set <= hone_cpu_get()->best; set++) {
+            assert_ok(hone_cpu_use(set));
+            text_logprobs(small.m, a, d);
+            assert_bits(a, d, LENGTH - 1);
+            if (!set)
+                memcpy(first, a, sizeof first);
+            assert_bits(first, a, LENGTH - 1);
+        }
+        assert_ok(hone_cpu_use(used));
+        assert_memory_not_equal(first, exact, sizeof *first * (LENGTH - 1));
+        float off = 0.0f;
+        for (int i = 0; i < LENGTH - 1; i++)
+            off += fabsf(first[i] - exact[i]) / (float)(LENGTH - 1);
+        assert_true(off < 0.2f); /* log-probs of -8, weights and activations of few bits */
+        assert_ok(hone_model_set_precision(small.m, "int8", 1)); /* trained: SCORE is exact */
+        text_logprobs(small.m, a, d);
+        assert_bits(a, exact, LENGTH - 1);
+        assert_memory_not_equal(d, exact, sizeof *d * (LENGTH - 1));
+        ga = adapter_grads(wide.m, plain, &n);
+        gb = adapter_grads(small.m, train, &nb);
+        assert_int_equal(n, nb);
+        assert_bits(plain, train, 2 * LENGTH);
+        assert_bits(ga, gb, n);
+        free(ga);
+        free(gb);
+        model_close(&wide);
+        model_close(&small);
+    }
 }
 
 static void test_a_copy_stores_what_its_model_stores(void **state)
@@ -623,7 +787,9 @@ int main(void)
         cmocka_unit_test(test_values_become_codes_of_files),
         cmocka_unit_test(test_what_does_not_fit_is_named),
         cmocka_unit_test(test_products_have_the_bits_of_float32),
+        cmocka_unit_test(test_integer_products_are_their_definition),
         cmocka_unit_test(test_models_compute_the_bits_of_float32),
+        cmocka_unit_test(test_models_sum_integers),
         cmocka_unit_test(test_a_copy_stores_what_its_model_stores),
         cmocka_unit_test(test_files_keep_their_types),
         cmocka_unit_test(test_files_of_the_material_keep_their_types),

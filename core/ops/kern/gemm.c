@@ -16,7 +16,7 @@
 #include "ops/storage.h"
 #include "ops/kern/gemm_pack.h"
 #include "ops/kern/gemm_tile.h"
-#include "ops/kern/quant_tile.h"
+#include "ops/kern/quant_int.h"
 
 enum {
     ROW_BLOCK = 256,
@@ -65,24 +65,37 @@ static int quantised(uint32_t type)
     return type >= HONE_Q8_0;
 }
 
-/* One panel or a few (np, bs bytes apart) over all row tiles of a block. type: what b is stored as; cols: real
- * columns of the (single) panel. */
-static void sweep(const float *a, int64_t rows, int64_t len, uint32_t type, const void *b,
+/* A micro-kernel: its functions by rows, and the most of them. */
+struct micro {
+    tile_fn *const *tiles;
+    int64_t rows;
+    int64_t
+        input; /* bytes of the stored panel that one element of the chain takes, for prefetching */
+};
+
+static struct micro micro_of(uint32_t type)
+{
+    return (struct micro){quantised(type) ? quant_tiles[type] : tiles[type], TILE_ROWS,
+                          TILE_INPUT(type)};
+}
+
+/* One panel or a few (np, bs bytes apart) over all row tiles of a block. cols: real columns of the (single)
+ * panel. */
+static void sweep(struct micro k, const float *a, int64_t rows, int64_t len, const void *b,
                   int64_t bs, float *c, int64_t ldc, int64_t cs, int np, int64_t cols,
                   struct tile_end *e, const struct ahead *h)
 {
-    const int64_t n_tiles = (rows + TILE_ROWS - 1) / TILE_ROWS;
+    const int64_t n_tiles = (rows + k.rows - 1) / k.rows;
     const int64_t height = rows / n_tiles, taller = rows % n_tiles;
     const int width = cols <= 16 ? 16 : 32 * np;
     const char *pf = e->pf;
-    tile_fn *const *tile = quantised(type) ? quant_tiles[type] : tiles[type];
-    e->pf_step = pf ? (TILE_INPUT(type) + n_tiles - 1) / n_tiles : 0;
+    e->pf_step = pf ? (k.input + n_tiles - 1) / n_tiles : 0;
     for (int64_t t = 0; t < n_tiles; t++) {
         const int64_t r = height + (t < taller);
         if (h->base)
             fetch_ahead(h, t, n_tiles);
         if (cols == 32 || cols == 16) {
-            tile[r](len, a, b, bs, c, ldc, cs, width, e);
+            k.tiles[r](len, a, b, bs, c, ldc, cs, width, e);
         } else { /* the last panel: through a copy with room for all of its columns */
             float edge[TILE_ROWS * 32] = {0}, edge_bias[32] = {0};
             const float *bias = e->bias;
@@ -92,7 +105,7 @@ static void sweep(const float *a, int64_t rows, int64_t len, uint32_t type, cons
                 memcpy(edge_bias, bias, (size_t)cols * sizeof *bias);
                 e->bias = edge_bias;
             }
-            tile[r](len, a, b, bs, edge, 32, 0, width, e);
+            k.tiles[r](len, a, b, bs, edge, 32, 0, width, e);
             e->bias = bias;
             for (int64_t i = 0; i < r; i++)
                 memcpy(c + i * ldc, edge + i * 32, (size_t)cols * sizeof *c);
@@ -202,7 +215,7 @@ PACK_INLINE void drive(const enum kind kind, const hone_gemm *g, float *out, int
                         float *c = out + (p * g->K + row) * 32;
                         if (cols < 32 && !e.load)
                             memset(c, 0, (size_t)rows * 32 * sizeof *c);
-                        sweep(a, rows, len, type, b, 0, c, 32, 0, 1, cols, &e, &h);
+                        sweep(micro_of(type), a, rows, len, b, 0, c, 32, 0, 1, cols, &e, &h);
                         continue;
                     }
                     if (last && !waits) {
@@ -213,7 +226,7 @@ PACK_INLINE void drive(const enum kind kind, const hone_gemm *g, float *out, int
                     }
                     float *c = waits ? wait + (p - g0) * 32 : out + row * ldo + p * 32;
                     const int64_t ldc = waits ? C_PANELS * 32 : ldo;
-                    sweep(a, rows, len, type, b, bytes, c, ldc, 32, np, cols, &e, &h);
+                    sweep(micro_of(type), a, rows, len, b, bytes, c, ldc, 32, np, cols, &e, &h);
                 }
             }
             if (!waits)
@@ -237,9 +250,41 @@ PACK_INLINE void drive(const enum kind kind, const hone_gemm *g, float *out, int
     }
 }
 
+/* Forward with integer sums: rows m0..m1 x panels p0..p1. The whole chain in one go. */
+static void integer_fwd(const hone_gemm *g, int64_t m0, int64_t m1, int64_t p0, int64_t p1,
+                        float *a)
+{
+    const int64_t words = g->K / 32 * INT_WORDS; /* of a packed row */
+    const int64_t bytes = hone_storage_panel_bytes(hone_storage_get(g->wtype), g->K);
+    const int64_t block = min64(ROW_BLOCK, A_FLOATS / words > 1 ? A_FLOATS / words : 1);
+    const struct micro k = {int_tiles[g->wtype], INT_ROWS, 0};
+    for (int64_t row = m0; row < m1; row += block) {
+        const int64_t rows = min64(block, m1 - row), n_tiles = (rows + k.rows - 1) / k.rows;
+        const int64_t height = rows / n_tiles, taller = rows % n_tiles;
+        float *to = a;
+        for (int64_t t = 0, at = row; t < n_tiles; t++) {
+            const int64_t r = height + (t < taller);
+            int_pack(g->x + at * g->ldx, g->ldx, r, g->K, to);
+            to += r * words;
+            at += r;
+        }
+        for (int64_t p = p0; p < p1; p++) {
+            struct tile_end e = {
+                .add = g->add, .alpha = g->alpha, .bias = g->bias ? g->bias + p * 32 : NULL};
+            const struct ahead none = {0};
+            sweep(k, a, rows, words, (const char *)g->w + p * bytes, 0,
+                  g->y + row * g->ldy + p * 32, g->ldy, 32, 1, min64(32, g->N - p * 32), &e, &none);
+        }
+    }
+}
+
 static void gemm_fwd(const hone_gemm *g, int64_t m0, int64_t m1, int64_t p0, int64_t p1,
                      float *scratch)
 {
+    if (g->integer) {
+        integer_fwd(g, m0, m1, p0, p1, scratch);
+        return;
+    }
     drive(FWD, g, g->y, g->ldy, m0, m1, p0, p1, scratch);
 }
 

@@ -218,7 +218,8 @@ TILE_INLINE void tile_body(const uint32_t T, const int R, const int W, int64_t l
     }
 #endif
 
-#define TILE_TO_4(D, T, NAME) D(T, NAME, 1) D(T, NAME, 2) D(T, NAME, 3) D(T, NAME, 4)
+#define TILE_TO_2(D, T, NAME) D(T, NAME, 1) D(T, NAME, 2)
+#define TILE_TO_4(D, T, NAME) TILE_TO_2(D, T, NAME) D(T, NAME, 3) D(T, NAME, 4)
 #define TILE_TO_6(D, T, NAME) TILE_TO_4(D, T, NAME) D(T, NAME, 5) D(T, NAME, 6)
 #define TILE_TO_9(D, T, NAME) TILE_TO_6(D, T, NAME) D(T, NAME, 7) D(T, NAME, 8) D(T, NAME, 9)
 #define TILE_TO_12(D, T, NAME) TILE_TO_9(D, T, NAME) D(T, NAME, 10) D(T, NAME, 11) D(T, NAME, 12)

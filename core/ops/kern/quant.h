@@ -46,27 +46,40 @@ PACK_INLINE float quant_half(const unsigned char *p, int64_t lane)
     return half_to_f32(h);
 }
 
+/* Scale and (0 where the type has none) minimum of output `lane` in block b. */
+PACK_INLINE void quant_scale(const uint32_t T, const void *panel, int64_t b, int64_t lane, float *d,
+                             float *m)
+{
+    const unsigned char *block = quant_block(T, panel, b);
+    *m = 0.0f;
+    if (T == HONE_Q4_K) {
+        const unsigned char *super = quant_super(panel, b);
+        *d = quant_half(super, lane) * (float)block[lane];
+        *m = -(quant_half(super + 64, lane) * (float)block[32 + lane]);
+    } else {
+        *d = quant_half(block, lane);
+        if (QUANT_MIN(T))
+            *m = quant_half(block + 64, lane);
+    }
+}
+
+/* The code of input i of a block, less what the type takes off. */
+PACK_INLINE int32_t quant_code(const uint32_t T, const unsigned char *codes, int64_t i,
+                               int64_t lane)
+{
+    if (QUANT_BITS(T) == 8)
+        return (int8_t)codes[i / 4 * 128 + lane * 4 + i % 4];
+    return (codes[i / 8 * 128 + lane * 4 + i % 4] >> (i % 8 < 4 ? 0 : 4) & 15) -
+           (T == HONE_Q4_0 ? 8 : 0);
+}
+
 /* One value: output `lane` of input k. */
 PACK_INLINE float quant_value(const uint32_t T, const void *panel, int64_t k, int64_t lane)
 {
-    const int64_t b = k / 32, i = k % 32;
-    const unsigned char *block = quant_block(T, panel, b), *codes = quant_codes(T, block);
-    float d, m = 0.0f, q;
-    if (T == HONE_Q4_K) {
-        const unsigned char *super = quant_super(panel, b);
-        d = quant_half(super, lane) * (float)block[lane];
-        m = -(quant_half(super + 64, lane) * (float)block[32 + lane]);
-    } else {
-        d = quant_half(block, lane);
-        if (QUANT_MIN(T))
-            m = quant_half(block + 64, lane);
-    }
-    if (QUANT_BITS(T) == 8)
-        q = (float)(int8_t)codes[i / 4 * 128 + lane * 4 + i % 4];
-    else
-        q = (float)((codes[i / 8 * 128 + lane * 4 + i % 4] >> (i % 8 < 4 ? 0 : 4) & 15) -
-                    (T == HONE_Q4_0 ? 8 : 0));
-    q = q * d;
+    const unsigned char *codes = quant_codes(T, quant_block(T, panel, k / 32));
+    float d, m;
+    quant_scale(T, panel, k / 32, lane, &d, &m);
+    const float q = (float)quant_code(T, codes, k % 32, lane) * d;
     return QUANT_MIN(T) ? q + m : q;
 }
 

@@ -8,7 +8,13 @@
 #include "ops/kern/gemm_tile.h"
 #include "ops/kern/quant.h"
 
+#if defined(TILE_VEC) && PACK_LANES == 8
+enum { QUANT_ROWS = 2 }; /* as many as leave scales and minima in registers */
+#define QUANT_EACH TILE_TO_2
+#else
 enum { QUANT_ROWS = 4 };
+#define QUANT_EACH TILE_TO_4
+#endif
 
 #ifdef TILE_VEC
 /* Panels at once, and vectors of a panel at once, so that accumulators, scales and minima stay in registers. */
@@ -126,14 +132,14 @@ TILE_INLINE void quant_body(const uint32_t T, const int R, const int NP, const i
     }
 #endif
 
-TILE_TO_4(QUANT_DEFINE, HONE_Q8_0, tile_q8_0_)
-TILE_TO_4(QUANT_DEFINE, HONE_Q4_0, tile_q4_0_)
-TILE_TO_4(QUANT_DEFINE, HONE_Q4_1, tile_q4_1_)
-TILE_TO_4(QUANT_DEFINE, HONE_Q4_K, tile_q4_k_)
+QUANT_EACH(QUANT_DEFINE, HONE_Q8_0, tile_q8_0_)
+QUANT_EACH(QUANT_DEFINE, HONE_Q4_0, tile_q4_0_)
+QUANT_EACH(QUANT_DEFINE, HONE_Q4_1, tile_q4_1_)
+QUANT_EACH(QUANT_DEFINE, HONE_Q4_K, tile_q4_k_)
 static tile_fn *const quant_tiles[][QUANT_ROWS + 1] = {
-    [HONE_Q8_0] = {TILE_TO_4(TILE_ENTRY, HONE_Q8_0, tile_q8_0_)},
-    [HONE_Q4_0] = {TILE_TO_4(TILE_ENTRY, HONE_Q4_0, tile_q4_0_)},
-    [HONE_Q4_1] = {TILE_TO_4(TILE_ENTRY, HONE_Q4_1, tile_q4_1_)},
-    [HONE_Q4_K] = {TILE_TO_4(TILE_ENTRY, HONE_Q4_K, tile_q4_k_)},
+    [HONE_Q8_0] = {QUANT_EACH(TILE_ENTRY, HONE_Q8_0, tile_q8_0_)},
+    [HONE_Q4_0] = {QUANT_EACH(TILE_ENTRY, HONE_Q4_0, tile_q4_0_)},
+    [HONE_Q4_1] = {QUANT_EACH(TILE_ENTRY, HONE_Q4_1, tile_q4_1_)},
+    [HONE_Q4_K] = {QUANT_EACH(TILE_ENTRY, HONE_Q4_K, tile_q4_k_)},
 };
 #endif

@@ -171,7 +171,7 @@ end
 --- run:policy { model = M, lora = { rank = 16 }, optimizer = { "adamw", lr = 1e-6 }, name = "policy" }
 -- model: a folder, a GGUF file, a known name; or hone.model{...}; or config = { ... } for one made from nothing.
 -- storage = "bf16", "f16", "q8_0", "q4_0", "q4_1", "q4_k" or "keep" (as in the file): weights that are not trained themselves
--- in a half to a seventh of the memory.
+-- in a half to a seventh of the memory. rollout_precision = "int8": quantised weights are sampled from with sums of integers.
 function Run:policy(config)
   local p = policy.create(self, config)
   local info = p:info()

@@ -1,0 +1,294 @@
+/* quant_int.h - products of quantised panels with activations of 8 bits: sums of integers, 32 inputs at a time.
+ *
+ * A row of x becomes blocks of 32 codes with one scale: a = max|x|, d = a/127, q = round(x * (127/a)), ties to
+ * even; a block with a below 2^-100 is zero, one that is not finite makes its products NaN. Then, for output n,
+ *   acc = 0;  for each block: acc = fma(float(sum of q*code), d*scale[n], acc)
+ *                             acc = fma(minimum[n], d*float(sum of q), acc)      types with a minimum
+ * The sums of integers are exact (below 2^24), so every kernel set has the same bits, and rows do not know of each
+ * other. The ends of the chain are gemm_tile.h's. Included by gemm.c once per kernel set.
+ *
+ * A packed block of R rows, in words: 8 x R of four codes, R scales, R sums of codes, R times d*sum.
+ * AVX-512 with VNNI adds u8 x s8 in one instruction: codes of 8 bits are shifted by 128 and the sum begins with what that adds.
+ * Without it pairs are added in 16 bits, where |code| * +-q does not overflow.
+ * Source: the integer products of llama.cpp (Q8_0 activations); Intel SDM, VPDPBUSD. */
+#ifndef HONE_CORE_OPS_KERN_QUANT_INT_H
+#define HONE_CORE_OPS_KERN_QUANT_INT_H
+#include "ops/kern/quant_tile.h"
+
+#include <math.h>
+
+enum { INT_WORDS = 11 }; /* of a packed block, for each row */
+#if defined(TILE_VEC) && PACK_LANES == 16
+enum { INT_ROWS = 4, INT_UNROLL = 2 };
+#define INT_EACH TILE_TO_4
+#elif defined(TILE_VEC)
+enum { INT_ROWS = 1, INT_UNROLL = 1 }; /* two need more than 16 registers */
+#define INT_EACH(D, T, NAME) D(T, NAME, 1)
+#else
+enum { INT_ROWS = 1 };
+#define INT_EACH(D, T, NAME) D(T, NAME, 1)
+#endif
+
+/* ---- rows ------------------------------------------------------------------------------------- */
+/* Codes of 32 values times `inv`, and their sum. */
+static int32_t int_codes(const float *x, float inv, int8_t *q)
+{
+    int32_t sum = 0;
+    for (int i = 0; i < 32; i++) {
+        /* the sum of both constants has no fraction bits left: rounded to nearest, ties to even */
+        const float r = (x[i] * inv + 12582912.0f) - 12582912.0f;
+        q[i] = (int8_t)r;
+        sum += q[i];
+    }
+    return sum;
+}
+
+static void int_block(const float *x, int64_t R, int64_t r, float *out)
+{
+    int8_t q[32] = {0};
+    int32_t sum = 0;
+    uint32_t most = 0, bits;
+    float d = 0.0f;
+    for (int i = 0; i < 32; i++) { /* as integers magnitudes are in order, NaN past infinity */
+        memcpy(&bits, x + i, sizeof bits);
+        bits &= 0x7fffffffu;
+        most = bits > most ? bits : most;
+    }
+    float a;
+    memcpy(&a, &most, sizeof a);
+    if (most >= 0x7f800000u) {
+        d = NAN;
+    } else if (a >= 0x1p-100f) {
+        d = a / 127.0f;
+        sum = int_codes(x, 127.0f / a, q);
+    }
+    for (int g = 0; g < 8; g++)
+        memcpy(out + g * R + r, q + 4 * g, 4);
+    const float weight = d * (float)sum;
+    out[8 * R + r] = d;
+    memcpy(out + 9 * R + r, &sum, sizeof sum);
+    out[10 * R + r] = weight;
+}
+
+/* Rows of x, K inputs each, as one tile. */
+static void int_pack(const float *x, int64_t ldx, int64_t R, int64_t K, float *out)
+{
+    for (int64_t b = 0; b < K / 32; b++, out += INT_WORDS * R)
+        for (int64_t r = 0; r < R; r++)
+            int_block(x + r * ldx + 32 * b, R, r, out);
+}
+
+/* ---- the tile --------------------------------------------------------------------------------- */
+#ifdef TILE_VEC
+#if PACK_LANES == 16
+#define INT_SET1(x) _mm512_set1_epi32(x)
+#define INT_AND(a, b) _mm512_and_si512(a, b)
+#define INT_HIGH(a) _mm512_and_si512(_mm512_srli_epi16(a, 4), _mm512_set1_epi8(15))
+#define INT_TO_FLOAT(a) _mm512_cvtepi32_ps(a)
+#define INT_SHIFTED(a) _mm512_xor_si512(a, _mm512_set1_epi8(-128))
+#define INT_PAIRS(u, s) _mm512_madd_epi16(_mm512_maddubs_epi16(u, s), _mm512_set1_epi16(1))
+#define INT_SUM(a, b) _mm512_add_epi32(a, b)
+#define INT_ABS(a) _mm512_abs_epi8(a)
+#define INT_SIGNED(q, w) _mm512_mask_sub_epi8(q, _mm512_movepi8_mask(w), _mm512_setzero_si512(), q)
+/* By name, so that the set runs where the instruction is missing, too. */
+TILE_INLINE quant_vec int_vnni(quant_vec acc, quant_vec u, const float *q)
+{
+    __asm__("vpdpbusd %2%{1to16%}, %1, %0"
+            : "+v"(acc)
+            : "v"(u), "m"(*(const int32_t *)(const void *)q));
+    return acc;
+}
+#else
+#define INT_SET1(x) _mm256_set1_epi32(x)
+#define INT_AND(a, b) _mm256_and_si256(a, b)
+#define INT_HIGH(a) _mm256_and_si256(_mm256_srli_epi16(a, 4), _mm256_set1_epi8(15))
+#define INT_TO_FLOAT(a) _mm256_cvtepi32_ps(a)
+#define INT_PAIRS(u, s) _mm256_madd_epi16(_mm256_maddubs_epi16(u, s), _mm256_set1_epi16(1))
+#define INT_SUM(a, b) _mm256_add_epi32(a, b)
+#define INT_ABS(a) _mm256_abs_epi8(a)
+#define INT_SIGNED(q, w) _mm256_sign_epi8(q, w)
+#define INT_SHIFTED(a) (a)
+TILE_INLINE quant_vec int_vnni(quant_vec acc, quant_vec u, const float *q)
+{
+    (void)u, (void)q;
+    return acc;
+}
+#endif
+
+TILE_INLINE int32_t int_word(const float *p)
+{
+    int32_t w;
+    memcpy(&w, p, sizeof w);
+    return w;
+}
+
+/* acc + sums of four products; u: codes as they are loaded (8 bits: signed, or shifted for VNNI). */
+TILE_INLINE quant_vec int_dot(const uint32_t T, const int VNNI, quant_vec acc, quant_vec u,
+                              const float *q)
+{
+    if (VNNI)
+        return int_vnni(acc, u, q);
+    const quant_vec s = INT_SET1(int_word(q));
+    if (QUANT_BITS(T) == 8)
+        return INT_SUM(acc, INT_PAIRS(INT_ABS(u), INT_SIGNED(s, u)));
+    return INT_SUM(acc, INT_PAIRS(u, s));
+}
+
+TILE_INLINE void int_body(const uint32_t T, const int VNNI, const int R, const int NV,
+                          int64_t blocks, const float *a, const char *panel, int64_t lane, float *c,
+                          int64_t ldc, const float *bias, const struct tile_end *e)
+{
+    TILE_VEC acc[INT_ROWS][2];
+    const int words = QUANT_WORDS(T) / 4; /* groups of four inputs to a load */
+#pragma GCC unroll 4
+    for (int r = 0; r < R; r++)
+#pragma GCC unroll 2
+        for (int v = 0; v < NV; v++)
+            acc[r][v] = TILE_ZERO();
+    for (int64_t b = 0; b < blocks; b++, a += INT_WORDS * R) {
+        quant_vec sum[INT_ROWS][2];
+        const unsigned char *codes = quant_codes(T, quant_block(T, panel, b)) + lane * 4;
+        const int off = QUANT_BITS(T) == 8 ? (VNNI ? 128 : 0) : T == HONE_Q4_0 ? 8 : 0;
+#pragma GCC unroll 4
+        for (int r = 0; r < R; r++)
+#pragma GCC unroll 2
+            for (int v = 0; v < NV; v++)
+                sum[r][v] = INT_SET1(off ? -off * int_word(a + 9 * R + r) : 0);
+#pragma GCC unroll INT_UNROLL
+        for (int g = 0; g < 8; g += words) {
+            quant_vec z[2];
+#pragma GCC unroll 2
+            for (int v = 0; v < NV; v++) {
+                z[v] = QUANT_LOAD(codes + g / words * 128 + v * TILE_LANES * 4);
+                if (QUANT_BITS(T) == 8 && VNNI)
+                    z[v] = INT_SHIFTED(z[v]);
+            }
+#pragma GCC unroll 4
+            for (int r = 0; r < R; r++)
+#pragma GCC unroll 2
+                for (int v = 0; v < NV; v++)
+                    sum[r][v] = int_dot(T, VNNI, sum[r][v],
+                                        words == 2 ? INT_AND(z[v], INT_SET1(0x0f0f0f0f)) : z[v],
+                                        a + g * R + r);
+            if (words == 2)
+#pragma GCC unroll 4
+                for (int r = 0; r < R; r++)
+#pragma GCC unroll 2
+                    for (int v = 0; v < NV; v++)
+                        sum[r][v] = int_dot(T, VNNI, sum[r][v], INT_HIGH(z[v]),
+                                            a + (g + 1) * R + r);
+        }
+#pragma GCC unroll 2
+        for (int v = 0; v < NV; v++) {
+            TILE_VEC d, m = TILE_ZERO();
+            quant_scales(T, panel, b, lane + v * TILE_LANES, &d, &m);
+#pragma GCC unroll 4
+            for (int r = 0; r < R; r++) {
+                acc[r][v] = TILE_FMA(INT_TO_FLOAT(sum[r][v]), TILE_MUL(TILE_SET1(a[8 * R + r]), d),
+                                     acc[r][v]);
+                if (QUANT_MIN(T))
+                    acc[r][v] = TILE_FMA(m, TILE_SET1(a[10 * R + r]), acc[r][v]);
+            }
+        }
+    }
+#pragma GCC unroll 4
+    for (int r = 0; r < R; r++)
+#pragma GCC unroll 2
+        for (int v = 0; v < NV; v++) {
+            float *at = c + r * ldc + v * TILE_LANES;
+            TILE_VEC y = acc[r][v];
+            if (e->add)
+                y = TILE_FMA(TILE_SET1(e->alpha), y, TILE_LOAD(at));
+            else if (!(e->alpha == 1.0f))
+                y = TILE_MUL(TILE_SET1(e->alpha), y);
+            if (bias)
+                y = TILE_ADD(y, TILE_LOAD(bias + v * TILE_LANES));
+            TILE_STORE(at, y);
+        }
+}
+
+#define INT_TURN(T, VNNI, R)                                                                       \
+    do {                                                                                           \
+        const int64_t blocks = len / INT_WORDS;                                                    \
+        if (width == 16 && TILE_LANES == 16) {                                                     \
+            int_body(T, VNNI, R, 1, blocks, a, panel, 0, c, ldc, e->bias, e);                      \
+        } else {                                                                                   \
+            for (int o = 0; o < width; o += 2 * TILE_LANES)                                        \
+                int_body(T, VNNI, R, 2, blocks, a, panel, o, c + o, ldc,                           \
+                         e->bias ? e->bias + o : e->bias, e);                                      \
+        }                                                                                          \
+    } while (0)
+#if PACK_LANES == 16
+#define INT_DEFINE(T, NAME, R)                                                                     \
+    static __attribute__((noinline)) void NAME##R(int64_t len, const float *a, const void *panel,  \
+                                                  int64_t bs, float *c, int64_t ldc, int64_t cs,   \
+                                                  int width, const struct tile_end *e)             \
+    {                                                                                              \
+        (void)bs, (void)cs;                                                                        \
+        if (hone_cpu_get()->avx512_vnni)                                                           \
+            INT_TURN(T, 1, R);                                                                     \
+        else                                                                                       \
+            INT_TURN(T, 0, R);                                                                     \
+    }
+#else
+#define INT_DEFINE(T, NAME, R)                                                                     \
+    static __attribute__((noinline)) void NAME##R(int64_t len, const float *a, const void *panel,  \
+                                                  int64_t bs, float *c, int64_t ldc, int64_t cs,   \
+                                                  int width, const struct tile_end *e)             \
+    {                                                                                              \
+        (void)bs, (void)cs;                                                                        \
+        INT_TURN(T, 0, R);                                                                         \
+    }
+#endif
+
+#else /* plain C: the definition */
+
+PACK_INLINE void int_one(const uint32_t T, int64_t len, const float *a, const void *panel, float *c,
+                         int width, const struct tile_end *e)
+{
+    float acc[32] = {0};
+    for (int64_t b = 0; b < len / INT_WORDS; b++, a += INT_WORDS) {
+        const unsigned char *codes = quant_codes(T, quant_block(T, panel, b));
+        int8_t q[32];
+        memcpy(q, a, sizeof q);
+        for (int64_t n = 0; n < width; n++) {
+            int32_t sum = 0;
+            float d, m;
+            for (int64_t i = 0; i < 32; i++)
+                sum += q[i] * quant_code(T, codes, i, n);
+            quant_scale(T, panel, b, n, &d, &m);
+            acc[n] = fmaf((float)sum, a[8] * d, acc[n]);
+            if (QUANT_MIN(T))
+                acc[n] = fmaf(m, a[10], acc[n]);
+        }
+    }
+    for (int n = 0; n < width; n++) {
+        float y = acc[n];
+        if (e->add)
+            y = fmaf(e->alpha, y, c[n]);
+        else if (!(e->alpha == 1.0f))
+            y = e->alpha * y;
+        c[n] = e->bias ? y + e->bias[n] : y;
+    }
+}
+#define INT_DEFINE(T, NAME, R)                                                                     \
+    static __attribute__((noinline)) void NAME##R(int64_t len, const float *a, const void *panel,  \
+                                                  int64_t bs, float *c, int64_t ldc, int64_t cs,   \
+                                                  int width, const struct tile_end *e)             \
+    {                                                                                              \
+        (void)bs, (void)cs, (void)ldc;                                                             \
+        int_one(T, len, a, panel, c, width, e);                                                    \
+    }
+#endif
+
+INT_EACH(INT_DEFINE, HONE_Q8_0, int_q8_0_)
+INT_EACH(INT_DEFINE, HONE_Q4_0, int_q4_0_)
+INT_EACH(INT_DEFINE, HONE_Q4_1, int_q4_1_)
+INT_EACH(INT_DEFINE, HONE_Q4_K, int_q4_k_)
+static tile_fn *const int_tiles[][INT_ROWS + 1] = {
+    [HONE_Q8_0] = {INT_EACH(TILE_ENTRY, HONE_Q8_0, int_q8_0_)},
+    [HONE_Q4_0] = {INT_EACH(TILE_ENTRY, HONE_Q4_0, int_q4_0_)},
+    [HONE_Q4_1] = {INT_EACH(TILE_ENTRY, HONE_Q4_1, int_q4_1_)},
+    [HONE_Q4_K] = {INT_EACH(TILE_ENTRY, HONE_Q4_K, int_q4_k_)},
+};
+#endif
