@@ -558,8 +558,14 @@ void hone_config_destroy(hone_config *pub)
 
 void hone_config_json(const hone_config *pub, hone_jw *w)
 {
-    const struct cfg *c = pub->ctx;
     hone_jw_map(w);
+    hone_config_json_rows(pub, w);
+    hone_jw_end(w);
+}
+
+void hone_config_json_rows(const hone_config *pub, hone_jw *w)
+{
+    const struct cfg *c = pub->ctx;
     for (uint32_t i = 0; i < c->n; i++) {
         const struct slot *s = &c->slots[i];
         hone_jw_key(w, s->row.name);
@@ -588,10 +594,8 @@ void hone_config_json(const hone_config *pub, hone_jw *w)
         case HONE_FIELD_COMPONENT:
             hone_jw_map(w);
             hone_jw_kstr(w, "component", s->str);
-            if (c->env.show && s->keep) {
-                hone_jw_key(w, "config");
+            if (c->env.show && s->keep)
                 c->env.show(c->env.ctx, s->keep, w);
-            }
             hone_jw_end(w);
             break;
         default:
@@ -599,7 +603,6 @@ void hone_config_json(const hone_config *pub, hone_jw *w)
             break;
         }
     }
-    hone_jw_end(w);
 }
 
 hone_status hone_config_component_at(const hone_config *pub, uint32_t field, hone_ref *out,

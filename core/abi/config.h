@@ -23,8 +23,10 @@ typedef struct hone_config_env {
     hone_status (*component)(void *ctx, const char *iface, hone_str name,
                              const hone_value *settings, hone_ref *out, void **keep);
     void (*drop)(void *ctx, void *keep);
-    void (*show)(void *ctx, void *keep,
-                 hone_jw *w); /* its resolved settings as one JSON value, redacted */
+    void (*show)(
+        void *ctx, void *keep,
+        hone_jw
+            *w); /* its resolved settings, redacted: keys and values into the map that is open */
     void (*misread)(void *ctx, const char *text); /* the plugin read a field with the wrong type */
     int resolved; /* secrets are given as they are, not as env:NAME or file:PATH (a box's side) */
 } hone_config_env;
@@ -43,6 +45,8 @@ hone_status hone_config_value_of(const char *who, const hone_field *const *field
 
 /* The resolved configuration as a JSON map, defaults included; secrets as "(secret)" always. */
 void hone_config_json(const hone_config *cfg, hone_jw *w);
+/* Its keys and values alone, into a map that is open: of a component among settings, beside its name. */
+void hone_config_json_rows(const hone_config *cfg, hone_jw *w);
 /* The component that is setting number `field`: E_NOT_FOUND when it is none, or was not given. [any-thread] */
 hone_status hone_config_component_at(const hone_config *cfg, uint32_t field, hone_ref *out,
                                      const char **iface, void **keep);

@@ -20,7 +20,7 @@ enum { PATH_ROOM = PATH_MAX + 64 };
 
 static struct {
     char program[PATH_ROOM], root[PATH_ROOM], plugins[PATH_ROOM], lib[PATH_ROOM];
-    char recipes[PATH_ROOM], assets[PATH_ROOM], sdk[PATH_ROOM], cache[PATH_ROOM];
+    char recipes[PATH_ROOM], assets[PATH_ROOM], sdk[PATH_ROOM], cache[PATH_ROOM], docs[PATH_ROOM];
     int in_tree;
 } paths;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -109,6 +109,7 @@ static void look_up(void)
         join(paths.recipes, paths.root, "scripts/recipes");
         join(paths.assets, paths.root, "assets");
         join(paths.sdk, paths.root, "sdk");
+        join(paths.docs, paths.root, "docs");
     } else {
         char data[PATH_ROOM];
         installed(paths.plugins, dir, HONE_PLUGIN_DIR);
@@ -117,6 +118,8 @@ static void look_up(void)
         join(paths.recipes, data, "recipes");
         join(paths.assets, data, "assets");
         join(paths.sdk, data, "sdk");
+        installed(data, dir, HONE_DOC_DIR);
+        join(paths.docs, data, "docs");
     }
     const char *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
     if (cache && cache[0] == '/')
@@ -138,6 +141,7 @@ PATHS_GETTER(lib)
 PATHS_GETTER(recipes)
 PATHS_GETTER(assets)
 PATHS_GETTER(sdk)
+PATHS_GETTER(docs)
 PATHS_GETTER(program)
 PATHS_GETTER(cache)
 

@@ -12,6 +12,7 @@ const char *hone_paths_lib(void);     /* scripts/lib or $datadir/hone/lib       
 const char *hone_paths_recipes(void); /* scripts/recipes or $datadir/hone/recipes [any-thread] */
 const char *hone_paths_assets(void);  /* assets or $datadir/hone/assets          [any-thread] */
 const char *hone_paths_sdk(void);     /* sdk or $datadir/hone/sdk                [any-thread] */
+const char *hone_paths_docs(void);    /* docs or $docdir/docs: pages to read     [any-thread] */
 const char *hone_paths_source_root(void); /* NULL when installed                     [any-thread] */
 const char *hone_paths_program(void);     /* the running program                     [any-thread] */
 /* $XDG_CACHE_HOME/hone, else $HOME/.cache/hone, else /tmp/hone-cache.               [any-thread] */

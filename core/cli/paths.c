@@ -17,8 +17,13 @@ int hone_cli_paths(int argc, char **argv)
     };
     static const char *const examples[] = {"hone paths --json", NULL};
     const hone_args spec = {
-        "paths", "[--json]", "Where hone finds its plugins, scripts and models.", options, examples,
-        0,       0};
+        "paths",
+        "[--json]",
+        "Where hone finds its plugins, scripts and models, and where its pages to read lie.",
+        options,
+        examples,
+        0,
+        0};
     hone_rest rest;
     if (!hone_args_parse(&spec, argc, argv, &rest))
         return rest.exit;
@@ -29,7 +34,8 @@ int hone_cli_paths(int argc, char **argv)
         {"program", hone_paths_program()}, {"source", root},
         {"plugins", hone_paths_plugins()}, {"lib", hone_paths_lib()},
         {"recipes", hone_paths_recipes()}, {"assets", hone_paths_assets()},
-        {"sdk", hone_paths_sdk()},         {"cache", hone_paths_cache()},
+        {"sdk", hone_paths_sdk()},         {"docs", hone_paths_docs()},
+        {"cache", hone_paths_cache()},
     };
     hone_buf b;
     hone_jw w;

@@ -167,6 +167,8 @@ void hone__v_fence_signals(hone__vpage *page);       /* names what was touched, 
 /* ---- memory of the plugin (validate_heap.c) ---- */
 /* From now on malloc and the like of the plugin at `entry` (an address in it) and of libstdc++ go through here. */
 hone_status hone__v_heap_watch(const void *entry);
+/* What is called instead of `fn`, which may be one of these functions itself: .destroy = free. */
+void (*hone__v_heap_instead(void (*fn)(void *)))(void *);
 void hone__v_heap_fail_after(uint64_t n); /* the n-th request fails; 0: none */
 int hone__v_heap_hit(void);               /* the one that should fail was asked for */
 void hone__v_heap_live(size_t *blocks, size_t *bytes);

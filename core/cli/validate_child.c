@@ -307,6 +307,7 @@ int hone__v_open(hone__v *v)
         memcpy(&entry, &real.create, sizeof entry);
         if (hone__v_heap_watch(entry) < 0 && (v->test->flags & HONE__VT_NATIVE))
             hone__v_skip(v, "%s", hone__v_error());
+        real.destroy = hone__v_heap_instead(real.destroy);
     }
     return s >= 0 && v->page->result != HONE__V_SKIP;
 }

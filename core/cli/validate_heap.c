@@ -268,6 +268,11 @@ hone_status hone__v_heap_watch(const void *entry)
                    : hone_fail(HONE_E_NOT_FOUND, "the file is not among the loaded libraries");
 }
 
+void (*hone__v_heap_instead(void (*fn)(void *)))(void *)
+{
+    return fn == free ? v_free : fn;
+}
+
 void hone__v_heap_fail_after(uint64_t n)
 {
     atomic_store(&hit, 0);

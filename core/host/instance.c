@@ -264,7 +264,7 @@ static void cfg_drop(void *ctx, void *keep)
 static void cfg_show(void *ctx, void *keep, hone_jw *w)
 {
     (void)ctx;
-    hone_config_json(((hone_instance *)keep)->cfg, w);
+    hone_config_json_rows(((hone_instance *)keep)->cfg, w);
 }
 
 static void cfg_misread(void *ctx, const char *text)

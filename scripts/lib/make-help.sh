@@ -93,6 +93,10 @@ done <"$work/verbs" >"$work/options"
 
 {
     echo "# bash completion for hone; made from hone --help"
+    echo "_hone_components() # KIND: the short names of what there is"
+    echo "{"
+    echo "    hone plugin list --json 2>/dev/null | grep -o \"\\\"name\\\":\\\"[^\\\"]*\\\",\\\"kind\\\":\\\"\$1\\\"\" | cut -d'\"' -f4"
+    echo "}"
     echo "_hone()"
     echo "{"
     echo "    local cur=\${COMP_WORDS[COMP_CWORD]} verb=\${COMP_WORDS[1]} part=\${COMP_WORDS[2]} words="
@@ -105,7 +109,17 @@ done <"$work/verbs" >"$work/options"
         [ -s "$work/$verb.parts" ] || continue
         echo "    $verb) [ \"\$COMP_CWORD\" -ne 2 ] || words='$(cut -f1 "$work/$verb.parts" | tr '\n' ' ')' ;;"
     done <"$work/verbs"
+    echo "    run) [ \"\$COMP_CWORD\" -ne 2 ] || words=\$(ls \"\$(hone paths 2>/dev/null | sed -n 's/^recipes *//p')\" 2>/dev/null |" \
+        "sed -n 's/\.lua\$//p') ;;"
     echo "    help) words='$(cut -f1 "$work/verbs" | tr '\n' ' ')' ;;"
+    echo "    esac"
+    # names and kinds of components, which only this machine's hone knows
+    echo "    case \$verb:\$part:\$COMP_CWORD:\${COMP_WORDS[COMP_CWORD - 1]} in"
+    echo "    plugin:new:3:*) words=\$(ls \"\$(hone paths 2>/dev/null | sed -n 's/^sdk *//p')/templates\" 2>/dev/null | grep -v -e '^common' -e project) ;;"
+    echo "    plugin:new:*:--lang) words='c c++ lua' ;;"
+    echo "    plugin:inspect:3:* | plugin:validate:3:* | plugin:bench:3:*) words=\$(_hone_components '[^\"]*') ;;"
+    echo "    plugin:try:3:* | score:*:--reward) words=\$(_hone_components reward) ;;"
+    echo "    *:--kind) words=\$(hone plugin list --json 2>/dev/null | grep -o '\"kind\":\"[^\"]*' | cut -d'\"' -f4 | sort -u) ;;"
     echo "    esac"
     echo "    case \$cur in"
     echo "    -*) case \"\$verb \$part\" in"

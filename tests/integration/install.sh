@@ -37,6 +37,7 @@ check "it runs a shipped recipe with the embedded model" hone run sft data=rows.
 check "it resumes nothing that is whole, and reports" sh -c "hone report runs/* --out page.html && [ -s page.html ]"
 check "the prefix may be moved" sh -c "cp -r '$prefix' '$work/elsewhere' && mv '$prefix' '$prefix.away' && '$work/elsewhere/bin/hone' plugin list --kind reward | grep -q math_answer && mv '$prefix.away' '$prefix' && rm -rf '$work/elsewhere'"
 
+check "the pages to read are there" sh -c "d=\$(hone paths | sed -n 's/^docs *//p') && case \$d in $prefix/*) ;; *) exit 1 ;; esac && [ -s \$d/write-a-reward.md ] && [ -s \$d/../README.md ] && [ -s \$d/../plugins/source/http/README.md ]"
 check "headers are there" test -f "$prefix/include/hone/base.h"
 check "each header compiles alone as C11 and C++17" sh -c "cd '$prefix/include' && for h in hone/*.h; do
   echo \"#include \\\"\$h\\\"\" | cc -std=c11 -Wall -Wextra -Werror -fsyntax-only -I. -xc - &&
@@ -54,6 +55,12 @@ words() { COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); COMPREPLY=(); _hone; echo "
 case $(words hone plugin '') in *list*new* | *new*list*) ;; *) exit 1 ;; esac
 [ "$(words hone plugin new --la)" = --lang ] || exit 1
 [ "$(words hone score --rew)" = --reward ] || exit 1
+[ "$(words hone plugin new rew)" = reward ] || exit 1
+[ "$(words hone plugin new s)" = source ] || exit 1
+[ "$(words hone score --reward math_a)" = math_answer ] || exit 1
+[ "$(words hone plugin inspect adam)" = adamw ] || exit 1
+[ "$(words hone plugin list --kind opt)" = optimizer ] || exit 1
+[ "$(words hone run gr)" = grpo ] || exit 1
 STEP
 check "bash completes verbs, parts and options" bash complete.sh "$prefix"
 check "zsh reads its completion" sh -c "! command -v zsh || zsh -n '$prefix/share/zsh/site-functions/_hone'"
