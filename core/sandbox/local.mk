@@ -3,6 +3,7 @@ libhone_a_SOURCES += \
 	core/sandbox/launch.c \
 	core/sandbox/pin.c \
 	core/sandbox/sandbox.c \
+	core/sandbox/sandbox_count.c \
 	core/sandbox/sandbox_landlock.c \
 	core/sandbox/sandbox_run.c \
 	core/sandbox/sandbox_seccomp.c \

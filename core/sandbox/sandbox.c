@@ -6,6 +6,7 @@
  * Source: sandbox.h; capabilities(7), setrlimit(2). */
 #include "sandbox/sandbox.h"
 
+#include "sandbox/sandbox_count.h"
 #include "sandbox/sandbox_kernel.h"
 #include "base/alloc.h"
 #include "base/json.h"
@@ -40,7 +41,7 @@ int hone__sandbox_without(const char *what)
 
 hone_sandbox_can hone__sandbox_kernel_can(void)
 {
-    hone_sandbox_can can = {0, 0, 0, 0, 0};
+    hone_sandbox_can can = {0, 0, 0, 0, 0, 0};
     uint32_t act = SECCOMP_RET_ERRNO;
     if (!hone__sandbox_without("landlock"))
         can.landlock = hone__landlock_version();
@@ -67,7 +68,7 @@ const hone_sandbox_can *hone_sandbox_probe(void)
 
 void hone_sandbox_describe(const hone_sandbox_can *can, hone_buf *out)
 {
-    const char *missing[5];
+    const char *missing[6];
     size_t n = 0, there = 0;
     if (can->landlock)
         hone_buf_addf(out, "%sLandlock %u", there++ ? ", " : "", can->landlock);
@@ -86,7 +87,9 @@ void hone_sandbox_describe(const hone_sandbox_can *can, hone_buf *out)
     if (can->cgroup)
         hone_buf_addf(out, "%scontrol groups %u", there++ ? ", " : "", can->cgroup);
     else
-        missing[n++] = "control groups (memory and processes are counted one by one)";
+        missing[n++] = "control groups (memory is limited process by process)";
+    if (!can->count)
+        missing[n++] = "a count of processes (a box that starts programs is refused)";
     for (size_t i = 0; i < n; i++)
         hone_buf_addf(out, "%s%s", i ? ", " : (there ? "; missing: " : "missing: "), missing[i]);
 }
@@ -161,6 +164,11 @@ hone_status hone_sandbox_enter(const hone_sandbox_policy *policy)
     HONE_TRY(drop_capabilities());
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
         return hone_fail_errno("box: no new privileges");
+    if (policy->count_sock) {
+        hone_status s = hone__count_begin((int)policy->count_sock);
+        if (s < 0 && !policy->allow_weak)
+            return s;
+    }
     if (can.landlock)
         HONE_TRY(hone__landlock_enter(policy, can.landlock));
     if (can.seccomp)
@@ -190,8 +198,9 @@ static const struct {
     {                                                                                              \
 #m, offsetof(hone_sandbox_policy, m), sizeof(((hone_sandbox_policy *)0)->m)                \
     }
-    NUMBER(grants),    NUMBER(tmp_bytes),  NUMBER(memory),     NUMBER(file_size), NUMBER(cpu_s),
-    NUMBER(processes), NUMBER(open_files), NUMBER(allow_weak), NUMBER(own_pids),  NUMBER(own_user),
+    NUMBER(grants),   NUMBER(tmp_bytes), NUMBER(memory),     NUMBER(file_size),
+    NUMBER(cpu_s),    NUMBER(processes), NUMBER(open_files), NUMBER(allow_weak),
+    NUMBER(own_pids), NUMBER(own_user),  NUMBER(counted),
 };
 
 hone_status hone__sandbox_policy_write(const hone_sandbox_policy *p, hone_buf *out)
@@ -219,6 +228,8 @@ hone_status hone__sandbox_policy_write(const hone_sandbox_policy *p, hone_buf *o
     write_paths(&w, "cgroups", p->cgroups);
     if (p->tmp)
         hone_jw_kcstr(&w, "tmp", p->tmp);
+    if (p->without)
+        hone_jw_kcstr(&w, "without", p->without);
     hone_jw_end(&w);
     return hone_buf_check(out, "a box's policy");
 }
@@ -251,7 +262,7 @@ hone_status hone__sandbox_policy_read(const char *text, size_t len, struct hone_
 {
     hone_sandbox_policy p;
     hone_value v;
-    hone_str tmp = {NULL, 0};
+    hone_str tmp = {NULL, 0}, without = {NULL, 0};
     memset(&p, 0, sizeof p);
     HONE_TRY(hone_json_parse(text, len, "box policy", arena, &v));
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
@@ -267,6 +278,12 @@ hone_status hone__sandbox_policy_read(const char *text, size_t len, struct hone_
     HONE_TRY(read_paths(&v, "write_paths", arena, &p.write_paths));
     HONE_TRY(read_paths(&v, "cgroups", arena, &p.cgroups));
     HONE_TRY(hone_value_string(&v, "tmp", tmp, &tmp));
+    HONE_TRY(hone_value_string(&v, "without", without, &without));
+    if (without.ptr) {
+        p.without = hone_arena_strndup(arena, without.ptr, without.len);
+        if (!p.without)
+            return HONE_E_NOMEM;
+    }
     if (tmp.ptr) {
         p.tmp = hone_arena_strndup(arena, tmp.ptr, tmp.len);
         if (!p.tmp)

@@ -15,12 +15,13 @@
  * What holds a program back, each as far as the kernel goes: rlimits; Landlock (files, TCP, signals, abstract sockets)
  * by the version asked at run time; seccomp (sockets, other processes, modes and times of files, mounts, keys, bpf,
  * io_uring, and processes of its own without EXEC); for programs also namespaces (processes, network, IPC, mounts), and
- * control groups where they can be written. `hone_sandbox_check` refuses where Landlock or seccomp is missing, unless
+ * control groups where they can be written. Processes are counted by a control group, else by RLIMIT_NPROC, else (root) by a
+ * supervisor that is asked before each fork (sandbox_count.c); where none of them works EXEC is refused. `hone_sandbox_check` refuses where Landlock or seccomp is missing, unless
  * told that a weak box will do. A path that is allowed is allowed with everything below it; without grants only the
  * system's libraries can be read and nothing written. stat() of other paths is not hidden.
  *
  * Does not: hide which files exist, stop timing attacks, or defend against faults of the kernel.
- * HONE_SANDBOX_WITHOUT=landlock,seccomp,namespaces,cgroup in the environment makes these look missing (for tests and
+ * HONE_SANDBOX_WITHOUT=landlock,seccomp,namespaces,cgroup,count in the environment makes these look missing (for tests and
  * for a look at an older kernel). Source: plugin-abi.md section 7; landlock(7), seccomp(2), prctl(2). */
 #ifndef HONE_CORE_SANDBOX_SANDBOX_H
 #define HONE_CORE_SANDBOX_SANDBOX_H
@@ -52,7 +53,10 @@ typedef struct hone_sandbox_policy {
     /* Filled by hone_sandbox_spawn and hone-box, zero otherwise. */
     const char *const *cgroups; /* folders of control groups to join */
     uint32_t own_pids;          /* it is alone in a namespace of processes */
-    uint32_t own_user;          /* ... and of users, so that processes can be counted */
+    uint32_t own_user;          /* RLIMIT_NPROC counts its processes */
+    uint32_t counted;           /* a control group does */
+    uint32_t count_sock;        /* its supervisor does: where it is told; 0: not */
+    const char *without;        /* HONE_SANDBOX_WITHOUT of hone; or NULL */
 } hone_sandbox_policy;
 
 /* What this machine can, for this user. */
@@ -62,6 +66,7 @@ typedef struct hone_sandbox_can {
     uint32_t namespaces; /* 1: of processes, network, IPC and mounts */
     uint32_t cgroup;     /* 2 or 1: its version, where hone may make groups with limits; 0: none */
     uint32_t tmpfs;      /* 1: private tmpfs */
+    uint32_t count;      /* 1: processes of a box with EXEC can be counted, by whatever */
 } hone_sandbox_can;
 
 /* Asks the kernel, once; later calls give the same. [any-thread] */

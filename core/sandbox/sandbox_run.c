@@ -11,6 +11,7 @@
  * Source: pid_namespaces(7), user_namespaces(7), cgroups(7). */
 #include "sandbox/sandbox.h"
 
+#include "sandbox/sandbox_count.h"
 #include "base/arena.h"
 
 #include <errno.h>
@@ -23,6 +24,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -55,6 +57,8 @@ hone_status hone__sandbox_read_policy(int fd, hone_arena *arena, hone_sandbox_po
     close(fd);
     if (s >= 0)
         s = hone__sandbox_policy_read(b.ptr, b.len, arena, out);
+    if (s >= 0 && out->without)
+        setenv("HONE_SANDBOX_WITHOUT", out->without, 1);
     hone_buf_release(&b);
     return s;
 }
@@ -101,13 +105,14 @@ static int private_mounts(const hone_sandbox_policy *p)
     return mount("tmpfs", p->tmp, "tmpfs", MS_NOSUID | MS_NODEV, size);
 }
 
-static void close_all(int but)
+/* All but these; -1: none. */
+static void close_all(int but, int but2, int but3)
 {
     int null = open("/dev/null", O_RDWR);
     for (int fd = 0; fd < 3 && null >= 0; fd++)
         dup2(null, fd);
     for (int fd = 3; fd < 256; fd++)
-        if (fd != but)
+        if (fd != but && fd != but2 && fd != but3)
             close(fd);
 }
 
@@ -122,11 +127,22 @@ static void end_as(int status)
     _exit(WEXITSTATUS(status));
 }
 
-static void supervise(pid_t init, int report)
+/* What the supervisor of a box counts with; sock -1: nothing. */
+typedef struct counting {
+    int sock, proc;
+    long most, own;
+} counting;
+
+/* report -1: `init` is the program itself. */
+static void supervise(pid_t init, int report, const counting *c)
 {
     int status = 0, told;
-    close_all(report);
-    ssize_t n = read(report, &told, sizeof told);
+    close_all(report, c->sock, c->proc);
+    if (c->sock >= 0)
+        hone__count_serve(c->sock, c->proc, init, c->most, c->own);
+    if (report < 0)
+        hone__count_kill(c->proc, init);
+    ssize_t n = report >= 0 ? read(report, &told, sizeof told) : 0;
     while (waitpid(init, &status, 0) < 0 && errno == EINTR)
         ;
     end_as(n == (ssize_t)sizeof told ? told : status);
@@ -135,7 +151,7 @@ static void supervise(pid_t init, int report)
 static void reap(pid_t program, int report)
 {
     int status;
-    close_all(report);
+    close_all(report, -1, -1);
     for (;;) {
         pid_t got = waitpid(-1, &status, 0);
         if (got < 0 && errno != EINTR)
@@ -157,12 +173,49 @@ static void bind_to(int alive)
     close(alive);
 }
 
+/* No namespace, but somebody has to count: the program is a child. Only it returns. */
+static hone_status watch_alone(const counting *c, int theirs)
+{
+    int alive[2];
+    if (pipe(alive) != 0)
+        return hone_fail_errno("box: a pipe");
+    pid_t program = fork();
+    if (program < 0)
+        return hone_fail_errno("box: its process");
+    if (program > 0) {
+        close(theirs);
+        close(alive[0]);
+        fcntl(alive[1], F_DUPFD, 256);
+        supervise(program, -1, c);
+    }
+    close(alive[1]);
+    close(c->sock);
+    if (c->proc >= 0)
+        close(c->proc);
+    bind_to(alive[0]);
+    return HONE_OK;
+}
+
 hone_status hone__sandbox_isolate(hone_sandbox_policy *p)
 {
-    int report[2], alive[2], alive2[2];
+    int report[2], alive[2], alive2[2], count[2] = {-1, -1};
+    counting c = {-1, -1, p->processes, 0};
+    const int by_hand = p->processes && !p->counted, root = geteuid() == 0;
+    c.proc = by_hand && root ? hone__count_proc() : -1; /* before another one is mounted there */
     int how = unshare_all((p->grants & HONE_GRANT_NET) != 0);
+    if (by_hand && how != 2 && !root) { /* the limit is of all that the user has */
+        p->processes += (uint32_t)hone__count_of_user();
+        p->own_user = 1;
+    }
+    if (by_hand && root) {
+        if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, count) != 0)
+            return hone_fail_errno("box: a socket");
+        c.sock = count[0];
+        p->count_sock = (uint32_t)count[1];
+    }
     if (how == 0)
-        return HONE_OK;
+        return c.sock >= 0 ? watch_alone(&c, count[1]) : HONE_OK;
+    c.own = 1; /* process 1 of the namespace */
     if (pipe(report) != 0 || pipe(alive) != 0)
         return hone_fail_errno("box: a pipe");
     pid_t init = fork();
@@ -172,10 +225,14 @@ hone_status hone__sandbox_isolate(hone_sandbox_policy *p)
         close(report[1]);
         close(alive[0]);
         fcntl(alive[1], F_DUPFD, 256); /* kept open as long as the supervisor lives */
-        supervise(init, report[0]);
+        supervise(init, report[0], &c);
     }
     close(alive[1]);
     close(report[0]);
+    if (c.sock >= 0)
+        close(c.sock);
+    if (c.proc >= 0)
+        close(c.proc);
     bind_to(alive[0]);
     if (private_mounts(p) != 0 && p->tmp_bytes && p->tmp)
         put("hone-box: no private tmpfs here: the folder itself is used\n");
@@ -192,7 +249,7 @@ hone_status hone__sandbox_isolate(hone_sandbox_policy *p)
     close(report[1]);
     bind_to(alive2[0]);
     p->own_pids = 1;
-    p->own_user = how == 2;
+    p->own_user |= how == 2;
     return HONE_OK;
 }
 
@@ -227,6 +284,7 @@ int hone__sandbox_main_exec(int fd, const char *cwd, char **argv)
     }
     if (hone_sandbox_enter(&p) < 0)
         return failed();
+    unsetenv("HONE_SANDBOX_WITHOUT");
     execvp(argv[0], argv);
     hone_fail_errno("%s: cannot be started in its box", argv[0]);
     return failed();

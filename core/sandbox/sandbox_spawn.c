@@ -10,6 +10,7 @@
  * Source: posix_spawn(3), pidfd_open(2), cgroups(7). */
 #include "sandbox/sandbox.h"
 
+#include "sandbox/sandbox_count.h"
 #include "sandbox/sandbox_kernel.h"
 #include "base/alloc.h"
 #include "base/clock.h"
@@ -376,6 +377,8 @@ static hone_status spawn(const char *mode, const hone_spawn *how, hone_child *ou
             groups[n_groups++] = child.cgroup[i];
     groups[n_groups] = NULL;
     p.cgroups = groups;
+    p.counted = child.cgroup[0][0] != 0;
+    p.without = getenv("HONE_SANDBOX_WITHOUT");
     HONE_TRY_GOTO(policy_fd(&p, &fd), fail);
     fds[0] = how->in >= 0 ? how->in : null;
     fds[1] = how->out >= 0 ? how->out : null;
@@ -446,6 +449,7 @@ void hone__sandbox_probe_more(hone_sandbox_can *can)
     char groups[2][256];
     int status;
     can->cgroup = make_groups(1 << 28, 64, groups);
+    can->count = groups[0][0] || hone__count_possible();
     end_group(groups[0]);
     end_group(groups[1]);
     if (spawn("probe", &how, &child) < 0)
