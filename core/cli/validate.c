@@ -510,6 +510,27 @@ static int only_names_one(void)
     return 0;
 }
 
+/* The children search where --plugin-path says, for what describes or is needed by what they test. */
+static hone_status pass_paths(void)
+{
+    const char *before = getenv("HONE_PLUGIN_PATH");
+    hone_buf b;
+    if (paths.n == 0)
+        return HONE_OK;
+    hone_buf_init(&b, 1 << 20);
+    for (int i = 0; i < paths.n; i++) {
+        char full[PATH_MAX];
+        hone_buf_addf(&b, "%s%s", i ? ":" : "", realpath(paths.v[i], full) ? full : paths.v[i]);
+    }
+    if (before && *before)
+        hone_buf_addf(&b, ":%s", before);
+    hone_status s = hone_buf_check(&b, "--plugin-path");
+    if (s >= 0 && setenv("HONE_PLUGIN_PATH", b.ptr, 1) != 0)
+        s = hone_fail_errno("--plugin-path");
+    hone_buf_release(&b);
+    return s;
+}
+
 /* A file, or the file of a component on the search path. */
 static hone_status locate(validation *a, const char *name)
 {
@@ -721,6 +742,8 @@ int hone_cli_plugin_validate(int argc, char **argv)
             s = hone_fail_errno("%s", a->work_dir);
     }
     int made = s >= 0, code;
+    if (s >= 0)
+        s = pass_paths();
     if (s >= 0)
         s = run_all(a);
     if (s >= 0 && json)

@@ -63,6 +63,8 @@ static int usable(const hone__vdesc *d, size_t slot)
 
 /* ---- ordinary work -------------------------------------------------------------------------------- */
 
+static int own_too; /* a kind of hone's that has no ordinary work of its own: sinks */
+
 /* Every slot once. Refusing is no failure: whether any call is answered is the test fuzz.ordinary's. */
 static hone_status work(hone__v *v, hone__vinst *i, hone__vwork *w)
 {
@@ -74,14 +76,14 @@ static hone_status work(hone__v *v, hone__vinst *i, hone__vwork *w)
                      .larger = w->larger,
                      .keep = w->keep,
                      .cancelled = w->cancelled};
-    find(v, 0, &all);
+    find(v, own_too, &all);
     w->whole = 0;
     for (size_t k = 0; w->digest && k < w->n; k++)
         w->digest[k] = 1;
     for (size_t k = 0; k < all.n; k++)
         for (size_t s = 0; s < hone__v_desc_slots(all.d[k]); s++) {
             hone__vgot got;
-            if (!hone__v_desc_travels(all.d[k], s))
+            if (!hone__v_desc_travels(all.d[k], s) || !usable(all.d[k], s))
                 continue;
             hone__v_desc_call(v, i, all.d[k], s, &c, w->digest, &got);
             w->whole = hone_xxh64(&got.whole, sizeof got.whole, w->whole);
@@ -94,6 +96,9 @@ const hone__vkind *hone__v_described(hone__v *v)
     static hone__vkind kind;
     slots all;
     find(v, 0, &all);
+    own_too = !all.n && strcmp(v->info->c.kind, HONE_KIND_SINK) == 0;
+    if (own_too)
+        find(v, 1, &all);
     if (!all.n)
         return NULL;
     kind = (hone__vkind){.kind = v->info->c.kind, .iface = hone__v_desc_id(all.d[0]), .work = work};

@@ -1,6 +1,7 @@
 /* api_tape.c - objectives written as Lua functions over tensors on a tape.
  *
- *   core.tape_objective(function, { "old_logp", "ref_logp", ... }) -> component
+ *   core.tape_objective(function, { "old_logp", "ref_logp", ... } [, id]) -> component
+ *   with an id it is in the registry too, where `hone plugin validate` finds it
  *
  * The function gets a table b of tensors (logp, mask, and what it asked for: old_logp, ref_logp, sampler_logp,
  * entropy, advantage, length) with one row a token of the whole step, and returns a 1 x 1 tensor. Operators and
@@ -12,9 +13,11 @@
 
 #include "base/alloc.h"
 #include "hone/objective.h"
+#include "host/registry.h"
 #include "ops/attrs.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 /* Lives as long as the Lua state (a userdata kept in its registry): a tensor that outlives its call still
@@ -25,6 +28,7 @@ typedef struct objective {
     uint32_t uses;
     hone_tape *tape;
     uint64_t generation;
+    char id[96]; /* of the component it is, or "" */
 } objective;
 
 typedef struct tensor {
@@ -321,6 +325,10 @@ static hone_status obj_loss(void *self, const hone_objective_in *in, hone_object
 {
     objective *o = self;
     call c = {.o = o, .in = in, .loss = HONE_NONE};
+    if (in->n_tokens == 0) { /* no rows, no tensors */
+        out->loss = 0;
+        return HONE_OK;
+    }
     if (!o->tape)
         HONE_TRY(hone_tape_create(hone_pool_exec(o->recipe->env.pool), &o->tape));
     HONE_TRY(hone_tape_begin(o->tape, NULL, HONE_MODE_TRAIN, NULL, NULL));
@@ -344,6 +352,46 @@ static void objective_free(hone_lua_comp *c)
     hone_tape_destroy(o->tape);
     o->tape = NULL;
     o->generation++;
+}
+
+/* ---- as a component -------------------------------------------------------------------------------------------- */
+
+/* The instance's component has its id from the objective, so the id is where the objective is. */
+static hone_status comp_create(const hone_host *host, const hone_config *cfg, void **self_out)
+{
+    const char *id = hone_instance_info(host->ctx)->c.id;
+    (void)cfg;
+    *self_out = (char *)(uintptr_t)id - offsetof(objective, id);
+    return HONE_OK;
+}
+
+static void comp_destroy(void *self)
+{
+    (void)self; /* the Lua state's */
+}
+
+static const void *comp_get_iface(void *self, const char *id)
+{
+    (void)self;
+    return strcmp(id, HONE_IFACE_OBJECTIVE) == 0 ? &objective_vt : NULL;
+}
+
+static hone_status add_component(objective *o, const char *name)
+{
+    static const char *const known[] = {HONE_IFACE_OBJECTIVE, NULL};
+    const hone_component_info *info;
+    snprintf(o->id, sizeof o->id, "recipe.objective.%.60s", name);
+    const hone_component c = {.struct_size = sizeof c,
+                              .id = o->id,
+                              .kind = HONE_KIND_OBJECTIVE,
+                              .version = "0",
+                              .summary = "a function of tensors",
+                              .caps = HONE_CAP_DETERMINISTIC,
+                              .provides = known,
+                              .create = comp_create,
+                              .destroy = comp_destroy,
+                              .get_iface = comp_get_iface};
+    return hone_registry_add(o->recipe->env.registry, &c, &info);
 }
 
 static int l_tape_objective(lua_State *L)
@@ -388,6 +436,8 @@ static int l_tape_objective(lua_State *L)
     c->free_self = objective_free;
     memcpy(c->id, "function", sizeof "function");
     hone__lua_push(L, c, HONE_LUA_COMPONENT);
+    if (lua_isstring(L, 3) && add_component(o, lua_tostring(L, 3)) < 0)
+        return hone_lua_raise(L);
     return 1;
 }
 

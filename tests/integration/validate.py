@@ -199,8 +199,7 @@ with concurrent.futures.ThreadPoolExecutor(max(1, min(4, os.cpu_count() or 1))) 
         if run is None:
             continue
         check(name + " is green", run.returncode == 0 and not bad_of(tests), f"{run.stderr} {bad_of(tests)}")
-        if (kind, lang) != ("objective", "lua"):  # a function of tensors, which is no component
-            check(name + " was called", any(t["test"] == "instance.call" and t["result"] == "pass" for t in tests), tests[-3:])
+        check(name + " was called", any(t["test"] == "instance.call" and t["result"] == "pass" for t in tests), tests[-3:])
     for (number, (kind, changes, test, result, words)), why, run, tests in pool.map(broken, enumerate(BROKEN)):
         if run is None:
             check(f"broken {kind} {test} builds", False, why)
@@ -208,6 +207,51 @@ with concurrent.futures.ThreadPoolExecutor(max(1, min(4, os.cpu_count() or 1))) 
         have = {t["test"]: t for t in tests}.get(test, {"result": "missing", "text": run.stderr})
         check(f"broken {kind}: {test} is {result} ({words})", have["result"] == result and words in have["text"],
               f"{have}; found: {bad_of(tests)}")
+
+# ---- kinds without a template, in Lua ---------------------------------------------------------------------------
+IN_LUA = {
+    "sink": """local n = 0
+return { kind = "sink", id = "counting", event = function(kind, fields) n = n + 1 end, flush = function() end }
+""",
+    "advantage": """return { kind = "advantage", id = "plus", caps = { "deterministic" }, compute = function(b)
+  local out = {}
+  for s = 1, b.n_seqs do out[s] = b.rewards[s] end
+  return out
+end }
+""",
+    "third": """return { kind = "com.acme.kind.map", id = "mine",
+  nearest = function(points)
+    if #points < 2 then error "no points" end
+    return { x = points[2].x, y = points[2].y }, 1
+  end,
+  words = function(text, n, sink) for w in text:gmatch "%a+" do sink:put(#w, w) end end,
+  scaled = function(list, by) local out = {} for i = 1, #list do out[i] = list[i] * by end return out end,
+  name = function() return "mine" end,
+  mid = function(p) return (p.x + p.y) / 2 end }
+"""}
+os.mkdir(work.name + "/acme")
+acme = work.name + "/acme/acme.so"
+run = subprocess.run(["cc", "-std=c11", "-shared", "-fPIC", "-fvisibility=hidden", "-I" + ROOT + "/sdk/include", "-o", acme,
+                      ROOT + "/tests/unit/plugins/acme.c", "-lm"], capture_output=True, text=True)
+check("a third party's plugin compiles", run.returncode == 0, run.stderr)
+run, tests = validate(acme, "--set", "over.map=map")
+check("a third party's kind is green", run.returncode == 0 and not bad_of(tests), bad_of(tests))
+for who in ("map", "over"):
+    passed = {t["test"] for t in tests if t["component"] == "com.acme.map." + who and t["result"] == "pass"}
+    check(f"a third party's {who} is called, in a box too", {"instance.call", "instance.leak", "instance.boxed", "fuzz.ordinary", "fuzz.chance"} <= passed
+          or who == "over", passed)  # `over` is given a component, which lies in another box
+for name, text in IN_LUA.items():
+    with open(f"{work.name}/{name}.lua", "w") as f:
+        f.write(text)
+    run, tests = validate(f"{work.name}/{name}.lua", "--plugin-path", acme)
+    passed = {t["test"] for t in tests if t["result"] == "pass"}
+    check(f"{name} in Lua is green", run.returncode == 0 and not bad_of(tests), f"{run.stderr} {bad_of(tests)}")
+    check(f"{name} in Lua is called", "instance.call" in passed and (name == "advantage" or "fuzz.chance" in passed), sorted(passed))
+run, tests = validate(f"{work.name}/third.lua")
+check("a kind that nobody describes", run.returncode == 1 and "there is no kind" in str(bad_of(tests)), bad_of(tests))
+path, why = folder("objective", "lua", [("b.logp:exp()", "b.logp:exp():detach()")], "broken_lua")
+run, tests = validate(path)
+check("a Lua loss whose gradient is not its slope", ("objective.slopes", "fail") in [t[1:3] for t in bad_of(tests)], bad_of(tests))
 
 # ---- how it is used ---------------------------------------------------------------------------------------------
 run = hone("plugin", "validate", "length")
@@ -217,6 +261,8 @@ run = hone("plugin", "validate", "length", "--only", "reward")
 check("--only a group", run.returncode == 0 and "reward.answers" in run.stdout and "instance." not in run.stdout, run.stdout)
 run = hone("plugin", "validate", "length", "--only", "instance.call", "--in-process", "--seed", "9")
 check("--in-process", run.returncode == 0 and "ok     instance.call" in run.stdout, run.stdout + run.stderr)
+run = hone("plugin", "validate", acme, "--only", "fuzz.chance", "--in-process", "--set", "over.map=map")
+check("--in-process, the fuzzer", run.returncode == 0 and run.stdout.count("ok     fuzz.chance") == 2, run.stdout + run.stderr)
 one, two = (hone("plugin", "validate", "math_answer", "--json", "--seed", "5").stdout for _ in range(2))
 check("the same seed, the same report", one == two and json.loads(one)["seed"] == 5, one[:200])
 run = hone("plugin", "validate", "./nowhere.so")

@@ -21,7 +21,9 @@ function modules.components(m, hone)
       for k, v in pairs(m[kind](kind == "reward" and hone or {})) do
         if not hosts[k] then spec[k] = v end
       end
-      if kind ~= "objective" or spec.id then -- without an id: a function of tensors, which is no component
+      if kind == "objective" and not spec.id then -- a function of tensors
+        modules.tape = core.tape_objective(spec.loss, spec.uses or { "old_logp", "advantage" }, kind)
+      else
         spec.id = spec.id or kind
         core.lua_component(adapt.expand(spec, kind), kind)
       end
