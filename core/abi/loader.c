@@ -219,6 +219,12 @@ hone_status hone__loader_check_magic(const char *who, const hone_magic *magic)
                   HONE_SDK_VERSION >> 16, HONE_SDK_VERSION >> 8 & 0xFF, HONE_SDK_VERSION & 0xFF);
         return hone_fail_hint("update hone, or build the plugin with a lower HONE_MAGIC(need)");
     }
+    if (magic->sdk < magic->need) {
+        hone_fail(HONE_E_ABI, "%s: magic.sdk is %u.%u.%u, and yet it needs %u.%u.%u", who,
+                  magic->sdk >> 16, magic->sdk >> 8 & 0xFF, magic->sdk & 0xFF, magic->need >> 16,
+                  magic->need >> 8 & 0xFF, magic->need & 0xFF);
+        return hone_fail_hint("fill the block with HONE_MAGIC(...) of the SDK");
+    }
     return HONE_OK;
 }
 

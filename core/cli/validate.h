@@ -118,6 +118,8 @@ struct hone__vinst {
 void hone__v_fail(hone__v *v, const char *fmt, ...) HONE_PRINTF(2, 3); /* the first one stays */
 void hone__v_warn(hone__v *v, const char *fmt, ...) HONE_PRINTF(2, 3);
 void hone__v_skip(hone__v *v, const char *fmt, ...) HONE_PRINTF(2, 3);
+/* A failure, and what the callback that noticed it returns. */
+hone_status hone__v_refuse(hone__v *v, hone_status s, const char *fmt, ...) HONE_PRINTF(3, 4);
 int hone__v_failed(const hone__v *v);
 void hone__v_stage(hone__v *v, const char *fmt, ...) HONE_PRINTF(2, 3);
 void hone__v_with(hone__v *v, const char *fmt, ...) HONE_PRINTF(2, 3);

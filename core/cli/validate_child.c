@@ -48,6 +48,17 @@ void hone__v_fail(hone__v *v, const char *fmt, ...)
     va_end(ap);
 }
 
+hone_status hone__v_refuse(hone__v *v, hone_status s, const char *fmt, ...)
+{
+    char text[512];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    hone__v_fail(v, "%s", text);
+    return hone_fail(s, "%s", text);
+}
+
 void hone__v_warn(hone__v *v, const char *fmt, ...)
 {
     va_list ap;

@@ -130,9 +130,9 @@ static hone_status put(const hone_verdict_sink *sink, size_t item, const hone_ve
     memset(&d, 0, sizeof d);
     memcpy(&d, given, given->struct_size < sizeof d ? given->struct_size : sizeof d);
     if (item >= a->n)
-        return hone_fail(HONE_E_RANGE, "a verdict on item %zu of %zu", item, a->n);
+        return hone__v_refuse(a->v, HONE_E_RANGE, "a verdict on item %zu of %zu", item, a->n);
     if (a->digest[item])
-        return hone_fail(HONE_E_EXISTS, "a second verdict on item %zu", item);
+        return hone__v_refuse(a->v, HONE_E_EXISTS, "a second verdict on item %zu", item);
     const hone_judge_item *it = (const hone_judge_item *)(const void *)(a->items +
                                                                         item * a->stride);
     check_verdict(a->v, item, it, &d);

@@ -141,11 +141,13 @@ static hone_status put_tokens(const hone_token_scores *sink, size_t sample, hone
 {
     answers *a = sink->ctx;
     if (sample >= a->n)
-        return hone_fail(HONE_E_RANGE, "token scores for sample %zu of %zu", sample, a->n);
+        return hone__v_refuse(a->v, HONE_E_RANGE, "token scores for sample %zu of %zu", sample,
+                              a->n);
     const hone_sample *s = hone_sample_at((const hone_sample *)(const void *)a->samples, a->stride,
                                           sample);
     if (n != s->n_tokens)
-        return hone_fail(HONE_E_INVALID, "%zu token scores for %zu tokens", n, s->n_tokens);
+        return hone__v_refuse(a->v, HONE_E_INVALID, "%zu token scores for %zu tokens", n,
+                              s->n_tokens);
     for (size_t i = 0; i < n; i++)
         if (!isfinite(scores[i])) {
             hone__v_fail(a->v, "token score %zu of sample %zu is not finite", i, sample);

@@ -18,9 +18,14 @@ static hone_status settings(hone__v *v, int attempt, hone_pair *pairs, size_t *n
 {
     hone_pair *p = hone_arena_calloc(&v->arena, 3, sizeof *p);
     hone_status s = HONE_OK;
+    int reads = 0;
+    for (size_t i = 0; v->info->c.fields && v->info->c.fields[i]; i++)
+        reads |= strcmp(v->info->c.fields[i]->name, "spec") == 0;
     for (size_t i = 0; i < *n; i++)
         if (hone_str_eq(pairs[i].key, "spec"))
             return 0;
+    if (!reads)
+        return 0;
     if (!p)
         return HONE_E_NOMEM;
     p[0].key = hone_str_c("format");
@@ -112,8 +117,8 @@ static hone_status put_ids(const hone_ids_sink *sink, size_t text, const int32_t
 {
     answers *a = sink->ctx;
     if (text != a->next || text >= a->n)
-        return hone_fail(HONE_E_RANGE, "ids of text %zu, after %zu of %zu texts", text, a->next,
-                         a->n);
+        return hone__v_refuse(a->v, HONE_E_RANGE, "ids of text %zu, after %zu of %zu texts", text,
+                              a->next, a->n);
     a->next++;
     for (size_t i = 0; i < n; i++)
         if (ids[i] < 0 || ids[i] >= a->vocab) {

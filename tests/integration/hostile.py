@@ -61,26 +61,46 @@ def examine(path):
 
 
 RECIPE = """local hone = require "hone"
-local it = hone.component("org.hostile.kind.text", "it")
+local it = hone.component(arg_kind, "it")
 local function try(name, ...)
   local args = { ... }
   print(name, pcall(function() return it[name](it, table.unpack(args)) end))
 end
-try("tally", { { kind = 0, text = "one line", weights = { 1, 2 }, tags = { "a", "b" } }, { kind = 1, text = "two", tags = {} } })
+"""
+CALLS = {
+    "kind": """try("tally", { { kind = 0, text = "one line", weights = { 1, 2 }, tags = { "a", "b" } }, { kind = 1, text = "two", tags = {} } })
 try("words", "some words here", 2)
 try("scale", { 1, 2, 3 }, 0.5)
 try("find", "word", { x = 1, y = 2 })
 try("name")
 try("norm", 2.5, 1)
-print "the end"
-"""
+""",
+    "judge": """try("judge", { { id = 1, prompt = "2 + 2", candidates = { "4" }, reference = "4" }, { id = 2, prompt = "2", candidates = { "a", "bc", "", "d" } } })
+try("judge", { { id = 3, prompt = "", candidates = { "" } } })
+""",
+    "tokenizer": """try("encode", { "ab", "caf\\u{e9}", "" }, 0)
+try("decode", { { ids = { 65, 66 } }, { ids = { 1000000 } } }, 0)
+try("token_bytes", 3)
+try("fingerprint")
+""",
+    "objective": """local x = { n_tokens = 2, n_seqs = 1, seq_begin = { 0, 2 }, logp = { -1, -3 }, mask = { 1, 0 }, length = { 1 }, group = { 0 }, total_tokens = 1,
+  total_seqs = 1 }
+try("uses")
+try("loss", x, { grad_logp = { 0, 0 } })
+try("show")
+""",
+    "optimizer": """try("state_spec", { name = "w", rows = 2 })
+try("step", { { param = { 1, 2 }, grad = { 0, 0.5 }, state = { { 0, 0 } }, lr = 0.1 } }, { step = 1, grad_scale = 1, grad_norm = 1 })
+"""}
 
 
 def call_with(so, environment):
     """Every slot of a kind of its own, from a recipe: in a box, or where it is trusted in process."""
     folder = tempfile.mkdtemp(dir=os.path.dirname(so))
     with open(os.path.join(folder, "all.lua"), "w") as f:
-        f.write(RECIPE)
+        kind = os.path.basename(so).split("_")[0]
+        name = "org.hostile.kind.text" if kind == "kind" else kind
+        f.write(RECIPE.replace("arg_kind", json.dumps(name)) + CALLS[kind] + 'print "the end"\n')
     try:
         return subprocess.run([HONE, "run", "all.lua"], capture_output=True, text=True, cwd=folder, timeout=30,
                               env={**environment, "HONE_PLUGIN_PATH": os.path.dirname(so)}, stdin=subprocess.DEVNULL)

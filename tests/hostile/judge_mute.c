@@ -1,0 +1,7 @@
+/* Leaves out an item.
+ * validate: judge.answers fail has no verdict, though the call succeeded
+ * call: survives */
+#define ON_ITEM                                                                                    \
+    if (i == 0)                                                                                    \
+        continue;
+#include "hostile_judge.h"
