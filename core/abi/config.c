@@ -29,10 +29,13 @@ struct slot {
     const hone_value *value;
     hone_ref ref;
     void *keep;
+    int borrowed; /* it is that of the configuration before */
 };
 
 struct cfg {
     hone_config pub;
+    hone_config *before; /* destroyed with it; or NULL */
+    const hone_field *const *fields;
     hone_arena arena;
     hone_config_env env;
     const char *who;
@@ -472,6 +475,41 @@ static hone_status check_keys(const char *who, const hone_field *const *fields,
     return HONE_OK;
 }
 
+/* Getters, and room for the rows. */
+static hone_status new_cfg(const char *who, const hone_field *const *fields,
+                           const hone_config_env *env, struct cfg **out)
+{
+    struct cfg *c = hone_calloc(1, sizeof *c);
+    if (!c)
+        return HONE_E_NOMEM;
+    hone_arena_init(&c->arena, 0);
+    if (env)
+        c->env = *env;
+    c->fields = fields;
+    c->pub.struct_size = sizeof c->pub;
+    c->pub.ctx = c;
+    c->pub.f64 = get_f64;
+    c->pub.i64 = get_i64;
+    c->pub.str = get_str;
+    c->pub.value = get_value;
+    c->pub.component = get_component;
+    c->pub.is_set = get_is_set;
+    uint32_t n = 0;
+    while (fields && fields[n])
+        n++;
+    c->who = hone_arena_strndup(&c->arena, who, strlen(who));
+    c->slots = hone_arena_calloc(&c->arena, n ? n : 1, sizeof *c->slots);
+    if (!c->who || !c->slots) {
+        hone_config_destroy(&c->pub);
+        return HONE_E_NOMEM;
+    }
+    for (uint32_t i = 0; i < n; i++)
+        c->slots[i].row = hone__config_row(fields[i]);
+    c->n = c->pub.n_fields = n;
+    *out = c;
+    return HONE_OK;
+}
+
 hone_status hone_config_create(const char *who, const hone_field *const *fields,
                                const hone_value *given, const hone_config_env *env,
                                hone_config **out)
@@ -485,32 +523,9 @@ hone_status hone_config_create(const char *who, const hone_field *const *fields,
                          type_of_value(given));
     HONE_TRY(hone_config_check_table(who, fields));
     HONE_TRY(check_keys(who, fields, given));
-    struct cfg *c = hone_calloc(1, sizeof *c);
-    if (!c)
-        return HONE_E_NOMEM;
-    hone_arena_init(&c->arena, 0);
-    if (env)
-        c->env = *env;
-    c->pub.struct_size = sizeof c->pub;
-    c->pub.ctx = c;
-    c->pub.f64 = get_f64;
-    c->pub.i64 = get_i64;
-    c->pub.str = get_str;
-    c->pub.value = get_value;
-    c->pub.component = get_component;
-    c->pub.is_set = get_is_set;
-    uint32_t n = 0;
-    while (fields && fields[n])
-        n++;
-    s = HONE_E_NOMEM;
-    c->who = hone_arena_strndup(&c->arena, who, strlen(who));
-    c->slots = hone_arena_calloc(&c->arena, n ? n : 1, sizeof *c->slots);
-    if (!c->who || !c->slots)
-        goto fail;
-    for (uint32_t i = 0; i < n; i++)
-        c->slots[i].row = hone__config_row(fields[i]);
-    c->n = c->pub.n_fields = n;
-    for (uint32_t i = 0; i < n; i++) {
+    struct cfg *c;
+    HONE_TRY(new_cfg(who, fields, env, &c));
+    for (uint32_t i = 0; i < c->n; i++) {
         struct slot *slot = &c->slots[i];
         const hone_value *v = hone_value_get(given, slot->row.name);
         const hone_value *old = slot->row.old_name ? hone_value_get(given, slot->row.old_name)
@@ -543,6 +558,8 @@ void hone_config_destroy(hone_config *pub)
     struct cfg *c = pub->ctx;
     for (uint32_t i = 0; i < c->n; i++) {
         struct slot *s = &c->slots[i];
+        if (s->borrowed)
+            continue;
         if (s->secret) {
             explicit_bzero(s->secret, s->str.len);
             hone_free(s->secret);
@@ -550,8 +567,57 @@ void hone_config_destroy(hone_config *pub)
         if (s->keep && c->env.drop)
             c->env.drop(c->env.ctx, s->keep);
     }
+    hone_config *before = c->before;
     hone_arena_release(&c->arena);
     hone_free(c);
+    hone_config_destroy(before);
+}
+
+static hone_status change(struct cfg *c, uint32_t i, const hone_value *v)
+{
+    struct slot *s = &c->slots[i];
+    const hone_field row = s->row;
+    if (!(row.flags & HONE_LIVE) || row.type == HONE_FIELD_COMPONENT) {
+        hone_fail(HONE_E_INVALID, "%s: %s does not change while it runs", c->who, row.name);
+        return hone_fail_hint("its row has no HONE_LIVE: make another one, with this setting");
+    }
+    memset(s, 0, sizeof *s);
+    s->row = row;
+    return v->type == HONE_NULL ? fill_default(c, s) : fill_given(c, s, v);
+}
+
+hone_status hone_config_change(const hone_config *pub, const hone_value *changes, hone_config **out)
+{
+    const struct cfg *old = pub->ctx;
+    struct cfg *c;
+    if (changes->type != HONE_MAP && !(changes->type == HONE_LIST && changes->u.list.n == 0))
+        return hone_fail(HONE_E_TYPE, "%s: changed settings must be a map, not %s", old->who,
+                         type_of_value(changes));
+    if (changes->type == HONE_MAP)
+        HONE_TRY(check_keys(old->who, old->fields, changes));
+    HONE_TRY(new_cfg(old->who, old->fields, &old->env, &c));
+    hone_status s = HONE_OK;
+    for (uint32_t i = 0; i < c->n && s >= 0; i++) {
+        const hone_value *v = hone_value_get(changes, c->slots[i].row.name);
+        if (!v && c->slots[i].row.old_name)
+            v = hone_value_get(changes, c->slots[i].row.old_name);
+        c->slots[i] = old->slots[i];
+        c->slots[i].borrowed = 1;
+        if (v)
+            s = change(c, i, v);
+    }
+    if (s < 0) {
+        hone_config_destroy(&c->pub);
+        return s;
+    }
+    *out = &c->pub;
+    return HONE_OK;
+}
+
+void hone_config_behind(hone_config *pub, hone_config *old)
+{
+    struct cfg *c = pub->ctx;
+    c->before = old;
 }
 
 /* ---- what may be shown ------------------------------------------------------------------------- */
@@ -658,15 +724,16 @@ hone_status hone_config_export(const hone_config *pub, hone_jw *w)
 
 hone_status hone_config_redact(const hone_config *pub, hone_str text, hone_buf *out)
 {
-    const struct cfg *c = pub->ctx;
     for (size_t p = 0; p < text.len;) {
         size_t skip = 0;
-        for (uint32_t i = 0; i < c->n; i++) {
-            const struct slot *s = &c->slots[i];
-            if (s->secret && s->str.len > skip && s->str.len <= text.len - p &&
-                memcmp(text.ptr + p, s->secret, s->str.len) == 0)
-                skip = s->str.len;
-        }
+        /* a secret that was changed stays one */
+        for (const struct cfg *c = pub->ctx; c; c = c->before ? c->before->ctx : NULL)
+            for (uint32_t i = 0; i < c->n; i++) {
+                const struct slot *s = &c->slots[i];
+                if (s->secret && s->str.len > skip && s->str.len <= text.len - p &&
+                    memcmp(text.ptr + p, s->secret, s->str.len) == 0)
+                    skip = s->str.len;
+            }
         if (skip) {
             HONE_TRY(hone_buf_adds(out, "(secret)"));
             p += skip;

@@ -36,6 +36,12 @@ hone_status hone_config_create(const char *who, const hone_field *const *fields,
                                const hone_value *given, const hone_config_env *env,
                                hone_config **out);
 void hone_config_destroy(hone_config *cfg); /* NULL allowed */
+/* `old` with some settings changed, each of a row that is HONE_LIVE; the others, components too, are those of `old`, which
+ * must outlive the new one: hone_config_behind(new, old) gives it to the new one to destroy. E_INVALID for a setting that
+ * does not change while running. [control-thread] */
+hone_status hone_config_change(const hone_config *old, const hone_value *changes,
+                               hone_config **out);
+void hone_config_behind(hone_config *cfg, hone_config *old);
 
 /* `text` (as in key=value on a command line) read as field `key` wants it: numbers and booleans of
  * their rows, JSON for lists, maps and values, otherwise a string. E_NOT_FOUND for an unknown key.

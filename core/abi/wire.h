@@ -90,7 +90,8 @@ typedef struct hone_wire_answer {
     int done; /* ... and finished it; 0: it died or still runs, outputs have what was written until then */
     size_t
         refused; /* outcomes that were made ERROR: a score not finite, a status that is the host's */
-    size_t lost; /* calls of sinks that found no room in the result */
+    size_t lost;  /* calls of sinks that found no room in the result */
+    size_t bytes; /* of the result */
     hone_status
         bad; /* first failure of one of the caller's sinks, else HONE_OK: counts as the call's result */
     hone_wire_ret ret; /* a returned text lives in the arena */

@@ -294,6 +294,7 @@ hone_status hone_wire_take(const hone_wire_slot *s, uint64_t id, void *const *ar
         return HONE_E_NOMEM;
     memcpy(copy, from, t.len);
     t.copy = copy;
+    out->bytes = t.len;
     out->lost = t.head.lost;
     take_arrays(&t);
     HONE_TRY(take_records(&t));

@@ -15,6 +15,7 @@ typedef struct hone__box {
     hone_child child;
     int sock, pipes[2];      /* host's ends: the socket; stdout and stderr */
     unsigned char *in, *out; /* mapped here; `out` read-only */
+    int out_fd;              /* to give pages of it back */
     uint32_t seq, messages;
     hone_buf lines[2], incoming; /* unfinished lines; bytes of the socket */
     hone_buf said;               /* the first lines of stderr in this call: why it died */
@@ -78,6 +79,8 @@ hone_status hone__box_settings(const hone_config *cfg, hone_jw *w);
 hone_status hone__box_failure(hone__box *b);
 /* "killed by signal 11 (Segmentation fault)" and what it last said. */
 void hone__box_why(const hone__box *b, int how, hone_buf *out);
+/* The box does not hold these bytes of `out` any more: they read as zero. Between calls, or when it waits for an answer. */
+void hone__box_give_back(hone__box *b, size_t at, size_t size);
 void hone__box_stop(hone__box *b); /* fine on one that did not start, or is dead */
 
 /* ---- texts on both sides: box_text.c --------------------------------------------------------------- */

@@ -405,7 +405,7 @@ hone_status hone__box_start(const hone__box_spec *spec, hone__box *b, hone_buf *
     hone_status s;
     memset(b, 0, sizeof *b);
     memset(end, 0, sizeof *end);
-    b->child.pidfd = b->sock = b->pipes[0] = b->pipes[1] = -1;
+    b->child.pidfd = b->sock = b->pipes[0] = b->pipes[1] = b->out_fd = -1;
     b->who = *spec->id ? spec->id : spec->who;
     b->redact = spec->cfg;
     b->memory = spec->policy.memory;
@@ -450,6 +450,10 @@ fail:
     }
     if (in >= 0)
         close(in);
+    if (s >= 0) {
+        b->out_fd = out;
+        out = -1;
+    }
     if (out >= 0)
         close(out);
     if (s >= 0)
@@ -470,6 +474,8 @@ void hone__box_stop(hone__box *b)
     }
     if (b->sock >= 0)
         close(b->sock);
+    if (b->out_fd >= 0)
+        close(b->out_fd);
     for (int i = 0; i < 2; i++) {
         if (b->pipes[i] >= 0)
             close(b->pipes[i]);
@@ -482,7 +488,13 @@ void hone__box_stop(hone__box *b)
     if (b->out)
         munmap(b->out, HONE__BOX_OUT);
     memset(b, 0, sizeof *b);
-    b->child.pidfd = b->sock = b->pipes[0] = b->pipes[1] = -1;
+    b->child.pidfd = b->sock = b->pipes[0] = b->pipes[1] = b->out_fd = -1;
+}
+
+void hone__box_give_back(hone__box *b, size_t at, size_t size)
+{
+    /* `in` cannot be given back: its seal forbids that, docs/decisions.md */
+    (void)fallocate(b->out_fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)at, (off_t)size);
 }
 
 void hone__box_why(const hone__box *b, int how, hone_buf *out)

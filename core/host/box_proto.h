@@ -34,6 +34,7 @@
 #define HONE__BOX_RESULT_ROOM (HONE__BOX_ASK_AT - HONE__BOX_HEAD)
 #define HONE__BOX_ANSWER_ROOM (HONE__BOX_IN - HONE__BOX_ANSWER_AT) /* of call-backs */
 #define HONE__BOX_ASK_ROOM (HONE__BOX_OUT - HONE__BOX_ASK_AT)
+#define HONE__BOX_LARGE ((size_t)1 << 20) /* from here on pages of `out` are given back */
 #define HONE__BOX_MESSAGE_MAX ((size_t)64 << 20)
 #define HONE__BOX_OFFERS 16  /* interfaces of an instance */
 #define HONE__BOX_REACHED 32 /* interfaces that it reaches in the host */

@@ -212,12 +212,17 @@ static hone_status ring_state(hone__proxy *p, uint32_t op, size_t len)
     if ((how == HONE__BOX_DIED || how == HONE__BOX_GREEDY || how == HONE__BOX_BROKE) &&
         ++p->state_deaths >= REPRODUCED) {
         p->state_deaths = 0;
-        hone__proxy_count(p, how, op == HONE__BOX_OP_LOAD ? "load" : "save", -1);
+        hone__proxy_count(p, how,
+                          op == HONE__BOX_OP_LIVE   ? "apply"
+                          : op == HONE__BOX_OP_LOAD ? "load"
+                                                    : "save",
+                          -1);
     }
     hone__box_stop(&p->box);
     p->alive = 0;
     hone_status s = hone_fail(how == HONE__BOX_KILLED ? HONE_E_INTERRUPTED : HONE_E_MISBEHAVED,
-                              "its box died over its state: %.400s", why.ptr);
+                              "its box died over its %s: %.400s",
+                              op == HONE__BOX_OP_LIVE ? "settings" : "state", why.ptr);
     hone_buf_release(&why);
     return s;
 }
@@ -334,6 +339,38 @@ static void cancel_call(void *self, uint64_t call_id)
 }
 static const hone_cancel_v1 cancel_v1 = {sizeof(hone_cancel_v1), 0, cancel_call};
 
+/* All settings into the first box; further ones begin anew with them. `cfg` is to be the instance's. */
+static hone_status live_apply(void *self, const hone_config *cfg)
+{
+    hone__proxy *p = ((hone__offered *)self)->proxy, *other;
+    hone_buf text;
+    hone_jw w;
+    hone_buf_init(&text, HONE__BOX_CALL_ROOM);
+    hone_jw_init(&w, &text, 0);
+    hone_status s = hone_config_export(cfg, &w);
+    pthread_mutex_lock(&p->lock);
+    if (s >= 0)
+        s = hone__proxy_revive(p);
+    if (s >= 0) {
+        memcpy(p->box.in + HONE__BOX_HEAD, text.ptr, text.len);
+        s = ring_state(p, HONE__BOX_OP_LIVE, text.len);
+        explicit_bzero(p->box.in + HONE__BOX_HEAD, text.len); /* secrets were in it */
+    }
+    pthread_mutex_unlock(&p->lock);
+    if (text.cap)
+        explicit_bzero(text.ptr, text.len);
+    hone_buf_release(&text);
+    for (size_t i = 1; s >= 0 && (other = hone__pool_at(p, i)) != NULL; i++) {
+        pthread_mutex_lock(&other->lock);
+        if (other->alive)
+            hone__box_stop(&other->box);
+        other->alive = 0;
+        pthread_mutex_unlock(&other->lock);
+    }
+    return s;
+}
+static const hone_live_v1 live_v1 = {sizeof(hone_live_v1), 0, live_apply};
+
 /* ---- one attempt ---------------------------------------------------------------------------------- */
 
 static const hone_call *call_of(const hone_wire_slot *s, void *const *args)
@@ -391,6 +428,8 @@ hone_status hone__proxy_try(hone__offered *o, const hone_wire_slot *s, void *con
                         &p->answers, &answer);
     if (*how != HONE__BOX_ANSWERED)
         return st;
+    if (answer.bytes > HONE__BOX_LARGE)
+        hone__box_give_back(&p->box, HONE__BOX_HEAD, HONE__BOX_RESULT_ROOM);
     if (st >= 0 && !answer.done)
         st = hone_fail(HONE_E_MISBEHAVED, "its box did not answer a call of %s",
                        hone_wire_desc(s)->name);
@@ -438,6 +477,8 @@ static const void *proxy_get_iface(hone_instance *inst, const char *id, void **s
             return &state_v1;
         if (strcmp(id, HONE_IFACE_CANCEL) == 0)
             return &cancel_v1;
+        if (strcmp(id, HONE_IFACE_LIVE) == 0)
+            return &live_v1;
         if (strcmp(id, HONE_IFACE_SOURCE) == 0)
             return source_table(o, self);
         return o->stub ? hone_wire_stub_table(o->stub) : NULL;

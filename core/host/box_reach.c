@@ -152,7 +152,7 @@ static hone_status answer_reached(hone__proxy *p, hone__box *b, hone_status s, u
 /* ---- calling one --------------------------------------------------------------------------------- */
 
 /* Its own copy of what the box wrote: nothing can change under the reader. */
-static const void *copy_of(hone__proxy *p, const hone__box *b, size_t len)
+static const void *copy_of(hone__proxy *p, hone__box *b, size_t len)
 {
     if (len > p->asked_cap || !p->asked) {
         size_t cap = len < 4096 ? 4096 : len;
@@ -164,6 +164,8 @@ static const void *copy_of(hone__proxy *p, const hone__box *b, size_t len)
         p->asked_cap = cap;
     }
     memcpy(p->asked, b->out + HONE__BOX_ASK_AT, len);
+    if (len > HONE__BOX_LARGE)
+        hone__box_give_back(b, HONE__BOX_ASK_AT, HONE__BOX_ASK_ROOM);
     return p->asked;
 }
 
@@ -218,6 +220,11 @@ static hone_status asked_call(hone__proxy *p, hone__box *b, uint32_t number, uin
     bell->answer = HONE_OK;
     bell->answer_len = s < 0 ? 0 : call.end;
     hone_arena_release(&arena);
+    if (p->asked_cap > HONE__BOX_LARGE) {
+        hone_free(p->asked);
+        p->asked = NULL;
+        p->asked_cap = 0;
+    }
     return s;
 }
 

@@ -457,6 +457,24 @@ static void answer_rows(uint32_t op)
     done()->len = len;
 }
 
+static void answer_live(void)
+{
+    hone_arena arena;
+    hone_value settings;
+    hone_arena_init(&arena, 0);
+    hone_error_clear();
+    snprintf(box.doing, sizeof box.doing, "apply");
+    hone_status s = hone_json_parse((const char *)box.in + HONE__BOX_HEAD, bell()->len, "settings",
+                                    &arena, &settings);
+    if (s >= 0)
+        s = hone__instance_live(box.instance, &settings);
+    if (s < 0)
+        send_failure();
+    done()->status = s;
+    done()->len = 0;
+    hone_arena_release(&arena);
+}
+
 static void serve(void)
 {
     uint32_t seen = atomic_load(&done()->seq);
@@ -477,6 +495,9 @@ static void serve(void)
         case HONE__BOX_OP_SAVE:
         case HONE__BOX_OP_LOAD:
             answer_state(bell()->op == HONE__BOX_OP_LOAD);
+            break;
+        case HONE__BOX_OP_LIVE:
+            answer_live();
             break;
         case HONE__BOX_OP_OPEN:
         case HONE__BOX_OP_NEXT:

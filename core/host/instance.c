@@ -10,6 +10,7 @@
 
 #include "base/alloc.h"
 #include "base/log.h"
+#include "hone/state.h"
 #include "host/crash.h"
 
 #include <string.h>
@@ -272,6 +273,17 @@ static void cfg_misread(void *ctx, const char *text)
     hone_log(HONE_LOG_PLUGIN_MISBEHAVING, ((hone_instance *)ctx)->info->c.id, "%s", text);
 }
 
+static hone_config_env config_env(hone_instance *inst, int resolved)
+{
+    return (hone_config_env){.ctx = inst,
+                             .path = inst->reg->path ? cfg_path : NULL,
+                             .component = cfg_component,
+                             .drop = cfg_drop,
+                             .show = cfg_show,
+                             .misread = cfg_misread,
+                             .resolved = resolved};
+}
+
 /* ---- life -------------------------------------------------------------------------------------- */
 
 static hone_status check_needs(const hone_registry *r, const hone_component *c)
@@ -363,13 +375,7 @@ static hone_status create(hone_registry *r, const hone_component_info *info,
     atomic_init(&inst->set_aside, 0);
     atomic_fetch_add(&r->n_instances, 1);
     pthread_mutex_init(&inst->reached, NULL);
-    hone_config_env env = {.ctx = inst,
-                           .path = r->path ? cfg_path : NULL,
-                           .component = cfg_component,
-                           .drop = cfg_drop,
-                           .show = cfg_show,
-                           .misread = cfg_misread,
-                           .resolved = resolved};
+    const hone_config_env env = config_env(inst, resolved);
     HONE_TRY_GOTO(check_needs(r, &info->c), fail);
     HONE_TRY_GOTO(hone_config_create(info->c.id, info->c.fields, config, &env, &inst->cfg), fail);
     if (boxed) {
@@ -420,6 +426,49 @@ hone_status hone_instance_create(hone_registry *r, const char *kind, const char 
     const hone_component_info *info;
     HONE_TRY(hone_registry_find(r, kind, name, &info));
     return hone_instance_create_info(r, info, config, out);
+}
+
+/* `fresh` into hone.live/1; the configuration from now on when it is taken, else destroyed. */
+static hone_status apply(hone_instance *inst, hone_config *fresh)
+{
+    void *self;
+    const hone_live_v1 *vt = hone_instance_iface(inst, HONE_IFACE_LIVE, &self);
+    hone_status s;
+    if (!vt || !HONE_HAS(vt, hone_live_v1, apply)) {
+        hone_config_destroy(fresh);
+        hone_fail(HONE_E_UNSUPPORTED, "%s: its settings do not change while it runs",
+                  inst->info->c.id);
+        return hone_fail_hint("it offers no " HONE_IFACE_LIVE ": make another one");
+    }
+    if (hone_instance_is_set_aside(inst) || atomic_load(&inst->inside)) {
+        hone_config_destroy(fresh);
+        return hone_fail(HONE_E_STATE, "%s: a call is in it: change settings between calls",
+                         inst->info->c.id);
+    }
+    hone_instance_enter(inst);
+    s = hone_instance_leave(inst, "apply", vt->apply(self, fresh));
+    if (s < 0) {
+        hone_config_destroy(fresh);
+        return s;
+    }
+    hone_config_behind(fresh, inst->cfg); /* its strings are good until destroy */
+    inst->cfg = fresh;
+    return HONE_OK;
+}
+
+hone_status hone_instance_change(hone_instance *inst, const hone_value *changes)
+{
+    hone_config *fresh;
+    HONE_TRY(hone_config_change(inst->cfg, changes, &fresh));
+    return apply(inst, fresh);
+}
+
+hone_status hone__instance_live(hone_instance *inst, const hone_value *settings)
+{
+    const hone_config_env env = config_env(inst, 1);
+    hone_config *fresh;
+    HONE_TRY(hone_config_create(inst->info->c.id, inst->info->c.fields, settings, &env, &fresh));
+    return apply(inst, fresh);
 }
 
 hone_instance *hone_instance_addref(hone_instance *inst)

@@ -159,6 +159,10 @@ hone_status hone_instance_create(hone_registry *r, const char *kind, const char 
                                  const hone_value *config, hone_instance **out);
 hone_status hone_instance_create_info(hone_registry *r, const hone_component_info *info,
                                       const hone_value *config, hone_instance **out);
+/* Changes live settings (a map of some) and tells the instance through hone.live/1. E_STATE while a call is in it,
+ * E_UNSUPPORTED when it does not offer that, E_INVALID for a setting that is not HONE_LIVE; on any failure all is as it
+ * was. [control-thread & !active] */
+hone_status hone_instance_change(hone_instance *inst, const hone_value *changes);
 hone_instance *hone_instance_addref(hone_instance *inst); /* [any-thread] */
 void hone_instance_unref(
     hone_instance *inst); /* NULL allowed; the last one destroys: on the control thread */

@@ -89,6 +89,8 @@ struct hone_instance {
 /* In a box: settings that the host has checked and resolved. */
 hone_status hone__instance_create_given(hone_registry *r, const hone_component_info *info,
                                         const hone_value *config, hone_instance **out);
+/* In a box: all settings anew, as hone_config_export gives them; into hone.live/1. */
+hone_status hone__instance_live(hone_instance *inst, const hone_value *settings);
 /* box_proxy.c: an instance in a box of its own, behind inst->vt; inst has info, host, registry and settings. Where a file is only
  * to be described: its sidecar as JSON. `fd` is a sealed copy of the plugin, the callee's from then on. */
 hone_status hone__box_create(hone_instance *inst, int fd, const char *sha256);

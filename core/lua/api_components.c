@@ -5,6 +5,7 @@
  *   core.closest(name, list) -> name or nil
  *   core.component_id(c) -> id, in_lua, full id, its interface
  *   core.component_reentrant(c) -> boolean
+ *   core.component_set(c, settings)                  live settings change
  *   core.interface(c [, id]) -> handle               its calls as methods (lua/iface.h)
  *   core.where(function) -> "file:line"
  *   core.components(kind) -> list of { id, name, summary }
@@ -257,6 +258,66 @@ static int l_fail(lua_State *L)
     return luaL_error(L, "there is no status %s", name);
 }
 
+/* `c->config` with some settings changed: what further instances are made of. */
+static hone_status merge_config(hone_lua_comp *c, const hone_value *changes)
+{
+    hone_arena a;
+    hone_value config;
+    hone_buf b;
+    hone_jw w;
+    hone_arena_init(&a, 0);
+    hone_buf_init(&b, 1 << 24);
+    hone_jw_init(&w, &b, 0);
+    hone_status s = hone_json_parse(c->config, strlen(c->config), "settings", &a, &config);
+    if (s >= 0) {
+        hone_jw_map(&w);
+        for (size_t i = 0; config.type == HONE_MAP && i < config.u.map.n; i++) {
+            const hone_pair *p = &config.u.map.pairs[i];
+            char *key = hone_arena_strndup(&a, p->key.ptr, p->key.len);
+            if (!key || hone_value_get(changes, key))
+                continue;
+            hone_jw_key(&w, key);
+            hone_jw_value(&w, &p->value);
+        }
+        for (size_t i = 0; changes->type == HONE_MAP && i < changes->u.map.n; i++) {
+            const hone_pair *p = &changes->u.map.pairs[i];
+            char *key = hone_arena_strndup(&a, p->key.ptr, p->key.len);
+            if (!key)
+                continue;
+            hone_jw_key(&w, key);
+            hone_jw_value(&w, &p->value);
+        }
+        hone_jw_end(&w);
+        char *text = b.failed < 0 ? NULL : hone_strndup(b.ptr, b.len);
+        s = text ? HONE_OK : HONE_E_NOMEM;
+        if (text) {
+            hone_free(c->config);
+            c->config = text;
+        }
+    }
+    hone_buf_release(&b);
+    hone_arena_release(&a);
+    return s;
+}
+
+/* core.component_set(component, settings): live settings of a plugin's component change (hone.live/1). */
+static int l_component_set(lua_State *L)
+{
+    hone_lua_comp *c = hone__lua_check(L, 1, HONE_LUA_COMPONENT);
+    hone_arena a;
+    hone_value changes;
+    if (!c->instance || c->in_lua || !c->config)
+        return luaL_error(L, "%s is written in Lua: change its variables", c->id);
+    hone_arena_init(&a, 0);
+    hone_status s = hone__lua_options(L, 2, &a, &changes);
+    if (s >= 0)
+        s = hone_instance_change(c->instance, &changes);
+    if (s >= 0)
+        s = merge_config(c, &changes);
+    hone_arena_release(&a);
+    return s < 0 ? hone_lua_raise(L) : 0;
+}
+
 static int l_component_reentrant(lua_State *L)
 {
     hone_lua_comp *c = hone__lua_check(L, 1, HONE_LUA_COMPONENT);
@@ -475,6 +536,7 @@ void hone__lua_open_components(lua_State *L)
                                      {"closest", l_closest},
                                      {"component_id", l_component_id},
                                      {"component_reentrant", l_component_reentrant},
+                                     {"component_set", l_component_set},
                                      {"components", l_components},
                                      {"where", l_where},
                                      {"scorer", l_scorer},

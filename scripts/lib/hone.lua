@@ -34,6 +34,8 @@ hone.mix = rows.mix
 -- in Lua, hone.reward { id = "brief", weight = 0.1, score = function(batch) ... end }.
 -- weight (1), id (its name) and timeout (seconds a call) are the host's; all else is the component's.
 hone.reward = components.reward
+--- Changes live settings of a reward or a component between its calls: hone.set(reward, { factor = 0.5 }).
+hone.set = components.set
 --- An objective by name with settings, or a function over tensors (see docs/recipes.md).
 hone.objective = components.objective
 --- An advantage by name with settings, or a function(groups) that returns a list of lists of numbers.

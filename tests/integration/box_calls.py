@@ -40,11 +40,13 @@ static void nap(double s) { struct timespec t = {(time_t)s, (long)((s - (double)
 struct self { const hone_host *host; const hone_config *cfg; hone_ref inner; hone_ref more[4]; };
 #define COMPONENT(NAME, KIND, IFACE, CAPS, FIELDS, TABLE, CREATE) \
     static const void *get_##TABLE(void *self, const char *id) { (void)self; return strcmp(id, IFACE) == 0 ? (const void *)&TABLE : NULL; } \
+    COMPONENT_OF(get_##TABLE, NAME, KIND, IFACE, CAPS, FIELDS, TABLE, CREATE)
+#define COMPONENT_OF(GET, NAME, KIND, IFACE, CAPS, FIELDS, TABLE, CREATE) \
     static void destroy_##TABLE(void *self) { free(self); } \
     static const char *const provides_##TABLE[] = {IFACE, NULL}; \
     static const hone_component c_##TABLE = {.struct_size = sizeof(hone_component), .id = NAME, .kind = KIND, .version = "1.0.0", \
         .summary = "of a test", .caps = CAPS, .fields = FIELDS, .provides = provides_##TABLE, .create = CREATE, \
-        .destroy = destroy_##TABLE, .get_iface = get_##TABLE}; \
+        .destroy = destroy_##TABLE, .get_iface = GET}; \
     static const hone_component *const all[] = {&c_##TABLE, NULL}; \
     static const hone_magic magic = HONE_MAGIC(0x000100); \
     static const hone_entry entry = {.struct_size = sizeof entry, .magic = &magic, .components = all}; \
@@ -283,6 +285,85 @@ static const hone_field *const fields[] = {NULL};
 static const hone_reward_v1 table = {sizeof table, 0, score, NULL, NULL};
 COMPONENT("org.test.reward." NAME, HONE_KIND_REWARD, HONE_IFACE_REWARD, CAPS, fields, table, create)
 """
+# Writes a long note; says whether its box still holds the pages.
+LARGE = COMMON + r"""
+#include <sys/mman.h>
+static hone_status score(void *self, const hone_call *call, const hone_sample *in, size_t n, size_t stride, hone_outcome *out,
+                         size_t ostride, const hone_notes *notes)
+{
+    char *ring = (char *)((uintptr_t)out & ~(uintptr_t)4095);
+    static char text[8 << 20];
+    hone_value v = {.type = HONE_STRING, .u.str = {text, sizeof text}};
+    unsigned char there = 0;
+    (void)self; (void)call;
+    memset(text, 'x', sizeof text);
+    for (size_t i = 0; i < n; i++) {
+        if (is(hone_sample_at(in, stride, i)->completion, "large")) notes->put(notes, i, hone_str_c("long"), &v);
+        mincore(ring + (4 << 20), 4096, &there);
+        hone_outcome_set(out, ostride, i, HONE_SCORE, (float)(there & 1));
+    }
+    return HONE_OK;
+}
+static hone_status create(const hone_host *host, const hone_config *cfg, void **out)
+{
+    *out = calloc(1, sizeof(struct self));
+    (void)host; (void)cfg;
+    return HONE_OK;
+}
+static const hone_field *const fields[] = {NULL};
+static const hone_reward_v1 table = {sizeof table, 0, score, NULL, NULL};
+COMPONENT("org.test.reward." NAME, HONE_KIND_REWARD, HONE_IFACE_REWARD, CAPS, fields, table, create)
+"""
+# Its factor may change between calls.
+LIVE = COMMON + r"""
+static hone_status score(void *self, const hone_call *call, const hone_sample *in, size_t n, size_t stride, hone_outcome *out,
+                         size_t ostride, const hone_notes *notes)
+{
+    struct self *s = self;
+    (void)call; (void)notes;
+    for (size_t i = 0; i < n; i++) {
+        if (is(hone_sample_at(in, stride, i)->completion, "crash")) *(volatile int *)0 = 1;
+        hone_outcome_set(out, ostride, i, HONE_SCORE, (float)(s->cfg->f64(s->cfg, 0) + (double)s->cfg->i64(s->cfg, 1)));
+    }
+    return HONE_OK;
+}
+static hone_status apply(void *self, const hone_config *cfg)
+{
+    struct self *s = self;
+    if (cfg->f64(cfg, 0) == 3) return hone_host_fail(s->host, HONE_E_INVALID, "not three");
+    s->cfg = cfg;
+    return HONE_OK;
+}
+static hone_status collect(void *self, const hone_metric_sink *sink)
+{
+    struct self *s = self;
+    sink->put(sink, hone_str_c("factor"), s->cfg->f64(s->cfg, 0));
+    return HONE_OK;
+}
+static const hone_live_v1 live = {sizeof live, 0, apply};
+static const hone_metrics_v1 metrics = {sizeof metrics, 0, collect};
+static hone_status create(const hone_host *host, const hone_config *cfg, void **out)
+{
+    struct self *s = calloc(1, sizeof *s);
+    s->host = host;
+    s->cfg = cfg;
+    *out = s;
+    return HONE_OK;
+}
+static const hone_reward_v1 table = {sizeof table, 0, score, NULL, NULL};
+static const void *get_iface(void *self, const char *id)
+{
+    (void)self;
+    if (strcmp(id, HONE_IFACE_LIVE) == 0) return &live;
+#ifdef METRICS
+    if (strcmp(id, HONE_IFACE_METRICS) == 0) return &metrics;
+#endif
+    return strcmp(id, HONE_IFACE_REWARD) == 0 ? &table : NULL;
+}
+static const hone_field *const fields[] = {HONE_F64("factor", 1, 0, 10, HONE_LIVE, "what it gives"),
+                                           HONE_INT("more", 0, 0, 100, 0, "and this"), NULL};
+COMPONENT_OF(get_iface, "org.test.reward." NAME, HONE_KIND_REWARD, HONE_IFACE_REWARD, CAPS, fields, table, create)
+"""
 PURE = "HONE_CAP_PURE | HONE_CAP_BATCH_INVARIANT | HONE_CAP_DETERMINISTIC"
 
 
@@ -422,6 +503,58 @@ check("which the log says", "its box ended in score" in err, err[-500:])
 run = hone("score", "--reward", "asker", "--data", data, "--json")
 check("where there is no run there is none of its interfaces",
       run.returncode != 0 and 'no interface "hone.tokenizer/1"' in run.stderr, run.stderr)
+
+# ---- live settings ------------------------------------------------------------------------------------------------------
+(work / "live.lua").write_text("""local hone = require "hone"
+local c = hone.component("reward", "live", { more = 5 })
+local function scores(...)
+  local rows, out = {}, {}
+  for i, text in ipairs { ... } do rows[i] = { prompt = "?", completion = text } end
+  for i, o in ipairs(c:score(rows) or {}) do out[i] = tostring(o.score) end
+  print(table.concat(out, " "))
+end
+scores("a", "b")
+hone.set(c, { factor = 2 })
+scores("a", "b")
+print(pcall(hone.set, c, { factor = 3 }))
+print(pcall(hone.set, c, { factor = 30 }))
+print(pcall(hone.set, c, { more = 3 }))
+print(pcall(hone.set, c, { facto = 3 }))
+scores("a", "crash", "b")
+scores("a")
+""")
+live = build("live", LIVE, caps=PURE + " | HONE_CAP_REENTRANT")
+run = hone("run", "live.lua")
+said = run.stdout.splitlines()
+check("live settings reach a box", said[:2] == ["6.0 6.0", "7.0 7.0"], run.stdout + run.stderr)
+check("what it refuses is refused, with its text", len(said) > 5 and "not three" in said[2], run.stdout)
+check("what is out of range is", len(said) > 5 and "out of range" in said[3] and "does not change while it runs" in said[4] and
+      'no setting \"facto\"' in said[5], run.stdout)
+check("the last that it took is in force, in a fresh box as well", said[-1:] == ["7.0"], run.stdout + run.stderr)
+hone("plugin", "trust", live)
+(work / "live.lua").write_text((work / "live.lua").read_text().replace('"crash", ', ""))
+run = hone("run", "live.lua")
+inside = run.stdout.splitlines()
+check("in process: the same", inside[:6] == said[:6] and inside[-1:] == said[-1:], run.stdout + run.stderr)
+fresh()
+build("metered", LIVE, "-DMETRICS")
+(work / "metered.lua").write_text("""local hone = require "hone"
+local c = hone.component("reward", "metered", { factor = 4 })
+local told = c:interface("hone.metrics/1"):collect()
+print(told[1].name, told[1].value)
+""")
+run = hone("run", "metered.lua")
+check("metrics come out of a box", run.stdout == "factor\t4.0\n", run.stdout + run.stderr)
+fresh()
+
+# ---- memory --------------------------------------------------------------------------------------------------------------
+build("large", LARGE, caps="HONE_CAP_PURE")
+(work / "large.lua").write_text("""local hone = require "hone"
+local c = hone.component("reward", "large")
+for i, text in ipairs { "small", "large", "small" } do print(c:score({ { prompt = "?", completion = text } })[1].score) end
+""")
+run = hone("run", "large.lua")
+check("a large answer is held while it is given, then its pages go", run.stdout.split() == ["0.0", "1.0", "0.0"], run.stdout + run.stderr)
 
 # ---- calls at the same time ----------------------------------------------------------------------------------------------
 SLOW = PURE + " | HONE_CAP_REENTRANT | HONE_CAP_SLOW"

@@ -355,6 +355,52 @@ static hone_status build_all(void)
     return HONE_OK;
 }
 
+static const hone_field *const live[] = {
+    HONE_F64("factor", 1, 0, 10, HONE_LIVE, "live"),
+    HONE_STR("key", NULL, HONE_LIVE | HONE_SECRET, "live as well"),
+    HONE_STR("url", "here", 0, "for good"), NULL};
+
+static hone_status change(const hone_config *c, const char *json, hone_config **out)
+{
+    hone_arena a;
+    hone_value v;
+    hone_arena_init(&a, 0);
+    hone_status s = hone_json_parse(json, strlen(json), NULL, &a, &v);
+    if (s >= 0)
+        s = hone_config_change(c, &v, out);
+    hone_arena_release(&a); /* it holds nothing of what was given */
+    return s;
+}
+
+static void test_live_settings_change_and_others_do_not(void **state)
+{
+    hone_config *c, *d = NULL;
+    hone_buf b;
+    (void)state;
+    assert_ok(build(live, "{\"key\":\"first secret\",\"url\":\"there\"}", NULL, &c));
+    assert_fails(change(c, "{\"url\":\"x\"}", &d), HONE_E_INVALID, "url does not change while");
+    assert_fails(change(c, "{\"factor\":11}", &d), HONE_E_RANGE, "factor");
+    assert_fails(change(c, "{\"facto\":1}", &d), HONE_E_INVALID, "no setting \"facto\"");
+    assert_fails(change(c, "3", &d), HONE_E_TYPE, "must be a map");
+    assert_null(d);
+    assert_ok(change(c, "{\"factor\":2,\"key\":\"second\"}", &d));
+    assert_true(d->f64(d, 0) == 2 && c->f64(c, 0) == 1);
+    check_text(d->str(d, 2), "there"); /* what is not named stays */
+    check_text(d->str(d, 1), "second");
+    hone_config_behind(d, c);
+    hone_str kept = c->str(c, 2);
+    hone_buf_init(&b, 1000);
+    assert_ok(hone_config_redact(d, hone_str_c("first secret, second"), &b));
+    check_text(hone_buf_str(&b), "(secret), (secret)");
+    check_text(kept, "there");
+    c = d;
+    assert_ok(change(c, "{\"factor\":null}", &d)); /* the default again */
+    assert_true(d->f64(d, 0) == 1);
+    hone_config_behind(d, c);
+    hone_buf_release(&b);
+    hone_config_destroy(d);
+}
+
 static void test_lack_of_memory_is_survived(void **state)
 {
     (void)state;
@@ -377,6 +423,7 @@ int main(void)
         cmocka_unit_test(test_a_row_of_an_older_sdk_is_read_by_its_size),
         cmocka_unit_test(test_a_field_of_a_later_hone_is_refused_only_when_given),
         cmocka_unit_test(test_key_value_texts_are_read_as_the_row_wants),
+        cmocka_unit_test(test_live_settings_change_and_others_do_not),
         cmocka_unit_test(test_lack_of_memory_is_survived),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

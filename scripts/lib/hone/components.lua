@@ -104,6 +104,22 @@ function components.sink(name, settings)
   return getmetatable(name) == Component and name or wrap(core.lua_component(name, "sink"))
 end
 
+--- Changes settings of a reward or another plugin's component between its calls: those that it marks as live.
+-- hone.set(reward, { factor = 0.5 }).
+function components.set(c, settings)
+  if getmetatable(c) == Component then
+    core.component_set(rawget(c, "component"), settings)
+    local named = rawget(c, "named")
+    for k, v in pairs(named and settings or {}) do named[k] = v end
+  elseif type(c) == "table" and c.reward then
+    core.component_set(c[1], settings)
+    for _, other in ipairs(c.more or {}) do core.component_set(other, settings) end
+  else
+    error("hone.set: a reward or a component is wanted, not a " .. type(c), 2)
+  end
+  components.changes = (components.changes or 0) + 1 -- scorers know the settings that they were made with
+end
+
 -- gate = "format", or { "format", at = 0.5, otherwise = -1 }.
 local function read_gate(id, gate)
   if gate == nil then return nil, nil, nil end

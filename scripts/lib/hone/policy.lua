@@ -120,13 +120,14 @@ local scorers = setmetatable({}, { __mode = "k" })
 
 local function scorer_of(rewards)
   if not rewards then return nil end
-  if not scorers[rewards] then
+  local now = components.changes or 0
+  if not scorers[rewards] or scorers[rewards].changes ~= now then
     for i, r in ipairs(rewards) do
       if type(r) ~= "table" or not r.reward then error("rewards: entry " .. i .. " is not made by hone.reward", 0) end
     end
-    scorers[rewards] = core.scorer(rewards, rewards.workers or 0)
+    scorers[rewards] = { core.scorer(rewards, rewards.workers or 0), changes = now }
   end
-  return scorers[rewards]
+  return scorers[rewards][1]
 end
 rollouts.scorer_of = scorer_of
 
