@@ -163,8 +163,15 @@ static const char *type_of_value(const hone_value *v)
 static hone_status wrong_type(const struct cfg *c, const hone_field *row, const char *want,
                               const hone_value *v)
 {
-    return hone_fail(HONE_E_TYPE, "%s: %s: wants %s, got %s", c->who, row->name, want,
-                     type_of_value(v));
+    hone_fail(HONE_E_TYPE, "%s: %s: wants %s, got %s", c->who, row->name, want, type_of_value(v));
+    if (row->type == HONE_FIELD_LIST)
+        hone_fail_hint("%s = { \"a\", \"b\" } in a recipe, '%s=[\"a\", \"b\"]' on the command line",
+                       row->name, row->name);
+    else if (row->type == HONE_FIELD_MAP)
+        hone_fail_hint(
+            "%s = { key = \"a\" } in a recipe, '%s={\"key\": \"a\"}' on the command line",
+            row->name, row->name);
+    return HONE_E_TYPE;
 }
 
 static hone_status check_range(const struct cfg *c, const hone_field *row, double x)

@@ -241,7 +241,11 @@ int hone_cli_plugin_new(int argc, char **argv)
         const char *close = hone_closest(kind, kinds);
         return close ? hone_cli_usage("plugin new", "unknown kind \"%s\" (did you mean \"%s\"?)",
                                       kind, close)
-                     : hone_cli_usage("plugin new", "unknown kind \"%s\"", kind);
+                     : hone_cli_usage(
+                           "plugin new",
+                           "unknown kind \"%s\": a folder can be made for a reward, judge, "
+                           "tokenizer, optimizer, source, objective or model",
+                           kind);
     }
     if (!one_of(lang, langs))
         return hone_cli_usage("plugin new", "--lang is c, c++ or lua, not \"%s\"", lang);

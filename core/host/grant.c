@@ -1,6 +1,7 @@
 /* grant.c - see grant.h. One list in the registry, a row for each item of each --allow. */
 #include "host/grant.h"
 
+#include "base/log.h"
 #include "host/registry_private.h"
 
 #include <string.h>
@@ -62,6 +63,29 @@ static hone_status read_grant(hone_registry *r, const char *grant, size_t n_who,
     }
 }
 
+/* A slip in a name: nothing is called that, and something nearly is. No failure, since a recipe may bring files of its own. */
+static void look_for_slip(const hone_registry *r, const char *grant, const char *who)
+{
+    const char *near[512] = {NULL};
+    size_t n = 0;
+    for (size_t i = 0; i < r->n_plugins; i++) {
+        const hone_plugin *p = r->plugins[i];
+        if (strcmp(p->name, who) == 0)
+            return;
+        for (size_t k = 0; p->components && p->components[k]; k++) {
+            const hone_component_info *c = p->components[k];
+            if (strcmp(c->c.id, who) == 0 || strcmp(c->short_name, who) == 0)
+                return;
+            if (n + 1 < sizeof near / sizeof *near)
+                near[n++] = c->short_name;
+        }
+    }
+    const char *close = hone_closest(who, near);
+    if (close)
+        hone_log(HONE_LOG_WARN, NULL, "--allow=%s: nothing is called %s here (did you mean %s?)",
+                 grant, who, close);
+}
+
 hone_status hone_registry_allow(hone_registry *r, const char *const *grants)
 {
     hone__grant *list = r->grants;
@@ -73,6 +97,12 @@ hone_status hone_registry_allow(hone_registry *r, const char *const *grants)
             weak = 1;
         else if (n && item_named(grants[i], n) < 0)
             HONE_TRY(read_grant(r, grants[i], n, &list));
+        else if (!colon && item_named(grants[i], strlen(grants[i])) < 0) {
+            hone_fail(HONE_E_USAGE, "--allow=%.200s: what it is allowed is missing", grants[i]);
+            return hone_fail_hint("PLUGIN:net,exec,fs-read:PATH,fs-write:PATH");
+        }
+        if (n && list && item_named(grants[i], n) < 0)
+            look_for_slip(r, grants[i], list->who);
     }
     r->grants = list;
     const int now = weak && !r->weak_box;

@@ -53,6 +53,8 @@ now = table(str(ROOT / "sdk/include"), str(work), CC)
 log, never_grow = read_log(), frozen()
 version_text = re.search(r"HONE_SDK_VERSION 0x(\w\w)(\w\w)(\w\w)", (ROOT / "sdk/include/hone/base.h").read_text())
 VERSION = ".".join(str(int(x, 16)) for x in version_text.groups())
+check("the version of configure.ac (hone.pc, the dist) is the SDK's", f"AC_INIT([hone], [{VERSION}])" in (ROOT / "configure.ac").read_text(),
+      VERSION)
 snapshots = sorted(ABI.glob("sdk-*"))
 
 

@@ -89,7 +89,7 @@ got = hone("score", "--reward", "moody", "--set", "how=fail", "--data", "third.j
 check("a reward that failed on every row is a failure", got.returncode == 1, got.stdout)
 got = score("abort")
 check("a crash in a box costs one row, and says in which call and where", "     4  moody 1" in got.stdout and
-      "its box died in score: killed by signal 6 (Aborted)" in got.stdout and "moody.so+0x" in got.stdout, got.stdout)
+      "its box died in score, sample 3: killed by signal 6 (Aborted)" in got.stdout and "moody.so+0x" in got.stdout, got.stdout)
 
 # ---- trusted: what takes hone with it ----------------------------------------------------------------------------------
 check("trusting it", hone("plugin", "trust", "moody.so").returncode == 0)
@@ -107,6 +107,25 @@ check("a plugin that calls exit does not pass for success", got.returncode == 1 
 got = score("abort", "--set", "box=true")
 check("the hint holds: in a box it costs its own row", got.returncode == 0 and "     4  moody 1" in got.stdout, got.stderr)
 check("and no longer", hone("plugin", "revoke", "moody.so").returncode == 0)
+
+# ---- slips on the command line ---------------------------------------------------------------------------------------
+got = hone("score", "--reward", "moody", "--data", "rows.jsonl", "--allow=mody:net")
+check("a grant to a name that is nearly one", "--allow=mody:net: nothing is called mody here (did you mean moody?)" in got.stderr, got.stderr)
+got = hone("score", "--reward", "moody", "--data", "rows.jsonl", "--allow=moody:net")
+check("and none to one that is", "nothing is called" not in got.stderr, got.stderr)
+got = hone("score", "--reward", "moody", "--data", "rows.jsonl", "--allow=moody")
+check("a grant of nothing", got.returncode == 2 and "--allow=moody: what it is allowed is missing" in got.stderr, got.stderr)
+got = hone("score", "--reward", "format", "--set", "parts=a", "--data", "rows.jsonl")
+check("how a list is written", got.returncode == 1 and "'parts=[\"a\", \"b\"]' on the command line" in got.stderr, got.stderr)
+(work / "mine.lua").write_text("return {}\n")
+got = hone("plugin", "inspect", "./mine.lua")
+check("what to do with a file in Lua", "hone plugin validate FILE.lua tests it" in got.stderr, got.stderr)
+got = hone("plugin", "new", "sink", "x")
+check("what a folder can be made for", got.returncode == 2 and "reward, judge, tokenizer, optimizer, source, objective or model" in got.stderr,
+      got.stderr)
+(work / "rows.db").write_bytes(b"SQLite format 3\0" + bytes(100))
+got = hone("data", "head", "rows.db")
+check("a SQLite database is not read as JSON", "is a SQLite database" in got.stderr and "--source sqlite --set table=NAME" in got.stderr, got.stderr)
 
 # ---- functions in Lua ------------------------------------------------------------------------------------------------
 (work / "mistakes.lua").write_text(r"""local hone = require "hone"

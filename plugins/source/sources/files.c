@@ -125,6 +125,18 @@ kind kind_of_file(const memory *mem, const char *path)
     return k;
 }
 
+int is_sqlite(const memory *mem, const char *path)
+{
+    char err[200], head[16];
+    bytes *b;
+    size_t got = 0;
+    if (bytes_open(mem, path, &b, err, sizeof err) != 0)
+        return 0;
+    int e = bytes_read(b, head, sizeof head, &got, err, sizeof err);
+    bytes_close(b);
+    return e == 0 && got == sizeof head && memcmp(head, "SQLite format 3", sizeof head) == 0;
+}
+
 /* ---- folders ------------------------------------------------------------------------------------------ */
 
 static int wanted(const char *name, const char *extensions)

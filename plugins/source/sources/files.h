@@ -19,6 +19,8 @@ uint64_t parts_fingerprint(const parts *p);
 /* What a file's name, then its first bytes, say. KIND_UNKNOWN: neither. */
 kind kind_of_name(const char *path);
 kind kind_of_file(const memory *mem, const char *path);
+/* Is it a database of SQLite, by its first bytes? */
+int is_sqlite(const memory *mem, const char *path);
 /* Files below the folder in the order of their names, at most 16 folders deep; hidden ones and links to folders are
  * left out. `extensions`: "txt,md", "" for all. */
 int list_folder(const memory *mem, const char *folder, const char *extensions, parts *out,

@@ -371,6 +371,14 @@ static int find_files(source *s, which c, const char *path, const char *split, c
     kind k = kinds[c];
     if (k == KIND_UNKNOWN)
         k = kind_of_file(&s->mem, path);
+    if (c == C_AUTO && k == KIND_JSONL && is_sqlite(&s->mem, path)) {
+        snprintf(s->error, sizeof s->error,
+                 "%s: is a SQLite database, which the source sqlite reads: give it a table "
+                 "(--source sqlite --set "
+                 "table=NAME; hone.source(\"sqlite\", { path = ..., table = ... }))",
+                 path);
+        return EINVAL;
+    }
     e = parts_add(&s->mem, &s->files, path, base ? base + 1 : path, k);
     if (e)
         snprintf(s->error, sizeof s->error, "out of memory");
