@@ -42,29 +42,6 @@ size_t hone__wire_stride(const hone_wire_slot *s, size_t i, void *const *args)
                                                      : (size_t) * (uint64_t *)args[g->stride];
 }
 
-static size_t count_at(const char *base, uint32_t offset, int wide)
-{
-    uint64_t big;
-    uint32_t small;
-    if (wide) {
-        memcpy(&big, base + offset, sizeof big);
-        return (size_t)big;
-    }
-    memcpy(&small, base + offset, sizeof small);
-    return small;
-}
-
-size_t hone__wire_member_count(const hone__op *op, const char *base, int *over)
-{
-    size_t n = count_at(base, op->count_offset, op->count_wide), bytes;
-    if (op->flags & HONE_M_PLUS1)
-        *over |= __builtin_add_overflow(n, 1, &n);
-    if (op->flags & HONE_M_PRODUCT)
-        *over |= __builtin_mul_overflow(n, count_at(base, op->count2_offset, op->count2_wide), &n);
-    *over |= __builtin_mul_overflow(n, (size_t)op->elem, &bytes);
-    return *over ? 0 : n;
-}
-
 size_t hone__wire_avail(const hone__plan *p, const void *base)
 {
     uint32_t size = p->size;

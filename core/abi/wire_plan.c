@@ -20,6 +20,7 @@ struct planner {
     const hone_iface_desc *iface;
     const char *const *wants;
     int text;
+    uint8_t *again; /* how many members have a number */
 };
 
 /* ---- structs ----------------------------------------------------------------------------------- */
@@ -138,6 +139,8 @@ static hone_status plan_member(const struct planner *pl, const hone_struct_desc 
         return hone_fail(HONE_E_UNSUPPORTED, "%s.%s: such a member cannot travel", d->name,
                          m->name);
     count_of(op, d, m);
+    if (op->kind == HONE__OP_STRS || op->kind == HONE__OP_VALUES || op->kind == HONE__OP_STRUCTS)
+        op->again = *pl->again < HONE__AGAIN ? ++*pl->again : 0;
     /* NULL may stand for "not given" only where another array says that the count means something */
     op->required = !(m->flags & HONE_M_NULLABLE) || (array && !shares_count(d, m));
     if (m->flags & HONE_M_MUTABLE) {
@@ -474,7 +477,8 @@ static void slot_free(hone_wire_slot *s)
 
 hone_status hone_wire_open(const hone_iface_desc *desc, const char *const *wants, hone_wire **out)
 {
-    struct planner pl = {desc, wants, 0};
+    uint8_t again;
+    struct planner pl = {desc, wants, 0, &again};
     size_t n = 0;
     while (desc->table->slots && desc->table->slots[n])
         n++;
@@ -493,6 +497,7 @@ hone_status hone_wire_open(const hone_iface_desc *desc, const char *const *wants
         const hone_slot *slot = desc->table->slots[w->n];
         if (slot->flags & HONE_SLOT_LOCAL)
             continue;
+        again = 0; /* a slot's own: a call is of one */
         hone_status s = plan_slot(&pl, slot, desc->table, (uint32_t)w->n, 0, &w->slots[w->n]);
         if (s == HONE_E_NOMEM) {
             hone_wire_close(w);

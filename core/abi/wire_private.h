@@ -7,6 +7,8 @@
 #define HONE_CORE_ABI_WIRE_PRIVATE_H
 #include "abi/wire.h"
 
+#include <string.h>
+
 /* What stands at a member's place and cannot be copied as it is. */
 enum {
     HONE__OP_STR,      /* hone_str */
@@ -23,10 +25,20 @@ enum {
     HONE__OP_SIZE      /* struct_size */
 };
 
+/* The array that a member pointed at last. Samples of a group point at one row: such an array travels once, and is
+ * rebuilt once. Writer and reader go through the members in the same order, so each finds what the other found, and what the reader
+ * copies is never more than the writer wrote. */
+enum { HONE__AGAIN = 8 };
+typedef struct hone__again {
+    uint64_t at, n; /* offset; the writer's address in `p`; n 0: none yet */
+    const void *p;
+} hone__again;
+
 typedef struct hone__plan hone__plan;
 typedef struct hone__op {
     uint8_t kind, align;             /* align of an element */
     uint8_t count_wide, count2_wide; /* 1: u64 */
+    uint8_t again;                   /* number of its hone__again + 1; 0: it has none */
     uint16_t flags;                  /* HONE_M_* */
     uint32_t offset, count_offset, count2_offset, elem;
     uint32_t k;     /* how many in place; bytes of ZERO */
@@ -126,7 +138,29 @@ hone_status hone__wire_layout(const hone_wire_slot *s, void *const *args, hone__
 size_t hone__wire_count(const hone_wire_slot *s, size_t i, void *const *args);
 size_t hone__wire_stride(const hone_wire_slot *s, size_t i, void *const *args);
 /* Elements of a member, read from a struct: 0 on overflow with *bad set. */
-size_t hone__wire_member_count(const hone__op *op, const char *base, int *bad);
+static inline size_t hone__wire_count_at(const char *base, uint32_t offset, int wide)
+{
+    uint64_t big;
+    uint32_t small;
+    if (wide) {
+        memcpy(&big, base + offset, sizeof big);
+        return (size_t)big;
+    }
+    memcpy(&small, base + offset, sizeof small);
+    return small;
+}
+
+static inline size_t hone__wire_member_count(const hone__op *op, const char *base, int *over)
+{
+    size_t n = hone__wire_count_at(base, op->count_offset, op->count_wide), bytes;
+    if (op->flags & HONE_M_PLUS1)
+        *over |= __builtin_add_overflow(n, 1, &n);
+    if (op->flags & HONE_M_PRODUCT)
+        *over |= __builtin_mul_overflow(
+            n, hone__wire_count_at(base, op->count2_offset, op->count2_wide), &n);
+    *over |= __builtin_mul_overflow(n, (size_t)op->elem, &bytes);
+    return *over ? 0 : n;
+}
 /* Bytes of a struct that are there: its struct_size, at most the plan's size. */
 size_t hone__wire_avail(const hone__plan *p, const void *base);
 
@@ -149,6 +183,7 @@ typedef struct hone__reader {
     struct {
         uint64_t at, len;
     } valid[16]; /* texts that were found to be UTF-8 before: equal ones travel once */
+    hone__again again[HONE__AGAIN];
 } hone__reader;
 hone_status hone__wire_read_data(hone__reader *r, const hone__arg_plan *a, uint64_t at, size_t n,
                                  const char *name, void **out);

@@ -26,6 +26,7 @@ struct writer {
     int full, bad; /* bad: a status */
     int returned;  /* see hone__reader */
     struct shared shared[SHARED];
+    hone__again again[HONE__AGAIN];
 };
 
 static void fail(struct writer *w, hone_status s)
@@ -273,10 +274,17 @@ static void put_member(struct writer *w, const hone__op *op, const char *from, c
                     memset(to + i * sizeof p, 0, sizeof p);
                 continue;
             }
+            hone__again *again = op->again && n ? &w->again[op->again - 1] : NULL;
+            if (again && again->p == p && again->n == n) {
+                store_address(w, to ? to + i * sizeof p : NULL, again->at);
+                continue;
+            }
             size_t at = op->kind == HONE__OP_POINTERS
                             ? put_bytes(w, p, n * op->elem, op->align)
                             : put_elements(w, els[op->kind], op->of, op->elem, op->align, p, n,
                                            op->elem);
+            if (again)
+                *again = (hone__again){at, n, p};
             store_address(w, to ? to + i * sizeof p : NULL, at);
         }
     }
@@ -388,6 +396,7 @@ static hone_status put_call(struct writer *w, const hone_wire_slot *s, uint64_t 
 {
     size_t head = sizeof(hone__wire_head) + s->sig.n * sizeof(hone__wire_arg);
     memset(w->shared, 0, sizeof w->shared);
+    memset(w->again, 0, sizeof w->again);
     reserve(w, head, 1);
     put_args(w, s, args);
     if (w->bad < 0)
@@ -450,6 +459,7 @@ hone_status hone__wire_put_out(const hone__arg_plan *a, const void *elem, char *
     w.full = w.bad = 0;
     w.returned = 1;
     memset(w.shared, 0, sizeof w.shared);
+    memset(w.again, 0, sizeof w.again);
     *at = put_elements(&w, a->el, a->of, a->elem, 8, elem, 1,
                        a->el == HONE__EL_STRUCT ? hone__wire_avail(a->of, elem) : a->elem);
     if (w.bad < 0 || w.full)

@@ -231,12 +231,19 @@ static hone_status read_member(hone__reader *r, const hone__op *op, char *base)
         p = NULL;
         if (at && r->returned && (op->flags & HONE_M_MUTABLE))
             return bad(r, op->name, "comes back as a pointer");
+        hone__again *again = op->again && at && n ? &r->again[op->again - 1] : NULL;
+        if (again && again->at == at && again->n == n) {
+            memcpy(field, &again->p, sizeof again->p);
+            continue;
+        }
         if (at)
             HONE_TRY(read_elements(r,
                                    op->kind == HONE__OP_POINTERS ? HONE__EL_BYTES : els[op->kind],
                                    op->of, op->elem, op->align, at, n, op->name, &p));
         else if (n && op->required && !(r->returned && (op->flags & HONE_M_MUTABLE)))
             return bad(r, op->name, "has a count and no elements");
+        if (again)
+            *again = (hone__again){at, n, p};
         memcpy(field, &p, sizeof p);
     }
     return HONE_OK;

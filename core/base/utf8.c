@@ -49,22 +49,33 @@ int hone_utf8_step(hone_str s, size_t i, uint32_t *code)
 }
 
 #define HIGH 0x8080808080808080ull
+/* Vectors of the baseline's width, read from any address. */
+typedef uint64_t words __attribute__((vector_size(16), aligned(1), may_alias));
+
+/* 64 bytes at p without a high bit? */
+static inline int ascii64(const char *p)
+{
+    const words *v = (const words *)(const void *)p;
+    const words all = v[0] | v[1] | v[2] | v[3];
+    return ((all[0] | all[1]) & HIGH) == 0;
+}
+
+/* Where the well-formed text that begins at i ends. */
 static size_t valid_run(hone_str s, size_t i)
 {
     while (i < s.len) {
-        uint64_t w[8];
+        uint64_t w;
         size_t left = s.len - i;
-        if (left >= sizeof w) { /* plain ASCII, 64 or 8 bytes at a time */
-            memcpy(w, s.ptr + i, sizeof w);
-            if (((w[0] | w[1] | w[2] | w[3] | w[4] | w[5] | w[6] | w[7]) & HIGH) == 0) {
-                i += sizeof w;
-                continue;
-            }
+        if (left >= 64 && ascii64(s.ptr + i)) {
+            i += 64;
+            continue;
         }
-        if (left >= sizeof *w) {
-            memcpy(w, s.ptr + i, sizeof *w);
-            if ((*w & HIGH) == 0) {
-                i += sizeof *w;
+        if (left < 64 && s.len >= 64 && ascii64(s.ptr + s.len - 64))
+            return s.len; /* the end, with some of what was seen before */
+        if (left >= sizeof w) {
+            memcpy(&w, s.ptr + i, sizeof w);
+            if ((w & HIGH) == 0) {
+                i += sizeof w;
                 continue;
             }
         }

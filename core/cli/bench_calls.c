@@ -66,7 +66,7 @@ struct hone_cli_load {
     hone_judge_item items[MOST];
     hone_outcome out[MOST];
     hone_message messages[2];
-    hone_column columns[2];
+    hone_column columns[MOST / GROUP][2]; /* of a row: samples of a group share them */
     hone_str candidates[MOST][2];
     int32_t *tokens;
     char *text;
@@ -93,8 +93,12 @@ hone_status hone_cli_load_create(size_t bytes, hone_cli_load **out)
         hone_cli_load_free(l);
         return HONE_E_NOMEM;
     }
-    l->columns[0] = (hone_column){hone_str_c("answer"), {.type = HONE_STRING, .u.str = {"42", 2}}};
-    l->columns[1] = (hone_column){hone_str_c("difficulty"), {.type = HONE_F64, .u.f64 = 0.5}};
+    for (size_t i = 0; i < MOST / GROUP; i++) {
+        l->columns[i][0] = (hone_column){hone_str_c("answer"),
+                                         {.type = HONE_STRING, .u.str = {"42", 2}}};
+        l->columns[i][1] = (hone_column){hone_str_c("difficulty"),
+                                         {.type = HONE_F64, .u.f64 = 0.5}};
+    }
     for (size_t i = 0; i < tokens; i++)
         l->tokens[i] = (int32_t)(i * 7919 % 49152);
     for (size_t i = 0; i < MOST; i++) {
@@ -108,7 +112,7 @@ hone_status hone_cli_load_create(size_t bytes, hone_cli_load **out)
         s->completion = (hone_str){c, completion};
         s->tokens = l->tokens;
         s->n_tokens = tokens;
-        s->columns = l->columns;
+        s->columns = l->columns[i / GROUP];
         s->n_columns = 2;
         s->finish = HONE_FINISH_STOP;
         l->candidates[i][0] = s->completion;
@@ -117,7 +121,7 @@ hone_status hone_cli_load_create(size_t bytes, hone_cli_load **out)
                                         .prompt = s->prompt,
                                         .candidates = l->candidates[i],
                                         .n_candidates = 2,
-                                        .columns = l->columns,
+                                        .columns = l->columns[i / GROUP],
                                         .n_columns = 2};
     }
     *out = l;

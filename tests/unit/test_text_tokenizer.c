@@ -110,6 +110,28 @@ static hone_tokenizer_v1 bad_vt = {
     sizeof bad_vt, 0,      bad_encode,  bad_decode,     bad_size,       bad_text,
     bad_text,      bad_id, bad_special, bad_is_special, bad_fingerprint};
 
+/* Every place in texts around the widths that are looked at in one go. */
+static void test_utf8_is_checked_at_every_place(void **state)
+{
+    static const char *const parts[] = {"\xC3\xA9", "\xF0\x9F\x98\x80", "\x80", "\xC3", "\xF0\x9F"};
+    static const int good[] = {1, 1, 0, 0, 0};
+    char text[210];
+    (void)state;
+    for (size_t n = 1; n <= 200; n += n > 140 ? 7 : 1)
+        for (size_t k = 0; k < 5; k++) {
+            const size_t len = strlen(parts[k]);
+            memset(text, 'a', sizeof text);
+            assert_true(hone_utf8_valid((hone_str){text, n}));
+            for (size_t at = 0; at + len <= n; at++) {
+                memcpy(text + at, parts[k], len);
+                assert_int_equal(hone_utf8_valid((hone_str){text, n}), good[k]);
+                if (good[k]) /* cut behind its first byte */
+                    assert_false(hone_utf8_valid((hone_str){text, at + 1}));
+                memset(text + at, 'a', len);
+            }
+        }
+}
+
 static void test_what_a_component_may_not_give(void **state)
 {
     (void)state;
@@ -282,6 +304,7 @@ static void test_lists_of_tokens_fill_what_was_not_given(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_utf8_is_checked_at_every_place),
         cmocka_unit_test(test_ill_formed_parts_become_one_mark_each),
         cmocka_unit_test(test_step_tells_cut_from_wrong),
         cmocka_unit_test(test_what_a_component_may_not_give),

@@ -292,6 +292,43 @@ static void test_equal_texts_travel_once(void **state)
     loop_close(l);
 }
 
+static void test_rows_that_samples_share_travel_once(void **state)
+{
+    (void)state;
+    loop *l = loop_open(hone_desc_builtin(HONE_IFACE_REWARD), NULL, &reward, me);
+    const hone_reward_v1 *vt = hone_wire_stub_table(l->stub);
+    const hone_column first[] = {columns[1], columns[0]};
+    hone_column second[2];
+    memcpy(second, first, sizeof first);
+    BOTH(l)
+    {
+        hone_sample in[4];
+        hone_outcome out[4] = {{0, 0}};
+        for (size_t i = 0; i < 4; i++) {
+            in[i] = sample(10 + i, "p", "c");
+            in[i].tokens = NULL;
+            in[i].logprobs = NULL;
+            in[i].n_tokens = 0;
+            in[i].columns = first;
+        }
+        assert_ok(vt->score(l, &a_call, in, 4, sizeof *in, out, sizeof *out, NULL));
+        assert_int_equal(n_seen, 4);
+        assert_true(seen[3].columns == seen[0].columns && seen[3].messages == seen[0].messages);
+        size_t shared = l->call_len;
+        in[1].columns = in[3].columns = second; /* each is another than the one before */
+        assert_ok(vt->score(l, &a_call, in, 4, sizeof *in, out, sizeof *out, NULL));
+        assert_true(seen[1].columns != seen[0].columns && seen[2].columns != seen[1].columns);
+        assert_true(l->call_len >= shared + 3 * sizeof first);
+        in[1].columns = in[3].columns = first;
+        in[1].n_columns = in[3].n_columns = 1; /* the same place, another count */
+        assert_ok(vt->score(l, &a_call, in, 4, sizeof *in, out, sizeof *out, NULL));
+        assert_string_equal(seen_text[1], "p|c|2 0 1");
+        assert_string_equal(seen_text[2], "p|c|2 0 2");
+        assert_str(seen[2].columns[1].name, "x");
+    }
+    loop_close(l);
+}
+
 static void test_older_and_newer_samples(void **state)
 {
     (void)state;
@@ -601,6 +638,7 @@ int main(void)
         cmocka_unit_test(test_what_was_answered_outlives_the_callee),
         cmocka_unit_test(test_only_wanted_members_travel),
         cmocka_unit_test(test_equal_texts_travel_once),
+        cmocka_unit_test(test_rows_that_samples_share_travel_once),
         cmocka_unit_test(test_older_and_newer_samples),
         cmocka_unit_test(test_sinks_are_called_in_order_and_may_fail),
         cmocka_unit_test(test_no_room_says_how_much_it_takes),
