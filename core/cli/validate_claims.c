@@ -5,6 +5,7 @@
 #include "cli/validate.h"
 
 #include "host/grant.h"
+#include "base/file.h"
 #include "base/rng.h"
 
 #include <pthread.h>
@@ -191,6 +192,9 @@ static hone__vinst *boxed_one(hone__v *v, hone__vinst *i, hone_registry **r)
             info = p->components[k];
     if (s >= 0 && !info)
         s = hone_fail(HONE_E_NOT_FOUND, "%s: %s is no longer in it", v->path, v->component);
+    const hone_value *path = hone_value_get(&settings, "path"); /* made for this test */
+    if (s >= 0 && path && path->type == HONE_STRING && hone_file_exists(path->u.str.ptr))
+        s = hone_registry_allow_read(*r, info, path->u.str.ptr);
     if (s >= 0)
         s = hone_instance_create_info(*r, info, &settings, &i->inst);
     if (s >= 0)
@@ -216,8 +220,8 @@ void hone__vt_boxed(hone__v *v)
         if (strcmp(v->info->c.kind, inside[k]) == 0)
             return hone__v_skip(v, "a component of kind %s shares the memory of the computation",
                                 inside[k]);
-    if (strcmp(v->info->c.kind, HONE_KIND_SOURCE) == 0) /* its streams are pointers */
-        return hone__v_skip(v, "this hone reads sources in process");
+    if (hone_value_get(&v->settings, "path") && !hone__v_has_cap(v, HONE_CAP_FS_READ))
+        return hone__v_skip(v, "it does not ask for FS_READ, so there is no file to it in a box");
     hone__vinst *i = hone__v_need(v);
     if (!i || !hone__v_work(v, i, &wa))
         return hone__v_destroy(v, i);

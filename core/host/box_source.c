@@ -22,7 +22,7 @@
 #include <string.h>
 
 enum { OUTSIDE_MAX = 1000, OWN_MAX = 2 };
-static const uint64_t call_ns = 300000000000u; /* of one call: a database may think for long */
+static const uint64_t default_ns = 300000000000u; /* of one call: a database may think for long */
 
 typedef enum { AT_START, AT_POSITION, AT_LOST } place;
 
@@ -63,6 +63,12 @@ static hone_status clean_text(const char *p, size_t n, char *out, size_t room)
     return s;
 }
 
+static uint64_t call_ns(const hone__box_source *s)
+{
+    const uint64_t told = s->o->proxy->inst->call_ns;
+    return told ? told : default_ns;
+}
+
 /* Rings for an op of the stream. With HONE__BOX_ANSWERED the head is in *head, its sizes sound, and *body is what follows
  * it: still the box's. */
 static hone_status ring(hone__box_source *s, uint32_t op, int *how, hone__rows_head *head,
@@ -72,7 +78,7 @@ static hone_status ring(hone__box_source *s, uint32_t op, int *how, hone__rows_h
     const size_t size = HONE__BOX_RESULT_ROOM - sizeof *head;
     const hone__box_done *done = (hone__box_done *)(void *)p->box.out;
     const unsigned char *at = p->box.out + HONE__BOX_HEAD;
-    *how = hone__box_ring(&p->box, op, 0, 0, 0, hone_now_ns() + call_ns, NULL, NULL);
+    *how = hone__box_ring(&p->box, op, 0, 0, 0, hone_now_ns() + call_ns(s), NULL, NULL);
     if (*how != HONE__BOX_ANSWERED)
         return HONE_OK;
     hone_status st = *(const volatile int32_t *)&done->status;
@@ -251,8 +257,8 @@ static hone_status call(hone__box_source *s, attempt *a)
             (mine && s->where == AT_LOST)) {
             st = hone_error_set(&why);
             if (how == HONE__BOX_LATE)
-                hone_fail_hint("it has %llu s for a call",
-                               (unsigned long long)(call_ns / 1000000000u));
+                hone_fail_hint("a call of it has %.3g s: timeout = SECONDS gives it more",
+                               (double)call_ns(s) / 1e9);
             break;
         }
     }

@@ -314,32 +314,69 @@ static void release(hone_instance *inst)
     hone_free(inst);
 }
 
-/* The key `box` among the settings, which the component has no row for: is a box wanted? The others into *without,
- * in an array that the caller frees. */
-static hone_status take_box(const hone_component_info *info, const hone_value **config,
-                            hone_value *without, hone_pair **pairs, int *want)
+static int has_field(const hone_component_info *info, const char *name)
 {
-    const hone_value *given = *config, *v = hone_value_get(given, "box");
-    size_t n = 0;
     for (size_t i = 0; info->c.fields && info->c.fields[i]; i++)
-        if (strcmp(info->c.fields[i]->name, "box") == 0)
-            return HONE_OK;
-    if (!v)
+        if (strcmp(info->c.fields[i]->name, name) == 0)
+            return 1;
+    return 0;
+}
+
+/* Settings that are the host's, where the component has no row of that name: `box`, is one wanted; of a source `timeout`, the
+ * seconds that a call in a box may take. */
+typedef struct own_settings {
+    int box;
+    uint64_t call_ns; /* 0: not said */
+} own_settings;
+
+static hone_status read_own(const hone_component_info *info, hone_str key, const hone_value *v,
+                            own_settings *own, int *taken)
+{
+    const int is_box = hone_str_eq(key, "box"),
+              is_time = hone_str_eq(key, "timeout") && strcmp(info->c.kind, HONE_KIND_SOURCE) == 0;
+    *taken = (is_box && !has_field(info, "box")) || (is_time && !has_field(info, "timeout"));
+    if (!*taken)
         return HONE_OK;
-    if (v->type != HONE_BOOL)
-        return hone_fail(HONE_E_TYPE, "%s: box must be true or false", info->c.id);
+    if (is_box) { /* false asks for nothing: where it runs is not the recipe's to say */
+        own->box = v->type == HONE_BOOL && v->u.boolean;
+        return v->type == HONE_BOOL
+                   ? HONE_OK
+                   : hone_fail(HONE_E_TYPE, "%s: box must be true or false", info->c.id);
+    }
+    double x = v->type == HONE_I64 ? (double)v->u.i64 : v->type == HONE_F64 ? v->u.f64 : 0;
+    if (!(x > 0 && x <= 1e9))
+        return hone_fail(HONE_E_RANGE, "%s: timeout is a number of seconds above 0", info->c.id);
+    own->call_ns = (uint64_t)(x * 1e9) + 1;
+    return HONE_OK;
+}
+
+/* The host's settings in *own; the others into *without, in an array that the caller frees. */
+static hone_status take_own(const hone_component_info *info, const hone_value **config,
+                            hone_value *without, hone_pair **pairs, own_settings *own)
+{
+    const hone_value *given = *config;
+    size_t n = 0;
+    int taken;
+    if (!hone_value_get(given, "box") && !hone_value_get(given, "timeout"))
+        return HONE_OK;
     *pairs = hone_calloc(given->u.map.n, sizeof **pairs);
     if (!*pairs)
         return HONE_E_NOMEM;
-    for (size_t i = 0; i < given->u.map.n; i++)
-        if (!hone_str_eq(given->u.map.pairs[i].key, "box"))
-            (*pairs)[n++] = given->u.map.pairs[i];
+    for (size_t i = 0; i < given->u.map.n; i++) {
+        const hone_pair *p = &given->u.map.pairs[i];
+        hone_status s = read_own(info, p->key, &p->value, own, &taken);
+        if (s < 0) {
+            hone_free(*pairs);
+            *pairs = NULL;
+            return s;
+        }
+        if (!taken)
+            (*pairs)[n++] = *p;
+    }
     *without = *given;
     without->u.map.pairs = *pairs;
     without->u.map.n = n;
     *config = without;
-    *want = v->u.boolean !=
-            0; /* false asks for nothing: where it runs is not the recipe's to say */
     return HONE_OK;
 }
 
@@ -351,9 +388,9 @@ static hone_status create(hone_registry *r, const hone_component_info *info,
     char sha256[65];
     hone_value without;
     hone_pair *pairs = NULL;
-    int want_box = 0;
-    HONE_TRY(take_box(info, &config, &without, &pairs, &want_box));
-    s = hone__registry_place(r, info, want_box, &boxed, &fd, sha256);
+    own_settings own = {0};
+    HONE_TRY(take_own(info, &config, &without, &pairs, &own));
+    s = hone__registry_place(r, info, own.box, &boxed, &fd, sha256);
     if (s < 0) {
         hone_free(pairs);
         return s;
@@ -370,6 +407,7 @@ static hone_status create(hone_registry *r, const hone_component_info *info,
     inst->vt = &local_vt;
     inst->reg = r;
     inst->info = info;
+    inst->call_ns = own.call_ns;
     atomic_init(&inst->refs, 1);
     atomic_init(&inst->inside, 0);
     atomic_init(&inst->set_aside, 0);

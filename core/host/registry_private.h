@@ -79,6 +79,7 @@ struct hone_instance {
     hone_config *cfg;
     void *self;
     int created, boxed;
+    uint64_t call_ns; /* what a call of a source in a box may take; 0: not said */
     atomic_uint refs;
     atomic_uint inside;   /* calls that are in it now */
     atomic_int set_aside; /* a call never came back: nobody enters it again */

@@ -34,7 +34,7 @@ def expectations(path):
     with open(path) as f:
         head = f.read().split("*/")[0]
     validate = re.findall(r"^ \* validate: (\S+) (\S+) ?(.*?)(?: \*/)?$", head, re.M)
-    return validate, re.search(r"^ \* (score|call): (\S+) ?(.*?) *$", head, re.M).groups()
+    return validate, re.search(r"^ \* (score|call|data): (\S+) ?(.*?) *$", head, re.M).groups()
 
 
 def build(path):
@@ -54,10 +54,11 @@ def examine(path):
     validate = subprocess.run([HONE, "plugin", "validate", so, "--json", "--timeout", "3"], capture_output=True,
                               text=True, env=env, cwd=work.name)
     own = {**env, "XDG_CONFIG_HOME": os.path.join(os.path.dirname(so), "config")}  # trusted below: in process
-    use = {"score": score_with, "call": call_with}[expectations(path)[1][0]]
+    use = {"score": score_rows, "call": call_with, "data": read_with}[expectations(path)[1][0]]
     boxed = use(so, env)
     subprocess.run([HONE, "plugin", "trust", so], capture_output=True, env=own, cwd=work.name)
-    return built, validate, (boxed, use(so, own))
+    hangs = expectations(path)[1][:2] == ("data", "any")  # in process nothing ends a source that does not come back
+    return built, validate, (boxed, None if hangs else use(so, own))
 
 
 RECIPE = """local hone = require "hone"
@@ -108,10 +109,17 @@ def call_with(so, environment):
         return None
 
 
-def score_with(so, environment):
+def score_rows(so, environment):
+    return attempt(environment, "score", "--reward", so, "--data", rows, "--deadline", "1", "--json")
+
+
+def read_with(so, environment):
+    return attempt(environment, "data", "head", "--source", so, "--n", "100", "--json", "--set", "timeout=1")
+
+
+def attempt(environment, *args):
     try:
-        return subprocess.run([HONE, "score", "--reward", so, "--data", rows, "--deadline", "1", "--json"],
-                              capture_output=True, text=True, env=environment, cwd=work.name, timeout=30,
+        return subprocess.run([HONE, *args], capture_output=True, text=True, env=environment, cwd=work.name, timeout=30,
                               stdin=subprocess.DEVNULL)
     except subprocess.TimeoutExpired:
         return None
@@ -121,7 +129,7 @@ def judge(name, path, built, validate, score):
     check(name + ": builds", built.returncode == 0, built.stderr[-400:])
     if built.returncode:
         return
-    wanted, (how, fate, words) = expectations(path)
+    wanted, (verb, fate, words) = expectations(path)
     try:
         tests = {t["test"]: t for t in json.loads(validate.stdout)["tests"]}
     except ValueError:
@@ -135,24 +143,25 @@ def judge(name, path, built, validate, score):
         have = tests.get(test, {"result": "missing", "text": ""})
         check(f"{name}: {test} is {result} ({text})", have["result"] == result and text in have["text"], have)
     boxed, score = score
-    check(name + ": boxed, score comes back", boxed is not None, "30 s")
+    check(f"{name}: boxed, {verb} comes back", boxed is not None, "30 s")
     if boxed:
         check(name + ": boxed, the host lives", boxed.returncode in (0, 1, 3),
               f"{boxed.returncode}: {(boxed.stdout + boxed.stderr)[-400:]}")
-        answered = boxed.stdout.count('"outcomes"') == 3 if how == "score" else "the end" in boxed.stdout
-        check(name + ": boxed, three outcomes or a reason", answered or "hone: " in boxed.stderr,
+        answered = {"score": boxed.stdout.count('"outcomes"') == 3, "data": boxed.stdout.count('"number"') == 40,
+                    "call": "the end" in boxed.stdout}[verb]
+        check(name + ": boxed, everything or a reason", answered or "hone: " in boxed.stderr,
               boxed.stdout[-300:] + boxed.stderr[-300:])
     if fate == "any":
         return
-    check(name + ": score comes back", score is not None, "30 s")
+    check(f"{name}: {verb} comes back", score is not None, "30 s")
     if score is None:
         return
     said = score.stdout + score.stderr
     if fate == "survives":
-        check(name + ": hone score survives", score.returncode in (0, 1) and words in said,
+        check(f"{name}: hone {verb} survives", score.returncode in (0, 1) and words in said,
               f"{score.returncode}: {said[-400:]}")
     elif fate == "refuses":
-        check(name + ": hone score refuses", score.returncode in (1, 3) and words in score.stderr,
+        check(f"{name}: hone {verb} refuses", score.returncode in (1, 3) and words in score.stderr,
               f"{score.returncode}: {said[-400:]}")
     elif fate == "dies":
         # Code in hone's own process can end it; that it does is why there is a box.
