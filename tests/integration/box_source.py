@@ -64,6 +64,7 @@ static int get_next(struct ArrowArrayStream *st, struct ArrowArray *out)
     if (s->slow) { struct timespec ts = {0, 3000000}; nanosleep(&ts, NULL); }
     if (is(s, "crash") && s->at >= 300) *(volatile int *)8 = 1;
     if (is(s, "exit") && s->at >= 300) exit(3);
+    if (is(s, "hang") && s->at >= 300) for (;;) pause();
     if (is(s, "die_later") && s->got++ == 4) *(volatile int *)8 = 1; /* a fresh box has its four calls */
     if (is(s, "error") && s->at >= 300) { snprintf(s->error, sizeof s->error, "the server said no"); return EIO; }
     if (is(s, "silent") && s->at >= 300) return EINVAL;
@@ -196,7 +197,7 @@ static const hone_source_v1 table = {sizeof table, 0, open_, position, seek, row
 static const void *get_iface(void *self, const char *id) { (void)self; return strcmp(id, HONE_IFACE_SOURCE) == 0 ? &table : NULL; }
 static const char *const provides[] = {HONE_IFACE_SOURCE, NULL};
 static const hone_component component = {.struct_size = sizeof component, .id = "org.test.source." NAME, .kind = HONE_KIND_SOURCE,
-    .version = "1.0.0", .caps = HONE_CAP_DETERMINISTIC, .fields = fields, .provides = provides, .create = create, .destroy = destroy,
+    .version = "1.0.0", .caps = HONE_CAP_DETERMINISTIC | ASKS, .fields = fields, .provides = provides, .create = create, .destroy = destroy,
     .get_iface = get_iface};
 static const hone_component *const components[] = {&component, NULL};
 static const hone_magic magic = HONE_MAGIC(0x000100);
@@ -205,23 +206,27 @@ const hone_entry *hone_plugin_entry(void) { return &entry; }
 """
 
 
-def build(name, *flags):
+def build(name, *flags, asks="0"):
     (work / "plugin.c").write_text(PLUGIN)
     so = work / "plugins" / (name + ".so")
     so.parent.mkdir(exist_ok=True)
     run = subprocess.run(["cc", "-std=gnu11", "-O1", "-shared", "-fPIC", "-fvisibility=hidden", "-w", "-I" + str(ROOT / "sdk/include"),
-                          f'-DNAME="{name}"', *flags, "-o", so, work / "plugin.c"], capture_output=True, text=True)
+                          f'-DNAME="{name}"', "-DASKS=" + asks, *flags, "-o", so, work / "plugin.c"], capture_output=True, text=True)
     check(name + " compiles", run.returncode == 0, run.stderr)
     return so
 
 
 def hone(*args, more=None, timeout=120):
-    pathlib.Path(env["XDG_CONFIG_HOME"], "hone", "quarantine.json").unlink(missing_ok=True)  # it dies often here, on purpose
     return subprocess.run([HONE, *map(str, args)], capture_output=True, text=True, env={**env, **(more or {})}, cwd=work, timeout=timeout)
 
 
 def head(so, n, *sets, args=()):
     return hone("data", "head", "--source", so, "--n", n, "--json", *[x for s in sets for x in ("--set", s)], *args)
+
+
+def forget():
+    """What is trusted, and which deaths count towards quarantine."""
+    subprocess.run(["rm", "-rf", work / "config", work / "data"], check=True)
 
 
 sanitized = "__asan_init" in subprocess.run(["nm", HONE], capture_output=True, text=True).stdout
@@ -264,7 +269,16 @@ for row in hone.source("rows", { box = true, fault = "forks" }):each() do end
 run = hone("lua", "asks.lua", more=with_path)
 check("a recipe asks for a box of a trusted one, which holds it", "fork no, socket no, file no" in run.stderr and run.returncode == 1, run.stderr)
 hone("plugin", "revoke", rows)
-subprocess.run(["rm", "-rf", work / "config"], check=True)
+forget()
+
+# ---- what it asks for, it has by --allow alone ----------------------------------------------------------------------------
+online = build("online", asks="HONE_CAP_NET|HONE_CAP_FS_READ")
+NOTHING, NET, FILE = "socket no, file no", "socket yes, file no", "socket no, file yes"
+for grants, words in (([], NOTHING), (["--allow=online:net"], NET), (["--allow=online:fs-read:/etc/passwd"], FILE),
+                      (["--allow=rows:net"], NOTHING)):
+    run = head(online, 1, "fault=forks", args=grants)
+    check(f"with {grants}: {words}", words in run.stderr, run.stderr)
+check("what it does not ask for cannot be granted", NOTHING in head(rows, 1, "fault=forks", args=["--allow=rows:net"]).stderr)
 
 # ---- what is odd is an error with a name -------------------------------------------------------------------------------
 FAULTS = {
@@ -297,6 +311,8 @@ if not sanitized:
               (run.returncode, run.stderr, run.stdout[-100:]))
 check("batches that are never released", head(rows, 2000, "fault=release_never").stdout == boxed)
 
+forget()
+
 # ---- deaths -------------------------------------------------------------------------------------------------------------
 run = head(rows, 2000, "fault=crash")
 check("a crash that comes again ends the read, and names call and plugin", run.returncode == 1 and "its box died in get_next" in run.stderr and
@@ -304,7 +320,18 @@ check("a crash that comes again ends the read, and names call and plugin", run.r
 check("the rows before it were given", run.stdout == expected(300), run.stdout[-200:])
 run = head(rows, 2000, "fault=exit")
 check("so does exit", run.returncode == 1 and "exited with status 3" in run.stderr, run.stderr)
+head(rows, 2000, "fault=crash")
+run = head(rows, 1)
+check("the third time its file is refused", run.returncode == 3 and "hone plugin quarantine" in run.stderr, (run.returncode, run.stderr))
+forget()
 check("a box that dies in its first call at a place goes on in a fresh one", head(rows, 2000, "fault=die_later").stdout == boxed)
+check("rows left out are counted once", hone("data", "info", "--source", rows, "--json", "--set", "fault=die_later").stdout == info_boxed)
+run = head(rows, 2000, "fault=hang", "timeout=0.4")
+check("a call that does not come back is ended", run.returncode == 1 and "the deadline passed in get_next" in run.stderr and "timeout = SECONDS" in run.stderr and
+      run.stdout == expected(300), run.stderr)
+for sets, words in ((["timeout=0"], "seconds above 0"), (["box=7"], "true or false")):
+    run = head(rows, 1, *sets)
+    check("refused: " + sets[0], run.returncode != 0 and words in run.stderr, run.stderr)
 run = hone("data", "info", "--source", rows, "--set", "fault=crash_count")
 check("row_count that crashes is no count", run.returncode in (0, 1), run.stderr)
 

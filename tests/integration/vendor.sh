@@ -48,6 +48,8 @@ check "the secret key is the owner's alone" sh -c "[ \"\$(stat -c %a acme.key)\"
 block 7 acme_rows '^11 bytes of rows$'
 check "the lock names the file" grep -q com.acme.source.acme_rows customer/hone.lock
 cd customer
+ACME_LICENCE=$(cat ../licence.txt) hone lua recipe.lua >"$work/out" 2>"$work/err" && { echo "failed: it reads a file that was not granted"; exit 1; }
+check "without a grant it reads nothing, and the hint says which" grep -q -e '--allow=acme_rows:fs-read:PATH' "$work/err"
 refuses() { # NAME TEXT LICENCE
     name=$1
     rc=0
