@@ -122,6 +122,13 @@ static void show_key(const unsigned char key[32])
     printf("%s", hex);
 }
 
+static int expired(const hone_key *key)
+{
+    char today[11];
+    hone_today(today);
+    return key->expires && strcmp(today, key->expires) > 0;
+}
+
 /* ---- keygen, sign ------------------------------------------------------------------------------ */
 
 /* A new file that only its owner may read; one that is there is refused. */
@@ -148,13 +155,15 @@ int hone_cli_plugin_keygen(int argc, char **argv)
          "ids it may sign, such as com.example. (several times)"},
         {"expires", HONE_ARG_STR, &expires, "DATE", "the last day it is good for: 2030-12-31"},
         {0}};
+    static const char *const examples[] = {
+        "hone plugin keygen acme --ids com.acme. --expires 2030-12-31", NULL};
     static const hone_args spec = {
         "plugin keygen",
         "NAME --ids PREFIX [options]",
         "Makes a pair of Ed25519 keys: NAME.key signs and stays with you, NAME.pub is for those\n"
         "who are to trust you.",
         options,
-        NULL,
+        examples,
         1,
         1};
     hone_rest rest;
@@ -179,6 +188,10 @@ int hone_cli_plugin_keygen(int argc, char **argv)
         s = hone_key_write(&key, &pub);
     if (s >= 0) /* what was given is what a reader accepts */
         s = hone_key_parse(pub.ptr, pub.len, "the new key", &arena, &again);
+    if (s == HONE_E_PARSE || s == HONE_E_INVALID)
+        hone_fail_hint("hone plugin keygen NAME --ids com.example. --expires 2030-12-31");
+    if (s >= 0 && expired(&again))
+        s = hone_fail(HONE_E_INVALID, "--expires %s: that day is past", again.expires);
     if (s >= 0)
         s = hone_buf_addf(&path, "%s.pub", rest.v[0]);
     if (s >= 0 && hone_file_exists(path.ptr)) {
@@ -241,13 +254,14 @@ int hone_cli_plugin_sign(int argc, char **argv)
     static const char *key_path;
     static const hone_arg options[] = {
         {"key", HONE_ARG_STR, &key_path, "NAME.key", "the secret key of hone plugin keygen"}, {0}};
+    static const char *const examples[] = {"hone plugin sign my_reward.so --key acme.key", NULL};
     static const hone_args spec = {
         "plugin sign",
         "FILE.so --key NAME.key",
         "Writes FILE.sig: that the holder of the key made this file and its sidecar. Says who,\n"
         "not how safe.",
         options,
-        NULL,
+        examples,
         1,
         1};
     hone_rest rest;
@@ -280,7 +294,13 @@ int hone_cli_plugin_sign(int argc, char **argv)
         s = hone_fail(HONE_E_INVALID, "%s and %s are no pair", key_path, pub_path);
     if (s >= 0 && !hone_key_may_sign(&key, f.ids.ptr)) {
         s = hone_fail(HONE_E_REFUSED, "%s: may not sign %s", pub_path, f.ids.ptr);
-        hone_fail_hint("it signs %s...; org.hone. is hone's own", key.ids[0]);
+        hone_fail_hint("it signs ids that begin with %s; org.hone. is hone's own", key.ids[0]);
+    }
+    if (s >= 0 && expired(&key)) {
+        s = hone_fail(HONE_E_REFUSED, "%s: expired on %s: nobody would trust what it signs",
+                      pub_path, key.expires);
+        hone_fail_hint(
+            "hone plugin keygen makes a new one; give its .pub to those who trusted the old one");
     }
     if (s >= 0) {
         sig = (hone_signature){f.ids.ptr, f.version, hone_platform(), f.so_sha, f.side_sha,
@@ -312,13 +332,14 @@ static const char *level_text(int level)
 
 int hone_cli_plugin_verify(int argc, char **argv)
 {
+    static const char *const examples[] = {"hone plugin verify ./my_reward.so", NULL};
     static const hone_args spec = {
         "plugin verify",
         "FILE.so",
         "Does the signature beside the file hold, and do you trust who made it? Exit 0 when both\n"
         "are so, 3 when not. Loads nothing.",
         NULL,
-        NULL,
+        examples,
         1,
         1};
     hone_rest rest;
@@ -398,7 +419,8 @@ static hone_status read_key(const char *path, hone_arena *arena, hone_key *key)
 
 int hone_cli_plugin_trust(int argc, char **argv)
 {
-    static const char *const examples[] = {"hone plugin trust", NULL};
+    static const char *const examples[] = {"hone plugin trust ./my_reward.so",
+                                           "hone plugin trust acme.pub", "hone plugin trust", NULL};
     static const hone_args spec = {"plugin trust",
                                    "[FILE.so | NAME.pub]",
                                    "Trusts this very file, or what a key signs: such plugins run "
@@ -441,19 +463,23 @@ int hone_cli_plugin_trust(int argc, char **argv)
     if (s >= 0 && rest.n)
         printf("trusted: %s%s%s\n", rest.v[0], ends(rest.v[0], ".pub") ? "" : ", ",
                ends(rest.v[0], ".pub") ? "" : sha);
+    if (s >= 0 && rest.n && ends(rest.v[0], ".pub") && expired(&key))
+        printf("but it expired on %s: what it signed is not trusted\n", key.expires);
     hone_trust_release(&t);
     return s < 0 ? hone_cli_fail(s) : HONE_EXIT_OK;
 }
 
 int hone_cli_plugin_revoke(int argc, char **argv)
 {
+    static const char *const examples[] = {"hone plugin revoke acme.pub",
+                                           "hone plugin revoke my_reward.so", NULL};
     static const hone_args spec = {"plugin revoke",
                                    "FILE.so | NAME.pub | HEX",
                                    "Trusts a file (by its SHA-256) or a key no longer: what was "
                                    "loaded by that trust is refused\n"
                                    "until it is trusted again.",
                                    NULL,
-                                   NULL,
+                                   examples,
                                    1,
                                    1};
     hone_rest rest;
@@ -494,11 +520,13 @@ int hone_cli_plugin_pack(int argc, char **argv)
         {"out", HONE_ARG_STR, &out_path, "FILE", "where to (NAME-VERSION.tar.zst)"},
         {"unsigned", HONE_ARG_FLAG, &bare, NULL, "pack it without a signature"},
         {0}};
+    static const char *const examples[] = {
+        "hone plugin pack my_reward.so --out my_reward-0.1.0.tar.zst", NULL};
     static const hone_args spec = {"plugin pack",
                                    "FILE.so [options]",
                                    "Puts a plugin, its sidecar and its signature into one file.",
                                    options,
-                                   NULL,
+                                   examples,
                                    1,
                                    1};
     hone_rest rest;
@@ -575,19 +603,42 @@ static hone_status check_newer(const char *so, const subject *f)
     return s;
 }
 
-static hone_status write_member(const char *folder, const char *name, const char *ending,
-                                hone_str what)
+/* The three files of a package: all written beside their places first, so that a full disk leaves what is installed as it
+ * was; then moved there. What the package has not goes: an old signature would be of another file. */
+static hone_status write_members(const char *folder, const hone_package *p)
 {
-    hone_buf path;
-    hone_buf_init(&path, 65536);
-    hone_status s = hone_buf_addf(&path, "%s/%s.%s", folder, name, ending);
-    if (s >= 0 && what.len)
-        s = hone_file_replace(path.ptr, what.ptr, what.len);
-    if (s >= 0 && !what.len)
-        unlink(path.ptr); /* an old signature would be of another file */
-    if (s >= 0 && what.len && chmod(path.ptr, 0644) != 0)
-        s = hone_fail_errno("%s", path.ptr);
-    hone_buf_release(&path);
+    const struct {
+        const char *ending;
+        hone_str what;
+    } members[] = {{"sig", p->signature}, {"json", p->sidecar}, {"so", p->so}};
+    enum { N = sizeof members / sizeof *members };
+    hone_buf fresh[N], path[N];
+    hone_status s = HONE_OK;
+    for (int i = 0; i < N; i++) {
+        hone_buf_init(&fresh[i], 65536);
+        hone_buf_init(&path[i], 65536);
+    }
+    for (int i = 0; i < N && s >= 0; i++) {
+        s = hone_buf_addf(&path[i], "%s/%s.%s", folder, p->name, members[i].ending);
+        if (s >= 0)
+            s = hone_buf_addf(&fresh[i], "%s/.%s.%s.new", folder, p->name, members[i].ending);
+        if (s >= 0 && members[i].what.len)
+            s = hone_file_replace(fresh[i].ptr, members[i].what.ptr, members[i].what.len);
+        if (s >= 0 && members[i].what.len && chmod(fresh[i].ptr, 0644) != 0)
+            s = hone_fail_errno("%s", fresh[i].ptr);
+    }
+    for (int i = 0; i < N && s >= 0; i++) {
+        if (!members[i].what.len)
+            unlink(path[i].ptr);
+        else if (rename(fresh[i].ptr, path[i].ptr) != 0)
+            s = hone_fail_errno("%s", path[i].ptr);
+    }
+    for (int i = 0; i < N; i++) {
+        if (s < 0 && fresh[i].len)
+            unlink(fresh[i].ptr);
+        hone_buf_release(&fresh[i]);
+        hone_buf_release(&path[i]);
+    }
     return s;
 }
 
@@ -598,13 +649,14 @@ int hone_cli_plugin_install(int argc, char **argv)
         {"untrusted", HONE_ARG_FLAG, &untrusted, NULL, "also what no trusted key has signed"},
         {"force", HONE_ARG_FLAG, &force, NULL, "also an older version than is there"},
         {0}};
+    static const char *const examples[] = {"hone plugin install my_reward-0.1.0.tar.zst", NULL};
     static const hone_args spec = {
         "plugin install",
         "PACKAGE [options]",
         "Unpacks a package into your own plugins, after checking its signature with the keys you\n"
         "trust. Runs nothing of it.",
         options,
-        NULL,
+        examples,
         1,
         1};
     hone_rest rest;
@@ -659,11 +711,7 @@ int hone_cli_plugin_install(int argc, char **argv)
     if (s >= 0)
         s = hone_mkdirs(folder);
     if (s >= 0)
-        s = write_member(folder, p.name, "sig", p.signature);
-    if (s >= 0)
-        s = write_member(folder, p.name, "json", p.sidecar);
-    if (s >= 0)
-        s = write_member(folder, p.name, "so", p.so);
+        s = write_members(folder, &p);
     if (s >= 0)
         printf("%s: %s %s, %s\n", so.ptr, f.ids.ptr, f.version, level_text(level));
     if (have_trust)
@@ -716,13 +764,14 @@ int hone_cli_plugin_lock(int argc, char **argv)
         {"plugin-path", HONE_ARG_LIST, &paths, "PATH",
          "a folder of plugins, or a .so (several times)"},
         {0}};
+    static const char *const examples[] = {"hone plugin lock", NULL};
     static const hone_args spec = {
         "plugin lock",
         "[options]",
         "Writes hone.lock in this folder: the SHA-256 of every component's file. Recipes in this\n"
         "folder then run with exactly these.",
         options,
-        NULL,
+        examples,
         0,
         0};
     hone_rest rest;

@@ -115,9 +115,14 @@ check "another vendor's key" "$hone" plugin keygen ../other --ids com.other.
 refused "a key signs its own prefixes only" "may not sign" "$hone" plugin sign my_opt.so --key ../other.key
 check "a key that would be hone" "$hone" plugin keygen ../fake --ids org.hone.
 refused "nobody signs as hone" "hone's own" "$hone" plugin trust ../fake.pub
-check "an old key" "$hone" plugin keygen ../old --ids com.acme. --expires 2020-01-01
-check "still signs" "$hone" plugin sign my_opt.so --key ../old.key
-check "and may be trusted" "$hone" plugin trust ../old.pub
+check "no key is made for a past day" sh -c "! '$hone' plugin keygen ../old --ids com.acme. --expires 2020-01-01 2>err && grep -q 'that day is past' err"
+check "a key with a last day" "$hone" plugin keygen ../old --ids com.acme. --expires 2090-01-01
+check "signs" "$hone" plugin sign my_opt.so --key ../old.key
+sed -i 's/2090/2020/' ../old.pub
+cp my_opt.sig by_old.sig
+refused "past that day it does not" "expired on 2020-01-01" "$hone" plugin sign my_opt.so --key ../old.key
+check "who trusts it is told" sh -c "'$hone' plugin trust ../old.pub | grep -q 'but it expired on 2020-01-01'"
+mv by_old.sig my_opt.sig
 refused "but has expired" "expired" "$hone" run recipe.lua --runs runs
 cp good.sig my_opt.sig
 
@@ -128,6 +133,13 @@ cp my_opt-0.1.0.tar.zst recipe.lua rows.jsonl ../customer
 cd ../customer
 check "installed" "$hone" plugin install my_opt-0.1.0.tar.zst
 check "and runs elsewhere" "$hone" run recipe.lua --runs runs steps=1
+if HONE_FAULT_ENOSPC=3000 "$hone" plugin install --force my_opt-0.1.0.tar.zst >/dev/null 2>err; then
+    echo "skip a full disk: this build injects no faults"
+else
+    check "a full disk is an error" grep -q 'No space left' err
+    check "and what was installed still holds" "$hone" plugin verify "$XDG_DATA_HOME/hone/plugins/my_opt.so"
+    check "with nothing beside it" sh -c "[ \$(ls -A '$XDG_DATA_HOME/hone/plugins' | wc -l) -eq 3 ]"
+fi
 printf x >>my_opt-0.1.0.tar.zst
 check "a damaged package is an error" sh -c "! '$hone' plugin install my_opt-0.1.0.tar.zst 2>err && grep -q 'no package' err"
 check "an unsigned one" "$hone" plugin pack ../my_opt/my_opt.so --unsigned --out bare.tar.zst
