@@ -404,7 +404,9 @@ hone_status hone__proxy_try(hone__offered *o, const hone_wire_slot *s, void *con
     const hone_wire_place to = {bytes, HONE__BOX_CALL_ROOM, p->there + HONE__BOX_HEAD};
     const hone_call *call = call_of(s, args);
     const uint64_t id = ++p->calls, now = hone_now_ns();
-    uint64_t deadline = call && call->deadline_ns ? call->deadline_ns : now + default_ns;
+    uint64_t deadline = call && call->deadline_ns
+                            ? call->deadline_ns
+                            : now + (p->inst->call_ns ? p->inst->call_ns : default_ns);
     hone_wire_answer answer;
     size_t len = 0, fixed = 0;
     hone_status st = hone_wire_put(s, id, args, &to, &len, &fixed);

@@ -5,6 +5,7 @@
  * positions is restored by reading up to the row. The stages are in stages.c. */
 #include "train/source_private.h"
 
+#include "abi/config.h"
 #include "base/alloc.h"
 #include "hone/source.h"
 #include "train/arrow_rows.h"
@@ -162,7 +163,14 @@ static hone_status stream_failed(source_data *d, int code, const char *call)
             *hone_error_get(); /* a source of the host's own has said more than the text */
         if (e.code < 0 && strcmp(e.what, text) == 0)
             return hone_error_set(&e);
-        return hone_fail(s, "%s", text);
+        hone_buf shown; /* a server's address may hold a secret */
+        hone_buf_init(&shown, 1 << 20);
+        hone_str said = {text, strlen(text)};
+        if (hone_config_redact(hone_instance_config(d->inst), said, &shown) >= 0)
+            said = hone_buf_str(&shown);
+        hone_fail(s, "%.*s", (int)said.len, said.ptr);
+        hone_buf_release(&shown);
+        return s;
     }
     return hone_fail(s, "%s: %s failed: %s", hone_instance_id(d->inst), call, strerror(code));
 }

@@ -35,10 +35,11 @@ PLUGIN = r"""
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
-enum { FAULT, ROWS, BATCH, SLOW };
+enum { FAULT, ROWS, BATCH, SLOW, PASSWORD };
 static const hone_field *const fields[] = {HONE_STR("fault", "", 0, "what goes wrong"), HONE_INT("rows", 1000, 0, 1000000000000, 0, "rows"),
-    HONE_INT("batch", 100, 1, 1 << 28, 0, "rows a batch"), HONE_FLAG("slow", 0, 0, "3 ms a batch"), NULL};
-typedef struct source { const hone_host *host; char fault[40]; int64_t rows, batch, at; int slow, got; int64_t limit; char error[100]; } source;
+    HONE_INT("batch", 100, 1, 1 << 28, 0, "rows a batch"), HONE_FLAG("slow", 0, 0, "3 ms a batch"),
+    HONE_STR("password", "", HONE_SECRET, "of the server"), NULL};
+typedef struct source { const hone_host *host; char fault[40]; int64_t rows, batch, at; int slow, got; int64_t limit; char error[100], password[40]; } source;
 static int is(const source *s, const char *z) { return strcmp(s->fault, z) == 0; }
 /* rows: i int64, null where i % 7 is 3; t utf8; l list of int32; d dictionary */
 typedef struct block {
@@ -65,8 +66,9 @@ static int get_next(struct ArrowArrayStream *st, struct ArrowArray *out)
     if (is(s, "crash") && s->at >= 300) *(volatile int *)8 = 1;
     if (is(s, "exit") && s->at >= 300) exit(3);
     if (is(s, "hang") && s->at >= 300) for (;;) pause();
-    if (is(s, "die_later") && s->got++ == 4) *(volatile int *)8 = 1; /* a fresh box has its four calls */
+    if ((is(s, "die_later") || is(s, "other_columns")) && s->got++ == 4) *(volatile int *)8 = 1; /* a fresh box has its four calls */
     if (is(s, "error") && s->at >= 300) { snprintf(s->error, sizeof s->error, "the server said no"); return EIO; }
+    if (is(s, "tells")) { snprintf(s->error, sizeof s->error, "no such host: db://me:%s@there", s->password); return EIO; }
     if (is(s, "silent") && s->at >= 300) return EINVAL;
     if (is(s, "odd_errno")) return -5;
     if (is(s, "bad_text") && s->at >= 300) { strcpy(s->error, "\xff\x01 no"); return EIO; }
@@ -139,6 +141,7 @@ static int get_schema(struct ArrowArrayStream *st, struct ArrowSchema *out)
     dict = (struct ArrowSchema){.format = "u", .name = "", .release = free_schema};
     items[0] = &item; col[2].n_children = 1; col[2].children = items; col[3].dictionary = &dict;
     if (strncmp(s->fault, "format:", 7) == 0) col[0].format = s->fault + 7;
+    if (is(s, "other_columns")) { static char own[40]; snprintf(own, sizeof own, "c%d", (int)getpid()); col[0].name = own; }
     if (is(s, "format_null")) col[0].format = NULL;
     if (is(s, "name")) col[0].name = "\xff\xfe";
     if (is(s, "deep")) items[0] = &col[2];
@@ -184,6 +187,8 @@ static hone_status create(const hone_host *host, const hone_config *cfg, void **
     hone_str f = cfg->str(cfg, FAULT);
     s->host = host;
     snprintf(s->fault, sizeof s->fault, "%.*s", (int)f.len, f.ptr ? f.ptr : "");
+    f = cfg->str(cfg, PASSWORD);
+    snprintf(s->password, sizeof s->password, "%.*s", (int)f.len, f.ptr ? f.ptr : "");
     s->rows = cfg->i64(cfg, ROWS); s->batch = cfg->i64(cfg, BATCH); s->slow = (int)cfg->i64(cfg, SLOW);
     *out = s;
     return HONE_OK;
@@ -259,8 +264,15 @@ for row in d:take(3):each() do print(row.t) end
 with_path = {"HONE_PLUGIN_PATH": str(work / "plugins")}
 run = hone("lua", "limit.lua", more=with_path)
 check("a recipe reads it, limits are pushed down", run.stdout.split("\n")[:3] == ["row 0é", "row 1é", "row 2é"], run.stdout + run.stderr)
+def tells(where):
+    run = hone("data", "head", "--source", rows, "--set", "fault=tells", "--set", "password=env:BOX_PASSWORD", more={"BOX_PASSWORD": "hunter2hunter2"})
+    check(where + ": no error text has a secret", run.returncode == 1 and "no such host: db://me:" in run.stderr and "hunter2" not in run.stderr, run.stderr)
+
+
+tells("boxed")
 check("trusted now", hone("plugin", "trust", rows).returncode == 0)
 check("in process", "in process" in hone("plugin", "inspect", rows).stdout)
+tells("in process")
 check("the same rows in process", head(rows, 2000).stdout == boxed)
 check("the same info in process", hone("data", "info", "--source", rows, "--json").stdout == info_boxed)
 (work / "asks.lua").write_text("""local hone = require "hone"
@@ -325,6 +337,8 @@ run = head(rows, 1)
 check("the third time its file is refused", run.returncode == 3 and "hone plugin quarantine" in run.stderr, (run.returncode, run.stderr))
 forget()
 check("a box that dies in its first call at a place goes on in a fresh one", head(rows, 2000, "fault=die_later").stdout == boxed)
+run = head(rows, 2000, "fault=other_columns")
+check("a fresh box with other columns is refused", run.returncode == 1 and "a fresh box gives other columns" in run.stderr and run.stdout.count("\n") == 400, run.stderr)
 check("rows left out are counted once", hone("data", "info", "--source", rows, "--json", "--set", "fault=die_later").stdout == info_boxed)
 run = head(rows, 2000, "fault=hang", "timeout=0.4")
 check("a call that does not come back is ended", run.returncode == 1 and "the deadline passed in get_next" in run.stderr and "timeout = SECONDS" in run.stderr and
