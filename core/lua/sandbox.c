@@ -436,6 +436,15 @@ static void refuse_own_length(lua_State *L)
         luaL_error(L, "a table with a __len of its own is not taken here: use a loop");
 }
 
+static int call_original(lua_State *L)
+{
+    int args = lua_gettop(L);
+    lua_pushvalue(L, lua_upvalueindex(1));
+    lua_insert(L, 1);
+    lua_call(L, args, LUA_MULTRET);
+    return lua_gettop(L);
+}
+
 /* Charges for the length of argument 1 (a string, or a table), then calls the original, upvalue 1. Upvalue 2: a
  * factor in 1/64 steps an element; upvalue 3: 1 = n log n, and so many times the bytes of the strings. */
 static int charged(lua_State *L)
@@ -458,11 +467,7 @@ static int charged(lua_State *L)
             cost += n + bytes / 16;
     }
     hone_lua_charge(L, cost);
-    int args = lua_gettop(L);
-    lua_pushvalue(L, lua_upvalueindex(1));
-    lua_insert(L, 1);
-    lua_call(L, args, LUA_MULTRET);
-    return lua_gettop(L);
+    return call_original(L);
 }
 
 /* table.concat, table.unpack, table.move, utf8.codepoint: charges for a range given as arguments too. */
@@ -482,11 +487,59 @@ static int charged_range(lua_State *L)
     else if (has_a && a < 0)
         n += (uint64_t) - (a + 1) + 1; /* to the end, from before the beginning */
     hone_lua_charge(L, n);
-    int args = lua_gettop(L);
-    lua_pushvalue(L, lua_upvalueindex(1));
-    lua_insert(L, 1);
-    lua_call(L, args, LUA_MULTRET);
-    return lua_gettop(L);
+    return call_original(L);
+}
+
+/* How many of n places the range i..j has, which count from the end where they are negative; j 0: not given. */
+static uint64_t places(lua_Integer i, lua_Integer j, uint64_t n)
+{
+    const lua_Integer len = n > INT64_MAX ? INT64_MAX : (lua_Integer)n;
+    if (i < 0)
+        i = i < -len ? 1 : len + i + 1;
+    if (j < 0)
+        j = j < -len ? 0 : len + j + 1;
+    i = i < 1 ? 1 : i;
+    j = j > len ? len : j;
+    return j < i ? 0 : (uint64_t)(j - i) + 1;
+}
+
+/* string.byte(s, i = 1, j = i): a step a byte of the range, whatever the text around it. utf8.len(s, i = 1, j = -1): a
+ * step for four. Upvalue 2: bytes a step; upvalue 3: what j is when it is not given, 0 for i. */
+static int charged_slice(lua_State *L)
+{
+    lua_Integer i = lua_isnoneornil(L, 2) ? 1 : lua_tointeger(L, 2),
+                j = lua_isnoneornil(L, 3) ? lua_tointeger(L, lua_upvalueindex(3))
+                                          : lua_tointeger(L, 3);
+    if (lua_isnoneornil(L, 3) && j == 0)
+        j = i;
+    if (lua_type(L, 1) == LUA_TSTRING)
+        hone_lua_charge(L, places(i, j, lua_rawlen(L, 1)) /
+                               (uint64_t)lua_tointeger(L, lua_upvalueindex(2)));
+    return call_original(L);
+}
+
+/* utf8.offset(s, n, i): the bytes of n characters, at most four each. */
+static int charged_offset(lua_State *L)
+{
+    lua_Integer n = lua_tointeger(L, 2);
+    uint64_t most = lua_type(L, 1) == LUA_TSTRING ? lua_rawlen(L, 1) : 0,
+             steps = n < 0 ? (uint64_t) - (n + 1) + 1 : (uint64_t)n;
+    hone_lua_charge(L, steps < most ? steps : most);
+    return call_original(L);
+}
+
+/* table.insert(t, [at,] v), table.remove(t, [at]): an eighth of a step for each element that moves. Upvalue 2: how
+ * many arguments mean that `at` is given. */
+static int charged_shift(lua_State *L)
+{
+    refuse_own_length(L);
+    if (lua_gettop(L) >= (int)lua_tointeger(L, lua_upvalueindex(2)) &&
+        lua_type(L, 1) == LUA_TTABLE) {
+        lua_Integer at = lua_tointeger(L, 2);
+        uint64_t n = lua_rawlen(L, 1);
+        hone_lua_charge(L, at >= 1 && (uint64_t)at <= n ? (n - (uint64_t)at) / 8 : 0);
+    }
+    return call_original(L);
 }
 
 static int safe_rep(lua_State *L)
@@ -672,6 +725,16 @@ static void charge(lua_State *L, const char *name, lua_Integer factor, int sorti
     lua_setfield(L, -2, name);
 }
 
+static void put_charged(lua_State *L, const char *name, lua_CFunction with, lua_Integer a,
+                        lua_Integer b)
+{
+    lua_getfield(L, -1, name);
+    lua_pushinteger(L, a);
+    lua_pushinteger(L, b);
+    lua_pushcclosure(L, with, 3);
+    lua_setfield(L, -2, name);
+}
+
 static void charge_range(lua_State *L, const char *name, lua_Integer from)
 {
     lua_getfield(L, -1, name);
@@ -713,10 +776,15 @@ void hone__lua_open_sandbox(lua_State *L)
     open_library(L, LUA_STRLIBNAME, luaopen_string, string);
     set(L, "rep", safe_rep);
     hone__lua_open_patterns(L);
-    static const char *const lengthy[] = {"byte",  "len",    "lower", "reverse",
-                                          "upper", "unpack", NULL};
-    for (size_t i = 0; lengthy[i]; i++)
-        charge(L, lengthy[i], 1, 0);
+    put_charged(L, "byte", charged_slice, 1, 0);
+    static const char *const texts[] = {"lower", "reverse", "upper", NULL}, *const formats[] = {
+                                                                                "format", "pack",
+                                                                                "packsize",
+                                                                                "unpack", NULL};
+    for (size_t i = 0; texts[i]; i++)
+        charge(L, texts[i], 1, 0);
+    for (size_t i = 0; formats[i]; i++) /* what they make is charged as memory, like sub's */
+        charge(L, formats[i], 16, 0);
     lua_pushliteral(L, ""); /* the metatable of all strings */
     lua_getmetatable(L, -1);
     lua_pushvalue(L, -3);
@@ -727,8 +795,8 @@ void hone__lua_open_sandbox(lua_State *L)
     lua_setfield(L, -2, "string");
 
     open_library(L, LUA_TABLIBNAME, luaopen_table, table);
-    charge(L, "insert", 8, 0);
-    charge(L, "remove", 8, 0);
+    put_charged(L, "insert", charged_shift, 3, 0);
+    put_charged(L, "remove", charged_shift, 2, 0);
     charge(L, "sort", 64, 1);
     charge_range(L, "concat", 3);
     charge_range(L, "unpack", 2);
@@ -741,8 +809,8 @@ void hone__lua_open_sandbox(lua_State *L)
     lua_setfield(L, -2, "math");
 
     open_library(L, LUA_UTF8LIBNAME, luaopen_utf8, utf8);
-    charge(L, "len", 16, 0);
-    charge(L, "offset", 16, 0);
+    put_charged(L, "len", charged_slice, 4, -1);
+    put_charged(L, "offset", charged_offset, 0, 0);
     charge_range(L, "codepoint", 2);
     lua_setfield(L, -2, "utf8");
 

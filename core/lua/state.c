@@ -109,12 +109,17 @@ void hone_lua_random_step(hone_lua *l, uint64_t step)
 /* ---- memory ------------------------------------------------------------------------------------ */
 
 static void hook(lua_State *L, lua_Debug *ar);
+#define MAX_TEXT ((size_t)64 << 20)
 
 /* One instruction on a string (a comparison, a look-up) takes as long as the string is, and the hook counts
- * instructions: where a large block is, it is asked more often, at once. */
-static void watch_closely(hone_lua *l, size_t block)
+ * instructions: where a large block is, it is asked more often, at once. A block of `unit` bytes is usual. A comparison
+ * of texts full of zeros takes 10 ns a byte: so those above 32 MB are looked at after each instruction, and
+ * above MAX_TEXT there are none in a guarded call. */
+static void watch_closely(hone_lua *l, size_t block, size_t unit)
 {
-    size_t every = ((size_t)HONE_LUA_HOOK_EVERY << 20) / block;
+    size_t every = HONE_LUA_HOOK_EVERY * unit / block;
+    if ((int64_t)(block >> 20) > l->weight)
+        l->weight = (int64_t)(block >> 20);
     if (every < 1)
         every = 1;
     if (every >= (size_t)l->hook_every)
@@ -144,6 +149,9 @@ void hone_lua_new_list(lua_State *L, size_t n)
 static void *allocate(void *ud, void *p, size_t old_size, size_t size)
 {
     hone_lua *l = ud;
+    const int text = !p && old_size == LUA_TSTRING;
+    if (text && l->guard_depth && size > MAX_TEXT)
+        return NULL;
     if (l->guard_depth && is_deep_stack(p, old_size, size)) {
         if (!l->tripped)
             l->tripped = HONE_TRIP_STEPS;
@@ -164,7 +172,7 @@ static void *allocate(void *ud, void *p, size_t old_size, size_t size)
     if (l->guard_depth && size > old_size) { /* filling it is work too */
         l->steps -= (int64_t)((size - old_size) / 64);
         if (size > (size_t)1 << 20)
-            watch_closely(l, size);
+            watch_closely(l, size, text ? (size_t)1 << 15 : (size_t)1 << 20);
     }
     l->used = l->used - old_size + size;
     return q;
@@ -191,7 +199,7 @@ static void hook(lua_State *L, lua_Debug *ar)
     (void)ar;
     if (!l->guard_depth)
         return;
-    l->steps -= HONE_LUA_HOOK_EVERY;
+    l->steps -= l->hook_every * l->weight;
     if (l->steps < 0 && !l->tripped)
         l->tripped = HONE_TRIP_STEPS;
     else if (l->deadline && !l->tripped && hone_now_ns() > l->deadline)
@@ -248,6 +256,7 @@ void hone_lua_guard_enter(lua_State *L, uint64_t deadline_ns)
         l->steps = (int64_t)l->opts.guard_steps;
         l->deadline = deadline_ns;
         l->hook_every = HONE_LUA_HOOK_EVERY;
+        l->weight = 1;
         if (l->used <= l->opts.memory && more < l->opts.memory - l->used)
             l->limit = l->used + more;
     }

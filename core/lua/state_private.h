@@ -27,6 +27,7 @@ struct hone_lua {
     /* the outermost guard */
     int guard_depth, tripped;
     int hook_every;     /* instructions between two looks, in this guard */
+    int64_t weight;     /* steps an instruction counts for: MB of the largest block, 1 at least */
     lua_State *running; /* the coroutine that runs, inside a guard */
     int64_t steps;
     uint64_t deadline;

@@ -1,6 +1,7 @@
 /* The recipe's Lua: what it may do, what it may not, and what stops it. */
 #include "support.h"
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "lua/state.h"
@@ -217,6 +218,57 @@ static void test_a_limit_is_named_and_forgotten_after_the_guard(void **state)
     hone_lua_guard_enter(L, 1); /* a deadline long past */
     hone_lua_pcall(L, 0, 0);
     assert_fails(hone_lua_guard_leave(L), HONE_E_TIMEOUT, "deadline");
+    hone_lua_destroy(l);
+}
+
+/* 3,000,000 steps: each of these would take many times that if a call cost as much as its whole text or list. */
+static void test_functions_on_parts_cost_their_part(void **state)
+{
+    static const char *const cheap[] = {
+        "local s, n = ('a'):rep(1000000), 0 for i = 1, 50000 do n = n + s:byte(i) end return n",
+        "local s, n = ('a'):rep(1000000), 0 for i = 1, 50000 do n = n + s:byte(-i) end return n",
+        "local s, n = ('a'):rep(1000000), 0 for i = 1, 50000 do n = n + s:len() end return n",
+        "local t = {} for i = 1, 50000 do table.insert(t, i) end "
+        "for i = 1, 50000 do table.remove(t) end return #t",
+        "local s, n = ('a'):rep(1000000), 0 for i = 1, 50000 do n = n + utf8.len(s, i, i) end",
+        "local s, n = ('a'):rep(1000000), 0 for i = 1, 50000 do n = utf8.offset(s, 2, i) end",
+    };
+    static const char *const dear[] = {
+        "local s = ('a'):rep(4000000) for i = 1, 10000 do s:byte(1, 200000) end",
+        "local t = {} for i = 1, 100000 do t[i] = i end "
+        "for i = 1, 100000 do table.insert(t, 1, i) end",
+        "local t = {} for i = 1, 100000 do t[i] = i end "
+        "for i = 1, 100000 do table.remove(t, 1) end",
+        "local s = ('a'):rep(1000000) for i = 1, 100000 do utf8.len(s) end",
+        "local s = ('a'):rep(1000000) for i = 1, 100000 do utf8.offset(s, -1000000) end",
+        "local f = ('%d'):rep(100000) for i = 1, 100000 do pcall(string.format, f) end",
+        "local f = ('b'):rep(1000000) for i = 1, 100000 do string.packsize(f) end",
+        "local s = ('a'):rep(1000000) for i = 1, 100000 do local x = s:sub(2) end",
+        "local s = ('a'):rep(1000000) for i = 1, 100000 do local x = ('%s'):format(s) end",
+        "local a, b = ('\\0'):rep(1000):rep(2000), ('\\0'):rep(1000):rep(2000) "
+        "for i = 1, 1000000 do local x = a < b end",
+    };
+    (void)state;
+    hone_lua *l = open_lua();
+    for (size_t i = 0; i < sizeof cheap / sizeof *cheap; i++)
+        assert_ok(run(l, cheap[i], 1));
+    for (size_t i = 0; i + 1 < sizeof dear / sizeof *dear; i++)
+        assert_fails(run(l, dear[i], 1), HONE_E_LIMIT, "stopped after 3000000 steps");
+    /* a comparison of texts full of zeros takes 10 ns a byte: the deadline is looked at after few of them */
+    lua_State *L = hone_lua_main(l);
+    const char *last = dear[sizeof dear / sizeof *dear - 1];
+    assert_ok(hone_lua_load_text(l, last, strlen(last), "=x"));
+    uint64_t begun = hone_now_ns();
+    hone_lua_guard_enter(L, begun + 200000000);
+    hone_lua_pcall(L, 0, 0);
+    assert_fails(hone_lua_guard_leave(L), HONE_E_TIMEOUT, "deadline");
+    hone_lua_destroy(l);
+    hone_lua_opts o = {.seed = 7, .memory = (size_t)400 << 20, .guard_memory = (size_t)300 << 20};
+    assert_ok(hone_lua_create(
+        &o, &l)); /* and a text that one comparison would take a second for is not made */
+    assert_ok(run(l, "return #('a'):rep(1000):rep(60000)", 1));
+    assert_fails(run(l, "return #('a'):rep(1000):rep(70000)", 1), HONE_E_LIMIT,
+                 "more memory than it may");
     hone_lua_destroy(l);
 }
 
@@ -525,6 +577,7 @@ int main(void)
         cmocka_unit_test(test_ways_out_are_closed),
         cmocka_unit_test(test_endless_work_is_stopped),
         cmocka_unit_test(test_a_limit_is_named_and_forgotten_after_the_guard),
+        cmocka_unit_test(test_functions_on_parts_cost_their_part),
         cmocka_unit_test(test_patterns_match_as_the_manual_says),
         cmocka_unit_test(test_random_numbers_and_order_are_those_of_the_seed),
         cmocka_unit_test(test_a_stream_of_its_own_disturbs_nobody),
