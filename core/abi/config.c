@@ -16,6 +16,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 enum { SECRET_MAX = 64 * 1024, FIELDS_MAX = 1000 };
 
@@ -194,6 +195,17 @@ static hone_status check_range(const struct cfg *c, const hone_field *row, doubl
                      lo, hi);
 }
 
+/* A process that holds a secret leaves no core dump: copies of it are in the environment, in plugins, in their libraries. The
+ * limit is 1 and not 0, which a core_pattern that is a program would not heed; core(5). */
+static void no_core_dumps(void)
+{
+    struct rlimit r;
+    if (getrlimit(RLIMIT_CORE, &r) == 0 && r.rlim_cur != 1) {
+        r.rlim_cur = 1;
+        setrlimit(RLIMIT_CORE, &r);
+    }
+}
+
 static hone_status hold_secret(struct cfg *c, struct slot *s, const char *p, size_t n)
 {
     if (n > SECRET_MAX)
@@ -202,6 +214,8 @@ static hone_status hold_secret(struct cfg *c, struct slot *s, const char *p, siz
     s->secret = hone_alloc(n + 1);
     if (!s->secret)
         return HONE_E_NOMEM;
+    if (n)
+        no_core_dumps();
     if (n)
         memcpy(s->secret, p, n);
     s->secret[n] = 0;
@@ -727,6 +741,15 @@ hone_status hone_config_export(const hone_config *pub, hone_jw *w)
     }
     hone_jw_end(w);
     return w->out->failed;
+}
+
+int hone_config_has_secret(const hone_config *pub)
+{
+    const struct cfg *c = pub->ctx;
+    for (uint32_t i = 0; i < c->n; i++)
+        if (c->slots[i].secret && c->slots[i].str.len)
+            return 1;
+    return 0;
 }
 
 hone_status hone_config_redact(const hone_config *pub, hone_str text, hone_buf *out)

@@ -61,6 +61,7 @@ hone_status hone_config_component_at(const hone_config *cfg, uint32_t field, hon
 hone_status hone_config_export(const hone_config *cfg, hone_jw *w);
 /* Is this text one of the configuration's secrets, or does it hold one? Replaces each by "(secret)". */
 hone_status hone_config_redact(const hone_config *cfg, hone_str text, hone_buf *out);
+int hone_config_has_secret(const hone_config *cfg); /* one that was given [any-thread] */
 
 /* The table as --help text (one line a field, columns aligned) and as a JSON Schema object. */
 void hone_config_help(const hone_field *const *fields, hone_buf *out);

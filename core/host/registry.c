@@ -807,7 +807,9 @@ hone_status hone__registry_place(hone_registry *r, const hone_component_info *in
             return s >= 0 ? hone_registry_load(r, info) : s;
     }
     *boxed = 1;
-    return seal_file(r, p, 1, fd, sha256);
+    HONE_TRY(seal_file(r, p, 1, fd, sha256));
+    memcpy(p->boxed, sha256, sizeof p->boxed);
+    return HONE_OK;
 }
 
 hone_status hone_registry_load(hone_registry *r, const hone_component_info *info)
@@ -896,9 +898,9 @@ hone_status hone_plugin_describe(hone_registry *r, const hone_plugin *p, hone_jw
 
 hone_status hone_plugin_sha256(const hone_plugin *p, char out[65])
 {
-    if (!p->file)
+    if (!p->file && !p->boxed[0])
         return hone_sha256_file(p->path, out);
-    memcpy(out, p->file->sha256, sizeof p->file->sha256);
+    memcpy(out, p->file ? p->file->sha256 : p->boxed, 65);
     return HONE_OK;
 }
 

@@ -75,6 +75,7 @@ struct hone_plugin {
     hone_status refused;    /* the status behind `problem` */
     const char *signed_ids; /* the ids that its signature names, or NULL */
     struct hone__loaded *file; /* loader's; NULL until loaded */
+    char boxed[65];            /* sha256 of what runs in a box, or "" */
 };
 
 /* Reads the search path. A folder that is not there is passed over; an entry of `paths` that is not

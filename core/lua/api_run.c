@@ -628,7 +628,7 @@ static int l_plugins(lua_State *L)
     lua_Integer k = 0;
     for (size_t i = 0; i < hone_registry_n_plugins(reg); i++) {
         const hone_plugin *p = hone_registry_plugin(reg, i);
-        if (!p->loaded || p->problem)
+        if ((!p->loaded && !p->boxed[0]) || p->problem)
             continue;
         if (hone_plugin_sha256(p, hex) < 0)
             return hone_lua_raise(L);

@@ -124,7 +124,11 @@ static hone_status limits(const hone_sandbox_policy *p)
 {
     rlim_t files = p->open_files ? p->open_files : OPEN_FILES;
     int exec = (p->grants & HONE_GRANT_EXEC) != 0;
-    HONE_TRY(limit(RLIMIT_CORE, 0, 0, "core dumps"));
+    struct rlimit core;
+    HONE_TRY(limit(RLIMIT_CORE, 1, 1, "core dumps"));
+    if (getrlimit(RLIMIT_CORE, &core) != 0 ||
+        core.rlim_cur != 1)                 /* 0 does not bind a program that */
+        prctl(PR_SET_DUMPABLE, 0, 0, 0, 0); /* core_pattern names, 1 does: core(5) */
     HONE_TRY(limit(RLIMIT_MEMLOCK, 0, 0, "locked memory"));
     HONE_TRY(limit(RLIMIT_MSGQUEUE, 0, 0, "message queues"));
     HONE_TRY(limit(RLIMIT_NOFILE, files, files, "open files"));

@@ -1,6 +1,8 @@
 /* call.c - running one batch call (see call.h). */
 #include "score/call.h"
 
+#include "abi/config.h"
+
 #include "base/alloc.h"
 #include "base/json.h"
 #include "host/crash.h"
@@ -82,6 +84,22 @@ void hone__call_thread_init(void)
     hone_fp_setup();
 }
 
+/* What a plugin writes into its notes ends in files and reports: its secrets do not. */
+static void hide_secrets(const hone__call *call, hone_buf *b, size_t from)
+{
+    const hone_config *cfg = call->use.instance ? hone_instance_config(call->use.instance) : NULL;
+    hone_buf shown;
+    if (!cfg || !hone_config_has_secret(cfg) || b->failed < 0 || b->len <= from)
+        return;
+    hone_buf_init(&shown, 1 << 20);
+    hone_status s = hone_config_redact(cfg, (hone_str){b->ptr + from, b->len - from}, &shown);
+    b->len = from;
+    b->ptr[from] = '\0';
+    if (s >= 0)
+        hone_buf_add_str(b, hone_buf_str(&shown));
+    hone_buf_release(&shown);
+}
+
 static void put_note(const hone_notes *notes, size_t sample, hone_str name, const hone_value *value)
 {
     hone__call *call = notes->ctx;
@@ -91,6 +109,7 @@ static void put_note(const hone_notes *notes, size_t sample, hone_str name, cons
         value->type == HONE_STRING) { /* too long: none, the note has it */
         hone_buf_clear(&call->reasons[sample]);
         hone_buf_add_str(&call->reasons[sample], value->u.str);
+        hide_secrets(call, &call->reasons[sample], 0);
     }
     hone_buf *b = &call->notes[sample];
     hone_jw w;
@@ -101,6 +120,7 @@ static void put_note(const hone_notes *notes, size_t sample, hone_str name, cons
     hone_buf_addc(b, ':');
     hone_jw_init(&w, b, 0);
     hone_jw_value(&w, value);
+    hide_secrets(call, b, at);
     if (b->failed < 0 && b->failed != HONE_E_NOMEM && at < b->cap) {
         /* Too long: this note is left out, the ones before stay. */
         b->failed = HONE_OK;
