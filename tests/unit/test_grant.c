@@ -72,10 +72,12 @@ static void test_what_lacks_a_grant_is_refused_with_it(void **state)
 static void test_recipe_grants_pass_and_slips_do_not(void **state)
 {
     (void)state;
-    static const char *const bad[] = {"command:",         "command:exe",         "command:exec,",
-                                      "command:,exec",    "command:exec:x",      "command:fs-read",
-                                      "command:fs-read:", "command:net,fs-write"};
-    static const char *const recipe[] = {"net", "exec", "fs-read:/x", "fs-write:/y:z", "", NULL};
+    static const char *const bad[] = {"command:",         "command:exe",
+                                      "command:exec,",    "command:,exec",
+                                      "command:exec:x",   "command:fs-read",
+                                      "command:fs-read:", "command:net,fs-write",
+                                      "command",          ""};
+    static const char *const recipe[] = {"net", "exec", "fs-read:/x", "fs-write:/y:z", NULL};
     hone_registry *r = open_shipped();
     const hone_component_info *reward = find(r, "reward", "command");
     assert_int_equal(hone_registry_allow(r, recipe), HONE_OK);
