@@ -8,6 +8,9 @@ import subprocess
 import sys
 import tempfile
 
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
+import counted  # noqa: E402
+
 HONE = os.environ["HONE"]
 PATH = os.path.join(os.environ.get("HONE_SHARED", "../shared"), "goldens/objectives.json")
 if not os.path.exists(PATH):
@@ -16,7 +19,6 @@ if not os.path.exists(PATH):
 GOLD = json.load(open(PATH))
 FIXTURE, PAIRS = GOLD["fixture"], GOLD["pref_fixture"]
 work = tempfile.TemporaryDirectory()
-passed = failed = 0
 
 
 def close(got, want, tolerance):
@@ -38,15 +40,11 @@ def evaluate(verb, name, numbers, *args):
 
 def check(verb, name, numbers, wanted, *args):
     """wanted: output key -> value"""
-    global passed, failed
     for precision, tolerance in ((["--f64"], 1e-6), ([], 1e-5)):
         got = evaluate(verb, name, numbers, *args, *precision)
         bad = [k for k, w in wanted.items() if got is None or not close(got[k], w, tolerance)]
-        if bad:
-            failed += 1
-            print(f"FAIL {verb} {name} {args} {precision}: {bad}: {got and got[bad[0]]}, wanted {wanted[bad[0]]}")
-        else:
-            passed += 1
+        counted.check(f"{verb} {name} {args} {precision}", not bad,
+                      bad and f"{bad}: {got and got[bad[0]]}, wanted {wanted[bad[0]]}")
 
 
 # ---- advantages
@@ -145,5 +143,4 @@ for name, want, *args in [
 ]:
     check("objective", name, PAIRS, {"loss": want}, *args)
 
-print(f"{passed} passed, {failed} failed")
-sys.exit(failed > 0)
+counted.finish()

@@ -16,20 +16,17 @@ import sys
 import tempfile
 import time
 
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
+import counted  # noqa: E402
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 HONE = os.environ.get("HONE", str(ROOT / "build" / "hone"))
 KILLS = int(os.environ.get("KILLS", "200" if os.environ.get("HONE_FULL") else "5"))
 RECIPE = ROOT / "tests" / "integration" / "kill_grpo.lua"
-passed = failed = 0
 
 
 def check(ok, what):
-    global passed, failed
-    if ok:
-        passed += 1
-    else:
-        failed += 1
-        print("FAIL", what)
+    counted.check(what, ok)
 
 
 def digest(path):
@@ -153,5 +150,4 @@ def main():
 
 
 main()
-print(f"{passed} passed, {failed} failed")
-sys.exit(1 if failed else 0)
+counted.finish()

@@ -14,10 +14,12 @@ import subprocess
 import sys
 import tempfile
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+import counted  # noqa: E402
+
 HONE = os.path.abspath(os.environ["HONE"])
 ROOT = os.getcwd()
 BUDGET = int(os.environ.get("HONE_TORTURE", "400"))
-passed = failed = 0
 
 ROWS = "".join(json.dumps({"prompt": f"{n} plus 2?", "completion": f"So #### {n + 2}", "answer": str(n + 2)}) + "\n"
                for n in range(6))
@@ -105,7 +107,6 @@ def verdict(result, clean, name):
 
 
 def torture(name, base):
-    global passed, failed
     words = COMMANDS[name].split()
     folder = os.path.join(base, name)
     os.mkdir(folder)
@@ -118,15 +119,14 @@ def torture(name, base):
     count_file = os.path.join(base, "count")
     clean = run(folder, words, HONE_FAULT_NOMEM_COUNT=count_file)
     if clean.returncode != 0:
-        failed += 1
-        print(f"FAIL {name}: undisturbed it ends with {clean.returncode}: {clean.stderr.decode()[:600]}")
+        counted.check(name, False, f"undisturbed it ends with {clean.returncode}: {clean.stderr.decode()[:600]}")
         return
     with open(count_file) as f:
         total = int(f.read())
     half = BUDGET // 2
     points = range(1, total + 1) if total <= BUDGET else sorted(
         set(range(1, half + 1)) | {half + 1 + i * (total - half) // half for i in range(half)})
-    bad = {}
+    alike = {}
     for n in points:
         for made in ("out", "runs"):
             if name not in ("report", "runs"):
@@ -136,17 +136,12 @@ def torture(name, base):
         left = [x for x in tree(folder) if x.endswith((".tmp", ".part"))]
         if not why and left:
             why = f"left {left[0]}"
-        if why:
-            bad.setdefault(why, []).append(n)
-    for why, where in sorted(bad.items(), key=lambda x: x[1])[:6]:
-        print(f"FAIL {name}: request {where[0]} of {total} ({len(where)} alike): {why}")
-    passed += len(points) - sum(map(len, bad.values()))
-    failed += sum(map(len, bad.values()))
+        alike[why] = alike.get(why, 0) + 1
+        counted.check(f"{name}, request {n} of {total}", not why, why if alike[why] == 1 else "as before")
     print(f"     {name}: {len(points)} of {total} requests", flush=True)
 
 
 with tempfile.TemporaryDirectory() as base:
     for name in sys.argv[1:] or COMMANDS:
         torture(name, base)
-print(f"{passed} passed, {failed} failed")
-sys.exit(1 if failed or not passed else 0)
+counted.finish()
