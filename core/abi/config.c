@@ -643,6 +643,27 @@ void hone_config_behind(hone_config *pub, hone_config *old)
 
 /* ---- what may be shown ------------------------------------------------------------------------- */
 
+static int is_text(const struct slot *s)
+{
+    return s->row.type == HONE_FIELD_STR || s->row.type == HONE_FIELD_ENUM ||
+           s->row.type == HONE_FIELD_PATH;
+}
+
+/* The value of a setting that is no component. */
+static void put_value(const struct slot *s, hone_jw *w)
+{
+    if (is_text(s))
+        hone_jw_str(w, s->str);
+    else if (s->row.type == HONE_FIELD_F64)
+        hone_jw_f64(w, s->f64);
+    else if (s->row.type == HONE_FIELD_I64)
+        hone_jw_i64(w, s->i64);
+    else if (s->row.type == HONE_FIELD_BOOL)
+        hone_jw_bool(w, s->i64 != 0);
+    else
+        hone_jw_value(w, s->value);
+}
+
 void hone_config_json(const hone_config *pub, hone_jw *w)
 {
     hone_jw_map(w);
@@ -658,36 +679,16 @@ void hone_config_json_rows(const hone_config *pub, hone_jw *w)
         hone_jw_key(w, s->row.name);
         if (!s->have) {
             hone_jw_null(w);
-            continue;
-        }
-        switch (s->row.type) {
-        case HONE_FIELD_F64:
-            hone_jw_f64(w, s->f64);
-            break;
-        case HONE_FIELD_I64:
-            hone_jw_i64(w, s->i64);
-            break;
-        case HONE_FIELD_BOOL:
-            hone_jw_bool(w, s->i64 != 0);
-            break;
-        case HONE_FIELD_STR:
-        case HONE_FIELD_ENUM:
-        case HONE_FIELD_PATH:
-            if (s->row.flags & HONE_SECRET)
-                hone_jw_cstr(w, "(secret)");
-            else
-                hone_jw_str(w, s->str);
-            break;
-        case HONE_FIELD_COMPONENT:
+        } else if (s->row.flags & HONE_SECRET && is_text(s)) {
+            hone_jw_cstr(w, "(secret)");
+        } else if (s->row.type == HONE_FIELD_COMPONENT) {
             hone_jw_map(w);
             hone_jw_kstr(w, "component", s->str);
             if (c->env.show && s->keep)
                 c->env.show(c->env.ctx, s->keep, w);
             hone_jw_end(w);
-            break;
-        default:
-            hone_jw_value(w, s->value);
-            break;
+        } else {
+            put_value(s, w);
         }
     }
 }
@@ -713,30 +714,12 @@ hone_status hone_config_export(const hone_config *pub, hone_jw *w)
         if (!s->set || !s->have)
             continue;
         hone_jw_key(w, s->row.name);
-        switch (s->row.type) {
-        case HONE_FIELD_F64:
-            hone_jw_f64(w, s->f64);
-            break;
-        case HONE_FIELD_I64:
-            hone_jw_i64(w, s->i64);
-            break;
-        case HONE_FIELD_BOOL:
-            hone_jw_bool(w, s->i64 != 0);
-            break;
-        case HONE_FIELD_STR:
-        case HONE_FIELD_ENUM:
-        case HONE_FIELD_PATH:
-            hone_jw_str(w, s->str);
-            break;
-        case HONE_FIELD_COMPONENT: {
+        if (s->row.type == HONE_FIELD_COMPONENT) {
             char number[16];
             snprintf(number, sizeof number, "%u", i);
             hone_jw_cstr(w, number);
-            break;
-        }
-        default:
-            hone_jw_value(w, s->value);
-            break;
+        } else {
+            put_value(s, w);
         }
     }
     hone_jw_end(w);
