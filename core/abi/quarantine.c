@@ -12,10 +12,7 @@
 #include "base/file.h"
 #include "base/json.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <string.h>
-#include <sys/file.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -227,36 +224,15 @@ const hone_quarantined *hone_quarantine_find(const hone_quarantine *q, const cha
 
 /* ---- changing it --------------------------------------------------------------------------------- */
 
-/* Folder there, lock held: *fd is closed to let go. *path is a new string. */
+/* Lock held: *fd is closed to let go. *path is a new string. */
 static hone_status begin_change(char **path, int *fd)
 {
-    char *at = hone_quarantine_path(), *dir = at ? hone_path_dir(at) : NULL;
-    char *lock = dir ? hone_path_join(dir, "quarantine.lock") : NULL;
-    hone_status s = HONE_OK;
-    *fd = -1;
-    if (!lock) {
-        s = hone_fail(HONE_E_NOT_FOUND, "there is no place for the quarantine");
-        hone_fail_hint("set HOME or XDG_CONFIG_HOME to an absolute path");
-    }
-    if (s >= 0)
-        s = hone_mkdirs(dir);
-    if (s >= 0)
-        *fd = open(lock, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (s >= 0 && *fd < 0)
-        s = hone_fail_errno("%s", lock);
-    while (s >= 0 && flock(*fd, LOCK_EX) != 0)
-        if (errno != EINTR)
-            s = hone_fail_errno("%s", lock);
-    hone_free(dir);
-    hone_free(lock);
-    if (s >= 0) {
-        *path = at;
-        return s;
-    }
-    if (*fd >= 0)
-        close(*fd);
-    hone_free(at);
-    return s;
+    HONE_TRY(hone_trust_lock("quarantine.lock", fd));
+    *path = hone_quarantine_path();
+    if (*path)
+        return HONE_OK;
+    close(*fd);
+    return HONE_E_NOMEM;
 }
 
 static hone_status replace(const char *path, const hone_quarantine *q)

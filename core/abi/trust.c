@@ -11,9 +11,12 @@
 #include "base/hash.h"
 #include "base/json.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -81,7 +84,13 @@ static int date_ok(const char *s)
     for (size_t i = 0; i < 10; i++)
         if (form[i] == 'd' ? (s[i] < '0' || s[i] > '9') : s[i] != '-')
             return 0;
-    return 1;
+    static const char days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+    const long year = strtol(s, NULL, 10), month = strtol(s + 5, NULL, 10),
+               day = strtol(s + 8, NULL, 10);
+    if (month < 1 || month > 12 || day < 1)
+        return 0;
+    const int leap = month == 2 && year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    return day <= days[month - 1] + leap;
 }
 
 /* A list of texts; `hashes`: each must be a sha256. An absent list is empty. */
@@ -414,6 +423,35 @@ char *hone_trust_path(void)
     if (xdg && xdg[0] == '/')
         return hone_path_join(xdg, "hone/trust.json");
     return home && home[0] == '/' ? hone_path_join(home, ".config/hone/trust.json") : NULL;
+}
+
+hone_status hone_trust_lock(const char *name, int *fd)
+{
+    char *store = hone_trust_path(), *dir = store ? hone_path_dir(store) : NULL;
+    char *lock = dir ? hone_path_join(dir, name) : NULL;
+    hone_status s = HONE_OK;
+    int at = -1;
+    if (!lock) {
+        s = hone_fail(HONE_E_NOT_FOUND, "there is no place for the trust store");
+        hone_fail_hint("set HOME or XDG_CONFIG_HOME to an absolute path");
+    }
+    if (s >= 0)
+        s = hone_mkdirs(dir);
+    if (s >= 0)
+        at = open(lock, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (s >= 0 && at < 0)
+        s = hone_fail_errno("%s", lock);
+    while (s >= 0 && flock(at, LOCK_EX) != 0)
+        if (errno != EINTR)
+            s = hone_fail_errno("%s", lock);
+    hone_free(store);
+    hone_free(dir);
+    hone_free(lock);
+    if (s >= 0)
+        *fd = at;
+    else if (at >= 0)
+        close(at);
+    return s;
 }
 
 hone_status hone_trust_open(hone_trust *t)

@@ -71,6 +71,9 @@ void hone_secret_wipe(void *p, size_t n);
 
 /* The user's store; one that is not there is empty. E_REFUSED when others may write it. */
 hone_status hone_trust_open(hone_trust *out);
+/* Who reads to change holds this until it has saved, so that two lose nothing: name is a file beside the store. Closing *fd
+ * lets go. */
+hone_status hone_trust_lock(const char *name, int *fd);
 hone_status hone_trust_save(const hone_trust *t);
 void hone_trust_release(hone_trust *t);
 char *hone_trust_path(void); /* new string; NULL without a home or memory */

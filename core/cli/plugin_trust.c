@@ -75,6 +75,17 @@ static hone_status read_ids(subject *f, const char *place)
     return f->ids.failed;
 }
 
+/* Of files that the command line names: one that is not there says what was wanted. */
+static hone_status must_be_there(const char *path, const char *what)
+{
+    if (hone_file_exists(path) && !hone_file_is_dir(path))
+        return HONE_OK;
+    hone_fail(HONE_E_NOT_FOUND, "%s: %s", path,
+              hone_file_is_dir(path) ? "is a folder" : "no such file");
+    return hone_fail_hint(
+        "the path of %s is wanted; hone plugin list --json shows those of plugins", what);
+}
+
 static hone_status subject_open(subject *f, const char *path)
 {
     memset(f, 0, sizeof *f);
@@ -90,6 +101,7 @@ static hone_status subject_open(subject *f, const char *path)
     f->sig_path = with_ending(path, "sig");
     if (!f->side_path || !f->sig_path)
         return HONE_E_NOMEM;
+    HONE_TRY(must_be_there(path, "a plugin's .so"));
     HONE_TRY(hone_file_read(path, SO_MAX, &f->so));
     HONE_TRY(hone__loader_check_elf(path, NULL));
     if (!hone_file_exists(f->side_path)) {
@@ -231,6 +243,7 @@ static hone_status read_secret(const char *path, unsigned char secret[64])
 {
     struct stat st;
     hone_buf b;
+    HONE_TRY(must_be_there(path, "a secret key, NAME.key,"));
     if (stat(path, &st) != 0)
         return hone_fail_errno("%s", path);
     if (st.st_mode & 077) {
@@ -436,9 +449,21 @@ int hone_cli_plugin_trust(int argc, char **argv)
     hone_trust t;
     hone_key key;
     char sha[65];
-    hone_status s = hone_trust_open(&t);
-    if (s < 0)
+    int lock = -1;
+    hone_status s = rest.n ? must_be_there(rest.v[0], "a plugin's .so or a key's .pub") : HONE_OK;
+    if (s >= 0 && rest.n && ends(rest.v[0], ".key")) {
+        s = hone_fail(HONE_E_USAGE, "%s: is a secret key", rest.v[0]);
+        hone_fail_hint("the public half, NAME.pub, is what is trusted");
+    }
+    if (s >= 0 && rest.n)
+        s = hone_trust_lock("trust.lock", &lock);
+    if (s >= 0)
+        s = hone_trust_open(&t);
+    if (s < 0) {
+        if (lock >= 0)
+            close(lock);
         return hone_cli_fail(s);
+    }
     if (rest.n == 0) {
         list_trust(&t);
     } else if (ends(rest.v[0], ".pub")) {
@@ -466,6 +491,8 @@ int hone_cli_plugin_trust(int argc, char **argv)
     if (s >= 0 && rest.n && ends(rest.v[0], ".pub") && expired(&key))
         printf("but it expired on %s: what it signed is not trusted\n", key.expires);
     hone_trust_release(&t);
+    if (lock >= 0)
+        close(lock);
     return s < 0 ? hone_cli_fail(s) : HONE_EXIT_OK;
 }
 
@@ -488,17 +515,31 @@ int hone_cli_plugin_revoke(int argc, char **argv)
     hone_trust t;
     hone_key key;
     char hex[65];
-    hone_status s = hone_trust_open(&t);
-    if (s < 0)
+    int lock = -1;
+    const char *what = rest.v[0];
+    const int is_hex = hone_is_sha256(what);
+    hone_status s = is_hex ? HONE_OK : must_be_there(what, "a plugin's .so or a key's .pub");
+    if (s >= 0 && !is_hex && !ends(what, ".pub") && !ends(what, ".so")) {
+        s = hone_fail(HONE_E_USAGE, "%s: is neither FILE.so nor NAME.pub", what);
+        hone_fail_hint("or give the 64 digits that hone plugin trust shows");
+    }
+    if (s >= 0)
+        s = hone_trust_lock("trust.lock", &lock);
+    if (s >= 0)
+        s = hone_trust_open(&t);
+    if (s < 0) {
+        if (lock >= 0)
+            close(lock);
         return hone_cli_fail(s);
-    if (hone_is_sha256(rest.v[0])) {
-        memcpy(hex, rest.v[0], 65);
-    } else if (ends(rest.v[0], ".pub")) {
-        s = read_key(rest.v[0], &t.arena, &key);
+    }
+    if (is_hex) {
+        memcpy(hex, what, 65);
+    } else if (ends(what, ".pub")) {
+        s = read_key(what, &t.arena, &key);
         if (s >= 0)
             hone_hex_write(key.public_key, 32, hex);
     } else {
-        s = hone_sha256_file(rest.v[0], hex);
+        s = hone_sha256_file(what, hex);
     }
     if (s >= 0)
         s = hone_trust_revoke(&t, hex);
@@ -507,6 +548,7 @@ int hone_cli_plugin_revoke(int argc, char **argv)
     if (s >= 0)
         printf("revoked: %s\n", hex);
     hone_trust_release(&t);
+    close(lock);
     return s < 0 ? hone_cli_fail(s) : HONE_EXIT_OK;
 }
 
@@ -683,6 +725,8 @@ int hone_cli_plugin_install(int argc, char **argv)
     const int have_trust = s >= 0;
     if (s >= 0 && !folder)
         s = hone_fail(HONE_E_NOT_FOUND, "no home folder: set HOME or XDG_DATA_HOME");
+    if (s >= 0)
+        s = must_be_there(place, "a package, NAME-VERSION.tar.zst,");
     if (s >= 0)
         s = hone_file_read(place, SO_MAX, &bytes);
     if (s >= 0)

@@ -86,6 +86,34 @@ check "a key" "$hone" plugin keygen ../acme --ids com.acme.
 check "the secret is the owner's alone" sh -c "[ \"\$(stat -c %a ../acme.key)\" = 600 ]"
 secret=$(sed -n 's/.*"secret": "\(.*\)".*/\1/p' ../acme.key)
 check "keygen does not print the secret" sh -c "! grep -q '$secret' '$work/out' '$work/err'"
+wrong() { # NAME TEXT COMMAND... - a failure that says what, where, and what to do
+    name=$1 text=$2
+    shift 2
+    rc=0
+    "$@" >"$work/out" 2>"$work/err" || rc=$?
+    if [ $rc -ne 1 ] && [ $rc -ne 2 ] || ! grep -q "$text" "$work/err" || ! grep -q 'hint: ' "$work/err"; then
+        echo "failed: $name (exit $rc, wanted 1 or 2 with \"$text\" and a hint)"
+        cat "$work/out" "$work/err"
+        exit 1
+    fi
+    passed=$((passed + 1))
+}
+for verb in trust revoke verify "pack" "install" "sign --key ../acme.key"; do
+    wrong "$verb of a file that is not there" "nofile.so: no such file" "$hone" plugin $verb nofile.so
+    wrong "$verb of a folder" "is a folder\|a plugin's .so is wanted" "$hone" plugin $verb /tmp
+done
+wrong "a key that is not there" "no.key: no such file" "$hone" plugin sign my_opt.so --key no.key
+wrong "a secret key is not trusted" "is a secret key" "$hone" plugin trust ../acme.key
+wrong "a text is not revoked" "neither FILE.so nor NAME.pub" "$hone" plugin revoke recipe.lua
+wrong "a day that no month has" "a date like" "$hone" plugin keygen ../dated --ids com.acme. --expires 2031-02-29
+XDG_CONFIG_HOME=$work/many
+for i in 1 2 3 4 5 6 7 8; do
+    cp my_opt.so "../many$i.so" && printf '%s' $i >>"../many$i.so"
+    "$hone" plugin trust "../many$i.so" >/dev/null &
+done
+wait
+check "eight at once: all are trusted" [ "$("$hone" plugin trust | grep -c '^file')" = 8 ]
+XDG_CONFIG_HOME=$work/config
 check "a key is never written over" sh -c "! '$hone' plugin keygen ../acme --ids com.acme."
 check "signed" "$hone" plugin sign my_opt.so --key ../acme.key
 rm -rf "$XDG_CONFIG_HOME"
