@@ -6,6 +6,7 @@ libhone_a_SOURCES += \
 	core/base/clock.c \
 	core/base/error.c \
 	core/base/file.c \
+	core/base/fp.c \
 	core/base/hash.c \
 	core/base/json_read.c \
 	core/base/json_write.c \

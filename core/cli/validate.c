@@ -221,6 +221,10 @@ static void last_line(FILE *f, char *out, size_t size)
         n--;
     text[n] = 0;
     char *line = strrchr(text, '\n');
+    while (line && strncmp(line + 1, "  hint: ", 8) == 0) { /* what hone says to do about a crash */
+        *line = 0;
+        line = strrchr(text, '\n');
+    }
     snprintf(out, size, "%.300s", line ? line + 1 : text);
 }
 

@@ -195,6 +195,8 @@ int hone__v_no_work(
 int hone__v_has_cap(const hone__v *v, uint64_t cap);
 /* The usual settings with one more, or with another value; in the arena. */
 hone_value hone__v_with_setting(hone__v *v, const char *name, hone_value value);
+/* An instance in a box, in `i`, which is zero before; give back i->inst and *r. NULL: failed; the thread's error. */
+hone__vinst *hone__v_boxed(hone__v *v, hone__vinst *i, hone_registry **r);
 void hone__vt_deterministic(hone__v *v);
 void hone__vt_pure(hone__v *v);
 void hone__vt_batch_invariant(hone__v *v);

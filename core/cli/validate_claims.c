@@ -243,3 +243,8 @@ void hone__vt_boxed(hone__v *v)
     hone_registry_close(r);
     hone__v_destroy(v, i);
 }
+
+hone__vinst *hone__v_boxed(hone__v *v, hone__vinst *i, hone_registry **r)
+{
+    return boxed_one(v, i, r);
+}

@@ -347,6 +347,71 @@ static void t_chance(hone__v *v)
     hone__v_destroy(v, i);
 }
 
+/* Where results may be compared: a box makes texts of hone's own interfaces valid UTF-8 and their scores finite. */
+static void compare(hone__v *v, hone__vinst *i, hone__vinst *box, const slots *all, uint64_t round)
+{
+    hone__vgot here, there;
+    size_t k, s;
+    hone__vcase c = by_chance(v, round, all, &k, &s);
+    const int own = hone_desc_builtin(hone__v_desc_id(all->d[k])) != NULL;
+    const int same = hone__v_has_cap(v, HONE_CAP_DETERMINISTIC) &&
+                     !hone__v_has_cap(v, HONE_CAP_STATEFUL) &&
+                     !(own && (c.odd & (HONE__VA_TEXT | HONE__VA_NUMBERS)));
+    if (!usable(all->d[k], s) || !hone__v_desc_travels(all->d[k], s))
+        return;
+    c.refuse = 0; /* what a box's sinks were told arrives when the call is over */
+    hone__v_with(v, "case %llu of seed %llu in a box", (unsigned long long)round,
+                 (unsigned long long)v->seed);
+    hone__v_desc_call(v, box, all->d[k], s, &c, NULL, &there);
+    if (!same || hone__v_failed(v))
+        return;
+    hone__v_with(v, "case %llu of seed %llu", (unsigned long long)round,
+                 (unsigned long long)v->seed);
+    hone__v_desc_call(v, i, all->d[k], s, &c, NULL, &here);
+    if (here.status != there.status)
+        hone__v_fail(v, "%s, case %llu: %s in process, %s in a box",
+                     hone__v_desc_slot(all->d[k], s)->name, (unsigned long long)round,
+                     hone_status_name(here.status), hone_status_name(there.status));
+    else if (here.whole != there.whole)
+        hone__v_fail(v, "%s, case %llu: in a box it gives another result than in process",
+                     hone__v_desc_slot(all->d[k], s)->name, (unsigned long long)round);
+}
+
+static void t_boxed(hone__v *v)
+{
+    enum { ROUNDS = 60 };
+    static const char *const inside[] = {HONE_KIND_OPTIMIZER, HONE_KIND_MODEL, HONE_KIND_OPS,
+                                         HONE_KIND_SOURCE};
+    slots all;
+    hone__vinst box = {0};
+    hone_registry *r = NULL;
+    if (!hone__v_open(v))
+        return;
+    if (v->lua)
+        return hone__v_skip(v, "written in Lua: its box is the recipe's");
+    for (size_t k = 0; k < sizeof inside / sizeof *inside; k++)
+        if (strcmp(v->info->c.kind, inside[k]) == 0)
+            return hone__v_skip(v, "calls of kind %s are not compared", inside[k]);
+    hone__vinst *i = v->kind ? begin(v, &all) : NULL;
+    if (!i)
+        return v->kind ? (void)0 : hone__v_skip(v, "nobody describes what it provides");
+    hone__v_stage(v, "create in a box");
+    if (!hone__v_boxed(v, &box, &r)) {
+        const hone_status s = hone_error_get()->code;
+        if (s == HONE_E_REFUSED || s == HONE_E_UNSUPPORTED)
+            hone__v_skip(v, "%s; %s", hone__v_error(), hone_error_get()->hint);
+        else
+            hone__v_fail(v, "in a box: %s", hone__v_error());
+    } else if (!hone_instance_is_boxed(box.inst)) {
+        hone__v_skip(v, "a component of kind %s runs in process", v->info->c.kind);
+    }
+    for (uint64_t round = 0; box.inst && !v->page->result && round < ROUNDS; round++)
+        compare(v, i, &box, &all, round);
+    hone_instance_unref(box.inst);
+    hone_registry_close(r);
+    hone__v_destroy(v, i);
+}
+
 const hone__vtest hone__v_fuzz_tests[] = {
     {"fuzz.table", t_table, 0, "every slot that is not optional is there"},
     {"fuzz.ordinary", t_ordinary, 0, "each slot answers an ordinary call"},
@@ -360,4 +425,5 @@ const hone__vtest hone__v_fuzz_tests[] = {
     {"fuzz.borrowed", t_borrowed, 0, "nothing of a call is used after it"},
     {"fuzz.leak", t_leak, HONE__VT_NATIVE, "calls leave no memory behind"},
     {"fuzz.chance", t_chance, HONE__VT_SLOW, "all of these by chance"},
+    {"fuzz.boxed", t_boxed, HONE__VT_SLOW, "cases by chance in a box"},
     {0}};

@@ -599,7 +599,7 @@ static void t_cancel(hone__v *v)
 typedef struct reading {
     const char *p;
     size_t n, at, step;
-    int fail;
+    size_t fail; /* reading fails behind this byte; 0: never */
 } reading;
 
 static hone_status put_bytes(const hone_out_stream *out, const void *p, size_t n)
@@ -610,6 +610,8 @@ static hone_status put_bytes(const hone_out_stream *out, const void *p, size_t n
 static hone_status get_bytes(const hone_in_stream *in, void *p, size_t n, size_t *got)
 {
     reading *r = in->ctx;
+    if (r->fail && r->at >= r->fail)
+        return hone_fail(HONE_E_IO, "the validator's stream breaks off");
     if (n > r->step)
         n = r->step;
     if (n > r->n - r->at)
@@ -632,9 +634,9 @@ static int save(hone__v *v, hone__vinst *i, const hone_state_v1 *vt, void *self,
 }
 
 static hone_status load(hone__v *v, hone__vinst *i, const hone_state_v1 *vt, void *self,
-                        const char *p, size_t n, size_t step, const char *what)
+                        const char *p, size_t n, size_t step, size_t fail, const char *what)
 {
-    reading r = {p, n, 0, step, 0};
+    reading r = {p, n, 0, step, fail};
     hone_in_stream s = {sizeof s, 0, &r, get_bytes};
     hone__v_stage(v, "load of %s", what);
     hone__v_enter(v, i, NULL);
@@ -643,13 +645,13 @@ static hone_status load(hone__v *v, hone__vinst *i, const hone_state_v1 *vt, voi
 
 /* A state that is no state must be refused, and must change nothing. */
 static void refuse(hone__v *v, hone__vinst *i, const hone_state_v1 *vt, void *self,
-                   const hone_buf *good, const char *p, size_t n, const char *what)
+                   const hone_buf *good, const char *p, size_t n, size_t fail, const char *what)
 {
     hone_buf now;
     hone_buf_init(&now, 1 << 28);
-    if (hone__v_failed(v) || (n == good->len && (!n || memcmp(p, good->ptr, n) == 0)))
+    if (hone__v_failed(v) || (!fail && n == good->len && (!n || memcmp(p, good->ptr, n) == 0)))
         return;
-    if (load(v, i, vt, self, p, n, SIZE_MAX, what) >= 0)
+    if (load(v, i, vt, self, p, n, fail ? fail : SIZE_MAX, fail, what) >= 0)
         hone__v_fail(v, "load takes %s without a word", what);
     else if (save(v, i, vt, self, &now) &&
              (now.len != good->len || memcmp(now.ptr, good->ptr, now.len) != 0))
@@ -681,7 +683,7 @@ static void t_state(hone__v *v)
     if (!k || !hone_instance_iface(k->inst, HONE_IFACE_STATE, &self2) || !save(v, i, vt, self, &a))
         goto done;
     for (size_t step = 1; step < 100 && !hone__v_failed(v); step = step == 1 ? 7 : step * 20) {
-        if (load(v, k, vt, self2, a.ptr, a.len, step, "what save wrote") < 0)
+        if (load(v, k, vt, self2, a.ptr, a.len, step, 0, "what save wrote") < 0)
             hone__v_fail(v, "load refuses what save wrote (read %zu bytes at a time): %s", step,
                          hone__v_error());
         else if (save(v, k, vt, self2, &b) && (a.len != b.len || memcmp(a.ptr, b.ptr, a.len) != 0))
@@ -690,10 +692,12 @@ static void t_state(hone__v *v)
     char noise[64];
     for (size_t n = 0; n < sizeof noise; n++)
         noise[n] = (char)hone_rng_below(&(hone_rng_key){v->seed, HONE_RNG_USER, 0, 0, 0}, n, 256);
-    refuse(v, i, vt, self, &a, noise, 0, "an empty state");
-    refuse(v, i, vt, self, &a, noise, sizeof noise, "random bytes");
-    refuse(v, i, vt, self, &a, a.ptr, a.len / 2, "half a state");
-    refuse(v, i, vt, self, &a, a.ptr, a.len ? a.len - 1 : 0, "a state without its last byte");
+    refuse(v, i, vt, self, &a, noise, 0, 0, "an empty state");
+    refuse(v, i, vt, self, &a, noise, sizeof noise, 0, "random bytes");
+    refuse(v, i, vt, self, &a, a.ptr, a.len / 2, 0, "half a state");
+    refuse(v, i, vt, self, &a, a.ptr, a.len ? a.len - 1 : 0, 0, "a state without its last byte");
+    if (a.len > 1)
+        refuse(v, i, vt, self, &a, a.ptr, a.len, a.len / 2, "a state whose stream breaks off");
 done:
     hone_buf_release(&a);
     hone_buf_release(&b);

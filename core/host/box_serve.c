@@ -22,6 +22,7 @@
 #include "abi/sidecar.h"
 #include "abi/wire.h"
 #include "base/alloc.h"
+#include "base/fp.h"
 #include "base/log.h"
 #include "hone/state.h"
 
@@ -528,6 +529,7 @@ int hone__box_main(int policy_fd)
         hone__sandbox_begin(&policy) < 0 || map_memories() < 0)
         return failed();
     watch_crashes();
+    hone_fp_setup();
     if (hone_sandbox_enter(&policy) < 0)
         return failed();
     hone_arena_release(&arena);

@@ -81,20 +81,6 @@ static void futex_wake(_Atomic uint32_t *word, int n, uint32_t mask)
     (void)syscall(SYS_futex, word, FUTEX_WAKE_BITSET_PRIVATE, n, NULL, NULL, mask);
 }
 
-void hone_fp_setup(void)
-{
-#if defined(__x86_64__)
-    const unsigned want = _mm_getcsr() | 0x8040u; /* flush to zero, denormals are zero */
-    if (want != _mm_getcsr())
-        _mm_setcsr(want);
-#elif defined(__aarch64__)
-    uint64_t fpcr;
-    __asm__ volatile("mrs %0, fpcr" : "=r"(fpcr));
-    if (!(fpcr >> 24 & 1))
-        __asm__ volatile("msr fpcr, %0" ::"r"(fpcr | 1u << 24));
-#endif
-}
-
 static void take_tasks(struct hone_pool *p, uint32_t thread)
 {
     const int64_t n = p->n_tasks;

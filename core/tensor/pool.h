@@ -11,6 +11,7 @@
 #ifndef HONE_CORE_TENSOR_POOL_H
 #define HONE_CORE_TENSOR_POOL_H
 #include "base/error.h"
+#include "base/fp.h"
 #include "hone/ops.h"
 
 typedef struct hone_pool hone_pool;
@@ -31,8 +32,4 @@ const hone_exec *hone_pool_exec(hone_pool *p);
 /* At least so many bytes of scratch for each thread, and shared. Contents are not kept. Not while a
  * job runs. */
 hone_status hone_pool_reserve(hone_pool *p, size_t thread_bytes, size_t shared_bytes);
-
-/* Denormals are zero and results flush to zero on the calling thread; every thread that computes,
- * or calls a plugin that may, does this once. */
-void hone_fp_setup(void);
 #endif

@@ -1,5 +1,5 @@
 /* Calls exit in score.
- * validate: instance.call crash exit status 7
+ * validate: instance.call crash it called exit
  * score: any */
 #define ON_CALL exit(7);
 #include "hostile.h"
