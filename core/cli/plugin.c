@@ -191,6 +191,8 @@ static int run_interfaces(int argc, char **argv)
         s = hone_fail(HONE_E_NOT_FOUND, "hone ships no interface \"%s\"", rest.v[0]);
         if (close)
             hone_fail_hint("did you mean \"%s\"?", close);
+        else
+            hone_fail_hint("those that a plugin brings: hone plugin describe FILE.so");
     }
     if (s >= 0 && json)
         return print_json(&b, HONE_EXIT_OK);

@@ -123,6 +123,8 @@ check("what to do with a file in Lua", "hone plugin validate FILE.lua tests it" 
 got = hone("plugin", "new", "sink", "x")
 check("what a folder can be made for", got.returncode == 2 and "reward, judge, tokenizer, optimizer, source, objective or model" in got.stderr,
       got.stderr)
+got = hone("plugin", "interfaces", "com.acme.tagger/1")
+check("where a plugin's own interfaces are seen", got.returncode == 1 and "hone plugin describe FILE.so" in got.stderr, got.stderr)
 (work / "rows.db").write_bytes(b"SQLite format 3\0" + bytes(100))
 got = hone("data", "head", "rows.db")
 check("a SQLite database is not read as JSON", "is a SQLite database" in got.stderr and "--source sqlite --set table=NAME" in got.stderr, got.stderr)
