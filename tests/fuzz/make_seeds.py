@@ -1,4 +1,4 @@
-"""make_seeds.py - writes tests/fuzz/corpus/{arrow,quarantine,signature,lock,package,command,records,wire,safetensors,gguf,llama2c,quant,config,jinja,csv,tokenizer_json,tokenizer_files,encode}: small valid files for the fuzzers to spoil."""
+"""make_seeds.py - writes tests/fuzz/corpus/{arrow,box_reach,quarantine,signature,lock,package,command,records,wire,safetensors,gguf,llama2c,quant,config,jinja,csv,tokenizer_json,tokenizer_files,encode}: small valid files for the fuzzers to spoil."""
 import base64
 import json
 import os
@@ -353,3 +353,9 @@ WHOLE = tar(("x.so", b"\x7fELF" + bytes(60)), ("x.json", b"{}"), ("x.sig", json.
 put("package", "tar", WHOLE)
 put("package", "unsigned", tar(("x.so", b"\x7fELF"), ("x.json", b"{}")))
 put("package", "zst", zstd_raw(WHOLE))
+
+# call-backs of boxes: a genuine call with one change, and questions
+for case in range(6):
+    put("box_reach", f"case_{case}", bytes([case]) + struct.pack("<HB7s", 64, 0x80, bytes(7)))
+for kind, number, text in ((1, 0, b"hone.tokenizer/1"), (2, 0, b""), (2, 1, b""), (3, 0, b"call"), (3, 9, b""), (4, 0, b"")):
+    put("box_reach", f"ask_{kind}_{number}", struct.pack("<BBH", 255, kind, number) + text)
