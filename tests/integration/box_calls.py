@@ -68,6 +68,12 @@ static hone_status judge(void *self, const hone_call *call, const hone_judge_ite
         if (is(it->candidates[0], "inner fails")) return hone_host_fail(s->host, HONE_E_PARSE, "cannot read item %zu", i);
         if (is(it->candidates[0], "slow")) for (int k = 0; k < 3000 && !hone_cancelled(call); k++) nap(0.01);
         if (is(it->candidates[0], "stuck")) nap(60);
+#ifdef KILLS /* in hone's process: the box that called, while it waits for this answer */
+        static int killed;
+        char line[100];
+        snprintf(line, sizeof line, "kill -9 $(pgrep -P %d hone-box)", (int)getpid());
+        if (is(it->candidates[0], "kill") && !killed++ && system(line) == 0) nap(0.05);
+#endif
 #ifdef TOGETHER /* until so many calls are in it at once, or its time is over */
         static _Atomic int inside, met;
         inside++;
@@ -104,6 +110,14 @@ COMPONENT("org.test.judge." NAME, HONE_KIND_JUDGE, HONE_IFACE_JUDGE, CAPS, field
 """
 
 OUTER = COMMON + r"""
+#ifdef RELAY
+static hone_status relay(void *self, const hone_call *call, const hone_judge_item *items, size_t n, size_t stride,
+                         const hone_verdict_sink *sink)
+{
+    struct self *s = self;
+    return ((const hone_judge_v1 *)s->inner.vt)->judge(s->inner.self, call, items, n, stride, sink);
+}
+#endif
 struct taken { struct hone_verdict_sink sink; hone_outcome *out; size_t stride; const hone_notes *notes; size_t seen; };
 static hone_status put(const hone_verdict_sink *sink, size_t item, const hone_verdict *v)
 {
@@ -149,8 +163,13 @@ static hone_status create(const hone_host *host, const hone_config *cfg, void **
     return st;
 }
 static const hone_field *const fields[] = {HONE_COMPONENT("judge", HONE_IFACE_JUDGE, HONE_REQUIRED, "what judges"), NULL};
+#ifdef RELAY
+static const hone_judge_v1 table = {sizeof table, 0, relay};
+COMPONENT("org.test.judge." NAME, HONE_KIND_JUDGE, HONE_IFACE_JUDGE, CAPS, fields, table, create)
+#else
 static const hone_reward_v1 table = {sizeof table, 0, score, NULL, NULL};
 COMPONENT("org.test.reward." NAME, HONE_KIND_REWARD, HONE_IFACE_REWARD, CAPS, fields, table, create)
+#endif
 """
 
 # What it does with the box's memory: box_proto.h, in words.
@@ -418,7 +437,7 @@ run = hone("score", "--reward", "outer", "--set", "judge=jd", "--data", data, "-
 check("a boxed reward asks a boxed judge", run.returncode == 0 and [o["status"] for o in outcomes(run)] == ["score"] * 5,
       run.stdout + run.stderr)
 check("and has its texts", [o["notes"].get("why") for o in outcomes(run)][:2] == ["hash 128", "hash 4098"], run.stdout)
-boxed = run.stdout
+plain = boxed = run.stdout
 check("trusted now", hone("plugin", "trust", outer).returncode == 0)
 run = hone("score", "--reward", "outer", "--set", "judge=jd", "--data", data, "--json")
 check("the outer one in process: the same", run.stdout == boxed, run.stdout + run.stderr)
@@ -450,6 +469,44 @@ run = hone("score", "--reward", "outer", "--set", "judge=jd", "--data", rows("sl
 check("a call-back is cancelled with its call", [o["status"] for o in outcomes(run)] == ["score"], run.stdout + run.stderr)
 run = hone("score", "--reward", "outer", "--set", "judge=jd", "--data", rows("stuck.jsonl", "stuck"), "--deadline", "0.5", "--json")
 check("and has no more time than it", [o["status"] for o in outcomes(run)] == ["timeout"], run.stdout + run.stderr)
+
+# ---- deep, killed in the middle, in Lua ------------------------------------------------------------------------------------
+build("relay", OUTER, "-DRELAY")
+deep = {"component": "jd"}
+for _ in range(4):
+    deep = {"component": "relay", "judge": deep}
+run = hone("score", "--reward", "outer", "--set", "judge=" + json.dumps(deep), "--data", data, "--json")
+check("a box in a box in a box: the same", run.stdout == plain, run.stdout + run.stderr)
+run = hone("score", "--reward", "outer", "--set", "judge=" + json.dumps(deep), "--data", rows("deep.jsonl", "a", "inner crash", "b"), "--json")
+check("the innermost one's death is an error of its sample", [o["status"] for o in outcomes(run)] == ["score", "error", "score"],
+      run.stdout + run.stderr)
+fresh()
+killer = build("killer", JUDGE, "-DKILLS")
+check("trusted", hone("plugin", "trust", killer).returncode == 0)
+run = hone("score", "--reward", "outer", "--set", "judge=killer", "--data", rows("kill.jsonl", "a", "kill", "b"), "--json")
+check("killed while its call-back is served: asked again", [o["status"] for o in outcomes(run)] == ["score"] * 3 and
+      "its box ended in score: killed by signal 9" in run.stderr, run.stdout + run.stderr)
+(work / "lua.lua").write_text("""local hone = require "hone"
+local stories = require "stories"
+local run = hone.run { name = "lua", seed = 3 }
+local policy = run:policy { model = "tiny" }
+local judge = hone.judge { id = "mine", judge = function(items)
+  local out = {}
+  for i, item in ipairs(items) do out[i] = { score = #item.candidates[1] } end
+  return out
+end }
+local right, n = 0, 0
+for step, prompts in run:steps(1, hone.rows(stories.list(5, "train", 8)):batches(4)) do
+  local rollout = policy:rollout(prompts, { n = 2, max_tokens = 8, rewards = { hone.reward("outer", { judge = judge }) } })
+  for _, s in ipairs(rollout:samples()) do
+    n = n + 1
+    if s.outcomes.outer.score == #s.completion then right = right + 1 end
+  end
+end
+print(right, n)
+""")
+run = hone("run", "lua.lua", "--quiet")
+check("a boxed reward asks a judge in Lua", "8\t8" in run.stdout, run.stdout + run.stderr)
 
 # ---- the run's tokenizer and model --------------------------------------------------------------------------------------
 RECIPE = """local hone = require "hone"
