@@ -565,19 +565,28 @@ static int offers_state(const hone__proxy *p)
     return 0;
 }
 
-/* A file that cannot be read, a server out of reach: what it asked for and was not given is the likely reason. */
+/* A file that cannot be read, a server out of reach: what it asked for and was not given is the likely reason; or that it does
+ * not ask, as plugins of the time before boxes. */
 static void hint_grants(const hone_instance *inst)
 {
     const hone_component_info *info = inst->info;
+    const uint64_t outside = HONE_CAP_FS_READ | HONE_CAP_FS_WRITE | HONE_CAP_NET;
     uint64_t missing = info->c.caps & ~hone_registry_granted(inst->reg, info);
     const hone_status s = hone_error_get()->code;
     const char *what = missing & HONE_CAP_FS_READ    ? "fs-read:PATH"
                        : missing & HONE_CAP_FS_WRITE ? "fs-write:PATH"
                        : missing & HONE_CAP_NET      ? "net"
                                                      : NULL;
-    if (what && !hone_error_get()->hint[0] && (s == HONE_E_IO || s == HONE_E_NOT_FOUND))
+    if (hone_error_get()->hint[0] || (s != HONE_E_IO && s != HONE_E_NOT_FOUND))
+        return;
+    if (what)
         hone_fail_hint("it runs in a box, and this was not granted: --allow=%s:%s",
                        info->short_name, what);
+    else if (!(info->c.caps & outside) && info->plugin)
+        hone_fail_hint(
+            "it runs in a box and asks for no file and no network, so it has none; if it "
+            "is yours, hone plugin trust %s runs it in process",
+            info->plugin->path);
 }
 
 hone_status hone__box_create(hone_instance *inst, int fd, const char *sha256)

@@ -180,14 +180,19 @@ static hone_status try_number(hone__box_source *s, const char *name, int *how, h
 
 /* ---- a box that stands where it should ------------------------------------------------------------ */
 
-static hone_status lost(const hone__box_source *s)
+static hone_status hint_lost(const hone__box_source *s)
 {
-    hone_fail(HONE_E_MISBEHAVED, "its box is gone, and it has no position to go on from");
     const hone_plugin *plugin = s->o->proxy->inst->info->plugin;
     return hone_fail_hint(
         "a source with position and seek is taken up where it was; begin this one "
         "anew, or look at it alone: hone plugin validate %s",
         plugin ? plugin->path : s->o->proxy->inst->info->c.id);
+}
+
+static hone_status lost(const hone__box_source *s)
+{
+    hone_fail(HONE_E_MISBEHAVED, "its box is gone, and it has no position to go on from");
+    return hint_lost(s);
 }
 
 static int stands(const hone__box_source *s)
@@ -256,6 +261,8 @@ static hone_status call(hone__box_source *s, attempt *a)
         if (how == HONE__BOX_LATE || own >= OWN_MAX || outside > OUTSIDE_MAX ||
             (mine && s->where == AT_LOST)) {
             st = hone_error_set(&why);
+            if (mine && s->where == AT_LOST)
+                hint_lost(s);
             if (how == HONE__BOX_LATE)
                 hone_fail_hint("a call of it has %.3g s: timeout = SECONDS gives it more",
                                (double)call_ns(s) / 1e9);

@@ -114,7 +114,7 @@ def score_rows(so, environment):
 
 
 def read_with(so, environment):
-    return attempt(environment, "data", "head", "--source", so, "--n", "100", "--json", "--set", "timeout=1")
+    return attempt(environment, "data", "head", "--source", so, "--n", "100", "--json", "--set", "timeout=3")
 
 
 def attempt(environment, *args):

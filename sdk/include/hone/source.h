@@ -6,6 +6,10 @@
  * Where rows have no common type a source gives one such column, named HONE_SOURCE_ROW, and every cell
  * is a whole row: a JSON object, whose members the host reads as the columns.
  *
+ * One that nobody trusts runs in a box: there it has the files and the network that it asks for (HONE_CAP_FS_READ,
+ * HONE_CAP_NET) and the command line grants. Its position is asked for behind every batch, and a fresh box begins there when
+ * one dies: a batch of up to 190 MB is what it can lose.
+ *
  * Position: opaque bytes of the source, small, valid for the same data and settings. After
  * seek(position) the stream goes on as it would have: same rows, same order. (plugin-abi.md 3) */
 #ifndef HONE_SOURCE_H
