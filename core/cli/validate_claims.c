@@ -228,7 +228,9 @@ void hone__vt_boxed(hone__v *v)
     hone__v_stage(v, "create in a box");
     if (!boxed_one(v, &box, &r)) {
         const hone_status s = hone_error_get()->code;
-        if (s == HONE_E_REFUSED || s == HONE_E_UNSUPPORTED)
+        if (s == HONE_E_REFUSED && (hone_registry_granted(v->registry, v->info) & HONE_CAP_EXEC))
+            hone__v_skip(v, "the programs it starts have boxes of their own");
+        else if (s == HONE_E_REFUSED || s == HONE_E_UNSUPPORTED)
             hone__v_skip(v, "%s; %s", hone__v_error(), hone_error_get()->hint);
         else
             hone__v_fail(v, "in a box: %s", hone__v_error());
