@@ -476,11 +476,20 @@ void hone_score_end(hone_score_job *job)
     }
     while (job->live) {
         enforce_deadlines(job);
+        if (job->live && desk.pump) { /* a call may wait for an answer of a model */
+            pthread_mutex_unlock(&s->lock);
+            desk.pump(desk.ctx, 0);
+            pthread_mutex_lock(&s->lock);
+        }
         if (!job->live)
             break;
         struct timespec ts;
         clock_gettime(CLOCK_MONOTONIC, &ts);
-        ts.tv_sec += 1;
+        ts.tv_nsec += 20000000;
+        if (ts.tv_nsec >= 1000000000) {
+            ts.tv_sec++;
+            ts.tv_nsec -= 1000000000;
+        }
         pthread_cond_timedwait(&s->done, &s->lock, &ts);
     }
     int last = --job->refs == 0;
