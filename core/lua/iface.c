@@ -182,12 +182,11 @@ static void *sink_code(lua_State *L, hone__slot *slot, const hone_struct_desc *d
     return sc->code;
 }
 
-/* A sink object in the arena that collects into a new table on the stack. */
-static void *make_sink(lua_State *L, hone_arena *arena, const hone_struct_desc *d, int frame,
-                       struct collector **out)
+/* Gives `object` callbacks that collect into a new table on the stack. */
+static struct collector *collect(lua_State *L, hone_arena *arena, const hone_struct_desc *d,
+                                 int frame, char *object)
 {
-    hone__ffi *f = hone_lua_of(L)->ffi;
-    char *object = hone__arena_need(L, arena, 1, d->size);
+    const hone__ffi *f = hone_lua_of(L)->ffi;
     struct collector *c = hone__arena_need(L, arena, 1, sizeof *c);
     const hone_member *ctx = hone_desc_member(d, "ctx");
     lua_newtable(L);
@@ -201,14 +200,29 @@ static void *make_sink(lua_State *L, hone_arena *arena, const hone_struct_desc *
                 void *code = sink_code(L, f->slots[k], d);
                 memcpy(object + d->slots[i]->offset, &code, sizeof code);
             }
+    if (ctx)
+        memcpy(object + ctx->offset, &c, sizeof c);
+    return c;
+}
+
+/* A sink object in the arena. */
+static void *make_sink(lua_State *L, hone_arena *arena, const hone_struct_desc *d, int frame,
+                       struct collector **out)
+{
+    char *object = hone__arena_need(L, arena, 1, d->size);
     if (d->members[0]->type == HONE_T_SIZE) {
         uint32_t size = d->size;
         memcpy(object, &size, sizeof size);
     }
-    if (ctx)
-        memcpy(object + ctx->offset, &c, sizeof c);
-    *out = c;
+    *out = collect(L, arena, d, frame, object);
     return object;
+}
+
+/* Has a struct that the callee may change callbacks that can be made here? */
+static int has_callbacks(const hone_sig_arg *a)
+{
+    return a->base == HONE_T_STRUCT && a->dir == HONE_DIR_INOUT && !a->array && a->of->slots &&
+           a->of->slots[0] && hone_desc_member(a->of, "ctx");
 }
 
 /* ---- one call ---------------------------------------------------------------------------------- */
@@ -309,6 +323,10 @@ static int push_results(lua_State *L, const struct call *c, union value *v, cons
             }
         } else if (a->base == HONE_T_STRUCT) {
             hone__push_copy(L, c->frame, a->of, v[i].p);
+            if (sinks[i]) { /* what its callbacks were given comes behind it */
+                lua_pushvalue(L, sinks[i]->table);
+                n++;
+            }
         } else {
             hone__push_elem(L, c->frame, a->base, a->of, v[i].p);
         }
@@ -426,6 +444,8 @@ static int perform(lua_State *L, struct call *c)
                 hone__read_struct(L, index, arena, a->of, v[i].p, a->name);
             else
                 v[i].p = NULL;
+            if (v[i].p && has_callbacks(a))
+                sinks[i] = collect(L, arena, a->of, c->frame, v[i].p);
         } else if (a->base == HONE_T_VALUE) {
             v[i].p = hone__arena_need(L, arena, 1, sizeof(hone_value));
             hone__read_elem(L, index, arena, HONE_T_VALUE, NULL, v[i].p, a->name);

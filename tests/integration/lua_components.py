@@ -303,6 +303,12 @@ local function input() return { n_tokens = 2, n_seqs = 1, seq_begin = { 0, 2 }, 
 local out = o:loss(input(), { grad_logp = { 0, 0 } })
 near(out.loss, 2) near(out.grad_logp[1], -0.5)
 assert(#o:show() > 10 and o:uses() == 0)
+local grpo = hone.component("objective", "grpo")
+local policy = input()
+policy.old_logp, policy.advantage, policy.total_tokens, policy.total_seqs, policy.max_length = { -1.1, -3 }, { 1, 1 }, 2, 1, 2
+local step, metrics = grpo:loss(policy, { grad_logp = { 0, 0 } })
+assert(step.grad_logp[1] < 0 and #metrics > 2 and metrics[1].name == "ratio/mean" and metrics[1].weight == 2)
+near(metrics[1].value, (math.exp(0.1) + 1) / 2)
 for name, spoil in pairs {
   far = function(x) x.seq_begin = { 0, 1000000 } end, back = function(x) x.seq_begin = { 5, 2 } end, count = function(x) x.n_tokens = 1000000 end,
   short = function(x) x.mask = { 1 } end, none = function(x) x.logp = nil end } do
