@@ -6,6 +6,7 @@
 
 /* clang-format off */
 #define HONE_CLI_BENCHES(X) \
+    X(all, "all", "every figure beside its limit, and how cost grows; one page") \
     X(generate, "generate", "reading prompts and writing completions") \
     X(grpo, "grpo", "generation and update of one GRPO step") \
     X(kernels, "kernels", "matrix products over panels beside OpenBLAS") \

@@ -2,7 +2,7 @@
  *
  * `sequences` prompts of random ids, all decoding together at temperature 1, end tokens ignored.
  * Beside the figures stand their limits: prefill against 2N flops a token at the speed of sgemm,
- * decode against one reading of all weights a step at the bandwidth measured here. */
+ * decode against one reading of all weights a step at the bandwidth of a buffer of their size. */
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/json.h"
@@ -11,8 +11,6 @@
 #include "cli/bench.h"
 #include "cli/bench_run.h"
 #include "cli/out.h"
-#include "ops/blas.h"
-#include "tensor/region.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -53,53 +51,6 @@ out:
     return s;
 }
 
-struct reading {
-    const hone_exec *ex;
-    const float *p;
-    size_t n;
-    float *sums; /* 64 floats a task: keeps the reads alive */
-};
-
-static void read_task(void *arg, int64_t task, uint32_t thread)
-{
-    const struct reading *r = arg;
-    const size_t parts = 4 * r->ex->n_threads;
-    const size_t i0 = r->n / parts * (size_t)task, i1 = r->n / parts * (size_t)(task + 1);
-    float sum[16] = {0};
-    (void)thread;
-    for (size_t i = i0; i + 16 <= i1; i += 16)
-        for (int j = 0; j < 16; j++)
-            sum[j] += r->p[i + (size_t)j];
-    memcpy(r->sums + 64 * task, sum, sizeof sum);
-}
-
-static void read_all(void *arg)
-{
-    const struct reading *r = arg;
-    r->ex->parallel(r->ex, 4 * (int64_t)r->ex->n_threads, read_task, arg);
-}
-
-/* Bytes a second of reading a buffer as large as the weights (64 to 512 MB). */
-static double bandwidth(const hone_bench_run *r)
-{
-    double bytes = r->bytes;
-    bytes = bytes < 64e6 ? 64e6 : bytes > 512e6 ? 512e6 : bytes;
-    hone_region mem, sums;
-    const hone_exec *ex = hone_pool_exec(r->env.pool);
-    if (hone_region_init(&mem, "benchmark", (size_t)bytes) < 0)
-        return 0;
-    if (hone_region_init(&sums, "benchmark", (size_t)ex->n_threads * 4 * 64 * sizeof(float)) < 0) {
-        hone_region_release(&mem);
-        return 0;
-    }
-    memset(mem.base, 0, mem.size);
-    struct reading job = {ex, mem.base, mem.size / sizeof(float), sums.base};
-    const double s = hone_bench_median(read_all, &job, 0.25);
-    hone_region_release(&mem);
-    hone_region_release(&sums);
-    return bytes / s;
-}
-
 int hone_cli_bench_generate(int argc, char **argv)
 {
     struct work w = {16, 64, 64};
@@ -137,8 +88,9 @@ int hone_cli_bench_generate(int argc, char **argv)
         return hone_cli_fail(s);
     s = run(&r, &w, &st);
     if (s >= 0) {
+        const double peak = hone__bench_peak_mb(); /* of the work, not of what follows */
         hone__bench_again(&r);
-        const double bw = bandwidth(&r);
+        const double bw = hone__bench_bandwidth(&r);
         const double prefill = (double)st.prompt_tokens / st.prefill_s;
         /* the first new token of each comes from the prefill */
         const double decoded = (double)st.new_tokens - (double)w.sequences;
@@ -157,9 +109,10 @@ int hone_cli_bench_generate(int argc, char **argv)
             hone_jw_kf64(&j, "decode_s", st.decode_s);
             hone_jw_kf64(&j, "prefill_of_limit", prefill_limit > 0 ? prefill / prefill_limit : 0);
             hone_jw_kf64(&j, "decode_of_limit", decode_limit > 0 ? decode / decode_limit : 0);
+            hone_jw_kf64(&j, "load_s", r.load_s);
             hone_jw_kf64(&j, "sgemm_gflops", r.sgemm_gflops);
             hone_jw_kf64(&j, "read_gb_per_s", bw * 1e-9);
-            hone_jw_kf64(&j, "peak_mb", hone__bench_peak_mb());
+            hone_jw_kf64(&j, "peak_mb", peak);
             hone_jw_ki64(&j, "threads", hone_pool_threads(r.env.pool));
             hone_jw_kcstr(&j, "storage", setup.storage ? setup.storage : "f32");
             hone_jw_kcstr(&j, "precision", setup.precision ? setup.precision : "f32");
@@ -170,8 +123,7 @@ int hone_cli_bench_generate(int argc, char **argv)
             printf(
                 "prefill %.0f tokens/s (limit %.0f: 2N flops at %.0f GFLOP/s of sgemm)\n"
                 "decode  %.0f tokens/s (limit %.0f: weights read at %.1f GB/s)\npeak    %.0f MB\n",
-                prefill, prefill_limit, r.sgemm_gflops, decode, decode_limit, bw * 1e-9,
-                hone__bench_peak_mb());
+                prefill, prefill_limit, r.sgemm_gflops, decode, decode_limit, bw * 1e-9, peak);
         }
     }
     hone__bench_close(&r);

@@ -158,6 +158,20 @@ out:
     return s;
 }
 
+/* Seconds that the parts of a step would take at the machine's own speed: prompts once and every completion forward and
+ * backward at the speed of sgemm (6N flops a token, 4N with adapters), and for each new token of all sequences
+ * either one reading of the weights or their 2N flops, whichever takes longer. */
+static double limit_of(const hone_bench_run *r, const struct work *w, int64_t lora)
+{
+    const double flops = r->sgemm_gflops * 1e9, bw = hone__bench_bandwidth(r);
+    const double prompts = (double)(w->prompts * w->prompt_tokens);
+    const double sequences = (double)(w->prompts * w->samples);
+    const double products = sequences * 2 * r->params / flops, reading = r->bytes / bw;
+    return prompts * 2 * r->params / flops +
+           (double)w->tokens * (products > reading ? products : reading) +
+           (prompts + sequences * (double)w->tokens) * (lora ? 4 : 6) * r->params / flops;
+}
+
 int hone_cli_bench_grpo(int argc, char **argv)
 {
     struct work w = {2, 8, 50, 64, 3, 0};
@@ -202,7 +216,9 @@ int hone_cli_bench_grpo(int argc, char **argv)
         return hone_cli_fail(s);
     s = steps(&r, &w, &t);
     if (s >= 0) {
+        const double peak = hone__bench_peak_mb(); /* of the work, not of what follows */
         hone__bench_again(&r);
+        const double limit = limit_of(&r, &w, setup.lora);
         const double new_tokens = (double)(w.prompts * w.samples * w.tokens);
         if (json) {
             hone_buf b;
@@ -214,9 +230,11 @@ int hone_cli_bench_grpo(int argc, char **argv)
             hone_jw_kf64(&j, "generate_s", t.generate);
             hone_jw_kf64(&j, "train_s", t.train);
             hone_jw_kf64(&j, "generate_tokens_per_s", new_tokens / t.generate);
+            hone_jw_kf64(&j, "limit_s", limit);
+            hone_jw_kf64(&j, "of_limit", limit / t.step);
             hone_jw_kf64(&j, "mismatch_max", t.mismatch);
             hone_jw_kf64(&j, "sgemm_gflops", r.sgemm_gflops);
-            hone_jw_kf64(&j, "peak_mb", hone__bench_peak_mb());
+            hone_jw_kf64(&j, "peak_mb", peak);
             hone_jw_ki64(&j, "threads", hone_pool_threads(r.env.pool));
             hone_jw_kcstr(&j, "storage", setup.storage ? setup.storage : "f32");
             hone_jw_kcstr(&j, "precision", setup.precision ? setup.precision : "f32");
@@ -226,9 +244,11 @@ int hone_cli_bench_grpo(int argc, char **argv)
         } else {
             printf("%.3f s a step: generation %.3f (%.0f tokens/s), update %.3f; sampler against "
                    "trainer "
-                   "log-probs: at most %g apart; peak %.0f MB; sgemm %.0f GFLOP/s\n",
-                   t.step, t.generate, new_tokens / t.generate, t.train, t.mismatch,
-                   hone__bench_peak_mb(), r.sgemm_gflops);
+                   "log-probs: at most %g apart; peak %.0f MB; %.0f %% of the speed of its parts' "
+                   "limits (%.3f s), sgemm %.0f "
+                   "GFLOP/s\n",
+                   t.step, t.generate, new_tokens / t.generate, t.train, t.mismatch, peak,
+                   100 * limit / t.step, limit, r.sgemm_gflops);
         }
     }
     hone__bench_close(&r);

@@ -1,13 +1,24 @@
 /* bench_run.c - see bench_run.h. */
 #include "cli/bench_run.h"
 
+#include "base/alloc.h"
 #include "base/clock.h"
+#include "base/file.h"
+#include "base/paths.h"
 #include "ops/blas.h"
 #include "ops/cpu.h"
 #include "ops/storage.h"
+#include "tensor/region.h"
 
+#include <errno.h>
+#include <fcntl.h>
+#include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+extern char **environ;
 
 enum { M = 1024, N = 1536, K = 576 };
 
@@ -50,8 +61,10 @@ hone_status hone__bench_open(const hone_bench_setup *setup, hone_bench_run *r)
         s = hone_registry_open(&none, &r->env.registry);
     if (s >= 0)
         s = hone_pool_create((uint32_t)setup->threads, &r->env.pool);
+    const double t = hone_now_s();
     if (s >= 0)
         s = hone_policy_create(&r->env, &config, &r->policy);
+    r->load_s = hone_now_s() - t;
     if (s < 0) {
         hone__bench_close(r);
         return s;
@@ -68,6 +81,53 @@ void hone__bench_close(hone_bench_run *r)
     if (r->env.registry)
         hone_registry_close(r->env.registry);
     memset(r, 0, sizeof *r);
+}
+
+struct reading {
+    const hone_exec *ex;
+    const float *p;
+    size_t n;
+    float *sums; /* 64 floats a task: keeps the reads alive */
+};
+
+static void read_task(void *arg, int64_t task, uint32_t thread)
+{
+    const struct reading *r = arg;
+    const size_t parts = 4 * r->ex->n_threads;
+    const size_t i0 = r->n / parts * (size_t)task, i1 = r->n / parts * (size_t)(task + 1);
+    float sum[16] = {0};
+    (void)thread;
+    for (size_t i = i0; i + 16 <= i1; i += 16)
+        for (int j = 0; j < 16; j++)
+            sum[j] += r->p[i + (size_t)j];
+    memcpy(r->sums + 64 * task, sum, sizeof sum);
+}
+
+static void read_all(void *arg)
+{
+    const struct reading *r = arg;
+    r->ex->parallel(r->ex, 4 * (int64_t)r->ex->n_threads, read_task, arg);
+}
+
+double hone__bench_bandwidth(const hone_bench_run *r)
+{
+    /* what is smaller stays in a cache, which is not what weights come from */
+    double bytes = r->bytes;
+    bytes = bytes < 64e6 ? 64e6 : bytes > 512e6 ? 512e6 : bytes;
+    hone_region mem, sums;
+    const hone_exec *ex = hone_pool_exec(r->env.pool);
+    if (hone_region_init(&mem, "benchmark", (size_t)bytes) < 0)
+        return 0;
+    if (hone_region_init(&sums, "benchmark", (size_t)ex->n_threads * 4 * 64 * sizeof(float)) < 0) {
+        hone_region_release(&mem);
+        return 0;
+    }
+    memset(mem.base, 0, mem.size);
+    struct reading job = {ex, mem.base, mem.size / sizeof(float), sums.base};
+    const double s = hone_bench_median(read_all, &job, 0.25);
+    hone_region_release(&mem);
+    hone_region_release(&sums);
+    return bytes / s;
 }
 
 void hone__bench_again(hone_bench_run *r)
@@ -102,4 +162,60 @@ double hone__bench_median(double *v, size_t n)
 double hone__bench_peak_mb(void)
 {
     return (double)hone_peak_rss() / (double)(1 << 20);
+}
+
+hone_status hone__bench_folder(char **out)
+{
+    const char *tmp = getenv("TMPDIR");
+    char *dir = hone_path_join(tmp && tmp[0] == '/' ? tmp : "/tmp", "hone-bench-XXXXXX");
+    if (!dir)
+        return HONE_E_NOMEM;
+    if (!mkdtemp(dir)) {
+        hone_status s = hone_fail_errno("cannot make a folder like %s", dir);
+        hone_free(dir);
+        return s;
+    }
+    *out = dir;
+    return HONE_OK;
+}
+
+static hone_status read_to_end(int fd, hone_buf *out)
+{
+    char chunk[65536];
+    for (;;) {
+        ssize_t n = read(fd, chunk, sizeof chunk);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return hone_fail_errno("cannot read what it prints");
+        if (n == 0)
+            return HONE_OK;
+        if (out)
+            HONE_TRY(hone_buf_add(out, chunk, (size_t)n));
+    }
+}
+
+hone_status hone__bench_child(char **argv, hone_buf *out)
+{
+    posix_spawn_file_actions_t files;
+    int pipe_[2], status = 0;
+    pid_t pid;
+    if (pipe2(pipe_, O_CLOEXEC) != 0)
+        return hone_fail_errno("cannot make a pipe");
+    posix_spawn_file_actions_init(&files);
+    posix_spawn_file_actions_adddup2(&files, pipe_[1], STDOUT_FILENO);
+    const int e = posix_spawn(&pid, hone_paths_program(), &files, NULL, argv, environ);
+    posix_spawn_file_actions_destroy(&files);
+    close(pipe_[1]);
+    if (e != 0) {
+        close(pipe_[0]);
+        return hone_fail(HONE_E_IO, "cannot start %s: %s", hone_paths_program(), strerror(e));
+    }
+    hone_status s = read_to_end(pipe_[0], out);
+    close(pipe_[0]);
+    while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+        ;
+    if (s < 0 || (WIFEXITED(status) && WEXITSTATUS(status) == 0))
+        return s;
+    return hone_fail(HONE_E_FAIL, "hone %s %s did not end well", argv[1], argv[2] ? argv[2] : "");
 }

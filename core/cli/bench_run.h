@@ -19,6 +19,7 @@ typedef struct hone_bench_run {
     double sgemm_gflops; /* OpenBLAS on the same threads before the work; 0 without OpenBLAS */
     double params; /* N of 2N flops a token: matrices that a token meets, the head among them */
     double bytes;  /* of them as they are stored */
+    double load_s; /* opening the model took so long */
 } hone_bench_run;
 
 /* Opens the registry, the threads and the model, and measures sgemm (1/4 s). The policy points into *r, which
@@ -32,4 +33,12 @@ void hone__bench_ids(const hone_bench_run *r, uint64_t seed, int32_t *ids, size_
 /* The median of n numbers (sorted in place). */
 double hone__bench_median(double *v, size_t n);
 double hone__bench_peak_mb(void);
+/* Bytes a second of reading a buffer as large as the weights (64 to 512 MB), all threads. 0: no memory for one. */
+double hone__bench_bandwidth(const hone_bench_run *r);
+
+/* A new folder under TMPDIR; *out is the caller's to remove and to free. */
+hone_status hone__bench_folder(char **out);
+/* `hone` itself with these arguments (argv[0] too, NULL at the end); stdout to *out, or thrown away (NULL).
+ * E_FAIL when it does not end with 0: it said why on stderr. */
+hone_status hone__bench_child(char **argv, hone_buf *out);
 #endif

@@ -7,18 +7,13 @@
 #include "base/alloc.h"
 #include "base/file.h"
 #include "base/json.h"
-#include "base/paths.h"
 #include "cli/args.h"
 #include "cli/bench.h"
 #include "cli/bench_run.h"
 #include "cli/out.h"
 
-#include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 enum { RUNS_MAX = 100 };
 
@@ -26,7 +21,7 @@ enum { RUNS_MAX = 100 };
 static hone_status run_once(char **recipe, int n, const char *dir)
 {
     char **argv = hone_calloc((size_t)n + 8, sizeof *argv);
-    int k = 0, status = 0;
+    int k = 0;
     if (!argv)
         return HONE_E_NOMEM;
     argv[k++] = (char *)"hone";
@@ -37,24 +32,9 @@ static hone_status run_once(char **recipe, int n, const char *dir)
     argv[k++] = (char *)"--run-dir";
     argv[k++] = (char *)dir;
     argv[k++] = (char *)"--quiet";
-    fflush(NULL);
-    pid_t pid = fork();
-    if (pid == 0) {
-        if (!freopen("/dev/null", "w", stdout))
-            _exit(127);
-        execv(hone_paths_program(), argv);
-        _exit(127);
-    }
+    hone_status s = hone__bench_child(argv, NULL);
     hone_free(argv);
-    if (pid < 0)
-        return hone_fail_errno("cannot start a process");
-    while (waitpid(pid, &status, 0) < 0) {
-        if (errno != EINTR)
-            return hone_fail_errno("cannot wait for the run");
-    }
-    if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
-        return HONE_OK;
-    return hone_fail(HONE_E_FAIL, "hone run %s did not end well", recipe[0]);
+    return s;
 }
 
 /* The first line of timings.jsonl. */
@@ -85,16 +65,9 @@ static hone_status read_times(const char *dir, double *whole, double *eval)
 static hone_status measure(char **recipe, int n, int64_t runs, double *whole, double *rest)
 {
     double all[RUNS_MAX], without[RUNS_MAX];
-    const char *tmp = getenv("TMPDIR");
-    char *dir = hone_path_join(tmp && tmp[0] == '/' ? tmp : "/tmp", "hone-bench-XXXXXX");
-    hone_status s = HONE_OK;
-    if (!dir)
-        return HONE_E_NOMEM;
-    if (!mkdtemp(dir)) {
-        s = hone_fail_errno("cannot make a folder like %s", dir);
-        hone_free(dir);
-        return s;
-    }
+    char *dir;
+    HONE_TRY(hone__bench_folder(&dir));
+    hone_status s;
     char *run = hone_path_join(dir, "run");
     s = run ? HONE_OK : HONE_E_NOMEM;
     for (int64_t i = 0; s >= 0 && i < runs; i++) {

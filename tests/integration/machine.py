@@ -113,16 +113,34 @@ with tempfile.TemporaryDirectory() as folder:
     for more in ([], ["--lora", "4"]):
         keys("bench train", run("bench", "train", folder, "--steps", "1", "--batch", "2", "--tokens", "40",
                                 "--json", *more),
-             ["tokens_per_s", "step_s", "peak_mb", "sgemm_gflops", "of_limit"])
+             ["tokens_per_s", "step_s", "peak_mb", "sgemm_gflops", "limit_tokens_per_s", "of_limit", "precision"])
     keys("bench generate", run("bench", "generate", folder, "--sequences", "3", "--prompt", "20", "--tokens",
                                "8", "--json"),
          ["prefill_tokens_per_s", "decode_tokens_per_s", "peak_mb"])
     grpo = keys("bench grpo", run("bench", "grpo", folder, "--prompts", "2", "--samples", "3",
                                   "--prompt-tokens", "20", "--tokens", "9", "--steps", "2", "--json"),
-                ["step_s", "generate_s", "train_s", "peak_mb"])
+                ["step_s", "generate_s", "train_s", "limit_s", "of_limit", "peak_mb"])
     start = keys("bench start", run("bench", "start", "--runs", "1", "--json", "quickstart", "test_rows=3", "rows=64"),
                  ["recipe", "first_step_s", "first_step_without_eval_s"])
     check("evaluations are told apart", 0 < start.get("first_step_without_eval_s", 0) < start.get("first_step_s", 0), start)
+    page = os.path.join(folder, "bench.html")
+    every = keys("bench all", run("bench", "all", folder, "--repeat", "2", "--only", "decode, 1, q", "--json"),
+                 ["model", "cpu", "kernels", "threads", "repeat", "figures", "scale"])
+    figures = every.get("figures", [])
+    check("every figure has its limit, its share and its peak", len(figures) == 6 and all(
+        f["value"] > 0 and f["peak_mb"] > 0 and abs(f["value"] / f["limit"] / f["of_limit"] - 1) < 0.5 and len(f["runs"]) == 2
+        for f in figures), figures)
+    told = run("bench", "all", folder, "--repeat", "1", "--only", "Rows of", "--report", page)
+    html = open(page).read() if os.path.exists(page) else ""
+    check("a law of scale on the page", told.returncode == 0 and "100000:" in told.stdout and "<svg" in html and "Rows of data" in html,
+          told.stdout + told.stderr)
+    check("the page asks for nothing", "default-src 'none'" in html and "http" not in html.replace("http-equiv", ""), html[:300])
+    bad = run("bench", "all", folder, "--only", "no such figure")
+    check("nothing to measure", bad.returncode == 1 and "nothing was measured" in bad.stderr, bad.stderr)
+    bad = run("bench", "all", folder, "--repeat", "0")
+    check("no runs", bad.returncode == 2 and "--repeat" in bad.stderr, bad.stderr)
+    bad = run("bench", "all", "no-such-model", "--repeat", "1", "--only", "decode, 1, f32")
+    check("no model", bad.returncode == 1 and "no-such-model" in bad.stderr, bad.stderr)
     bad = run("bench", "start", "no_such_recipe")
     check("a recipe that is not there", bad.returncode == 1 and "no_such_recipe" in bad.stderr, bad.stderr)
     check("sampler and trainer agree exactly", grpo.get("mismatch_max", 1) == 0, grpo)

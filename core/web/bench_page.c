@@ -1,0 +1,145 @@
+/* bench_page.c - see bench_page.h: a table of figures beside their limits, and a chart for each law of scale. */
+#include "web/bench_page.h"
+
+#include "base/alloc.h"
+#include "base/file.h"
+#include "web/chart.h"
+#include "web/html.h"
+
+#include <math.h>
+#include <string.h>
+
+enum { POINTS = 16 };
+
+static const hone_value *list_in(const hone_value *map, const char *key)
+{
+    const hone_value *v = hone_value_get(map, key);
+    return v && v->type == HONE_LIST ? v : NULL;
+}
+
+static hone_str text_in(const hone_value *map, const char *key)
+{
+    const hone_value *v = hone_value_get(map, key);
+    return v && v->type == HONE_STRING ? v->u.str : (hone_str){"", 0};
+}
+
+/* NAN where there is none. */
+static double number_of(const hone_value *v)
+{
+    return v && v->type == HONE_F64   ? v->u.f64
+           : v && v->type == HONE_I64 ? (double)v->u.i64
+                                      : (double)NAN;
+}
+
+static void cell(hone_buf *b, double v, double scale)
+{
+    char text[32];
+    hone__web_number(v * scale, text);
+    hone_buf_addf(b, "<td class=\"num\">%s</td>", text);
+}
+
+static void figures(hone_buf *b, const hone_value *list)
+{
+    hone_buf_adds(
+        b,
+        "<section><h2>Figures</h2><p class=\"sub\">Medians. The limit is what the machine could "
+        "do: a "
+        "plain matrix product or one reading of the weights, measured in the same process. Peak: "
+        "resident memory.</p>\n<table><thead><tr><th>work</th><th class=\"num\">figure</th><th>unit"
+        "</th><th class=\"num\">limit</th><th class=\"num\">share, %</th><th class=\"num\">peak, MB"
+        "</th></tr></thead><tbody>\n");
+    for (size_t i = 0; i < list->u.list.n; i++) {
+        const hone_value *f = &list->u.list.items[i];
+        hone_buf_adds(b, "<tr><td>");
+        hone__web_text(b, text_in(f, "name"));
+        hone_buf_adds(b, "</td>");
+        cell(b, number_of(hone_value_get(f, "value")), 1);
+        hone_buf_adds(b, "<td>");
+        hone__web_text(b, text_in(f, "unit"));
+        hone_buf_adds(b, "</td>");
+        cell(b, number_of(hone_value_get(f, "limit")), 1);
+        cell(b, number_of(hone_value_get(f, "of_limit")), 100);
+        cell(b, number_of(hone_value_get(f, "peak_mb")), 1);
+        hone_buf_adds(b, "</tr>\n");
+    }
+    hone_buf_adds(b, "</tbody></table></section>\n");
+}
+
+static hone_status chart(hone_buf *b, hone_arena *a, const hone_value *v)
+{
+    const hone_value *x = list_in(v, "x"), *y = list_in(v, "y");
+    double xs[POINTS], ys[POINTS];
+    hone__web_chart c = {.kind = HONE_CHART_LINES, .zero = 1, .n = 1};
+    if (!x || !y || x->u.list.n != y->u.list.n || x->u.list.n > POINTS)
+        return hone_fail(HONE_E_INVALID, "a law of scale without as many figures as places");
+    hone_str title = text_in(v, "title"), note = text_in(v, "note"), unit = text_in(v, "unit");
+    c.title = hone_arena_strndup(a, title.ptr, title.len);
+    c.note = hone_arena_strndup(a, note.ptr, note.len);
+    c.s[0].label = hone_arena_strndup(a, unit.ptr, unit.len);
+    if (!c.title || !c.note || !c.s[0].label)
+        return HONE_E_NOMEM;
+    for (size_t i = 0; i < x->u.list.n; i++) {
+        xs[i] = number_of(&x->u.list.items[i]);
+        ys[i] = number_of(&y->u.list.items[i]);
+    }
+    c.s[0].x = xs;
+    c.s[0].y = ys;
+    c.s[0].n = x->u.list.n;
+    hone__web_chart_write(b, &c);
+    return b->failed;
+}
+
+static void chip(hone_buf *b, const char *what, hone_str value)
+{
+    if (!value.len)
+        return;
+    hone_buf_addf(b, "<li>%s <b>", what);
+    hone__web_text(b, value);
+    hone_buf_adds(b, "</b></li>");
+}
+
+static hone_status page(hone_buf *b, hone_arena *a, const hone_value *r)
+{
+    static const char *const chips[] = {"cpu", "kernels", "version"};
+    const hone_value *list = list_in(r, "figures"), *scale = list_in(r, "scale");
+    if (!list || !scale)
+        return hone_fail(HONE_E_INVALID, "no figures of `hone bench all`");
+    hone_buf_adds(
+        b, "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n"
+           "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src "
+           "'unsafe-inline'; img-src data:\">\n<meta name=\"viewport\" "
+           "content=\"width=device-width,initial-scale=1\">\n<link rel=\"icon\" href=\"data:,\">"
+           "<title>hone bench all</title>\n<style>");
+    hone_buf_adds(b, hone__web_css);
+    hone_buf_adds(b, "</style></head><body>\n<header><h1>");
+    hone__web_text(b, text_in(r, "model"));
+    hone_buf_adds(b, "</h1><p class=\"sub mono\">hone bench all</p><ul class=\"chips\">");
+    for (size_t i = 0; i < sizeof chips / sizeof *chips; i++)
+        chip(b, chips[i], text_in(r, chips[i]));
+    hone_buf_addf(
+        b, "<li>threads <b>%.0f</b></li><li>runs of each <b>%.0f</b></li></ul></header>\n<main>",
+        number_of(hone_value_get(r, "threads")), number_of(hone_value_get(r, "repeat")));
+    figures(b, list);
+    if (scale->u.list.n)
+        hone_buf_adds(b, "<section><h2>Scale</h2><div class=\"charts\">\n");
+    for (size_t i = 0; i < scale->u.list.n; i++)
+        HONE_TRY(chart(b, a, &scale->u.list.items[i]));
+    if (scale->u.list.n)
+        hone_buf_adds(b, "</div></section>\n");
+    hone_buf_adds(b, "</main></body></html>\n");
+    return b->failed;
+}
+
+hone_status hone_bench_page_write(const hone_value *report, const char *path)
+{
+    hone_buf b;
+    hone_arena a;
+    hone_buf_init(&b, (size_t)64 << 20);
+    hone_arena_init(&a, 0);
+    hone_status s = page(&b, &a, report);
+    if (s >= 0)
+        s = hone_file_replace(path, b.ptr, b.len);
+    hone_arena_release(&a);
+    hone_buf_release(&b);
+    return s;
+}
