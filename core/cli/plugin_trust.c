@@ -168,7 +168,7 @@ int hone_cli_plugin_keygen(int argc, char **argv)
         {"expires", HONE_ARG_STR, &expires, "DATE", "the last day it is good for: 2030-12-31"},
         {0}};
     static const char *const examples[] = {
-        "hone plugin keygen acme --ids com.acme. --expires 2030-12-31", NULL};
+        "hone plugin keygen example --ids com.example. --expires 2030-12-31", NULL};
     static const hone_args spec = {
         "plugin keygen",
         "NAME --ids PREFIX [options]",
@@ -267,7 +267,7 @@ int hone_cli_plugin_sign(int argc, char **argv)
     static const char *key_path;
     static const hone_arg options[] = {
         {"key", HONE_ARG_STR, &key_path, "NAME.key", "the secret key of hone plugin keygen"}, {0}};
-    static const char *const examples[] = {"hone plugin sign my_reward.so --key acme.key", NULL};
+    static const char *const examples[] = {"hone plugin sign my_reward.so --key example.key", NULL};
     static const hone_args spec = {
         "plugin sign",
         "FILE.so --key NAME.key",
@@ -433,7 +433,7 @@ static hone_status read_key(const char *path, hone_arena *arena, hone_key *key)
 int hone_cli_plugin_trust(int argc, char **argv)
 {
     static const char *const examples[] = {"hone plugin trust ./my_reward.so",
-                                           "hone plugin trust acme.pub", "hone plugin trust", NULL};
+                                           "hone plugin trust example.pub", "hone plugin trust", NULL};
     static const hone_args spec = {"plugin trust",
                                    "[FILE.so | NAME.pub]",
                                    "Trusts this very file, or what a key signs: such plugins run "
@@ -498,7 +498,7 @@ int hone_cli_plugin_trust(int argc, char **argv)
 
 int hone_cli_plugin_revoke(int argc, char **argv)
 {
-    static const char *const examples[] = {"hone plugin revoke acme.pub",
+    static const char *const examples[] = {"hone plugin revoke example.pub",
                                            "hone plugin revoke my_reward.so", NULL};
     static const hone_args spec = {"plugin revoke",
                                    "FILE.so | NAME.pub | HEX",

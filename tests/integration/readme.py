@@ -6,6 +6,7 @@ number of steps becomes 2. The printed output must be the output. Then the examp
 `hone VERB --help` run beside small data files. What needs the embedded model is skipped without it,
 and so is what needs the real model. HONE is the program, HONE_BUILD its build folder.
 """
+import hashlib
 import json
 import os
 import re
@@ -21,6 +22,10 @@ from counted import check, finish, skip  # noqa: E402
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 HONE = os.path.abspath(os.environ["HONE"])
 BUILD = os.path.abspath(os.environ.get("HONE_BUILD") or os.path.dirname(HONE))
+scratch = tempfile.TemporaryDirectory()
+work = scratch.name
+for what in "CONFIG", "DATA":  # what is trusted, revoked, installed here stays here
+    os.environ[f"XDG_{what}_HOME"] = os.path.join(work, what.lower())
 TINY = os.path.exists(os.path.join(ROOT, "assets", "tiny", "config.json"))
 
 
@@ -46,8 +51,6 @@ def blocks(text):
 
 # ---- README.md --------------------------------------------------------------------------------------
 
-scratch = tempfile.TemporaryDirectory()
-work = scratch.name
 os.symlink(BUILD, os.path.join(work, "build"))
 os.symlink(os.path.join(ROOT, "sdk"), os.path.join(work, "sdk"))
 last_output = ""
@@ -138,6 +141,7 @@ NOT_HERE = [
     (r"^hone bench ", "a measurement: timings are the bench tests' business"),
     (r"^hone plugin bench ", "a measurement: plugin_tools.py runs it"),
     (r"^gdb ", "debug.sh runs gdb"),
+    (r"--source http ", "needs the network: source_http.py has a server"),
     (r"^hone doctor", "measures the machine: machine.py runs it"),
 ]
 
@@ -162,6 +166,21 @@ for verb in re.findall(r"^  ([a-z]+)  ", help_text(), re.M):
     check(f"hone {verb}: the help has examples", found or f"hone {verb} PART --help" in text, text)
     commands += found
 check("there are examples", len(commands) > 20, commands)
+def remember_a_death():
+    """Of my_reward.so, for who looks into the quarantine."""
+    with open(os.path.join(work, "my_reward.so"), "rb") as f:
+        digest = hashlib.sha256(f.read()).hexdigest()
+    death = {"when": "2026-01-31T12:00:00Z", "what": "killed by signal 11 (Segmentation fault)", "call": "score", "sample": 4,
+             "stack": "my_reward.so+0x12a6"}
+    row = {"sha256": digest, "path": "my_reward.so", "id": "com.example.reward.my_reward", "since": death["when"], "count": 1,
+           "deaths": [death]}
+    folder = os.path.join(work, "config", "hone")
+    os.makedirs(folder, exist_ok=True)
+    with open(os.path.join(folder, "quarantine.json"), "w", encoding="utf-8") as f:
+        json.dump({"format": "hone-quarantine-1", "files": [row]}, f)
+
+
+remember_a_death()
 for command in dict.fromkeys(commands):
     reason = next((why for pattern, why in NOT_HERE if re.search(pattern, command)), None)
     if not reason and re.search(r"\btiny\b", command) and not TINY:
@@ -169,10 +188,16 @@ for command in dict.fromkeys(commands):
     if reason:
         skip(command, reason)
         continue
+    if command.startswith("hone plugin verify "):  # whose signature is good is for the reader to say
+        rc, _, everything = shell("hone plugin trust example.pub", work)
+        check("hone plugin trust example.pub, first", rc == 0, everything)
     for left in ("out-f32",):
         shutil.rmtree(os.path.join(work, left), ignore_errors=True)
     rc, _, everything = shell(re.sub(r"\bsteps=\d+", "steps=2", command), work)
     check(command, rc == 0, everything[-1500:])
+    if command == "hone plugin revoke my_reward.so":  # the next ones use it
+        rc, _, everything = shell("hone plugin trust my_reward.so", work)
+        check("hone plugin trust takes it back", rc == 0, everything)
 
 scratch.cleanup()
 finish()
