@@ -86,8 +86,8 @@ static hone_status not_plugin(const char *path, const char *why)
     size_t n = strlen(path);
     hone_fail(HONE_E_ABI, "%s: is no plugin: %s", path, why);
     if (n > 4 && strcmp(path + n - 4, ".lua") == 0)
-        return hone_fail_hint("a component in Lua comes with a recipe (require); hone plugin "
-                              "validate FILE.lua tests it");
+        return hone_fail_hint("a file in Lua always runs in a box: it needs no trust and has no "
+                              "signature; hone plugin validate FILE.lua tests it");
     return hone_fail_hint(
         "a plugin is a shared object built with hone.mk: see docs/write-a-reward.md");
 }

@@ -433,7 +433,8 @@ static hone_status read_key(const char *path, hone_arena *arena, hone_key *key)
 int hone_cli_plugin_trust(int argc, char **argv)
 {
     static const char *const examples[] = {"hone plugin trust ./my_reward.so",
-                                           "hone plugin trust example.pub", "hone plugin trust", NULL};
+                                           "hone plugin trust example.pub", "hone plugin trust",
+                                           NULL};
     static const hone_args spec = {"plugin trust",
                                    "[FILE.so | NAME.pub]",
                                    "Trusts this very file, or what a key signs: such plugins run "

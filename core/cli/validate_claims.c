@@ -5,6 +5,7 @@
 #include "cli/validate.h"
 
 #include "host/grant.h"
+#include "abi/desc.h"
 #include "base/file.h"
 #include "base/rng.h"
 
@@ -183,6 +184,10 @@ static hone__vinst *boxed_one(hone__v *v, hone__vinst *i, hone_registry **r)
     hone_value settings = hone__v_with_setting(v, "box",
                                                (hone_value){.type = HONE_BOOL, .u.boolean = 1});
     hone_status s = hone_registry_open(&o, r);
+    if (s >= 0 && v->lua && !hone_desc_builtin(v->kind->iface)) {
+        s = hone_fail(HONE_E_UNSUPPORTED, "a file in Lua knows hone's own kinds in its box");
+        hone_fail_hint("what is of another kind is part of a recipe");
+    }
     if (s >= 0)
         s = hone_registry_allow(*r, v->allow);
     if (s >= 0)
@@ -214,8 +219,6 @@ void hone__vt_boxed(hone__v *v)
     wb.digest = b;
     if (hone__v_no_work(v))
         return;
-    if (v->lua)
-        return hone__v_skip(v, "written in Lua: its box is the recipe's");
     for (size_t k = 0; k < sizeof inside / sizeof *inside; k++)
         if (strcmp(v->info->c.kind, inside[k]) == 0)
             return hone__v_skip(v, "a component of kind %s shares the memory of the computation",

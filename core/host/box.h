@@ -95,9 +95,13 @@ typedef struct hone__texts {
 } hone__texts;
 hone_str hone__texts_keep(hone__texts *t, hone_arena *arena, hone_str s); /* NULL: no memory */
 
+struct hone_registry;
+/* How hone-box runs a file in Lua, which core/lua knows and this folder does not: the program fills it in. Runs the text (of
+ * the file `name`) and gives the registry that its components are in. */
+extern hone_status (*hone__box_lua)(hone_str text, const char *name, struct hone_registry **out);
+
 /* ---- hone-box's side of call-backs: box_ask.c ------------------------------------------------------- */
 
-struct hone_registry;
 /* Makes what is not in this process come from the host: interfaces by id, components as settings. `bell` tells the host to
  * look, during the greeting, which this begins. */
 void hone__ask_init(struct hone_registry *r, unsigned char *in, unsigned char *out,

@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "base/paths.h"
 #include "hone/state.h"
 
 #include <stdlib.h>
@@ -521,16 +522,19 @@ static const hone__instance_vt proxy_vt = {proxy_get_iface, proxy_destroy};
 static hone_status granted_paths(hone__proxy *p, uint64_t cap, const char *const **out)
 {
     const hone_instance *inst = p->inst;
+    const int library = cap == HONE_CAP_FS_READ && inst->info->plugin->lua;
     size_t n = 0;
     while (hone_registry_granted_path(inst->reg, inst->info, cap, n))
         n++;
-    if (n == 0)
+    if (n == 0 && !library)
         return HONE_OK;
-    const char **paths = hone_arena_calloc(&p->kept, n + 1, sizeof *paths);
+    const char **paths = hone_arena_calloc(&p->kept, n + 2, sizeof *paths);
     if (!paths)
         return HONE_E_NOMEM;
     for (size_t i = 0; i < n; i++)
         paths[i] = hone_registry_granted_path(inst->reg, inst->info, cap, i);
+    if (library)
+        paths[n] = hone_paths_lib(); /* what require("hone") reads */
     *out = paths;
     return HONE_OK;
 }
@@ -636,11 +640,14 @@ hone_status hone__box_describe(const hone_registry *r, const hone_plugin *plugin
         .file = name,
         .plugin = fd,
         .policy = {.memory = default_memory, .allow_weak = (uint32_t)hone_registry_weak_box(r)}};
+    const char *const library[] = {hone_paths_lib(), NULL};
     hone__box b;
     hone_buf text;
     hone_arena arena;
     hone_value ready;
     hone_jw w;
+    if (plugin->lua)
+        spec.policy.read_paths = library;
     hone_buf_init(&text, HONE__BOX_MESSAGE_MAX);
     hone_arena_init(&arena, 0);
     hone_status s = start_box(r, plugin, sha256, &spec, &b, &text);

@@ -38,6 +38,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 enum { CALL_ARENA = 1 << 30, STACK_DEPTH = 32, SKIP_FRAMES = 2, SHOWN_FRAMES = 8 };
 
@@ -292,6 +293,55 @@ static void ready(const hone_entry *entry)
     hone_buf_release(&b);
 }
 
+/* ---- Lua -------------------------------------------------------------------------------------------- */
+
+hone_status (*hone__box_lua)(hone_str text, const char *name, hone_registry **out);
+
+/* An entry made of the components that the file's text has registered. What they remember, they remember in this one state:
+ * only one that says it is PURE may have several boxes. */
+static hone_status entry_of_lua(hone__loaded *f)
+{
+    static const hone_magic magic = HONE_MAGIC(0x000100);
+    const hone_component_info *info;
+    size_t n = 0, k = 0;
+    while (hone_registry_component(box.registry, NULL, n))
+        n++;
+    const hone_component **list = hone_calloc(n + 1, sizeof *list);
+    hone_component *own = hone_calloc(n + 1, sizeof *own);
+    if (!list || !own)
+        return HONE_E_NOMEM; /* the box ends with it */
+    for (size_t i = 0; i < n; i++) {
+        if ((info = hone_registry_component(box.registry, NULL, i))->plugin)
+            continue;
+        own[k] = info->c;
+        if (!(own[k].caps & HONE_CAP_PURE))
+            own[k].caps &= ~(uint64_t)HONE_CAP_REENTRANT;
+        list[k] = &own[k];
+        k++;
+    }
+    f->entry = (hone_entry){.struct_size = sizeof(hone_entry), .magic = &magic, .components = list};
+    return HONE_OK;
+}
+
+static hone_status open_lua(const char *name)
+{
+    hone_buf text;
+    char chunk[65536];
+    ssize_t n;
+    hone_buf_init(&text, (size_t)64 << 20);
+    hone_status s = HONE_OK;
+    for (off_t at = 0; s >= 0 && (n = pread(HONE__BOX_FD_PLUGIN, chunk, sizeof chunk, at)) > 0;
+         at += n)
+        s = hone_buf_add(&text, chunk, (size_t)n);
+    box.file = hone_calloc(1, sizeof *box.file);
+    if (s >= 0 && !box.file)
+        s = HONE_E_NOMEM;
+    if (s >= 0)
+        s = hone__box_lua(hone_buf_str(&text), name, &box.registry);
+    hone_buf_release(&text);
+    return s < 0 ? s : entry_of_lua(box.file);
+}
+
 static hone_status create(const hone_value *hello, const char *id)
 {
     static const char *const more[] = {"hone.state/1", "hone.cancel/1", "hone.live/1",
@@ -303,8 +353,12 @@ static hone_status create(const hone_value *hello, const char *id)
             c = box.file->entry.components[i];
     if (!c)
         return hone_fail(HONE_E_NOT_FOUND, "%s is not in the file", id);
-    HONE_TRY(hone__loader_init(box.file, id, &box.registry->host));
-    HONE_TRY(hone_registry_add(box.registry, c, &info));
+    if (box.file->handle) {
+        HONE_TRY(hone__loader_init(box.file, id, &box.registry->host));
+        HONE_TRY(hone_registry_add(box.registry, c, &info));
+    } else {
+        HONE_TRY(hone_registry_find(box.registry, c->kind, id, &info));
+    }
     HONE_TRY(hone__instance_create_given(box.registry, info, hone_value_get(hello, "config"),
                                          &box.instance));
     for (size_t i = 0; info->c.provides[i]; i++)
@@ -332,11 +386,16 @@ static hone_status greet(void)
     snprintf(text, sizeof text, "%.*s", (int)id.len, id.ptr ? id.ptr : "");
     snprintf(file, sizeof file, "%.*s", (int)name.len, name.ptr ? name.ptr : "");
     snprintf(box.doing, sizeof box.doing, "loading");
-    HONE_TRY(hone_registry_open(&nothing, &box.registry));
-    hone_registry_set_seed(box.registry, (uint64_t)seed);
     const char *base = strrchr(file, '/') ? strrchr(file, '/') + 1 : file;
-    memcpy(box.name, base, strlen(base) + 1);
-    HONE_TRY(hone__loader_open_sealed(HONE__BOX_FD_PLUGIN, file, &box.file));
+    const size_t n = strlen(base);
+    memcpy(box.name, base, n + 1);
+    if (n > 4 && strcmp(base + n - 4, ".lua") == 0) {
+        HONE_TRY(open_lua(box.name));
+    } else {
+        HONE_TRY(hone_registry_open(&nothing, &box.registry));
+        HONE_TRY(hone__loader_open_sealed(HONE__BOX_FD_PLUGIN, file, &box.file));
+    }
+    hone_registry_set_seed(box.registry, (uint64_t)seed);
     HONE_TRY(hone_desc_check_ifaces(file, box.file->entry.ifaces));
     hone__ask_init(box.registry, box.in, box.out, box.file->entry.ifaces, send_ask);
     snprintf(box.doing, sizeof box.doing, "create");

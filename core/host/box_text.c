@@ -47,7 +47,8 @@ hone_status hone__box_read_error(hone_str json, const char *who)
         s = hone_value_string(&v, "hint", hint, &hint);
     if (s >= 0 && code < 0 && code > -64) {
         size_t n = strlen(who);
-        if (what.len > n + 2 && memcmp(what.ptr, who, n) == 0 && what.ptr[n] == ':') {
+        if (what.len > n + 2 && memcmp(what.ptr, who, n) == 0 && what.ptr[n] == ':' &&
+            what.ptr[n + 1] == ' ') {
             what.ptr += n + 2;
             what.len -= n + 2;
         }

@@ -152,6 +152,12 @@ hone_status hone__policy_component(const hone_registry *r, const hone_plugin *p,
                                    const hone_component *c, const char *sha256, int runs)
 {
     HONE_TRY(check_lock(r, p, c->id, c->version ? c->version : "", sha256));
+    if (runs && p->lua && shares_memory(c->kind)) {
+        hone_fail(HONE_E_REFUSED, "%s: %s is of kind %s, and a file in Lua runs in a box", p->path,
+                  c->id, c->kind);
+        hone_fail_detail("what is of kind %s shares the memory of the computation", c->kind);
+        return hone_fail_hint("make it part of a recipe: require it there");
+    }
     if (!runs || r->in_process || p->trust != HONE_PLUGIN_UNTRUSTED || !shares_memory(c->kind))
         return HONE_OK;
     hone_fail(HONE_E_REFUSED, "%s: %s is of kind %s, and nobody trusts it", p->path, c->id,
@@ -173,7 +179,7 @@ static int needs_box(const hone_component *c)
 
 int hone__policy_in_process(const hone_plugin *p, const hone_component *c)
 {
-    if (needs_box(c))
+    if (p->lua || needs_box(c))
         return 0;
     if (p->trust == HONE_PLUGIN_SHIPPED)
         return 1; /* what of it starts programs does so in boxes (hone.process/1) */

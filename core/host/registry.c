@@ -188,6 +188,8 @@ static hone_status may_load(void *ctx, const char *sha256, int shipped)
         fine = hone__policy_in_process(a->p, &a->p->components[i]->c);
     if (a->p->trust == HONE_PLUGIN_UNTRUSTED && !(a->p->components && a->p->components[0]))
         fine = 0; /* nobody knows yet what is in it */
+    if (a->p->lua)
+        fine = 0; /* Lua of a file: its state is a box's */
     a->boxed = !fine;
     return fine || a->anywhere ? HONE_OK
                                : hone_fail(HONE_E_REFUSED, "%s: runs in a box only", a->p->path);
@@ -249,7 +251,8 @@ static hone_status seal_file(hone_registry *r, hone_plugin *p, int runs, int *fd
 {
     asked a = {r, p, 0, 1, runs};
     const hone_sandbox_can can = hone__sandbox_kernel_can();
-    HONE_TRY(hone__loader_check_elf(p->path, NULL));
+    if (!p->lua)
+        HONE_TRY(hone__loader_check_elf(p->path, NULL));
     HONE_TRY(hone__loader_seal(p->path, may_load, &a, fd, sha256));
     hone_status s = hone_sandbox_check(&can, r->weak_box);
     if (s < 0) {
@@ -323,7 +326,7 @@ static hone_status describe(hone_registry *r, hone_plugin *p, int trust_sidecar)
     char *side = sidecar_path(p->path);
     if (!side)
         return HONE_E_NOMEM;
-    if (!trust_sidecar || !hone_file_exists(side)) {
+    if (!trust_sidecar || p->lua || !hone_file_exists(side)) {
         s = describe_from_file(r, p);
         goto done;
     }
@@ -340,10 +343,15 @@ done:
     return s;
 }
 
+static int ends_in(const char *name, const char *tail)
+{
+    size_t n = strlen(name), k = strlen(tail);
+    return n > k && strcmp(name + n - k, tail) == 0;
+}
+
 static int ends_in_so(const char *name)
 {
-    size_t n = strlen(name);
-    return n > 3 && strcmp(name + n - 3, ".so") == 0;
+    return ends_in(name, ".so");
 }
 
 /* The plugin of the table that is the file `path`, whatever names lead there. */
@@ -371,6 +379,7 @@ static hone_status add_file(hone_registry *r, const char *path, const char *orig
     p->path = hone_arena_strndup(&r->arena, path, strlen(path));
     p->name = hone_arena_strndup(&r->arena, base, ends_in_so(base) ? n - 3 : n);
     p->origin = origin;
+    p->lua = ends_in(base, ".lua");
     const hone_component_info **none = hone_arena_calloc(&r->arena, 1, sizeof *none);
     if (!p->path || !p->name || !none)
         return HONE_E_NOMEM;
@@ -660,7 +669,7 @@ hone_status hone_registry_find(hone_registry *r, const char *kind, const char *n
 
 int hone_registry_is_file(const char *name)
 {
-    return strchr(name, '/') != NULL || ends_in_so(name);
+    return strchr(name, '/') != NULL || ends_in_so(name) || ends_in(name, ".lua");
 }
 
 /* The one component of that kind in a file; what shadows it does not matter to who names the file. */
@@ -717,7 +726,7 @@ static hone_status find_in_file(hone_registry *r, const char *kind, const char *
             "a component is called by its name (hone plugin list), or by the path of the "
             "plugin that holds it alone");
     } else {
-        s = hone__loader_check_elf(at, NULL);
+        s = ends_in(at, ".lua") ? HONE_OK : hone__loader_check_elf(at, NULL);
         if (s >= 0) {
             s = hone_fail(HONE_E_REFUSED, "%s: is not on the search path of plugins", name);
             hone_fail_hint(
@@ -847,7 +856,7 @@ hone_status hone_registry_open_file(hone_registry *r, const char *path, const ho
     if (!hone_file_exists(path)) {
         hone_fail(HONE_E_NOT_FOUND, "%s: no such file", path);
         return hone_fail_hint(
-            "the path of a plugin's .so is wanted; hone plugin list shows those on "
+            "the path of a plugin's .so or .lua is wanted; hone plugin list shows those on "
             "the search path");
     }
     HONE_TRY(add_file(r, path, "file", 0, &p));

@@ -58,8 +58,9 @@ enum {
 };
 
 struct hone_plugin {
-    const char *path; /* of the .so */
+    const char *path; /* of the .so, or of a .lua, which runs in boxes only */
     const char *name; /* file name without .so */
+    int lua;
     const char *
         origin; /* which part of the search path: "--plugin-path", "HONE_PLUGIN_PATH", "project", "user", "shipped" */
     const char *problem; /* why it is refused, or NULL */

@@ -276,9 +276,9 @@ static int serve_desk(void *ctx, uint64_t max_ns)
     return hone_desk_serve(ctx) > 0;
 }
 
-static hone_status open_recipe(hone_recipe *r, const char *dir, hone_lua **l)
+static hone_status open_recipe(hone_recipe *r, const char *dir, int boxed, hone_lua **l)
 {
-    hone_registry_opts ro = {.project = dir};
+    hone_registry_opts ro = {.project = boxed ? NULL : dir, .only_paths = boxed};
     hone_lua_opts lo = {.recipe_dir = dir, .print = print, .print_ctx = r};
     hone_buf_init(&r->rollouts, (size_t)1 << 32);
     hone_arena_init(&r->state_arena, (size_t)1 << 30);
@@ -293,7 +293,7 @@ static hone_status open_recipe(hone_recipe *r, const char *dir, hone_lua **l)
         if (value && hone_registry_is_file(value + 1) && strstr(value, ".so"))
             HONE_TRY(hone_registry_add_file(r->env.registry, value + 1));
     }
-    HONE_TRY(hone_pool_create(0, &r->env.pool));
+    HONE_TRY(hone_pool_create((uint32_t)(boxed ? 1 : 0), &r->env.pool));
     lo.registry = r->env.registry;
     HONE_TRY(hone_lua_create(&lo, l));
     r->L = hone_lua_main(*l);
@@ -322,7 +322,7 @@ static hone_status execute(const hone_recipe_options *o, const char *file)
     hone_recipe r = {.opt = *o};
     hone_lua *l = NULL;
     char *dir = file ? hone_path_dir(file) : hone_strdup(".");
-    hone_status s = dir ? open_recipe(&r, dir, &l) : HONE_E_NOMEM;
+    hone_status s = dir ? open_recipe(&r, dir, 0, &l) : HONE_E_NOMEM;
     if (s >= 0)
         s = hone_lua_load(l, file);
     if (s >= 0)
@@ -348,14 +348,17 @@ hone_status hone_recipe_run(const hone_recipe_options *o)
     return execute(o, o->recipe);
 }
 
-hone_status hone_recipe_components(const char *path, hone_registry **out)
+/* Runs what `load` puts on the stack, with `hone` as a global: its components are in *out. */
+static hone_status components_of(const char *dir, const char *path, hone_str text,
+                                 hone_registry **out)
 {
     static const char start[] = "hone = require \"hone\"",
                       take[] = "require(\"hone.modules\").components(..., hone)";
     static hone_recipe kept;
+    char chunk[512];
     hone_lua *l = NULL;
-    char *dir = hone_path_dir(path);
-    hone_status s = dir ? open_recipe(&kept, dir, &l) : HONE_E_NOMEM;
+    snprintf(chunk, sizeof chunk, "@%s", path);
+    hone_status s = open_recipe(&kept, dir, text.ptr != NULL, &l);
     if (s >= 0)
         s = hone_lua_load_text(l, start, sizeof start - 1, "=start");
     if (s >= 0)
@@ -363,7 +366,7 @@ hone_status hone_recipe_components(const char *path, hone_registry **out)
     if (s >= 0)
         s = hone_lua_load_text(l, take, sizeof take - 1, "=module");
     if (s >= 0)
-        s = hone_lua_load(l, path);
+        s = text.ptr ? hone_lua_load_text(l, text.ptr, text.len, chunk) : hone_lua_load(l, path);
     if (s >= 0)
         s = hone_lua_pcall(kept.L, 0, 1);
     if (s >= 0)
@@ -371,6 +374,19 @@ hone_status hone_recipe_components(const char *path, hone_registry **out)
     if (s >= 0)
         *out = kept.env.registry;
     return s;
+}
+
+hone_status hone_recipe_components(const char *path, hone_registry **out)
+{
+    char *dir = hone_path_dir(path);
+    hone_status s = dir ? components_of(dir, path, (hone_str){NULL, 0}, out) : HONE_E_NOMEM;
+    hone_free(dir);
+    return s;
+}
+
+hone_status hone_recipe_boxed(hone_str text, const char *name, hone_registry **out)
+{
+    return components_of("/", name, text.ptr ? text : (hone_str){"", 0}, out);
 }
 
 /* One line: an expression is printed, anything else executed. */
@@ -402,7 +418,7 @@ hone_status hone_recipe_shell(int prompt)
     hone_recipe r = {.opt = {.recipe = NULL}};
     hone_lua *l = NULL;
     char line[4096];
-    hone_status s = open_recipe(&r, ".", &l), last = HONE_OK;
+    hone_status s = open_recipe(&r, ".", 0, &l), last = HONE_OK;
     if (s >= 0)
         s = hone_lua_load_text(l, start, sizeof start - 1, "=start");
     if (s >= 0)

@@ -18,6 +18,8 @@ hone_status hone_recipe_shell(int prompt);
  * that its components are in. A table it returns is one component, or has functions named by kinds that make one. The
  * state stays open until the process ends. */
 hone_status hone_recipe_components(const char *path, hone_registry **out);
+/* The same for the text of a file, in a process that is a box: without plugins of others, with one thread. */
+hone_status hone_recipe_boxed(hone_str text, const char *name, hone_registry **out);
 /* From a signal handler: the run stops after its step. */
 void hone_recipe_interrupt(void);
 /* A data file of the recipe: beside it, in the current folder, in HONE_DATA. hone_free it. */

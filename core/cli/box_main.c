@@ -6,7 +6,10 @@
  *
  * Started by hone alone (sandbox.h); nothing of interest comes by argv or environment. It dies with its
  * parent. Exit status 127: it could not begin, and said why on stderr. */
+#include "base/paths.h"
+#include "host/box.h"
 #include "host/box_proto.h"
+#include "lua/recipe.h"
 #include "sandbox/sandbox.h"
 
 #include <signal.h>
@@ -41,6 +44,8 @@ int main(int argc, char **argv)
         return hone__sandbox_main_probe();
     if (strcmp(argv[1], "exec") == 0 && argc > 5)
         return hone__sandbox_main_exec(fd, argv[4], argv + 5);
+    hone__box_lua = hone_recipe_boxed;
+    (void)hone_paths_lib(); /* found now: inside of the box nobody can look around */
     if (strcmp(argv[1], "plugin") == 0)
         return hone__box_main(fd);
     fprintf(stderr, "hone-box: \"%s\" is nothing it does\n", argv[1]);
