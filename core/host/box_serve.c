@@ -319,6 +319,12 @@ static hone_status entry_of_lua(hone__loaded *f)
         list[k] = &own[k];
         k++;
     }
+    if (k == 0) {
+        hone_fail(HONE_E_INVALID, "it makes no component");
+        return hone_fail_hint(
+            "a file in Lua returns one: return { kind = \"reward\", id = \"com.acme.reward.x\", "
+            "score = function(batch) ... end }");
+    }
     f->entry = (hone_entry){.struct_size = sizeof(hone_entry), .magic = &magic, .components = list};
     return HONE_OK;
 }

@@ -121,7 +121,7 @@ check("an optimizer has to be part of the recipe", r.returncode == 3 and "requir
 # ---- files that go wrong ----
 for name, text, said in (
         ("syntax", 'return { kind = "reward"', "syntax.lua:1"), ("raise", 'error("no luck today")', "raise.lua:1: no luck today"),
-        ("nothing", "return 3", "holds no reward"), ("empty", "", "holds no reward"),
+        ("nothing", "return 3", "makes no component"), ("empty", "", "makes no component"),
         ("binary", "\x1bLua", "binary"), ("memory", 'local t = {} while true do t[#t + 1] = ("x"):rep(1000000) end', "memory.lua"),
         ("kindless", 'return { kind = "rewrad", id = "org.me.x" }', "rewrad")):
     r, _ = score(lua(name + ".lua", text))
