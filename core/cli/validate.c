@@ -60,6 +60,14 @@ typedef struct job {
     FILE *out, *err;
 } job;
 
+static int is_lua; /* the file: its calls take longer */
+
+/* How long a test may take. */
+static double seconds_of(const job *j)
+{
+    return limit_s * (j->test->flags & HONE__VT_SLOW || is_lua ? 3 : 1);
+}
+
 typedef struct validation {
     char path[PATH_MAX];
     const char *component; /* the only one wanted, or NULL */
@@ -196,8 +204,7 @@ static int start(validation *a, job *j)
     posix_spawn_file_actions_destroy(&files);
     posix_spawnattr_destroy(&attr);
     hone_free(env);
-    j->deadline = hone_now_ns() +
-                  (uint64_t)(1e9 * limit_s * (j->test->flags & HONE__VT_SLOW ? 3 : 1));
+    j->deadline = hone_now_ns() + (uint64_t)(1e9 * seconds_of(j));
     hone_buf_release(&grants);
 failed:
     if (fd >= 0)
@@ -265,8 +272,7 @@ static int conclude(job *j, int status, int late)
     last_line(j->err, said, sizeof said);
     const char *colon = said[0] ? ": " : "";
     if (late)
-        settle(j, HONE__V_FAIL, "did not come back within %g s, in %s",
-               limit_s * (j->test->flags & HONE__VT_SLOW ? 3 : 1), stage);
+        settle(j, HONE__V_FAIL, "did not come back within %g s, in %s", seconds_of(j), stage);
     else if (WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS)
         settle(j, HONE__V_FAIL,
                "started a process without EXEC (system, popen or posix_spawn), in %s", stage);
@@ -539,8 +545,8 @@ static hone_status pass_paths(void)
 static hone_status locate(validation *a, const char *name)
 {
     size_t n = strlen(name);
-    int lua = n > 4 && strcmp(name + n - 4, ".lua") == 0;
-    if (lua || hone_registry_is_file(name)) {
+    is_lua = n > 4 && strcmp(name + n - 4, ".lua") == 0;
+    if (is_lua || hone_registry_is_file(name)) {
         if (!realpath(name, a->path))
             return hone_fail_errno("%s", name);
         return HONE_OK;
