@@ -71,6 +71,18 @@ enum { TILE_ROWS = 4 };
 
 #ifdef TILE_VEC
 
+/* One vector of finished sums into the result, as struct tile_end says. */
+TILE_INLINE void tile_put(TILE_VEC y, float *c, const float *bias, const struct tile_end *e)
+{
+    if (e->add)
+        y = TILE_FMA(TILE_SET1(e->alpha), y, TILE_LOAD(c));
+    else if (!(e->alpha == 1.0f))
+        y = TILE_MUL(TILE_SET1(e->alpha), y);
+    if (bias)
+        y = TILE_ADD(y, TILE_LOAD(bias));
+    TILE_STORE(c, y);
+}
+
 /* R rows x NV vectors of a panel stored as T; vector v lies in the panel at b + (v/VP)*bs bytes, from output
  * `lane` + (v%VP)*LANES on, VP vectors to a panel. */
 TILE_INLINE void tile_body(const uint32_t T, const int R, const int NV, const int VP, const int PF,
@@ -179,6 +191,15 @@ TILE_INLINE void tile_body(const uint32_t T, const int R, const int NV, const in
 
 #else /* plain C: the definition */
 
+TILE_INLINE void tile_put(float y, float *c, const float *bias, const struct tile_end *e)
+{
+    if (e->add)
+        y = fmaf(e->alpha, y, *c);
+    else if (!(e->alpha == 1.0f))
+        y = e->alpha * y;
+    *c = bias ? y + *bias : y;
+}
+
 TILE_INLINE void tile_body(const uint32_t T, const int R, const int W, int64_t len, const float *a,
                            const void *b, float *c, int64_t ldc, const struct tile_end *e)
 {
@@ -194,16 +215,8 @@ TILE_INLINE void tile_body(const uint32_t T, const int R, const int W, int64_t l
                 acc[r][v] = fmaf(a[r], w[v], acc[r][v]);
     }
     for (int r = 0; r < R; r++)
-        for (int v = 0; v < W; v++) {
-            float y = acc[r][v];
-            if (e->add)
-                y = fmaf(e->alpha, y, c[r * ldc + v]);
-            else if (!(e->alpha == 1.0f))
-                y = e->alpha * y;
-            if (e->bias)
-                y = y + e->bias[v];
-            c[r * ldc + v] = y;
-        }
+        for (int v = 0; v < W; v++)
+            tile_put(acc[r][v], c + r * ldc + v, e->bias ? e->bias + v : NULL, e);
 }
 #define TILE_DEFINE(T, NAME, R)                                                                    \
     static __attribute__((noinline)) void NAME##R(int64_t len, const float *a, const void *b,      \

@@ -194,17 +194,9 @@ TILE_INLINE void int_body(const uint32_t T, const int VNNI, const int R, const i
 #pragma GCC unroll 4
     for (int r = 0; r < R; r++)
 #pragma GCC unroll 2
-        for (int v = 0; v < NV; v++) {
-            float *at = c + r * ldc + v * TILE_LANES;
-            TILE_VEC y = acc[r][v];
-            if (e->add)
-                y = TILE_FMA(TILE_SET1(e->alpha), y, TILE_LOAD(at));
-            else if (!(e->alpha == 1.0f))
-                y = TILE_MUL(TILE_SET1(e->alpha), y);
-            if (bias)
-                y = TILE_ADD(y, TILE_LOAD(bias + v * TILE_LANES));
-            TILE_STORE(at, y);
-        }
+        for (int v = 0; v < NV; v++)
+            tile_put(acc[r][v], c + r * ldc + v * TILE_LANES, bias ? bias + v * TILE_LANES : NULL,
+                     e);
 }
 
 #define INT_TURN(T, VNNI, R)                                                                       \
@@ -262,14 +254,8 @@ PACK_INLINE void int_one(const uint32_t T, int64_t len, const float *a, const vo
                 acc[n] = fmaf(m, a[10], acc[n]);
         }
     }
-    for (int n = 0; n < width; n++) {
-        float y = acc[n];
-        if (e->add)
-            y = fmaf(e->alpha, y, c[n]);
-        else if (!(e->alpha == 1.0f))
-            y = e->alpha * y;
-        c[n] = e->bias ? y + e->bias[n] : y;
-    }
+    for (int n = 0; n < width; n++)
+        tile_put(acc[n], c + n, e->bias ? e->bias + n : NULL, e);
 }
 #define INT_DEFINE(T, NAME, R)                                                                     \
     static __attribute__((noinline)) void NAME##R(int64_t len, const float *a, const void *panel,  \

@@ -84,17 +84,9 @@ TILE_INLINE void quant_body(const uint32_t T, const int R, const int NP, const i
 #pragma GCC unroll 4
     for (int r = 0; r < R; r++)
 #pragma GCC unroll 4
-        for (int v = 0; v < NV; v++) {
-            float *at = c + r * ldc + (v / VP) * cs + (v % VP) * TILE_LANES;
-            TILE_VEC y = acc[r][v];
-            if (e->add)
-                y = TILE_FMA(TILE_SET1(e->alpha), y, TILE_LOAD(at));
-            else if (!(e->alpha == 1.0f))
-                y = TILE_MUL(TILE_SET1(e->alpha), y);
-            if (bias)
-                y = TILE_ADD(y, TILE_LOAD(bias + (v / VP) * 32 + (v % VP) * TILE_LANES));
-            TILE_STORE(at, y);
-        }
+        for (int v = 0; v < NV; v++)
+            tile_put(acc[r][v], c + r * ldc + (v / VP) * cs + (v % VP) * TILE_LANES,
+                     bias ? bias + (v / VP) * 32 + (v % VP) * TILE_LANES : NULL, e);
 }
 
 #define QUANT_CALL(T, R, NP, VP, o)                                                                \
