@@ -1,6 +1,7 @@
 /* clock.c - see clock.h. Clocks of the kernel, memory figures of /proc/self/status. */
 #include "base/clock.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -83,4 +84,11 @@ uint64_t hone_peak_rss(void)
 uint64_t hone_rss(void)
 {
     return status_bytes("VmRSS:");
+}
+
+int hone_cond_wait_ns(pthread_cond_t *cond, pthread_mutex_t *lock, uint64_t ns)
+{
+    const uint64_t end = hone_now_ns() + ns;
+    const struct timespec ts = {(time_t)(end / 1000000000u), (long)(end % 1000000000u)};
+    return pthread_cond_timedwait(cond, lock, &ts) == ETIMEDOUT;
 }

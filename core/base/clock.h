@@ -1,6 +1,7 @@
 /* clock.h - time. Nothing that a clock says may reach metrics, weights or rollouts. */
 #ifndef HONE_CORE_BASE_CLOCK_H
 #define HONE_CORE_BASE_CLOCK_H
+#include <pthread.h>
 #include <stdint.h>
 uint64_t hone_now_ns(void); /* CLOCK_MONOTONIC */
 double hone_now_s(void);
@@ -10,4 +11,7 @@ uint64_t hone_peak_rss(void);     /* bytes: VmHWM */
 uint64_t hone_rss(void);
 /* Seconds since this process was started, to a tick of the kernel (10 ms); 0: unknown. */
 double hone_process_age_s(void);
+/* Waits on a condition made for CLOCK_MONOTONIC, whose lock is held, for so long at most: 1 when that passed, 0 when it was
+ * woken, or for no reason. */
+int hone_cond_wait_ns(pthread_cond_t *cond, pthread_mutex_t *lock, uint64_t ns);
 #endif

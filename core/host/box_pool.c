@@ -13,6 +13,7 @@
 #include "host/box_proxy.h"
 
 #include "base/alloc.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "hone/source.h"
 
@@ -21,7 +22,7 @@
 #include <time.h>
 
 enum { POOL_MAX = 64 }; /* as many as core/score has workers */
-static const long patience_ns = 2000000;
+static const uint64_t patience_ns = 2000000;
 
 struct hone__pool {
     pthread_mutex_t lock;
@@ -124,20 +125,13 @@ static hone__proxy *take(hone__proxy *first)
     int i, patient = 1;
     pthread_mutex_lock(&pool->lock);
     while ((i = free_one(pool)) < 0) {
-        struct timespec ts;
         if (!patient && pool->n < pool->max && (i = add(first)) >= 0)
             break;
         if (pool->n == pool->max) {
             pthread_cond_wait(&pool->freed, &pool->lock);
             continue;
         }
-        clock_gettime(CLOCK_MONOTONIC, &ts);
-        ts.tv_nsec += patience_ns;
-        if (ts.tv_nsec >= 1000000000) {
-            ts.tv_sec++;
-            ts.tv_nsec -= 1000000000;
-        }
-        patient = pthread_cond_timedwait(&pool->freed, &pool->lock, &ts) == 0;
+        patient = !hone_cond_wait_ns(&pool->freed, &pool->lock, patience_ns);
     }
     pool->busy[i] = 1;
     pthread_mutex_unlock(&pool->lock);

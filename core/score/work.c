@@ -18,6 +18,8 @@
 #define MAX_LOST 4
 #define BOX_GRACE_NS 5000000000u
 
+enum { LOOK_NS = 20000000 }; /* how often deadlines are looked at */
+
 static hone_score_pump pump, desk;
 static uint32_t lost_calls;
 
@@ -262,14 +264,8 @@ static void *worker(void *arg)
             pthread_cond_wait(&s->work, &s->lock);
             continue;
         }
-        struct timespec ts; /* what waits may wait for an instance that another scorer is in */
-        clock_gettime(CLOCK_MONOTONIC, &ts);
-        ts.tv_nsec += 20000000;
-        if (ts.tv_nsec >= 1000000000) {
-            ts.tv_sec++;
-            ts.tv_nsec -= 1000000000;
-        }
-        pthread_cond_timedwait(&s->work, &s->lock, &ts);
+        /* what waits may wait for an instance that another scorer is in */
+        (void)hone_cond_wait_ns(&s->work, &s->lock, LOOK_NS);
     }
     s->n_alive--;
     pthread_cond_broadcast(&s->done);
@@ -426,17 +422,8 @@ hone_status hone_score_wait(hone_score_job *job)
                 pump.pump(pump.ctx, 1000000);
             pthread_mutex_lock(&s->lock);
         }
-        struct timespec ts;
-        clock_gettime(CLOCK_MONOTONIC, &ts);
-        ts.tv_nsec += pump.pump || desk.pump
-                          ? 200000
-                          : 20000000; /* 20 ms: how often deadlines are looked at */
-        if (ts.tv_nsec >= 1000000000) {
-            ts.tv_sec++;
-            ts.tv_nsec -= 1000000000;
-        }
         if (job->pending > 0)
-            pthread_cond_timedwait(&s->done, &s->lock, &ts);
+            (void)hone_cond_wait_ns(&s->done, &s->lock, pump.pump || desk.pump ? 200000 : LOOK_NS);
     }
     hone_status st = job->failed < 0 ? hone_error_set(&job->error) : hone__job_check_failures(job);
     pthread_mutex_unlock(&s->lock);
@@ -483,14 +470,7 @@ void hone_score_end(hone_score_job *job)
         }
         if (!job->live)
             break;
-        struct timespec ts;
-        clock_gettime(CLOCK_MONOTONIC, &ts);
-        ts.tv_nsec += 20000000;
-        if (ts.tv_nsec >= 1000000000) {
-            ts.tv_sec++;
-            ts.tv_nsec -= 1000000000;
-        }
-        pthread_cond_timedwait(&s->done, &s->lock, &ts);
+        (void)hone_cond_wait_ns(&s->done, &s->lock, LOOK_NS);
     }
     int last = --job->refs == 0;
     pthread_mutex_unlock(&s->lock);

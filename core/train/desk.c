@@ -9,7 +9,6 @@
 #include "hone/scorer.h"
 #include "train/update.h"
 
-#include <errno.h>
 #include <pthread.h>
 #include <string.h>
 #include <time.h>
@@ -214,14 +213,7 @@ static hone_status await_answer(hone_desk *d, request *q, const hone_call *call)
     *d->tail = q;
     d->tail = &q->next;
     while (q->state != DONE && s >= 0) {
-        struct timespec ts;
-        clock_gettime(CLOCK_MONOTONIC, &ts);
-        ts.tv_nsec += 20000000;
-        if (ts.tv_nsec >= 1000000000) {
-            ts.tv_sec++;
-            ts.tv_nsec -= 1000000000;
-        }
-        if (pthread_cond_timedwait(&d->served, &d->lock, &ts) != ETIMEDOUT || q->state == DONE)
+        if (!hone_cond_wait_ns(&d->served, &d->lock, 20000000) || q->state == DONE)
             continue;
         if (call && call->cancelled && hone_cancelled(call) && take_back(d, q))
             s = hone_fail(HONE_E_CANCELLED, HONE_IFACE_SCORER ": the call was cancelled");
