@@ -93,6 +93,8 @@ hone_status hone__lua_watch_rollout(hone_recipe *r, const hone_rollout *ro, doub
 hone_status hone__lua_watch_update(hone_recipe *r, const hone_train_tree *trees, size_t n);
 hone_status hone__lua_watch_end(const hone_recipe *r);
 void hone__lua_watch_free(hone_recipe *r);
+/* Pushes a table of metrics by name (api_train.c). */
+void hone__lua_push_metrics(lua_State *L, const hone_metrics *m);
 
 /* The recipe this state belongs to. */
 hone_recipe *hone__lua_recipe(lua_State *L);

@@ -427,14 +427,7 @@ static int l_metric(lua_State *L)
 
 static int l_metrics(lua_State *L)
 {
-    const hone_metrics *m = &hone__lua_recipe(L)->metrics;
-    lua_createtable(L, 0, (int)m->n);
-    for (size_t i = 0; i < m->n; i++) {
-        if (!(m->items[i].weight > 0))
-            continue;
-        lua_pushnumber(L, hone_metric_value(&m->items[i]));
-        lua_setfield(L, -2, m->items[i].name);
-    }
+    hone__lua_push_metrics(L, &hone__lua_recipe(L)->metrics);
     return 1;
 }
 

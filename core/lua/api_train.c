@@ -576,7 +576,7 @@ static hone_status run_update(lua_State *L, hone_policy *p, const data *d, setti
     return HONE_OK;
 }
 
-static void push_metrics(lua_State *L, const hone_metrics *m)
+void hone__lua_push_metrics(lua_State *L, const hone_metrics *m)
 {
     lua_createtable(L, 0, (int)m->n);
     for (size_t i = 0; i < m->n; i++) {
@@ -650,7 +650,7 @@ static int l_update(lua_State *L)
         return hone_lua_raise(L);
     }
     hone_metrics_merge(&r->metrics, &m);
-    push_metrics(L, &m);
+    hone__lua_push_metrics(L, &m);
     hone_metrics_release(&m);
     return 1;
 }
@@ -667,7 +667,7 @@ static int l_loss(lua_State *L)
         return hone_lua_raise(L);
     }
     lua_pushnumber(L, loss);
-    push_metrics(L, &m);
+    hone__lua_push_metrics(L, &m);
     hone_metrics_release(&m);
     return 2;
 }
