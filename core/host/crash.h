@@ -12,6 +12,10 @@
  * the latter. [control-thread] */
 void hone_crash_watch(void);
 
+/* On a signal of a crash `fn` runs, on a stack of its own, with the signal's default restored. Once a process; nothing where
+ * a sanitizer is in, whose report is better. [control-thread] */
+void hone__crash_on_signal(void (*fn)(int sig));
+
 /* Around each call into an instance; NULL where there is none, or it is not of this process. [any-thread] */
 void hone__crash_enter(const hone_component_info *info);
 void hone__crash_leave(void);

@@ -138,7 +138,7 @@ static hone_status check_lock(const hone_registry *r, const hone_plugin *p, cons
     return HONE_OK;
 }
 
-static int shares_memory(const char *kind)
+int hone_kind_shares_memory(const char *kind)
 {
     static const char *const kinds[] = {HONE_KIND_OPTIMIZER, HONE_KIND_MODEL, HONE_KIND_OPS,
                                         "device"};
@@ -152,13 +152,14 @@ hone_status hone__policy_component(const hone_registry *r, const hone_plugin *p,
                                    const hone_component *c, const char *sha256, int runs)
 {
     HONE_TRY(check_lock(r, p, c->id, c->version ? c->version : "", sha256));
-    if (runs && p->lua && shares_memory(c->kind)) {
+    if (runs && p->lua && hone_kind_shares_memory(c->kind)) {
         hone_fail(HONE_E_REFUSED, "%s: %s is of kind %s, and a file in Lua runs in a box", p->path,
                   c->id, c->kind);
         hone_fail_detail("what is of kind %s shares the memory of the computation", c->kind);
         return hone_fail_hint("make it part of a recipe: require it there");
     }
-    if (!runs || r->in_process || p->trust != HONE_PLUGIN_UNTRUSTED || !shares_memory(c->kind))
+    if (!runs || r->in_process || p->trust != HONE_PLUGIN_UNTRUSTED ||
+        !hone_kind_shares_memory(c->kind))
         return HONE_OK;
     hone_fail(HONE_E_REFUSED, "%s: %s is of kind %s, and nobody trusts it", p->path, c->id,
               c->kind);

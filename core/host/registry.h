@@ -82,6 +82,8 @@ struct hone_plugin {
 /* Reads the search path. A folder that is not there is passed over; an entry of `paths` that is not
  * there is E_NOT_FOUND. Refused files do not fail it. */
 hone_status hone_registry_open(const hone_registry_opts *opts, hone_registry **out);
+/* Components of these kinds work in the memory of the computation: no box can hold them. [any-thread] */
+int hone_kind_shares_memory(const char *kind);
 /* All instances must be gone. Calls what hone_registry_at_close was given, then deinit of loaded files.
  * NULL is allowed. */
 void hone_registry_close(hone_registry *r);

@@ -16,6 +16,7 @@ import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
+from boxes import boxes_of  # noqa: E402
 from counted import check, finish, skip  # noqa: E402
 
 HONE = os.environ["HONE"]
@@ -414,19 +415,6 @@ def outcomes(run):
 
 def fresh():
     subprocess.run(["rm", "-rf", work / "config"], check=True)
-
-
-def boxes_of(pid):
-    """hone-box processes below `pid`."""
-    found = []
-    try:
-        for task in pathlib.Path(f"/proc/{pid}/task").iterdir():
-            for child in (task / "children").read_text().split():
-                if pathlib.Path(f"/proc/{child}/comm").read_text().strip() == "hone-box":
-                    found.append(int(child))
-    except (OSError, ValueError):
-        pass
-    return found
 
 
 # ---- a component as a setting --------------------------------------------------------------------------------------------

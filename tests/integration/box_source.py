@@ -15,6 +15,7 @@ import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
+from boxes import boxes_of  # noqa: E402
 from counted import check, finish, skip  # noqa: E402
 
 HONE = os.environ["HONE"]
@@ -356,18 +357,6 @@ for sets, words in ((["timeout=0"], "seconds above 0"), (["box=7"], "true or fal
     check("refused: " + sets[0], run.returncode != 0 and words in run.stderr, run.stderr)
 run = hone("data", "info", "--source", rows, "--set", "fault=crash_count")
 check("row_count that crashes is no count", run.returncode in (0, 1), run.stderr)
-
-
-def boxes_of(pid):
-    found = []
-    try:
-        for task in pathlib.Path(f"/proc/{pid}/task").iterdir():
-            for child in (task / "children").read_text().split():
-                if pathlib.Path(f"/proc/{child}/comm").read_text().strip() == "hone-box":
-                    found.append(int(child))
-    except (OSError, ValueError):
-        pass
-    return found
 
 
 def disturbed(so, kills, seed, *sets):
