@@ -86,6 +86,15 @@ uint64_t hone_rss(void)
     return status_bytes("VmRSS:");
 }
 
+int hone_peak_rss_reset(void)
+{
+    FILE *f = fopen("/proc/self/clear_refs", "we");
+    if (!f)
+        return 0;
+    const int wrote = fputs("5", f) >= 0;
+    return fclose(f) == 0 && wrote;
+}
+
 int hone_cond_wait_ns(pthread_cond_t *cond, pthread_mutex_t *lock, uint64_t ns)
 {
     const uint64_t end = hone_now_ns() + ns;

@@ -9,6 +9,8 @@ uint64_t hone_cpu_ns(void);       /* this thread's CPU time */
 void hone_date_utc(char out[16]); /* "20260131-235959" + NUL */
 uint64_t hone_peak_rss(void);     /* bytes: VmHWM */
 uint64_t hone_rss(void);
+/* The peak begins anew at what is resident now (proc(5), clear_refs). 0: the kernel does not allow it. */
+int hone_peak_rss_reset(void);
 /* Seconds since this process was started, to a tick of the kernel (10 ms); 0: unknown. */
 double hone_process_age_s(void);
 /* Waits on a condition made for CLOCK_MONOTONIC, whose lock is held, for so long at most: 1 when that passed, 0 when it was

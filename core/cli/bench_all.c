@@ -111,6 +111,7 @@ enum { LAWS = sizeof laws / sizeof *laws };
 struct asked {
     const char *model, *text, *only, *dir;
     int64_t repeat;
+    double yardstick;
 };
 
 /* ---- one run -------------------------------------------------------------------------------------- */
@@ -190,13 +191,19 @@ static hone_status words_of(const struct asked *q, const char *command, const ch
 {
     int k = 0;
     argv[k++] = (char *)"hone";
-    for (const char *p = command; *p && k < WORDS - 2;) {
+    for (const char *p = command; *p && k < WORDS - 3;) {
         const size_t len = strcspn(p, " ");
         HONE_TRY(word_of(q, (hone_str){p, len}, x, a, &argv[k++]));
         p += len + (p[len] == ' ');
     }
-    if (strcmp(command, "--version") != 0)
-        argv[k++] = (char *)"--json";
+    if (strcmp(command, "--version") == 0)
+        return HONE_OK;
+    char *seconds = hone_arena_alloc(a, 32);
+    if (!seconds)
+        return HONE_E_NOMEM;
+    snprintf(seconds, 32, "--yardstick=%g", q->yardstick);
+    argv[k++] = seconds;
+    argv[k++] = (char *)"--json";
     return HONE_OK;
 }
 
@@ -405,7 +412,7 @@ static void show(const hone_value *report)
 
 int hone_cli_bench_all(int argc, char **argv)
 {
-    struct asked q = {.repeat = 3};
+    struct asked q = {.repeat = 3, .yardstick = 1};
     const char *page = NULL;
     int json = 0, scale = 0;
     const hone_arg options[] = {
@@ -413,6 +420,7 @@ int hone_cli_bench_all(int argc, char **argv)
          "runs of each figure, of which the median counts (3)"},
         {"only", HONE_ARG_STR, &q.only, "TEXT", "figures whose name has this in it"},
         {"input", HONE_ARG_STR, &q.text, "FILE", "the text that is tokenized"},
+        HONE_CLI_YARD(&q.yardstick),
         {"scale", HONE_ARG_FLAG, &scale, NULL,
          "threads, samples, tokens and rows too: how cost grows"},
         {"report", HONE_ARG_STR, &page, "FILE", "one HTML page of it all, with --scale"},
@@ -439,6 +447,8 @@ int hone_cli_bench_all(int argc, char **argv)
         return rest.exit;
     if (q.repeat < 1 || q.repeat > REPEAT_MAX)
         return hone_cli_usage("bench all", "--repeat: between 1 and %d", REPEAT_MAX);
+    if (hone__yard_check(q.yardstick) < 0)
+        return hone_cli_fail(HONE_E_USAGE);
     q.model = rest.n ? rest.v[0] : "tiny";
     hone_buf_init(&out, (size_t)1 << 24);
     hone_arena_init(&a, 0);

@@ -54,7 +54,7 @@ out:
 int hone_cli_bench_generate(int argc, char **argv)
 {
     struct work w = {16, 64, 64};
-    hone_bench_setup setup = {0};
+    hone_bench_setup setup = {.yardstick = 1};
     int json = 0;
     const hone_arg options[] = {
         {"sequences", HONE_ARG_I64, &w.sequences, "N", "decoding together (16)"},
@@ -63,6 +63,7 @@ int hone_cli_bench_generate(int argc, char **argv)
         {"threads", HONE_ARG_I64, &setup.threads, "N", "threads (all processors)"},
         HONE_CLI_STORAGE(&setup.storage),
         HONE_CLI_PRECISION(&setup.precision),
+        HONE_CLI_YARD(&setup.yardstick),
         {"json", HONE_ARG_FLAG, &json, NULL, "one JSON object"},
         {0},
     };
@@ -88,15 +89,14 @@ int hone_cli_bench_generate(int argc, char **argv)
         return hone_cli_fail(s);
     s = run(&r, &w, &st);
     if (s >= 0) {
-        const double peak = hone__bench_peak_mb(); /* of the work, not of what follows */
-        hone__bench_again(&r);
-        const double bw = hone__bench_bandwidth(&r);
+        hone__yard_after(&r.yard);
+        const double sgemm = hone__yard_sgemm(&r.yard), read = hone__yard_read(&r.yard);
         const double prefill = (double)st.prompt_tokens / st.prefill_s;
         /* the first new token of each comes from the prefill */
         const double decoded = (double)st.new_tokens - (double)w.sequences;
         const double decode = decoded / st.decode_s;
-        const double prefill_limit = r.sgemm_gflops * 1e9 / (2 * r.params);
-        const double decode_limit = bw / r.bytes * (double)w.sequences;
+        const double prefill_limit = sgemm * 1e9 / (2 * r.params);
+        const double decode_limit = read * 1e9 / r.bytes * (double)w.sequences;
         if (json) {
             hone_buf b;
             hone_jw j;
@@ -110,9 +110,9 @@ int hone_cli_bench_generate(int argc, char **argv)
             hone_jw_kf64(&j, "prefill_of_limit", prefill_limit > 0 ? prefill / prefill_limit : 0);
             hone_jw_kf64(&j, "decode_of_limit", decode_limit > 0 ? decode / decode_limit : 0);
             hone_jw_kf64(&j, "load_s", r.load_s);
-            hone_jw_kf64(&j, "sgemm_gflops", r.sgemm_gflops);
-            hone_jw_kf64(&j, "read_gb_per_s", bw * 1e-9);
-            hone_jw_kf64(&j, "peak_mb", peak);
+            hone_jw_kf64(&j, "prefill_limit_tokens_per_s", prefill_limit);
+            hone_jw_kf64(&j, "decode_limit_tokens_per_s", decode_limit);
+            hone__yard_json(&r.yard, &j);
             hone_jw_ki64(&j, "threads", hone_pool_threads(r.env.pool));
             hone_jw_kcstr(&j, "storage", setup.storage ? setup.storage : "f32");
             hone_jw_kcstr(&j, "precision", setup.precision ? setup.precision : "f32");
@@ -123,7 +123,8 @@ int hone_cli_bench_generate(int argc, char **argv)
             printf(
                 "prefill %.0f tokens/s (limit %.0f: 2N flops at %.0f GFLOP/s of sgemm)\n"
                 "decode  %.0f tokens/s (limit %.0f: weights read at %.1f GB/s)\npeak    %.0f MB\n",
-                prefill, prefill_limit, r.sgemm_gflops, decode, decode_limit, bw * 1e-9, peak);
+                prefill, prefill_limit, sgemm, decode, decode_limit, read, r.yard.peak_mb);
+            hone__yard_print(&r.yard);
         }
     }
     hone__bench_close(&r);

@@ -163,7 +163,9 @@ out:
  * either one reading of the weights or their 2N flops, whichever takes longer. */
 static double limit_of(const hone_bench_run *r, const struct work *w, int64_t lora)
 {
-    const double flops = r->sgemm_gflops * 1e9, bw = hone__bench_bandwidth(r);
+    const double flops = hone__yard_sgemm(&r->yard) * 1e9, bw = hone__yard_read(&r->yard) * 1e9;
+    if (!(flops > 0 && bw > 0))
+        return 0; /* no yardstick, no limit */
     const double prompts = (double)(w->prompts * w->prompt_tokens);
     const double sequences = (double)(w->prompts * w->samples);
     const double products = sequences * 2 * r->params / flops, reading = r->bytes / bw;
@@ -175,7 +177,7 @@ static double limit_of(const hone_bench_run *r, const struct work *w, int64_t lo
 int hone_cli_bench_grpo(int argc, char **argv)
 {
     struct work w = {2, 8, 50, 64, 3, 0};
-    hone_bench_setup setup = {.train = 1};
+    hone_bench_setup setup = {.train = 1, .yardstick = 1};
     int json = 0;
     const hone_arg options[] = {
         {"prompts", HONE_ARG_I64, &w.prompts, "N", "prompts a step (2)"},
@@ -188,6 +190,7 @@ int hone_cli_bench_grpo(int argc, char **argv)
         {"threads", HONE_ARG_I64, &setup.threads, "N", "threads (all processors)"},
         HONE_CLI_STORAGE(&setup.storage),
         HONE_CLI_PRECISION(&setup.precision),
+        HONE_CLI_YARD(&setup.yardstick),
         {"micro-tokens", HONE_ARG_I64, &w.micro, "N", "tokens a micro-batch (automatic)"},
         {"json", HONE_ARG_FLAG, &json, NULL, "one JSON object"},
         {0},
@@ -216,8 +219,7 @@ int hone_cli_bench_grpo(int argc, char **argv)
         return hone_cli_fail(s);
     s = steps(&r, &w, &t);
     if (s >= 0) {
-        const double peak = hone__bench_peak_mb(); /* of the work, not of what follows */
-        hone__bench_again(&r);
+        hone__yard_after(&r.yard);
         const double limit = limit_of(&r, &w, setup.lora);
         const double new_tokens = (double)(w.prompts * w.samples * w.tokens);
         if (json) {
@@ -233,8 +235,7 @@ int hone_cli_bench_grpo(int argc, char **argv)
             hone_jw_kf64(&j, "limit_s", limit);
             hone_jw_kf64(&j, "of_limit", limit / t.step);
             hone_jw_kf64(&j, "mismatch_max", t.mismatch);
-            hone_jw_kf64(&j, "sgemm_gflops", r.sgemm_gflops);
-            hone_jw_kf64(&j, "peak_mb", peak);
+            hone__yard_json(&r.yard, &j);
             hone_jw_ki64(&j, "threads", hone_pool_threads(r.env.pool));
             hone_jw_kcstr(&j, "storage", setup.storage ? setup.storage : "f32");
             hone_jw_kcstr(&j, "precision", setup.precision ? setup.precision : "f32");
@@ -247,8 +248,9 @@ int hone_cli_bench_grpo(int argc, char **argv)
                    "log-probs: at most %g apart; peak %.0f MB; %.0f %% of the speed of its parts' "
                    "limits (%.3f s), sgemm %.0f "
                    "GFLOP/s\n",
-                   t.step, t.generate, new_tokens / t.generate, t.train, t.mismatch, peak,
-                   100 * limit / t.step, limit, r.sgemm_gflops);
+                   t.step, t.generate, new_tokens / t.generate, t.train, t.mismatch, r.yard.peak_mb,
+                   100 * limit / t.step, limit, hone__yard_sgemm(&r.yard));
+            hone__yard_print(&r.yard);
         }
     }
     hone__bench_close(&r);

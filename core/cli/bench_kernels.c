@@ -7,6 +7,7 @@
 #include "base/json.h"
 #include "cli/args.h"
 #include "cli/bench.h"
+#include "cli/bench_yard.h"
 #include "cli/out.h"
 #include "ops/blas.h"
 #include "ops/kernels.h"
@@ -39,6 +40,8 @@ static void run_dw(void *arg)
     struct product *p = arg;
     hone_gemm_dw(p->ex, &p->g, p->out);
 }
+
+#define HEAD_BYTES (4.0 * 49152 * 576) /* what is streamed at small M */
 
 struct shape {
     const char *name;
@@ -122,12 +125,14 @@ int hone_cli_bench_kernels(int argc, char **argv)
 {
     int json = 0;
     int64_t threads = 0, n = 0, k = 0;
-    double seconds = 0.05;
+    double seconds = 0.05, yardstick = 1;
+    hone_yard yard;
     const hone_arg options[] = {
         {"threads", HONE_ARG_I64, &threads, "N", "threads (all processors)"},
         {"n", HONE_ARG_I64, &n, "N", "outputs of a shape of your own, with --k"},
         {"k", HONE_ARG_I64, &k, "K", "inputs of that shape"},
         {"seconds", HONE_ARG_F64, &seconds, "S", "time for each figure (0.05)"},
+        HONE_CLI_YARD(&yardstick),
         {"json", HONE_ARG_FLAG, &json, NULL, "one JSON object"},
         {0},
     };
@@ -160,6 +165,8 @@ int hone_cli_bench_kernels(int argc, char **argv)
     hone_buf_init(&out, HONE_BUF_MAX_DEFAULT);
     hone_jw_init(&w, &out, 2);
     hone_status s = hone_cpu_check();
+    if (s >= 0)
+        s = hone__yard_check(yardstick);
     if (s < 0)
         goto done;
     HONE_TRY_GOTO(hone_pool_create((uint32_t)threads, &pool), done);
@@ -167,6 +174,7 @@ int hone_cli_bench_kernels(int argc, char **argv)
     const struct bench partial = {
         .ex = hone_pool_exec(pool), .seconds = seconds, .json = json, .w = &w};
     struct bench b = partial;
+    hone__yard_before(&yard, pool, n ? 4.0 * (double)n * (double)k : HEAD_BYTES, yardstick);
     if (hone_blas_get(&b.blas) < 0)
         b.blas = NULL; /* a yardstick less; `hone doctor` says why */
     const hone_cpu *cpu = hone_cpu_get();
@@ -188,10 +196,16 @@ int hone_cli_bench_kernels(int argc, char **argv)
             HONE_TRY_GOTO(measure(&b, &usual[i]), done);
     }
     hone_jw_end(&w);
+    hone__yard_after(&yard);
+    hone__yard_json(&yard, &w);
     hone_jw_end(&w);
     s = out.failed;
     if (json && s == HONE_OK)
         printf("%s\n", out.ptr);
+    if (!json) {
+        putchar('\n');
+        hone__yard_print(&yard);
+    }
 done:
     hone_buf_release(&out);
     hone_pool_destroy(pool);

@@ -1,17 +1,18 @@
 /* bench_ops.c - `hone bench ops`: attention beside the matrix product, row ops beside memory.
  *
  * Attention at SmolLM2's shape (9 query heads over 3, 64 wide), one causal chain of 256 and of 2,000
- * tokens: GFLOP/s of what a causal mask leaves to do, and that as a share of the panel product at
- * 1024 x 1536 x 576 (compute.md 8). Norms, rotation and activations at 1,024 tokens: GB/s of what they
- * must read and write. Figures are medians. */
+ * tokens: GFLOP/s of what a causal mask leaves to do, and that as a share of sgemm (compute.md 8).
+ * Norms, rotation and activations at 1,024 tokens: GB/s of what they must read and write, which stays
+ * in a cache, beside reading a buffer of that size. Figures are medians. */
 #include "base/buf.h"
 #include "base/json.h"
 #include "cli/args.h"
 #include "cli/bench.h"
+#include "cli/bench_yard.h"
 #include "cli/out.h"
 #include "ops/attrs.h"
 #include "ops/blas.h"
-#include "ops/kernels.h"
+#include "ops/cpu.h"
 #include "ops/registry.h"
 #include "tensor/pool.h"
 #include "tensor/region.h"
@@ -19,13 +20,21 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { MOST = 2048, INPUTS = 3 };
+enum { MOST = 2048, INPUTS = 3, FIGURES = 16 };
+#define OF_ROWS (3.0 * 1024 * 576 * sizeof(float)) /* what add_rmsnorm/1 reads and writes, about */
+
+struct figure {
+    const char *op;
+    int64_t tokens;
+    double fwd_s, bwd_s, work, bytes;
+    int flops; /* work is counted, else bytes */
+};
 
 struct bench {
     hone_pool *pool;
-    double seconds, peak; /* peak: GFLOP/s of the product */
-    int json;
-    hone_jw *w;
+    double seconds;
+    struct figure figures[FIGURES];
+    size_t n;
 };
 
 /* one op with its tensors, in one region */
@@ -118,44 +127,19 @@ static hone_status prepare(struct work *w, const struct bench *b, const char *na
     return HONE_OK;
 }
 
-static hone_status report(const struct bench *b, struct work *w, int64_t tokens, int flops)
+static hone_status time_op(struct bench *b, struct work *w, int64_t tokens, int flops)
 {
     uint64_t bytes = 0;
-    const double work = (double)w->op->cost(&w->args, &bytes);
-    const double fwd = hone_bench_median(run_fwd, w, b->seconds);
-    const double bwd = hone_bench_median(run_bwd, w, b->seconds);
-    HONE_TRY(w->s);
-    const double gflops = work / fwd * 1e-9, gflops_bwd = 2.5 * work / bwd * 1e-9;
-    const double gbs = (double)bytes / fwd * 1e-9;
-    if (b->json) {
-        hone_jw_map(b->w);
-        hone_jw_kcstr(b->w, "op", w->op->name);
-        hone_jw_ki64(b->w, "tokens", tokens);
-        hone_jw_kf64(b->w, "forward_ms", fwd * 1e3);
-        hone_jw_kf64(b->w, "backward_ms", bwd * 1e3);
-        if (flops) {
-            hone_jw_kf64(b->w, "forward_gflops", gflops);
-            hone_jw_kf64(b->w, "backward_gflops", gflops_bwd);
-            hone_jw_kf64(b->w, "forward_share", gflops / b->peak);
-            hone_jw_kf64(b->w, "backward_share", gflops_bwd / b->peak);
-        } else {
-            hone_jw_kf64(b->w, "forward_gb_per_s", gbs);
-        }
-        hone_jw_end(b->w);
-    } else if (flops) {
-        printf(
-            "%-14s %6lld %9.3f %9.3f   %6.1f %6.1f GFLOP/s, %.0f %% and %.0f %% of the product\n",
-            w->op->name, (long long)tokens, fwd * 1e3, bwd * 1e3, gflops, gflops_bwd,
-            100 * gflops / b->peak, 100 * gflops_bwd / b->peak);
-    } else {
-        printf("%-14s %6lld %9.3f %9.3f   %6.1f GB/s\n", w->op->name, (long long)tokens, fwd * 1e3,
-               bwd * 1e3, gbs);
-    }
-    fflush(stdout);
-    return HONE_OK;
+    struct figure *f = &b->figures[b->n++];
+    *f = (struct figure){.op = w->op->name, .tokens = tokens, .flops = flops};
+    f->work = (double)w->op->cost(&w->args, &bytes);
+    f->bytes = (double)bytes;
+    f->fwd_s = hone_bench_median(run_fwd, w, b->seconds);
+    f->bwd_s = hone_bench_median(run_bwd, w, b->seconds);
+    return w->s;
 }
 
-static hone_status measure(const struct bench *b, const char *name, const void *attr, int64_t T,
+static hone_status measure(struct bench *b, const char *name, const void *attr, int64_t T,
                            int64_t cols, const int64_t rows[INPUTS], uint32_t n_in, int flops)
 {
     static int32_t positions[MOST], pages[MOST / HONE_PAGE];
@@ -180,12 +164,12 @@ static hone_status measure(const struct bench *b, const char *name, const void *
     struct work w = {0};
     hone_status s = prepare(&w, b, name, attr, &batch, in, n_in);
     if (s >= 0)
-        s = report(b, &w, T, flops);
+        s = time_op(b, &w, T, flops);
     hone_region_release(&w.memory);
     return s;
 }
 
-static hone_status measure_all(const struct bench *b)
+static hone_status measure_all(struct bench *b)
 {
     const hone_attention att = {
         .struct_size = sizeof att, .n_heads = 9, .n_kv_heads = 3, .head_dim = 64, .scale = 0.125f};
@@ -203,48 +187,60 @@ static hone_status measure_all(const struct bench *b)
     return measure(b, "geglu/1", NULL, 1024, 1536, same, 2, 0);
 }
 
-struct product {
-    const hone_exec *ex;
-    hone_gemm g;
-};
+/* ---- telling -------------------------------------------------------------------------------------- */
 
-static void run_product(void *arg)
+/* Arithmetic of a causal mask: backward does 2.5 times what forward does. */
+static void put_json(const struct bench *b, const hone_yard *y, hone_jw *w)
 {
-    struct product *p = arg;
-    hone_gemm_fwd(p->ex, &p->g);
+    const double sgemm = hone__yard_sgemm(y);
+    for (size_t i = 0; i < b->n; i++) {
+        const struct figure *f = &b->figures[i];
+        const double fwd = 1e-9 * f->work / f->fwd_s, bwd = 2.5e-9 * f->work / f->bwd_s;
+        hone_jw_map(w);
+        hone_jw_kcstr(w, "op", f->op);
+        hone_jw_ki64(w, "tokens", f->tokens);
+        hone_jw_kf64(w, "forward_ms", f->fwd_s * 1e3);
+        hone_jw_kf64(w, "backward_ms", f->bwd_s * 1e3);
+        if (f->flops) {
+            hone_jw_kf64(w, "forward_gflops", fwd);
+            hone_jw_kf64(w, "backward_gflops", bwd);
+            hone_jw_kf64(w, "forward_share", sgemm > 0 ? fwd / sgemm : 0);
+            hone_jw_kf64(w, "backward_share", sgemm > 0 ? bwd / sgemm : 0);
+        } else {
+            hone_jw_kf64(w, "forward_gb_per_s", 1e-9 * f->bytes / f->fwd_s);
+        }
+        hone_jw_end(w);
+    }
 }
 
-static hone_status measure_peak(struct bench *b)
+static void put_text(const struct bench *b, const hone_yard *y)
 {
-    enum { M = 1024, N = 1536, K = 576 };
-    hone_region r;
-    HONE_TRY(hone_pool_reserve(b->pool, HONE_GEMM_SCRATCH, 0));
-    HONE_TRY(hone_region_init(&r, "benchmark", (size_t)(M * K + N * K + M * N) * sizeof(float)));
-    float *x = r.base, *w = x + M * K, *y = w + N * K;
-    struct product p = {hone_pool_exec(b->pool),
-                        {.M = M,
-                         .N = N,
-                         .K = K,
-                         .x = x,
-                         .ldx = K,
-                         .w = w,
-                         .wtype = HONE_F32,
-                         .alpha = 1.0f,
-                         .y = y,
-                         .ldy = N}};
-    b->peak = 2e-9 * M * N * K / hone_bench_median(run_product, &p, b->seconds);
-    hone_region_release(&r);
-    return HONE_OK;
+    const double sgemm = hone__yard_sgemm(y);
+    printf("%-14s %6s %9s %9s\n", "op", "tokens", "fwd ms", "bwd ms");
+    for (size_t i = 0; i < b->n; i++) {
+        const struct figure *f = &b->figures[i];
+        const double fwd = 1e-9 * f->work / f->fwd_s, bwd = 2.5e-9 * f->work / f->bwd_s;
+        printf("%-14s %6lld %9.3f %9.3f", f->op, (long long)f->tokens, f->fwd_s * 1e3,
+               f->bwd_s * 1e3);
+        if (f->flops && sgemm > 0)
+            printf("   %6.1f %6.1f GFLOP/s, %.0f %% and %.0f %% of sgemm\n", fwd, bwd,
+                   100 * fwd / sgemm, 100 * bwd / sgemm);
+        else if (f->flops)
+            printf("   %6.1f %6.1f GFLOP/s\n", fwd, bwd);
+        else
+            printf("   %6.1f GB/s\n", 1e-9 * f->bytes / f->fwd_s);
+    }
 }
 
 int hone_cli_bench_ops(int argc, char **argv)
 {
     int json = 0;
     int64_t threads = 0;
-    double seconds = 0.2;
+    double seconds = 0.2, yardstick = 1;
     const hone_arg options[] = {
         {"threads", HONE_ARG_I64, &threads, "N", "threads (all processors)"},
         {"seconds", HONE_ARG_F64, &seconds, "S", "time for each figure (0.2)"},
+        HONE_CLI_YARD(&yardstick),
         {"json", HONE_ARG_FLAG, &json, NULL, "one JSON object"},
         {0},
     };
@@ -252,7 +248,7 @@ int hone_cli_bench_ops(int argc, char **argv)
                                            NULL};
     const hone_args spec = {"bench ops",
                             "[options]",
-                            "Attention forward and backward as a share of the matrix product, and\n"
+                            "Attention forward and backward as a share of sgemm, and\n"
                             "norms, rotation and activations in GB/s.",
                             options,
                             examples,
@@ -269,30 +265,39 @@ int hone_cli_bench_ops(int argc, char **argv)
     hone_jw w;
     hone_buf_init(&out, HONE_BUF_MAX_DEFAULT);
     hone_jw_init(&w, &out, 2);
-    struct bench b = {.seconds = seconds, .json = json, .w = &w};
+    struct bench b = {.seconds = seconds};
+    hone_yard yard;
     hone_status s = hone_cpu_check();
+    if (s >= 0)
+        s = hone__yard_check(yardstick);
     if (s < 0)
         goto done;
     HONE_TRY_GOTO(hone_pool_create((uint32_t)threads, &b.pool), done);
-    HONE_TRY_GOTO(measure_peak(&b), done);
+    hone__yard_before(&yard, b.pool, OF_ROWS, yardstick);
+    HONE_TRY_GOTO(measure_all(&b), done);
+    hone__yard_after(&yard);
     const hone_cpu *cpu = hone_cpu_get();
     hone_jw_map(&w);
     hone_jw_kcstr(&w, "cpu", cpu->brand);
     hone_jw_kcstr(&w, "kernels", hone_cpu_set_name(cpu->used));
     hone_jw_ki64(&w, "threads", hone_pool_threads(b.pool));
-    hone_jw_kf64(&w, "product_gflops", b.peak);
+    hone__yard_json(&yard, &w);
     hone_jw_key(&w, "figures");
     hone_jw_list(&w);
-    if (!json)
-        printf("%s, kernels %s, %u threads, product %.1f GFLOP/s; medians\n\n%-14s %6s %9s %9s\n",
-               cpu->brand, hone_cpu_set_name(cpu->used), hone_pool_threads(b.pool), b.peak, "op",
-               "tokens", "fwd ms", "bwd ms");
-    HONE_TRY_GOTO(measure_all(&b), done);
+    put_json(&b, &yard, &w);
     hone_jw_end(&w);
     hone_jw_end(&w);
     s = out.failed;
-    if (json && s == HONE_OK)
+    if (s < 0)
+        goto done;
+    if (json) {
         printf("%s\n", out.ptr);
+    } else {
+        printf("%s, kernels %s, %u threads; medians\n\n", cpu->brand, hone_cpu_set_name(cpu->used),
+               hone_pool_threads(b.pool));
+        put_text(&b, &yard);
+        hone__yard_print(&yard);
+    }
 done:
     hone_buf_release(&out);
     hone_pool_destroy(b.pool);

@@ -4,6 +4,7 @@
 #include "base/alloc.h"
 #include "cli/args.h"
 #include "cli/bench.h"
+#include "cli/bench_yard.h"
 #include "cli/bench_plugins.h"
 #include "cli/component.h"
 #include "cli/out.h"
@@ -253,7 +254,7 @@ static void null_text(const struct place *p, const hone_cli_lua_times *lua, hone
 }
 
 static void null_json(const struct place *p, const hone_cli_lua_times *lua, hone_cli_ns write,
-                      hone_cli_ns rebuild, hone_jw *w)
+                      hone_cli_ns rebuild, const hone_yard *yard, hone_jw *w)
 {
     hone_jw_map(w);
     hone_jw_kcstr(w, "unit", "ns");
@@ -273,13 +274,16 @@ static void null_json(const struct place *p, const hone_cli_lua_times *lua, hone
     hone_cli_put_ns(w, "write", write);
     hone_cli_put_ns(w, "rebuild", rebuild);
     hone_jw_end(w);
+    hone__yard_json(yard, w);
     hone_jw_end(w);
 }
 
 int hone_cli_bench_plugins(int argc, char **argv)
 {
+    static double yardstick = 1;
     static const hone_arg options[] = {
         {"seconds", HONE_ARG_F64, &seconds, "S", "for each figure (0.5)"},
+        HONE_CLI_YARD(&yardstick),
         {"json", HONE_ARG_FLAG, &json, NULL, "one JSON object"},
         {0}};
     static const char *const examples[] = {"hone bench plugins --json", NULL};
@@ -300,6 +304,8 @@ int hone_cli_bench_plugins(int argc, char **argv)
     hone_rest rest;
     hone_registry *r = NULL;
     hone_cli_load *load = NULL;
+    hone_pool *pool = NULL;
+    hone_yard yard;
     hone_buf b;
     hone_jw w;
     hone_status s;
@@ -309,20 +315,26 @@ int hone_cli_bench_plugins(int argc, char **argv)
         return hone_cli_usage("bench plugins", "--seconds is a number above 0, at most 60");
     hone_buf_init(&b, 1 << 20);
     hone_jw_init(&w, &b, 0);
+    HONE_TRY_GOTO(hone__yard_check(yardstick), done);
     HONE_TRY_GOTO(hone_cli_open_registry(&paths, &r), done);
     HONE_TRY_GOTO(hone_cli_load_create(SAMPLE_BYTES, &load), done);
+    HONE_TRY_GOTO(hone_pool_create(0, &pool), done);
+    hone__yard_before(&yard, pool, HONE_YARD_MEMORY, yardstick);
     HONE_TRY_GOTO(measure(r, load, "null", &none, p, id), done);
     HONE_TRY_GOTO(hone_cli_time_wire(load, seconds, &write, &rebuild), done);
     HONE_TRY_GOTO(hone_cli_time_lua(r, load, seconds / 2, &lua), done);
+    hone__yard_after(&yard);
     if (json) {
-        null_json(p, &lua, write, rebuild, &w);
+        null_json(p, &lua, write, rebuild, &yard, &w);
         s = b.failed;
         if (s >= 0)
             printf("%s\n", b.ptr);
     } else {
         null_text(p, &lua, write, rebuild);
+        hone__yard_print(&yard);
     }
 done:
+    hone_pool_destroy(pool);
     hone_buf_release(&b);
     hone_cli_load_free(load);
     hone_registry_close(r);

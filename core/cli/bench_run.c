@@ -5,10 +5,8 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/paths.h"
-#include "ops/blas.h"
 #include "ops/cpu.h"
 #include "ops/storage.h"
-#include "tensor/region.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -19,16 +17,6 @@
 #include <unistd.h>
 
 extern char **environ;
-
-enum { M = 1024, N = 1536, K = 576 };
-
-static double sgemm(const hone_bench_run *r)
-{
-    const hone_blas *b;
-    if (hone_blas_get(&b) < 0)
-        return 0.0; /* no yardstick: `hone doctor` says why */
-    return hone_blas_measure(b, hone_pool_exec(r->env.pool), M, N, K, 0.25);
-}
 
 /* Matrices a token meets: all linears, and the head once (tied or not); the embedding is a look-up.
  */
@@ -54,7 +42,9 @@ hone_status hone__bench_open(const hone_bench_setup *setup, hone_bench_run *r)
                                  .lora.rank = (int32_t)setup->lora,
                                  .optimizer = setup->train ? "adamw" : NULL};
     memset(r, 0, sizeof *r);
-    hone_status s = hone_cpu_check();
+    hone_status s = hone__yard_check(setup->yardstick);
+    if (s >= 0)
+        s = hone_cpu_check();
     if (s >= 0)
         s = hone_storage_parse(setup->storage, &config.storage);
     if (s >= 0)
@@ -70,7 +60,7 @@ hone_status hone__bench_open(const hone_bench_setup *setup, hone_bench_run *r)
         return s;
     }
     met_params(r);
-    r->sgemm_gflops = sgemm(r);
+    hone__yard_before(&r->yard, r->env.pool, hone__yard_buffer(r->bytes), setup->yardstick);
     return HONE_OK;
 }
 
@@ -81,58 +71,6 @@ void hone__bench_close(hone_bench_run *r)
     if (r->env.registry)
         hone_registry_close(r->env.registry);
     memset(r, 0, sizeof *r);
-}
-
-struct reading {
-    const hone_exec *ex;
-    const float *p;
-    size_t n;
-    float *sums; /* 64 floats a task: keeps the reads alive */
-};
-
-static void read_task(void *arg, int64_t task, uint32_t thread)
-{
-    const struct reading *r = arg;
-    const size_t parts = 4 * r->ex->n_threads;
-    const size_t i0 = r->n / parts * (size_t)task, i1 = r->n / parts * (size_t)(task + 1);
-    float sum[16] = {0};
-    (void)thread;
-    for (size_t i = i0; i + 16 <= i1; i += 16)
-        for (int j = 0; j < 16; j++)
-            sum[j] += r->p[i + (size_t)j];
-    memcpy(r->sums + 64 * task, sum, sizeof sum);
-}
-
-static void read_all(void *arg)
-{
-    const struct reading *r = arg;
-    r->ex->parallel(r->ex, 4 * (int64_t)r->ex->n_threads, read_task, arg);
-}
-
-double hone__bench_bandwidth(const hone_bench_run *r)
-{
-    /* what is smaller stays in a cache, which is not what weights come from */
-    double bytes = r->bytes;
-    bytes = bytes < 64e6 ? 64e6 : bytes > 512e6 ? 512e6 : bytes;
-    hone_region mem, sums;
-    const hone_exec *ex = hone_pool_exec(r->env.pool);
-    if (hone_region_init(&mem, "benchmark", (size_t)bytes) < 0)
-        return 0;
-    if (hone_region_init(&sums, "benchmark", (size_t)ex->n_threads * 4 * 64 * sizeof(float)) < 0) {
-        hone_region_release(&mem);
-        return 0;
-    }
-    memset(mem.base, 0, mem.size);
-    struct reading job = {ex, mem.base, mem.size / sizeof(float), sums.base};
-    const double s = hone_bench_median(read_all, &job, 0.25);
-    hone_region_release(&mem);
-    hone_region_release(&sums);
-    return bytes / s;
-}
-
-void hone__bench_again(hone_bench_run *r)
-{
-    r->sgemm_gflops = 0.5 * (r->sgemm_gflops + sgemm(r));
 }
 
 void hone__bench_ids(const hone_bench_run *r, uint64_t seed, int32_t *ids, size_t n)
@@ -157,11 +95,6 @@ double hone__bench_median(double *v, size_t n)
         return 0.0;
     qsort(v, n, sizeof *v, by_value);
     return n % 2 ? v[n / 2] : 0.5 * (v[n / 2 - 1] + v[n / 2]);
-}
-
-double hone__bench_peak_mb(void)
-{
-    return (double)hone_peak_rss() / (double)(1 << 20);
 }
 
 hone_status hone__bench_folder(char **out)

@@ -2,6 +2,7 @@
  * token ids made from nothing, the limit that a figure is compared with. */
 #ifndef HONE_CORE_CLI_BENCH_RUN_H
 #define HONE_CORE_CLI_BENCH_RUN_H
+#include "cli/bench_yard.h"
 #include "train/policy.h"
 
 typedef struct hone_bench_setup {
@@ -11,30 +12,26 @@ typedef struct hone_bench_setup {
     int train;             /* with an optimizer */
     const char *storage;   /* of frozen weights; NULL: f32 */
     const char *precision; /* of products over quantised ones; NULL: f32 */
+    double yardstick;      /* seconds of each yardstick */
 } hone_bench_setup;
 
 typedef struct hone_bench_run {
     hone_env env;
     hone_policy *policy;
-    double sgemm_gflops; /* OpenBLAS on the same threads before the work; 0 without OpenBLAS */
-    double params; /* N of 2N flops a token: matrices that a token meets, the head among them */
-    double bytes;  /* of them as they are stored */
-    double load_s; /* opening the model took so long */
+    hone_yard yard; /* on the same threads; reads a buffer of the weights' size */
+    double params;  /* N of 2N flops a token: matrices that a token meets, the head among them */
+    double bytes;   /* of them as they are stored */
+    double load_s;  /* opening the model took so long */
 } hone_bench_run;
 
-/* Opens the registry, the threads and the model, and measures sgemm (1/4 s). The policy points into *r, which
- * stays where it is until closed. On failure nothing is open. */
+/* Opens the registry, the threads and the model, and measures the yardsticks; after the work, hone__yard_after. The policy
+ * points into *r, which stays where it is until closed. On failure nothing is open. */
 hone_status hone__bench_open(const hone_bench_setup *setup, hone_bench_run *r);
 void hone__bench_close(hone_bench_run *r);
-/* Measures sgemm again, after the work: the mean of both goes to r->sgemm_gflops. */
-void hone__bench_again(hone_bench_run *r);
 /* n token ids of the model's vocabulary, the same for the same `seed`. */
 void hone__bench_ids(const hone_bench_run *r, uint64_t seed, int32_t *ids, size_t n);
 /* The median of n numbers (sorted in place). */
 double hone__bench_median(double *v, size_t n);
-double hone__bench_peak_mb(void);
-/* Bytes a second of reading a buffer as large as the weights (64 to 512 MB), all threads. 0: no memory for one. */
-double hone__bench_bandwidth(const hone_bench_run *r);
 
 /* A new folder under TMPDIR; *out is the caller's to remove and to free. */
 hone_status hone__bench_folder(char **out);

@@ -10,6 +10,7 @@
 #include "cli/args.h"
 #include "cli/bench.h"
 #include "cli/bench_run.h"
+#include "cli/bench_yard.h"
 #include "cli/out.h"
 
 #include <stdio.h>
@@ -97,8 +98,12 @@ int hone_cli_bench_start(int argc, char **argv)
     char *dflt[] = {quickstart, NULL};
     int64_t runs = 3;
     int json = 0;
+    double yardstick = 1;
+    hone_pool *pool = NULL;
+    hone_yard yard;
     const hone_arg options[] = {
         {"runs", HONE_ARG_I64, &runs, "N", "runs, of which the median counts (3)"},
+        HONE_CLI_YARD(&yardstick),
         {"json", HONE_ARG_FLAG, &json, NULL, "one JSON object"},
         {0},
     };
@@ -119,9 +124,18 @@ int hone_cli_bench_start(int argc, char **argv)
     if (runs < 1 || runs > RUNS_MAX)
         return hone_cli_usage("bench start", "--runs: between 1 and %d", RUNS_MAX);
     char **recipe = rest.n ? rest.v : dflt;
-    hone_status s = measure(recipe, rest.n ? rest.n : 1, runs, &whole, &without);
+    hone_status s = hone__yard_check(yardstick);
+    if (s >= 0)
+        s = hone_pool_create(0, &pool);
     if (s < 0)
         return hone_cli_fail(s);
+    hone__yard_before(&yard, pool, HONE_YARD_MEMORY, yardstick);
+    s = measure(recipe, rest.n ? rest.n : 1, runs, &whole, &without);
+    if (s < 0) {
+        hone_pool_destroy(pool);
+        return hone_cli_fail(s);
+    }
+    hone__yard_after(&yard);
     if (json) {
         hone_buf b;
         hone_jw w;
@@ -132,12 +146,15 @@ int hone_cli_bench_start(int argc, char **argv)
         hone_jw_kf64(&w, "first_step_s", whole);
         hone_jw_kf64(&w, "first_step_without_eval_s", without);
         hone_jw_ki64(&w, "runs", runs);
+        hone__yard_json(&yard, &w);
         hone_jw_end(&w);
         printf("%s\n", b.ptr);
         hone_buf_release(&b);
     } else {
         printf("%.2f s from the start to the end of step 1 of %s; %.2f s without evaluations\n",
                whole, recipe[0], without);
+        hone__yard_print(&yard);
     }
+    hone_pool_destroy(pool);
     return hone_cli_finish(HONE_EXIT_OK);
 }

@@ -74,7 +74,7 @@ out:
 int hone_cli_bench_train(int argc, char **argv)
 {
     struct work w = {4, 256, 5, 0, 0};
-    hone_bench_setup setup = {.train = 1};
+    hone_bench_setup setup = {.train = 1, .yardstick = 1};
     int json = 0;
     const hone_arg options[] = {
         {"batch", HONE_ARG_I64, &w.batch, "N", "sequences a step (4)"},
@@ -85,6 +85,7 @@ int hone_cli_bench_train(int argc, char **argv)
         {"threads", HONE_ARG_I64, &setup.threads, "N", "threads (all processors)"},
         HONE_CLI_STORAGE(&setup.storage),
         HONE_CLI_PRECISION(&setup.precision),
+        HONE_CLI_YARD(&setup.yardstick),
         {"micro-tokens", HONE_ARG_I64, &w.micro, "N", "tokens a micro-batch (automatic)"},
         {"checkpoint-every", HONE_ARG_I64, &w.checkpoint, "N",
          "activation checkpointing; 0: none (0)"},
@@ -118,10 +119,10 @@ int hone_cli_bench_train(int argc, char **argv)
         return hone_cli_fail(s);
     s = steps(&r, &w, &step_s);
     if (s >= 0) {
-        const double peak = hone__bench_peak_mb(); /* of the work, not of what follows */
-        hone__bench_again(&r);
+        hone__yard_after(&r.yard);
+        const double sgemm = hone__yard_sgemm(&r.yard);
         const double rate = (double)(w.batch * w.tokens) / step_s;
-        const double limit = r.sgemm_gflops * 1e9 / ((setup.lora ? 4 : 6) * r.params);
+        const double limit = sgemm * 1e9 / ((setup.lora ? 4 : 6) * r.params);
         const double of_limit = limit > 0 ? rate / limit : 0;
         if (json) {
             hone_buf b;
@@ -131,10 +132,9 @@ int hone_cli_bench_train(int argc, char **argv)
             hone_jw_map(&j);
             hone_jw_kf64(&j, "tokens_per_s", rate);
             hone_jw_kf64(&j, "step_s", step_s);
-            hone_jw_kf64(&j, "peak_mb", peak);
-            hone_jw_kf64(&j, "sgemm_gflops", r.sgemm_gflops);
             hone_jw_kf64(&j, "limit_tokens_per_s", limit);
             hone_jw_kf64(&j, "of_limit", of_limit);
+            hone__yard_json(&r.yard, &j);
             hone_jw_ki64(&j, "threads", hone_pool_threads(r.env.pool));
             hone_jw_kcstr(&j, "storage", setup.storage ? setup.storage : "f32");
             hone_jw_kcstr(&j, "precision", setup.precision ? setup.precision : "f32");
@@ -145,7 +145,8 @@ int hone_cli_bench_train(int argc, char **argv)
             printf("%.1f tokens/s, %.3f s a step, peak %.0f MB; %.0f %% of %.0f tokens/s (%dN "
                    "flops at %.0f "
                    "GFLOP/s of sgemm)\n",
-                   rate, step_s, peak, 100 * of_limit, limit, setup.lora ? 4 : 6, r.sgemm_gflops);
+                   rate, step_s, r.yard.peak_mb, 100 * of_limit, limit, setup.lora ? 4 : 6, sgemm);
+            hone__yard_print(&r.yard);
         }
     }
     hone__bench_close(&r);

@@ -16,16 +16,56 @@ static int opened; /* 1 yes, -1 no */
 static char failure[512];
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
-/* Names of OpenBLAS's dynamic targets (its cpuid_x86.c, TargetList), by instruction set and not by
- * model: SkylakeX needs AVX-512 F/BW/DQ/VL, Haswell AVX2 and FMA, Zen is Haswell tuned for AMD. */
+static const char *overruled; /* hone_blas_ask */
+static int overrules;
+
+/* Names of OpenBLAS's dynamic targets (its dynamic.c), by instruction set and not by model. Those of AMD's processors
+ * before Zen use FMA4, which nothing built since has. */
+static const struct {
+    const char *name;
+    int set; /* hone's set of the same instructions */
+    int bf16;
+} types[] = {
+    {"SkylakeX", HONE_CPU_AVX512, 0}, /* AVX-512 F/BW/DQ/VL */
+    {"Cooperlake", HONE_CPU_AVX512, 1}, {"SapphireRapids", HONE_CPU_AVX512, 1},
+    {"Zen", HONE_CPU_AVX2, 0}, /* AVX2 and FMA; Haswell's kernels, tuned for AMD */
+    {"Haswell", HONE_CPU_AVX2, 0},
+};
+
+size_t hone_blas_types(const hone_cpu *c, const char *out[HONE_BLAS_TYPES])
+{
+    size_t n = 0;
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++)
+        if (types[i].set <= c->best && (!types[i].bf16 || c->avx512_bf16))
+            out[n++] = types[i].name;
+    if (c->avx)
+        out[n++] = "Sandybridge";
+    if (c->sse42)
+        out[n++] = "Nehalem";
+    if (c->vendor[0])
+        out[n++] = "Prescott"; /* SSE3: every processor of 64 bits but the first */
+    return n;
+}
+
+const char *hone_blas_choose(const hone_cpu *c, int set)
+{
+    if (set == HONE_CPU_AVX512)
+        return "SkylakeX";
+    if (set == HONE_CPU_AVX2)
+        return strcmp(c->vendor, "AuthenticAMD") == 0 ? "Zen" : "Haswell";
+    return c->avx ? "Sandybridge" : c->sse42 ? "Nehalem" : NULL;
+}
+
 const char *hone_blas_core_type(void)
 {
     const hone_cpu *c = hone_cpu_get();
-    if (c->best == HONE_CPU_AVX512)
-        return "SkylakeX";
-    if (c->best == HONE_CPU_AVX2)
-        return strcmp(c->vendor, "AuthenticAMD") == 0 ? "Zen" : "Haswell";
-    return NULL;
+    return hone_blas_choose(c, c->used == HONE_CPU_C ? c->best : c->used);
+}
+
+void hone_blas_ask(const char *type)
+{
+    overruled = type;
+    overrules = 1;
 }
 
 /* A function by name. The detour by memcpy: ISO C has no cast from object to function pointers. */
@@ -47,11 +87,17 @@ static void open_once(void)
                                         NULL};
     const char *user = getenv("OPENBLAS_CORETYPE");
     opened = -1;
-    if (user && *user) {
+    if (user && *user && !overrules) {
         blas.asked_by_user = 1;
         copy(blas.asked, sizeof blas.asked, user);
     } else {
-        const char *type = hone_blas_core_type();
+        const char *type = overruled ? overruled : hone_blas_core_type();
+        if (user && *user && (!type || strcmp(user, type) != 0))
+            copy(blas.ignored, sizeof blas.ignored, user);
+        if (type && !*type)
+            type = NULL;
+        if (overrules)
+            unsetenv("OPENBLAS_BLOCK_FACTOR"); /* of its blocks in caches */
         copy(blas.asked, sizeof blas.asked, type);
         if (type)
             setenv("OPENBLAS_CORETYPE", type, 1);

@@ -45,6 +45,7 @@ static void detect(hone_cpu *c)
     c->model = (a >> 4 & 15) | (a >> 12 & 0xf0);
     c->family = (a >> 8 & 15) == 15 ? 15 + (a >> 20 & 255) : a >> 8 & 15;
     const unsigned leaf1 = r;
+    c->sse42 = leaf1 >> 20 & 1;
     if (__get_cpuid_max(0x80000000u, NULL) >= 0x80000004u)
         for (unsigned i = 0; i < 3; i++) {
             unsigned q[4];
@@ -60,6 +61,7 @@ static void detect(hone_cpu *c)
     const unsigned a71 = a;
     if ((xcr0 & 0x6) != 0x6 || !(leaf1 >> 28 & 1)) /* ymm, AVX */
         return;
+    c->avx = 1;
     c->fma = leaf1 >> 12 & 1;
     c->f16c = leaf1 >> 29 & 1;
     c->avx2 = b7 >> 5 & 1;

@@ -21,6 +21,7 @@ typedef struct hone_cpu {
     size_t l1d, l2, l3; /* bytes of one cache as the system tells, 0 = unknown */
     int best;           /* best set, HONE_CPU_* */
     int used;           /* the set in use */
+    uint8_t sse42, avx; /* of no kernel set; OpenBLAS has kernels for them */
 } hone_cpu;
 
 /* Found on the first call, then fixed. Never fails: a HONE_CPU that cannot be honoured leaves the

@@ -90,4 +90,11 @@ typedef struct hone_gemm_kernels {
 } hone_gemm_kernels;
 
 HONE_KERNEL_TABLES(hone_gemm_kernels, gemm);
+
+/* Reading n floats (a multiple of 64 of them), as fast as a thread can; their sum (core/ops/kern/read.c). */
+typedef struct hone_read_kernels {
+    float (*sum)(const float *p, size_t n);
+} hone_read_kernels;
+
+HONE_KERNEL_TABLES(hone_read_kernels, read);
 #endif

@@ -25,4 +25,5 @@ KERN_FILES += \
 	core/ops/kern/gemm.c \
 	core/ops/kern/logits.c \
 	core/ops/kern/norm.c \
+	core/ops/kern/read.c \
 	core/ops/kern/rows_table.c

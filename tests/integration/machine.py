@@ -15,6 +15,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
 from counted import check, finish  # noqa: E402
 
 HONE = os.environ["HONE"]
+YARD = ("--yardstick", "0.02")  # how long, not what
 
 
 def run(*args, **env):
@@ -89,11 +90,37 @@ check("an unknown kernel set", bad.returncode == 2 and "sse" in bad.stderr and "
 bad = run("doctor", HONE_THREADS="many")
 check("an unknown number of threads", bad.returncode == 2 and "many" in bad.stderr, bad.stderr)
 
-figures = keys("bench kernels", run("bench", "kernels", "--json", "--seconds", "0", "--n", "70", "--k", "45"),
+figures = keys("bench kernels", run("bench", "kernels", "--json", "--seconds", "0", "--n", "70", "--k", "45", *YARD),
                ["cpu", "kernels", "threads", "figures"]).get("figures", [])
 check("bench kernels: six sizes", [f.get("m") for f in figures] == [1, 8, 16, 64, 256, 1024], figures)
 check("bench kernels: all products", all(f["forward_gflops"] > 0 and f["dx_gflops"] > 0 and f["dw_gflops"] > 0
                                          for f in figures), figures)
+def yard(name, value, ignored=None):
+    """Both yardsticks, on both sides, and the kernels that sgemm ran on."""
+    y = value.get("yard", {})
+    for key in ("sgemm_gflops", "read_gb_per_s"):
+        p = y.get(key, {})
+        check(f"{name}: {key} before and after", p.get("before", 0) > 0 and p.get("after", 0) > 0, y)
+        mean = (p["before"] + p["after"]) / 2
+        check(f"{name}: {key} is their mean", abs(value[key] / mean - 1) < 1e-9, value)
+        check(f"{name}: {key} tells how far apart", abs(p["spread"] - abs(p["after"] - p["before"]) / mean) < 1e-9, y)
+    check(f"{name}: peak memory", value.get("peak_mb", 0) > 1, value)
+    check(f"{name}: OPENBLAS_CORETYPE", y.get("openblas_coretype_ignored") == ignored and value.get("sgemm_core") == core, value)
+
+
+core = doctor.get("openblas", {}).get("core")
+text = os.path.join(os.path.dirname(__file__), "..", "..", "README.md")
+for name, args in (("kernels", ("--seconds", "0", "--n", "70", "--k", "45")), ("ops", ("--seconds", "0")), ("plugins", ("--seconds", "0.001")),
+                   ("tokenize", ("tiny", "--input", text)), ("train", ("tiny", "--steps", "1", "--batch", "1", "--tokens", "20")),
+                   ("generate", ("tiny", "--tokens", "4")), ("grpo", ("tiny", "--steps", "1", "--tokens", "4"))):
+    value = keys(f"bench {name}", run("bench", name, *args, "--json", *YARD, OPENBLAS_CORETYPE="Prescott"), ["sgemm_core", "yard"])
+    yard(f"bench {name}", value, "Prescott" if core != "Prescott" else None)
+    told = run("bench", name, *args, *YARD).stdout
+    check(f"bench {name}: both yardsticks in words", all(w in told for w in ("GFLOP/s before", "GB/s before", "OpenBLAS " + (core or "?"))), told)
+peak = json.loads(run("bench", "plugins", "--seconds", "0.001", "--json", *YARD).stdout)
+check("peak memory is that of the work, not of the yardstick's buffer", peak["peak_mb"] < peak["yard"]["read_mb"] / 2, peak)
+bad = run("bench", "ops", "--yardstick", "-1")
+check("no time for the yardsticks", bad.returncode == 2 and "--yardstick" in bad.stderr, bad.stderr)
 bad = run("bench", "kernel")
 check("a slip in a benchmark", bad.returncode == 2 and "kernels" in bad.stderr, bad.stderr)
 bad = run("bench", "kernels", "--n", "70")
@@ -112,34 +139,36 @@ with tempfile.TemporaryDirectory() as folder:
             check(f"log-probs on {kernels}, {threads} threads", other.stdout == reference.stdout, other.stderr)
     for more in ([], ["--lora", "4"]):
         keys("bench train", run("bench", "train", folder, "--steps", "1", "--batch", "2", "--tokens", "40",
-                                "--json", *more),
+                                "--json", *YARD, *more),
              ["tokens_per_s", "step_s", "peak_mb", "sgemm_gflops", "limit_tokens_per_s", "of_limit", "precision"])
     keys("bench generate", run("bench", "generate", folder, "--sequences", "3", "--prompt", "20", "--tokens",
-                               "8", "--json"),
+                               "8", "--json", *YARD),
          ["prefill_tokens_per_s", "decode_tokens_per_s", "peak_mb"])
     grpo = keys("bench grpo", run("bench", "grpo", folder, "--prompts", "2", "--samples", "3",
-                                  "--prompt-tokens", "20", "--tokens", "9", "--steps", "2", "--json"),
+                                  "--prompt-tokens", "20", "--tokens", "9", "--steps", "2", "--json", *YARD),
                 ["step_s", "generate_s", "train_s", "limit_s", "of_limit", "peak_mb"])
-    start = keys("bench start", run("bench", "start", "--runs", "1", "--json", "quickstart", "test_rows=3", "rows=64"),
+    yard("bench grpo", grpo)
+    start = keys("bench start", run("bench", "start", "--runs", "1", "--json", *YARD, "quickstart", "test_rows=3", "rows=64"),
                  ["recipe", "first_step_s", "first_step_without_eval_s"])
+    yard("bench start", start)
     check("evaluations are told apart", 0 < start.get("first_step_without_eval_s", 0) < start.get("first_step_s", 0), start)
     page = os.path.join(folder, "bench.html")
-    every = keys("bench all", run("bench", "all", folder, "--repeat", "2", "--only", "decode, 1, q", "--json"),
+    every = keys("bench all", run("bench", "all", folder, "--repeat", "2", "--only", "decode, 1, q", "--json", *YARD),
                  ["model", "cpu", "kernels", "threads", "repeat", "figures", "scale"])
     figures = every.get("figures", [])
     check("every figure has its limit, its share and its peak", len(figures) == 6 and all(
         f["value"] > 0 and f["peak_mb"] > 0 and abs(f["value"] / f["limit"] / f["of_limit"] - 1) < 0.5 and len(f["runs"]) == 2
         for f in figures), figures)
-    told = run("bench", "all", folder, "--repeat", "1", "--only", "Rows of", "--report", page)
+    told = run("bench", "all", folder, "--repeat", "1", "--only", "Rows of", "--report", page, *YARD)
     html = open(page).read() if os.path.exists(page) else ""
     check("a law of scale on the page", told.returncode == 0 and "100000:" in told.stdout and "<svg" in html and "Rows of data" in html,
           told.stdout + told.stderr)
     check("the page asks for nothing", "default-src 'none'" in html and "http" not in html.replace("http-equiv", ""), html[:300])
-    bad = run("bench", "all", folder, "--only", "no such figure")
+    bad = run("bench", "all", folder, "--only", "no such figure", *YARD)
     check("nothing to measure", bad.returncode == 1 and "nothing was measured" in bad.stderr, bad.stderr)
     bad = run("bench", "all", folder, "--repeat", "0")
     check("no runs", bad.returncode == 2 and "--repeat" in bad.stderr, bad.stderr)
-    bad = run("bench", "all", "no-such-model", "--repeat", "1", "--only", "decode, 1, f32")
+    bad = run("bench", "all", "no-such-model", "--repeat", "1", "--only", "decode, 1, f32", *YARD)
     check("no model", bad.returncode == 1 and "no-such-model" in bad.stderr, bad.stderr)
     bad = run("bench", "start", "no_such_recipe")
     check("a recipe that is not there", bad.returncode == 1 and "no_such_recipe" in bad.stderr, bad.stderr)

@@ -66,11 +66,75 @@ static void test_openblas_is_opened_with_this_processor_s_kernels(void **state)
     hone_pool_destroy(p);
 }
 
+static int has(const char *const *types, size_t n, const char *name)
+{
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(types[i], name) == 0)
+            return 1;
+    return 0;
+}
+
+/* What a processor is asked for follows from its instructions, not from knowing its model. */
+static void test_the_core_type_of_openblas_follows_the_instructions(void **state)
+{
+    (void)state;
+    const struct {
+        hone_cpu cpu;
+        const char *choice; /* on the best set */
+        size_t types;
+    } made[] = {
+        {{.vendor = "GenuineIntel", .best = HONE_CPU_AVX512, .avx512 = 1, .avx = 1, .sse42 = 1},
+         "SkylakeX",
+         6},
+        {{.vendor = "AuthenticAMD",
+          .best = HONE_CPU_AVX512,
+          .avx512 = 1,
+          .avx512_bf16 = 1,
+          .avx = 1,
+          .sse42 = 1},
+         "SkylakeX",
+         8},
+        {{.vendor = "AuthenticAMD", .best = HONE_CPU_AVX2, .avx2 = 1, .avx = 1, .sse42 = 1},
+         "Zen",
+         5},
+        {{.vendor = "GenuineIntel", .best = HONE_CPU_AVX2, .avx2 = 1, .avx = 1, .sse42 = 1},
+         "Haswell",
+         5},
+        {{.vendor = "A new maker", .best = HONE_CPU_AVX2, .avx2 = 1, .avx = 1, .sse42 = 1},
+         "Haswell",
+         5},
+        {{.vendor = "GenuineIntel", .avx = 1, .sse42 = 1}, "Sandybridge", 3},
+        {{.vendor = "GenuineIntel", .sse42 = 1}, "Nehalem", 2},
+        {{.vendor = "GenuineIntel"}, NULL, 1},
+        {{.vendor = ""}, NULL, 0}, /* no x86 */
+    };
+    for (size_t i = 0; i < sizeof made / sizeof *made; i++) {
+        const char *types[HONE_BLAS_TYPES];
+        const hone_cpu *c = &made[i].cpu;
+        const size_t n = hone_blas_types(c, types);
+        const char *choice = hone_blas_choose(c, c->best);
+        assert_int_equal(n, made[i].types);
+        if (!made[i].choice) {
+            assert_null(choice);
+            continue;
+        }
+        assert_string_equal(choice, made[i].choice);
+        assert_true(has(types, n, choice)); /* never one that it cannot run */
+        assert_int_equal(has(types, n, "Cooperlake"), c->avx512_bf16);
+        assert_int_equal(has(types, n, "SkylakeX"), c->avx512);
+        assert_int_equal(has(types, n, "Haswell"), c->best >= HONE_CPU_AVX2);
+    }
+    /* a lesser kernel set is compared with its own instructions */
+    assert_string_equal(hone_blas_choose(&made[0].cpu, HONE_CPU_AVX2), "Haswell");
+    assert_string_equal(hone_blas_choose(&made[1].cpu, HONE_CPU_AVX2), "Zen");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_an_unknown_kernel_set_is_a_usage_error),
         cmocka_unit_test(test_sets_have_names_and_the_best_can_be_used),
+        cmocka_unit_test(test_the_core_type_of_openblas_follows_the_instructions),
         cmocka_unit_test(test_openblas_is_opened_with_this_processor_s_kernels),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
