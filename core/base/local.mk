@@ -16,5 +16,6 @@ libhone_a_SOURCES += \
 	core/base/memory.c \
 	core/base/paths.c \
 	core/base/rng.c \
+	core/base/trace.c \
 	core/base/utf8.c \
 	core/base/value.c

@@ -11,6 +11,7 @@
 #include "cli/bench.h"
 #include "cli/bench_run.h"
 #include "cli/out.h"
+#include "cli/trace.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -43,6 +44,7 @@ static hone_status run(hone_bench_run *r, const struct work *w, hone_gen_stats *
     HONE_TRY_GOTO(hone_gen_run(gen, prompts, (size_t)w->sequences, &p),
                   out); /* plans, and touches memory */
     p.max_tokens = (int32_t)w->tokens;
+    hone_cli_trace_start();
     HONE_TRY_GOTO(hone_gen_run(gen, prompts, (size_t)w->sequences, &p), out);
     hone_gen_get_stats(gen, stats);
 out:
@@ -55,6 +57,7 @@ int hone_cli_bench_generate(int argc, char **argv)
 {
     struct work w = {16, 64, 64};
     hone_bench_setup setup = {.yardstick = 1};
+    const char *trace = NULL;
     int json = 0;
     const hone_arg options[] = {
         {"sequences", HONE_ARG_I64, &w.sequences, "N", "decoding together (16)"},
@@ -64,6 +67,7 @@ int hone_cli_bench_generate(int argc, char **argv)
         HONE_CLI_STORAGE(&setup.storage),
         HONE_CLI_PRECISION(&setup.precision),
         HONE_CLI_YARD(&setup.yardstick),
+        HONE_CLI_TRACE(&trace),
         {"json", HONE_ARG_FLAG, &json, NULL, "one JSON object"},
         {0},
     };
@@ -84,10 +88,13 @@ int hone_cli_bench_generate(int argc, char **argv)
     setup.model = rest.v[0];
     hone_bench_run r;
     hone_gen_stats st = {0};
-    hone_status s = hone__bench_open(&setup, &r);
+    hone_status s = hone_cli_trace_open(trace);
+    if (s >= 0)
+        s = hone__bench_open(&setup, &r);
     if (s < 0)
-        return hone_cli_fail(s);
+        return hone_cli_fail(hone_cli_trace_close(trace, s));
     s = run(&r, &w, &st);
+    hone_cli_trace_stop();
     if (s >= 0) {
         hone__yard_after(&r.yard);
         const double sgemm = hone__yard_sgemm(&r.yard), read = hone__yard_read(&r.yard);
@@ -128,5 +135,5 @@ int hone_cli_bench_generate(int argc, char **argv)
         }
     }
     hone__bench_close(&r);
-    return hone_cli_fail(s);
+    return hone_cli_fail(hone_cli_trace_close(trace, s));
 }

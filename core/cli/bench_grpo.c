@@ -12,6 +12,7 @@
 #include "cli/bench.h"
 #include "cli/bench_run.h"
 #include "cli/out.h"
+#include "cli/trace.h"
 #include "train/update.h"
 
 #include <stdio.h>
@@ -112,6 +113,8 @@ static hone_status steps(hone_bench_run *b, const struct work *w, struct times *
                                   .measure_mismatch = 1};
     out->mismatch = 0;
     for (int64_t i = 0; i <= w->steps; i++) {
+        if (i == 1)
+            hone_cli_trace_start();
         hone__bench_ids(b, (uint64_t)i, r.prompt_ids, (size_t)(w->prompts * w->prompt_tokens));
         for (int64_t k = 0; k < w->prompts; k++) {
             const int32_t *ids = r.prompt_ids + k * w->prompt_tokens;
@@ -178,6 +181,7 @@ int hone_cli_bench_grpo(int argc, char **argv)
 {
     struct work w = {2, 8, 50, 64, 3, 0};
     hone_bench_setup setup = {.train = 1, .yardstick = 1};
+    const char *trace = NULL;
     int json = 0;
     const hone_arg options[] = {
         {"prompts", HONE_ARG_I64, &w.prompts, "N", "prompts a step (2)"},
@@ -192,6 +196,7 @@ int hone_cli_bench_grpo(int argc, char **argv)
         HONE_CLI_PRECISION(&setup.precision),
         HONE_CLI_YARD(&setup.yardstick),
         {"micro-tokens", HONE_ARG_I64, &w.micro, "N", "tokens a micro-batch (automatic)"},
+        HONE_CLI_TRACE(&trace),
         {"json", HONE_ARG_FLAG, &json, NULL, "one JSON object"},
         {0},
     };
@@ -214,10 +219,13 @@ int hone_cli_bench_grpo(int argc, char **argv)
     setup.model = rest.v[0];
     hone_bench_run r;
     struct times t = {0};
-    hone_status s = hone__bench_open(&setup, &r);
+    hone_status s = hone_cli_trace_open(trace);
+    if (s >= 0)
+        s = hone__bench_open(&setup, &r);
     if (s < 0)
-        return hone_cli_fail(s);
+        return hone_cli_fail(hone_cli_trace_close(trace, s));
     s = steps(&r, &w, &t);
+    hone_cli_trace_stop();
     if (s >= 0) {
         hone__yard_after(&r.yard);
         const double limit = limit_of(&r, &w, setup.lora);
@@ -254,5 +262,5 @@ int hone_cli_bench_grpo(int argc, char **argv)
         }
     }
     hone__bench_close(&r);
-    return hone_cli_fail(s);
+    return hone_cli_fail(hone_cli_trace_close(trace, s));
 }

@@ -6,10 +6,12 @@
  * in a cache, beside reading a buffer of that size. Figures are medians. */
 #include "base/buf.h"
 #include "base/json.h"
+#include "base/trace.h"
 #include "cli/args.h"
 #include "cli/bench.h"
 #include "cli/bench_yard.h"
 #include "cli/out.h"
+#include "cli/trace.h"
 #include "ops/attrs.h"
 #include "ops/blas.h"
 #include "ops/cpu.h"
@@ -52,13 +54,19 @@ struct work {
 static void run_fwd(void *arg)
 {
     struct work *w = arg;
+    hone_trace_span span;
+    hone_trace_begin(&span, w->op->name, HONE_TRACE_OP, HONE_TRACE_FORWARD);
     w->s = w->s < 0 ? w->s : w->op->fwd(&w->args, &w->ex);
+    hone_trace_end(&span, NULL);
 }
 
 static void run_bwd(void *arg)
 {
     struct work *w = arg;
+    hone_trace_span span;
+    hone_trace_begin(&span, w->op->name, HONE_TRACE_OP, HONE_TRACE_BACKWARD);
     w->s = w->s < 0 ? w->s : w->op->bwd(&w->args, &w->ex);
+    hone_trace_end(&span, NULL);
 }
 
 static hone_view place(float **at, const hone_shape *s)
@@ -234,6 +242,7 @@ static void put_text(const struct bench *b, const hone_yard *y)
 
 int hone_cli_bench_ops(int argc, char **argv)
 {
+    const char *trace = NULL;
     int json = 0;
     int64_t threads = 0;
     double seconds = 0.2, yardstick = 1;
@@ -241,6 +250,7 @@ int hone_cli_bench_ops(int argc, char **argv)
         {"threads", HONE_ARG_I64, &threads, "N", "threads (all processors)"},
         {"seconds", HONE_ARG_F64, &seconds, "S", "time for each figure (0.2)"},
         HONE_CLI_YARD(&yardstick),
+        HONE_CLI_TRACE(&trace),
         {"json", HONE_ARG_FLAG, &json, NULL, "one JSON object"},
         {0},
     };
@@ -272,9 +282,12 @@ int hone_cli_bench_ops(int argc, char **argv)
         s = hone__yard_check(yardstick);
     if (s < 0)
         goto done;
+    HONE_TRY_GOTO(hone_cli_trace_open(trace), done);
     HONE_TRY_GOTO(hone_pool_create((uint32_t)threads, &b.pool), done);
     hone__yard_before(&yard, b.pool, OF_ROWS, yardstick);
+    hone_cli_trace_start();
     HONE_TRY_GOTO(measure_all(&b), done);
+    hone_cli_trace_stop();
     hone__yard_after(&yard);
     const hone_cpu *cpu = hone_cpu_get();
     hone_jw_map(&w);
@@ -301,5 +314,5 @@ int hone_cli_bench_ops(int argc, char **argv)
 done:
     hone_buf_release(&out);
     hone_pool_destroy(b.pool);
-    return hone_cli_fail(s);
+    return hone_cli_fail(hone_cli_trace_close(trace, s));
 }

@@ -12,16 +12,17 @@
 #include "cli/bench_run.h"
 #include "cli/bench_yard.h"
 #include "cli/out.h"
+#include "cli/trace.h"
 
 #include <stdio.h>
 #include <string.h>
 
 enum { RUNS_MAX = 100 };
 
-/* hone run RECIPE k=v... steps=1 --run-dir DIR --quiet, its output thrown away. */
-static hone_status run_once(char **recipe, int n, const char *dir)
+/* hone run RECIPE k=v... steps=1 --run-dir DIR --quiet [--trace FILE], its output thrown away. */
+static hone_status run_once(char **recipe, int n, const char *dir, const char *trace)
 {
-    char **argv = hone_calloc((size_t)n + 8, sizeof *argv);
+    char **argv = hone_calloc((size_t)n + 10, sizeof *argv);
     int k = 0;
     if (!argv)
         return HONE_E_NOMEM;
@@ -33,6 +34,10 @@ static hone_status run_once(char **recipe, int n, const char *dir)
     argv[k++] = (char *)"--run-dir";
     argv[k++] = (char *)dir;
     argv[k++] = (char *)"--quiet";
+    if (trace) {
+        argv[k++] = (char *)"--trace";
+        argv[k++] = (char *)trace;
+    }
     hone_status s = hone__bench_child(argv, NULL);
     hone_free(argv);
     return s;
@@ -63,7 +68,8 @@ static hone_status read_times(const char *dir, double *whole, double *eval)
     return s;
 }
 
-static hone_status measure(char **recipe, int n, int64_t runs, double *whole, double *rest)
+static hone_status measure(char **recipe, int n, int64_t runs, const char *trace, double *whole,
+                           double *rest)
 {
     double all[RUNS_MAX], without[RUNS_MAX];
     char *dir;
@@ -73,7 +79,7 @@ static hone_status measure(char **recipe, int n, int64_t runs, double *whole, do
     s = run ? HONE_OK : HONE_E_NOMEM;
     for (int64_t i = 0; s >= 0 && i < runs; i++) {
         double eval = 0;
-        s = run_once(recipe, n, run);
+        s = run_once(recipe, n, run, i + 1 == runs ? trace : NULL);
         if (s >= 0)
             s = read_times(run, &all[i], &eval);
         if (s >= 0) {
@@ -97,6 +103,7 @@ int hone_cli_bench_start(int argc, char **argv)
     static char quickstart[] = "quickstart";
     char *dflt[] = {quickstart, NULL};
     int64_t runs = 3;
+    const char *trace = NULL;
     int json = 0;
     double yardstick = 1;
     hone_pool *pool = NULL;
@@ -104,6 +111,7 @@ int hone_cli_bench_start(int argc, char **argv)
     const hone_arg options[] = {
         {"runs", HONE_ARG_I64, &runs, "N", "runs, of which the median counts (3)"},
         HONE_CLI_YARD(&yardstick),
+        {"trace", HONE_ARG_STR, &trace, "FILE", "of the last run, as hone run --trace writes it"},
         {"json", HONE_ARG_FLAG, &json, NULL, "one JSON object"},
         {0},
     };
@@ -125,12 +133,15 @@ int hone_cli_bench_start(int argc, char **argv)
         return hone_cli_usage("bench start", "--runs: between 1 and %d", RUNS_MAX);
     char **recipe = rest.n ? rest.v : dflt;
     hone_status s = hone__yard_check(yardstick);
+    if (s >= 0) /* the last run writes it: a name that will not do is told now */
+        s = hone_cli_trace_open(trace);
+    s = hone_cli_trace_close(trace, s);
     if (s >= 0)
         s = hone_pool_create(0, &pool);
     if (s < 0)
         return hone_cli_fail(s);
     hone__yard_before(&yard, pool, HONE_YARD_MEMORY, yardstick);
-    s = measure(recipe, rest.n ? rest.n : 1, runs, &whole, &without);
+    s = measure(recipe, rest.n ? rest.n : 1, runs, trace, &whole, &without);
     if (s < 0) {
         hone_pool_destroy(pool);
         return hone_cli_fail(s);

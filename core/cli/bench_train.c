@@ -13,6 +13,7 @@
 #include "cli/bench.h"
 #include "cli/bench_run.h"
 #include "cli/out.h"
+#include "cli/trace.h"
 #include "train/update.h"
 
 #include <stdio.h>
@@ -54,6 +55,8 @@ static hone_status steps(hone_bench_run *r, const struct work *w, double *step_s
         trees[i] = (hone_train_tree){.seqs = &seqs[i], .n_seqs = 1};
     }
     for (int64_t i = 0; i <= w->steps; i++) {
+        if (i == 1)
+            hone_cli_trace_start();
         hone__bench_ids(r, (uint64_t)i, ids, n);
         hone_metrics_clear(&metrics);
         const double t = hone_now_s();
@@ -75,6 +78,7 @@ int hone_cli_bench_train(int argc, char **argv)
 {
     struct work w = {4, 256, 5, 0, 0};
     hone_bench_setup setup = {.train = 1, .yardstick = 1};
+    const char *trace = NULL;
     int json = 0;
     const hone_arg options[] = {
         {"batch", HONE_ARG_I64, &w.batch, "N", "sequences a step (4)"},
@@ -89,6 +93,7 @@ int hone_cli_bench_train(int argc, char **argv)
         {"micro-tokens", HONE_ARG_I64, &w.micro, "N", "tokens a micro-batch (automatic)"},
         {"checkpoint-every", HONE_ARG_I64, &w.checkpoint, "N",
          "activation checkpointing; 0: none (0)"},
+        HONE_CLI_TRACE(&trace),
         {"json", HONE_ARG_FLAG, &json, NULL, "one JSON object"},
         {0},
     };
@@ -114,10 +119,13 @@ int hone_cli_bench_train(int argc, char **argv)
     setup.model = rest.v[0];
     hone_bench_run r;
     double step_s = 0;
-    hone_status s = hone__bench_open(&setup, &r);
+    hone_status s = hone_cli_trace_open(trace);
+    if (s >= 0)
+        s = hone__bench_open(&setup, &r);
     if (s < 0)
-        return hone_cli_fail(s);
+        return hone_cli_fail(hone_cli_trace_close(trace, s));
     s = steps(&r, &w, &step_s);
+    hone_cli_trace_stop();
     if (s >= 0) {
         hone__yard_after(&r.yard);
         const double sgemm = hone__yard_sgemm(&r.yard);
@@ -150,5 +158,5 @@ int hone_cli_bench_train(int argc, char **argv)
         }
     }
     hone__bench_close(&r);
-    return hone_cli_fail(s);
+    return hone_cli_fail(hone_cli_trace_close(trace, s));
 }

@@ -3,8 +3,10 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/trace.h"
 #include "cli/args.h"
 #include "cli/out.h"
+#include "cli/trace.h"
 #include "cli/verbs.h"
 #include "lua/plan.h"
 #include "lua/recipe.h"
@@ -73,17 +75,34 @@ static hone_status look_ahead(hone_recipe_options *o)
     return s;
 }
 
-static int execute(hone_recipe_options *o)
+static hone_status plan_and_run(hone_recipe_options *o, const char *dir)
+{
+    hone_trace_span span;
+    hone_trace_begin(&span, "plan the run", HONE_TRACE_WORK, HONE_TRACE_NO_PHASE);
+    hone_status s = o->help ? HONE_OK : look_ahead(o);
+    hone_trace_end(&span, NULL);
+    HONE_TRY(s);
+    hone_trace_begin(&span, "recipe", HONE_TRACE_WORK, HONE_TRACE_NO_PHASE);
+    s = hone_recipe_run(o);
+    hone_trace_end(&span, NULL);
+    hone_trace_begin(&span, "report", HONE_TRACE_WORK, HONE_TRACE_NO_PHASE);
+    if (s >= 0 && dir[0])
+        report(dir, o->quiet);
+    hone_trace_end(&span, NULL);
+    return s;
+}
+
+static int execute(hone_recipe_options *o, const char *trace)
 {
     char dir[PATH_MAX] = "";
     catch_signals();
     o->dir_out = dir;
     o->dir_out_size = sizeof dir;
-    hone_status s = o->help ? HONE_OK : look_ahead(o);
-    if (s >= 0)
-        s = hone_recipe_run(o);
-    if (s >= 0 && dir[0])
-        report(dir, o->quiet);
+    hone_status s = hone_cli_trace_open(trace);
+    if (s >= 0) {
+        hone_cli_trace_start();
+        s = hone_cli_trace_close(trace, plan_and_run(o, dir));
+    }
     int code = hone_cli_finish(hone_cli_fail(s));
     if (hone_score_lost() > 0) { /* a plugin's call still runs: nothing may be torn down under it */
         fflush(NULL);
@@ -119,7 +138,7 @@ int hone_cli_run(int argc, char **argv)
 {
     static const char *runs, *run_dir, *from;
     static int dry_run, json, quiet, no_gate;
-    static const char *memory;
+    static const char *memory, *trace;
     static int64_t seed = -1;
     static hone_arg_list allow;
     static int unknown;
@@ -139,6 +158,7 @@ int hone_cli_run(int argc, char **argv)
          "what the run may take, such as 800M or 1.5G (what the machine has)"},
         {"no-gate", HONE_ARG_FLAG, &no_gate, NULL,
          "train on a judge without a gate record (written into the run)"},
+        HONE_CLI_TRACE(&trace),
         {"quiet", HONE_ARG_FLAG, &quiet, NULL, "no progress, no samples"},
         {0}};
     static const char *const examples[] = {
@@ -190,7 +210,7 @@ int hone_cli_run(int argc, char **argv)
     }
     if (memory)
         s = hone_memory_parse(memory, &o.memory);
-    int code = s < 0 ? hone_cli_fail(s) : dry_run && !help ? dry(&o, json) : execute(&o);
+    int code = s < 0 ? hone_cli_fail(s) : dry_run && !help ? dry(&o, json) : execute(&o, trace);
     hone_free(path);
     return code;
 }
@@ -198,7 +218,7 @@ int hone_cli_run(int argc, char **argv)
 int hone_cli_resume(int argc, char **argv)
 {
     static int force, quiet;
-    static const char *memory;
+    static const char *memory, *trace;
     static hone_arg_list allow;
     static int unknown;
     static const hone_arg options[] = {
@@ -207,6 +227,7 @@ int hone_cli_resume(int argc, char **argv)
         {"allow", HONE_ARG_LIST, &allow, "GRANT", "as for hone run"},
         {"allow-unknown-config", HONE_ARG_FLAG, &unknown, NULL, "as for hone run"},
         {"memory", HONE_ARG_STR, &memory, "SIZE", "as for hone run"},
+        HONE_CLI_TRACE(&trace),
         {"quiet", HONE_ARG_FLAG, &quiet, NULL, "no progress, no samples"},
         {0}};
     static const char *const examples[] = {"hone resume runs/quickstart-20260131-120000-1a2b",
@@ -283,7 +304,7 @@ int hone_cli_resume(int argc, char **argv)
             .allow_unknown_config = unknown};
         if (memory)
             s = hone_memory_parse(memory, &o.memory);
-        code = s < 0 ? hone_cli_fail(s) : execute(&o);
+        code = s < 0 ? hone_cli_fail(s) : execute(&o, trace);
     }
     hone_free(path);
     hone_arena_release(&a);

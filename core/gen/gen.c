@@ -9,6 +9,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/rng.h"
+#include "base/trace.h"
 #include "hone/reward.h"
 
 #include <string.h>
@@ -313,6 +314,8 @@ static hone_status draw(run *r, hone_view logits, const size_t *row_slot, const 
     hone_gen *g = r->g;
     int64_t V = g->m->info.vocab_size;
     hone_status s = HONE_OK;
+    hone_trace_span span;
+    hone_trace_begin(&span, "draw tokens", HONE_TRACE_WORK, HONE_TRACE_NO_PHASE);
     r->logits = logits.data;
     r->own = NULL;
     r->ld = logits.ld;
@@ -335,15 +338,18 @@ static hone_status draw(run *r, hone_view logits, const size_t *row_slot, const 
         const hone_exec *ex = hone_pool_exec(g->pool);
         ex->parallel(ex, (int64_t)n, draw_task, r);
     }
+    hone_trace_end(&span, NULL);
+    hone_trace_begin(&span, "accept tokens", HONE_TRACE_WORK, HONE_TRACE_NO_PHASE);
     for (size_t i = 0; s >= 0 && i < n; i++) {
         slot *sl = &r->slots[row_slot[i]];
         s = sl->failed < 0 ? hone_error_set(&sl->error) : accept(r, sl);
     }
+    hone_trace_end(&span, NULL);
     return s;
 }
 
-static hone_status forward(run *r, uint32_t mode, const hone_seq_step *steps, size_t n,
-                           hone_view *logits)
+static hone_status record(run *r, uint32_t mode, const hone_seq_step *steps, size_t n,
+                          hone_tensor *logits)
 {
     hone_gen *g = r->g;
     const hone_batch *batch;
@@ -351,8 +357,21 @@ static hone_status forward(run *r, uint32_t mode, const hone_seq_step *steps, si
     HONE_TRY(hone_state_batch(g->state, steps, n, &batch));
     HONE_TRY(hone_model_begin(g->m, g->tape, mode, batch, &opts));
     hone_tensor h = hone_model_hidden(g->m, g->tape);
-    hone_tensor z = hone_model_logits(g->m, g->tape, h);
-    hone_tape_keep(g->tape, z);
+    *logits = hone_model_logits(g->m, g->tape, h);
+    hone_tape_keep(g->tape, *logits);
+    return HONE_OK;
+}
+
+static hone_status forward(run *r, uint32_t mode, const hone_seq_step *steps, size_t n,
+                           hone_view *logits)
+{
+    hone_gen *g = r->g;
+    hone_tensor z;
+    hone_trace_span span;
+    hone_trace_begin(&span, "record the forward", HONE_TRACE_WORK, HONE_TRACE_NO_PHASE);
+    hone_status s = record(r, mode, steps, n, &z);
+    hone_trace_end(&span, NULL);
+    HONE_TRY(s);
     HONE_TRY(hone_tape_forward(g->tape));
     *logits = hone_tape_value(g->tape, z);
     hone_state_commit(g->state);
@@ -437,7 +456,7 @@ static hone_status admit(run *r, size_t from, size_t to)
     return s;
 }
 
-static hone_status decode(run *r, size_t *row_slot)
+static hone_status decode_all(run *r, size_t *row_slot)
 {
     hone_view logits;
     double t0 = hone_now_s();
@@ -453,6 +472,15 @@ static hone_status decode(run *r, size_t *row_slot)
     r->g->stats.decode_s += hone_now_s() - t0;
     r->g->stats.decode_steps++;
     return HONE_OK;
+}
+
+static hone_status decode(run *r, size_t *row_slot)
+{
+    hone_trace_span span;
+    hone_trace_begin(&span, "decode step", HONE_TRACE_WORK, HONE_TRACE_NO_PHASE);
+    hone_status s = decode_all(r, row_slot);
+    hone_trace_end(&span, NULL);
+    return s;
 }
 
 /* ---- planning ---------------------------------------------------------------------------------------- */
@@ -635,7 +663,10 @@ hone_status hone_gen_run(hone_gen *g, const hone_gen_prompt *prompts, size_t n,
             to++;
         }
         if (to > next) {
+            hone_trace_span span;
+            hone_trace_begin(&span, "admit prompts", HONE_TRACE_WORK, HONE_TRACE_NO_PHASE);
             s = admit(&r, next, to);
+            hone_trace_end(&span, NULL);
             next = to;
         } else if (r.n_live > 0) {
             s = decode(&r, row_slot);

@@ -15,6 +15,7 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "base/trace.h"
 #include "tensor/pool.h"
 
 #include <string.h>
@@ -155,10 +156,56 @@ static hone_status plan_step(hone_tape *t, const struct hone__step *st)
     return deferred ? defer(t, st->node) : HONE_OK;
 }
 
-static hone_status run_plain(hone_tape *t, const struct hone__step *st)
+static hone_status run_untraced(hone_tape *t, const struct hone__step *st)
 {
     return st->kind == HONE__BWD ? run_backward(t, st->node)
                                  : run_forward(t, st->node, st->kind == HONE__REPLAY);
+}
+
+/* Shapes for a trace: inputs, then outputs, as many as it has room for. */
+static void describe(const hone_tape *t, int32_t n, hone_trace_detail *d)
+{
+    const struct hone__node *a = &t->nodes[n];
+    uint32_t k = 0;
+    d->layer = a->layer;
+    d->tasks = 0;
+    for (int32_t i = 0; i < a->n_in && k + 1 < HONE_TRACE_SHAPES; i++, k++) {
+        const hone_shape *x = &t->tensors[t->ins[a->in_begin + i]].shape;
+        d->rows[k] = x->rows;
+        d->cols[k] = x->cols;
+    }
+    d->n_in = k;
+    for (int32_t i = 0; i < a->n_out && k < HONE_TRACE_SHAPES; i++, k++) {
+        const hone_shape *x = &t->tensors[a->first_out + i].shape;
+        d->rows[k] = x->rows;
+        d->cols[k] = x->cols;
+    }
+    d->n_out = k - d->n_in;
+}
+
+static hone_status run_traced(hone_tape *t, const struct hone__step *st)
+{
+    static const uint32_t by_mode[] = {[HONE_MODE_TRAIN] = HONE_TRACE_FORWARD,
+                                       [HONE_MODE_SCORE] = HONE_TRACE_SCORE,
+                                       [HONE_MODE_PREFILL] = HONE_TRACE_PREFILL,
+                                       [HONE_MODE_DECODE] = HONE_TRACE_DECODE};
+    const uint32_t phase = st->kind == HONE__BWD      ? HONE_TRACE_BACKWARD
+                           : st->kind == HONE__REPLAY ? HONE_TRACE_REPLAY
+                                                      : by_mode[t->mode];
+    hone_trace_span span;
+    hone_trace_detail d;
+    hone_trace_begin(&span, t->nodes[st->node].op->name, HONE_TRACE_OP, phase);
+    hone_status s = run_untraced(t, st);
+    if (span.start) {
+        describe(t, st->node, &d);
+        hone_trace_end(&span, &d);
+    }
+    return s;
+}
+
+static hone_status run_plain(hone_tape *t, const struct hone__step *st)
+{
+    return hone_trace_on() ? run_traced(t, st) : run_untraced(t, st);
 }
 
 static hone_status run_step(hone_tape *t, const struct hone__step *st)
@@ -266,7 +313,10 @@ hone_status hone_tape_plan(hone_tape *t)
     HONE_TRY(check(t, HONE__S_RECORDING, "planning"));
     if (t->plan)
         return HONE_OK;
+    hone_trace_span span;
+    hone_trace_begin(&span, "plan memory", HONE_TRACE_WORK, HONE_TRACE_NO_PHASE);
     s = hone__plan_find(t);
+    hone_trace_end(&span, NULL);
     return s < 0 ? hone__tape_stick(t, s) : HONE_OK;
 }
 
@@ -411,7 +461,11 @@ static hone_status finish_one(hone_tape *t, const struct hone__deferred *d)
     c.args.batch = &batch;
     c.dout[0] = view_of(&d->dout, base + d->dout_off);
     c.out[0] = view_of(&d->dout, NULL);
-    return d->op->bwd(&c.args, &t->exec.ex);
+    hone_trace_span span;
+    hone_trace_begin(&span, d->op->name, HONE_TRACE_OP, HONE_TRACE_BACKWARD);
+    hone_status s = d->op->bwd(&c.args, &t->exec.ex);
+    hone_trace_end(&span, NULL);
+    return s;
 }
 
 hone_status hone_tape_finish_grads(hone_tape *t)

@@ -5,6 +5,7 @@
 
 #include "base/alloc.h"
 #include "base/json.h"
+#include "base/trace.h"
 #include "host/crash.h"
 #include "score/cache.h"
 #include "tensor/pool.h"
@@ -154,8 +155,11 @@ hone_status hone__call_run(hone__call *call)
     hone_token_scores tokens = {sizeof tokens, 0, call, put_tokens};
     const hone_reward_v1 *vt = call->use.vt;
     hone_status st;
+    hone_trace_span span;
     hone_error_clear();
     hone_crash_doing("score");
+    hone_trace_begin(&span, call->use.instance ? hone_instance_id(call->use.instance) : "reward",
+                     HONE_TRACE_WORK, HONE_TRACE_NO_PHASE);
     if (HONE_HAS(vt, hone_reward_v1, score_groups))
         st = vt->score_groups(call->use.self, &call->call, call->in, call->n, sizeof *call->in,
                               call->out, sizeof *call->out, &notes);
@@ -166,6 +170,7 @@ hone_status hone__call_run(hone__call *call)
         st = vt->score(call->use.self, &call->call, call->in, call->n, sizeof *call->in, call->out,
                        sizeof *call->out, &notes);
     st = hone_instance_leave(call->use.instance, "score", st);
+    hone_trace_end(&span, &(hone_trace_detail){.layer = -1, .tasks = (int64_t)call->n});
     if (st < 0) {
         call->error = *hone_error_get();
         size_t at = strlen(call->error.what);

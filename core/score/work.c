@@ -10,6 +10,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/trace.h"
 
 #include <errno.h>
 #include <string.h>
@@ -240,6 +241,7 @@ static void *worker(void *arg)
 {
     hone_scorer *s = arg;
     hone__call_thread_init();
+    hone_trace_thread("rewards");
     pthread_mutex_lock(&s->lock);
     for (;;) {
         hone__call *call = take(s, &s->queue, &s->queue_tail);

@@ -13,6 +13,7 @@
 #include "tensor/pool.h"
 
 #include "base/alloc.h"
+#include "base/trace.h"
 #include "tensor/region.h"
 
 #include <errno.h>
@@ -21,6 +22,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -55,6 +57,8 @@ struct hone_pool {
     hone_task_fn fn;
     void *arg;
     int64_t n_tasks;
+    char traced[HONE_TRACE_NAME]; /* the span that started it, while a trace is recorded */
+    uint32_t phase;
     _Alignas(64) _Atomic int64_t next;
     _Alignas(64) _Atomic uint32_t state;
     _Atomic uint32_t sleepers; /* helpers on the futex */
@@ -86,12 +90,24 @@ static void take_tasks(struct hone_pool *p, uint32_t thread)
     const int64_t n = p->n_tasks;
     const hone_task_fn fn = p->fn;
     void *const arg = p->arg;
-    for (;;) {
+    hone_trace_span span;
+    int64_t taken = 0;
+    hone_trace_begin(&span, p->traced, HONE_TRACE_TASKS, p->phase);
+    for (;; taken++) {
         const int64_t i = atomic_fetch_add_explicit(&p->next, 1, memory_order_relaxed);
         if (i >= n)
             break;
         fn(arg, i, thread);
     }
+    if (taken)
+        hone_trace_end(&span, &(hone_trace_detail){.layer = -1, .tasks = taken});
+}
+
+static void name_for_trace(uint32_t helper)
+{
+    char name[HONE_TRACE_NAME];
+    snprintf(name, sizeof name, "helper %u", helper);
+    hone_trace_thread(name);
 }
 
 static void *helper_main(void *arg)
@@ -100,6 +116,7 @@ static void *helper_main(void *arg)
     struct hone_pool *p = h->pool;
     uint32_t done = 0; /* generation bits of the last job entered */
     hone_fp_setup();
+    name_for_trace(h->index);
     for (;;) {
         uint32_t s = atomic_load(&p->state);
         int spins = 0;
@@ -111,8 +128,13 @@ static void *helper_main(void *arg)
             } else {
                 atomic_fetch_add(&p->sleepers, 1);
                 s = atomic_load(&p->state);
-                if ((!(s & OPEN) || (s & ~(OPEN | INSIDE_MASK)) == done) && !atomic_load(&p->stop))
+                if ((!(s & OPEN) || (s & ~(OPEN | INSIDE_MASK)) == done) &&
+                    !atomic_load(&p->stop)) {
+                    hone_trace_span span;
+                    hone_trace_begin(&span, "asleep", HONE_TRACE_WAIT, HONE_TRACE_NO_PHASE);
                     futex_wait(&p->state, s, MASK_HELPER);
+                    hone_trace_end(&span, NULL);
+                }
                 atomic_fetch_sub(&p->sleepers, 1);
             }
             s = atomic_load(&p->state);
@@ -130,6 +152,7 @@ static void *helper_main(void *arg)
 static void pool_parallel(const hone_exec *ex, int64_t n, hone_task_fn fn, void *arg)
 {
     struct hone_pool *p = ex->ctx;
+    hone_trace_span span;
     hone_fp_setup();
     if (n <= 1 || p->n_threads == 1) {
         for (int64_t i = 0; i < n; i++)
@@ -139,17 +162,24 @@ static void pool_parallel(const hone_exec *ex, int64_t n, hone_task_fn fn, void 
     p->fn = fn;
     p->arg = arg;
     p->n_tasks = n;
+    if (hone_trace_on())
+        hone_trace_current(p->traced, &p->phase);
     atomic_store_explicit(&p->next, 0, memory_order_relaxed);
     uint32_t s = atomic_load(&p->state);
     s = (s & ~(OPEN | INSIDE_MASK)) + GENERATION;
     atomic_store(&p->state, s | OPEN);
     if (atomic_load(&p->sleepers)) {
         const int64_t more = n - 1;
+        hone_trace_begin(&span, "wakes helpers", HONE_TRACE_WAIT, HONE_TRACE_NO_PHASE);
         futex_wake(&p->state, more < p->n_threads ? (int)more : (int)p->n_threads, MASK_HELPER);
+        hone_trace_end(&span, NULL);
     }
     take_tasks(p, 0);
     s = atomic_fetch_and(&p->state, ~OPEN) & ~OPEN;
     int spins = 0;
+    span.start = 0;
+    if (s & INSIDE_MASK)
+        hone_trace_begin(&span, "waits for helpers", HONE_TRACE_WAIT, HONE_TRACE_NO_PHASE);
     while (s & INSIDE_MASK) {
         if (spins++ < p->spins_caller) {
             pause_cpu();
@@ -162,6 +192,7 @@ static void pool_parallel(const hone_exec *ex, int64_t n, hone_task_fn fn, void 
         }
         s = atomic_load(&p->state);
     }
+    hone_trace_end(&span, NULL);
 }
 
 static void *pool_thread_scratch(const hone_exec *ex, uint32_t thread)

@@ -3,6 +3,7 @@
 
 #include "base/alloc.h"
 #include "base/json.h"
+#include "base/trace.h"
 
 #include <math.h>
 #include <string.h>
@@ -317,7 +318,11 @@ hone_status hone_optimizer_step(hone_optimizer *o, hone_params *p, hone_pool *po
         s = hone_fail(HONE_E_STATE,
                       "the set of trainable parameters changed after the optimizer was made");
     HONE_TRY(hone_comm_agree(o->comm, s));
-    HONE_TRY(gradient_norm(o, p, ex, &norm));
+    hone_trace_span span;
+    hone_trace_begin(&span, "gradient norm", HONE_TRACE_WORK, HONE_TRACE_NO_PHASE);
+    s = gradient_norm(o, p, ex, &norm);
+    hone_trace_end(&span, NULL);
+    HONE_TRY(s);
     *norm_out = norm;
     if (!isfinite(norm)) /* on every rank: it has the same bits everywhere */
         return 1;
@@ -327,11 +332,13 @@ hone_status hone_optimizer_step(hone_optimizer *o, hone_params *p, hone_pool *po
         .struct_size = sizeof j.info, .step = o->step + 1, .grad_norm = norm, .grad_scale = 1.0};
     if (clip > 0 && clip / (norm + 1e-6) < 1) /* as torch.nn.utils.clip_grad_norm_ */
         j.info.grad_scale = clip / (norm + 1e-6);
+    hone_trace_begin(&span, "optimizer", HONE_TRACE_WORK, HONE_TRACE_NO_PHASE);
     if (hone_instance_caps(o->instance) & HONE_CAP_REENTRANT)
         ex->parallel(ex, (int64_t)n, step_task, &j);
     else
         for (size_t i = 0; i < n; i++)
             step_task(&j, (int64_t)i, 0);
+    hone_trace_end(&span, NULL);
     HONE_TRY_GOTO(hone_comm_agree(o->comm, j.failed < 0 ? hone_error_set(&j.error) : HONE_OK),
                   done);
     HONE_TRY_GOTO(share_params(o, p), done);

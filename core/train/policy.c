@@ -3,6 +3,7 @@
 
 #include "base/alloc.h"
 #include "base/json.h"
+#include "base/trace.h"
 #include "nn/choose.h"
 #include "nn/packs.h"
 #include "nn/hf.h"
@@ -149,8 +150,12 @@ static hone_status load(hone_policy *p, const hone_policy_config *cfg)
     if (s >= 0) {
         hone_weights_reader(w, &reader);
         s = place(p, cfg, &reader);
-        if (s >= 0 && !hone_region_planning()) /* a plan wants shapes only */
+        if (s >= 0 && !hone_region_planning()) { /* a plan wants shapes only */
+            hone_trace_span span;
+            hone_trace_begin(&span, "load weights", HONE_TRACE_WORK, HONE_TRACE_NO_PHASE);
             s = hone_model_load(p->model, &reader, hone_pool_exec(p->env->pool));
+            hone_trace_end(&span, NULL);
+        }
     }
     if (s < 0) {
         hone_weights_close(w);

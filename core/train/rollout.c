@@ -3,6 +3,7 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "base/trace.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -351,8 +352,11 @@ hone_status hone_rollout_draw(hone_policy *policy, const hone_value *rows, size_
     if (s >= 0)
         s = generate(policy, r, p, &d);
     double t1 = hone_now_s();
+    hone_trace_span span;
+    hone_trace_begin(&span, "wait for rewards", HONE_TRACE_WORK, HONE_TRACE_NO_PHASE);
     if (s >= 0 && d.job)
         s = hone_score_wait(d.job);
+    hone_trace_end(&span, NULL);
     r->generate_s = t1 - t0;
     r->reward_s = hone_now_s() - t1; /* what the rewards added to the step */
     if (s >= 0 && d.job)

@@ -13,6 +13,7 @@
 #include "base/alloc.h"
 #include "base/hash.h"
 #include "base/log.h"
+#include "base/trace.h"
 
 #include <math.h>
 #include <string.h>
@@ -220,7 +221,10 @@ static hone_status build(step *s, const hone_train_tree *trees, size_t n)
 static hone_status begin(step *s, const hone_train_tree *trees, size_t n)
 {
     const hone_comm *c = hone_env_comm(s->p->env);
+    hone_trace_span span;
+    hone_trace_begin(&span, "pack the batch", HONE_TRACE_WORK, HONE_TRACE_NO_PHASE);
     hone_status st = build(s, trees, n);
+    hone_trace_end(&span, NULL);
     HONE_TRY(hone_comm_agree(c, st));
     const double numbers[] = {
         s->total_tokens, s->total_seqs,     s->total_pairs,        s->u->lr,
@@ -268,6 +272,8 @@ static hone_status record(step *s, hone_policy *p, hone_tape *tape, const part *
                           uint32_t adapters, int entropy, hone_tensor *lp, hone_tensor *en)
 {
     hone_tape_options opts = {.adapters = adapters, .checkpoint_every = s->u->checkpoint_every};
+    hone_trace_span span;
+    hone_trace_begin(&span, "record the forward", HONE_TRACE_WORK, HONE_TRACE_NO_PHASE);
     HONE_TRY(hone_model_begin(p->model, tape, mode, &x->f->batch, &opts));
     hone_tensor h = hone_model_hidden(p->model, tape);
     *en = HONE_NONE;
@@ -281,6 +287,7 @@ static hone_status record(step *s, hone_policy *p, hone_tape *tape, const part *
         if (entropy)
             hone_tape_root(tape, *en);
     }
+    hone_trace_end(&span, NULL);
     return hone_tape_forward(tape);
 }
 
@@ -376,9 +383,13 @@ static hone_status call_objective(step *s, const part *x, double *loss)
                               .n_tokens = n};
     if (hone_region_planning()) /* there are no log-probs to compute a loss of */
         return HONE_OK;
+    hone_trace_span span;
+    hone_trace_begin(&span, "objective", HONE_TRACE_WORK, HONE_TRACE_NO_PHASE);
     hone_instance_enter(s->u->objective_instance);
-    HONE_TRY(hone_instance_leave(s->u->objective_instance, "loss",
-                                 s->u->objective->loss(s->u->objective_self, &in, &out)));
+    hone_status st = hone_instance_leave(s->u->objective_instance, "loss",
+                                         s->u->objective->loss(s->u->objective_self, &in, &out));
+    hone_trace_end(&span, NULL);
+    HONE_TRY(st);
     *loss += out.loss;
     return HONE_OK;
 }
@@ -512,7 +523,10 @@ static hone_status run_step(step *s, const hone_train_tree *trees, size_t n)
     HONE_TRY(fill_reference(s));
     hone_policy_select(p);
     HONE_TRY(hone_comm_agree(c, hone_params_need_grads(p->model->params, &length)));
+    hone_trace_span span;
+    hone_trace_begin(&span, "zero gradients", HONE_TRACE_WORK, HONE_TRACE_NO_PHASE);
     hone_params_zero_grads(p->model->params);
+    hone_trace_end(&span, NULL);
     hone_params_tape(p->model->params, &p->model->tape_params);
     if (hone_region_planning())
         tell_split(s);
@@ -575,8 +589,11 @@ hone_status hone_policy_step(hone_policy *p, const hone_train_tree *trees, size_
     HONE_TRY(check(p, u, 1));
     step_init(&s, p, u, m);
     s.uses = objective_uses(u);
+    hone_trace_span span;
+    hone_trace_begin(&span, "update", HONE_TRACE_WORK, HONE_TRACE_NO_PHASE);
     hone_status st = run_step(&s, trees, n);
     step_release(&s);
+    hone_trace_end(&span, NULL);
     if (st >= 0 && m->failed < 0)
         st = m->failed;
     return st;
