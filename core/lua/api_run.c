@@ -467,6 +467,8 @@ static hone_status end_step(hone_recipe *r, int64_t step, const hone_value *timi
     hone_jw_end(&w);
     if (s >= 0)
         s = b.failed < 0 ? b.failed : hone_run_timings(r->run, hone_buf_str(&b));
+    if (s >= 0 && r->journal && step >= 0)
+        hone_journal_done(r->journal, (uint64_t)step);
     hone_buf_release(&b);
     hone_metrics_clear(&r->metrics);
     hone_buf_clear(&r->rollouts);

@@ -9,7 +9,6 @@
 #include "store/journal.h"
 
 #include "base/alloc.h"
-#include "base/arena.h"
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/map.h"
@@ -28,8 +27,7 @@ struct hone_journal {
     char *path;
     int fd;
     uint64_t size;
-    hone_map map; /* key -> hone_journal_record * in the arena */
-    hone_arena arena;
+    hone_map map; /* key -> hone_journal_record *, a block with all that it points to */
     pthread_mutex_t lock;
 };
 
@@ -76,32 +74,36 @@ static hone_status keep(hone_journal *j, const unsigned char *body, size_t len)
     uint64_t total = (uint64_t)FIXED + nc + nn + nr + (uint64_t)nt * 4;
     if (total != len)
         return hone_fail(HONE_E_PARSE, "%s: record lengths do not add up", j->path);
-    hone_journal_record *r = hone_arena_calloc(&j->arena, 1, sizeof *r);
-    const char *text = (const char *)body + FIXED;
-    char *component = r ? hone_arena_strndup(&j->arena, text, nc) : NULL;
-    if (!component)
+    const size_t floats = (size_t)nt * sizeof(float);
+    hone_journal_record *r = hone_calloc(1, sizeof *r + floats + nc + 1 + nn + nr);
+    if (!r)
         return HONE_E_NOMEM;
+    float *scores = (float *)(r + 1);
+    char *text = (char *)(r + 1) + floats;
+    const unsigned char *from = body + FIXED;
     r->step = get64(body);
     r->sample = get64(body + 8);
     r->status = get32(body + 16);
     uint32_t bits = get32(body + 20);
     memcpy(&r->score, &bits, 4);
-    r->component = component;
-    r->notes = hone_arena_str(&j->arena, (hone_str){text + nc, nn});
-    r->reason = hone_arena_str(&j->arena, (hone_str){text + nc + nn, nr});
+    memcpy(text, from, nc); /* a NUL follows */
+    r->component = text;
+    memcpy(text + nc + 1, from + nc, nn + nr);
+    r->notes = (hone_str){text + nc + 1, nn};
+    r->reason = (hone_str){text + nc + 1 + nn, nr};
     if (nt) {
-        float *t = hone_arena_alloc(&j->arena, (size_t)nt * sizeof *t);
-        if (!t)
-            return HONE_E_NOMEM;
-        memcpy(t, text + nc + nn + nr, (size_t)nt * sizeof *t);
-        r->token_scores = t;
+        memcpy(scores, from + nc + nn + nr, floats);
+        r->token_scores = scores;
         r->n_token_scores = nt;
     }
     hone_buf_init(&key, 1 << 16);
-    hone_status s = make_key(&key, r->step, r->sample, component);
-    if (s >= 0 && !hone_map_has(&j->map, key.ptr, key.len))
+    hone_status s = make_key(&key, r->step, r->sample, r->component);
+    if (s >= 0 && !hone_map_has(&j->map, key.ptr, key.len)) {
         s = hone_map_put(&j->map, key.ptr, key.len, r, NULL);
+        r = s >= 0 ? NULL : r;
+    }
     hone_buf_release(&key);
+    hone_free(r);
     return s;
 }
 
@@ -136,7 +138,6 @@ hone_status hone_journal_open(const char *path, hone_journal **out)
     j->fd = -1;
     pthread_mutex_init(&j->lock, NULL);
     hone_map_init(&j->map);
-    hone_arena_init(&j->arena, (size_t)4 << 30);
     j->path = hone_strdup(path);
     hone_status s = j->path ? HONE_OK : HONE_E_NOMEM;
     if (s >= 0 && hone_file_exists(path))
@@ -154,14 +155,32 @@ hone_status hone_journal_open(const char *path, hone_journal **out)
     return HONE_OK;
 }
 
+static void drop_before(hone_journal *j, uint64_t step)
+{
+    for (size_t i = 0; i < j->map.n; i++) {
+        const hone_map_entry *e = &j->map.entries[i];
+        const hone_journal_record *r = e->key ? e->value : NULL;
+        if (r && r->step < step)
+            hone_free(hone_map_del(&j->map, e->key, e->key_len));
+    }
+}
+
+void hone_journal_done(hone_journal *j, uint64_t step)
+{
+    pthread_mutex_lock(&j->lock);
+    if (step >= HONE_JOURNAL_STEPS)
+        drop_before(j, step - HONE_JOURNAL_STEPS + 1);
+    pthread_mutex_unlock(&j->lock);
+}
+
 void hone_journal_close(hone_journal *j)
 {
     if (!j)
         return;
     if (j->fd >= 0)
         close(j->fd);
+    drop_before(j, UINT64_MAX);
     hone_map_release(&j->map);
-    hone_arena_release(&j->arena);
     pthread_mutex_destroy(&j->lock);
     hone_free(j->path);
     hone_free(j);

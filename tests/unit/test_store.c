@@ -447,6 +447,35 @@ static void the_first_record_of_a_key_wins(void **state)
     hone_journal_close(j);
 }
 
+/* What a long run holds in memory does not grow; the file keeps it all. */
+static void a_journal_forgets_steps_long_past(void **state)
+{
+    const char *path = scratch_path("long.journal");
+    hone_journal *j = NULL;
+    hone_journal_record got;
+    size_t most = 0;
+    (void)state;
+    assert_ok(hone_journal_open(path, &j));
+    size_t blocks, before, now = 0;
+    hone_alloc_stats(&blocks, &before);
+    for (uint64_t step = 1; step <= 200; step++) {
+        hone_journal_record r = record(step, 0, "r", (float)step);
+        assert_ok(hone_journal_put(j, &r, 1));
+        assert_true(hone_journal_get(j, step, 0, "r", &got) && got.score == (float)step);
+        hone_journal_done(j, step);
+        assert_true(hone_journal_get(j, step, 0, "r", &got)); /* a step may be asked for again */
+        hone_alloc_stats(&blocks, &now);
+        most = step == 50 ? now - before : most;
+    }
+    assert_true(now - before <= most + 4096);
+    assert_true(hone_journal_get(j, 200 - HONE_JOURNAL_STEPS + 1, 0, "r", &got));
+    assert_false(hone_journal_get(j, 200 - HONE_JOURNAL_STEPS, 0, "r", &got));
+    hone_journal_close(j);
+    assert_ok(hone_journal_open(path, &j));
+    assert_true(hone_journal_get(j, 1, 0, "r", &got) && got.score == 1);
+    hone_journal_close(j);
+}
+
 static void a_torn_tail_is_dropped_wherever_it_is_torn(void **state)
 {
     const char *path = scratch_path("torn.journal");
@@ -522,6 +551,7 @@ int main(void)
         cmocka_unit_test(rollouts_come_back_frame_by_frame),
         cmocka_unit_test(a_journal_keeps_everything_of_a_record),
         cmocka_unit_test(the_first_record_of_a_key_wins),
+        cmocka_unit_test(a_journal_forgets_steps_long_past),
         cmocka_unit_test(a_torn_tail_is_dropped_wherever_it_is_torn),
         cmocka_unit_test(a_record_that_does_not_fit_on_the_disk_is_not_there),
     };
