@@ -43,11 +43,16 @@ static uint64_t mix(uint64_t x)
     return x ^ (x >> 31);
 }
 
-static void block(const hone_rng_key *k, uint32_t kind, uint64_t index, uint32_t out[4])
+static uint64_t key_of(const hone_rng_key *k, uint32_t kind)
 {
     uint64_t h = mix(k->seed + 0x9E3779B97F4A7C15u);
     h = mix(h ^ ((uint64_t)k->purpose << 32 | k->pad)) + kind;
-    h = mix(h ^ ((k->step >> 32) << 32 | k->sample >> 32));
+    return mix(h ^ ((k->step >> 32) << 32 | k->sample >> 32));
+}
+
+static void block(const hone_rng_key *k, uint32_t kind, uint64_t index, uint32_t out[4])
+{
+    const uint64_t h = key_of(k, kind);
     uint32_t key[2] = {(uint32_t)h, (uint32_t)(h >> 32)};
     uint32_t counter[4] = {(uint32_t)index, (uint32_t)(index >> 32), (uint32_t)k->sample,
                            (uint32_t)k->step};
@@ -99,6 +104,49 @@ uint64_t hone_rng_below(const hone_rng_key *k, uint64_t index, uint64_t n)
         unsigned __int128 p = (unsigned __int128)pick64(b, index) * n;
         if ((uint64_t)p >= least)
             return (uint64_t)(p >> 64);
+    }
+}
+
+enum { LANES = 8 };
+
+/* Blocks first .. first + LANES of one key, side by side: a block alone waits for ten products in turn. */
+static void blocks(uint64_t key, const hone_rng_key *k, uint64_t first, uint64_t out[LANES][2])
+{
+    uint32_t c0[LANES], c1[LANES], c2[LANES], c3[LANES], k0 = (uint32_t)key,
+                                                         k1 = (uint32_t)(key >> 32);
+    for (unsigned l = 0; l < LANES; l++) {
+        c0[l] = (uint32_t)(first + l);
+        c1[l] = (uint32_t)((first + l) >> 32);
+        c2[l] = (uint32_t)k->sample;
+        c3[l] = (uint32_t)k->step;
+    }
+    for (unsigned round = 0; round < 10; round++) {
+        for (unsigned l = 0; l < LANES; l++) {
+            const uint64_t p0 = (uint64_t)0xD2511F53u * c0[l], p1 = (uint64_t)0xCD9E8D57u * c2[l];
+            c0[l] = (uint32_t)(p1 >> 32) ^ c1[l] ^ k0;
+            c2[l] = (uint32_t)(p0 >> 32) ^ c3[l] ^ k1;
+            c1[l] = (uint32_t)p1;
+            c3[l] = (uint32_t)p0;
+        }
+        k0 += 0x9E3779B9u;
+        k1 += 0xBB67AE85u;
+    }
+    for (unsigned l = 0; l < LANES; l++) {
+        out[l][0] = (uint64_t)c1[l] << 32 | c0[l];
+        out[l][1] = (uint64_t)c3[l] << 32 | c2[l];
+    }
+}
+
+void hone_rng_below_each(const hone_rng_key *k, uint64_t n, size_t count, uint64_t *out)
+{
+    const uint64_t key = key_of(k, KIND_BELOW), least = n > 1 ? (0 - n) % n : 0;
+    for (size_t i = 0; i < count; i += 2 * LANES) {
+        uint64_t r[LANES][2];
+        blocks(key, k, i / 2, r);
+        for (size_t j = 0; j < 2 * LANES && i + j < count; j++) {
+            const unsigned __int128 p = (unsigned __int128)r[j / 2][j % 2] * n;
+            out[i + j] = (uint64_t)p >= least ? (uint64_t)(p >> 64) : hone_rng_below(k, i + j, n);
+        }
     }
 }
 

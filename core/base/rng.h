@@ -5,6 +5,7 @@
  * uses hone_rng_purpose("name"). */
 #ifndef HONE_CORE_BASE_RNG_H
 #define HONE_CORE_BASE_RNG_H
+#include <stddef.h>
 #include <stdint.h>
 
 enum {
@@ -31,7 +32,9 @@ double hone_rng_uniform(const hone_rng_key *k, uint64_t index); /* [0,1), 53 bit
 double hone_rng_normal(const hone_rng_key *k,
                        uint64_t index); /* N(0,1); own log and cos: same bits everywhere */
 uint64_t hone_rng_below(const hone_rng_key *k, uint64_t index,
-                        uint64_t n);         /* [0,n), unbiased; n > 0 */
+                        uint64_t n); /* [0,n), unbiased; n > 0 */
+/* out[i] = hone_rng_below(k, i, n) for i < count: the same numbers, several at a time. */
+void hone_rng_below_each(const hone_rng_key *k, uint64_t n, size_t count, uint64_t *out);
 uint32_t hone_rng_purpose(const char *name); /* >= 2^16 */
 /* Position i of a pseudo-random permutation of [0,n): a Feistel network with cycle walking, so a
  * shuffled stream needs no memory and can seek. */

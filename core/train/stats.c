@@ -19,26 +19,33 @@ hone_status hone_bootstrap(const double *value, size_t n, uint64_t seed, hone_in
 {
     double *v = hone_reallocarray(NULL, n ? n : 1, sizeof *v);
     double *means = hone_reallocarray(NULL, RESAMPLES, sizeof *means);
-    size_t k = 0;
+    uint64_t *at = hone_reallocarray(NULL, n ? n : 1, sizeof *at);
+    size_t k = 0, same = 0;
     double sum = 0;
-    if (!v || !means) {
+    if (!v || !means || !at) {
         hone_free(v);
         hone_free(means);
+        hone_free(at);
         return HONE_E_NOMEM;
     }
     for (size_t i = 0; i < n; i++) {
         if (isnan(value[i]))
             continue;
         v[k++] = value[i];
+        same += value[i] == v[0];
         sum += value[i];
     }
     *out = (hone_interval){NAN, NAN, NAN, k};
-    if (k > 0) {
+    if (k > 0 && same == k) { /* every resample has the sum of the values themselves */
+        const double mean = sum / (double)k;
+        *out = (hone_interval){mean, mean, mean, k};
+    } else if (k > 0) {
         for (size_t r = 0; r < RESAMPLES; r++) {
             hone_rng_key key = {.seed = seed, .purpose = HONE_RNG_BOOTSTRAP, .step = r};
             double s = 0;
+            hone_rng_below_each(&key, k, k, at);
             for (size_t i = 0; i < k; i++)
-                s += v[hone_rng_below(&key, i, k)];
+                s += v[at[i]];
             means[r] = s / (double)k;
         }
         qsort(means, RESAMPLES, sizeof *means, by_value);
@@ -48,6 +55,7 @@ hone_status hone_bootstrap(const double *value, size_t n, uint64_t seed, hone_in
     }
     hone_free(v);
     hone_free(means);
+    hone_free(at);
     return HONE_OK;
 }
 

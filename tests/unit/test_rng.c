@@ -107,6 +107,23 @@ static void test_below_is_in_range_and_even(void **state)
         assert_true(hone_rng_below(&key, i, huge) < huge);
 }
 
+static void test_draws_side_by_side_are_the_single_ones(void **state)
+{
+    static const uint64_t limits[] = {1, 7, 500, 1000003, ((uint64_t)1 << 63) + 1};
+    static const size_t counts[] = {0, 1, 2, 15, 16, 17, 100};
+    hone_rng_key k = {.seed = 9, .purpose = 4, .step = (uint64_t)1 << 33, .sample = 5};
+    (void)state;
+    for (size_t l = 0; l < sizeof limits / sizeof *limits; l++)
+        for (size_t c = 0; c < sizeof counts / sizeof *counts; c++) {
+            uint64_t out[101];
+            out[counts[c]] = 4711;
+            hone_rng_below_each(&k, limits[l], counts[c], out);
+            for (size_t i = 0; i < counts[c]; i++)
+                assert_true(out[i] == hone_rng_below(&k, i, limits[l]));
+            assert_true(out[counts[c]] == 4711);
+        }
+}
+
 static void test_permutations_hit_each_place_once(void **state)
 {
     (void)state;
@@ -252,6 +269,7 @@ int main(void)
         cmocka_unit_test(test_each_part_of_the_key_matters),
         cmocka_unit_test(test_uniform_and_normal_have_their_moments),
         cmocka_unit_test(test_below_is_in_range_and_even),
+        cmocka_unit_test(test_draws_side_by_side_are_the_single_ones),
         cmocka_unit_test(test_permutations_hit_each_place_once),
         cmocka_unit_test(test_purposes_by_name_stay_clear_of_the_numbered_ones),
         cmocka_unit_test(test_math_is_within_one_ulp),

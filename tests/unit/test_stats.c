@@ -75,6 +75,44 @@ static void bootstrap_is_a_function_of_values_and_seed(void **state)
     assert_true(c.lo != a.lo || c.hi != a.hi);
 }
 
+/* The definition: 2,000 resamples of as many values, each drawn by its place. */
+static int by_value(const void *a, const void *b)
+{
+    const double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static void define(const double *v, size_t n, uint64_t seed, double *lo, double *hi)
+{
+    static double means[2000];
+    for (size_t r = 0; r < 2000; r++) {
+        const hone_rng_key key = {.seed = seed, .purpose = HONE_RNG_BOOTSTRAP, .step = r};
+        double sum = 0;
+        for (size_t i = 0; i < n; i++)
+            sum += v[hone_rng_below(&key, i, n)];
+        means[r] = sum / (double)n;
+    }
+    qsort(means, 2000, sizeof *means, by_value);
+    *lo = means[50];
+    *hi = means[1949];
+}
+
+static void bootstrap_is_its_definition_to_the_bit(void **state)
+{
+    (void)state;
+    for (size_t n = 1; n < 40; n += 6)
+        for (size_t one = 0; one < 3; one++) { /* values that differ, one that does, none */
+            double v[40], lo, hi;
+            hone_interval i;
+            for (size_t k = 0; k < n; k++)
+                v[k] = one == 0 ? 0.1 * (double)(k % 7) : one == 1 && k == n / 2 ? 0.7 : 0.1;
+            define(v, n, n, &lo, &hi);
+            assert_ok(hone_bootstrap(v, n, n, &i));
+            assert_memory_equal(&i.lo, &lo, sizeof lo);
+            assert_memory_equal(&i.hi, &hi, sizeof hi);
+        }
+}
+
 static void bootstrap_is_as_wide_as_the_normal_interval(void **state)
 {
     enum { N = 400 };
@@ -249,6 +287,7 @@ int main(void)
         cmocka_unit_test(pass_at_k_counts_subsets_one_by_one),
         cmocka_unit_test(pass_at_1_is_the_share_and_large_n_does_not_overflow),
         cmocka_unit_test(bootstrap_is_a_function_of_values_and_seed),
+        cmocka_unit_test(bootstrap_is_its_definition_to_the_bit),
         cmocka_unit_test(bootstrap_is_as_wide_as_the_normal_interval),
         cmocka_unit_test(bootstrap_leaves_nan_out_and_knows_nothing_of_nothing),
         cmocka_unit_test(bootstrap_survives_no_memory),
