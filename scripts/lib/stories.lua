@@ -29,41 +29,40 @@ local scenes = {
     minus = { "{k} fly off.", "{k} leave." }, ask = "How many birds does {N} see?" },
 }
 
---- A stream of draws for problem i: pick(n) gives 1..n.
-local function dice(seed, i)
-  local k = -1
-  return function(n)
-    k = k + 1
-    return 1 + math.floor(hone.random(seed, "stories", i, 0, k) * n)
-  end
+--- Draw k of problem i: 1..n.
+local floor, random = math.floor, hone.random
+local function pick(seed, i, k, n)
+  return 1 + floor(random(seed, "stories", i, 0, k) * n)
 end
 
--- "{N} has {s} balls." -> { N, " has ", VALUE, " balls." }, cut once
-local NAME, VALUE, cut = {}, {}, {}
+-- All numbers that occur, as text.
+local digits = {}
+for n = 0, 30 do digits[n] = tostring(n) end
+
+-- "{N} has {s} balls." -> { "", " has ", " balls.", first = true }: up to two holes between the texts, and whether
+-- each is the name. Cut once.
+local cut = {}
 local function pieces(text)
-  local out, at = {}, 1
+  local out, holes, at = {}, {}, 1
   while true do
     local from, to, what = text:find("{([Nsk])}", at)
     if not from then break end
-    if from > at then out[#out + 1] = text:sub(at, from - 1) end
-    out[#out + 1] = what == "N" and NAME or VALUE
+    out[#out + 1] = text:sub(at, from - 1)
+    holes[#holes + 1] = what == "N"
     at = to + 1
   end
   out[#out + 1] = text:sub(at)
+  out.first, out.second = holes[1], holes[2]
+  cut[text] = out
   return out
 end
 
 local function fill(text, name, value)
-  local p, out = cut[text], {}
-  if not p then
-    p = pieces(text)
-    cut[text] = p
-  end
-  for i = 1, #p do
-    local x = p[i]
-    out[i] = x == NAME and name or x == VALUE and value or x
-  end
-  return table.concat(out)
+  local p = cut[text] or pieces(text)
+  if not p[2] then return text end
+  local first = p.first and name or value
+  if p[3] then return p[1] .. first .. p[2] .. (p.second and name or value) .. p[3] end
+  return p[1] .. first .. p[2]
 end
 
 local function part_of(key)
@@ -74,37 +73,35 @@ local function part_of(key)
 end
 stories.part_of = part_of
 
+-- The changes of the problem at hand: tables of their own for each of 10,000 problems would be most of the work.
+local says, sizes, values, signs = {}, {}, {}, {}
+
 -- Problem number i, or nil when it is of another part than the one wanted (nil: any). The draws come first:
 -- nine of ten problems are not of the part "test", and need no text.
 local function make(seed, i, want)
-  local pick = dice(seed, i)
-  local scene, name = pick(#scenes), names[pick(#names)]
+  local scene, name = pick(seed, i, 0, #scenes), names[pick(seed, i, 1, #names)]
   local s = scenes[scene]
-  local value = pick(19) + 1
-  local changes, key = 2 + pick(2), { value }
-  local first, says, sizes, values, signs = value, {}, {}, {}, {}
+  local first = pick(seed, i, 2, 19) + 1
+  local changes, value, key = 2 + pick(seed, i, 3, 2), first, digits[first]
   for c = 1, changes do
-    local size, plus = pick(9), pick(2) == 1
+    local size, plus = pick(seed, i, 3 * c + 1, 9), pick(seed, i, 3 * c + 2, 2) == 1
     if plus and value + size > 30 then plus = false end
     if not plus and value - size < 0 then plus = true end
-    local nxt = plus and value + size or value - size
     local say = plus and s.plus or s.minus
-    says[c], sizes[c], values[c], signs[c] = say[pick(#say)], size, nxt, plus and "+" or "-"
-    key[c + 1] = signs[c] .. size
-    value = nxt
+    value = plus and value + size or value - size
+    says[c], sizes[c], values[c], signs[c] = say[pick(seed, i, 3 * c + 3, #say)], digits[size], digits[value], plus and "+" or "-"
+    key = key .. signs[c] .. sizes[c]
   end
-  key = table.concat(key)
   local part = part_of(key)
   if want and part ~= want then return nil end
-  local text, working, before = { fill(s.start, name, first) }, {}, first
+  local before = digits[first]
+  local text, working = fill(s.start, name, before), before .. signs[1] .. sizes[1] .. "=" .. values[1]
   for c = 1, changes do
-    text[c + 1] = fill(says[c], name, sizes[c])
-    working[c] = before .. signs[c] .. sizes[c] .. "=" .. values[c]
-    before = values[c]
+    text = text .. " " .. fill(says[c], name, sizes[c])
+    if c > 1 then working = working .. " " .. values[c - 1] .. signs[c] .. sizes[c] .. "=" .. values[c] end
   end
-  text[changes + 2] = fill(s.ask, name)
   return {
-    prompt = table.concat(text, " ") .. "\n", answer = tostring(value), working = table.concat(working, " "),
+    prompt = text .. " " .. fill(s.ask, name) .. "\n", answer = digits[value], working = working,
     key = key, part = part, scene = scene,
   }
 end
