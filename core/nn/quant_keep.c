@@ -39,7 +39,7 @@ static uint16_t half_at(const unsigned char *p)
 }
 
 /* 16 bytes: code i in the low half, i + 16 in the high one. */
-static void halves(const unsigned char *p, int8_t *q)
+static void halves(const unsigned char *restrict p, int8_t *restrict q)
 {
     for (int i = 0; i < 16; i++) {
         q[i] = (int8_t)(p[i] & 15);

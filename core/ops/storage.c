@@ -86,17 +86,18 @@ static void put_half(unsigned char *at, int64_t lane, uint16_t h)
     memcpy(at + 2 * lane, &h, sizeof h);
 }
 
-/* Codes of 32 inputs. */
+/* Codes of 32 inputs: four bytes of a lane lie side by side, so four (or eight halves) go in at once. */
 static void put_codes(const int8_t *q, int bits, int64_t lane, unsigned char *codes)
 {
-    for (int64_t i = 0; i < 32; i++) {
-        const unsigned char c = (unsigned char)q[i];
-        if (bits == 8) {
-            codes[i / 4 * 128 + lane * 4 + i % 4] = c;
-        } else {
-            unsigned char *at = codes + i / 8 * 128 + lane * 4 + i % 4;
-            *at = (unsigned char)(i % 8 < 4 ? (*at & 0xf0) | (c & 15) : (*at & 15) | c << 4);
-        }
+    unsigned char *at = codes + lane * 4;
+    uint32_t low, high;
+    for (int g = 0; bits == 8 && g < 8; g++, at += 128)
+        memcpy(at, q + 4 * g, sizeof low);
+    for (int g = 0; bits == 4 && g < 4; g++, at += 128) {
+        memcpy(&low, q + 8 * g, sizeof low);
+        memcpy(&high, q + 8 * g + 4, sizeof high);
+        low = (low & 0x0f0f0f0fu) | (high & 0x0f0f0f0fu) << 4;
+        memcpy(at, &low, sizeof low);
     }
 }
 
