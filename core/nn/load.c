@@ -2,10 +2,11 @@
  *
  * First every parameter is matched to a tensor and every tensor to a parameter; whatever is
  * missing, left over or of another shape is reported in one error, before a value is read. Then
- * blocks of rows are read, dequantised and packed into panels by all threads. Names: Hugging Face's
- * or GGUF's as the reader says; a Hugging Face file saved from the bare model lacks the prefix
- * "model.". GGUF files of the llama family hold the rows of q and k in the order of interleaved
- * rope; they are put back here. */
+ * blocks of rows are read, dequantised and packed into panels by all threads, and let go of, so that
+ * the pages of a mapped file never add to the weights made of them. Names: Hugging Face's or GGUF's as
+ * the reader says; a Hugging Face file saved from the bare model lacks the prefix "model.". GGUF files
+ * of the llama family hold the rows of q and k in the order of interleaved rope; they are put back
+ * here. */
 #include "nn/model.h"
 
 #include "base/alloc.h"
@@ -350,6 +351,8 @@ static void load_task(void *arg, int64_t task, uint32_t thread)
     first = (task - j->first_task[i]) * BLOCK_ROWS;
     rows = it->rows - first < BLOCK_ROWS ? it->rows - first : BLOCK_ROWS;
     s = load_block(j, i, first, rows);
+    if (s >= 0 && j->r->done)
+        j->r->done(j->r->ctx, &j->entries[i], first, rows);
     if (s < 0) {
         pthread_mutex_lock(&j->lock);
         if (j->failed == HONE_OK) {

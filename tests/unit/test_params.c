@@ -312,6 +312,7 @@ struct file {
     int64_t rows[8], cols[8];
     size_t n;
     int fail_at;
+    int64_t read[8], done[8]; /* rows so far */
 };
 
 static int32_t file_find(void *ctx, const char *name, hone_tensor_entry *e)
@@ -335,10 +336,19 @@ static hone_status file_read(void *ctx, const hone_tensor_entry *e, int64_t firs
     int64_t cols = e->cols ? e->cols : e->rows;
     if (f->fail_at == (int)e->id)
         return hone_fail(HONE_E_IO, "the disk is gone");
+    __atomic_fetch_add(&f->read[e->id], n, __ATOMIC_SEQ_CST);
     for (int64_t r = 0; r < n; r++)
         for (int64_t c = 0; c < cols; c++)
             out[r * cols + c] = (float)((int64_t)e->id * 10000 + (first + r) * 100 + c);
     return HONE_OK;
+}
+
+/* Rows are let go of once they were read, and not before. */
+static void file_done(void *ctx, const hone_tensor_entry *e, int64_t first, int64_t n)
+{
+    struct file *f = ctx;
+    const int64_t now = __atomic_add_fetch(&f->done[e->id], n, __ATOMIC_SEQ_CST);
+    assert_true(first >= 0 && now <= __atomic_load_n(&f->read[e->id], __ATOMIC_SEQ_CST));
 }
 
 static const char *file_name(void *ctx, size_t i)
@@ -353,6 +363,7 @@ static hone_tensor_reader reader(struct file *f, int gguf)
                             .gguf = gguf,
                             .find = file_find,
                             .read = file_read,
+                            .done = file_done,
                             .n_tensors = f->n,
                             .name = file_name};
     return r;
@@ -365,9 +376,16 @@ static void test_loading_reports_everything_that_does_not_fit(void **state)
         {40, 5, 3, 4},
         {7, 0, 33, 0},
         4,
-        -1};
-    struct file bad = {
-        {"layers.0.a.weight", "layers.0.c.weight", "extra.weight"}, {41, 3, 1}, {7, 33, 1}, 3, -1};
+        -1,
+        {0},
+        {0}};
+    struct file bad = {{"layers.0.a.weight", "layers.0.c.weight", "extra.weight"},
+                       {41, 3, 1},
+                       {7, 33, 1},
+                       3,
+                       -1,
+                       {0},
+                       {0}};
     hone_model m;
     hone_tensor_reader r;
     hone_pool *pool;
@@ -384,6 +402,7 @@ static void test_loading_reports_everything_that_does_not_fit(void **state)
     assert_true(row[32] == 20232.0f);
     assert_ok(hone_params_get_rows(m.params, 1, 0, 1, row));
     assert_true(row[4] == 10004.0f);
+    assert_true(good.done[0] == 40 && good.done[1] == 1 && good.done[2] == 3 && good.done[3] == 0);
     r = reader(&bad, 0);
     m.info.embed = 1; /* not tied */
     assert_fails(hone_model_load(&m, &r, NULL), HONE_E_SHAPE, "1 missing (layers.0.b)");
@@ -394,13 +413,14 @@ static void test_loading_reports_everything_that_does_not_fit(void **state)
     r = reader(&good, 0);
     assert_fails(hone_model_load(&m, &r, hone_pool_exec(pool)), HONE_E_IO,
                  "weights: the disk is gone");
+    assert_true(good.done[2] == 3);
     hone_params_destroy(m.params);
     hone_pool_destroy(pool);
 }
 
 static void test_permuted_rows_are_put_back(void **state)
 {
-    struct file f = {{"q", "qb"}, {8, 8}, {3, 0}, 2, -1};
+    struct file f = {{"q", "qb"}, {8, 8}, {3, 0}, 2, -1, {0}, {0}};
     hone_param_spec s;
     hone_tensor_reader r;
     hone_model m;
