@@ -33,7 +33,7 @@ static inline float scale_at(const unsigned char *p)
 
 /* ---- one element a block ------------------------------------------------------------------------ */
 #define PLAIN(name, bytes, expr)                                                                   \
-    static void widen_##name(const unsigned char *src, float *dst, size_t n)                       \
+    static void widen_##name(const unsigned char *restrict src, float *restrict dst, size_t n)     \
     {                                                                                              \
         for (size_t i = 0; i < n; i++) {                                                           \
             const unsigned char *p = src + i * (bytes);                                            \
@@ -93,7 +93,7 @@ static void narrow_bf16(const float *src, unsigned char *dst, size_t n)
 
 /* ---- blocks of 32 -------------------------------------------------------------------------------- */
 /* d; 16 bytes: element i in the low, i + 16 in the high half. d * (q - 8) */
-static void widen_q4_0(const unsigned char *src, float *dst, size_t n)
+static void widen_q4_0(const unsigned char *restrict src, float *restrict dst, size_t n)
 {
     for (size_t b = 0; b < n; b++, src += 18, dst += 32) {
         float d = scale_at(src);
@@ -104,7 +104,7 @@ static void widen_q4_0(const unsigned char *src, float *dst, size_t n)
     }
 }
 /* d, m; as above. d * q + m */
-static void widen_q4_1(const unsigned char *src, float *dst, size_t n)
+static void widen_q4_1(const unsigned char *restrict src, float *restrict dst, size_t n)
 {
     for (size_t b = 0; b < n; b++, src += 20, dst += 32) {
         float d = scale_at(src), m = scale_at(src + 2);
@@ -115,7 +115,7 @@ static void widen_q4_1(const unsigned char *src, float *dst, size_t n)
     }
 }
 /* d; 32 fifth bits; 16 bytes. d * (q - 16) */
-static void widen_q5_0(const unsigned char *src, float *dst, size_t n)
+static void widen_q5_0(const unsigned char *restrict src, float *restrict dst, size_t n)
 {
     for (size_t b = 0; b < n; b++, src += 22, dst += 32) {
         float d = scale_at(src);
@@ -129,7 +129,7 @@ static void widen_q5_0(const unsigned char *src, float *dst, size_t n)
     }
 }
 /* d, m; 32 fifth bits; 16 bytes. d * q + m */
-static void widen_q5_1(const unsigned char *src, float *dst, size_t n)
+static void widen_q5_1(const unsigned char *restrict src, float *restrict dst, size_t n)
 {
     for (size_t b = 0; b < n; b++, src += 24, dst += 32) {
         float d = scale_at(src), m = scale_at(src + 2);
@@ -143,7 +143,7 @@ static void widen_q5_1(const unsigned char *src, float *dst, size_t n)
     }
 }
 /* d; 32 signed bytes. d * q */
-static void widen_q8_0(const unsigned char *src, float *dst, size_t n)
+static void widen_q8_0(const unsigned char *restrict src, float *restrict dst, size_t n)
 {
     for (size_t b = 0; b < n; b++, src += 34, dst += 32) {
         float d = scale_at(src);
@@ -151,7 +151,7 @@ static void widen_q8_0(const unsigned char *src, float *dst, size_t n)
             dst[i] = (float)(int8_t)src[2 + i] * d;
     }
 }
-static void widen_iq4_nl(const unsigned char *src, float *dst, size_t n)
+static void widen_iq4_nl(const unsigned char *restrict src, float *restrict dst, size_t n)
 {
     for (size_t b = 0; b < n; b++, src += 18, dst += 32) {
         float d = scale_at(src);
@@ -164,7 +164,7 @@ static void widen_iq4_nl(const unsigned char *src, float *dst, size_t n)
 
 /* ---- super-blocks of 256 ------------------------------------------------------------------------- */
 /* d; high 2 bits of 8 scales; low 4 bits of them; 128 bytes. d * (scale - 32) * value, 32 at a time */
-static void widen_iq4_xs(const unsigned char *src, float *dst, size_t n)
+static void widen_iq4_xs(const unsigned char *restrict src, float *restrict dst, size_t n)
 {
     for (size_t b = 0; b < n; b++, src += 136) {
         float d = scale_at(src);
@@ -182,7 +182,7 @@ static void widen_iq4_xs(const unsigned char *src, float *dst, size_t n)
 }
 /* 16 bytes: scale in the low, min in the high half; 64 bytes of 2-bit values; d, dmin.
  * Values: two runs of 128, each four planes of 32 by bit pair; a scale per 16. */
-static void widen_q2_k(const unsigned char *src, float *dst, size_t n)
+static void widen_q2_k(const unsigned char *restrict src, float *restrict dst, size_t n)
 {
     for (size_t b = 0; b < n; b++, src += 84) {
         const unsigned char *scales = src, *q = src + 16;
@@ -197,7 +197,7 @@ static void widen_q2_k(const unsigned char *src, float *dst, size_t n)
     }
 }
 /* 32 bytes of third bits, inverted; 64 bytes of 2-bit values; 12 bytes of sixteen 6-bit scales; d. */
-static void widen_q3_k(const unsigned char *src, float *dst, size_t n)
+static void widen_q3_k(const unsigned char *restrict src, float *restrict dst, size_t n)
 {
     for (size_t b = 0; b < n; b++, src += 110) {
         const unsigned char *mask = src, *q = src + 32, *packed = src + 96;
@@ -230,7 +230,7 @@ static void scale_min(const unsigned char *p, int j, int *scale, int *min)
     }
 }
 /* d, dmin; 12 bytes of scales; 128 bytes: 64 values at a time, low halves first. */
-static void widen_q4_k(const unsigned char *src, float *dst, size_t n)
+static void widen_q4_k(const unsigned char *restrict src, float *restrict dst, size_t n)
 {
     for (size_t b = 0; b < n; b++, src += 144) {
         float d = scale_at(src), dmin = scale_at(src + 2);
@@ -245,7 +245,7 @@ static void widen_q4_k(const unsigned char *src, float *dst, size_t n)
     }
 }
 /* d, dmin; 12 bytes of scales; 32 bytes of fifth bits; 128 bytes as in Q4_K. */
-static void widen_q5_k(const unsigned char *src, float *dst, size_t n)
+static void widen_q5_k(const unsigned char *restrict src, float *restrict dst, size_t n)
 {
     for (size_t b = 0; b < n; b++, src += 176) {
         float d = scale_at(src), dmin = scale_at(src + 2);
@@ -262,7 +262,7 @@ static void widen_q5_k(const unsigned char *src, float *dst, size_t n)
     }
 }
 /* 128 bytes of low halves; 64 bytes of high bit pairs; 16 signed scales; d. Two runs of 128 values. */
-static void widen_q6_k(const unsigned char *src, float *dst, size_t n)
+static void widen_q6_k(const unsigned char *restrict src, float *restrict dst, size_t n)
 {
     for (size_t b = 0; b < n; b++, src += 210) {
         float d = scale_at(src + 208);

@@ -36,11 +36,32 @@ INLINE void unpack_half(float (*const widen)(uint16_t), const uint16_t *panel, i
             rows[r * cols + k] = widen(panel[k * HONE_PANEL + lane + r]);
 }
 
+typedef float quad __attribute__((vector_size(16), aligned(4), may_alias));
+
+/* to (4 inputs, 4 of 32 outputs) = from (4 rows of cols inputs), turned. */
+INLINE void turn(const float *from, int64_t cols, float *to)
+{
+    const quad *r0 = (const void *)from, *r1 = (const void *)(from + cols),
+               *r2 = (const void *)(from + 2 * cols), *r3 = (const void *)(from + 3 * cols);
+    const quad a = __builtin_shufflevector(*r0, *r1, 0, 4, 1, 5),
+               b = __builtin_shufflevector(*r0, *r1, 2, 6, 3, 7),
+               c = __builtin_shufflevector(*r2, *r3, 0, 4, 1, 5),
+               d = __builtin_shufflevector(*r2, *r3, 2, 6, 3, 7);
+    *(quad *)(void *)to = __builtin_shufflevector(a, c, 0, 1, 4, 5);
+    *(quad *)(void *)(to + HONE_PANEL) = __builtin_shufflevector(a, c, 2, 3, 6, 7);
+    *(quad *)(void *)(to + 2 * HONE_PANEL) = __builtin_shufflevector(b, d, 0, 1, 4, 5);
+    *(quad *)(void *)(to + 3 * HONE_PANEL) = __builtin_shufflevector(b, d, 2, 3, 6, 7);
+}
+
 static int64_t pack_f32(const float *rows, int64_t lane, int64_t n, int64_t cols, void *panel)
 {
     float *to = (float *)panel + lane;
+    const int64_t k4 = cols & ~(int64_t)3, n4 = n & ~(int64_t)3;
+    for (int64_t k = 0; k < k4; k += 4)
+        for (int64_t r = 0; r < n4; r += 4)
+            turn(rows + r * cols + k, cols, to + k * HONE_PANEL + r);
     for (int64_t k = 0; k < cols; k++)
-        for (int64_t r = 0; r < n; r++)
+        for (int64_t r = k < k4 ? n4 : 0; r < n; r++)
             to[k * HONE_PANEL + r] = rows[r * cols + k];
     return -1;
 }
