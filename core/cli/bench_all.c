@@ -72,6 +72,8 @@ static const struct figure {
      1},
     {"loading, as in the file", "s",
      "bench generate M --sequences 1 --prompt 1 --tokens 2 --storage keep", "load_s", NULL, 1},
+    {"first step of GRPO, tiny, 4 x 8 x 32", "s", "bench start --grpo --runs 1", "first_step_s",
+     NULL, 1},
     {"first step of quickstart", "s", "bench start --runs 1", "first_step_without_eval_s", NULL, 1},
 };
 enum { FIGURES = sizeof figures / sizeof *figures };

@@ -3,7 +3,11 @@
  * Runs a recipe for one step in a process of its own and a folder that goes away, and reads what the
  * run wrote into timings.jsonl: time/since_start (from the start of the process, plan, loading and
  * evaluations included, to the end of step 1) and time/eval (evaluations before and in it). Medians
- * over some runs. Threads: HONE_THREADS, as ever. */
+ * over some runs. Threads: HONE_THREADS, as ever.
+ *
+ * --grpo is one step of the recipe grpo that does not change with the recipe's own defaults: the
+ * embedded model, all of it trained, 4 prompts of about 100 of its tokens, 8 samples of at most 32 (28
+ * on average), and rewards that differ within groups, so that there is something to train on. */
 #include "base/alloc.h"
 #include "base/file.h"
 #include "base/json.h"
@@ -43,6 +47,53 @@ static hone_status run_once(char **recipe, int n, const char *dir, const char *t
     return s;
 }
 
+/* ---- one step of GRPO ------------------------------------------------------------------------------ */
+
+enum { QUESTIONS = 64, GRPO_WORDS = 9 };
+
+/* Two stories with their question and the beginning of a third: the model goes on writing it. */
+static hone_status write_questions(const char *path)
+{
+    hone_buf b;
+    hone_buf_init(&b, (size_t)1 << 20);
+    for (int i = 0; i < QUESTIONS; i++)
+        hone_buf_addf(&b,
+                      "{\"question\": \"Leo has %d stickers. Leo buys 3. Leo loses 4. How many "
+                      "stickers does Leo "
+                      "have? Mia has 7 points. Mia wins 5. Mia drops 2. How many points does Mia "
+                      "have? Tom has "
+                      "14 dollars. Tom earns 8. Tom pays 6. How many dollars does Tom have? Ida "
+                      "has a box with "
+                      "9 balls. Ida takes out 5. Sam sees 9 birds. 4 come. 3 fly off. Sam\", "
+                      "\"answer\": \"%d\"}\n",
+                      10 + i, 9 + i);
+    hone_status s = b.failed;
+    if (s >= 0)
+        s = hone_file_replace(path, b.ptr, b.len);
+    hone_buf_release(&b);
+    return s;
+}
+
+/* The recipe in words, its questions in `dir`; *data is the caller's to free. */
+static hone_status grpo_words(const char *dir, char **words, char **data)
+{
+    static const char *const fixed[GRPO_WORDS - 1] = {
+        "grpo", "model=tiny",    "lora=0",       "prompts=4",
+        "n=8",  "max_tokens=32", "instruction=", "pattern=[^34]*"};
+    hone_buf b;
+    hone_buf_init(&b, (size_t)1 << 16);
+    hone_buf_addf(&b, "data=%s/questions.jsonl", dir);
+    hone_status s = b.failed;
+    if (s >= 0)
+        s = write_questions(b.ptr + strlen("data="));
+    *data = s >= 0 ? hone_strdup(b.ptr) : NULL;
+    hone_buf_release(&b);
+    for (int i = 0; i < GRPO_WORDS - 1; i++)
+        words[i] = (char *)(uintptr_t)fixed[i];
+    words[GRPO_WORDS - 1] = *data;
+    return s < 0 || *data ? s : HONE_E_NOMEM;
+}
+
 /* The first line of timings.jsonl. */
 static hone_status read_times(const char *dir, double *whole, double *eval)
 {
@@ -68,15 +119,21 @@ static hone_status read_times(const char *dir, double *whole, double *eval)
     return s;
 }
 
+/* recipe NULL: one step of GRPO. */
 static hone_status measure(char **recipe, int n, int64_t runs, const char *trace, double *whole,
                            double *rest)
 {
     double all[RUNS_MAX], without[RUNS_MAX];
-    char *dir;
+    char *dir, *data = NULL, *grpo[GRPO_WORDS];
     HONE_TRY(hone__bench_folder(&dir));
     hone_status s;
     char *run = hone_path_join(dir, "run");
     s = run ? HONE_OK : HONE_E_NOMEM;
+    if (s >= 0 && !recipe) {
+        s = grpo_words(dir, grpo, &data);
+        recipe = grpo;
+        n = GRPO_WORDS;
+    }
     for (int64_t i = 0; s >= 0 && i < runs; i++) {
         double eval = 0;
         s = run_once(recipe, n, run, i + 1 == runs ? trace : NULL);
@@ -94,6 +151,7 @@ static hone_status measure(char **recipe, int n, int64_t runs, const char *trace
         *rest = hone__bench_median(without, (size_t)runs);
     }
     hone_free(run);
+    hone_free(data);
     hone_free(dir);
     return s < 0 ? hone_error_set(&e) : HONE_OK;
 }
@@ -104,18 +162,20 @@ int hone_cli_bench_start(int argc, char **argv)
     char *dflt[] = {quickstart, NULL};
     int64_t runs = 3;
     const char *trace = NULL;
-    int json = 0;
+    int json = 0, grpo = 0;
     double yardstick = 1;
     hone_pool *pool = NULL;
     hone_yard yard;
     const hone_arg options[] = {
         {"runs", HONE_ARG_I64, &runs, "N", "runs, of which the median counts (3)"},
+        {"grpo", HONE_ARG_FLAG, &grpo, NULL, "one step of GRPO on the embedded model: 4 x 8 x 32"},
         HONE_CLI_YARD(&yardstick),
         {"trace", HONE_ARG_STR, &trace, "FILE", "of the last run, as hone run --trace writes it"},
         {"json", HONE_ARG_FLAG, &json, NULL, "one JSON object"},
         {0},
     };
-    static const char *const examples[] = {"hone bench start --runs 1", NULL};
+    static const char *const examples[] = {"hone bench start --runs 1",
+                                           "hone bench start --grpo --runs 1", NULL};
     const hone_args spec = {
         "bench start",
         "[RECIPE [key=value ...]] [options]",
@@ -129,9 +189,12 @@ int hone_cli_bench_start(int argc, char **argv)
     double whole = 0, without = 0;
     if (!hone_args_parse(&spec, argc, argv, &rest))
         return rest.exit;
+    if (grpo && rest.n)
+        return hone_cli_usage("bench start", "--grpo: is a recipe itself");
     if (runs < 1 || runs > RUNS_MAX)
         return hone_cli_usage("bench start", "--runs: between 1 and %d", RUNS_MAX);
-    char **recipe = rest.n ? rest.v : dflt;
+    char **recipe = rest.n ? rest.v : grpo ? NULL : dflt;
+    const char *name = recipe ? recipe[0] : "GRPO, 4 x 8 x 32";
     hone_status s = hone__yard_check(yardstick);
     if (s >= 0) /* the last run writes it: a name that will not do is told now */
         s = hone_cli_trace_open(trace);
@@ -153,7 +216,7 @@ int hone_cli_bench_start(int argc, char **argv)
         hone_buf_init(&b, 1 << 12);
         hone_jw_init(&w, &b, 0);
         hone_jw_map(&w);
-        hone_jw_kcstr(&w, "recipe", recipe[0]);
+        hone_jw_kcstr(&w, "recipe", name);
         hone_jw_kf64(&w, "first_step_s", whole);
         hone_jw_kf64(&w, "first_step_without_eval_s", without);
         hone_jw_ki64(&w, "runs", runs);
@@ -163,7 +226,7 @@ int hone_cli_bench_start(int argc, char **argv)
         hone_buf_release(&b);
     } else {
         printf("%.2f s from the start to the end of step 1 of %s; %.2f s without evaluations\n",
-               whole, recipe[0], without);
+               whole, name, without);
         hone__yard_print(&yard);
     }
     hone_pool_destroy(pool);

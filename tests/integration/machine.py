@@ -151,6 +151,10 @@ with tempfile.TemporaryDirectory() as folder:
     start = keys("bench start", run("bench", "start", "--runs", "1", "--json", *YARD, "quickstart", "test_rows=3", "rows=64"),
                  ["recipe", "first_step_s", "first_step_without_eval_s"])
     yard("bench start", start)
+    first = keys("bench start --grpo", run("bench", "start", "--grpo", "--runs", "1", "--json", *YARD), ["recipe", "first_step_s"])
+    check("a step of GRPO is its own recipe", first.get("recipe") == "GRPO, 4 x 8 x 32" and
+          first["first_step_s"] == first["first_step_without_eval_s"], first)
+    check("and takes no other", run("bench", "start", "--grpo", "quickstart").returncode == 2)
     check("evaluations are told apart", 0 < start.get("first_step_without_eval_s", 0) < start.get("first_step_s", 0), start)
     page = os.path.join(folder, "bench.html")
     every = keys("bench all", run("bench", "all", folder, "--repeat", "2", "--only", "decode, 1, q", "--json", *YARD),
