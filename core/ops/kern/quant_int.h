@@ -14,6 +14,7 @@
 #ifndef HONE_CORE_OPS_KERN_QUANT_INT_H
 #define HONE_CORE_OPS_KERN_QUANT_INT_H
 #include "ops/kern/quant_tile.h"
+#include "ops/kern/simd.h"
 
 #include <math.h>
 
@@ -30,44 +31,50 @@ enum { INT_ROWS = 1 };
 #endif
 
 /* ---- rows ------------------------------------------------------------------------------------- */
-/* Codes of 32 values times `inv`, and their sum. */
-static int32_t int_codes(const float *x, float inv, int8_t *q)
+/* 32 whole numbers within -127 .. 127 as bytes. */
+V_FN void int_bytes(v16 x0, v16 x1, int8_t *q)
 {
-    int32_t sum = 0;
-    for (int i = 0; i < 32; i++) {
-        /* the sum of both constants has no fraction bits left: rounded to nearest, ties to even */
-        const float r = (x[i] * inv + 12582912.0f) - 12582912.0f;
-        q[i] = (int8_t)r;
-        sum += q[i];
-    }
-    return sum;
+#if HONE_SIMD == HONE_SIMD_avx512
+    _mm_storeu_si128((__m128i *)(void *)q, _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(x0)));
+    _mm_storeu_si128((__m128i *)(void *)(q + 16), _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(x1)));
+#elif HONE_SIMD == HONE_SIMD_avx2
+    const __m256i a = _mm256_packs_epi32(_mm256_cvtps_epi32(x0.lo), _mm256_cvtps_epi32(x0.hi));
+    const __m256i b = _mm256_packs_epi32(_mm256_cvtps_epi32(x1.lo), _mm256_cvtps_epi32(x1.hi));
+    const __m256i c = _mm256_packs_epi16(a, b); /* packing goes by halves: words 0 2 4 6, 1 3 5 7 */
+    _mm256_storeu_si256((__m256i *)(void *)q, _mm256_permutevar8x32_epi32(
+                                                  c, _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7)));
+#else
+    float f[32];
+    v_store(f, x0);
+    v_store(f + 16, x1);
+    for (int i = 0; i < 32; i++)
+        q[i] = (int8_t)f[i];
+#endif
 }
 
-static void int_block(const float *x, int64_t R, int64_t r, float *out)
+V_FN void int_block(const float *x, int64_t R, int64_t r, float *out)
 {
     int8_t q[32] = {0};
-    int32_t sum = 0;
-    uint32_t most = 0, bits;
-    float d = 0.0f;
-    for (int i = 0; i < 32; i++) { /* as integers magnitudes are in order, NaN past infinity */
-        memcpy(&bits, x + i, sizeof bits);
-        bits &= 0x7fffffffu;
-        most = bits > most ? bits : most;
-    }
-    float a;
-    memcpy(&a, &most, sizeof a);
-    if (most >= 0x7f800000u) {
+    float d = 0.0f, sum = 0.0f;
+    const v16 x0 = v_load(x), x1 = v_load(x + 16);
+    const float a = v_hmax(v_maxn(v_abs(x0), v_abs(x1)));
+    if (!(a < INFINITY)) {
         d = NAN;
     } else if (a >= 0x1p-100f) {
+        /* the sum of both constants has no fraction bits left: rounded to nearest, ties to even */
+        const v16 inv = v_set1(127.0f / a), magic = v_set1(12582912.0f);
+        const v16 r0 = v_sub(v_add(v_mul(x0, inv), magic), magic);
+        const v16 r1 = v_sub(v_add(v_mul(x1, inv), magic), magic);
         d = a / 127.0f;
-        sum = int_codes(x, 127.0f / a, q);
+        sum = v_sum(v_add(r0, r1)); /* exact in any order */
+        int_bytes(r0, r1, q);
     }
+    const int32_t whole = (int32_t)sum;
     for (int g = 0; g < 8; g++)
         memcpy(out + g * R + r, q + 4 * g, 4);
-    const float weight = d * (float)sum;
     out[8 * R + r] = d;
-    memcpy(out + 9 * R + r, &sum, sizeof sum);
-    out[10 * R + r] = weight;
+    memcpy(out + 9 * R + r, &whole, sizeof whole);
+    out[10 * R + r] = d * sum;
 }
 
 /* Rows of x, K inputs each, as one tile. */
