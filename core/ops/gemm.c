@@ -25,6 +25,7 @@ static int64_t max64(int64_t a, int64_t b)
 }
 
 enum kind { FWD, DX, DW };
+enum { NOTED = 64 }; /* threads whose packed rows are remembered */
 struct product {
     const hone_gemm *g;
     hone_gemm own; /* what *g is made of, with wtype and integer told apart */
@@ -35,21 +36,27 @@ struct product {
     int64_t rows, panels;     /* of the result */
     int64_t n_rows, n_panels; /* into how many parts each is split */
     enum kind kind;
+    uint32_t packed[NOTED]; /* by thread: 1 + the part of the rows it packed last, 0: none */
 };
 
 static void product_task(void *arg, int64_t task, uint32_t thread)
 {
-    const struct product *p = arg;
+    struct product *p = arg;
     const int64_t ir = task % p->n_rows, ip = task / p->n_rows;
     const int64_t r0 = p->rows * ir / p->n_rows, r1 = p->rows * (ir + 1) / p->n_rows;
     const int64_t p0 = p->panels * ip / p->n_panels, p1 = p->panels * (ip + 1) / p->n_panels;
     float *scratch = p->ex->thread_scratch(p->ex, thread);
-    if (p->kind == FWD)
-        p->k->fwd(p->g, r0, r1, p0, p1, scratch);
-    else if (p->kind == DX)
+    if (p->kind == FWD) {
+        const uint32_t part = (uint32_t)ir + 1;
+        const int packed = thread < NOTED && p->packed[thread] == part;
+        p->k->fwd(p->g, r0, r1, p0, p1, scratch, packed);
+        if (thread < NOTED && !packed)
+            p->packed[thread] = part;
+    } else if (p->kind == DX) {
         p->k->dx(p->g, p->out, p->ldo, r0, r1, p0, p1, scratch);
-    else
+    } else {
         p->k->dw(p->g, p->out, r0, r1, p0, p1, scratch);
+    }
 }
 
 enum {

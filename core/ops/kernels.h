@@ -74,8 +74,10 @@ void hone_panel_row(const hone_view *w, int64_t row, float *out);
 typedef struct hone_gemm_kernels {
     const char *set;
     int64_t row_tile; /* rows of the largest tile */
-    /* Rows m0..m1 of the panels p0..p1 (of the result) with this thread's scratch. */
-    void (*fwd)(const hone_gemm *g, int64_t m0, int64_t m1, int64_t p0, int64_t p1, float *scratch);
+    /* Rows m0..m1 of the panels p0..p1 (of the result) with this thread's scratch. packed: its last call was for
+     * the same rows of the same product, so that it may find them packed. */
+    void (*fwd)(const hone_gemm *g, int64_t m0, int64_t m1, int64_t p0, int64_t p1, float *scratch,
+                int packed);
     /* Rows m0..m1, input columns 32*p0..32*p1. */
     void (*dx)(const hone_gemm *g, float *dx, int64_t lddx, int64_t m0, int64_t m1, int64_t p0,
                int64_t p1, float *scratch);

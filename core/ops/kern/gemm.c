@@ -151,7 +151,7 @@ static struct ahead next_transposed(const hone_gemm *g, const hone_storage *st, 
 
 /* Rows r0..r1 x panels p0..p1 of the result `out`. */
 PACK_INLINE void drive(const enum kind kind, const hone_gemm *g, float *out, int64_t ldo,
-                       int64_t r0, int64_t r1, int64_t p0, int64_t p1, float *scratch)
+                       int64_t r0, int64_t r1, int64_t p0, int64_t p1, float *scratch, int packed)
 {
     float *const a = scratch, *const bp = a + A_FLOATS + 64, *const wait = bp + B_FLOATS;
     const int64_t chain = kind == FWD ? g->K : kind == DX ? g->N : g->M;
@@ -185,7 +185,8 @@ PACK_INLINE void drive(const enum kind kind, const hone_gemm *g, float *out, int
             for (int64_t i0 = 0; i0 < chain; i0 += step) {
                 const int64_t len = min64(step, chain - i0);
                 const int last = i0 + len == chain;
-                pack_block(kind, g, row, rows, i0, len, a);
+                if (!packed || n_steps > 1 || rows < r1 - r0)
+                    pack_block(kind, g, row, rows, i0, len, a);
                 int np = 1;
                 for (int64_t p = g0; p < g1; p += np) {
                     const int64_t cols = min64(32, columns - p * 32);
@@ -252,19 +253,20 @@ PACK_INLINE void drive(const enum kind kind, const hone_gemm *g, float *out, int
 
 /* Forward with integer sums: rows m0..m1 x panels p0..p1. The whole chain in one go. */
 static void integer_fwd(const hone_gemm *g, int64_t m0, int64_t m1, int64_t p0, int64_t p1,
-                        float *a)
+                        float *a, int packed)
 {
     const int64_t words = g->K / 32 * INT_WORDS; /* of a packed row */
     const int64_t bytes = hone_storage_panel_bytes(hone_storage_get(g->wtype), g->K);
     const int64_t block = min64(ROW_BLOCK, A_FLOATS / words > 1 ? A_FLOATS / words : 1);
     const struct micro k = {int_tiles[g->wtype], INT_ROWS, 0};
+    const int32_t off = int_off(g->wtype);
     for (int64_t row = m0; row < m1; row += block) {
         const int64_t rows = min64(block, m1 - row), n_tiles = (rows + k.rows - 1) / k.rows;
         const int64_t height = rows / n_tiles, taller = rows % n_tiles;
         float *to = a;
-        for (int64_t t = 0, at = row; t < n_tiles; t++) {
+        for (int64_t t = packed && rows == m1 - m0 ? n_tiles : 0, at = row; t < n_tiles; t++) {
             const int64_t r = height + (t < taller);
-            int_pack(g->x + at * g->ldx, g->ldx, r, g->K, to);
+            int_pack(g->x + at * g->ldx, g->ldx, r, g->K, off, to);
             to += r * words;
             at += r;
         }
@@ -279,25 +281,24 @@ static void integer_fwd(const hone_gemm *g, int64_t m0, int64_t m1, int64_t p0, 
 }
 
 static void gemm_fwd(const hone_gemm *g, int64_t m0, int64_t m1, int64_t p0, int64_t p1,
-                     float *scratch)
+                     float *scratch, int packed)
 {
-    if (g->integer) {
-        integer_fwd(g, m0, m1, p0, p1, scratch);
-        return;
-    }
-    drive(FWD, g, g->y, g->ldy, m0, m1, p0, p1, scratch);
+    if (g->integer)
+        integer_fwd(g, m0, m1, p0, p1, scratch, packed);
+    else
+        drive(FWD, g, g->y, g->ldy, m0, m1, p0, p1, scratch, packed);
 }
 
 static void gemm_dx(const hone_gemm *g, float *dx, int64_t lddx, int64_t m0, int64_t m1, int64_t p0,
                     int64_t p1, float *scratch)
 {
-    drive(DX, g, dx, lddx, m0, m1, p0, p1, scratch);
+    drive(DX, g, dx, lddx, m0, m1, p0, p1, scratch, 0);
 }
 
 static void gemm_dw(const hone_gemm *g, float *dw, int64_t k0, int64_t k1, int64_t p0, int64_t p1,
                     float *scratch)
 {
-    drive(DW, g, dw, 0, k0, k1, p0, p1, scratch);
+    drive(DW, g, dw, 0, k0, k1, p0, p1, scratch, 0);
 }
 
 static void gemm_columns(int64_t M, int64_t n0, int64_t n1, const float *dy, int64_t ld, int add,

@@ -7,8 +7,9 @@
  * The sums of integers are exact (below 2^24), so every kernel set has the same bits, and rows do not know of each
  * other. The ends of the chain are gemm_tile.h's. Included by gemm.c once per kernel set.
  *
- * A packed block of R rows, in words: 8 x R of four codes, R scales, R sums of codes, R times d*sum.
- * AVX-512 with VNNI adds u8 x s8 in one instruction: codes of 8 bits are shifted by 128 and the sum begins with what that adds.
+ * A packed block of R rows, in words: 8 x R of four codes, R scales, R first values of sums, R times d*sum of q.
+ * Codes of weights are multiplied as they lie, 0 .. 15 in Q4_0, and with AVX-512's VNNI, which adds u8 x s8 in one
+ * instruction, those of 8 bits shifted by 128: a sum begins with minus what that adds.
  * Without it pairs are added in 16 bits, where |code| * +-q does not overflow.
  * Source: the integer products of llama.cpp (Q8_0 activations); Intel SDM, VPDPBUSD. */
 #ifndef HONE_CORE_OPS_KERN_QUANT_INT_H
@@ -41,8 +42,8 @@ V_FN void int_bytes(v16 x0, v16 x1, int8_t *q)
     const __m256i a = _mm256_packs_epi32(_mm256_cvtps_epi32(x0.lo), _mm256_cvtps_epi32(x0.hi));
     const __m256i b = _mm256_packs_epi32(_mm256_cvtps_epi32(x1.lo), _mm256_cvtps_epi32(x1.hi));
     const __m256i c = _mm256_packs_epi16(a, b); /* packing goes by halves: words 0 2 4 6, 1 3 5 7 */
-    _mm256_storeu_si256((__m256i *)(void *)q, _mm256_permutevar8x32_epi32(
-                                                  c, _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7)));
+    _mm256_storeu_si256((__m256i *)(void *)q,
+                        _mm256_permutevar8x32_epi32(c, _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7)));
 #else
     float f[32];
     v_store(f, x0);
@@ -52,7 +53,7 @@ V_FN void int_bytes(v16 x0, v16 x1, int8_t *q)
 #endif
 }
 
-V_FN void int_block(const float *x, int64_t R, int64_t r, float *out)
+V_FN void int_block(const float *x, int64_t R, int64_t r, int32_t off, float *out)
 {
     int8_t q[32] = {0};
     float d = 0.0f, sum = 0.0f;
@@ -69,20 +70,30 @@ V_FN void int_block(const float *x, int64_t R, int64_t r, float *out)
         sum = v_sum(v_add(r0, r1)); /* exact in any order */
         int_bytes(r0, r1, q);
     }
-    const int32_t whole = (int32_t)sum;
+    const int32_t first = -off * (int32_t)sum;
     for (int g = 0; g < 8; g++)
         memcpy(out + g * R + r, q + 4 * g, 4);
     out[8 * R + r] = d;
-    memcpy(out + 9 * R + r, &whole, sizeof whole);
+    memcpy(out + 9 * R + r, &first, sizeof first);
     out[10 * R + r] = d * sum;
 }
 
 /* Rows of x, K inputs each, as one tile. */
-static void int_pack(const float *x, int64_t ldx, int64_t R, int64_t K, float *out)
+static void int_pack(const float *x, int64_t ldx, int64_t R, int64_t K, int32_t off, float *out)
 {
     for (int64_t b = 0; b < K / 32; b++, out += INT_WORDS * R)
         for (int64_t r = 0; r < R; r++)
-            int_block(x + r * ldx + 32 * b, R, r, out);
+            int_block(x + r * ldx + 32 * b, R, r, off, out);
+}
+
+/* What the codes of weights are too high by where they are multiplied: a row's sums begin with its part of that. */
+static int32_t int_off(uint32_t type)
+{
+#if defined(TILE_VEC) && PACK_LANES == 16
+    if (QUANT_BITS(type) == 8 && hone_cpu_get()->avx512_vnni)
+        return 128;
+#endif
+    return type == HONE_Q4_0 ? 8 : 0;
 }
 
 /* ---- the tile --------------------------------------------------------------------------------- */
@@ -155,12 +166,12 @@ TILE_INLINE void int_body(const uint32_t T, const int VNNI, const int R, const i
     for (int64_t b = 0; b < blocks; b++, a += INT_WORDS * R) {
         quant_vec sum[INT_ROWS][2];
         const unsigned char *codes = quant_codes(T, quant_block(T, panel, b)) + lane * 4;
-        const int off = QUANT_BITS(T) == 8 ? (VNNI ? 128 : 0) : T == HONE_Q4_0 ? 8 : 0;
+        const int off = T == HONE_Q4_0 || (QUANT_BITS(T) == 8 && VNNI);
 #pragma GCC unroll 4
         for (int r = 0; r < R; r++)
 #pragma GCC unroll 2
             for (int v = 0; v < NV; v++)
-                sum[r][v] = INT_SET1(off ? -off * int_word(a + 9 * R + r) : 0);
+                sum[r][v] = INT_SET1(off ? int_word(a + 9 * R + r) : 0);
 #pragma GCC unroll INT_UNROLL
         for (int g = 0; g < 8; g += words) {
             quant_vec z[2];
