@@ -34,7 +34,8 @@ static bpe_work *work_take(bpe_tok *t)
     if (!w)
         return NULL;
     w->mem = &t->mem;
-    w->cache = bpe_alloc(&t->mem, BPE_CACHE_SLOTS * sizeof *w->cache);
+    w->cache = bpe_alloc(&t->mem, BPE_CACHE_LEAST * sizeof *w->cache);
+    w->cache_mask = BPE_CACHE_LEAST - 1;
     if (!w->cache) {
         bpe_free(&t->mem, w);
         return NULL;
@@ -188,8 +189,9 @@ enum { F_SPEC, F_SCANNER };
 static const hone_field *const fields[] = {
     HONE_MAP_OF("spec", HONE_REQUIRED,
                 "the description the host has read: format, json or metadata, config"),
-    HONE_ENUM("scanner", "auto", "auto|regex", 0,
-              "how words are cut: hand-written where the pattern is known, or always by PCRE2"),
+    HONE_ENUM(
+        "scanner", "auto", "auto|regex", 0,
+        "how words are cut: hand-written where the pattern is known, or always the general way"),
     NULL};
 
 static void destroy(void *self)

@@ -207,6 +207,9 @@ typedef struct bpe_spm {
     bpe_matcher user; /* pieces that are taken as they stand */
 } bpe_spm;
 
+/* ' ' becomes U+2581 and nothing else changes; and one U+2581 in front of each segment, or of the text. */
+enum { BPE_SPACES_NO, BPE_SPACES_ONLY, BPE_SPACES_FRONT, BPE_SPACES_FIRST };
+
 /* ---- normalizers: normalize.c ------------------------------------------------------------------------- */
 enum {
     BPE_N_FORM, /* NFC, NFD, NFKC, NFKD: flags of utf8proc_map in `form` */
@@ -275,7 +278,8 @@ static inline hone_str bpe_text_str(const bpe_text *t)
 }
 
 /* ---- a worker's memory ------------------------------------------------------------------------------- */
-enum { BPE_CACHE_IDS = 8, BPE_CACHE_SLOTS = 1 << 14 };
+/* The cache of words begins with LEAST slots and grows by fours to MOST (4 MiB) as a worker meets words. */
+enum { BPE_CACHE_IDS = 8, BPE_CACHE_LEAST = 1 << 10, BPE_CACHE_MOST = 1 << 16 };
 typedef struct bpe_cached {
     uint64_t key[2]; /* the word's bytes, zero-padded */
     uint8_t len, n;  /* len 0 = empty */
@@ -295,11 +299,12 @@ typedef struct bpe_work {
     struct bpe_work *next;
     const bpe_mem *mem;
     bpe_cached *cache;
-    bpe_vec ids, spans;      /* result of the current text */
-    bpe_vec symbols, heap;   /* merging one word */
-    bpe_vec pieces, pieces2; /* PCRE2 path */
-    bpe_text norm, norm2;    /* normalised text; the other one while a rule rewrites it */
-    bpe_text seg, seg2;      /* what pre-tokenizers that rewrite text work on */
+    uint32_t cache_mask, cache_puts; /* slots - 1; words put since it grew */
+    bpe_vec ids, spans;              /* result of the current text */
+    bpe_vec symbols, heap;           /* merging one word */
+    bpe_vec pieces, pieces2;         /* PCRE2 path */
+    bpe_text norm, norm2;            /* normalised text; the other one while a rule rewrites it */
+    bpe_text seg, seg2;              /* what pre-tokenizers that rewrite text work on */
     bpe_vec prefixed;
     bpe_vec best;     /* Unigram: the best way to each place */
     bpe_vec splits;   /* SentencePiece BPE: how unused pieces were joined */
@@ -343,7 +348,9 @@ typedef struct bpe_tok {
     bpe_strmap pieces;  /* what joining and searching may give, by text as the model spells it */
     int32_t byte_piece[256]; /* <0xNN>, or -1 */
     int byte_fallback;       /* a character without piece becomes its bytes */
-    int words_apart;         /* no piece has U+2581 behind another character */
+    int words_apart;         /* pieces are merged word by word: apart.c */
+    uint8_t ws_joins[256];   /* by a character's last byte: U+2581 behind it may join it */
+    int only_spaces; /* BPE_SPACES_*: what the normalizer does, where it is no more than that */
     int spm_on;
     bpe_spm spm, undo; /* undo: the denormalizer, of the decoder BPE_D_UNDO */
     int ignore_merges; /* a word that is a token is that token */
@@ -426,11 +433,14 @@ int bpe_script(bpe_work *w, const unsigned char *p, size_t n, uint32_t code);
 /* norm.c: NFC of text into w->norm with the origin of each byte; *same = 1 when nothing changes. */
 hone_status bpe_nfc(bpe_work *w, const unsigned char *text, size_t n, int map, int *same);
 int bpe_nfc_str(bpe_arena *a, hone_str in, hone_str *out);
-/* merge_spm.c: SentencePiece's BPE. bpe_model: any model but bytes, on one piece. */
+/* merge_spm.c: SentencePiece's BPE on one word. */
 int bpe_scores_word(const bpe_tok *t, bpe_work *w, const unsigned char *text, size_t n, size_t base,
                     int spans);
-hone_status bpe_scores(const bpe_tok *t, bpe_work *w, const unsigned char *text, size_t n,
-                       size_t base, int spans);
+/* apart.c: the words of a piece; marks: what may join across U+2581 (of a piece's text; of all merges). */
+hone_status bpe_apart(const bpe_tok *t, bpe_work *w, const unsigned char *text, size_t n,
+                      size_t base, int spans);
+void bpe_apart_mark(bpe_tok *t, hone_str s);
+void bpe_apart_merges(bpe_tok *t);
 hone_status bpe_unigram_done(bpe_tok *t);
 int bpe_unigram_word(const bpe_tok *t, bpe_work *w, const unsigned char *text, size_t n,
                      size_t base, int spans);
@@ -460,10 +470,12 @@ int bpe_add_word(const bpe_tok *t, bpe_work *w, const unsigned char *p, size_t n
                  size_t base, int spans, int whole);
 /* spm.c: the normalizer on one segment; first: it begins the text. */
 int bpe_spm_run(const bpe_spm *s, const bpe_mem *m, const bpe_text *in, bpe_text *out, int first);
+/* spm.c: no more than spaces to U+2581, and one in front (dummy); map: with the places. 0 without memory. */
+int bpe_spm_spaces(const bpe_mem *m, hone_str text, int dummy, int map, bpe_text *out);
 /* added.c: the longest content at `at`, or NULL. */
 const bpe_added *bpe_match_at(const bpe_matcher *m, hone_str text, size_t at);
-/* normalize.c: all normalizers of a segment; the result is w->norm. */
-hone_status bpe_normalize(const bpe_tok *t, bpe_work *w, hone_str text, int first);
+/* normalize.c: all normalizers of a segment; the result is w->norm, its places only with map. */
+hone_status bpe_normalize(const bpe_tok *t, bpe_work *w, hone_str text, int first, int map);
 /* pretok.c: normalised text to ids, any model but bytes; first: it begins the text. */
 hone_status bpe_general(const bpe_tok *t, bpe_work *w, const unsigned char *text, size_t n,
                         size_t base, int first, int spans);

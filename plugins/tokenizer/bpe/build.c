@@ -401,6 +401,9 @@ static hone_status fingerprint(bpe_tok *t)
 static hone_status finish_model(bpe_tok *t)
 {
     switch (t->model) {
+    case BPE_M_CHARS:
+        bpe_apart_merges(t);
+        return HONE_OK;
     case BPE_M_SCORES:
         return bpe_scores_done(t);
     case BPE_M_UNIGRAM:
@@ -413,11 +416,43 @@ static hone_status finish_model(bpe_tok *t)
     }
 }
 
+static int is_str(hone_str s, const char *z)
+{
+    return s.len == strlen(z) && memcmp(s.ptr, z, s.len) == 0;
+}
+
+/* Is all that the normalizer does ' ' to U+2581, and one of these in front (BPE_SPACES_*). */
+static int only_spaces(const bpe_tok *t)
+{
+    const bpe_rule *r = t->rules;
+    const bpe_spm *s = &t->spm;
+    int n = t->n_rules, front = 0;
+    if (t->nfc || t->force_regex)
+        return BPE_SPACES_NO;
+    if (t->spm_on)
+        return n || !s->escape || !s->keep_invalid || s->remove_extra || s->suffix || s->map.units
+                   ? BPE_SPACES_NO
+               : !s->dummy_prefix ? BPE_SPACES_ONLY
+               : s->first_only    ? BPE_SPACES_FIRST
+                                  : BPE_SPACES_FRONT;
+    if (n == 2 && r->kind == BPE_N_PREPEND && is_str(r->a, BPE_WS)) {
+        front = 1;
+        r++;
+        n--;
+    }
+    if (n != 1 || r->kind != BPE_N_REPLACE || r->re || !is_str(r->a, " ") || !is_str(r->b, BPE_WS))
+        return BPE_SPACES_NO;
+    return front ? BPE_SPACES_FRONT : BPE_SPACES_ONLY;
+}
+
 hone_status bpe_tok_finish(bpe_tok *t, bpe_work *w)
 {
+    t->only_spaces = only_spaces(t);
     hone_status st = finish_model(t);
     if (st < 0)
         return st;
+    if (t->force_regex)
+        t->words_apart = 0; /* the general way everywhere: what the others are compared with */
     if (t->ignore_merges && t->model == BPE_M_BYTES) {
         if (!bpe_strmap_init(&t->by_bytes, &t->arena, t->bytes, (size_t)t->n_ids))
             return no_memory(t);
@@ -431,7 +466,7 @@ hone_status bpe_tok_finish(bpe_tok *t, bpe_work *w)
         if (a->normalized && t->nfc && !bpe_nfc_str(&t->arena, a->content, &a->content))
             return no_memory(t);
         if (a->normalized && t->n_rules) {
-            hone_status s = bpe_normalize(t, w, a->content, 1);
+            hone_status s = bpe_normalize(t, w, a->content, 1, 1);
             if (s < 0)
                 return s == HONE_E_NOMEM ? no_memory(t)
                                          : hone_host_fail(t->host, s, "tokenizer: %s", w->failed);

@@ -99,7 +99,7 @@ static hone_status written(const bpe_tok *t, bpe_work *w, hone_str text, size_t 
     if (t->nfc)
         s = bpe_nfc(w, (const unsigned char *)text.ptr, text.len, spans, &same);
     else if (!same)
-        s = bpe_normalize(t, w, text, base == 0);
+        s = bpe_normalize(t, w, text, base == 0, spans);
     if (s < 0)
         return s;
     if (same)

@@ -5,8 +5,7 @@
  * marked unused serve to join through, and are taken apart again at the end. A character without piece
  * becomes its bytes where the model has pieces for bytes, otherwise unk, several of which in a row are one.
  *
- * Where no piece has U+2581 behind another character, nothing joins across the begin of a word, and words
- * are done one by one, through the cache, with the same result.
+ * Where nothing joins across the begin of a word, words are done one by one (apart.c).
  * Source: sentencepiece's bpe_model.cc (SampleEncode at alpha 0); llama.cpp's llm_tokenizer_spm. */
 #include "bpe.h"
 
@@ -164,40 +163,9 @@ int bpe_scores_word(const bpe_tok *t, bpe_work *w, const unsigned char *text, si
     return 1;
 }
 
-static int is_ws(const unsigned char *p, size_t n)
-{
-    return n >= 3 && memcmp(p, BPE_WS, 3) == 0;
-}
-
-hone_status bpe_scores(const bpe_tok *t, bpe_work *w, const unsigned char *text, size_t n,
-                       size_t base, int spans)
-{
-    if (!t->words_apart)
-        return bpe_scores_word(t, w, text, n, base, spans) ? HONE_OK : HONE_E_NOMEM;
-    size_t floor = w->ids.n;
-    for (size_t begin = 0, i = 0; begin < n; begin = i) {
-        size_t first = w->ids.n;
-        i = begin;
-        while (is_ws(text + i, n - i))
-            i += 3;
-        while (i < n) {
-            const unsigned char *p = memchr(text + i, 0xE2, n - i);
-            i = p ? (size_t)(p - text) : n;
-            if (i == n || is_ws(text + i, n - i))
-                break;
-            i++;
-        }
-        if (!bpe_add_word(t, w, text + begin, i - begin, n - begin, base + begin, spans, !spans))
-            return HONE_E_NOMEM;
-        if (first > floor && w->ids.n > first)
-            bpe_join_unknown(t, w, first, spans);
-    }
-    return HONE_OK;
-}
-
 hone_status bpe_scores_done(bpe_tok *t)
 {
-    t->words_apart = !t->spm.suffix;
+    int unused = 0, joins = 0;
     if (!bpe_strmap_init(&t->pieces, &t->arena, t->text, (size_t)t->n_ids))
         return hone_host_fail(t->host, HONE_E_NOMEM, "tokenizer: out of memory");
     for (int32_t id = 0; id < t->n_ids; id++) {
@@ -206,14 +174,11 @@ hone_status bpe_scores_done(bpe_tok *t)
             t->kind[id] == BPE_T_BYTE)
             continue;
         bpe_strmap_put(&t->pieces, id);
-        int other = 0;
-        for (size_t i = 0; i < s.len && t->words_apart; i++) {
-            int ws = is_ws((const unsigned char *)s.ptr + i, s.len - i);
-            if (ws && other)
-                t->words_apart = 0;
-            other |= !ws;
-            i += ws ? 2 : 0;
-        }
+        bpe_apart_mark(t, s);
+        unused |= t->kind[id] == BPE_T_UNUSED;
     }
+    for (int b = 0; b < 256; b++)
+        joins |= t->ws_joins[b];
+    t->words_apart = !t->spm.suffix && !(unused && joins);
     return HONE_OK;
 }

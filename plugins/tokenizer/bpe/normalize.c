@@ -248,8 +248,14 @@ static hone_status run(bpe_work *w, const bpe_rule *r, const bpe_text *in, bpe_t
 /* Rules that make more and more of a text, as a hostile file may have them, end here. */
 enum { MOST_TIMES = 64, MOST_MORE = 1 << 20 };
 
-hone_status bpe_normalize(const bpe_tok *t, bpe_work *w, hone_str text, int first)
+hone_status bpe_normalize(const bpe_tok *t, bpe_work *w, hone_str text, int first, int map)
 {
+    if (t->only_spaces) {
+        int dummy = t->only_spaces == BPE_SPACES_FRONT ||
+                    (t->only_spaces == BPE_SPACES_FIRST && first);
+        w->norm.most = 0;
+        return bpe_spm_spaces(w->mem, text, dummy, map, &w->norm) ? HONE_OK : HONE_E_NOMEM;
+    }
     w->norm.most = w->norm2.most = text.len * MOST_TIMES + MOST_MORE;
     if (!bpe_text_init(w->mem, &w->norm, text.ptr, text.len))
         return HONE_E_NOMEM;

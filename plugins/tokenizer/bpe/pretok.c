@@ -66,8 +66,8 @@ static hone_status rewrite_step(bpe_work *w, const bpe_step *s, int first)
 static hone_status model(const bpe_tok *t, bpe_work *w, const unsigned char *text, size_t n,
                          size_t left, size_t base, int spans)
 {
-    if (t->model == BPE_M_SCORES)
-        return bpe_scores(t, w, text, n, base, spans);
+    if (t->words_apart)
+        return bpe_apart(t, w, text, n, base, spans);
     w->unk_floor = w->ids.n;
     return bpe_add_word(t, w, text, n, left, base, spans, !spans) ? HONE_OK
            : w->failed                                            ? HONE_E_INVALID

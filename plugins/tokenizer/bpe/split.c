@@ -10,10 +10,42 @@
 
 enum { BATCH = 256 };
 
-static inline uint32_t cache_slot(uint64_t a, uint64_t b)
+static inline uint32_t cache_slot(uint64_t a, uint64_t b, uint32_t mask)
 {
     uint64_t h = (a * 0x9E3779B97F4A7C15u) ^ ((b ^ a >> 31) * 0xC2B2AE3D27D4EB4Fu);
-    return (uint32_t)(h >> 40) & (BPE_CACHE_SLOTS - 1);
+    return (uint32_t)(h >> 40) & mask;
+}
+
+/* Four times as many slots, the words that are there kept. Without memory it stays as it is. */
+static void grow_cache(bpe_work *w)
+{
+    uint32_t mask = 4 * (w->cache_mask + 1) - 1;
+    w->cache_puts = 0;
+    bpe_cached *cache = bpe_alloc(w->mem, ((size_t)mask + 1) * sizeof *cache);
+    if (!cache)
+        return;
+    for (uint32_t i = 0; i <= w->cache_mask; i++)
+        if (w->cache[i].len)
+            cache[cache_slot(w->cache[i].key[0], w->cache[i].key[1], mask)] = w->cache[i];
+    bpe_free(w->mem, w->cache);
+    w->cache = cache;
+    w->cache_mask = mask;
+}
+
+/* The word's ids are those from ids[first] on. */
+static void remember(bpe_work *w, const uint64_t key[2], size_t n, size_t first)
+{
+    size_t k = w->ids.n - first;
+    if (k > BPE_CACHE_IDS)
+        return;
+    if (w->cache_puts++ > w->cache_mask && w->cache_mask + 1 < BPE_CACHE_MOST)
+        grow_cache(w);
+    bpe_cached *e = &w->cache[cache_slot(key[0], key[1], w->cache_mask)];
+    e->key[0] = key[0];
+    e->key[1] = key[1];
+    e->len = (uint8_t)n;
+    e->n = (uint8_t)k;
+    memcpy(e->ids, (int32_t *)w->ids.v + first, k * sizeof(int32_t));
 }
 
 /* One word through the cache. The ids vector has room for n more. */
@@ -38,19 +70,12 @@ static int cached_word(const bpe_tok *t, bpe_work *w, const unsigned char *p, si
     } else {
         memcpy(key, p, n);
     }
-    bpe_cached *e = &w->cache[cache_slot(key[0], key[1])];
+    bpe_cached *e = &w->cache[cache_slot(key[0], key[1], w->cache_mask)];
     size_t first = w->ids.n;
     if (e->len != n || e->key[0] != key[0] || e->key[1] != key[1]) {
         if (!bpe_word(t, w, p, n, base, spans))
             return 0;
-        size_t k = w->ids.n - first;
-        if (k <= BPE_CACHE_IDS) {
-            e->key[0] = key[0];
-            e->key[1] = key[1];
-            e->len = (uint8_t)n;
-            e->n = (uint8_t)k;
-            memcpy(e->ids, (int32_t *)w->ids.v + first, k * sizeof(int32_t));
-        }
+        remember(w, key, n, first);
         return 1;
     }
     memcpy((int32_t *)w->ids.v + first, e->ids, sizeof e->ids);

@@ -97,3 +97,46 @@ int bpe_spm_run(const bpe_spm *s, const bpe_mem *m, const bpe_text *in, bpe_text
         out->bytes.n = out->from.n = out->to.n = out->bytes.n - ws;
     return !dummy || !s->suffix || space(s, m, in, out, text.len);
 }
+
+int bpe_spm_spaces(const bpe_mem *m, hone_str text, int dummy, int map, bpe_text *out)
+{
+    const unsigned char *p = (const unsigned char *)text.ptr;
+    dummy = dummy && text.len;
+    size_t n = text.len + (dummy ? 3 : 0);
+    bpe_text_clear(out);
+    for (size_t i = 0; i < text.len; i++)
+        n += p[i] == ' ' ? 2 : 0;
+    if (!bpe_vec_room(m, &out->bytes, n, 1) ||
+        (map && (!bpe_vec_room(m, &out->from, n, sizeof(uint32_t)) ||
+                 !bpe_vec_room(m, &out->to, n, sizeof(uint32_t)))))
+        return 0;
+    char *q = out->bytes.v;
+    size_t k = 0;
+    if (dummy) {
+        memcpy(q, BPE_WS, 3);
+        k = 3;
+    }
+    for (size_t i = 0; i < text.len; i++) {
+        if (p[i] == ' ') {
+            memcpy(q + k, BPE_WS, 3);
+            k += 3;
+        } else {
+            q[k++] = (char)p[i];
+        }
+    }
+    out->bytes.n = k;
+    if (!map)
+        return 1;
+    uint32_t *from = out->from.v, *to = out->to.v;
+    k = 0;
+    if (dummy)
+        for (; k < 3; k++)
+            from[k] = to[k] = 0; /* stands for nothing of the text */
+    for (size_t i = 0; i < text.len; i++)
+        for (int times = p[i] == ' ' ? 3 : 1; times > 0; times--, k++) {
+            from[k] = (uint32_t)i;
+            to[k] = (uint32_t)i + 1;
+        }
+    out->from.n = out->to.n = k;
+    return 1;
+}
