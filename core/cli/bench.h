@@ -7,6 +7,8 @@
 /* clang-format off */
 #define HONE_CLI_BENCHES(X) \
     X(all, "all", "every figure beside its limit, and how cost grows; one page") \
+    X(blas, "blas", "every core type of OpenBLAS that runs here, and hone's choice") \
+    X(flat, "flat", "what a long run holds: memory, descriptors, threads, boxes") \
     X(generate, "generate", "reading prompts and writing completions") \
     X(grpo, "grpo", "generation and update of one GRPO step") \
     X(kernels, "kernels", "matrix products over panels beside OpenBLAS") \

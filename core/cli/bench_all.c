@@ -2,7 +2,8 @@
  *
  * A figure is one number of one benchmark (or the time that a command takes), run in a process of its own, so that its
  * peak memory is its own and its limit was measured just before and after. Rounds go through all figures in turn: what
- * else the machine does then falls on all of them. A benchmark that fails tells why on stderr and has no figure.
+ * else the machine does then falls on all of them. A benchmark that fails tells why on stderr and has no figure. A lesser
+ * kernel set is compared with OpenBLAS's kernels of the same instructions; plain C has no limit.
  *
  * Does not measure anything itself, but for the time of whole commands. */
 #include "base/alloc.h"
@@ -11,6 +12,7 @@
 #include "base/json.h"
 #include "cli/args.h"
 #include "cli/bench.h"
+#include "cli/bench_all.h"
 #include "cli/bench_run.h"
 #include "cli/out.h"
 #include "ops/cpu.h"
@@ -23,7 +25,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { WORDS = 24, REPEAT_MAX = 25, POINTS = 4 };
+enum { REPEAT_MAX = HONE_BENCH_REPEAT };
 
 /* A row: `command` in words, M standing for the model and F for the text file; the number is at `value` of its JSON (dotted;
  * NULL: the time of the command), the share of the limit at `share` (NULL: none). less: fewer is better. */
@@ -33,6 +35,10 @@ static const struct figure {
 } figures[] = {
     {"full fine-tuning, 4 x 256", "tokens/s", "bench train M --steps 3", "tokens_per_s", "of_limit",
      0},
+    {"full fine-tuning, 4 x 256, AVX2", "tokens/s", "HONE_CPU=avx2 bench train M --steps 3",
+     "tokens_per_s", "of_limit", 0},
+    {"full fine-tuning, 4 x 64, plain C", "tokens/s",
+     "HONE_CPU=c bench train M --steps 1 --tokens 64", "tokens_per_s", NULL, 0},
     {"LoRA r16, 4 x 256", "tokens/s", "bench train M --lora 16 --steps 3", "tokens_per_s",
      "of_limit", 0},
     {"LoRA r16, weights bf16", "tokens/s", "bench train M --lora 16 --steps 3 --storage bf16",
@@ -78,170 +84,6 @@ static const struct figure {
 };
 enum { FIGURES = sizeof figures / sizeof *figures };
 
-/* How cost grows: X in `command` stands for each of x; R for a file of that many rows. */
-static const struct law {
-    const char *title, *note, *unit, *command, *value;
-    const char *x[POINTS];
-} laws[] = {
-    {"Threads",
-     "training, tokens/s",
-     "tokens/s",
-     "bench train M --batch 2 --tokens 128 --steps 2 --threads X",
-     "tokens_per_s",
-     {"1", "2", "3"}},
-    {"Samples a prompt",
-     "generation, new tokens/s: a prompt is paid for once",
-     "tokens/s",
-     "bench grpo M --prompts 2 --prompt-tokens 100 --tokens 16 --steps 1 --samples X",
-     "generate_tokens_per_s",
-     {"2", "8", "32"}},
-    {"Tokens a sequence",
-     "training, tokens/s",
-     "tokens/s",
-     "bench train M --batch 1 --steps 2 --tokens X",
-     "tokens_per_s",
-     {"64", "256", "512", "2048"}},
-    {"Rows of data",
-     "seconds to the first step of SFT",
-     "s",
-     "bench start sft model=tiny data=R --runs 1",
-     "first_step_without_eval_s",
-     {"1000", "10000", "100000"}},
-};
-enum { LAWS = sizeof laws / sizeof *laws };
-
-struct asked {
-    const char *model, *text, *only, *dir;
-    int64_t repeat;
-    double yardstick;
-};
-
-/* ---- one run -------------------------------------------------------------------------------------- */
-
-/* The number at a dotted path of keys and places; NAN. */
-static double number_at(const hone_value *v, const char *path)
-{
-    while (v && *path) {
-        char key[64];
-        const size_t n = strcspn(path, ".");
-        snprintf(key, sizeof key, "%.*s", (int)n, path);
-        if (v->type == HONE_LIST) {
-            const size_t i = (size_t)(key[0] - '0');
-            v = i < v->u.list.n ? &v->u.list.items[i] : NULL;
-        } else {
-            v = hone_value_get(v, key);
-        }
-        path += n + (path[n] == '.');
-    }
-    return v && v->type == HONE_F64   ? v->u.f64
-           : v && v->type == HONE_I64 ? (double)v->u.i64
-                                      : (double)NAN;
-}
-
-static hone_status rows_file(const struct asked *q, const char *rows, hone_arena *a, char **path)
-{
-    hone_buf b;
-    char *own = hone_path_join(q->dir, rows);
-    hone_buf_init(&b, (size_t)1 << 28);
-    const int64_t n = strtoll(rows, NULL, 10);
-    for (int64_t i = 0; i < n; i++)
-        hone_buf_addf(&b, "{\"prompt\": \"Leo has %lld stickers.\", \"completion\": \"%lld\"}\n",
-                      (long long)i, (long long)i);
-    hone_status s = own ? b.failed : HONE_E_NOMEM;
-    if (s >= 0)
-        s = hone_file_replace(own, b.ptr, b.len);
-    hone_buf_clear(&b);
-    if (s >= 0) {
-        hone_buf_addf(&b, "data=%s", own);
-        s = b.failed;
-    }
-    *path = s >= 0 ? hone_arena_strndup(a, b.ptr, b.len) : NULL;
-    hone_free(own);
-    hone_buf_release(&b);
-    return s < 0 || *path ? s : HONE_E_NOMEM;
-}
-
-static hone_str whole(const char *z)
-{
-    return (hone_str){z, strlen(z)};
-}
-
-/* What a word of a command is in this run. E_NOT_FOUND: it stands for something that was not given. */
-static hone_status word_of(const struct asked *q, hone_str word, const char *x, hone_arena *a,
-                           char **out)
-{
-    char *rows;
-    hone_str is = word;
-    if (hone_str_eq(word, "M"))
-        is = whole(q->model);
-    else if (hone_str_eq(word, "X"))
-        is = whole(x);
-    else if (hone_str_eq(word, "F") && !q->text)
-        return hone_fail(HONE_E_NOT_FOUND, "no text was given");
-    else if (hone_str_eq(word, "F"))
-        is = whole(q->text);
-    else if (hone_str_eq(word, "data=R")) {
-        HONE_TRY(rows_file(q, x, a, &rows));
-        is = whole(rows);
-    }
-    *out = hone_arena_strndup(a, is.ptr, is.len);
-    return *out ? HONE_OK : HONE_E_NOMEM;
-}
-
-static hone_status words_of(const struct asked *q, const char *command, const char *x,
-                            hone_arena *a, char **argv)
-{
-    int k = 0;
-    argv[k++] = (char *)"hone";
-    for (const char *p = command; *p && k < WORDS - 3;) {
-        const size_t len = strcspn(p, " ");
-        HONE_TRY(word_of(q, (hone_str){p, len}, x, a, &argv[k++]));
-        p += len + (p[len] == ' ');
-    }
-    if (strcmp(command, "--version") == 0)
-        return HONE_OK;
-    char *seconds = hone_arena_alloc(a, 32);
-    if (!seconds)
-        return HONE_E_NOMEM;
-    snprintf(seconds, 32, "--yardstick=%g", q->yardstick);
-    argv[k++] = seconds;
-    argv[k++] = (char *)"--json";
-    return HONE_OK;
-}
-
-struct result {
-    double value, share, peak_mb;
-};
-
-static hone_status run_one(const struct asked *q, const char *command, const char *x,
-                           const char *value, const char *share, struct result *out)
-{
-    char *argv[WORDS + 1] = {0};
-    hone_arena a;
-    hone_buf text;
-    hone_value v;
-    *out = (struct result){(double)NAN, (double)NAN, (double)NAN};
-    hone_arena_init(&a, 0);
-    hone_buf_init(&text, (size_t)1 << 24);
-    hone_status s = words_of(q, command, x, &a, argv);
-    if (s >= 0) {
-        const double t = hone_now_s();
-        s = hone__bench_child(argv, &text);
-        if (s >= 0 && !value)
-            out->value = 1e3 * (hone_now_s() - t);
-        else if (s >= 0)
-            s = hone_json_parse(text.ptr, text.len, command, &a, &v);
-        if (s >= 0 && value) {
-            out->value = number_at(&v, value);
-            out->share = share ? number_at(&v, share) : (double)NAN;
-            out->peak_mb = number_at(&v, "peak_mb");
-        }
-    }
-    hone_buf_release(&text);
-    hone_arena_release(&a);
-    return s;
-}
-
 /* ---- all of them ---------------------------------------------------------------------------------- */
 
 struct row {
@@ -250,20 +92,37 @@ struct row {
     int failed;
 };
 
-static int wanted(const struct asked *q, const char *name)
+struct result {
+    double value, share, peak_mb;
+};
+
+static hone_status run_one(const hone_bench_asked *q, const struct figure *f, struct result *out)
 {
-    return !q->only || strstr(name, q->only);
+    hone_arena a;
+    hone_value v;
+    *out = (struct result){(double)NAN, (double)NAN, (double)NAN};
+    hone_arena_init(&a, 0);
+    const double t = hone_now_s();
+    hone_status s = hone__bench_command(q, f->command, "", &a, f->value ? &v : NULL);
+    if (s >= 0 && !f->value)
+        out->value = 1e3 * (hone_now_s() - t);
+    else if (s >= 0) {
+        out->value = hone__bench_number(&v, f->value);
+        out->share = f->share ? hone__bench_number(&v, f->share) : (double)NAN;
+        out->peak_mb = hone__bench_number(&v, "peak_mb");
+    }
+    hone_arena_release(&a);
+    return s;
 }
 
-static hone_status measure_figures(const struct asked *q, struct row *rows)
+static hone_status measure_figures(const hone_bench_asked *q, struct row *rows)
 {
     for (int64_t round = 0; round < q->repeat; round++)
         for (size_t i = 0; i < FIGURES; i++) {
             struct result r;
-            if (!wanted(q, figures[i].name) || rows[i].failed)
+            if (!hone__bench_wanted(q, figures[i].name) || rows[i].failed)
                 continue;
-            hone_status s = run_one(q, figures[i].command, "", figures[i].value, figures[i].share,
-                                    &r);
+            hone_status s = run_one(q, &figures[i], &r);
             if (s == HONE_E_NOMEM || s == HONE_E_INTERRUPTED)
                 return s;
             if (s < 0 || isnan(r.value)) {
@@ -306,44 +165,7 @@ static void write_figure(hone_jw *w, const struct figure *f, struct row *r)
     hone_jw_end(w);
 }
 
-static hone_status write_law(const struct asked *q, hone_jw *w, const struct law *law)
-{
-    double x[POINTS], y[POINTS];
-    size_t n = 0;
-    for (size_t i = 0; i < POINTS && law->x[i]; i++) {
-        double values[REPEAT_MAX];
-        size_t k = 0;
-        for (int64_t round = 0; round < q->repeat; round++) {
-            struct result r;
-            hone_status s = run_one(q, law->command, law->x[i], law->value, NULL, &r);
-            if (s == HONE_E_NOMEM || s == HONE_E_INTERRUPTED)
-                return s;
-            if (s < 0 || isnan(r.value))
-                break; /* it said why: a model of fewer positions, say */
-            values[k++] = r.value;
-        }
-        if (k) {
-            x[n] = strtod(law->x[i], NULL);
-            y[n++] = hone__bench_median(values, k);
-        }
-    }
-    hone_jw_map(w);
-    hone_jw_kcstr(w, "title", law->title);
-    hone_jw_kcstr(w, "note", law->note);
-    hone_jw_kcstr(w, "unit", law->unit);
-    hone_jw_kcstr(w, "command", law->command);
-    for (int axis = 0; axis < 2; axis++) {
-        hone_jw_key(w, axis ? "y" : "x");
-        hone_jw_list(w);
-        for (size_t i = 0; i < n; i++)
-            hone_jw_f64(w, axis ? y[i] : x[i]);
-        hone_jw_end(w);
-    }
-    hone_jw_end(w);
-    return HONE_OK;
-}
-
-static hone_status write_all(const struct asked *q, int scale, hone_buf *out)
+static hone_status write_all(const hone_bench_asked *q, int scale, hone_buf *out)
 {
     const hone_cpu *c = hone_cpu_get();
     hone_jw w;
@@ -371,13 +193,31 @@ static hone_status write_all(const struct asked *q, int scale, hone_buf *out)
     hone_jw_end(&w);
     hone_jw_key(&w, "scale");
     hone_jw_list(&w);
-    for (size_t i = 0; s >= 0 && scale && i < LAWS; i++)
-        if (wanted(q, laws[i].title))
-            s = write_law(q, &w, &laws[i]);
+    if (s >= 0 && scale)
+        s = hone__bench_scale(q, &w);
     hone_jw_end(&w);
     hone_jw_end(&w);
     hone_free(rows);
     return s < 0 ? s : out->failed;
+}
+
+static void show_chart(const hone_value *chart)
+{
+    const hone_value *lines = hone_value_get(chart, "series");
+    const hone_str title = hone_value_get(chart, "title")->u.str,
+                   x_name = hone_value_get(chart, "x")->u.str;
+    printf("\n%.*s, by %.*s\n", (int)title.len, title.ptr, (int)x_name.len, x_name.ptr);
+    for (size_t i = 0; i < lines->u.list.n; i++) {
+        const hone_value *l = &lines->u.list.items[i], *x = hone_value_get(l, "x"),
+                         *y = hone_value_get(l, "y");
+        const hone_str label = hone_value_get(l, "label")->u.str;
+        const size_t n = x->u.list.n, step = n > 8 ? (n - 1) / 4 : 1;
+        printf("  %-42.*s", (int)label.len, label.ptr);
+        for (size_t k = 0; k < n; k += step)
+            printf("  %.6g: %.4g", hone__bench_number(&x->u.list.items[k], ""),
+                   hone__bench_number(&y->u.list.items[k], ""));
+        putchar('\n');
+    }
 }
 
 static void show(const hone_value *report)
@@ -387,34 +227,26 @@ static void show(const hone_value *report)
     printf("%-44s %10s %-9s %10s %6s %8s\n", "work", "figure", "", "limit", "share", "peak MB");
     for (size_t i = 0; i < list->u.list.n; i++) {
         const hone_value *f = &list->u.list.items[i];
-        const double share = number_at(f, "of_limit"), peak = number_at(f, "peak_mb");
+        const double share = hone__bench_number(f, "of_limit"),
+                     peak = hone__bench_number(f, "peak_mb");
         printf("%-44.*s %10.4g %-9.*s", (int)hone_value_get(f, "name")->u.str.len,
-               hone_value_get(f, "name")->u.str.ptr, number_at(f, "value"),
+               hone_value_get(f, "name")->u.str.ptr, hone__bench_number(f, "value"),
                (int)hone_value_get(f, "unit")->u.str.len, hone_value_get(f, "unit")->u.str.ptr);
         if (isfinite(share))
-            printf(" %10.4g %5.0f%%", number_at(f, "limit"), 100 * share);
+            printf(" %10.4g %5.0f%%", hone__bench_number(f, "limit"), 100 * share);
         else if (isfinite(peak))
             printf(" %10s %6s", "", "");
         if (isfinite(peak))
             printf(" %8.0f", peak);
         putchar('\n');
     }
-    for (size_t i = 0; i < scale->u.list.n; i++) {
-        const hone_value *l = &scale->u.list.items[i], *x = hone_value_get(l, "x"),
-                         *y = hone_value_get(l, "y");
-        printf("%-44.*s", (int)hone_value_get(l, "title")->u.str.len,
-               hone_value_get(l, "title")->u.str.ptr);
-        for (size_t k = 0; k < x->u.list.n; k++)
-            printf("  %g: %.4g", number_at(&x->u.list.items[k], ""),
-                   number_at(&y->u.list.items[k], ""));
-        printf("  %.*s\n", (int)hone_value_get(l, "unit")->u.str.len,
-               hone_value_get(l, "unit")->u.str.ptr);
-    }
+    for (size_t i = 0; i < scale->u.list.n; i++)
+        show_chart(&scale->u.list.items[i]);
 }
 
 int hone_cli_bench_all(int argc, char **argv)
 {
-    struct asked q = {.repeat = 3, .yardstick = 1};
+    hone_bench_asked q = {.repeat = 3, .yardstick = 1};
     const char *page = NULL;
     int json = 0, scale = 0;
     const hone_arg options[] = {

@@ -12,6 +12,7 @@
 #include "cli/bench_run.h"
 #include "cli/out.h"
 #include "cli/trace.h"
+#include "ops/cpu.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -120,6 +121,7 @@ int hone_cli_bench_generate(int argc, char **argv)
             hone_jw_kf64(&j, "prefill_limit_tokens_per_s", prefill_limit);
             hone_jw_kf64(&j, "decode_limit_tokens_per_s", decode_limit);
             hone__yard_json(&r.yard, &j);
+            hone_jw_kcstr(&j, "kernels", hone_cpu_set_name(hone_cpu_get()->used));
             hone_jw_ki64(&j, "threads", hone_pool_threads(r.env.pool));
             hone_jw_kcstr(&j, "storage", setup.storage ? setup.storage : "f32");
             hone_jw_kcstr(&j, "precision", setup.precision ? setup.precision : "f32");

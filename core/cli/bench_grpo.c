@@ -13,6 +13,7 @@
 #include "cli/bench_run.h"
 #include "cli/out.h"
 #include "cli/trace.h"
+#include "ops/cpu.h"
 #include "train/update.h"
 
 #include <stdio.h>
@@ -80,7 +81,8 @@ static void release(struct rollout *r)
 
 struct times {
     double generate, train, step;
-    double mismatch; /* largest difference of sampler and trainer log-probs */
+    double mismatch;    /* largest difference of sampler and trainer log-probs */
+    hone_gen_stats gen; /* of the last step */
 };
 
 static hone_status steps(hone_bench_run *b, const struct work *w, struct times *out)
@@ -140,6 +142,7 @@ static hone_status steps(hone_bench_run *b, const struct work *w, struct times *
         const double t0 = hone_now_s();
         HONE_TRY_GOTO(hone_gen_run(gen, r.prompts, (size_t)w->prompts, &p), out);
         const double t1 = hone_now_s();
+        hone_gen_get_stats(gen, &out->gen);
         HONE_TRY_GOTO(hone_policy_step(b->policy, r.trees, (size_t)w->prompts, &u, &metrics), out);
         const double t2 = hone_now_s();
         double m = 0;
@@ -240,10 +243,15 @@ int hone_cli_bench_grpo(int argc, char **argv)
             hone_jw_kf64(&j, "generate_s", t.generate);
             hone_jw_kf64(&j, "train_s", t.train);
             hone_jw_kf64(&j, "generate_tokens_per_s", new_tokens / t.generate);
+            hone_jw_kf64(&j, "sample_ms", 1e3 * t.step / (double)(w.prompts * w.samples));
+            hone_jw_ki64(&j, "prompt_tokens_read", (int64_t)t.gen.prompt_tokens);
+            hone_jw_ki64(&j, "new_tokens", (int64_t)t.gen.new_tokens);
+            hone_jw_ki64(&j, "prompt_tokens_of_samples", w.prompts * w.samples * w.prompt_tokens);
             hone_jw_kf64(&j, "limit_s", limit);
             hone_jw_kf64(&j, "of_limit", limit / t.step);
             hone_jw_kf64(&j, "mismatch_max", t.mismatch);
             hone__yard_json(&r.yard, &j);
+            hone_jw_kcstr(&j, "kernels", hone_cpu_set_name(hone_cpu_get()->used));
             hone_jw_ki64(&j, "threads", hone_pool_threads(r.env.pool));
             hone_jw_kcstr(&j, "storage", setup.storage ? setup.storage : "f32");
             hone_jw_kcstr(&j, "precision", setup.precision ? setup.precision : "f32");
@@ -251,13 +259,15 @@ int hone_cli_bench_grpo(int argc, char **argv)
             printf("%s\n", b.ptr);
             hone_buf_release(&b);
         } else {
-            printf("%.3f s a step: generation %.3f (%.0f tokens/s), update %.3f; sampler against "
-                   "trainer "
-                   "log-probs: at most %g apart; peak %.0f MB; %.0f %% of the speed of its parts' "
+            printf("%.3f s a step: generation %.3f (%.0f tokens/s), update %.3f; %llu "
+                   "prompt tokens read once for %lld samples; sampler against trainer log-probs: "
+                   "at most %g apart; peak %.0f MB; %.0f %% of the speed of its parts' "
                    "limits (%.3f s), sgemm %.0f "
                    "GFLOP/s\n",
-                   t.step, t.generate, new_tokens / t.generate, t.train, t.mismatch, r.yard.peak_mb,
-                   100 * limit / t.step, limit, hone__yard_sgemm(&r.yard));
+                   t.step, t.generate, new_tokens / t.generate, t.train,
+                   (unsigned long long)t.gen.prompt_tokens, (long long)(w.prompts * w.samples),
+                   t.mismatch, r.yard.peak_mb, 100 * limit / t.step, limit,
+                   hone__yard_sgemm(&r.yard));
             hone__yard_print(&r.yard);
         }
     }

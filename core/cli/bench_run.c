@@ -128,27 +128,63 @@ static hone_status read_to_end(int fd, hone_buf *out)
     }
 }
 
-hone_status hone__bench_child(char **argv, hone_buf *out)
+/* The environment with one variable set: the caller frees the array, not its texts. */
+static char **with(const char *set)
+{
+    const size_t name = strcspn(set, "=") + 1;
+    size_t n = 0, k = 0;
+    while (environ[n])
+        n++;
+    char **env = hone_calloc(n + 2, sizeof *env);
+    for (size_t i = 0; env && i < n; i++)
+        if (strncmp(environ[i], set, name) != 0)
+            env[k++] = environ[i];
+    if (env)
+        env[k] = (char *)set;
+    return env;
+}
+
+hone_status hone__bench_spawn(char **argv, const char *set, hone_bench_process *p)
 {
     posix_spawn_file_actions_t files;
-    int pipe_[2], status = 0;
-    pid_t pid;
-    if (pipe2(pipe_, O_CLOEXEC) != 0)
-        return hone_fail_errno("cannot make a pipe");
+    int pipe_[2];
+    char **env = set ? with(set) : environ;
+    if (!env)
+        return HONE_E_NOMEM;
+    hone_status s = pipe2(pipe_, O_CLOEXEC) == 0 ? HONE_OK : hone_fail_errno("cannot make a pipe");
+    if (s < 0)
+        goto out;
     posix_spawn_file_actions_init(&files);
     posix_spawn_file_actions_adddup2(&files, pipe_[1], STDOUT_FILENO);
-    const int e = posix_spawn(&pid, hone_paths_program(), &files, NULL, argv, environ);
+    const int e = posix_spawn(&p->pid, hone_paths_program(), &files, NULL, argv, env);
     posix_spawn_file_actions_destroy(&files);
     close(pipe_[1]);
+    p->out = pipe_[0];
     if (e != 0) {
         close(pipe_[0]);
-        return hone_fail(HONE_E_IO, "cannot start %s: %s", hone_paths_program(), strerror(e));
+        s = hone_fail(HONE_E_IO, "cannot start %s: %s", hone_paths_program(), strerror(e));
     }
-    hone_status s = read_to_end(pipe_[0], out);
-    close(pipe_[0]);
-    while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+out:
+    if (set)
+        hone_free(env);
+    return s;
+}
+
+hone_status hone__bench_wait(char **argv, hone_bench_process *p)
+{
+    int status = 0;
+    close(p->out);
+    while (waitpid(p->pid, &status, 0) < 0 && errno == EINTR)
         ;
-    if (s < 0 || (WIFEXITED(status) && WEXITSTATUS(status) == 0))
-        return s;
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+        return HONE_OK;
     return hone_fail(HONE_E_FAIL, "hone %s %s did not end well", argv[1], argv[2] ? argv[2] : "");
+}
+
+hone_status hone__bench_child(char **argv, const char *set, hone_buf *out)
+{
+    hone_bench_process p;
+    HONE_TRY(hone__bench_spawn(argv, set, &p));
+    const hone_status s = read_to_end(p.out, out), ended = hone__bench_wait(argv, &p);
+    return s < 0 ? s : ended;
 }

@@ -5,6 +5,8 @@
 #include "cli/bench_yard.h"
 #include "train/policy.h"
 
+#include <sys/types.h>
+
 typedef struct hone_bench_setup {
     const char *model;
     int64_t threads;       /* 0: all */
@@ -35,7 +37,14 @@ double hone__bench_median(double *v, size_t n);
 
 /* A new folder under TMPDIR; *out is the caller's to remove and to free. */
 hone_status hone__bench_folder(char **out);
-/* `hone` itself with these arguments (argv[0] too, NULL at the end); stdout to *out, or thrown away (NULL).
- * E_FAIL when it does not end with 0: it said why on stderr. */
-hone_status hone__bench_child(char **argv, hone_buf *out);
+/* `hone` itself with these arguments (argv[0] too, NULL at the end); set: NAME=VALUE of its environment, or NULL. stdout to
+ * *out, or thrown away (NULL). E_FAIL when it does not end with 0: it said why on stderr. */
+hone_status hone__bench_child(char **argv, const char *set, hone_buf *out);
+/* The same while it runs: its stdout can be read at `out` until it closes; then hone__bench_wait, which closes it. */
+typedef struct hone_bench_process {
+    pid_t pid;
+    int out;
+} hone_bench_process;
+hone_status hone__bench_spawn(char **argv, const char *set, hone_bench_process *p);
+hone_status hone__bench_wait(char **argv, hone_bench_process *p);
 #endif

@@ -42,7 +42,7 @@ static hone_status run_once(char **recipe, int n, const char *dir, const char *t
         argv[k++] = (char *)"--trace";
         argv[k++] = (char *)trace;
     }
-    hone_status s = hone__bench_child(argv, NULL);
+    hone_status s = hone__bench_child(argv, NULL, NULL);
     hone_free(argv);
     return s;
 }
@@ -95,7 +95,7 @@ static hone_status grpo_words(const char *dir, char **words, char **data)
 }
 
 /* The first line of timings.jsonl. */
-static hone_status read_times(const char *dir, double *whole, double *eval)
+static hone_status read_times(const char *dir, double *whole, double *eval, double *peak_mb)
 {
     hone_buf b;
     hone_arena a;
@@ -113,6 +113,8 @@ static hone_status read_times(const char *dir, double *whole, double *eval)
         s = hone_value_f64(&v, "time/since_start", 0, whole);
     if (s >= 0)
         s = hone_value_f64(&v, "time/eval", 0, eval);
+    if (s >= 0)
+        s = hone_value_f64(&v, "memory/peak_mb", 0, peak_mb);
     hone_free(path);
     hone_buf_release(&b);
     hone_arena_release(&a);
@@ -121,7 +123,7 @@ static hone_status read_times(const char *dir, double *whole, double *eval)
 
 /* recipe NULL: one step of GRPO. */
 static hone_status measure(char **recipe, int n, int64_t runs, const char *trace, double *whole,
-                           double *rest)
+                           double *rest, double *peak_mb)
 {
     double all[RUNS_MAX], without[RUNS_MAX];
     char *dir, *data = NULL, *grpo[GRPO_WORDS];
@@ -138,7 +140,7 @@ static hone_status measure(char **recipe, int n, int64_t runs, const char *trace
         double eval = 0;
         s = run_once(recipe, n, run, i + 1 == runs ? trace : NULL);
         if (s >= 0)
-            s = read_times(run, &all[i], &eval);
+            s = read_times(run, &all[i], &eval, peak_mb);
         if (s >= 0) {
             without[i] = all[i] - eval;
             s = hone_remove_tree(run);
@@ -186,7 +188,7 @@ int hone_cli_bench_start(int argc, char **argv)
         0,
         -1};
     hone_rest rest;
-    double whole = 0, without = 0;
+    double whole = 0, without = 0, peak_mb = 0;
     if (!hone_args_parse(&spec, argc, argv, &rest))
         return rest.exit;
     if (grpo && rest.n)
@@ -204,12 +206,13 @@ int hone_cli_bench_start(int argc, char **argv)
     if (s < 0)
         return hone_cli_fail(s);
     hone__yard_before(&yard, pool, HONE_YARD_MEMORY, yardstick);
-    s = measure(recipe, rest.n ? rest.n : 1, runs, trace, &whole, &without);
+    s = measure(recipe, rest.n ? rest.n : 1, runs, trace, &whole, &without, &peak_mb);
     if (s < 0) {
         hone_pool_destroy(pool);
         return hone_cli_fail(s);
     }
     hone__yard_after(&yard);
+    yard.peak_mb = peak_mb; /* of the run, and not of this process */
     if (json) {
         hone_buf b;
         hone_jw w;
@@ -225,8 +228,9 @@ int hone_cli_bench_start(int argc, char **argv)
         printf("%s\n", b.ptr);
         hone_buf_release(&b);
     } else {
-        printf("%.2f s from the start to the end of step 1 of %s; %.2f s without evaluations\n",
-               whole, name, without);
+        printf("%.2f s from the start to the end of step 1 of %s; %.2f s without evaluations; "
+               "peak %.0f MB\n",
+               whole, name, without, peak_mb);
         hone__yard_print(&yard);
     }
     hone_pool_destroy(pool);

@@ -14,6 +14,7 @@
 #include "cli/bench_run.h"
 #include "cli/out.h"
 #include "cli/trace.h"
+#include "ops/cpu.h"
 #include "train/update.h"
 
 #include <stdio.h>
@@ -72,6 +73,17 @@ out:
     hone_free(seqs);
     hone_free(ids);
     return s;
+}
+
+/* Tokens a second at the speed of sgemm when attention is counted too, on chains of so many tokens: forward 2 T H D flops a
+ * token and layer under a causal mask, backward 2.5 times that. Layers that see less of the past are counted as if not. */
+static double limit_of_length(const hone_bench_run *r, const struct work *w, double flops,
+                              double sgemm)
+{
+    const hone_model_info *m = &r->policy->model->info;
+    const double attention = 7.0 * (double)w->tokens * (double)m->n_heads * (double)m->head_dim *
+                             (double)m->n_layers;
+    return sgemm * 1e9 / (flops + attention);
 }
 
 int hone_cli_bench_train(int argc, char **argv)
@@ -141,8 +153,11 @@ int hone_cli_bench_train(int argc, char **argv)
             hone_jw_kf64(&j, "tokens_per_s", rate);
             hone_jw_kf64(&j, "step_s", step_s);
             hone_jw_kf64(&j, "limit_tokens_per_s", limit);
+            hone_jw_kf64(&j, "limit_with_attention_tokens_per_s",
+                         limit_of_length(&r, &w, (setup.lora ? 4 : 6) * r.params, sgemm));
             hone_jw_kf64(&j, "of_limit", of_limit);
             hone__yard_json(&r.yard, &j);
+            hone_jw_kcstr(&j, "kernels", hone_cpu_set_name(hone_cpu_get()->used));
             hone_jw_ki64(&j, "threads", hone_pool_threads(r.env.pool));
             hone_jw_kcstr(&j, "storage", setup.storage ? setup.storage : "f32");
             hone_jw_kcstr(&j, "precision", setup.precision ? setup.precision : "f32");

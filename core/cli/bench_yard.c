@@ -96,6 +96,12 @@ void hone__yard_before(hone_yard *y, hone_pool *pool, double bytes, double secon
     y->left_mb = fmax(0, mb(hone_rss()) - resident);
 }
 
+void hone__yard_measure(hone_yard *y, hone_pool *pool, double seconds)
+{
+    *y = (hone_yard){.pool = pool, .seconds = seconds};
+    y->sgemm.before = sgemm(y);
+}
+
 void hone__yard_after(hone_yard *y)
 {
     y->peak_mb = fmax(y->began_mb, mb(hone_peak_rss()) - y->left_mb);

@@ -41,6 +41,8 @@ double hone__yard_buffer(double bytes);
 /* Each yardstick for `seconds`. OpenBLAS runs the kernels of this processor, whatever OPENBLAS_CORETYPE says. */
 void hone__yard_before(hone_yard *y, hone_pool *pool, double bytes, double seconds);
 void hone__yard_after(hone_yard *y);
+/* sgemm alone, once, on whatever kernels OpenBLAS was asked for (hone_blas_ask): y->sgemm.before. */
+void hone__yard_measure(hone_yard *y, hone_pool *pool, double seconds);
 /* Means of before and after; 0 without OpenBLAS, or without memory for the buffer. */
 double hone__yard_sgemm(const hone_yard *y); /* GFLOP/s */
 double hone__yard_read(const hone_yard *y);  /* GB/s */

@@ -9,7 +9,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { POINTS = 16 };
+enum { POINTS = 4096 };
 
 static const hone_value *list_in(const hone_value *map, const char *key)
 {
@@ -65,26 +65,47 @@ static void figures(hone_buf *b, const hone_value *list)
     hone_buf_adds(b, "</tbody></table></section>\n");
 }
 
-static hone_status chart(hone_buf *b, hone_arena *a, const hone_value *v)
+static const char *copy(hone_arena *a, hone_str s)
+{
+    return hone_arena_strndup(a, s.ptr, s.len);
+}
+
+static hone_status line(hone_arena *a, const hone_value *v, hone__web_series *s)
 {
     const hone_value *x = list_in(v, "x"), *y = list_in(v, "y");
-    double xs[POINTS], ys[POINTS];
-    hone__web_chart c = {.kind = HONE_CHART_LINES, .zero = 1, .n = 1};
     if (!x || !y || x->u.list.n != y->u.list.n || x->u.list.n > POINTS)
         return hone_fail(HONE_E_INVALID, "a law of scale without as many figures as places");
-    hone_str title = text_in(v, "title"), note = text_in(v, "note"), unit = text_in(v, "unit");
-    c.title = hone_arena_strndup(a, title.ptr, title.len);
-    c.note = hone_arena_strndup(a, note.ptr, note.len);
-    c.s[0].label = hone_arena_strndup(a, unit.ptr, unit.len);
-    if (!c.title || !c.note || !c.s[0].label)
+    const size_t n = x->u.list.n;
+    double *at = hone_arena_calloc(a, 2 * n + 1, sizeof *at);
+    s->label = copy(a, text_in(v, "label"));
+    if (!s->label || !at)
         return HONE_E_NOMEM;
-    for (size_t i = 0; i < x->u.list.n; i++) {
-        xs[i] = number_of(&x->u.list.items[i]);
-        ys[i] = number_of(&y->u.list.items[i]);
+    for (size_t i = 0; i < n; i++) {
+        at[i] = number_of(&x->u.list.items[i]);
+        at[n + i] = number_of(&y->u.list.items[i]);
     }
-    c.s[0].x = xs;
-    c.s[0].y = ys;
-    c.s[0].n = x->u.list.n;
+    s->x = at;
+    s->y = at + n;
+    s->n = n;
+    return HONE_OK;
+}
+
+static hone_status chart(hone_buf *b, hone_arena *a, const hone_value *v)
+{
+    const hone_value *lines = list_in(v, "series");
+    hone__web_chart c = {.kind = HONE_CHART_LINES, .zero = 1};
+    if (!lines || lines->u.list.n > HONE_CHART_SERIES)
+        return hone_fail(HONE_E_INVALID, "a law of scale without its series");
+    c.title = copy(a, text_in(v, "title"));
+    c.note = copy(a, text_in(v, "note"));
+    c.x_name = copy(a, text_in(v, "x"));
+    if (!c.title || !c.note || !c.x_name)
+        return HONE_E_NOMEM;
+    for (; c.n < lines->u.list.n; c.n++) {
+        c.s[c.n].color = (int)c.n;
+        HONE_TRY(line(a, &lines->u.list.items[c.n], &c.s[c.n]));
+    }
+    c.places = c.n && c.s[0].n <= 8;
     hone__web_chart_write(b, &c);
     return b->failed;
 }

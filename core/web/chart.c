@@ -14,6 +14,7 @@
 #include <string.h>
 
 enum { W = 360, H = 210, LEFT = 46, RIGHT = 10, TOP = 10, BOTTOM = 26, MANY = 40, THIN = 600 };
+enum { NAME = 16 }; /* the height of the axis' name */
 
 typedef struct points {
     double *x, *y;
@@ -21,6 +22,7 @@ typedef struct points {
 } points;
 typedef struct frame {
     double x0, x1, y0, y1;
+    int log_x;
 } frame;
 
 static void release(points *p)
@@ -99,7 +101,9 @@ static int smooth(const points *p, points *out)
 
 static double px(const frame *f, double x)
 {
-    return LEFT + (x - f->x0) / (f->x1 - f->x0) * (W - LEFT - RIGHT);
+    const double at = f->log_x ? log(x / f->x0) / log(f->x1 / f->x0)
+                               : (x - f->x0) / (f->x1 - f->x0);
+    return LEFT + at * (W - LEFT - RIGHT);
 }
 
 static double py(const frame *f, double y)
@@ -124,7 +128,16 @@ static void short_number(double v, char out[32])
         snprintf(out, 32, a >= 1000 ? "%.4g" : "%.3g", v == 0 ? 0 : v);
 }
 
-static void axes(hone_buf *b, const frame *f)
+static void x_number(hone_buf *b, const frame *f, double x)
+{
+    char t[32];
+    short_number(x, t);
+    hone_buf_addf(b, "<text x=\"%.1f\" y=\"%d\" text-anchor=\"%s\">%s</text>", px(f, x), H - 8,
+                  x < f->x1 ? "middle" : "end", t);
+}
+
+/* first: the points whose x are the numbers of the axis, or NULL. */
+static void axes(hone_buf *b, const frame *f, const points *first, const char *x_name)
 {
     char t[32];
     double step = nice_step(f->y1 - f->y0, 4);
@@ -139,10 +152,18 @@ static void axes(hone_buf *b, const frame *f)
     }
     step = nice_step(f->x1 - f->x0, 5);
     step = step < 1 ? 1 : step;
-    for (double k = ceil(f->x0 / step); k * step <= f->x1 + 1e-9; k += 1) {
+    for (size_t i = 0; first && i < first->n; i++)
+        x_number(b, f, first->x[i]);
+    for (double k = ceil(f->x0 / step); !first && k * step <= f->x1 + 1e-9; k += 1) {
         double x = px(f, k * step);
         short_number(k * step, t);
         hone_buf_addf(b, "<text x=\"%.1f\" y=\"%d\" text-anchor=\"middle\">%s</text>", x, H - 8, t);
+    }
+    if (x_name) {
+        hone_buf_addf(b, "<text x=\"%d\" y=\"%d\" text-anchor=\"middle\">", (LEFT + W - RIGHT) / 2,
+                      H + NAME - 6);
+        hone__web_textz(b, x_name);
+        hone_buf_adds(b, "</text>");
     }
     hone_buf_addf(b, "</g><line class=\"base\" x1=\"%d\" x2=\"%d\" y1=\"%d\" y2=\"%d\"/>", LEFT,
                   W - RIGHT, H - BOTTOM, H - BOTTOM);
@@ -218,7 +239,7 @@ static int columns(const hone__web_chart *c, points *p)
 
 static void fit(const hone__web_chart *c, const points *p, frame *f)
 {
-    *f = (frame){HUGE_VAL, -HUGE_VAL, HUGE_VAL, -HUGE_VAL};
+    *f = (frame){HUGE_VAL, -HUGE_VAL, HUGE_VAL, -HUGE_VAL, 0};
     for (size_t k = 0; k < c->n; k++) {
         for (size_t i = 0; i < p[k].n; i++) {
             double y = p[k].y[i], x = p[k].x[i];
@@ -242,6 +263,7 @@ static void fit(const hone__web_chart *c, const points *p, frame *f)
         f->x0 -= 1;
         f->x1 += 1;
     }
+    f->log_x = c->places && f->x0 > 0;
     double range = f->y1 - f->y0, size = fabs(f->y0) + fabs(f->y1);
     if (!(range > size * 1e-12) || range < 1e-300) { /* flat */
         double pad = size > 0 ? size / 4 : 1;
@@ -286,8 +308,11 @@ static void label(hone_buf *b, const hone__web_chart *c, const points *p)
         hone__web_number(p[k].y[p[k].n - 1], last);
         hone_buf_adds(b, k ? "; " : ": ");
         hone__web_textz(b, c->s[k].label);
-        hone_buf_addf(b, " from %s at step %.0f to %s at step %.0f", first, p[k].x[0], last,
-                      p[k].x[p[k].n - 1]);
+        hone_buf_addf(b, " from %s at ", first);
+        hone__web_textz(b, c->x_name ? c->x_name : "step");
+        hone_buf_addf(b, " %.0f to %s at ", p[k].x[0], last);
+        hone__web_textz(b, c->x_name ? c->x_name : "step");
+        hone_buf_addf(b, " %.0f", p[k].x[p[k].n - 1]);
     }
     hone_buf_addc(b, '"');
 }
@@ -319,13 +344,13 @@ size_t hone__web_chart_write(hone_buf *b, const hone__web_chart *c)
     }
     hone_buf_addf(
         b, "</figcaption><svg class=\"chart\" viewBox=\"0 0 %d %d\" role=\"img\" tabindex=\"0\"", W,
-        H);
+        c->x_name ? H + NAME : H);
     label(b, c, p);
     hone_buf_addf(b, " data-box=\"%d,%d,%d,%d\" data-x=\"%.10g,%.10g\" data-y=\"%.10g,%.10g\"",
                   LEFT, W - RIGHT, TOP, H - BOTTOM, f.x0, f.x1, f.y0, f.y1);
     data(b, p, c->n);
     hone_buf_addc(b, '>');
-    axes(b, &f);
+    axes(b, &f, c->places ? &p[0] : NULL, c->x_name);
     double *below = NULL;
     if (c->kind == HONE_CHART_STACKED) {
         below = hone_calloc(p[0].n, sizeof *below);

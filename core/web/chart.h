@@ -18,6 +18,8 @@ typedef struct hone__web_chart {
     double top; /* the axis ends there at least; 0 = where the data ends */
     hone__web_series s[HONE_CHART_SERIES];
     size_t n;
+    const char *x_name; /* written under the axis; NULL: steps, which is not written */
+    int places; /* few x far apart: the axis is logarithmic, and its numbers are those of the first series */
 } hone__web_chart;
 
 /* Appends the figure. Series of more than 600 points are thinned to the least and the greatest of

@@ -119,6 +119,22 @@ for name, args in (("kernels", ("--seconds", "0", "--n", "70", "--k", "45")), ("
     check(f"bench {name}: both yardsticks in words", all(w in told for w in ("GFLOP/s before", "GB/s before", "OpenBLAS " + (core or "?"))), told)
 peak = json.loads(run("bench", "plugins", "--seconds", "0.001", "--json", *YARD).stdout)
 check("peak memory is that of the work, not of the yardstick's buffer", peak["peak_mb"] < peak["yard"]["read_mb"] / 2, peak)
+blas = keys("bench blas", run("bench", "blas", "--rounds", "1", "--seconds", "0.01", "--threads", "1", "--json", OPENBLAS_CORETYPE="Prescott"),
+            ["cpu", "kernels", "chosen", "gflops", "of_best", "types"])
+types = {t["type"]: t for t in blas.get("types", [])}
+check("bench blas: hone's choice is one of the types", blas.get("chosen") in types and 0 < blas.get("of_best", 0) <= 1, blas)
+check("bench blas: every type ran", types and all(t["gflops"] > 0 and t["core"] for t in types.values()), blas)
+check("bench blas: each type is what OpenBLAS runs",
+      all(t["core"].lower() == n.lower() for n, t in types.items() if n in ("SkylakeX", "Haswell", "Zen", "Prescott", "Nehalem")), blas)
+if "avx2" in sets:
+    told = keys("bench blas on AVX2", run("bench", "blas", "--rounds", "1", "--seconds", "0.01", "--json", HONE_CPU="avx2"), ["chosen"])
+    check("bench blas: the choice for a lesser kernel set", told.get("chosen") in ("Zen", "Haswell"), told)
+    told = keys("a lesser kernel set", run("bench", "train", "tiny", "--steps", "1", "--json", *YARD, HONE_CPU="avx2"), ["sgemm_core", "kernels"])
+    check("is measured against its own instructions", told.get("sgemm_core") in ("Zen", "Haswell") and told.get("kernels") == "avx2", told)
+told = keys("prompts", run("bench", "grpo", "tiny", "--prompts", "2", "--samples", "5", "--prompt-tokens", "30", "--tokens", "4", "--steps", "1",
+                           "--json", *YARD), ["sample_ms"])
+check("a prompt is read once for all of its samples", (told.get("prompt_tokens_read"), told.get("new_tokens"),
+      told.get("prompt_tokens_of_samples")) == (60, 40, 300), told)
 bad = run("bench", "ops", "--yardstick", "-1")
 check("no time for the yardsticks", bad.returncode == 2 and "--yardstick" in bad.stderr, bad.stderr)
 bad = run("bench", "kernel")
@@ -163,9 +179,10 @@ with tempfile.TemporaryDirectory() as folder:
     check("every figure has its limit, its share and its peak", len(figures) == 6 and all(
         f["value"] > 0 and f["peak_mb"] > 0 and abs(f["value"] / f["limit"] / f["of_limit"] - 1) < 0.5 and len(f["runs"]) == 2
         for f in figures), figures)
-    told = run("bench", "all", folder, "--repeat", "1", "--only", "Rows of", "--report", page, *YARD)
+    told = run("bench", "all", folder, "--repeat", "1", "--only", "Rows of", "--scale", "--report", page, *YARD)
     html = open(page).read() if os.path.exists(page) else ""
-    check("a law of scale on the page", told.returncode == 0 and "100000:" in told.stdout and "<svg" in html and "Rows of data" in html,
+    check("a law of scale on the page", told.returncode == 0 and "100000:" in told.stdout and "<svg" in html and "Rows of data: memory" in html
+          and ">100k</text>" in html and ">rows</text>" in html and "peak" in told.stdout,
           told.stdout + told.stderr)
     check("the page asks for nothing", "default-src 'none'" in html and "http" not in html.replace("http-equiv", ""), html[:300])
     bad = run("bench", "all", folder, "--only", "no such figure", *YARD)
