@@ -46,6 +46,6 @@ for step in range(a.steps + 1):
     optimizer.zero_grad(set_to_none=True)
     took.append(time.perf_counter() - t)
 step_s = statistics.median(took[1:])
-tell(f"eager, float32, sdpa, fused AdamW, {a.threads} threads, steps timed: {a.steps}, "
+tell(f"eager, float32, sdpa, fused AdamW, {torch.backends.cpu.get_cpu_capability()}, {a.threads} threads, steps timed: {a.steps}, "
      + (f"LoRA r{a.lora} on all-linear, {sum(p.numel() for p in trained)} trained" if a.lora else "all weights"),
      versions, tokens_per_s=a.batch * a.tokens / step_s, step_s=step_s, peak_mb=peak_mb())

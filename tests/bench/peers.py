@@ -16,6 +16,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections import namedtuple
 
@@ -23,6 +24,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 HONE = os.path.abspath(os.environ.get("HONE") or os.path.join(ROOT, "build", "hone"))
 SHARED = os.path.abspath(os.environ.get("HONE_SHARED") or os.path.join(ROOT, "..", "shared"))
+LIMIT_S = 900  # of one process
 
 
 # less: fewer is better. In commands {x} is a file of Files. value: the key of the JSON that each prints.
@@ -76,7 +78,10 @@ def run(argv, env=None, text=None):
         given.write(text or "")
         given.seek(0)
         p = subprocess.Popen(argv, stdin=given, stdout=subprocess.PIPE, stderr=errors, text=True, env=env)
+        limit = threading.Timer(LIMIT_S, p.kill)
+        limit.start()
         begin, out = time.monotonic(), p.stdout.read()
+        limit.cancel()
         _, status, used = os.wait4(p.pid, 0)
         p.returncode = os.waitstatus_to_exitcode(status)
         errors.seek(0)
