@@ -142,7 +142,7 @@ int hone_cli_bench_kernels(int argc, char **argv)
         "bench kernels",
         "[options]",
         "GFLOP/s of the matrix products of training, forward and both gradients,\n"
-        "beside OpenBLAS. HONE_CPU=c|avx2|avx512 chooses the kernel set.",
+        "beside OpenBLAS. HONE_CPU=c|avx2|avx512|neon chooses the kernel set.",
         options,
         examples,
         0,

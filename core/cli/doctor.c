@@ -242,9 +242,10 @@ static hone_status count_plugins(struct findings *f)
 
 static void features(const hone_cpu *c, char *out, size_t n)
 {
-    snprintf(out, n, "%s%s%s%s%s%s", c->avx2 ? " avx2" : "", c->fma ? " fma" : "",
+    snprintf(out, n, "%s%s%s%s%s%s%s%s", c->avx2 ? " avx2" : "", c->fma ? " fma" : "",
              c->avx512 ? " avx512" : "", c->avx512_vnni ? " avx512_vnni" : "",
-             c->avx512_bf16 ? " avx512_bf16" : "", c->avx_vnni ? " avx_vnni" : "");
+             c->avx512_bf16 ? " avx512_bf16" : "", c->avx_vnni ? " avx_vnni" : "",
+             c->neon ? " neon" : "", c->dotprod ? " dotprod" : "");
 }
 
 static double gb(uint64_t bytes)

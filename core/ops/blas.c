@@ -20,7 +20,7 @@ static const char *overruled; /* hone_blas_ask */
 static int overrules;
 
 /* Names of OpenBLAS's dynamic targets (its dynamic.c), by instruction set and not by model. Those of AMD's processors
- * before Zen use FMA4, which nothing built since has. */
+ * before Zen use FMA4, which nothing built since has. Of other architectures none is named: there OpenBLAS chooses. */
 static const struct {
     const char *name;
     int set; /* hone's set of the same instructions */
@@ -42,7 +42,7 @@ size_t hone_blas_types(const hone_cpu *c, const char *out[HONE_BLAS_TYPES])
         out[n++] = "Sandybridge";
     if (c->sse42)
         out[n++] = "Nehalem";
-    if (c->vendor[0])
+    if (c->vendor[0] && !c->neon)
         out[n++] = "Prescott"; /* SSE3: every processor of 64 bits but the first */
     return n;
 }

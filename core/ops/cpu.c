@@ -1,7 +1,8 @@
-/* cpu.c - CPUID and XGETBV, read once.
+/* cpu.c - CPUID and XGETBV, or what Linux says of an AArch64, read once.
  *
- * A feature counts only when the operating system saves its registers (XCR0), so a kernel that is
- * chosen can never fault. Source: Intel SDM vol. 1 ch. 13-15; AMD APM vol. 3, appendix E. */
+ * A feature counts only when the operating system saves its registers (XCR0; HWCAP), so a kernel that is
+ * chosen can never fault. Source: Intel SDM vol. 1 ch. 13-15; AMD APM vol. 3, appendix E; Linux's
+ * "ARM64 ELF hwcaps" and "ARM64 CPU Feature Registers". */
 #include "ops/cpu.h"
 
 #include <pthread.h>
@@ -11,11 +12,20 @@
 #include <unistd.h>
 #if defined(__x86_64__)
 #include <cpuid.h>
+#elif defined(__aarch64__)
+#include <asm/hwcap.h>
+#include <sys/auxv.h>
 #endif
 
 static hone_cpu cpu;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
+#if defined(__x86_64__)
 static const char *const set_names[HONE_CPU_SETS] = {"c", "avx2", "avx512"};
+#elif defined(__aarch64__)
+static const char *const set_names[HONE_CPU_SETS] = {"c", "neon"};
+#else
+static const char *const set_names[HONE_CPU_SETS] = {"c"};
+#endif
 
 static size_t cache_size(int name)
 {
@@ -71,6 +81,34 @@ static void detect(hone_cpu *c)
     c->avx512 = (b7 >> 16 & 1) && (b7 >> 30 & 1) && (b7 >> 17 & 1) && (b7 >> 31 & 1);
     c->avx512_vnni = c->avx512 && (c7 >> 11 & 1);
     c->avx512_bf16 = c->avx512 && (a71 >> 5 & 1);
+    if (c->avx2 && c->fma && c->f16c)
+        c->best = c->avx512 ? HONE_CPU_AVX512 : HONE_CPU_AVX2;
+}
+#elif defined(__aarch64__)
+static void detect(hone_cpu *c)
+{
+    static const struct {
+        uint32_t code;
+        const char *name;
+    } makers[] = {{0x41, "Arm"},      {0x46, "Fujitsu"}, {0x48, "HiSilicon"}, {0x4e, "NVIDIA"},
+                  {0x51, "Qualcomm"}, {0x61, "Apple"},   {0x6d, "Microsoft"}, {0xc0, "Ampere"}};
+    const unsigned long caps = getauxval(AT_HWCAP);
+    c->neon = (caps & HWCAP_ASIMD) != 0;
+    c->dotprod = c->neon && (caps & HWCAP_ASIMDDP) != 0;
+    if (c->neon)
+        c->best = HONE_CPU_NEON;
+    if (!(caps & HWCAP_CPUID)) /* the system answers reads of the register below */
+        return;
+    uint64_t midr;
+    __asm__("mrs %0, midr_el1" : "=r"(midr));
+    c->family = midr >> 24 & 255;
+    c->model = midr >> 4 & 0xfff;
+    c->stepping = midr & 15;
+    for (size_t i = 0; i < sizeof makers / sizeof *makers; i++)
+        if (makers[i].code == c->family)
+            memcpy(c->vendor, makers[i].name, strlen(makers[i].name) + 1);
+    snprintf(c->brand, sizeof c->brand, "%s%spart 0x%03x, revision %u", c->vendor,
+             c->vendor[0] ? " " : "", c->model, c->stepping);
 }
 #else
 static void detect(hone_cpu *c)
@@ -93,13 +131,11 @@ static int asked(void)
 
 static void init(void)
 {
+    cpu.best = HONE_CPU_C;
     detect(&cpu);
     cpu.l1d = cache_size(_SC_LEVEL1_DCACHE_SIZE);
     cpu.l2 = cache_size(_SC_LEVEL2_CACHE_SIZE);
     cpu.l3 = cache_size(_SC_LEVEL3_CACHE_SIZE);
-    cpu.best = HONE_CPU_C;
-    if (cpu.avx2 && cpu.fma && cpu.f16c)
-        cpu.best = cpu.avx512 ? HONE_CPU_AVX512 : HONE_CPU_AVX2;
     const int want = asked();
     cpu.used = want >= 0 && want <= cpu.best ? want : cpu.best;
 }
@@ -120,7 +156,11 @@ hone_status hone_cpu_check(void)
     const int want = asked();
     if (want == -2) {
         hone_fail(HONE_E_USAGE, "HONE_CPU: \"%s\" is no kernel set", getenv("HONE_CPU"));
-        return hone_fail_hint("one of c, avx2, avx512; unset it to take the best");
+        char names[64] = "";
+        for (int i = 0; i < HONE_CPU_SETS; i++)
+            snprintf(names + strlen(names), sizeof names - strlen(names), "%s%s", i ? ", " : "",
+                     set_names[i]);
+        return hone_fail_hint("one of %s; unset it to take the best", names);
     }
     if (want > hone_cpu_get()->best) {
         hone_fail(HONE_E_UNSUPPORTED, "HONE_CPU: this machine cannot run the kernel set %s",

@@ -62,7 +62,9 @@ static void test_functions_are_within_their_ulps(void **state)
         {HONE_EW_LOGSIGMOID, f_logsigmoid, -80.0f, 80.0f, 0, 2.0},
     };
     enum { N = 40000 };
-    float *x = malloc(N * 4), *y[HONE_CPU_SETS] = {malloc(N * 4), malloc(N * 4), malloc(N * 4)};
+    float *x = malloc(N * 4), *y[HONE_CPU_SETS];
+    for (int s = 0; s < HONE_CPU_SETS; s++)
+        y[s] = malloc(N * 4);
     for (size_t i = 0; i < sizeof f / sizeof *f; i++) {
         for (int j = 0; j < N; j++) {
             double u = (double)j / (N - 1), a = (double)f[i].from, b = (double)f[i].to;

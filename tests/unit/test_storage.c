@@ -379,7 +379,7 @@ static void test_integer_products_are_their_definition(void **state)
     static float x[INT_M * INT_K], y[INT_M * INT_N], want[INT_M * INT_N], bias[INT_N];
     const int used = hone_cpu_get()->used;
     hone_cpu *cpu = (hone_cpu *)(uintptr_t)hone_cpu_get();
-    const uint8_t vnni = cpu->avx512_vnni;
+    uint8_t *const flag = cpu->neon ? &cpu->dotprod : &cpu->avx512_vnni, vnni = *flag;
     (void)state;
     assert_ok(hone_pool_reserve(pool3, HONE_GEMM_SCRATCH, 4096));
     for (size_t t = 0; t < 4; t++) {
@@ -406,7 +406,7 @@ static void test_integer_products_are_their_definition(void **state)
                 for (int64_t M = 1; M <= INT_M; M++)
                     for (int add = 0; add < 2; add++) {
                         assert_ok(hone_cpu_use(set));
-                        cpu->avx512_vnni = (uint8_t)with;
+                        *flag = (uint8_t)with;
                         for (int64_t i = 0; i < INT_M * INT_N; i++)
                             y[i] = 2.5f;
                         hone_gemm g = {.M = M,
@@ -431,7 +431,7 @@ static void test_integer_products_are_their_definition(void **state)
                     }
         free(w);
     }
-    cpu->avx512_vnni = vnni;
+    *flag = vnni;
     assert_ok(hone_cpu_use(used));
 }
 

@@ -45,11 +45,11 @@ struct ahead {
 
 static void fetch_ahead(const struct ahead *h, int64_t part, int64_t parts)
 {
-#if defined(__AVX2__)
+#ifdef PACK_FETCH
     int64_t j = h->lines * part / parts, n = h->lines * (part + 1) / parts - j;
     const char *run = h->base + j / h->run * h->stride;
     for (j %= h->run; n > 0; n--) {
-        _mm_prefetch(run + j * 64, _MM_HINT_T1);
+        PACK_FETCH(run + j * 64);
         if (++j == h->run) {
             j = 0;
             run += h->stride;

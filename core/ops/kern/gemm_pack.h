@@ -5,11 +5,16 @@
 #ifndef HONE_CORE_OPS_KERN_GEMM_PACK_H
 #define HONE_CORE_OPS_KERN_GEMM_PACK_H
 #include "hone/ops.h"
+#include "ops/kern/simd.h"
 
 #include <stdint.h>
 #include <string.h>
 #if defined(__AVX2__)
 #include <immintrin.h>
+#define PACK_FETCH(p) _mm_prefetch((const char *)(p), _MM_HINT_T1)
+#elif HONE_SIMD == HONE_SIMD_neon
+#include <arm_neon.h>
+#define PACK_FETCH(p) __builtin_prefetch(p, 0, 2)
 #endif
 
 #define PACK_INLINE static inline __attribute__((always_inline))
@@ -133,6 +138,36 @@ PACK_INLINE void transpose(__m256 r[8])
         r[i + 4] = _mm256_permute2f128_ps(u[i], u[i + 4], 0x31);
     }
 }
+#elif HONE_SIMD == HONE_SIMD_neon
+#define PACK_LANES 4
+typedef float32x4_t pack_vec;
+PACK_INLINE float32x4_t pack_halves(const void *p)
+{
+    uint16x4_t h;
+    memcpy(&h, p, sizeof h);
+    return vcvt_f32_f16(vreinterpret_f16_u16(h));
+}
+PACK_INLINE pack_vec pack_load(const void *panel, const uint32_t type, int64_t k, int64_t lane)
+{
+    const int64_t i = k * 32 + lane;
+    if (type == HONE_F32)
+        return vld1q_f32((const float *)panel + i);
+    if (type == HONE_F16)
+        return pack_halves((const uint16_t *)panel + i);
+    return vreinterpretq_f32_u32(vshll_n_u16(vld1_u16((const uint16_t *)panel + i), 16));
+}
+#define PACK_LOAD(p) vld1q_f32(p)
+#define PACK_STORE(p, v) vst1q_f32(p, v)
+#define PACK_ZERO() vdupq_n_f32(0.0f)
+
+PACK_INLINE void transpose(float32x4_t r[4])
+{
+    const float32x4x2_t a = vtrnq_f32(r[0], r[1]), b = vtrnq_f32(r[2], r[3]);
+    r[0] = vcombine_f32(vget_low_f32(a.val[0]), vget_low_f32(b.val[0]));
+    r[1] = vcombine_f32(vget_low_f32(a.val[1]), vget_low_f32(b.val[1]));
+    r[2] = vcombine_f32(vget_high_f32(a.val[0]), vget_high_f32(b.val[0]));
+    r[3] = vcombine_f32(vget_high_f32(a.val[1]), vget_high_f32(b.val[1]));
+}
 #endif
 
 /* Rows of x (len columns from its first) as a tile: dst[i*R + r] = x[r*ld + i], R <= 16. May write
@@ -144,7 +179,7 @@ static void pack_rows(const float *x, int64_t ld, int64_t R, int64_t len, float 
         return;
     }
     int64_t i = 0;
-#ifdef PACK_LANES
+#if defined(PACK_LANES) && PACK_LANES >= 8
     for (; i + PACK_LANES <= len; i += PACK_LANES) {
         for (int64_t q = 0; q < R; q += PACK_LANES) { /* AVX2: R <= 6, one turn */
             pack_vec v[PACK_LANES];
@@ -154,6 +189,22 @@ static void pack_rows(const float *x, int64_t ld, int64_t R, int64_t len, float 
 #pragma GCC unroll 16
             for (int64_t j = 0; j < PACK_LANES; j++)
                 PACK_STORE(dst + (i + j) * R + q, v[j]);
+        }
+    }
+#elif defined(                                                                                     \
+    PACK_LANES) /* NEON, R <= 6: what a store puts past its row, the next row's overwrites */
+    for (; i + 4 <= len; i += 4) {
+        pack_vec v[4], u[4];
+        for (int64_t r = 0; r < 4; r++) {
+            v[r] = r < R ? PACK_LOAD(x + r * ld + i) : PACK_ZERO();
+            u[r] = r + 4 < R ? PACK_LOAD(x + (r + 4) * ld + i) : PACK_ZERO();
+        }
+        transpose(v);
+        transpose(u);
+        for (int64_t j = 0; j < 4; j++) {
+            PACK_STORE(dst + (i + j) * R, v[j]);
+            if (R > 4)
+                PACK_STORE(dst + (i + j) * R + 4, u[j]);
         }
     }
 #endif

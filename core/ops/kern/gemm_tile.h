@@ -10,7 +10,7 @@
  * 16 where the rest of the panel is padding (adapters of rank 16).
  *
  * AVX-512: up to 14 x 32, 28 of 32 registers are accumulators. AVX2: 6 x 16, each half of the panel
- * in turn. Plain C: 4 x 32 with fmaf. Loops over registers must unroll completely: a spilled
+ * in turn; so does NEON, in 24 of 32 registers. Plain C: 4 x 32 with fmaf. Loops over registers must unroll completely: a spilled
  * accumulator costs more than half the speed (tests/unit/test_gemm.c counts stack accesses). */
 #ifndef HONE_CORE_OPS_KERN_GEMM_TILE_H
 #define HONE_CORE_OPS_KERN_GEMM_TILE_H
@@ -64,12 +64,44 @@ enum { TILE_ROWS = 6 };
 #define TILE_ADD(a, b) _mm256_add_ps(a, b)
 #define TILE_PANELS(R) ((R) == 1 ? 2 : 1)
 #define TILE_SPLIT(R) ((R) <= 2 ? 1 : 2)
+#elif HONE_SIMD == HONE_SIMD_neon
+enum { TILE_ROWS = 6 };
+#define TILE_VEC float32x4_t
+#define TILE_LANES 4
+#define TILE_ZERO() vdupq_n_f32(0.0f)
+#define TILE_LOAD(p) vld1q_f32(p)
+#define TILE_STORE(p, v) vst1q_f32(p, v)
+#define TILE_SET1(x) vdupq_n_f32(x)
+#define TILE_FMA(a, b, c) vfmaq_f32(c, b, a)
+#define TILE_MUL(a, b) vmulq_f32(a, b)
+#define TILE_ADD(a, b) vaddq_f32(a, b)
+#define TILE_PANELS(R) 1
+#define TILE_SPLIT(R) ((R) <= 2 ? 1 : 2)
+/* Row r of a[0..R) in every lane. Four rows are one load, and the product takes its lane: six rows one by one would
+ * be six registers, and two accumulators on the stack. */
+TILE_INLINE float32x4_t tile_row(const float *a, const int r, const int R)
+{
+    const int q = r / 4 * 4;
+    if (R - q >= 4) {
+        const float32x4_t x = vld1q_f32(a + q);
+        return vdupq_n_f32(x[r - q]);
+    }
+    if (R - q >= 2 && r - q < 2) {
+        const float32x2_t x = vld1_f32(a + q);
+        return vdupq_n_f32(x[r - q]);
+    }
+    return vdupq_n_f32(a[r]);
+}
+#define TILE_ROW(a, r, R) tile_row(a, r, R)
 #else
 enum { TILE_ROWS = 4 };
 #define TILE_PANELS(R) 1
 #endif
 
 #ifdef TILE_VEC
+#ifndef TILE_ROW
+#define TILE_ROW(a, r, R) TILE_SET1((a)[r])
+#endif
 
 /* One vector of finished sums into the result, as struct tile_end says. */
 TILE_INLINE void tile_put(TILE_VEC y, float *c, const float *bias, const struct tile_end *e)
@@ -114,15 +146,15 @@ TILE_INLINE void tile_body(const uint32_t T, const int R, const int NV, const in
         if (PF) {
 #pragma GCC unroll 4
             for (int q = 0; q < (NV + VP - 1) / VP; q++) {
-                _mm_prefetch(pf + q * bs, _MM_HINT_T1);
+                PACK_FETCH(pf + q * bs);
                 if (TILE_INPUT(T) > 64)
-                    _mm_prefetch(pf + q * bs + 64, _MM_HINT_T1);
+                    PACK_FETCH(pf + q * bs + 64);
             }
             pf += step;
         }
 #pragma GCC unroll 14
         for (int r = 0; r < R; r++) {
-            TILE_VEC x = TILE_SET1(a[r]);
+            TILE_VEC x = TILE_ROW(a, r, R);
 #pragma GCC unroll 8
             for (int v = 0; v < NV; v++)
                 acc[r][v] = TILE_FMA(x, w[v], acc[r][v]);
@@ -239,7 +271,7 @@ TILE_INLINE void tile_body(const uint32_t T, const int R, const int W, int64_t l
 #define TILE_TO_14(D, T, NAME) TILE_TO_12(D, T, NAME) D(T, NAME, 13) D(T, NAME, 14)
 #if defined(__AVX512F__)
 #define TILE_EACH TILE_TO_14
-#elif defined(__AVX2__)
+#elif defined(TILE_VEC)
 #define TILE_EACH TILE_TO_6
 #else
 #define TILE_EACH TILE_TO_4

@@ -107,6 +107,29 @@ PACK_INLINE pack_vec quant_nibble(quant_vec z, const int s, const int bias)
         _mm512_set1_ps((float)-bias));
     return _mm512_permutexvar_ps(s ? _mm512_srli_epi32(z, (unsigned)s) : z, codes);
 }
+#elif PACK_LANES == 4
+typedef int32x4_t quant_vec;
+#define QUANT_HALVES(p) pack_halves(p)
+#define QUANT_BYTES(p) quant_bytes(p)
+#define QUANT_LOAD(p) vreinterpretq_s32_u8(vld1q_u8(p))
+#define QUANT_MUL(a, b) vmulq_f32(a, b)
+#define QUANT_ADD(a, b) vaddq_f32(a, b)
+#define QUANT_NEGATED(a) vnegq_f32(a)
+PACK_INLINE pack_vec quant_bytes(const unsigned char *p)
+{
+    uint32_t w;
+    memcpy(&w, p, sizeof w);
+    return vcvtq_f32_u32(vmovl_u16(vget_low_u16(vmovl_u8(vcreate_u8(w)))));
+}
+PACK_INLINE pack_vec quant_byte(quant_vec z, const int s)
+{
+    return vcvtq_f32_s32((int32x4_t)((uint32x4_t)z << (24 - s)) >> 24);
+}
+PACK_INLINE pack_vec quant_nibble(quant_vec z, const int s, const int bias)
+{
+    const int32x4_t q = (z >> s) & 15;
+    return vcvtq_f32_s32(bias ? vsubq_s32(q, vdupq_n_s32(bias)) : q);
+}
 #else
 typedef __m256i quant_vec;
 #define QUANT_HALVES(p) _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(const void *)(p)))

@@ -10,8 +10,8 @@
  * A packed block of R rows, in words: 8 x R of four codes, R scales, R first values of sums, R times d*sum of q.
  * Codes of weights are multiplied as they lie, 0 .. 15 in Q4_0, and with AVX-512's VNNI, which adds u8 x s8 in one
  * instruction, those of 8 bits shifted by 128: a sum begins with minus what that adds.
- * Without it pairs are added in 16 bits, where |code| * +-q does not overflow.
- * Source: the integer products of llama.cpp (Q8_0 activations); Intel SDM, VPDPBUSD. */
+ * Without it pairs are added in 16 bits, where |code| * +-q does not overflow. NEON multiplies s8 x s8, with SDOT or by halves.
+ * Source: the integer products of llama.cpp (Q8_0 activations); Intel SDM, VPDPBUSD; Arm ARM, SDOT. */
 #ifndef HONE_CORE_OPS_KERN_QUANT_INT_H
 #define HONE_CORE_OPS_KERN_QUANT_INT_H
 #include "ops/kern/quant_tile.h"
@@ -21,10 +21,13 @@
 
 enum { INT_WORDS = 11 }; /* of a packed block, for each row */
 #if defined(TILE_VEC) && PACK_LANES == 16
-enum { INT_ROWS = 4, INT_UNROLL = 2 };
+enum { INT_ROWS = 4, INT_UNROLL = 2, INT_VECS = 2 };
 #define INT_EACH TILE_TO_4
+#elif defined(TILE_VEC) && PACK_LANES == 4
+enum { INT_ROWS = 2, INT_UNROLL = 2, INT_VECS = 4 };
+#define INT_EACH TILE_TO_2
 #elif defined(TILE_VEC)
-enum { INT_ROWS = 1, INT_UNROLL = 1 }; /* two need more than 16 registers */
+enum { INT_ROWS = 1, INT_UNROLL = 1, INT_VECS = 2 }; /* two need more than 16 registers */
 #define INT_EACH(D, T, NAME) D(T, NAME, 1)
 #else
 enum { INT_ROWS = 1 };
@@ -44,6 +47,17 @@ V_FN void int_bytes(v16 x0, v16 x1, int8_t *q)
     const __m256i c = _mm256_packs_epi16(a, b); /* packing goes by halves: words 0 2 4 6, 1 3 5 7 */
     _mm256_storeu_si256((__m256i *)(void *)q,
                         _mm256_permutevar8x32_epi32(c, _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7)));
+#elif HONE_SIMD == HONE_SIMD_neon
+    const int16x8_t a = vcombine_s16(vmovn_s32(vcvtq_s32_f32(x0.a)),
+                                     vmovn_s32(vcvtq_s32_f32(x0.b)));
+    const int16x8_t b = vcombine_s16(vmovn_s32(vcvtq_s32_f32(x0.c)),
+                                     vmovn_s32(vcvtq_s32_f32(x0.d)));
+    const int16x8_t c = vcombine_s16(vmovn_s32(vcvtq_s32_f32(x1.a)),
+                                     vmovn_s32(vcvtq_s32_f32(x1.b)));
+    const int16x8_t d = vcombine_s16(vmovn_s32(vcvtq_s32_f32(x1.c)),
+                                     vmovn_s32(vcvtq_s32_f32(x1.d)));
+    vst1q_s8(q, vcombine_s8(vmovn_s16(a), vmovn_s16(b)));
+    vst1q_s8(q + 16, vcombine_s8(vmovn_s16(c), vmovn_s16(d)));
 #else
     float f[32];
     v_store(f, x0);
@@ -99,6 +113,8 @@ static int32_t int_off(uint32_t type)
 /* ---- the tile --------------------------------------------------------------------------------- */
 #ifdef TILE_VEC
 #if PACK_LANES == 16
+#define INT_VNNI hone_cpu_get()->avx512_vnni
+#define INT_OFF 1 /* signed codes are shifted to be unsigned */
 #define INT_SET1(x) _mm512_set1_epi32(x)
 #define INT_AND(a, b) _mm512_and_si512(a, b)
 #define INT_HIGH(a) _mm512_and_si512(_mm512_srli_epi16(a, 4), _mm512_set1_epi8(15))
@@ -116,7 +132,32 @@ TILE_INLINE quant_vec int_vnni(quant_vec acc, quant_vec u, const float *q)
             : "v"(u), "m"(*(const int32_t *)(const void *)q));
     return acc;
 }
+#elif PACK_LANES == 4
+#define INT_VNNI hone_cpu_get()->dotprod
+#define INT_OFF 0
+#define INT_SET1(x) vdupq_n_s32(x)
+#define INT_AND(a, b) vandq_s32(a, b)
+#define INT_HIGH(a) vreinterpretq_s32_u8(vshrq_n_u8(vreinterpretq_u8_s32(a), 4))
+#define INT_TO_FLOAT(a) vcvtq_f32_s32(a)
+#define INT_PAIRS(u, s) int_products(vreinterpretq_s8_s32(u), vreinterpretq_s8_s32(s))
+#define INT_SUM(a, b) vaddq_s32(a, b)
+#define INT_ABS(a) (a) /* both factors are signed */
+#define INT_SIGNED(q, w) (q)
+#define INT_SHIFTED(a) (a)
+TILE_INLINE int32x4_t int_products(int8x16_t u, int8x16_t s)
+{
+    return vpaddq_s32(vpaddlq_s16(vmull_s8(vget_low_s8(u), vget_low_s8(s))),
+                      vpaddlq_s16(vmull_high_s8(u, s)));
+}
+/* By name, so that the set runs where the instruction is missing, too. */
+TILE_INLINE quant_vec int_vnni(quant_vec acc, quant_vec u, const float *q)
+{
+    const float32x4_t s = vld1q_dup_f32(q);
+    __asm__(".arch armv8.2-a+dotprod\n\tsdot %0.4s, %1.16b, %2.16b" : "+w"(acc) : "w"(u), "w"(s));
+    return acc;
+}
 #else
+#define INT_OFF 0
 #define INT_SET1(x) _mm256_set1_epi32(x)
 #define INT_AND(a, b) _mm256_and_si256(a, b)
 #define INT_HIGH(a) _mm256_and_si256(_mm256_srli_epi16(a, 4), _mm256_set1_epi8(15))
@@ -156,26 +197,26 @@ TILE_INLINE void int_body(const uint32_t T, const int VNNI, const int R, const i
                           int64_t blocks, const float *a, const char *panel, int64_t lane, float *c,
                           int64_t ldc, const float *bias, const struct tile_end *e)
 {
-    TILE_VEC acc[INT_ROWS][2];
+    TILE_VEC acc[INT_ROWS][INT_VECS];
     const int words = QUANT_WORDS(T) / 4; /* groups of four inputs to a load */
 #pragma GCC unroll 4
     for (int r = 0; r < R; r++)
-#pragma GCC unroll 2
+#pragma GCC unroll 4
         for (int v = 0; v < NV; v++)
             acc[r][v] = TILE_ZERO();
     for (int64_t b = 0; b < blocks; b++, a += INT_WORDS * R) {
-        quant_vec sum[INT_ROWS][2];
+        quant_vec sum[INT_ROWS][INT_VECS];
         const unsigned char *codes = quant_codes(T, quant_block(T, panel, b)) + lane * 4;
-        const int off = T == HONE_Q4_0 || (QUANT_BITS(T) == 8 && VNNI);
+        const int off = T == HONE_Q4_0 || (QUANT_BITS(T) == 8 && VNNI && INT_OFF);
 #pragma GCC unroll 4
         for (int r = 0; r < R; r++)
-#pragma GCC unroll 2
+#pragma GCC unroll 4
             for (int v = 0; v < NV; v++)
                 sum[r][v] = INT_SET1(off ? int_word(a + 9 * R + r) : 0);
 #pragma GCC unroll INT_UNROLL
         for (int g = 0; g < 8; g += words) {
-            quant_vec z[2];
-#pragma GCC unroll 2
+            quant_vec z[INT_VECS];
+#pragma GCC unroll 4
             for (int v = 0; v < NV; v++) {
                 z[v] = QUANT_LOAD(codes + g / words * 128 + v * TILE_LANES * 4);
                 if (QUANT_BITS(T) == 8 && VNNI)
@@ -183,7 +224,7 @@ TILE_INLINE void int_body(const uint32_t T, const int VNNI, const int R, const i
             }
 #pragma GCC unroll 4
             for (int r = 0; r < R; r++)
-#pragma GCC unroll 2
+#pragma GCC unroll 4
                 for (int v = 0; v < NV; v++)
                     sum[r][v] = int_dot(T, VNNI, sum[r][v],
                                         words == 2 ? INT_AND(z[v], INT_SET1(0x0f0f0f0f)) : z[v],
@@ -191,12 +232,12 @@ TILE_INLINE void int_body(const uint32_t T, const int VNNI, const int R, const i
             if (words == 2)
 #pragma GCC unroll 4
                 for (int r = 0; r < R; r++)
-#pragma GCC unroll 2
+#pragma GCC unroll 4
                     for (int v = 0; v < NV; v++)
                         sum[r][v] = int_dot(T, VNNI, sum[r][v], INT_HIGH(z[v]),
                                             a + (g + 1) * R + r);
         }
-#pragma GCC unroll 2
+#pragma GCC unroll 4
         for (int v = 0; v < NV; v++) {
             TILE_VEC d, m = TILE_ZERO();
             quant_scales(T, panel, b, lane + v * TILE_LANES, &d, &m);
@@ -211,7 +252,7 @@ TILE_INLINE void int_body(const uint32_t T, const int VNNI, const int R, const i
     }
 #pragma GCC unroll 4
     for (int r = 0; r < R; r++)
-#pragma GCC unroll 2
+#pragma GCC unroll 4
         for (int v = 0; v < NV; v++)
             tile_put(acc[r][v], c + r * ldc + v * TILE_LANES, bias ? bias + v * TILE_LANES : NULL,
                      e);
@@ -223,19 +264,19 @@ TILE_INLINE void int_body(const uint32_t T, const int VNNI, const int R, const i
         if (width == 16 && TILE_LANES == 16) {                                                     \
             int_body(T, VNNI, R, 1, blocks, a, panel, 0, c, ldc, e->bias, e);                      \
         } else {                                                                                   \
-            for (int o = 0; o < width; o += 2 * TILE_LANES)                                        \
-                int_body(T, VNNI, R, 2, blocks, a, panel, o, c + o, ldc,                           \
+            for (int o = 0; o < width; o += INT_VECS * TILE_LANES)                                 \
+                int_body(T, VNNI, R, INT_VECS, blocks, a, panel, o, c + o, ldc,                    \
                          e->bias ? e->bias + o : e->bias, e);                                      \
         }                                                                                          \
     } while (0)
-#if PACK_LANES == 16
+#ifdef INT_VNNI
 #define INT_DEFINE(T, NAME, R)                                                                     \
     static __attribute__((noinline)) void NAME##R(int64_t len, const float *a, const void *panel,  \
                                                   int64_t bs, float *c, int64_t ldc, int64_t cs,   \
                                                   int width, const struct tile_end *e)             \
     {                                                                                              \
         (void)bs, (void)cs;                                                                        \
-        if (hone_cpu_get()->avx512_vnni)                                                           \
+        if (INT_VNNI)                                                                              \
             INT_TURN(T, 1, R);                                                                     \
         else                                                                                       \
             INT_TURN(T, 0, R);                                                                     \

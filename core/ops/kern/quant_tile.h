@@ -8,7 +8,7 @@
 #include "ops/kern/gemm_tile.h"
 #include "ops/kern/quant.h"
 
-#if defined(TILE_VEC) && PACK_LANES == 8
+#if defined(TILE_VEC) && PACK_LANES <= 8
 enum { QUANT_ROWS = 2 }; /* as many as leave scales and minima in registers */
 #define QUANT_EACH TILE_TO_2
 #else
@@ -57,7 +57,7 @@ TILE_INLINE void quant_body(const uint32_t T, const int R, const int NP, const i
             for (int p = 0; p < NP; p++) {
                 const char *next = (const char *)quant_block(T, e->pf + p * bs, blk);
                 for (int64_t i = 0; i < QUANT_BLOCK(T); i += 64)
-                    _mm_prefetch(next + i, _MM_HINT_T1);
+                    PACK_FETCH(next + i);
             }
         for (int64_t g = 0; g < 32 / words; g++) {
             quant_vec z[4];

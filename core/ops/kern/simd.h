@@ -1,7 +1,8 @@
-/* simd.h - one vector of 16 floats, three implementations of equal bits.
+/* simd.h - one vector of 16 floats, four implementations of equal bits.
  *
- * A kernel is written once over v16 and compiled per kernel set (-DHONE_KERN=c|avx2|avx512):
- * float[16] and fmaf, two 8-lane registers, or one 16-lane register. The bits are equal because
+ * A kernel is written once over v16 and compiled per kernel set (-DHONE_KERN=c|avx2|avx512|neon):
+ * float[16] and fmaf, two 8-lane registers, one 16-lane register, or four 4-lane ones
+ * (simd_neon.h). The bits are equal because
  * every operation here is correctly rounded or a pure bit operation, because fused multiply-adds
  * are written out (the build has -ffp-contract=off), and because a reduction is one fixed tree
  * over 16 lanes whatever the register.
@@ -25,6 +26,7 @@
 #define HONE_SIMD_c 1
 #define HONE_SIMD_avx2 2
 #define HONE_SIMD_avx512 3
+#define HONE_SIMD_neon 4
 #define HONE_SIMD_CAT_(a, b) a##b
 #define HONE_SIMD_CAT(a, b) HONE_SIMD_CAT_(a, b)
 #define HONE_SIMD HONE_SIMD_CAT(HONE_SIMD_, HONE_KERN)
@@ -45,7 +47,10 @@
 #define V_PRAGMA(x) _Pragma(#x)
 enum { V_LANES = 16 };
 
-#if HONE_SIMD == 3
+#if HONE_SIMD == HONE_SIMD_neon
+#include "ops/kern/simd_neon.h"
+
+#elif HONE_SIMD == 3
 /* ---- AVX-512: one register ------------------------------------------------------------------- */
 #include <immintrin.h>
 typedef __m512 v16;
@@ -494,7 +499,7 @@ V_FN v16 v_swap_pairs(v16 a)
 #endif
 
 /* ---- reductions: 16 -> 8 -> 4 -> 2 -> 1, lane i with lane i + half --------------------------- */
-#if HONE_SIMD >= 2
+#if HONE_SIMD == 2 || HONE_SIMD == 3
 V_FN float v_sum(v16 a)
 {
     __m256 s8 = _mm256_add_ps(v_low_(a), v_top_(a));
@@ -510,7 +515,7 @@ V_FN float v_top_lane(v16 a)
     __m128 s2 = _mm_max_ps(s4, _mm_movehl_ps(s4, s4));
     return _mm_cvtss_f32(_mm_max_ss(s2, _mm_movehdup_ps(s2)));
 }
-#else
+#elif HONE_SIMD != HONE_SIMD_neon
 V_FN float v_sum(v16 a)
 {
     for (int half = 8; half >= 1; half /= 2)
