@@ -88,19 +88,21 @@ enum { FIGURES = sizeof figures / sizeof *figures };
 
 struct row {
     double value[REPEAT_MAX], share[REPEAT_MAX], peak[REPEAT_MAX];
+    double sgemm[REPEAT_MAX], read[REPEAT_MAX], spread[REPEAT_MAX];
     size_t n;
     int failed;
 };
 
 struct result {
-    double value, share, peak_mb;
+    double value, share, peak_mb, sgemm, read, spread; /* NAN: not told */
 };
 
 static hone_status run_one(const hone_bench_asked *q, const struct figure *f, struct result *out)
 {
     hone_arena a;
     hone_value v;
-    *out = (struct result){(double)NAN, (double)NAN, (double)NAN};
+    *out = (struct result){(double)NAN, (double)NAN, (double)NAN,
+                           (double)NAN, (double)NAN, (double)NAN};
     hone_arena_init(&a, 0);
     const double t = hone_now_s();
     hone_status s = hone__bench_command(q, f->command, "", &a, f->value ? &v : NULL);
@@ -110,6 +112,10 @@ static hone_status run_one(const hone_bench_asked *q, const struct figure *f, st
         out->value = hone__bench_number(&v, f->value);
         out->share = f->share ? hone__bench_number(&v, f->share) : (double)NAN;
         out->peak_mb = hone__bench_number(&v, "peak_mb");
+        out->sgemm = hone__bench_number(&v, "sgemm_gflops");
+        out->read = hone__bench_number(&v, "read_gb_per_s");
+        out->spread = fmax(hone__bench_number(&v, "yard.sgemm_gflops.spread"),
+                           hone__bench_number(&v, "yard.read_gb_per_s.spread"));
     }
     hone_arena_release(&a);
     return s;
@@ -133,6 +139,9 @@ static hone_status measure_figures(const hone_bench_asked *q, struct row *rows)
             rows[i].value[k] = r.value;
             rows[i].share[k] = r.share;
             rows[i].peak[k] = r.peak_mb;
+            rows[i].sgemm[k] = r.sgemm;
+            rows[i].read[k] = r.read;
+            rows[i].spread[k] = r.spread;
         }
     return HONE_OK;
 }
@@ -156,6 +165,9 @@ static void write_figure(hone_jw *w, const struct figure *f, struct row *r)
         hone_jw_kf64(w, "of_limit", share);
     }
     optional(w, "peak_mb", hone__bench_median(r->peak, r->n));
+    optional(w, "sgemm_gflops", hone__bench_median(r->sgemm, r->n));
+    optional(w, "read_gb_per_s", hone__bench_median(r->read, r->n));
+    optional(w, "spread", hone__bench_median(r->spread, r->n));
     hone_jw_kcstr(w, "command", f->command);
     hone_jw_key(w, "runs");
     hone_jw_list(w);
@@ -224,7 +236,8 @@ static void show(const hone_value *report)
 {
     const hone_value *list = hone_value_get(report, "figures"),
                      *scale = hone_value_get(report, "scale");
-    printf("%-44s %10s %-9s %10s %6s %8s\n", "work", "figure", "", "limit", "share", "peak MB");
+    printf("%-44s %10s %-9s %10s %6s %8s %7s %6s %6s\n", "work", "figure", "", "limit", "share",
+           "peak MB", "sgemm", "GB/s", "apart");
     for (size_t i = 0; i < list->u.list.n; i++) {
         const hone_value *f = &list->u.list.items[i];
         const double share = hone__bench_number(f, "of_limit"),
@@ -232,12 +245,17 @@ static void show(const hone_value *report)
         printf("%-44.*s %10.4g %-9.*s", (int)hone_value_get(f, "name")->u.str.len,
                hone_value_get(f, "name")->u.str.ptr, hone__bench_number(f, "value"),
                (int)hone_value_get(f, "unit")->u.str.len, hone_value_get(f, "unit")->u.str.ptr);
+        const double sgemm = hone__bench_number(f, "sgemm_gflops"),
+                     read = hone__bench_number(f, "read_gb_per_s"),
+                     spread = hone__bench_number(f, "spread");
         if (isfinite(share))
             printf(" %10.4g %5.0f%%", hone__bench_number(f, "limit"), 100 * share);
         else if (isfinite(peak))
             printf(" %10s %6s", "", "");
         if (isfinite(peak))
             printf(" %8.0f", peak);
+        if (isfinite(sgemm) && isfinite(read))
+            printf(" %7.0f %6.1f %5.0f%%", sgemm, read, 100 * spread);
         putchar('\n');
     }
     for (size_t i = 0; i < scale->u.list.n; i++)

@@ -38,16 +38,32 @@ static void cell(hone_buf *b, double v, double scale)
     hone_buf_addf(b, "<td class=\"num\">%s</td>", text);
 }
 
+static const struct {
+    const char *head, *key;
+    double scale;
+} columns[] = {
+    {"limit", "limit", 1},
+    {"share, %", "of_limit", 100},
+    {"peak, MB", "peak_mb", 1},
+    {"sgemm, GFLOP/s", "sgemm_gflops", 1},
+    {"memory, GB/s", "read_gb_per_s", 1},
+    {"apart, %", "spread", 100},
+};
+enum { COLUMNS = sizeof columns / sizeof *columns };
+
 static void figures(hone_buf *b, const hone_value *list)
 {
     hone_buf_adds(
         b,
         "<section><h2>Figures</h2><p class=\"sub\">Medians. The limit is what the machine could "
-        "do: a "
-        "plain matrix product or one reading of the weights, measured in the same process. Peak: "
-        "resident memory.</p>\n<table><thead><tr><th>work</th><th class=\"num\">figure</th><th>unit"
-        "</th><th class=\"num\">limit</th><th class=\"num\">share, %</th><th class=\"num\">peak, MB"
-        "</th></tr></thead><tbody>\n");
+        "do: a plain matrix product (sgemm) or one reading of the weights (memory), both measured "
+        "in the process of the figure, just before and after it, and apart is how far the two lie "
+        "from each other: the machine did something else. Peak: resident memory of the work."
+        "</p>\n<div class=\"wide\"><table><thead><tr><th>work</th><th class=\"num\">figure</th>"
+        "<th>unit</th>");
+    for (size_t k = 0; k < COLUMNS; k++)
+        hone_buf_addf(b, "<th class=\"num\">%s</th>", columns[k].head);
+    hone_buf_adds(b, "</tr></thead><tbody>\n");
     for (size_t i = 0; i < list->u.list.n; i++) {
         const hone_value *f = &list->u.list.items[i];
         hone_buf_adds(b, "<tr><td>");
@@ -57,12 +73,11 @@ static void figures(hone_buf *b, const hone_value *list)
         hone_buf_adds(b, "<td>");
         hone__web_text(b, text_in(f, "unit"));
         hone_buf_adds(b, "</td>");
-        cell(b, number_of(hone_value_get(f, "limit")), 1);
-        cell(b, number_of(hone_value_get(f, "of_limit")), 100);
-        cell(b, number_of(hone_value_get(f, "peak_mb")), 1);
+        for (size_t k = 0; k < COLUMNS; k++)
+            cell(b, number_of(hone_value_get(f, columns[k].key)), columns[k].scale);
         hone_buf_adds(b, "</tr>\n");
     }
-    hone_buf_adds(b, "</tbody></table></section>\n");
+    hone_buf_adds(b, "</tbody></table></div></section>\n");
 }
 
 static const char *copy(hone_arena *a, hone_str s)
@@ -132,6 +147,8 @@ static hone_status page(hone_buf *b, hone_arena *a, const hone_value *r)
            "content=\"width=device-width,initial-scale=1\">\n<link rel=\"icon\" href=\"data:,\">"
            "<title>hone bench all</title>\n<style>");
     hone_buf_adds(b, hone__web_css);
+    hone_buf_adds(b, ".wide{overflow-x:auto}.wide td,.wide th{white-space:nowrap}"
+                     "section>.sub{max-width:70ch}");
     hone_buf_adds(b, "</style></head><body>\n<header><h1>");
     hone__web_text(b, text_in(r, "model"));
     hone_buf_adds(b, "</h1><p class=\"sub mono\">hone bench all</p><ul class=\"chips\">");

@@ -4,7 +4,7 @@
 #include "base/json.h"
 
 /* Writes the page of what `hone bench all --json` prints: {model, cpu, kernels, threads, repeat, version, figures: [{name,
- * unit, value, limit?, of_limit?, peak_mb?, runs}], scale: [{title, note, x, series: [{label, x, y}]}]}, x the name of its
+ * unit, value, limit?, of_limit?, peak_mb?, sgemm_gflops?, read_gb_per_s?, spread?, runs}], scale: [{title, note, x, series: [{label, x, y}]}]}, x the name of its
  * axis, label and unit in one. All or nothing; its bytes
  * depend on `report` alone. E_INVALID: not of that shape. [control-thread] */
 hone_status hone_bench_page_write(const hone_value *report, const char *path);
