@@ -50,6 +50,7 @@ struct plan {
     struct block *blocks;
     int64_t n_blocks;
     int persistent, with_kt;
+    int fill_own; /* a forward task writes the keys and values that only it reads */
 };
 
 static int64_t block_rows(int64_t part)
@@ -270,6 +271,10 @@ static void fwd_task(void *arg, int64_t task, uint32_t thread)
     int64_t t = s->first_token + blk->first, head = kv * p->G + first;
     int64_t group = p->G - first < p->part ? p->G - first : p->part;
     const hone_view *lse = a->n_extra && a->extra[0].data ? &a->extra[0] : NULL;
+    if (p->fill_own) {
+        fill_plane(p, s->tree, &a->in[1], kv, 2 * kv, 1);
+        fill_plane(p, s->tree, &a->in[2], kv, 2 * kv + 1, 0);
+    }
     hone_attn_fwd f = {.q = hone__row(&a->in[0], t) + head * p->hd,
                        .ldq = a->in[0].ld,
                        .out = hone__row(&a->out[0], t) + head * p->hd,
@@ -308,7 +313,10 @@ static hone_status fwd_attention(const hone_op_args *a, const hone_exec *ex)
     make_plan(&p, a, ex, 0);
     if (p.persistent && (!p.pages || p.stride < 2 * p.KV * p.hd * HONE_PAGE))
         return hone_fail(HONE_E_STATE, "attention: pages of slot %u are too small", p.attr->slot);
-    fill_pages(&p);
+    /* decoding: a tree is one block of queries, whose task alone reads what the tree adds to a head's pages */
+    p.fill_own = p.parts == 1 && p.n_blocks == a->batch->n_trees;
+    if (!p.fill_own)
+        fill_pages(&p);
     run_tasks(ex, p.n_blocks * p.KV * p.parts, flops(a) < SERIAL_FLOPS, fwd_task, &p);
     return HONE_OK;
 }
