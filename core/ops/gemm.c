@@ -70,7 +70,8 @@ static const struct {
     int64_t panels, rows;
 } least_of[] = {[FWD] = {16, 28}, [DX] = {8, 96}, [DW] = {8, 28}};
 
-static void product_run(struct product *p)
+/* What is multiplied, how, and into how many tasks; `n`: outputs, of several products where they are one job. 0: nothing to do. */
+static int product_split(struct product *p, int64_t n)
 {
     p->own = *p->g;
     p->own.wtype = hone_view_stored(p->own.wtype);
@@ -78,11 +79,11 @@ static void product_run(struct product *p)
                      hone_storage_get(p->own.wtype)->put && p->own.K <= INTEGER_MAX;
     const hone_gemm *g = p->g = &p->own;
     if (g->M <= 0 || g->N <= 0 || g->K <= 0)
-        return;
+        return 0;
     const int64_t threads = p->ex->n_threads;
     p->k = kernels();
     p->n_rows = p->n_panels = 1;
-    if (threads > 1 && 2.0 * (double)g->M * (double)g->N * (double)g->K >= SMALL_FLOPS) {
+    if (threads > 1 && 2.0 * (double)g->M * (double)n * (double)g->K >= SMALL_FLOPS) {
         p->n_panels = max64(1, min64(p->panels / least_of[p->kind].panels, 4 * threads));
         const int64_t want = (4 * threads + p->n_panels - 1) / p->n_panels;
         p->n_rows = max64((p->rows + ROWS_MAX - 1) / ROWS_MAX,
@@ -97,13 +98,68 @@ static void product_run(struct product *p)
         while (p->n_rows * p->n_panels % threads && p->n_rows < p->rows / 16)
             p->n_rows++;
     }
-    p->ex->parallel(p->ex, p->n_rows * p->n_panels, product_task, p);
+    return 1;
+}
+
+static void product_run(struct product *p)
+{
+    if (product_split(p, p->g->N))
+        p->ex->parallel(p->ex, p->n_rows * p->n_panels, product_task, p);
+}
+
+/* Products of the same rows, their panels one after the other. */
+struct several {
+    struct product p[HONE_GEMM_TOGETHER]; /* p[0] has the split of all */
+    int64_t first[HONE_GEMM_TOGETHER + 1];
+    int n;
+    uint32_t form[NOTED]; /* beside p[0].packed: of the product whose packed rows they are */
+};
+
+static void several_task(void *arg, int64_t task, uint32_t thread)
+{
+    struct several *all = arg;
+    struct product *s = &all->p[0];
+    const int64_t ir = task % s->n_rows, ip = task / s->n_rows;
+    const int64_t r0 = s->rows * ir / s->n_rows, r1 = s->rows * (ir + 1) / s->n_rows;
+    const int64_t p0 = s->panels * ip / s->n_panels, p1 = s->panels * (ip + 1) / s->n_panels;
+    float *scratch = s->ex->thread_scratch(s->ex, thread);
+    for (int i = 0; i < all->n; i++) {
+        const int64_t a = max64(p0, all->first[i]), b = min64(p1, all->first[i + 1]);
+        if (a >= b)
+            continue;
+        /* rows are packed for a product, and for others of its kind */
+        const hone_gemm *g = all->p[i].g;
+        const uint32_t form = 2 * g->wtype + (g->integer != 0), part = (uint32_t)ir + 1;
+        const int packed = thread < NOTED && s->packed[thread] == part && all->form[thread] == form;
+        s->k->fwd(g, r0, r1, a - all->first[i], b - all->first[i], scratch, packed);
+        if (thread < NOTED) {
+            s->packed[thread] = part;
+            all->form[thread] = form;
+        }
+    }
 }
 
 void hone_gemm_fwd(const hone_exec *ex, const hone_gemm *g)
 {
     struct product p = {.g = g, .ex = ex, .kind = FWD, .rows = g->M, .panels = hone_panels(g->N)};
     product_run(&p);
+}
+
+void hone_gemm_fwd_together(const hone_exec *ex, const hone_gemm *g, int n)
+{
+    struct several all = {.n = n};
+    int64_t outputs = 0;
+    for (int i = 0; i < n; i++) {
+        all.first[i + 1] = all.first[i] + hone_panels(g[i].N);
+        outputs += g[i].N;
+    }
+    for (int i = n - 1; i >= 0; i--) {
+        all.p[i] = (struct product){
+            .g = &g[i], .ex = ex, .kind = FWD, .rows = g[i].M, .panels = all.first[n]};
+        if (!product_split(&all.p[i], outputs))
+            return; /* no rows, or no inputs: the same for all */
+    }
+    ex->parallel(ex, all.p[0].n_rows * all.p[0].n_panels, several_task, &all);
 }
 
 void hone_gemm_dx(const hone_exec *ex, const hone_gemm *g, float *dx, int64_t lddx)

@@ -49,6 +49,10 @@ typedef struct hone_gemm {
 
 /* y = x W^T + bias. [worker-thread] */
 void hone_gemm_fwd(const hone_exec *ex, const hone_gemm *g);
+/* The same for 1 to HONE_GEMM_TOGETHER products of the same x (and so M, K, ldx), none of them empty, as one job: threads wait for each
+ * other once. [worker-thread] */
+enum { HONE_GEMM_TOGETHER = 3 };
+void hone_gemm_fwd_together(const hone_exec *ex, const hone_gemm *g, int n);
 /* Here the roles are those of the gradient: y (M, N) is read as dy, x is not read, dx (M, K) is
  * written, or added to with g->add; g->alpha as above; bias is not used. [worker-thread] */
 void hone_gemm_dx(const hone_exec *ex, const hone_gemm *g, float *dx, int64_t lddx);
@@ -75,7 +79,7 @@ typedef struct hone_gemm_kernels {
     const char *set;
     int64_t row_tile; /* rows of the largest tile */
     /* Rows m0..m1 of the panels p0..p1 (of the result) with this thread's scratch. packed: its last call was for
-     * the same rows of the same product, so that it may find them packed. */
+     * the same rows of the same product, or one of the same x, wtype and integer, so that it may find them packed. */
     void (*fwd)(const hone_gemm *g, int64_t m0, int64_t m1, int64_t p0, int64_t p1, float *scratch,
                 int packed);
     /* Rows m0..m1, input columns 32*p0..32*p1. */

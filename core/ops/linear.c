@@ -114,7 +114,7 @@ static hone_status linear_infer(hone_shape_ctx *c)
     return HONE_OK;
 }
 
-static hone_status linear_fwd(const hone_op_args *args, const hone_exec *ex)
+static hone_gemm base_product(const hone_op_args *args)
 {
     const hone_linear_attr *at = args->attr;
     const hone_view *x = &args->in[IN_X], *w = &args->in[IN_W], *y = &args->out[0];
@@ -130,6 +130,22 @@ static hone_status linear_fwd(const hone_op_args *args, const hone_exec *ex)
                    .ldy = y->ld};
     if (at->has_bias)
         g.bias = args->in[IN_BIAS].data;
+    return g;
+}
+
+void hone_linear_together(const hone_op_args *const *args, int n, const hone_exec *ex)
+{
+    hone_gemm g[HONE_GEMM_TOGETHER];
+    for (int i = 0; i < n; i++)
+        g[i] = base_product(args[i]);
+    hone_gemm_fwd_together(ex, g, n);
+}
+
+static hone_status linear_fwd(const hone_op_args *args, const hone_exec *ex)
+{
+    const hone_linear_attr *at = args->attr;
+    const hone_view *x = &args->in[IN_X], *w = &args->in[IN_W], *y = &args->out[0];
+    const hone_gemm g = base_product(args);
     hone_gemm_fwd(ex, &g);
     int64_t column = 0;
     for (uint32_t i = 0; i < at->n_adapters; i++) {

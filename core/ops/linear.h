@@ -34,5 +34,10 @@ typedef struct hone_logits_attr {
     float softcap, logit_scale;
 } hone_logits_attr;
 
+/* Forward of 2 or HONE_LINEAR_TOGETHER linear/1 of one x, none with adapters, as one job: the bits of one after the other.
+ * [worker-thread] */
+enum { HONE_LINEAR_TOGETHER = 3 };
+void hone_linear_together(const hone_op_args *const *args, int n, const hone_exec *ex);
+
 extern const hone_op hone_op_linear, hone_op_embed, hone_op_linear_logprob, hone_op_logits;
 #endif

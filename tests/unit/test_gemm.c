@@ -210,6 +210,57 @@ static void test_forward_is_one_chain_bit_for_bit(void **state)
     }
 }
 
+/* Products of the rows of *d with weights of several widths, as one job and as the definition has each. */
+static void check_together(const hone_exec *ex, struct data *d)
+{
+    static const int64_t widths[][HONE_GEMM_TOGETHER] = {{64, 64, 64}, {129, 1, 33}, {3, 320, 96}};
+    for (size_t i = 0; i < sizeof widths / sizeof *widths; i++) {
+        for (int n = 1; n <= HONE_GEMM_TOGETHER; n++) {
+            hone_gemm g[HONE_GEMM_TOGETHER];
+            float *want[HONE_GEMM_TOGETHER], *got[HONE_GEMM_TOGETHER], *w[HONE_GEMM_TOGETHER];
+            float *bias = numbers(widths[i][0]);
+            int64_t ny[HONE_GEMM_TOGETHER];
+            for (int k = 0; k < n; k++) {
+                g[k] = d->g;
+                g[k].N = widths[i][k];
+                g[k].ldy = widths[i][k] + k;
+                g[k].bias = k == 0 ? bias : NULL;
+                ny[k] = g[k].M * g[k].ldy;
+                float *rows = numbers(g[k].N * g[k].K);
+                w[k] = numbers(hone_panel_floats(g[k].N, g[k].K));
+                hone_panels_pack(rows, g[k].K, g[k].N, g[k].K, w[k]);
+                hone_free(rows);
+                g[k].w = w[k];
+                want[k] = numbers(ny[k]);
+                got[k] = copy(want[k], ny[k]);
+                ref_fwd(&g[k], want[k]);
+                g[k].y = got[k];
+            }
+            hone_gemm_fwd_together(ex, g, n);
+            for (int k = 0; k < n; k++) {
+                SAME(want[k], got[k], ny[k]);
+                hone_free(want[k]);
+                hone_free(got[k]);
+                hone_free(w[k]);
+            }
+            hone_free(bias);
+        }
+    }
+}
+
+static void test_products_of_one_input_in_one_job_keep_their_bits(void **state)
+{
+    (void)state;
+    for (int i = 0; i < N_SHAPES; i++) {
+        struct data d;
+        if (shapes[i].M > 300)
+            continue;
+        make(&d, shapes[i]);
+        everywhere(check_together, &d);
+        release(&d);
+    }
+}
+
 static void check_dx(const hone_exec *ex, struct data *d)
 {
     for (int i = 0; i < 3; i++) {
@@ -437,6 +488,7 @@ static void test_half_weights_equal_their_widened_selves(void **state)
     assert_non_null(h);
     float *want = copy(d.y, d.ny), *got = copy(d.y, d.ny);
     float *dx = copy(d.dx, d.nx), *want_dx = copy(d.dx, d.nx);
+    float *third[3] = {copy(d.y, d.ny), copy(d.y, d.ny), copy(d.y, d.ny)};
     for (int t = 0; t < 2; t++) {
         for (int64_t i = 0; i < n; i++) {
             uint16_t v = (uint16_t)(i * 40503u);
@@ -465,6 +517,18 @@ static void test_half_weights_equal_their_widened_selves(void **state)
             g.y = got;
             hone_gemm_fwd(ex, &g);
             SAME(want, got, d.ny);
+            hone_gemm mixed[3] = {g, g,
+                                  g}; /* one job, of which the middle one is stored otherwise */
+            mixed[0].w = mixed[2].w = d.w;
+            mixed[0].wtype = mixed[2].wtype = HONE_F32;
+            for (int k = 0; k < 3; k++) {
+                memset(third[k], 0, (size_t)d.ny * sizeof(float));
+                mixed[k].y = third[k];
+            }
+            hone_gemm_fwd_together(ex, mixed, 3);
+            for (int k = 0; k < 3; k++)
+                for (int64_t m = 0; m < g.M; m++)
+                    SAME(want + m * g.ldy, third[k] + m * g.ldy, g.N);
             g.y = d.y;
             hone_gemm_dx(ex, &g, dx, d.lddx);
             g.w = d.w;
@@ -479,6 +543,8 @@ static void test_half_weights_equal_their_widened_selves(void **state)
         }
         assert_int_equal(hone_cpu_use(used), HONE_OK);
     }
+    for (int k = 0; k < 3; k++)
+        hone_free(third[k]);
     hone_free(h);
     hone_free(want);
     hone_free(got);
@@ -565,6 +631,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_forward_is_one_chain_bit_for_bit),
+        cmocka_unit_test(test_products_of_one_input_in_one_job_keep_their_bits),
         cmocka_unit_test(test_input_gradient_is_one_chain_bit_for_bit),
         cmocka_unit_test(test_weight_gradient_is_one_chain_from_the_stored_one),
         cmocka_unit_test(test_weight_gradient_ignores_micro_batches),

@@ -3,6 +3,8 @@
  * kernel sets. */
 #include "model_shapes.h"
 
+#include "base/json.h"
+#include "base/trace.h"
 #include "ops/cpu.h"
 #include "ops/registry.h"
 
@@ -320,6 +322,69 @@ static void test_threads_change_no_bit(void **state)
     (void)state;
     for (int j = 0; j < SHAPES; j++)
         check_threads_change_no_bit(shapes[j]);
+}
+
+/* Spans of linear/1 in the trace at `path`, and the outputs that they show. */
+static void count_products(const char *path, int *jobs, size_t *outputs)
+{
+    hone_arena a;
+    hone_value v;
+    hone_arena_init(&a, 0);
+    assert_ok(hone_json_parse_file(path, 0, &a, &v));
+    const hone_value *events = hone_value_get(&v, "traceEvents");
+    assert_non_null(events);
+    *jobs = 0;
+    *outputs = 0;
+    for (size_t i = 0; i < events->u.list.n; i++) {
+        const hone_value *e = &events->u.list.items[i], *cat = hone_value_get(e, "cat"),
+                         *name = hone_value_get(e, "name");
+        if (!cat || !hone_str_eq(cat->u.str, "op") || !hone_str_eq(name->u.str, "linear/1"))
+            continue;
+        ++*jobs;
+        *outputs += hone_value_path(e, "args.out")->u.list.n;
+    }
+    hone_arena_release(&a);
+}
+
+/* Queries, keys and values are one job, gate and up another: three less a layer, and the bits of one after the other (as a profile
+ * has them run). Adapters stay apart. */
+static void test_products_of_one_input_are_one_job_with_the_same_bits(void **state)
+{
+    (void)state;
+    enum { LAYERS = 3 };
+    test_model t = random_model(TIED);
+    hone_adapter_spec spec = {"a", 3, 6.0f, NULL, HONE_LORA_INIT_UNIFORM, 0, 11};
+    float apart[MAX_TOKENS], together[MAX_TOKENS];
+    char path[PATH_MAX];
+    hone_forest f;
+    int jobs;
+    size_t outputs;
+    snprintf(path, sizeof path, "%s/products.json", scratch_dir());
+    int32_t ids[20], root;
+    for (int i = 0; i < 20; i++)
+        ids[i] = 3 * i;
+    hone_forest_init(&f);
+    root = hone_forest_segment(&f, -1, ids, 20);
+    assert_true(root >= 0 && hone_forest_targets(&f, root, 1, 19) >= 0);
+    const hone_batch *b = hone_forest_build(&f);
+    assert_non_null(b);
+    assert_ok(hone_tape_set_profile(tape, 1));
+    model_logprobs(t.m, tape, HONE_MODE_SCORE, b, NULL, apart);
+    assert_ok(hone_tape_set_profile(tape, 0));
+    for (int adapters = 0; adapters < 2; adapters++) {
+        if (adapters) /* B is zero: the same function */
+            assert_int_equal(hone_params_add_adapter(t.m->params, &spec), 0);
+        assert_ok(hone_trace_open(path, 0));
+        hone_trace_record(1);
+        model_logprobs(t.m, tape, HONE_MODE_SCORE, b, NULL, together);
+        assert_ok(hone_trace_close(NULL));
+        assert_bits(apart, together, (size_t)f.n_targets);
+        count_products(path, &jobs, &outputs);
+        assert_int_equal(jobs, adapters ? 7 * LAYERS : 4 * LAYERS);
+        assert_int_equal(outputs, 7 * LAYERS);
+    }
+    hone_forest_release(&f);
+    model_close(&t);
 }
 
 static void check_kernel_sets(const char *json)
@@ -653,6 +718,7 @@ int main(void)
         cmocka_unit_test(test_micro_batches_change_no_bit_of_gradients),
         cmocka_unit_test(test_checkpointing_changes_no_bit),
         cmocka_unit_test(test_threads_change_no_bit),
+        cmocka_unit_test(test_products_of_one_input_are_one_job_with_the_same_bits),
         cmocka_unit_test(test_kernel_sets_change_no_bit),
         cmocka_unit_test(test_modes_give_the_same_bits),
         cmocka_unit_test(test_decoding_together_gives_the_same_bits),
