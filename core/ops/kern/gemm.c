@@ -70,13 +70,15 @@ struct micro {
     tile_fn *const *tiles;
     int64_t rows;
     int64_t
-        input; /* bytes of the stored panel that one element of the chain takes, for prefetching */
+        input; /* bytes of a panel that one element of the chain takes, which tiles share out for
+                    * prefetching; 0: the first tile fetches all of the next panel */
 };
 
 static struct micro micro_of(uint32_t type)
 {
-    return (struct micro){quantised(type) ? quant_tiles[type] : tiles[type], TILE_ROWS,
-                          TILE_INPUT(type)};
+    if (quantised(type))
+        return (struct micro){quant_tiles[type], QUANT_ROWS, 0};
+    return (struct micro){tiles[type], TILE_ROWS, TILE_INPUT(type)};
 }
 
 /* One panel or a few (np, bs bytes apart) over all row tiles of a block. cols: real columns of the (single)
@@ -113,15 +115,15 @@ static void sweep(struct micro k, const float *a, int64_t rows, int64_t len, con
         a += r * len;
         c += r * ldc;
         if (pf)
-            e->pf += e->pf_step * len;
+            e->pf = k.input ? e->pf + e->pf_step * len : NULL;
     }
     e->pf = pf;
 }
 
-static void pack_block(const enum kind kind, const hone_gemm *g, int64_t row, int64_t rows,
-                       int64_t i0, int64_t len, float *a)
+static void pack_block(const enum kind kind, const hone_gemm *g, struct micro k, int64_t row,
+                       int64_t rows, int64_t i0, int64_t len, float *a)
 {
-    const int64_t n_tiles = (rows + TILE_ROWS - 1) / TILE_ROWS;
+    const int64_t n_tiles = (rows + k.rows - 1) / k.rows;
     const int64_t height = rows / n_tiles, taller = rows % n_tiles;
     for (int64_t t = 0; t < n_tiles; t++) {
         const int64_t r = height + (t < taller);
@@ -162,10 +164,10 @@ PACK_INLINE void drive(const enum kind kind, const hone_gemm *g, float *out, int
     const int plain = kind == DW || (!g->add && g->alpha == 1.0f);
     for (int64_t row = r0; row < r1; row += ROW_BLOCK) {
         const int64_t rows = min64(ROW_BLOCK, r1 - row);
-        const int64_t n_tiles = (rows + TILE_ROWS - 1) / TILE_ROWS;
         /* a stored panel is multiplied where it lies, a quantised one that many rows meet is widened first */
-        const int direct = kind == FWD && (unit == 1 || rows <= QUANT_ROWS);
-        const uint32_t type = direct ? g->wtype : HONE_F32;
+        const int direct = kind == FWD && (unit == 1 || rows <= QUANT_DIRECT);
+        const struct micro k = micro_of(direct ? g->wtype : HONE_F32);
+        const int64_t n_tiles = (rows + k.rows - 1) / k.rows;
         int64_t step = A_FLOATS / rows / unit * unit;
         if (!direct)
             step = min64(step, STRETCH);
@@ -186,7 +188,7 @@ PACK_INLINE void drive(const enum kind kind, const hone_gemm *g, float *out, int
                 const int64_t len = min64(step, chain - i0);
                 const int last = i0 + len == chain;
                 if (!packed || n_steps > 1 || rows < r1 - r0)
-                    pack_block(kind, g, row, rows, i0, len, a);
+                    pack_block(kind, g, k, row, rows, i0, len, a);
                 int np = 1;
                 for (int64_t p = g0; p < g1; p += np) {
                     const int64_t cols = min64(32, columns - p * 32);
@@ -216,7 +218,7 @@ PACK_INLINE void drive(const enum kind kind, const hone_gemm *g, float *out, int
                         float *c = out + (p * g->K + row) * 32;
                         if (cols < 32 && !e.load)
                             memset(c, 0, (size_t)rows * 32 * sizeof *c);
-                        sweep(micro_of(type), a, rows, len, b, 0, c, 32, 0, 1, cols, &e, &h);
+                        sweep(k, a, rows, len, b, 0, c, 32, 0, 1, cols, &e, &h);
                         continue;
                     }
                     if (last && !waits) {
@@ -227,7 +229,7 @@ PACK_INLINE void drive(const enum kind kind, const hone_gemm *g, float *out, int
                     }
                     float *c = waits ? wait + (p - g0) * 32 : out + row * ldo + p * 32;
                     const int64_t ldc = waits ? C_PANELS * 32 : ldo;
-                    sweep(micro_of(type), a, rows, len, b, bytes, c, ldc, 32, np, cols, &e, &h);
+                    sweep(k, a, rows, len, b, bytes, c, ldc, 32, np, cols, &e, &h);
                 }
             }
             if (!waits)

@@ -45,6 +45,7 @@ enum { TILE_ROWS = 14 };
 #define TILE_STORE(p, v) _mm512_storeu_ps(p, v)
 #define TILE_SET1(x) _mm512_set1_ps(x)
 #define TILE_FMA(a, b, c) _mm512_fmadd_ps(a, b, c)
+#define TILE_FNMA(a, b, c) _mm512_fnmadd_ps(a, b, c)
 #define TILE_MUL(a, b) _mm512_mul_ps(a, b)
 #define TILE_ADD(a, b) _mm512_add_ps(a, b)
 /* R rows -> panels taken together */
@@ -60,6 +61,7 @@ enum { TILE_ROWS = 6 };
 #define TILE_STORE(p, v) _mm256_storeu_ps(p, v)
 #define TILE_SET1(x) _mm256_set1_ps(x)
 #define TILE_FMA(a, b, c) _mm256_fmadd_ps(a, b, c)
+#define TILE_FNMA(a, b, c) _mm256_fnmadd_ps(a, b, c)
 #define TILE_MUL(a, b) _mm256_mul_ps(a, b)
 #define TILE_ADD(a, b) _mm256_add_ps(a, b)
 #define TILE_PANELS(R) ((R) == 1 ? 2 : 1)
@@ -73,6 +75,7 @@ enum { TILE_ROWS = 6 };
 #define TILE_STORE(p, v) vst1q_f32(p, v)
 #define TILE_SET1(x) vdupq_n_f32(x)
 #define TILE_FMA(a, b, c) vfmaq_f32(c, b, a)
+#define TILE_FNMA(a, b, c) vfmsq_f32(c, b, a)
 #define TILE_MUL(a, b) vmulq_f32(a, b)
 #define TILE_ADD(a, b) vaddq_f32(a, b)
 #define TILE_PANELS(R) 1

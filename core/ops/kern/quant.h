@@ -92,8 +92,7 @@ typedef __m512i quant_vec;
 #define QUANT_LOAD(p) _mm512_loadu_si512(p)
 #define QUANT_MUL(a, b) _mm512_mul_ps(a, b)
 #define QUANT_ADD(a, b) _mm512_add_ps(a, b)
-#define QUANT_NEGATED(a)                                                                           \
-    _mm512_castsi512_ps(_mm512_xor_si512(_mm512_castps_si512(a), _mm512_set1_epi32(INT32_MIN)))
+#define QUANT_SUB(a, b) _mm512_sub_ps(a, b)
 /* The code at bit `s` of each word as a float: signed bytes; halves of bytes less `bias`. */
 PACK_INLINE pack_vec quant_byte(quant_vec z, const int s)
 {
@@ -114,7 +113,7 @@ typedef int32x4_t quant_vec;
 #define QUANT_LOAD(p) vreinterpretq_s32_u8(vld1q_u8(p))
 #define QUANT_MUL(a, b) vmulq_f32(a, b)
 #define QUANT_ADD(a, b) vaddq_f32(a, b)
-#define QUANT_NEGATED(a) vnegq_f32(a)
+#define QUANT_SUB(a, b) vsubq_f32(a, b)
 PACK_INLINE pack_vec quant_bytes(const unsigned char *p)
 {
     uint32_t w;
@@ -138,7 +137,7 @@ typedef __m256i quant_vec;
 #define QUANT_LOAD(p) _mm256_loadu_si256((const __m256i *)(const void *)(p))
 #define QUANT_MUL(a, b) _mm256_mul_ps(a, b)
 #define QUANT_ADD(a, b) _mm256_add_ps(a, b)
-#define QUANT_NEGATED(a) _mm256_xor_ps(a, _mm256_set1_ps(-0.0f))
+#define QUANT_SUB(a, b) _mm256_sub_ps(a, b)
 PACK_INLINE pack_vec quant_byte(quant_vec z, const int s)
 {
     return _mm256_cvtepi32_ps(_mm256_srai_epi32(_mm256_slli_epi32(z, 24 - s), 24));
@@ -150,7 +149,7 @@ PACK_INLINE pack_vec quant_nibble(quant_vec z, const int s, const int bias)
 }
 #endif
 
-/* Scales, and where the type has them minima, of PACK_LANES outputs from `lane` on. */
+/* Scales, and where the type has them minima (HONE_Q4_K: minus them), of PACK_LANES outputs from `lane` on. */
 PACK_INLINE void quant_scales(const uint32_t T, const void *panel, int64_t b, int64_t lane,
                               pack_vec *d, pack_vec *m)
 {
@@ -158,8 +157,7 @@ PACK_INLINE void quant_scales(const uint32_t T, const void *panel, int64_t b, in
     if (T == HONE_Q4_K) {
         const unsigned char *super = quant_super(panel, b);
         *d = QUANT_MUL(QUANT_HALVES(super + 2 * lane), QUANT_BYTES(block + lane));
-        *m = QUANT_NEGATED(
-            QUANT_MUL(QUANT_HALVES(super + 64 + 2 * lane), QUANT_BYTES(block + 32 + lane)));
+        *m = QUANT_MUL(QUANT_HALVES(super + 64 + 2 * lane), QUANT_BYTES(block + 32 + lane));
     } else {
         *d = QUANT_HALVES(block + 2 * lane);
         if (QUANT_MIN(T))
@@ -171,6 +169,8 @@ PACK_INLINE pack_vec quant_widen(const uint32_t T, quant_vec z, const int s, pac
 {
     pack_vec q = QUANT_BITS(T) == 8 ? quant_byte(z, s) : quant_nibble(z, s, T == HONE_Q4_0 ? 8 : 0);
     q = QUANT_MUL(q, d);
+    if (T == HONE_Q4_K)
+        return QUANT_SUB(q, m);
     return QUANT_MIN(T) ? QUANT_ADD(q, m) : q;
 }
 /* Inputs of a block whose codes share their words, and bytes of those words. */

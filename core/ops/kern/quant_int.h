@@ -245,7 +245,9 @@ TILE_INLINE void int_body(const uint32_t T, const int VNNI, const int R, const i
             for (int r = 0; r < R; r++) {
                 acc[r][v] = TILE_FMA(INT_TO_FLOAT(sum[r][v]), TILE_MUL(TILE_SET1(a[8 * R + r]), d),
                                      acc[r][v]);
-                if (QUANT_MIN(T))
+                if (T == HONE_Q4_K)
+                    acc[r][v] = TILE_FNMA(m, TILE_SET1(a[10 * R + r]), acc[r][v]);
+                else if (QUANT_MIN(T))
                     acc[r][v] = TILE_FMA(m, TILE_SET1(a[10 * R + r]), acc[r][v]);
             }
         }

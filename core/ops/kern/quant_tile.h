@@ -1,18 +1,22 @@
 /* quant_tile.h - the micro-kernel over quantised panels, for few rows: codes become values in registers.
  *
  * The same chain, ends and meaning as gemm_tile.h; what differs is where a value comes from. Worth it up to
- * QUANT_ROWS rows: with more, gemm.c widens a stretch of a panel once and multiplies floats. The chain begins
+ * QUANT_DIRECT rows, in tiles of up to QUANT_ROWS that each widen for themselves: with more, gemm.c widens a
+ * stretch of a panel once and multiplies floats. The chain begins
  * with a block (gemm.c cuts it at multiples of 256). Included by gemm.c once per kernel set. */
 #ifndef HONE_CORE_OPS_KERN_QUANT_TILE_H
 #define HONE_CORE_OPS_KERN_QUANT_TILE_H
 #include "ops/kern/gemm_tile.h"
 #include "ops/kern/quant.h"
 
-#if defined(TILE_VEC) && PACK_LANES <= 8
-enum { QUANT_ROWS = 2 }; /* as many as leave scales and minima in registers */
+#if defined(TILE_VEC) && PACK_LANES == 16
+enum { QUANT_ROWS = 8, QUANT_DIRECT = 24 };
+#define QUANT_EACH(D, T, NAME) TILE_TO_6(D, T, NAME) D(T, NAME, 7) D(T, NAME, 8)
+#elif defined(TILE_VEC)
+enum { QUANT_ROWS = 2, QUANT_DIRECT = 2 }; /* as many as leave scales and minima in registers */
 #define QUANT_EACH TILE_TO_2
 #else
-enum { QUANT_ROWS = 4 };
+enum { QUANT_ROWS = 4, QUANT_DIRECT = 4 };
 #define QUANT_EACH TILE_TO_4
 #endif
 
@@ -35,7 +39,7 @@ TILE_INLINE void quant_body(const uint32_t T, const int R, const int NP, const i
 {
     TILE_VEC acc[QUANT_ROWS][4];
     const int NV = NP * VP, words = QUANT_WORDS(T);
-#pragma GCC unroll 4
+#pragma GCC unroll 8
     for (int r = 0; r < R; r++)
 #pragma GCC unroll 4
         for (int v = 0; v < NV; v++)
@@ -70,7 +74,7 @@ TILE_INLINE void quant_body(const uint32_t T, const int R, const int NP, const i
 #pragma GCC unroll 4
                 for (int v = 0; v < NV; v++)
                     w[v] = quant_widen(T, z[v], QUANT_BIT(j), d[v], m[v]);
-#pragma GCC unroll 4
+#pragma GCC unroll 8
                 for (int r = 0; r < R; r++) {
                     const TILE_VEC x = TILE_SET1(a[j * R + r]);
 #pragma GCC unroll 4
@@ -81,7 +85,7 @@ TILE_INLINE void quant_body(const uint32_t T, const int R, const int NP, const i
             a += words * R;
         }
     }
-#pragma GCC unroll 4
+#pragma GCC unroll 8
     for (int r = 0; r < R; r++)
 #pragma GCC unroll 4
         for (int v = 0; v < NV; v++)
