@@ -13,10 +13,11 @@
 
 enum { POINTS = 4, LINES = 3, CHARTS = 3, COMMANDS = 2 };
 
-/* A line is a number of what command `from` prints. */
+/* A line is a number of what command `from` prints; a_unit (0: none): so many times it for each unit of x. */
 struct line {
     const char *label, *value;
     int from;
+    double a_unit;
 };
 struct chart {
     const char *title, *note;
@@ -34,8 +35,8 @@ static const struct law {
      {{"Threads: training, tokens/s",
        "Full fine-tuning, 2 x 128 tokens a step. The limit is sgemm on as many threads, 6N flops a "
        "token: threads beyond the processors share them.",
-       {{"tokens/s", "tokens_per_s", 0},
-        {"limit on as many threads, tokens/s", "limit_tokens_per_s", 0}}}}},
+       {{"tokens/s", "tokens_per_s", 0, 0},
+        {"limit on as many threads, tokens/s", "limit_tokens_per_s", 0, 0}}}}},
     {"samples a prompt",
      {"bench grpo M --prompts 2 --prompt-tokens 100 --tokens 16 --steps 1 --samples X"},
      {"2", "8", "32"},
@@ -43,25 +44,25 @@ static const struct law {
        "2 prompts of 100 tokens, 16 new tokens a sample. Prompts are read once, whatever the "
        "number of samples: counted by the generator. The third line is what reading a prompt for "
        "each sample would be.",
-       {{"prompt tokens read", "prompt_tokens_read", 0},
-        {"new tokens", "new_tokens", 0},
-        {"prompt tokens, if read for each sample", "prompt_tokens_of_samples", 0}}},
+       {{"prompt tokens read", "prompt_tokens_read", 0, 0},
+        {"new tokens", "new_tokens", 0, 0},
+        {"prompt tokens, if read for each sample", "prompt_tokens_of_samples", 0, 0}}},
       {"Samples: new tokens/s",
        "Sequences decode together: the weights are read once for all of them, so more of them are "
        "faster until arithmetic is the limit.",
-       {{"new tokens/s", "generate_tokens_per_s", 0}}},
+       {{"new tokens/s", "generate_tokens_per_s", 0, 0}}},
       {"Samples: cost of one, ms",
        "Generation and update, divided by samples. It falls: the prompts, the optimizer's step and "
        "reading the weights are shared by more of them.",
-       {{"ms a sample", "sample_ms", 0}}}}},
+       {{"ms a sample", "sample_ms", 0, 0}}}}},
     {"tokens a sequence",
      {"bench train M --batch Y --steps 1 --tokens X"},
      {"64", "256", "512", "2048"},
      {{"Length: training, tokens/s",
        "Full fine-tuning, always 2,048 tokens a step. A token attends to all before it, which is "
        "work that grows with the length: the limit is sgemm on 6N flops and attention's.",
-       {{"tokens/s", "tokens_per_s", 0},
-        {"limit with attention, tokens/s", "limit_with_attention_tokens_per_s", 0}}}}},
+       {{"tokens/s", "tokens_per_s", 0, 0},
+        {"limit with attention, tokens/s", "limit_with_attention_tokens_per_s", 0, 0}}}}},
     {"rows",
      {"bench start sft model=tiny data=R --runs 1", "bench start S data=R --runs 1"},
      {"1000", "10000", "100000"},
@@ -69,11 +70,17 @@ static const struct law {
        "To the end of the first step, seconds. sft shuffles, so it reads every row first; the "
        "other "
        "recipe reads every row, keeps none, and then does a step.",
-       {{"sft, shuffled, s", "first_step_without_eval_s", 0},
-        {"every row streamed, then a step, s", "first_step_without_eval_s", 1}}},
+       {{"sft, shuffled, s", "first_step_without_eval_s", 0, 0},
+        {"every row streamed, then a step, s", "first_step_without_eval_s", 1, 0}}},
+      {"Rows of data: time for a row, us",
+       "The same divided by the rows. It falls to what reading a row costs, and stays there: the "
+       "start "
+       "of the program and the step are paid for once.",
+       {{"sft, shuffled, us a row", "first_step_without_eval_s", 0, 1e6},
+        {"streamed, us a row", "first_step_without_eval_s", 1, 1e6}}},
       {"Rows of data: memory",
        "Peak, MB. A shuffle holds every row; a stream holds none that has passed, and is flat.",
-       {{"sft, shuffled, MB", "peak_mb", 0}, {"streamed, MB", "peak_mb", 1}}}}},
+       {{"sft, shuffled, MB", "peak_mb", 0, 0}, {"streamed, MB", "peak_mb", 1, 0}}}}},
 };
 enum { LAWS = sizeof laws / sizeof *laws };
 
@@ -107,7 +114,10 @@ static hone_status at(const hone_bench_asked *q, const struct law *law, const ch
     for (int i = 0; *done && i < CHARTS && law->charts[i].title; i++)
         for (int j = 0; j < LINES && law->charts[i].lines[j].label; j++) {
             const size_t n = k[law->charts[i].lines[j].from];
+            const double a_unit = law->charts[i].lines[j].a_unit;
             p->y[i][j][p->n] = n ? hone__bench_median(all[i][j], n) : (double)NAN;
+            if (a_unit > 0)
+                p->y[i][j][p->n] *= a_unit / strtod(x, NULL);
         }
     return HONE_OK;
 }

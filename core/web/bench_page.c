@@ -147,8 +147,9 @@ static hone_status page(hone_buf *b, hone_arena *a, const hone_value *r)
            "content=\"width=device-width,initial-scale=1\">\n<link rel=\"icon\" href=\"data:,\">"
            "<title>hone bench all</title>\n<style>");
     hone_buf_adds(b, hone__web_css);
-    hone_buf_adds(b, ".wide{overflow-x:auto}.wide td,.wide th{white-space:nowrap}"
-                     "section>.sub{max-width:70ch}");
+    hone_buf_adds(
+        b, ".wide{overflow-x:auto}.wide td{white-space:nowrap}.wide th{vertical-align:bottom}"
+           "section>.sub{max-width:70ch}");
     hone_buf_adds(b, "</style></head><body>\n<header><h1>");
     hone__web_text(b, text_in(r, "model"));
     hone_buf_adds(b, "</h1><p class=\"sub mono\">hone bench all</p><ul class=\"chips\">");
@@ -157,7 +158,8 @@ static hone_status page(hone_buf *b, hone_arena *a, const hone_value *r)
     hone_buf_addf(
         b, "<li>threads <b>%.0f</b></li><li>runs of each <b>%.0f</b></li></ul></header>\n<main>",
         number_of(hone_value_get(r, "threads")), number_of(hone_value_get(r, "repeat")));
-    figures(b, list);
+    if (list->u.list.n)
+        figures(b, list);
     if (scale->u.list.n)
         hone_buf_adds(b, "<section><h2>Scale</h2><div class=\"charts\">\n");
     for (size_t i = 0; i < scale->u.list.n; i++)

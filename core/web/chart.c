@@ -132,8 +132,9 @@ static void x_number(hone_buf *b, const frame *f, double x)
 {
     char t[32];
     short_number(x, t);
-    hone_buf_addf(b, "<text x=\"%.1f\" y=\"%d\" text-anchor=\"%s\">%s</text>", px(f, x), H - 8,
-                  x < f->x1 ? "middle" : "end", t);
+    const double at = px(f, x);
+    hone_buf_addf(b, "<text x=\"%.1f\" y=\"%d\" text-anchor=\"%s\">%s</text>", at, H - 8,
+                  at < W - RIGHT - 8 ? "middle" : "end", t);
 }
 
 /* first: the points whose x are the numbers of the axis, or NULL. */
@@ -154,11 +155,8 @@ static void axes(hone_buf *b, const frame *f, const points *first, const char *x
     step = step < 1 ? 1 : step;
     for (size_t i = 0; first && i < first->n; i++)
         x_number(b, f, first->x[i]);
-    for (double k = ceil(f->x0 / step); !first && k * step <= f->x1 + 1e-9; k += 1) {
-        double x = px(f, k * step);
-        short_number(k * step, t);
-        hone_buf_addf(b, "<text x=\"%.1f\" y=\"%d\" text-anchor=\"middle\">%s</text>", x, H - 8, t);
-    }
+    for (double k = ceil(f->x0 / step); !first && k * step <= f->x1 + 1e-9; k += 1)
+        x_number(b, f, k * step);
     if (x_name) {
         hone_buf_addf(b, "<text x=\"%d\" y=\"%d\" text-anchor=\"middle\">", (LEFT + W - RIGHT) / 2,
                       H + NAME - 6);

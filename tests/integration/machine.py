@@ -173,18 +173,21 @@ with tempfile.TemporaryDirectory() as folder:
     check("and takes no other", run("bench", "start", "--grpo", "quickstart").returncode == 2)
     check("evaluations are told apart", 0 < start.get("first_step_without_eval_s", 0) < start.get("first_step_s", 0), start)
     page = os.path.join(folder, "bench.html")
-    every = keys("bench all", run("bench", "all", folder, "--repeat", "2", "--only", "decode, 1, q", "--json", *YARD),
+    every = keys("bench all", run("bench", "all", folder, "--repeat", "2", "--only", "decode, 1, q", "--json", "--report", page, *YARD),
                  ["model", "cpu", "kernels", "threads", "repeat", "figures", "scale"])
     figures = every.get("figures", [])
     check("every figure has its limit, its share and its peak", len(figures) == 6 and all(
         f["value"] > 0 and f["peak_mb"] > 0 and abs(f["value"] / f["limit"] / f["of_limit"] - 1) < 0.5 and len(f["runs"]) == 2
         for f in figures), figures)
+    html = open(page).read() if os.path.exists(page) else ""
+    check("the page has a row for each figure, and no chart that was not asked for",
+          html.count("<td>decode, 1") == 6 and "memory, GB/s" in html and "<svg" not in html, html[-600:])
     check("every figure has its yardsticks beside it", all(f["sgemm_gflops"] > 0 and f["read_gb_per_s"] > 0 and 0 <= f["spread"] < 2
                                                            for f in figures), figures)
     told = run("bench", "all", folder, "--repeat", "1", "--only", "Rows of", "--scale", "--report", page, *YARD)
     html = open(page).read() if os.path.exists(page) else ""
     check("a law of scale on the page", told.returncode == 0 and "100000:" in told.stdout and "<svg" in html and "Rows of data: memory" in html
-          and ">100k</text>" in html and ">rows</text>" in html and "memory, GB/s" in html,
+          and ">100k</text>" in html and ">rows</text>" in html and "<table" not in html,
           told.stdout + told.stderr)
     check("the page asks for nothing", "default-src 'none'" in html and "http" not in html.replace("http-equiv", ""), html[:300])
     bad = run("bench", "all", folder, "--only", "no such figure", *YARD)
