@@ -104,7 +104,9 @@ HONE_DESCRIBE_IFACE(
     (SLOT, special, 0, "self, name:cstr -> i32", "bos, eos, pad, unk; -1"),
     (SLOT, is_special, 0, "self, id:i32 -> i32", "1 for a special token"),
     (SLOT, fingerprint, 0, "self, hex:out [char; 65] -> void",
-     "SHA-256 over vocabulary, merges, rules"))
+     "SHA-256 over vocabulary, merges, rules"),
+    (SLOT, cut, OPTIONAL, "self, text:str, flags:u32 -> i32",
+     "where a text may be cut, whatever follows; 0: nowhere"))
 
 /* ---- the run's models, for whoever asks -------------------------------------------------------------- */
 

@@ -5,6 +5,7 @@
 #include "cli/out.h"
 #include "cli/tokenize.h"
 #include "cli/verbs.h"
+#include "tensor/pool.h"
 #include "train/policy.h"
 
 #include <errno.h>
@@ -13,52 +14,12 @@
 #include <string.h>
 
 static int json, whole, decode, add, plain, compare, cut;
+static int64_t threads, part_size;
 
 static uint32_t flags(void)
 {
     return (plain ? 0 : HONE_ENCODE_SPECIAL) | (add ? HONE_ENCODE_ADD : 0) |
            (cut ? HONE_ENCODE_TRUNCATE : 0);
-}
-
-static void print_json(const hone_tokens *t, hone_buf *line)
-{
-    hone_jw w;
-    hone_buf_clear(line);
-    hone_jw_init(&w, line, 0);
-    hone_jw_map(&w);
-    hone_jw_key(&w, "ids");
-    hone_jw_list(&w);
-    for (size_t i = 0; i < t->n; i++)
-        hone_jw_i64(&w, t->ids[i]);
-    hone_jw_end(&w);
-    hone_jw_end(&w);
-}
-
-/* id, bytes from-to, the piece as JSON text: one line a token, an empty line after each text. */
-static void print_table(const hone_tokenizer *tk, const hone_tokens *t, hone_buf *line)
-{
-    hone_buf_clear(line);
-    for (size_t i = 0; i < t->n; i++) {
-        hone_jw w;
-        hone_buf_addf(line, "%8d  %6u-%-6u  ", t->ids[i], t->spans[i].begin, t->spans[i].end);
-        hone_jw_init(&w, line, 0);
-        hone_jw_str(&w, hone_tokenizer_token_bytes(tk, t->ids[i]));
-        hone_buf_addc(line, '\n');
-    }
-}
-
-static hone_status encode(const hone_tokenizer *tk, hone_str text, hone_tokens *t, hone_buf *line)
-{
-    hone_tokens_clear(t);
-    HONE_TRY(hone_tokenizer_encode(tk, text, flags(), t));
-    if (json)
-        print_json(t, line);
-    else
-        print_table(tk, t, line);
-    HONE_TRY(hone_buf_check(line, "the ids"));
-    fwrite(line->ptr, 1, line->len, stdout);
-    putchar('\n');
-    return HONE_OK;
 }
 
 /* "1,2 3" or {"ids": [...]} */
@@ -114,11 +75,6 @@ static hone_status decode_line(const hone_tokenizer *tk, hone_str text, hone_tok
     return s;
 }
 
-static hone_status one(const hone_tokenizer *tk, hone_str text, hone_tokens *t, hone_buf *line)
-{
-    return decode ? decode_line(tk, text, t, line) : encode(tk, text, t, line);
-}
-
 static hone_status read_stdin(hone_buf *text)
 {
     char part[65536];
@@ -136,7 +92,7 @@ static hone_status all_of_stdin(const hone_tokenizer *tk, hone_tokens *t, hone_b
     hone_buf_init(&text, HONE_BUF_MAX_DEFAULT);
     hone_status s = read_stdin(&text);
     if (s >= 0)
-        s = one(tk, hone_buf_str(&text), t, line);
+        s = decode_line(tk, hone_buf_str(&text), t, line);
     hone_buf_release(&text);
     return s;
 }
@@ -150,7 +106,7 @@ static hone_status lines_of_stdin(const hone_tokenizer *tk, hone_tokens *t, hone
     while (s >= 0 && (n = getline(&text, &cap, stdin)) >= 0) {
         number++;
         hone_str str = {text, (size_t)n - (n > 0 && text[n - 1] == '\n')};
-        s = one(tk, str, t, line);
+        s = decode_line(tk, str, t, line);
         if (s < 0)
             hone_fail_at("stdin:%zu", number);
     }
@@ -167,14 +123,19 @@ int hone_cli_tokenize(int argc, char **argv)
          "the other way: ids (1,2,3 or {\"ids\": [1,2,3]}) to text"},
         {"add", HONE_ARG_FLAG, &add, NULL, "add what the tokenizer puts around a text (bos, eos)"},
         {"truncate", HONE_ARG_FLAG, &cut, NULL, "cut to the length that tokenizer.json asks for"},
+        {"threads", HONE_ARG_I64, &threads, "N", "threads (all processors)"},
+        {"part", HONE_ARG_I64, &part_size, "BYTES", "taken at a time by each thread (1048576)"},
         {"compare", HONE_ARG_FLAG, &compare, NULL,
          "two tokenizers on the same text: sizes, and where they differ"},
         {"plain", HONE_ARG_FLAG, &plain, NULL, "text that spells a special token is text"},
         {0}};
     static const char *const examples[] = {
-        "echo 'Hello world' | hone tokenize tiny", "echo 'Hello world' | hone tokenize tiny --json",
+        "echo 'Hello world' | hone tokenize tiny",
+        "echo 'Hello world' | hone tokenize tiny --json",
+        "hone tokenize tiny --whole --json < README.md",
         "echo 10,11,12 | hone tokenize tiny --decode",
-        "echo 'Hello world' | hone tokenize --compare tiny smollm2-135m-instruct", NULL};
+        "echo 'Hello world' | hone tokenize --compare tiny smollm2-135m-instruct",
+        NULL};
     static const hone_args spec = {
         "tokenize",
         "MODEL|TOKENIZER [OTHER] [options]",
@@ -196,7 +157,9 @@ int hone_cli_tokenize(int argc, char **argv)
         return hone_cli_usage("tokenize", compare
                                               ? "--compare takes two tokenizers, and no --decode"
                                               : "one tokenizer is taken, two with --compare");
-    hone_tokens_init(&t, HONE_TOKENS_SPANS);
+    if (threads < 0 || threads > HONE_POOL_MAX || part_size < 0 || part_size > 1 << 28)
+        return hone_cli_usage("tokenize", "--threads is 0 to 256, --part up to 256 MiB");
+    hone_tokens_init(&t, 0);
     hone_buf_init(&line, HONE_BUF_MAX_DEFAULT);
     HONE_TRY_GOTO(hone_registry_open(&ro, &registry), done);
     hone_env env = {.registry = registry};
@@ -214,6 +177,11 @@ int hone_cli_tokenize(int argc, char **argv)
         HONE_TRY_GOTO(read_stdin(&line), done);
         s = hone__tokenize_compare(&text->tokenizer, &other->tokenizer, (const char *const *)rest.v,
                                    hone_buf_str(&line), flags(), json);
+        goto done;
+    }
+    if (!decode) {
+        hone__tokenize_how how = {flags(), json, whole, (uint32_t)threads, (size_t)part_size};
+        s = hone__tokenize_stdin(&text->tokenizer, &how);
         goto done;
     }
     s = whole ? all_of_stdin(&text->tokenizer, &t, &line)

@@ -13,6 +13,7 @@ libhone_a_SOURCES += \
 	core/text/jinja_test.c \
 	core/text/jinja_text.c \
 	core/text/jinja_value.c \
+	core/text/parts.c \
 	core/text/tokenizer.c \
 	core/text/unicode.c \
 	core/text/unigram_train.c

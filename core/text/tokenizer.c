@@ -199,6 +199,21 @@ hone_status hone_tokenizer_encode(const hone_tokenizer *t, hone_str text, uint32
     return s;
 }
 
+hone_status hone_tokenizer_cut(const hone_tokenizer *t, hone_str text, uint32_t flags, size_t *at)
+{
+    const hone_tokenizer_v1 *v = table(t);
+    int32_t place = 0;
+    if (HONE_HAS(v, hone_tokenizer_v1, cut) && v->cut && text.len > 1 && text.len <= INT32_MAX) {
+        hone_instance_enter(t->instance);
+        place = v->cut(t->ref.self, text, flags);
+        HONE_TRY(leave(t, "cut", HONE_OK));
+    }
+    if (place < 0 || (place > 0 && (size_t)place >= text.len))
+        return hone_fail(HONE_E_MISBEHAVED, "tokenizer: cuts %zu bytes at %d", text.len, place);
+    *at = (size_t)place;
+    return HONE_OK;
+}
+
 static hone_status put_text(const hone_text_sink *sink, size_t index, hone_str text)
 {
     (void)index;

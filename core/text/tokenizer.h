@@ -46,6 +46,9 @@ hone_status hone_tokenizer_init(hone_tokenizer *t, hone_instance *inst, hone_ref
  * `out` wants spans). On failure `out` is as it was. Text need not be valid UTF-8. [any-thread] */
 hone_status hone_tokenizer_encode(const hone_tokenizer *t, hone_str text, uint32_t flags,
                                   hone_tokens *out);
+/* Where `text`, which more follows, may be cut (hone_tokenizer_v1.cut); *at is 0 where no place is known, and for
+ * a tokenizer that does not cut. [any-thread] */
+hone_status hone_tokenizer_cut(const hone_tokenizer *t, hone_str text, uint32_t flags, size_t *at);
 /* n texts in one call; outs[i] gets those of texts[i] (appended). On failure some outs may have grown. [any-thread] */
 hone_status hone_tokenizer_encode_all(const hone_tokenizer *t, const hone_str *texts, size_t n,
                                       uint32_t flags, hone_tokens *outs);

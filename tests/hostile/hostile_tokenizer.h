@@ -106,7 +106,7 @@ static void fingerprint(void *self, char out[65])
 }
 static const hone_tokenizer_v1 table = {sizeof table, 0,           encode,      decode,
                                         vocab_size,   token_bytes, token_bytes, token_id,
-                                        special,      is_special,  fingerprint};
+                                        special,      is_special,  fingerprint, NULL};
 #define KIND HONE_KIND_TOKENIZER
 #define IFACE HONE_IFACE_TOKENIZER
 #define TABLE_OF &table

@@ -48,7 +48,7 @@ static struct {
     int32_t ids[4];
     hone_span32 spans[4];
     size_t n;
-    int times, no_offsets, vocab, eos;
+    int times, no_offsets, vocab, eos, cut;
     size_t first_text;
 } bad;
 
@@ -106,9 +106,16 @@ static void bad_fingerprint(void *self, char out[65])
     (void)self;
     memset(out, 'a', 65);
 }
+static int32_t bad_cut(void *self, hone_str text, uint32_t flags)
+{
+    (void)self;
+    (void)text;
+    (void)flags;
+    return bad.cut;
+}
 static hone_tokenizer_v1 bad_vt = {
-    sizeof bad_vt, 0,      bad_encode,  bad_decode,     bad_size,       bad_text,
-    bad_text,      bad_id, bad_special, bad_is_special, bad_fingerprint};
+    sizeof bad_vt, 0,      bad_encode,  bad_decode,     bad_size,        bad_text,
+    bad_text,      bad_id, bad_special, bad_is_special, bad_fingerprint, bad_cut};
 
 /* Every place in texts around the widths that are looked at in one go. */
 static void test_utf8_is_checked_at_every_place(void **state)
@@ -182,7 +189,17 @@ static void test_what_a_component_may_not_give(void **state)
     hone_tokenizer_fingerprint(&t, hex);
     assert_int_equal(strlen(hex), 64);
     hone_tokens_release(&out);
+    size_t at = 7;
+    for (bad.cut = -1; bad.cut < 5; bad.cut++) /* inside of the text, or 0 */
+        assert_int_equal(hone_tokenizer_cut(&t, text, 0, &at),
+                         bad.cut < 0 || bad.cut > 2 ? HONE_E_MISBEHAVED : HONE_OK);
+    assert_int_equal(at, 2);
     hone_tokenizer_v1 old = bad_vt;
+    old.struct_size = offsetof(hone_tokenizer_v1, cut); /* of before there was any */
+    ref.vt = &old;
+    assert_int_equal(hone_tokenizer_init(&t, NULL, ref), HONE_OK);
+    assert_int_equal(hone_tokenizer_cut(&t, text, 0, &at), HONE_OK);
+    assert_int_equal(at, 0);
     old.struct_size = offsetof(hone_tokenizer_v1, decode);
     ref.vt = &old;
     assert_int_equal(hone_tokenizer_init(&t, NULL, ref), HONE_E_MISBEHAVED);

@@ -595,9 +595,9 @@ static hone_status take_text(const hone_text_sink *sink, size_t i, hone_str text
 
 static void test_tokenizers(void **state)
 {
-    static const hone_tokenizer_v1 real = {sizeof real, 0,           encode,     decode,
-                                           vocab_size,  token_bytes, NULL,       token_id,
-                                           special,     NULL,        fingerprint};
+    static const hone_tokenizer_v1 real = {sizeof real, 0,           encode,      decode,
+                                           vocab_size,  token_bytes, NULL,        token_id,
+                                           special,     NULL,        fingerprint, NULL};
     (void)state;
     loop *l = loop_open(hone_desc_builtin(HONE_IFACE_TOKENIZER), NULL, &real, NULL);
     const hone_tokenizer_v1 *vt = hone_wire_stub_table(l->stub);

@@ -181,9 +181,14 @@ static void fingerprint(void *self, char out_hex[65])
     memcpy(out_hex, ((bpe_tok *)self)->fingerprint, 65);
 }
 
-static const hone_tokenizer_v1 iface = {sizeof iface, 0,           encode,     decode,
-                                        vocab_size,   token_bytes, token_text, token_id,
-                                        special,      is_special,  fingerprint};
+static int32_t cut(void *self, hone_str text, uint32_t flags)
+{
+    return (int32_t)bpe_cut(self, text, flags);
+}
+
+static const hone_tokenizer_v1 iface = {sizeof iface, 0,           encode,      decode,
+                                        vocab_size,   token_bytes, token_text,  token_id,
+                                        special,      is_special,  fingerprint, cut};
 
 enum { F_SPEC, F_SCANNER };
 static const hone_field *const fields[] = {

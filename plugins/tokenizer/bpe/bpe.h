@@ -312,6 +312,8 @@ typedef struct bpe_work {
     void *match_context;
     void *jit_stack;
     void *scripts;      /* pcre2_code of scripts.c */
+    int continues;      /* the text goes on from another */
+    int inner;          /* the segment does: nothing comes in front of it */
     size_t unk_floor;   /* ids from here on: two unknowns in a row are one */
     size_t decode_most; /* bytes that decoders may make of the ids at hand */
     const char *failed; /* text of a failure that is not memory */
@@ -348,6 +350,7 @@ typedef struct bpe_tok {
     bpe_strmap pieces;  /* what joining and searching may give, by text as the model spells it */
     int32_t byte_piece[256]; /* <0xNN>, or -1 */
     int byte_fallback;       /* a character without piece becomes its bytes */
+    int cuts;                /* texts may be cut: cut.c */
     int words_apart;         /* pieces are merged word by word: apart.c */
     uint8_t ws_joins[256];   /* by a character's last byte: U+2581 behind it may join it */
     int only_spaces; /* BPE_SPACES_*: what the normalizer does, where it is no more than that */
@@ -486,6 +489,11 @@ hone_status bpe_decoder_bytes(bpe_tok *t, bpe_work *w); /* bytes[] by the decode
 int bpe_byte_token(hone_str text);                      /* the byte that "<0xNN>" names, or -1 */
 /* encode.c */
 hone_status bpe_encode(const bpe_tok *t, bpe_work *w, hone_str text, uint32_t flags);
+uint32_t bpe_char_before(const unsigned char *p,
+                         size_t at); /* at > 0; UINT32_MAX: none ends there */
+/* cut.c: the last place where text[0, len) may be cut, 0: none is known; whether there can be any. */
+size_t bpe_cut(const bpe_tok *t, hone_str text, uint32_t flags);
+int bpe_cuts(const bpe_tok *t);
 
 /* Where needle[0, k) first stands in hay[0, n), or NULL. */
 const void *bpe_find(const void *hay, size_t n, const void *needle, size_t k);

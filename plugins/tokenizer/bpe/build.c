@@ -489,6 +489,7 @@ hone_status bpe_tok_finish(bpe_tok *t, bpe_work *w)
             (st = bpe_regex_compile(t->host, t->steps[i].pattern, "pre-tokenizer",
                                     &t->steps[i].re)) < 0)
             return st;
+    t->cuts = bpe_cuts(t);
     st = bpe_decoder_bytes(t, w);
     if (st < 0)
         return st == HONE_E_NOMEM ? no_memory(t)

@@ -9,7 +9,7 @@
 
 #define AT_BEGIN (1u << 31) /* the segment begins the caller's text */
 
-static uint32_t char_before(const unsigned char *p, size_t at)
+uint32_t bpe_char_before(const unsigned char *p, size_t at)
 {
     size_t i = at;
     uint32_t len;
@@ -24,7 +24,7 @@ static int stands_alone(hone_str text, size_t begin, size_t end)
 {
     const unsigned char *p = (const unsigned char *)text.ptr;
     uint32_t len;
-    if (begin > 0 && bpe_is_word(char_before(p, begin)))
+    if (begin > 0 && bpe_is_word(bpe_char_before(p, begin)))
         return 0;
     return end == text.len || !bpe_is_word(bpe_decode_char(p + end, text.len - end, &len));
 }
@@ -43,7 +43,7 @@ static int next_added(const bpe_matcher *m, hone_str text, size_t done, size_t *
         uint32_t len;
         if (a->lstrip)
             while (*begin > done) {
-                uint32_t c = char_before(p, *begin);
+                uint32_t c = bpe_char_before(p, *begin);
                 if (bpe_class(c) != BPE_C_SPACE)
                     break;
                 *begin -= c < 0x80 ? 1 : c < 0x800 ? 2 : 3;
@@ -83,6 +83,7 @@ static hone_status normalised(const bpe_tok *t, bpe_work *w, hone_str text, size
         if (!bpe_push(w, a->id, base + begin, base + end, spans))
             return HONE_E_NOMEM;
         done = end;
+        w->inner = 0;
     }
     return segment(t, w, text, done, text.len, base, first, spans);
 }
@@ -94,12 +95,13 @@ static hone_status written(const bpe_tok *t, bpe_work *w, hone_str text, size_t 
     hone_status s = HONE_OK;
     if (text.len == 0)
         return HONE_OK;
-    if (base == 0)
+    w->inner = base == 0 && w->continues;
+    if (base == 0 && !w->inner)
         flags |= AT_BEGIN;
     if (t->nfc)
         s = bpe_nfc(w, (const unsigned char *)text.ptr, text.len, spans, &same);
     else if (!same)
-        s = bpe_normalize(t, w, text, base == 0, spans);
+        s = bpe_normalize(t, w, text, (flags & AT_BEGIN) != 0, spans);
     if (s < 0)
         return s;
     if (same)
@@ -148,11 +150,12 @@ hone_status bpe_encode(const bpe_tok *t, bpe_work *w, hone_str text, uint32_t fl
     hone_status s;
     w->ids.n = w->spans.n = 0;
     w->failed = NULL;
+    w->continues = (flags & HONE_ENCODE_CONTINUES) != 0;
     if (text.len > INT32_MAX) {
         w->failed = "a text is longer than 2 GiB";
         return HONE_E_LIMIT;
     }
-    for (size_t i = 0; add && i < t->n_front; i++)
+    for (size_t i = 0; add && !w->continues && i < t->n_front; i++)
         if (!bpe_push(w, t->add_front[i], 0, 0, spans))
             return HONE_E_NOMEM;
     while (m->n && next_added(m, text, done, &from, &begin, &end, &a)) {
@@ -168,7 +171,7 @@ hone_status bpe_encode(const bpe_tok *t, bpe_work *w, hone_str text, uint32_t fl
     s = written(t, w, rest, done, flags & HONE_ENCODE_SPECIAL, spans);
     if (s >= 0 && (flags & HONE_ENCODE_TRUNCATE))
         truncate(t, w, add ? t->n_front + t->n_back : 0, add ? t->n_front : 0, spans);
-    for (size_t i = 0; s >= 0 && add && i < t->n_back; i++)
+    for (size_t i = 0; s >= 0 && add && !(flags & HONE_ENCODE_GOES_ON) && i < t->n_back; i++)
         if (!bpe_push(w, t->add_back[i], text.len, text.len, spans))
             return HONE_E_NOMEM;
     return s;

@@ -251,7 +251,7 @@ enum { MOST_TIMES = 64, MOST_MORE = 1 << 20 };
 hone_status bpe_normalize(const bpe_tok *t, bpe_work *w, hone_str text, int first, int map)
 {
     if (t->only_spaces) {
-        int dummy = t->only_spaces == BPE_SPACES_FRONT ||
+        int dummy = (t->only_spaces == BPE_SPACES_FRONT && !w->inner) ||
                     (t->only_spaces == BPE_SPACES_FIRST && first);
         w->norm.most = 0;
         return bpe_spm_spaces(w->mem, text, dummy, map, &w->norm) ? HONE_OK : HONE_E_NOMEM;

@@ -338,7 +338,8 @@ static hone_status run_steps(const bpe_tok *t, bpe_work *w, const unsigned char 
 static hone_status words(const bpe_tok *t, bpe_work *w, const unsigned char *text, size_t n,
                          size_t base, int spans)
 {
-    int whole = !spans || !t->has_gaps;
+    /* else the bytes of the ids are not those of the word */
+    int whole = !spans || (!t->has_gaps && !t->n_decoders);
     if (t->scanner != BPE_SCAN_NONE) {
         uint32_t ends[BATCH];
         size_t from = 0, begin = 0;
@@ -370,7 +371,7 @@ hone_status bpe_segment(const bpe_tok *t, bpe_work *w, const unsigned char *text
 {
     if (n == 0)
         return HONE_OK;
-    if (t->n_steps == 0 || t->steps[0].kind != BPE_STEP_PREFIX_SPACE || text[0] == ' ')
+    if (t->n_steps == 0 || t->steps[0].kind != BPE_STEP_PREFIX_SPACE || text[0] == ' ' || w->inner)
         return words(t, w, text, n, base, spans);
     w->prefixed.n = 0;
     if (!bpe_vec_room(w->mem, &w->prefixed, n + 1, 1))

@@ -23,6 +23,9 @@ extern "C" {
 #define HONE_ENCODE_OFFSETS (1u << 2) /* fill offsets */
 #define HONE_ENCODE_TRUNCATE                                                                       \
     (1u << 3) /* cut to the length the description asks for (tokenizer.json) */
+/* The text is a part of one that `cut` cut: what is put around a text comes before the first part, or behind the last. */
+#define HONE_ENCODE_CONTINUES (1u << 4) /* another part stands before it */
+#define HONE_ENCODE_GOES_ON (1u << 5)   /* another part follows */
 #define HONE_DECODE_SKIP_SPECIAL (1u << 0)
 
 typedef struct hone_span32 {
@@ -69,6 +72,10 @@ typedef struct hone_tokenizer_v1 {
     int32_t (*is_special)(void *self, int32_t id);    /* 1, or 0; cannot fail [any-thread] */
     void (*fingerprint)(void *self,
                         char out_hex[65]); /* SHA-256 over vocabulary, merges, rules [any-thread] */
+    /* Optional: the last place p, 0 < p < text.len, where the text may be cut whatever follows it: the ids of its
+     * first p bytes (HONE_ENCODE_GOES_ON) and then those of all that is behind them (HONE_ENCODE_CONTINUES) are
+     * the ids of the whole. 0: none is known. flags as for encode; cannot fail [any-thread] */
+    int32_t (*cut)(void *self, hone_str text_bor, uint32_t flags);
 } hone_tokenizer_v1;
 
 /* In C, `const hone_component NAME`, a tokenizer with the functions of `table`: see HONE_DEFINE_COMPONENT. */

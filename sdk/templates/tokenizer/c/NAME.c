@@ -171,7 +171,8 @@ static const hone_tokenizer_v1 table = {sizeof(hone_tokenizer_v1),
                                         token_id,
                                         special,
                                         is_special,
-                                        fingerprint};
+                                        fingerprint,
+                                        NULL}; /* cut: long texts are taken whole */
 HONE_DEFINE_TOKENIZER(component, table, .id = "@id@", .version = "0.1.0",
                       .summary = "a token a byte",
                       .caps = HONE_CAP_PURE | HONE_CAP_DETERMINISTIC | HONE_CAP_REENTRANT |
