@@ -119,14 +119,17 @@ void hone__quant_q5_1(const float *src, unsigned char *dst, size_t n)
         put_high_low(dst + 4, code);
     }
 }
-void hone__quant_q8_0(const float *src, unsigned char *dst, size_t n)
+void hone__quant_q8_0(const float *restrict src, unsigned char *restrict dst, size_t n)
 {
     for (; n; n--, src += 32, dst += 34) {
         float d = fabsf(extreme(src, 32)) / 127.0f, id = inverse(d);
         store_scale(dst, d);
         for (int i = 0; i < 32; i++) {
-            float x = roundf(src[i] * id); /* halves away from zero */
-            dst[2 + i] = (unsigned char)(!(x > -128.0f) ? -128 : x > 127.0f ? 127 : (int)x);
+            float x = src[i] * id;
+            x = !(x > -128.0f) ? -128.0f : x > 127.0f ? 127.0f : x;
+            const int whole = (int)x;
+            const float rest = x - (float)whole; /* exact; halves go away from zero */
+            dst[2 + i] = (unsigned char)(whole + (rest >= 0.5f) - (rest <= -0.5f));
         }
     }
 }

@@ -14,10 +14,11 @@
 #include "base/half.h"
 
 #include <math.h>
+#include <stdint.h>
 #include <string.h>
 
 #define TINY 1e-15f /* groups of smaller values are taken as zero */
-enum { GROUP = 32 };
+enum { GROUP = 32, ABREAST = 4 };
 
 /* To nearest, ties to even, within [lo, hi]; NaN gives lo. */
 static inline int nearest(float x, int lo, int hi)
@@ -131,69 +132,92 @@ typedef struct spread {
     int absolute; /* errors are absolute, not squared */
 } spread;
 
-static float offset_error(const spread *p, const float *x, const float *w,
-                          const unsigned char *code, float scale, float min)
+/* Four groups are fitted abreast, a lane each: the sums of one are a chain that nothing else fills. A lane's
+ * operations and their order are those of its group alone. */
+typedef float lanes __attribute__((vector_size(16)));
+typedef int32_t masks __attribute__((vector_size(16)));
+#define EACH(x) ((lanes){0} + (x)) /* not for -0 */
+#define PICK(mask, a, b) ((lanes)(((mask) & (masks)(a)) | (~(mask) & (masks)(b))))
+#define NEAREST(x, top) /* as nearest(x, 0, top), in floats */                                     \
+    ((PICK((x) > 0.0f, PICK((x) > (top), EACH(top), (x)), EACH(0.0f)) + 12582912.0f) - 12582912.0f)
+
+static int any(const masks *m)
 {
-    float sum = 0.0f;
-    for (int i = 0; i < p->n; i++) {
-        float e = scale * (float)code[i] + min - x[i];
-        sum += w[i] * (p->absolute ? fabsf(e) : e * e);
-    }
-    return sum;
+    int32_t all = 0;
+    for (int j = 0; j < ABREAST; j++)
+        all |= (*m)[j];
+    return all != 0;
 }
 
-/* x ~ scale * code - *below, code 0 .. top, below >= 0. */
-static float fit_offset(const spread *p, const float *x, const float *w, unsigned char *code,
-                        float *below)
+static void offset_error(const spread *p, const lanes *x, const lanes *w, const lanes *code,
+                         const lanes *scale, const lanes *min, lanes *out)
 {
-    float min = x[0], max = x[0], sw = w[0], sx = sw * x[0];
-    unsigned char trial[GROUP];
+    const masks size = (masks){0} + 0x7fffffff;
+    lanes sum = {0};
+    for (int i = 0; i < p->n; i++) {
+        const lanes e = *scale * code[i] + *min - x[i];
+        sum += w[i] * (p->absolute ? (lanes)((masks)e & size) : e * e);
+    }
+    *out = sum;
+}
+
+/* x ~ scale * code - below, code 0 .. top, below >= 0, of four groups one after the other. */
+static void fit_offset(const spread *p, const float *src, const float *weight, unsigned char *to,
+                       float *scales, float *below)
+{
+    lanes x[GROUP] = {{0}}, w[GROUP] = {{0}}, code[GROUP], trial[GROUP], best, error;
+    const float top = (float)p->top;
+    for (int i = 0; i < p->n; i++)
+        for (int j = 0; j < ABREAST; j++) {
+            x[i][j] = src[j * p->n + i];
+            w[i][j] = weight[j * p->n + i];
+        }
+    lanes min = x[0], max = x[0], sw = w[0], sx = sw * x[0];
     for (int i = 1; i < p->n; i++) {
-        min = x[i] < min ? x[i] : min;
-        max = x[i] > max ? x[i] : max;
+        min = PICK(x[i] < min, x[i], min);
+        max = PICK(x[i] > max, x[i], max);
         sw += w[i];
         sx += w[i] * x[i];
     }
-    min = min > 0.0f ? 0.0f : min;
-    const float low = min, wide = max - min;
-    if (max == min) {
-        memset(code, 0, (size_t)p->n);
-        *below = -min;
-        return 0.0f;
-    }
-    float is = (float)p->top / wide, scale = 1.0f / is;
+    min = PICK(min > 0.0f, EACH(0.0f), min);
+    const masks flat = max == min;
+    const lanes low = min, start = top / (max - min);
+    lanes scale = 1.0f / start;
     for (int i = 0; i < p->n; i++)
-        code[i] = (unsigned char)nearest(is * (x[i] - low), 0, p->top);
-    float best = offset_error(p, x, w, code, scale, min);
+        code[i] = NEAREST(start * (x[i] - low), top);
+    offset_error(p, x, w, code, &scale, &min, &best);
     for (int t = 0; t <= p->tries; t++) {
-        float sl = 0.0f, sll = 0.0f, sxl = 0.0f;
+        lanes sl = {0}, sll = {0}, sxl = {0};
         /* ggml's search: the range is that of the best offset so far */
-        is = (p->first + p->step * (float)t + (float)p->top) / (max - min);
+        const lanes is = (p->first + p->step * (float)t + top) / (max - min);
         for (int i = 0; i < p->n; i++) {
-            trial[i] = (unsigned char)nearest(is * (x[i] - min), 0, p->top);
-            float l = (float)trial[i];
-            sl += w[i] * l;
-            sll += w[i] * l * l;
-            sxl += w[i] * l * x[i];
+            const lanes l = NEAREST(is * (x[i] - min), top), wl = w[i] * l;
+            trial[i] = l;
+            sl += wl;
+            sll += wl * l;
+            sxl += wl * x[i];
         }
-        float det = sw * sll - sl * sl;
-        if (!(det > 0.0f))
+        const lanes det = sw * sll - sl * sl;
+        lanes d = (sw * sxl - sx * sl) / det, m = (sll * sx - sl * sxl) / det;
+        const masks above = m > 0.0f;
+        m = PICK(above, EACH(0.0f), m);
+        d = PICK(above, sxl / sll, d);
+        offset_error(p, x, w, trial, &d, &m, &error);
+        const masks better = (det > 0.0f) & (error < best);
+        if (!any(&better))
             continue;
-        float d = (sw * sxl - sx * sl) / det, m = (sll * sx - sl * sxl) / det;
-        if (m > 0.0f) {
-            m = 0.0f;
-            d = sxl / sll;
-        }
-        float error = offset_error(p, x, w, trial, d, m);
-        if (error < best) {
-            memcpy(code, trial, (size_t)p->n);
-            best = error;
-            scale = d;
-            min = m;
-        }
+        for (int i = 0; i < p->n; i++)
+            code[i] = PICK(better, trial[i], code[i]);
+        best = PICK(better, error, best);
+        scale = PICK(better, d, scale);
+        min = PICK(better, m, min);
     }
-    *below = -min;
-    return scale;
+    for (int j = 0; j < ABREAST; j++) {
+        scales[j] = flat[j] ? 0.0f : scale[j];
+        below[j] = -(flat[j] ? low[j] : min[j]);
+        for (int i = 0; i < p->n; i++)
+            to[j * p->n + i] = (unsigned char)(flat[j] ? 0 : (int)code[i][j]);
+    }
 }
 
 /* ---- packing --------------------------------------------------------------------------------------- */
@@ -219,13 +243,14 @@ void hone__quant_q2_k(const float *src, unsigned char *dst, size_t n)
 {
     static const spread how = {16, 3, -0.5f, 0.1f, 15, 1};
     unsigned char code[256];
-    float w[16], scale[16], below[16];
+    float w[256], scale[16], below[16];
     for (; n; n--, src += 256, dst += 84) {
         float top = 0.0f, deep = 0.0f;
+        for (int i = 0; i < 256; i++)
+            w[i] = fabsf(src[i]);
+        for (int j = 0; j < 16; j += ABREAST)
+            fit_offset(&how, src + 16 * j, w + 16 * j, code + 16 * j, scale + j, below + j);
         for (int j = 0; j < 16; j++) {
-            for (int i = 0; i < 16; i++)
-                w[i] = fabsf(src[16 * j + i]);
-            scale[j] = fit_offset(&how, src + 16 * j, w, code + 16 * j, &below[j]);
             top = scale[j] > top ? scale[j] : top;
             deep = below[j] > deep ? below[j] : deep;
         }
@@ -275,7 +300,7 @@ void hone__quant_q3_k(const float *src, unsigned char *dst, size_t n)
 static void offset_block(const spread *how, const float *src, unsigned char *dst,
                          unsigned char *code)
 {
-    float w[32], scale[8], below[8], top = 0.0f, deep = 0.0f;
+    float w[256], scale[8], below[8], top = 0.0f, deep = 0.0f;
     for (int j = 0; j < 8; j++) {
         const float *x = src + 32 * j;
         float sum = 0.0f, rms;
@@ -283,8 +308,11 @@ static void offset_block(const spread *how, const float *src, unsigned char *dst
             sum += x[i] * x[i];
         rms = sqrtf(sum / 32.0f);
         for (int i = 0; i < 32; i++)
-            w[i] = rms + fabsf(x[i]);
-        scale[j] = fit_offset(how, x, w, code + 32 * j, &below[j]);
+            w[32 * j + i] = rms + fabsf(x[i]);
+    }
+    for (int j = 0; j < 8; j += ABREAST)
+        fit_offset(how, src + 32 * j, w + 32 * j, code + 32 * j, scale + j, below + j);
+    for (int j = 0; j < 8; j++) {
         top = scale[j] > top ? scale[j] : top;
         deep = below[j] > deep ? below[j] : deep;
     }

@@ -47,7 +47,7 @@ static void halves(const unsigned char *restrict p, int8_t *restrict q)
     }
 }
 
-static void read_q4_k(const unsigned char *p, hone_quant_block *out)
+static void read_q4_k(const unsigned char *restrict p, hone_quant_block *restrict out)
 {
     out->d = half_at(p);
     out->m = half_at(p + 2);
@@ -58,8 +58,11 @@ static void read_q4_k(const unsigned char *p, hone_quant_block *out)
         out->min[j] = (uint8_t)(j < 4 ? p[j + 4] & 63 : p[j + 4] >> 4 | p[j] >> 6 << 4);
     }
     p += 12;
-    for (int i = 0; i < 256; i++)
-        out->q[i] = (int8_t)(p[i / 64 * 32 + i % 32] >> (i % 64 < 32 ? 0 : 4) & 15);
+    for (int8_t *q = out->q; q < out->q + 256; q += 64, p += 32)
+        for (int i = 0; i < 32; i++) {
+            q[i] = (int8_t)(p[i] & 15);
+            q[i + 32] = (int8_t)(p[i] >> 4);
+        }
 }
 
 void hone_quant_block_read(uint32_t file_type, const unsigned char *src, hone_quant_block *out)
