@@ -45,6 +45,19 @@ static float extreme(const float *x, int n)
     return value;
 }
 
+/* The largest magnitude of 32, NaNs left out. */
+static float largest(const float *x)
+{
+    float m[8] = {0};
+    for (int i = 0; i < 32; i += 8)
+        for (int j = 0; j < 8; j++)
+            m[j] = m[j] < fabsf(x[i + j]) ? fabsf(x[i + j]) : m[j];
+    for (int n = 4; n; n /= 2)
+        for (int j = 0; j < n; j++)
+            m[j] = m[j] < m[j + n] ? m[j + n] : m[j];
+    return m[0];
+}
+
 /* Codes 0 .. 2*half-1 for -half .. half-1 steps of the scale, which is returned. */
 static float code_signed(const float *x, int half, unsigned char code[32])
 {
@@ -122,7 +135,7 @@ void hone__quant_q5_1(const float *src, unsigned char *dst, size_t n)
 void hone__quant_q8_0(const float *restrict src, unsigned char *restrict dst, size_t n)
 {
     for (; n; n--, src += 32, dst += 34) {
-        float d = fabsf(extreme(src, 32)) / 127.0f, id = inverse(d);
+        float d = largest(src) / 127.0f, id = inverse(d);
         store_scale(dst, d);
         for (int i = 0; i < 32; i++) {
             float x = src[i] * id;
