@@ -215,11 +215,11 @@ hone_status hone_params_init_values(hone_params *p, uint64_t seed)
     return s;
 }
 
-/* Values in the order they are stored, as float32, a few at a time. */
+/* Values in the order they are stored, as float32, a few at a time; outputs that a last panel does not have
+ * count as 0, whatever their codes would mean. */
 enum { INPUTS = 256 }; /* a multiple of every block */
 static uint64_t sum_panels(const hone_param_item *it, const hone_storage *s, uint64_t seed)
 {
-    float rows[INPUTS * HONE_PANEL];
     float panel[INPUTS * HONE_PANEL];
     hone_xxh h;
     hone_xxh_init(&h, seed);
@@ -228,8 +228,10 @@ static uint64_t sum_panels(const hone_param_item *it, const hone_storage *s, uin
         const int64_t rest = it->rows - q * HONE_PANEL;
         for (int64_t k = 0; k < it->cols; k += INPUTS) {
             int64_t n = it->cols - k < INPUTS ? it->cols - k : INPUTS;
-            s->unpack(at, 0, rest < HONE_PANEL ? rest : HONE_PANEL, n, rows);
-            hone_panels_pack(rows, n, rest < HONE_PANEL ? rest : HONE_PANEL, n, panel);
+            s->widen(at, n, panel);
+            for (int64_t i = 0; rest < HONE_PANEL && i < n; i++)
+                memset(panel + i * HONE_PANEL + rest, 0,
+                       (size_t)(HONE_PANEL - rest) * sizeof *panel);
             hone_xxh_add(&h, panel, (size_t)(n * HONE_PANEL) * sizeof *panel);
             at += hone_storage_panel_bytes(s, n);
         }

@@ -93,6 +93,8 @@ typedef struct hone_gemm_kernels {
                     float *db);
     /* out[c] = output `lane` of input c of a panel, widened exactly. */
     void (*widen_row)(const void *panel, uint32_t type, int64_t lane, int64_t cols, float *out);
+    /* Inputs k0 .. k0 + n of a quantised panel as they lie, both multiples of 32: out (n, 32). */
+    void (*widen_codes)(const void *panel, uint32_t type, int64_t k0, int64_t n, float *out);
 } hone_gemm_kernels;
 
 HONE_KERNEL_TABLES(hone_gemm_kernels, gemm);

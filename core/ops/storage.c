@@ -79,6 +79,25 @@ static int64_t pack_bf16(const float *rows, int64_t lane, int64_t n, int64_t col
     return pack_half(hone_f32_to_bf16, 0x7f80u, rows, lane, n, cols, panel);
 }
 
+static void widen_f32(const void *panel, int64_t n, float *out)
+{
+    memcpy(out, panel, (size_t)(n * HONE_PANEL) * sizeof *out);
+}
+
+static void widen_bf16(const void *panel, int64_t n, float *out)
+{
+    const uint16_t *from = panel;
+    for (int64_t i = 0; i < n * HONE_PANEL; i++)
+        out[i] = hone_bf16_to_f32(from[i]);
+}
+
+static void widen_f16(const void *panel, int64_t n, float *out)
+{
+    const uint16_t *from = panel;
+    for (int64_t i = 0; i < n * HONE_PANEL; i++)
+        out[i] = hone_f16_to_f32(from[i]);
+}
+
 static void unpack_bf16(const void *panel, int64_t lane, int64_t n, int64_t cols, float *rows)
 {
     unpack_half(hone_bf16_to_f32, panel, lane, n, cols, rows);
@@ -159,24 +178,29 @@ static void put_q4_k(const hone_quant_block *from, int64_t b, int64_t lane, void
     }
 }
 
-#define UNPACK(T, name)                                                                            \
-    static void name(const void *panel, int64_t lane, int64_t n, int64_t cols, float *rows)        \
+#define WIDEN(T, name)                                                                             \
+    static void unpack_##name(const void *panel, int64_t lane, int64_t n, int64_t cols,            \
+                              float *rows)                                                         \
     {                                                                                              \
         unpack_quant(T, panel, lane, n, cols, rows);                                               \
+    }                                                                                              \
+    static void widen_##name(const void *panel, int64_t n, float *out)                             \
+    {                                                                                              \
+        HONE_KERNEL_PICK(gemm)->widen_codes(panel, T, 0, n, out);                                  \
     }
-UNPACK(HONE_Q8_0, unpack_q8_0)
-UNPACK(HONE_Q4_0, unpack_q4_0)
-UNPACK(HONE_Q4_1, unpack_q4_1)
-UNPACK(HONE_Q4_K, unpack_q4_k)
+WIDEN(HONE_Q8_0, q8_0)
+WIDEN(HONE_Q4_0, q4_0)
+WIDEN(HONE_Q4_1, q4_1)
+WIDEN(HONE_Q4_K, q4_k)
 
 static const hone_storage table[] = {
-    {HONE_F32, 1, "f32", 1, HONE_PANEL * 4, pack_f32, unpack_f32, NULL},
-    {HONE_BF16, 0, "bf16", 1, HONE_PANEL * 2, pack_bf16, unpack_bf16, NULL},
-    {HONE_F16, 0, "f16", 1, HONE_PANEL * 2, pack_f16, unpack_f16, NULL},
-    {HONE_Q8_0, 0, "q8_0", 32, Q8_0, NULL, unpack_q8_0, put_q8_0},
-    {HONE_Q4_0, 0, "q4_0", 32, Q4_0, NULL, unpack_q4_0, put_q4_0},
-    {HONE_Q4_1, 0, "q4_1", 32, Q4_1, NULL, unpack_q4_1, put_q4_1},
-    {HONE_Q4_K, 0, "q4_k", 256, Q4_K, NULL, unpack_q4_k, put_q4_k},
+    {HONE_F32, 1, "f32", 1, HONE_PANEL * 4, pack_f32, unpack_f32, widen_f32, NULL},
+    {HONE_BF16, 0, "bf16", 1, HONE_PANEL * 2, pack_bf16, unpack_bf16, widen_bf16, NULL},
+    {HONE_F16, 0, "f16", 1, HONE_PANEL * 2, pack_f16, unpack_f16, widen_f16, NULL},
+    {HONE_Q8_0, 0, "q8_0", 32, Q8_0, NULL, unpack_q8_0, widen_q8_0, put_q8_0},
+    {HONE_Q4_0, 0, "q4_0", 32, Q4_0, NULL, unpack_q4_0, widen_q4_0, put_q4_0},
+    {HONE_Q4_1, 0, "q4_1", 32, Q4_1, NULL, unpack_q4_1, widen_q4_1, put_q4_1},
+    {HONE_Q4_K, 0, "q4_k", 256, Q4_K, NULL, unpack_q4_k, widen_q4_k, put_q4_k},
 };
 
 const hone_storage *hone_storage_get(uint32_t dtype)

@@ -38,6 +38,8 @@ typedef struct hone_storage {
     int64_t (*pack)(const float *rows, int64_t lane, int64_t n, int64_t cols, void *panel);
     /* The values as they are, in float32. */
     void (*unpack)(const void *panel, int64_t lane, int64_t n, int64_t cols, float *rows);
+    /* The first n inputs (a multiple of block) of a panel as they lie, in float32: out (n, 32). */
+    void (*widen)(const void *panel, int64_t n, float *out);
     /* Inputs [b*block, (b + 1)*block) of output `lane`. NULL: not quantised. */
     void (*put)(const hone_quant_block *from, int64_t b, int64_t lane, void *panel);
 } hone_storage;

@@ -202,6 +202,43 @@ static void test_values_become_codes_of_files(void **state)
     }
 }
 
+/* The sum of a matrix is that of its values in float32, also where a last panel has unused outputs. */
+static void test_sums_are_of_values(void **state)
+{
+    enum { N = 45, K = 512 };
+    static const uint32_t types[] = {HONE_BF16, HONE_F16,  HONE_Q8_0,
+                                     HONE_Q4_0, HONE_Q4_1, HONE_Q4_K};
+    hone_param_spec spec = {
+        .struct_size = sizeof spec, .name = "m", .role = "q", .rows = N, .cols = K};
+    const int used = hone_cpu_get()->used;
+    static float rows[N * K], panel[K * HONE_PANEL], turned[K * HONE_PANEL];
+    (void)state;
+    for (size_t t = 0; t < sizeof types / sizeof *types; t++)
+        for (int set = 0; set <= hone_cpu_get()->best; set++) {
+            hone_params *p, *f32;
+            assert_ok(hone_cpu_use(set));
+            for (int i = 0; i < N * K; i++)
+                rows[i] = centred(t, (uint64_t)i);
+            assert_ok(hone_params_create(&p));
+            assert_int_equal(hone_params_declare(p, &spec), 0);
+            assert_ok(hone_params_set_storage(p, 0, types[t]));
+            assert_ok(hone_params_seal(p));
+            assert_ok(hone_params_set_rows(p, 0, 0, N, rows));
+            assert_ok(hone_params_get_rows(p, 0, 0, N, rows));
+            assert_ok(hone_params_create(&f32));
+            assert_int_equal(hone_params_declare(f32, &spec), 0);
+            assert_ok(hone_params_seal(f32));
+            assert_ok(hone_params_set_rows(f32, 0, 0, N, rows));
+            assert_true(hone_params_checksum(p) == hone_params_checksum(f32));
+            hone_storage_get(types[t])->widen(hone_params_item(p, 0)->data, K, panel);
+            hone_panels_pack(rows, K, HONE_PANEL, K, turned);
+            assert_memory_equal(panel, turned, sizeof panel);
+            hone_params_destroy(p);
+            hone_params_destroy(f32);
+        }
+    assert_ok(hone_cpu_use(used));
+}
+
 static void test_what_does_not_fit_is_named(void **state)
 {
     hone_params *p;
@@ -785,6 +822,7 @@ int main(void)
         cmocka_unit_test(test_kernels_widen_every_value_exactly),
         cmocka_unit_test(test_codes_of_files_are_kept),
         cmocka_unit_test(test_values_become_codes_of_files),
+        cmocka_unit_test(test_sums_are_of_values),
         cmocka_unit_test(test_what_does_not_fit_is_named),
         cmocka_unit_test(test_products_have_the_bits_of_float32),
         cmocka_unit_test(test_integer_products_are_their_definition),

@@ -348,4 +348,5 @@ const hone_gemm_kernels HONE_KFN(gemm) = {
     .dw = gemm_dw,
     .columns = gemm_columns,
     .widen_row = widen_row,
+    .widen_codes = quant_unpack,
 };
