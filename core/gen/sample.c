@@ -1,7 +1,7 @@
 /* sample.c - the rules of sample.h.
  *
- * Without truncation the inverse of the cumulative sum in id order is taken, summed in double, so no sort
- * is needed. With top-k, top-p or min-p candidates leave a heap in order of falling probability (ties: the
+ * Without truncation the inverse of the cumulative sum in id order is taken, summed in double by runs of ids, so
+ * no sort is needed. With top-k, top-p or min-p candidates leave a heap in order of falling probability (ties: the
  * lower id first) until the rule is met. */
 #include "gen/sample.h"
 
@@ -91,6 +91,45 @@ static int64_t truncate_set(const hone_sample_rule *r, const float *p, int64_t n
     return kept;
 }
 
+/* Sums of probabilities go by runs of 256 ids, each as eight running sums: one addition need not wait for another. */
+enum { RUN = 256 };
+static double run_of(const float *p, int64_t n)
+{
+    double s[8] = {0};
+    int64_t i = 0;
+    for (; i + 8 <= n; i += 8)
+        for (int j = 0; j < 8; j++)
+            s[j] += (double)p[i + j];
+    for (; i < n; i++)
+        s[i % 8] += (double)p[i];
+    return ((s[0] + s[1]) + (s[2] + s[3])) + ((s[4] + s[5]) + (s[6] + s[7]));
+}
+
+static double sum_of(const float *p, int64_t n)
+{
+    double total = 0;
+    for (int64_t i = 0; i < n; i += RUN)
+        total += run_of(p + i, n - i < RUN ? n - i : RUN);
+    return total;
+}
+
+/* The first id of the run where the sum passes `at`, or of the last run; *sum: of what lies before, *id: the last one of
+ * that with a probability. */
+static int64_t skip(const float *p, int64_t n, double at, double *sum, int32_t *id)
+{
+    int64_t i = 0;
+    for (; i + RUN < n; i += RUN) {
+        const double next = *sum + run_of(p + i, RUN);
+        if (next > at)
+            break;
+        *sum = next;
+    }
+    for (int64_t j = i - 1; j >= 0 && *id < 0; j--)
+        if (p[j] > 0)
+            *id = (int32_t)j;
+    return i;
+}
+
 hone_status hone_sample_choose(const hone_sample_rule *r, const float *logits, int64_t n,
                                const int32_t *seen, size_t n_seen, double u, float *work,
                                hone_choice *out)
@@ -114,10 +153,8 @@ hone_status hone_sample_choose(const hone_sample_rule *r, const float *logits, i
     int32_t *heap = (int32_t *)(void *)(work + 2 * n);
     k->row_softmax(z, n, inv_t, z == logits ? lse : k->row_lse(z, n, inv_t, NULL), p);
     int truncated = r->top_k > 0 || r->top_p < 1 || r->min_p > 0;
-    double total = 0;
-    for (int64_t i = 0; i < n; i++)
-        total += (double)p[i];
-    int64_t kept = n;
+    double total = sum_of(p, n);
+    int64_t kept = n, from = 0;
     if (truncated) {
         kept = truncate_set(r, p, n, total, heap);
         total = 0;
@@ -126,7 +163,9 @@ hone_status hone_sample_choose(const hone_sample_rule *r, const float *logits, i
     }
     double at = u * total, sum = 0;
     int32_t id = -1;
-    for (int64_t i = 0; i < kept; i++) {
+    if (!truncated)
+        from = skip(p, n, at, &sum, &id);
+    for (int64_t i = from; i < kept; i++) {
         int32_t c = truncated ? heap[i] : (int32_t)i;
         if (p[c] <= 0)
             continue;
@@ -159,9 +198,7 @@ hone_status hone_sample_candidates(const hone_sample_rule *r, const float *logit
     k->row_softmax(z, n, inv_t, lse, p);
     if (rule.top_k <= 0 || rule.top_k > max)
         rule.top_k = (int32_t)max;
-    double total = 0, mass = 0;
-    for (int64_t i = 0; i < n; i++)
-        total += (double)p[i];
+    double total = sum_of(p, n), mass = 0;
     int64_t kept = truncate_set(&rule, p, n, total, heap);
     for (int64_t i = 0; i < kept; i++)
         mass += (double)p[heap[kept - 1 - i]];

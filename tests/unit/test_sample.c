@@ -312,6 +312,40 @@ static void a_rule_that_makes_no_distribution_names_its_field(void **state)
     assert_fails(hone_sample_rule_check(&r), HONE_E_RANGE, "repetition_penalty");
 }
 
+/* Sums go by runs of ids (sample.c): no run, its ends or one without mass may shift a choice. */
+static void the_choice_in_a_long_row_is_the_inverse_of_the_sum_in_id_order(void **state)
+{
+    enum { LONG = 1003, FIRST = 300, LAST = 760 };
+    static float z[LONG], work[3 * LONG];
+    static double upto[LONG];
+    hone_sample_rule r = rule(1);
+    hone_rng_key key = {7, HONE_RNG_SAMPLE, 0, 0, 0};
+    double sum = 0;
+    int wanted = 0, id = FIRST;
+    (void)state;
+    for (int i = 0; i < LONG; i++) {
+        const int none = i < FIRST || i > LAST || i % 5 == 0;
+        z[i] = none ? -INFINITY : (float)(4 * hone_rng_uniform(&key, (uint64_t)i));
+        upto[i] = sum += none ? 0 : exp((double)z[i]);
+    }
+    for (int i = 0; i < 5000; i++) {
+        const double u = (i + 0.5) / 5000;
+        hone_choice c;
+        while (upto[id] <= u * sum)
+            id++;
+        assert_ok(hone_sample_choose(&r, z, LONG, NULL, 0, u, work, &c));
+        const double near = fabs(upto[c.id] - u * sum) / sum; /* exp is not the test's */
+        assert_true(c.id == id || (near < 1e-6 && abs(c.id - id) <= 2));
+        wanted += c.id == id;
+    }
+    assert_true(wanted > 4990);
+    hone_choice c;
+    assert_ok(hone_sample_choose(&r, z, LONG, NULL, 0, 0.0, work, &c));
+    assert_int_equal(c.id, FIRST + 1);
+    assert_ok(hone_sample_choose(&r, z, LONG, NULL, 0, 1.0, work, &c));
+    assert_int_equal(c.id, LAST - 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -324,6 +358,7 @@ int main(void)
         cmocka_unit_test(penalty_divides_positive_and_multiplies_negative_logits_once),
         cmocka_unit_test(tokens_come_as_often_as_they_should),
         cmocka_unit_test(the_ends_of_the_unit_interval_are_tokens_with_mass),
+        cmocka_unit_test(the_choice_in_a_long_row_is_the_inverse_of_the_sum_in_id_order),
         cmocka_unit_test(one_finite_logit_is_certain),
         cmocka_unit_test(a_row_without_a_distribution_is_an_error),
         cmocka_unit_test(a_penalty_does_not_make_a_bad_row_good),
