@@ -128,7 +128,9 @@ check("bench blas: each type is what OpenBLAS runs",
       all(t["core"].lower() == n.lower() for n, t in types.items() if n in ("SkylakeX", "Haswell", "Zen", "Prescott", "Nehalem")), blas)
 if "avx2" in sets:
     told = keys("bench blas on AVX2", run("bench", "blas", "--rounds", "1", "--seconds", "0.01", "--json", HONE_CPU="avx2"), ["chosen"])
+    names = [t["type"] for t in told.get("types", [])]
     check("bench blas: the choice for a lesser kernel set", told.get("chosen") in ("Zen", "Haswell"), told)
+    check("bench blas: beside types of its instructions", {"Zen", "Haswell"} <= set(names) and "SkylakeX" not in names, names)
     told = keys("a lesser kernel set", run("bench", "train", "tiny", "--steps", "1", "--json", *YARD, HONE_CPU="avx2"), ["sgemm_core", "kernels"])
     check("is measured against its own instructions", told.get("sgemm_core") in ("Zen", "Haswell") and told.get("kernels") == "avx2", told)
 told = keys("prompts", run("bench", "grpo", "tiny", "--prompts", "2", "--samples", "5", "--prompt-tokens", "30", "--tokens", "4", "--steps", "1",
