@@ -12,6 +12,7 @@ speed does not depend on them."""
 import argparse
 import json
 import os
+import signal
 import statistics
 import subprocess
 import sys
@@ -80,8 +81,14 @@ def run(argv, env=None, text=None):
         p = subprocess.Popen(argv, stdin=given, stdout=subprocess.PIPE, stderr=errors, text=True, env=env)
         limit = threading.Timer(LIMIT_S, p.kill)
         limit.start()
-        begin, out = time.monotonic(), p.stdout.read()
-        limit.cancel()
+        try:
+            begin, out = time.monotonic(), p.stdout.read()
+        except KeyboardInterrupt:
+            p.kill()
+            p.wait()
+            raise
+        finally:
+            limit.cancel()
         _, status, used = os.wait4(p.pid, 0)
         p.returncode = os.waitstatus_to_exitcode(status)
         errors.seek(0)
@@ -180,7 +187,7 @@ class Pythons:
 
 
 def measure_hone(row, files, env):
-    out, whole = run([HONE, *files.words(row.hone), "--json"], env)
+    out, whole = run([HONE, *files.words(row.hone), "--yardstick", "0.25", "--json"], env)
     told = json.loads(out)
     told.setdefault("peak_mb", whole)
     told["value"] = told[row.value]
@@ -206,11 +213,14 @@ def add(side, told):
         side.setdefault("sgemm_gflops", []).append(told["sgemm_gflops"])
 
 
-def measure(rows, rounds, files, pythons, env):
-    """The record: for each row what each side had in each round."""
-    record = [{"name": r.name, "unit": r.unit, "less": bool(r.less),
-               "hone": {"command": "hone " + r.hone, "runs": [], "peaks": []},
-               "peer": {"name": r.peer, "command": r.script, "runs": [], "peaks": []}} for r in rows]
+def record_of(rows):
+    return [{"name": r.name, "unit": r.unit, "less": bool(r.less),
+             "hone": {"command": "hone " + r.hone, "runs": [], "peaks": []},
+             "peer": {"name": r.peer, "command": r.script, "runs": [], "peaks": []}} for r in rows]
+
+
+def measure(rows, record, rounds, files, pythons, env):
+    """Adds to the record of each row what each side had in each round."""
     for k in range(rounds):
         told_before = {}
         for row, kept in zip(rows, record):
@@ -224,7 +234,6 @@ def measure(rows, rounds, files, pythons, env):
                 except Missing as why:
                     side["not_measured"] = str(why)
             print(f"round {k + 1} of {rounds}: {row.name}", file=sys.stderr, flush=True)
-    return record
 
 
 def summarise(row):
@@ -266,8 +275,9 @@ def table(report):
             parameters.setdefault(f"{row['peer']['name']}: {row['peer']['parameters']}", None)
         if row["peer"].get("kernels"):
             kernels.setdefault(f"{row['peer']['name']} was built with {row['peer']['kernels']}", None)
-    lines += ["", f"Medians of {report['rounds']}; the ratio is the median of the pairs'. {report['machine']}, {report['threads']} threads, "
-              f"{report['hone']}, model {report['model']}. "
+    stopped = " (interrupted: fewer)" if report.get("interrupted") else ""
+    lines += ["", f"Medians of {report['rounds']}{stopped}; the ratio is the median of the pairs'. {report['machine']}, "
+              f"{report['threads']} threads, {report['hone']}, model {report['model']}. "
               f"The load average before was {report['load']:.1f}: above 0.5, other work took its part and the figures mean little."]
     if report.get("sgemm_gflops"):
         lines.append("sgemm in hone's processes meanwhile: {:.0f} to {:.0f} GFLOP/s, median {:.0f}.".format(*report["sgemm_gflops"]))
@@ -318,7 +328,13 @@ def main():
         folder = os.path.abspath(a.work or temporary)
         os.makedirs(folder, exist_ok=True)
         files = Files(folder, model, a.text, env)
-        report["rows"] = measure(rows, a.rounds, files, Pythons([p for p in a.python.split(":") if p]), env)
+        report["rows"] = record_of(rows)
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        try:
+            measure(rows, report["rows"], a.rounds, files, Pythons([p for p in a.python.split(":") if p]), env)
+        except KeyboardInterrupt:
+            print("interrupted: the table is of the rounds until then", file=sys.stderr)
+            report["interrupted"] = True
     return finish(report, a.json)
 
 
