@@ -76,13 +76,15 @@ static void detect(hone_cpu *c)
     c->f16c = leaf1 >> 29 & 1;
     c->avx2 = b7 >> 5 & 1;
     c->avx_vnni = a71 >> 4 & 1;
+    if (c->avx2 && c->fma && c->f16c)
+        c->best = HONE_CPU_AVX2;
     if ((xcr0 & 0xe6) != 0xe6) /* opmask, zmm */
         return;
     c->avx512 = (b7 >> 16 & 1) && (b7 >> 30 & 1) && (b7 >> 17 & 1) && (b7 >> 31 & 1);
     c->avx512_vnni = c->avx512 && (c7 >> 11 & 1);
     c->avx512_bf16 = c->avx512 && (a71 >> 5 & 1);
-    if (c->avx2 && c->fma && c->f16c)
-        c->best = c->avx512 ? HONE_CPU_AVX512 : HONE_CPU_AVX2;
+    if (c->best == HONE_CPU_AVX2 && c->avx512)
+        c->best = HONE_CPU_AVX512;
 }
 #elif defined(__aarch64__)
 static void detect(hone_cpu *c)
