@@ -194,7 +194,7 @@ static void judge(struct findings *f)
         advise(f, "HONE_CPU=%s: this machine could run %s", hone_cpu_set_name(f->cpu->used),
                hone_cpu_set_name(f->cpu->best));
     if (f->cpu->best == HONE_CPU_C)
-        advise(f, "no AVX2: the plain C kernels run, some ten times slower");
+        advise(f, "neither AVX2 nor NEON: the plain C kernels run, some ten times slower");
     if (f->threads > 1 && f->panels_all < 1.3 * f->panels_one)
         advise(f,
                "%u threads are hardly faster than one: the machine is busy, or its processors "

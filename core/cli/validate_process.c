@@ -55,7 +55,7 @@ struct hone__vproc {
     mode_t umask;
     uint64_t env;
     int round;
-    unsigned mxcsr;
+    unsigned modes; /* of floating point */
     int threads, children, nice;
     long child_faults;
     struct rlimit limits[RLIM_NLIMITS];
@@ -84,10 +84,14 @@ static int count_threads(void)
     return (int)n;
 }
 
-static unsigned read_mxcsr(void)
+static unsigned read_modes(void)
 {
 #if defined(__x86_64__)
     return __builtin_ia32_stmxcsr() & ~0x3Fu; /* without the flags of what has happened */
+#elif defined(__aarch64__)
+    uint64_t fpcr;
+    __asm__ volatile("mrs %0, fpcr" : "=r"(fpcr));
+    return (unsigned)fpcr;
 #else
     return 0;
 #endif
@@ -117,7 +121,7 @@ static void look(hone__vproc *p)
     for (char **e = environ; e && *e; e++)
         p->env = hone_xxh64(*e, strlen(*e), p->env);
     p->round = fegetround();
-    p->mxcsr = read_mxcsr();
+    p->modes = read_modes();
     p->threads = count_threads();
     errno = 0;
     p->children = waitpid(-1, NULL, WNOHANG | __WALL) != -1 || errno != ECHILD;
@@ -188,7 +192,7 @@ int hone__v_proc_changed(const hone__vproc *a, uint64_t caps, hone_buf *out)
         say(out, "changed the umask to %03o", (unsigned)b->umask);
     if (a->env != b->env)
         say(out, "changed the environment");
-    if (a->round != b->round || a->mxcsr != b->mxcsr)
+    if (a->round != b->round || a->modes != b->modes)
         say(out, "changed the floating-point mode");
     if (b->threads > a->threads)
         say(out, "left threads behind: %d", b->threads - a->threads);
@@ -236,7 +240,8 @@ static int harmless(const char *path)
                                          "/dev/null",
                                          "/dev/urandom",
                                          "/dev/random",
-                                         "/usr/lib/x86_64-linux-gnu/gconv"};
+                                         "/usr/lib/x86_64-linux-gnu/gconv",
+                                         "/usr/lib/aarch64-linux-gnu/gconv"};
     static const char *const of_net[] = {"/etc/resolv.conf",   "/etc/hosts",    "/etc/host.conf",
                                          "/etc/nsswitch.conf", "/etc/gai.conf", "/etc/services",
                                          "/etc/ssl/",          "/usr/lib/ssl/", "/etc/pki/"};
