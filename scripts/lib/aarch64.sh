@@ -43,6 +43,9 @@ lay_root() {
     for package in "$dir"/apt/cache/archives/*.deb; do
         dpkg-deb -x "$package" "$root"
     done
+    find "$root" -type l -lname '/*' | while read -r link; do # they mean files of this root
+        ln -sfn "$root$(readlink "$link")" "$link"
+    done
     # what Debian's alternatives would have linked
     ln -sf openblas-pthread/libopenblas.so.0 "$root/usr/lib/aarch64-linux-gnu/libopenblas.so.0"
     rm -rf "$dir/apt"

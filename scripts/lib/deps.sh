@@ -1,5 +1,6 @@
 #!/bin/sh
-# deps.sh SET... - sees to it that what hone needs is there: set `build`, `check` (tests), `model`.
+# deps.sh SET... - sees to it that what hone needs is there: set `build`, `check` (tests), `model`,
+# `arm` (a cross compiler and an emulator for AArch64).
 #
 # The one list of packages of this project. A row is looked for by its probe (a command, a pkg-config
 # module, a header, a Python module), whatever the distribution. What is missing is installed with
@@ -39,6 +40,9 @@ check|cmd:zstd|zstd|zstd|zstd
 check|cmd:chromium,chromium-browser,google-chrome|chromium|chromium|chromium
 check|cmd:chromedriver|chromium-driver|chromedriver|chromium
 check|py:selenium|python3-selenium|python3-selenium|python-selenium
+arm|cmd:aarch64-linux-gnu-gcc|gcc-aarch64-linux-gnu|gcc-aarch64-linux-gnu|aarch64-linux-gnu-gcc
+arm|cmd:qemu-aarch64-static,qemu-aarch64|qemu-user-static|qemu-user-static-aarch64|qemu-user-static
+arm|cmd:unshare|util-linux|util-linux|util-linux
 model|cmd:python3|python3|python3|python
 model|py:pip|python3-pip|python3-pip|python-pip
 '
