@@ -132,7 +132,7 @@ int hone_cli_tokenize(int argc, char **argv)
     static const char *const examples[] = {
         "echo 'Hello world' | hone tokenize tiny",
         "echo 'Hello world' | hone tokenize tiny --json",
-        "hone tokenize tiny --whole --json < README.md",
+        "hone tokenize tiny --whole --json < rows.jsonl",
         "echo 10,11,12 | hone tokenize tiny --decode",
         "echo 'Hello world' | hone tokenize --compare tiny smollm2-135m-instruct",
         NULL};
