@@ -2,8 +2,9 @@
  *
  * Each thread that ends a span has a row: a ring of events, and sums by name and phase. Both are written by their own thread
  * alone, under the row's lock, which nobody else takes before the end: a thread that outlives its trace (a reward that hangs)
- * finds the lock free and its row gone. A span counts for itself what its inner spans did not: each end adds its length to
- * the thread's `inner`, which the span around it takes off its own.
+ * finds its row closed. Rows are made under one lock, which the end takes first: then no further one comes. A span counts
+ * for itself what its inner spans did not: each end adds its length to the thread's `inner`, which the span around it takes
+ * off its own.
  *
  * The file is in the Trace Event Format (complete events, "ph": "X", microseconds since recording began), which
  * chrome://tracing and ui.perfetto.dev read. Complete events nest whatever older ones a ring has lost. */
@@ -38,6 +39,7 @@ struct sum {
 struct row {
     pthread_mutex_t lock;
     uint64_t trace; /* whose row this is */
+    int closed;     /* its thread writes no more */
     char name[HONE_TRACE_NAME];
     struct event *events;
     uint64_t n; /* ended so far: the ring holds the last `capacity` of them */
@@ -50,9 +52,10 @@ int hone__trace_on;
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static struct row rows[ROWS];
-static uint64_t trace;    /* number of the trace that is open, or was last */
-static uint32_t n_rows;   /* asked for; more than ROWS of them found none */
-static uint64_t homeless; /* spans of threads without a ring */
+static uint64_t trace; /* number of the trace that is open, or was last */
+static pthread_mutex_t making = PTHREAD_MUTEX_INITIALIZER; /* of rows */
+static int n_rows;                                         /* made; ROWS: no more of them */
+static uint64_t homeless;                                  /* spans of threads without a ring */
 static size_t capacity;
 static char *target; /* NULL: none is open */
 static uint64_t origin, since,
@@ -94,26 +97,27 @@ static struct row *my_row(const char *name)
     mine.trace = now;
     mine.row = NULL;
     mine.inner = mine.waited = 0;
-    const uint32_t i = __atomic_fetch_add(&n_rows, 1, __ATOMIC_RELAXED);
-    if (i >= ROWS)
-        return NULL;
-    struct event *events = hone_calloc(capacity, sizeof *events);
-    struct sum *sums = hone_calloc(SUMS, sizeof *sums);
-    if (!events || !sums) {
+    pthread_mutex_lock(&making);
+    struct row *r = now == trace && n_rows < ROWS ? &rows[n_rows] : NULL;
+    struct event *events = r ? hone_calloc(capacity, sizeof *events) : NULL;
+    struct sum *sums = r ? hone_calloc(SUMS, sizeof *sums) : NULL;
+    if (events && sums) {
+        pthread_mutex_lock(&r->lock); /* a thread of an older trace may look at it just now */
+        r->trace = now;
+        r->closed = 0;
+        copy_name(r->name, name);
+        r->events = events;
+        r->sums = sums;
+        r->n = r->n_sums = r->unsummed = 0;
+        pthread_mutex_unlock(&r->lock);
+        n_rows++;
+        mine.row = r;
+    } else {
         hone_free(events);
         hone_free(sums);
-        return NULL;
     }
-    struct row *r = &rows[i];
-    pthread_mutex_lock(&r->lock);
-    r->trace = now;
-    copy_name(r->name, name);
-    r->events = events;
-    r->sums = sums;
-    r->n = r->n_sums = r->unsummed = 0;
-    pthread_mutex_unlock(&r->lock);
-    mine.row = r;
-    return r;
+    pthread_mutex_unlock(&making);
+    return mine.row;
 }
 
 void hone_trace_thread(const char *name)
@@ -188,7 +192,7 @@ void hone__trace_end(const hone_trace_span *s, const hone_trace_detail *d)
         return;
     }
     pthread_mutex_lock(&r->lock);
-    if (r->trace == mine.trace && r->events) {
+    if (r->trace == mine.trace && !r->closed) {
         struct event *e = &r->events[r->n++ % capacity];
         e->start = s->start;
         e->end = end;
@@ -489,8 +493,10 @@ hone_status hone_trace_open(const char *path, size_t events)
     capacity = events ? events : HONE_TRACE_EVENTS;
     origin = since = recorded = 0;
     __atomic_store_n(&homeless, 0, __ATOMIC_RELAXED);
-    __atomic_store_n(&n_rows, 0, __ATOMIC_RELAXED);
+    pthread_mutex_lock(&making);
+    n_rows = 0;
     __atomic_store_n(&trace, trace + 1, __ATOMIC_RELEASE);
+    pthread_mutex_unlock(&making);
     if (!my_row("main")) {
         hone_free(name);
         return HONE_E_NOMEM;
@@ -518,8 +524,14 @@ hone_status hone_trace_close(hone_buf *table)
     if (!target)
         return HONE_OK;
     hone_trace_record(0);
-    for (int i = 0; i < ROWS; i++)
+    pthread_mutex_lock(&making);
+    n_rows = ROWS;
+    pthread_mutex_unlock(&making);
+    for (int i = 0; i < ROWS; i++) {
         pthread_mutex_lock(&rows[i].lock);
+        rows[i].closed = 1;
+        pthread_mutex_unlock(&rows[i].lock);
+    }
     hone_status s = origin ? write_file() : HONE_OK;
     if (s >= 0 && table && origin)
         s = put_table(table);
@@ -529,8 +541,6 @@ hone_status hone_trace_close(hone_buf *table)
         rows[i].events = NULL;
         rows[i].sums = NULL;
         rows[i].n = rows[i].n_sums = 0;
-        rows[i].trace = 0;
-        pthread_mutex_unlock(&rows[i].lock);
     }
     char *name = target;
     __atomic_store_n(&target, NULL, __ATOMIC_RELEASE);
