@@ -29,3 +29,11 @@ else
 check-local:
 	@echo "make check needs cmocka: install it and run configure again" >&2; exit 1
 endif
+
+# The same bits again: on 1 and 3 threads, under each kernel set, in micro-batches, with blocks replayed, on several ranks, with
+# stored weights, with recurrent state, killed and resumed, in boxes. Some minutes.
+.PHONY: check-determinism
+check-determinism:
+	+@$(MAKE) --no-print-directory check-unit TESTS="test_gemm test_model test_objectives test_comm test_storage"
+	@set -e; for name in kill_resume recurrent storage box; do \
+		(cd $(srcdir) && HONE=$(abs_builddir)/hone HONE_BUILD=$(abs_builddir) python3 tests/integration/$$name.py); done
