@@ -56,24 +56,31 @@ double hone_process_age_s(void)
     return (double)read_clock(CLOCK_BOOTTIME) * 1e-9 - (double)ticks / (double)sysconf(_SC_CLK_TCK);
 }
 
+int64_t hone_process_status(int64_t pid, const char *name)
+{
+    char line[256];
+    int64_t value = -1;
+    const size_t n = strlen(name);
+    if (pid)
+        snprintf(line, sizeof line, "/proc/%lld/status", (long long)pid);
+    else
+        snprintf(line, sizeof line, "/proc/self/status");
+    FILE *f = fopen(line, "re");
+    while (f && value < 0 && fgets(line, sizeof line, f)) {
+        long long number;
+        if (strncmp(line, name, n) == 0 && sscanf(line + n, " %lld", &number) == 1)
+            value = number;
+    }
+    if (f)
+        fclose(f);
+    return value;
+}
+
 /* The number of a line "Name:   123 kB" of /proc/self/status, in bytes; 0 when it is not there. */
 static uint64_t status_bytes(const char *name)
 {
-    char line[256];
-    uint64_t bytes = 0;
-    size_t n = strlen(name);
-    FILE *f = fopen("/proc/self/status", "re");
-    if (!f)
-        return 0;
-    while (fgets(line, sizeof line, f)) {
-        unsigned long long kb;
-        if (strncmp(line, name, n) == 0 && sscanf(line + n, " %llu kB", &kb) == 1) {
-            bytes = (uint64_t)kb * 1024;
-            break;
-        }
-    }
-    fclose(f);
-    return bytes;
+    const int64_t kb = hone_process_status(0, name);
+    return kb > 0 ? (uint64_t)kb * 1024 : 0;
 }
 
 uint64_t hone_peak_rss(void)

@@ -9,6 +9,10 @@ uint64_t hone_cpu_ns(void);       /* this thread's CPU time */
 void hone_date_utc(char out[16]); /* "20260131-235959" + NUL */
 uint64_t hone_peak_rss(void);     /* bytes: VmHWM */
 uint64_t hone_rss(void);
+/* The number of a line "NAME: 123 ..." of /proc/PID/status, `name` with its colon; -1: no such process or line. pid 0: this
+ * process. Memory is in kB.
+ * [any-thread] Source: proc_pid_status(5). */
+int64_t hone_process_status(int64_t pid, const char *name);
 /* The peak begins anew at what is resident now (proc(5), clear_refs). 0: the kernel does not allow it. */
 int hone_peak_rss_reset(void);
 /* Seconds since this process was started, to a tick of the kernel (10 ms); 0: unknown. */

@@ -1,29 +1,14 @@
 /* bench_watch.c - see bench_watch.h. Source: proc(5), proc_pid_status, proc_pid_fd, proc_tid_children. */
 #include "cli/bench_watch.h"
 
+#include "base/clock.h"
+
 #include <ctype.h>
 #include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 enum { DEEP = 8 }; /* of processes that start processes */
-
-/* The number of a line "Name:   123 ..." of /proc/PID/status; -1. */
-static double status_of(pid_t pid, const char *name)
-{
-    char line[256];
-    double value = -1;
-    snprintf(line, sizeof line, "/proc/%ld/status", (long)pid);
-    FILE *f = fopen(line, "re");
-    const size_t n = strlen(name);
-    while (f && value < 0 && fgets(line, sizeof line, f))
-        if (strncmp(line, name, n) == 0)
-            value = strtod(line + n, NULL);
-    if (f)
-        fclose(f);
-    return value;
-}
 
 /* Entries of a folder whose names are numbers: of each, `each` (unless NULL). -1: no such folder. */
 static double numbers_in(const char *path, void (*each)(void *, long), void *arg)
@@ -60,7 +45,7 @@ static void look_at_thread(void *arg, long tid)
     snprintf(path, sizeof path, "/proc/%ld/task/%ld/children", (long)in->pid, tid);
     FILE *f = fopen(path, "re");
     while (f && fscanf(f, "%ld", &child) == 1) {
-        const double kb = status_of((pid_t)child, "VmRSS:");
+        const double kb = (double)hone_process_status(child, "VmRSS:");
         if (kb < 0)
             continue;
         in->out->boxes++;
@@ -84,9 +69,9 @@ hone_status hone__watch(pid_t pid, hone_watch *out)
 {
     char path[64];
     snprintf(path, sizeof path, "/proc/%ld/fd", (long)pid);
-    hone_watch w = {.resident = 1024 * status_of(pid, "VmRSS:"),
+    hone_watch w = {.resident = 1024 * (double)hone_process_status(pid, "VmRSS:"),
                     .descriptors = numbers_in(path, NULL, NULL),
-                    .threads = status_of(pid, "Threads:")};
+                    .threads = (double)hone_process_status(pid, "Threads:")};
     if (w.resident < 0 || w.descriptors < 0 || w.threads < 0)
         return hone_fail(HONE_E_NOT_FOUND, "process %ld has ended", (long)pid);
     look_at_children(&w, pid, 0);
