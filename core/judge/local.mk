@@ -1,0 +1,1 @@
+# core/judge: sources are added with +=
