@@ -1,1 +1,2 @@
 # core/judge: sources are added with +=
+libhone_a_SOURCES += core/judge/figure.c
