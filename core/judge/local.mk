@@ -1,2 +1,3 @@
 # core/judge: sources are added with +=
 libhone_a_SOURCES += core/judge/figure.c
+libhone_a_SOURCES += core/judge/book.c core/judge/book_labels.c
