@@ -64,7 +64,10 @@ HONE_DESCRIBE(verdict, hone_verdict, 0, (SIZE, struct_size), (NUM, status), (NUM
               (NUMS, ranking, n_ranking, NULLABLE), (NUM, n_ranking),
               (NUMS, criteria, n_criteria, NULLABLE), (NUM, n_criteria),
               (NUMS, label_probs, n_label_probs, NULLABLE), (NUM, n_label_probs), (STR, reasoning),
-              (STR, spec_hash), (NUM, cost), (NUM, latency_ns))
+              (STR, spec_hash), (NUM, cost), (NUM, latency_ns), (NUM, detail), (NUM, orders),
+              (NUM, mass), (NUM, entropy), (NUM, inconsistency), (NUM, tokens_in),
+              (NUM, tokens_out), (STRS, labels, n_label_probs, NULLABLE),
+              (STRS, criterion_names, n_criteria, NULLABLE))
 HONE_DESCRIBE(verdict_sink, hone_verdict_sink, HONE_STRUCT_SINK, (SIZE, struct_size),
               (PAD, reserved), (OPAQUE, ctx),
               (SLOT, put, 0, "this, item:size, verdict:hone_verdict -> status",
@@ -75,7 +78,8 @@ HONE_DESCRIBE_IFACE(judge, hone_judge_v1, HONE_IFACE_JUDGE, HONE_KIND_JUDGE,
                     (SLOT, judge, BATCH,
                      "self, call, items:[hone_judge_item; n, stride], n:size, stride:size, "
                      "sink:sink hone_verdict_sink -> status",
-                     "judges n items"))
+                     "judges n items"),
+                    (SLOT, spec, OPTIONAL, "self -> str", "what its verdicts depend on, as JSON"))
 
 /* ---- tokenizers ------------------------------------------------------------------------------------ */
 

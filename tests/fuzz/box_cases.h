@@ -24,7 +24,7 @@ static void box_gone(void *self)
 }
 static const void *box_offer(void *self, const char *id)
 {
-    static const hone_judge_v1 judge = {sizeof judge, 0, case_judge};
+    static const hone_judge_v1 judge = {.struct_size = sizeof judge, .judge = case_judge};
     (void)self;
     return strcmp(id, HONE_IFACE_JUDGE) == 0 ? &judge : NULL;
 }

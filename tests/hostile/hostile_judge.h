@@ -45,7 +45,7 @@ static hone_status judge(void *self, const hone_call *call, const hone_judge_ite
     }
     return HONE_OK;
 }
-static const hone_judge_v1 table = {sizeof table, 0, judge};
+static const hone_judge_v1 table = {.struct_size = sizeof table, .judge = judge};
 #define KIND HONE_KIND_JUDGE
 #define IFACE HONE_IFACE_JUDGE
 #define TABLE_OF &table

@@ -131,7 +131,7 @@ static hone_status seen_call(void *self, const hone_call *call, const hone_judge
 
 static void test_a_call_back_has_the_time_of_its_call(void **state)
 {
-    static const hone_judge_v1 vt = {sizeof vt, 0, seen_call};
+    static const hone_judge_v1 vt = {.struct_size = sizeof vt, .judge = seen_call};
     static const uint64_t given[] = {0, 500, 2000}, got[] = {1000, 500, 1000};
     static const uint32_t cancelled = 1;
     hone_call seen;

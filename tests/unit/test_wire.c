@@ -494,7 +494,7 @@ static hone_status take_verdict(const hone_verdict_sink *sink, size_t item, cons
 
 static void test_judges(void **state)
 {
-    static const hone_judge_v1 real = {sizeof real, 0, judge};
+    static const hone_judge_v1 real = {.struct_size = sizeof real, .judge = judge};
     (void)state;
     loop *l = loop_open(hone_desc_builtin(HONE_IFACE_JUDGE), NULL, &real, NULL);
     const hone_judge_v1 *vt = hone_wire_stub_table(l->stub);

@@ -219,7 +219,7 @@ static hone_status judge(void *self, const hone_call *call, const hone_judge_ite
     return s < 0 ? s : HONE_OK;
 }
 
-static const hone_judge_v1 table = {sizeof(hone_judge_v1), 0, judge};
+static const hone_judge_v1 table = {.struct_size = sizeof(hone_judge_v1), .judge = judge};
 static hone_status create(const hone_host *host, const hone_config *cfg, void **self_out)
 {
     memory mem;

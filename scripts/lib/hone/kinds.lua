@@ -25,7 +25,12 @@ end
 -- ---- judges --------------------------------------------------------------------------------------------------
 
 local verdict_keys = { score = true, ranking = true, criteria = true, label_probs = true, reasoning = true,
-  spec_hash = true, cost = true, latency_ns = true, error = true, abstain = true }
+  spec_hash = true, cost = true, latency_ns = true, error = true, abstain = true, detail = true, orders = true,
+  mass = true, entropy = true, inconsistency = true, tokens_in = true, tokens_out = true, labels = true,
+  criterion_names = true }
+
+-- hone/judge.h's HONE_VERDICT_*, by name
+local details = { ok = 0, unparsed = 1, refused = 2, truncated = 3, timeout = 4, budget = 5 }
 
 local function verdict(v, i)
   if v == nil or v == false then return { status = ERROR, score = 0 / 0 } end
@@ -43,6 +48,9 @@ local function verdict(v, i)
   if v.ranking then -- candidates are counted from 1 here, from 0 in the interface
     out.ranking = {}
     for k, c in ipairs(v.ranking) do out.ranking[k] = c - 1 end
+  end
+  if type(v.detail) == "string" then
+    out.detail = details[v.detail] or error(string.format("judge: verdict %d: no detail is called \"%s\"", i, v.detail), 0)
   end
   if v.error then
     out.status, out.reasoning = ERROR, v.reasoning or tostring(v.error)

@@ -34,6 +34,16 @@ typedef struct hone_judge_item {
     size_t n_columns;
 } hone_judge_item;
 
+/* Why a verdict is what it is: only OK goes with HONE_SCORE; with the rest there is no number, never a least one. */
+enum {
+    HONE_VERDICT_OK = 0, /* beside HONE_ABSTAIN and HONE_ERROR: unknown */
+    HONE_VERDICT_UNPARSED = 1,
+    HONE_VERDICT_REFUSED = 2,
+    HONE_VERDICT_TRUNCATED = 3,
+    HONE_VERDICT_TIMEOUT = 4,
+    HONE_VERDICT_BUDGET = 5
+};
+
 typedef struct hone_verdict {
     uint32_t struct_size;
     uint32_t status;         /* HONE_SCORE, HONE_ABSTAIN, HONE_ERROR (reward.h) */
@@ -49,6 +59,14 @@ typedef struct hone_verdict {
         spec_hash; /* of model, prompt, settings: what would have to change for another verdict */
     double cost;   /* in the currency of the settings; 0 when unknown */
     uint64_t latency_ns; /* 0 when unknown */
+    uint32_t detail;     /* HONE_VERDICT_*: why there is no number */
+    uint32_t orders;     /* in how many orders the candidates were shown; 0 when unknown */
+    double mass;    /* sum of label_probs before they were scaled; where there are label_probs */
+    double entropy; /* of label_probs, in nats; where there are label_probs */
+    double inconsistency; /* half the difference between the orders' scores; from orders >= 2 on */
+    uint64_t tokens_in, tokens_out;  /* 0 when unknown */
+    const hone_str *labels;          /* n_label_probs; or NULL */
+    const hone_str *criterion_names; /* n_criteria; or NULL */
 } hone_verdict;
 
 typedef struct hone_verdict_sink {
@@ -64,6 +82,9 @@ typedef struct hone_judge_v1 {
     /* Judge n items. [worker-thread & active], concurrent only if REENTRANT */
     hone_status (*judge)(void *self, const hone_call *call, const hone_judge_item *items_bor,
                          size_t n, size_t stride, const hone_verdict_sink *sink);
+    /* Optional: what its verdicts depend on, as one JSON object (rubric and its hash, prompt, backend, model, decoding,
+     * parser, aggregation), known before any verdict. Cannot fail; valid until destroy. [any-thread] */
+    hone_str (*spec)(void *self);
 } hone_judge_v1;
 
 /* In C, `const hone_component NAME`, a judge with the functions of `table`: see HONE_DEFINE_COMPONENT. */

@@ -108,7 +108,7 @@ static void destroy(void *self)
         ((const hone_mem_v1 *)mem.vt)->resize(mem.self, self, sizeof(judge_self), 0);
 }
 
-static const hone_judge_v1 table = {sizeof(hone_judge_v1), 0, judge};
+static const hone_judge_v1 table = {.struct_size = sizeof(hone_judge_v1), .judge = judge};
 static const char *const needs[] = {HONE_IFACE_MEM, NULL};
 HONE_DEFINE_JUDGE(component, table, .id = "@id@", .version = "0.1.0",
                   .summary = "words of the reference that an answer mentions",

@@ -108,7 +108,7 @@ static void destroy(void *self)
         ((const hone_mem_v1 *)mem.vt)->resize(mem.self, self, sizeof(judge_self), 0);
 }
 
-static const hone_judge_v1 table = {sizeof(hone_judge_v1), 0, judge};
+static const hone_judge_v1 table = {.struct_size = sizeof(hone_judge_v1), .judge = judge};
 static const void *get_iface(void *self, const char *id)
 {
     (void)self;
