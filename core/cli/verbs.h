@@ -16,6 +16,7 @@
     X(doctor, "doctor", "tool", "what this machine has, and what is missing") \
     X(eval, "eval", "model", "scores a model's answers on a file") \
     X(generate, "generate", "model", "continues a text") \
+    X(judge, "judge", "tool", "judges: rubrics, calibration, attacks, the gate") \
     X(lua, "lua", "tool", "the recipe language as a shell") \
     X(model, "model", "model", "looks inside a model, scores text with it, writes it out") \
     X(new, "new", "plugin", "makes a project: a recipe, rewards in C and Lua, data") \

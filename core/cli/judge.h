@@ -1,0 +1,7 @@
+/* judge.h - the parts of `hone judge`, one file each: int hone_cli_judge_<part>(int argc, char **argv), and a line in
+ * judge.c's table. argv[0] is the part's name; the exit code is returned. */
+#ifndef HONE_CORE_CLI_JUDGE_H
+#define HONE_CORE_CLI_JUDGE_H
+
+int hone_cli_judge_lint(int argc, char **argv);
+#endif
