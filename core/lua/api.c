@@ -136,5 +136,6 @@ int hone__lua_open_core(lua_State *L)
     hone__lua_open_run(L);
     hone__lua_open_plan(L);
     hone__lua_open_data(L);
+    hone__lua_open_judge(L);
     return 1;
 }

@@ -156,6 +156,7 @@ void hone__lua_open_train(lua_State *L);
 void hone__lua_open_tape(lua_State *L);
 void hone__lua_open_run(lua_State *L);
 void hone__lua_open_data(lua_State *L);
+void hone__lua_open_judge(lua_State *L);
 void hone__lua_open_plan(lua_State *L);
 /* package.preload loader of "hone.core". */
 int hone__lua_open_core(lua_State *L);

@@ -129,6 +129,7 @@ hone_status hone_recipe_file(const hone_recipe *r, const char *name, char **path
 {
     char *dir = r->opt.recipe ? hone_path_dir(r->opt.recipe) : NULL;
     const char *data = getenv("HONE_DATA");
+    const char *run = r->run ? hone_run_dir(r->run) : NULL; /* what it wrote itself, it may read */
     const char *roots[3] = {dir, ".", data && data[0] ? data : NULL};
     char real[PATH_MAX], *found = NULL;
     hone_status s = HONE_OK;
@@ -147,7 +148,7 @@ hone_status hone_recipe_file(const hone_recipe *r, const char *name, char **path
     } else if (!realpath(found, real)) {
         s = hone_fail_errno("cannot resolve %s", found);
     } else if (!below(real, roots[0]) && !below(real, ".") && !below(real, roots[2]) &&
-               !was_given(r, real)) {
+               !below(real, run) && !was_given(r, real)) {
         s = hone_fail(HONE_E_REFUSED, "the recipe may not read %s", real);
         hone_fail_hint("name it on the command line, or allow it: --allow=fs-read:%s", real);
     }

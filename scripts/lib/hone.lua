@@ -3,7 +3,10 @@
 -- parameters, runs, policies, rows, components. The parts live in hone/*.lua; hone.core is the C side.
 
 local core = require "hone.core"
+local choose = require "hone.choose"
 local components = require "hone.components"
+local compose = require "hone.compose"
+local judging = require "hone.judging"
 local params = require "hone.params"
 local rows = require "hone.rows"
 local run = require "hone.run"
@@ -42,6 +45,26 @@ hone.objective = components.objective
 hone.advantage = components.advantage
 --- A judge, for rewards that ask one: hone.judge("name", { ... }), hone.judge { id = ..., judge = function(items) ... end }.
 hone.judge = components.judge
+--- Judges made of judges, each a judge again (docs/judges.md, section 12): hone.jury { j1, j2, aggregate = "median" },
+-- hone.cascade { cheap, strong, entropy = 0.6 }, hone.tournament(j), hone.tree { judge = j, yes = 1, no = 0 },
+-- hone.swapped(j), hone.repeated(j, { n = 5 }), hone.flipped { j, mirror, scale = { 1, 5 } }.
+hone.jury = compose.jury
+hone.cascade = compose.cascade
+hone.tournament = compose.tournament
+hone.tree = compose.tree
+hone.swapped = compose.swapped
+hone.repeated = compose.repeated
+hone.flipped = compose.flipped
+--- Verdicts of a judge on rows with prompt and completion or candidates: a list of { status, score, ... }.
+hone.verdicts = judging.verdicts
+--- What a judge's verdicts depend on, as a table; and its hash.
+hone.judge_spec = judging.spec
+hone.judge_hash = judging.hash
+--- What judges are for: preference pairs beyond z standard errors, the best of n, a filter for rows, a check of a release.
+hone.pairs = choose.pairs
+hone.best = choose.best
+hone.keep = choose.keep
+hone.check = choose.check
 --- Where a run's events go besides its own files: hone.sink("name", { ... }), hone.sink { id = ..., event =
 -- function(kind, fields) ... end }; hone.run { sinks = { ... } } names them.
 hone.sink = components.sink

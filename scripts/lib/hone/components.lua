@@ -67,6 +67,11 @@ local function wrap(ud)
   return setmetatable({ component = ud, id = id, iface = iface, handles = {} }, Component)
 end
 
+--- Was this made by hone.component, hone.judge, ...?
+function components.is(v)
+  return getmetatable(v) == Component
+end
+
 -- Components among settings are named by their ids.
 local function by_id(settings)
   local out = {}
@@ -87,8 +92,11 @@ end
 --- A judge: a plugin's by name, with settings, or one written in Lua (judge = function(items) ... end). It goes where a
 -- judge is asked for: hone.reward("judge", { judge = j }).
 function components.judge(name, settings)
+  if getmetatable(name) == Component then return name end
   if type(name) == "table" then
-    return getmetatable(name) == Component and name or wrap(core.lua_component(kinds.expand(name, "judge"), "judge"))
+    local j, recipe = wrap(core.lua_component(kinds.expand(name, "judge"), "judge")), core.options().recipe
+    rawset(j, "source", { version = name.version, file = recipe and core.file_sha256(recipe) or nil })
+    return j
   end
   local own = by_id(settings or {})
   local j = wrap(core.component("judge", name, own))
@@ -148,9 +156,25 @@ local function read_normalize(id, spec)
   return { center = spec.center ~= false, clip = spec.clip or 0 }
 end
 
+--- A judge as a reward: hone.reward(j, { weight = 1, reference = "column" }). group = true asks it once about all
+-- samples of a prompt (a tournament, a listwise judge): strengths count, or places from 1 (best) to 0.
+function components.judged(j, settings)
+  local t = { id = j.id:match "[^.]+$" }
+  for k, v in pairs(settings or {}) do t[k] = v end
+  if not t.group then
+    t.judge = j
+    return components.reward("judge", t)
+  end
+  t.group = nil
+  t.score_groups = require "hone.choose".group_scores(j, t.reference)
+  t.reference = nil
+  return components.reward(t)
+end
+
 --- Returns { component, id =, weight =, timeout =, ... }, what a scorer is made of.
 function components.reward(name, settings)
   local component, t, again
+  if getmetatable(name) == Component and name.iface == "hone.judge/1" then return components.judged(name, settings) end
   if getmetatable(name) == Component then name = { component = name.component } end
   if type(name) == "table" then
     t = name

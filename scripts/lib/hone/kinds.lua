@@ -5,6 +5,7 @@
 -- as first argument of every function, so the functions here tell the two apart by the number of arguments.
 
 local core = require "hone.core"
+local judging = require "hone.judging"
 
 local kinds = {}
 
@@ -67,7 +68,7 @@ function kinds.judge(t)
   if type(own) ~= "function" then return end
   t.judge = function(...)
     local self, items, sink = with_self(2, ...)
-    local out = call(own, self, items, sink)
+    local out = judging.enter(t, t.id or "judge", call, own, self, items, sink)
     if out == nil then return end
     if type(out) ~= "table" then error("judge must return a list with one verdict an item, not a " .. type(out), 0) end
     for i = 1, #items do sink:put(i - 1, verdict(out[i], i)) end
