@@ -46,8 +46,9 @@ typedef struct hone_prevalence {
 } hone_prevalence;
 hone_figure hone_prevalence_corrected(const hone_prevalence *in, double level);
 /* The same from rows: judge and expert (0/1, NaN: unknown) on n labelled rows, judge_more on n_more
- * rows without label. p is taken over all rows that have a verdict. Design effects of the clusters
- * divide the counts. boot->cluster is of the labelled rows, cluster_more of the others. n: labelled. */
+ * rows without label, from which p is taken (with none the labels' own share, which theta then is).
+ * Design effects of the clusters divide the counts. boot->cluster is of the labelled rows, cluster_more
+ * of the others. n: labelled. */
 hone_status hone_prevalence_estimate(const double *judge, const double *expert, size_t n,
                                      const double *judge_more, size_t n_more,
                                      const uint64_t *cluster_more, const hone_boot *boot,

@@ -2,7 +2,7 @@
  *
  * logit p(a preferred) = b0 + b1 tanh(d/sd(d)), d = length of a minus length of b; the controlled win
  * rate is s(b0). For comparing systems; in rewards the slope is only reported. Maximum likelihood with a
- * small ridge, intervals by leaving out clusters in turn. Idea: Dubois et al. 2024 (length-controlled
+ * small ridge, cluster-robust intervals (sandwich). Idea: Dubois et al. 2024 (length-controlled
  * AlpacaEval). Conventions: interval.h. */
 #ifndef HONE_CORE_JUDGE_LENGTH_CONTROL_H
 #define HONE_CORE_JUDGE_LENGTH_CONTROL_H

@@ -8,7 +8,7 @@
 #define HONE_CORE_JUDGE_STRENGTH_H
 #include "judge/figure.h"
 
-#define HONE_STRENGTH_PLAYERS 2000
+#define HONE_STRENGTH_PLAYERS 1000
 
 typedef struct hone_match {
     uint32_t a, b;               /* players, a != b */

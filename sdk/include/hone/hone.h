@@ -4,7 +4,6 @@
 #include "hone/base.h"
 #include "hone/desc.h"
 #include "hone/host.h"
-#include "hone/http.h"
 #include "hone/judge.h"
 #include "hone/model.h"
 #include "hone/objective.h"
