@@ -1,5 +1,6 @@
 /* generate.c - hone generate and hone chat: one completion, or a conversation. */
 #include "base/alloc.h"
+#include "base/file.h"
 #include "base/json.h"
 #include "cli/args.h"
 #include "cli/env.h"
@@ -15,7 +16,7 @@ static struct {
     int64_t max_tokens, top_k, seed;
     double temperature, top_p, min_p, penalty;
     int greedy, json, raw, ignore_eos;
-    const char *prompt, *ids, *system, *storage, *precision;
+    const char *prompt, *ids, *system, *storage, *precision, *grammar, *schema;
     hone_arg_list stop;
 } o = {.max_tokens = 256, .temperature = 1, .top_p = 1, .penalty = 1};
 
@@ -45,6 +46,24 @@ static hone_status on_finish(void *ctx, const hone_completion *c)
     return hone_buf_add_str(&p->text, c->text);
 }
 
+/* --grammar or --schema, or NULL. */
+static hone_status read_grammar(hone_grammar **out)
+{
+    const char *path = o.grammar ? o.grammar : o.schema;
+    hone_buf text;
+    *out = NULL;
+    if (!path)
+        return HONE_OK;
+    hone_buf_init(&text, (size_t)1 << 24);
+    hone_status s = hone_file_read(path, (size_t)1 << 24, &text);
+    if (s >= 0 && o.grammar)
+        s = hone_grammar_parse(hone_buf_str(&text), path, out);
+    else if (s >= 0)
+        s = hone_grammar_schema(hone_buf_str(&text), path, out);
+    hone_buf_release(&text);
+    return s;
+}
+
 static hone_status run(hone_policy *p, const int32_t *ids, size_t n, printed *out)
 {
     hone_gen *g;
@@ -69,8 +88,12 @@ static hone_status run(hone_policy *p, const int32_t *ids, size_t n, printed *ou
                           .ctx = out,
                           .on_token = on_token,
                           .on_finish = on_finish};
-    HONE_TRY(hone_policy_gen(p, &g));
-    return hone_gen_run(g, &prompt, 1, &gp);
+    HONE_TRY(read_grammar(&prompt.grammar));
+    hone_status s = hone_policy_gen(p, &g);
+    if (s >= 0)
+        s = hone_gen_run(g, &prompt, 1, &gp);
+    hone_grammar_unref(prompt.grammar);
+    return s;
 }
 
 static void print_json(const printed *p)
@@ -167,6 +190,9 @@ int hone_cli_generate(int argc, char **argv)
         {"stop", HONE_ARG_LIST, &o.stop, "TEXT",
          "stop before this text; may be given several times"},
         {"ignore-eos", HONE_ARG_FLAG, &o.ignore_eos, NULL, "go on past the end token"},
+        {"grammar", HONE_ARG_STR, &o.grammar, "FILE", "keep to this grammar (GBNF)"},
+        {"schema", HONE_ARG_STR, &o.schema, "FILE",
+         "answer with JSON that this JSON Schema describes"},
         HONE_CLI_STORAGE(&o.storage),
         HONE_CLI_PRECISION(&o.precision),
         {"json", HONE_ARG_FLAG, &o.json, NULL,
@@ -187,6 +213,8 @@ int hone_cli_generate(int argc, char **argv)
         return rest.exit;
     if (o.ids && o.prompt)
         return hone_cli_usage("generate", "--prompt and --ids exclude each other");
+    if (o.grammar && o.schema)
+        return hone_cli_usage("generate", "--grammar and --schema exclude each other");
     if (o.max_tokens < 1 || o.max_tokens > INT32_MAX)
         return hone_cli_usage("generate", "--max-tokens must be at least 1");
     return hone_cli_finish(hone_cli_fail(generate(rest.v[0])));

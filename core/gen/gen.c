@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/rng.h"
 #include "base/trace.h"
+#include "gen/guide.h"
 #include "hone/reward.h"
 
 #include <string.h>
@@ -27,6 +28,7 @@ typedef struct slot {
     hone_buf text;
     hone_decoder decoder;
     int has_decoder;
+    hone__guide guide;
     hone_status failed;
     hone_error error;
 } slot;
@@ -37,8 +39,9 @@ struct hone_gen {
     hone_pool *pool;
     hone_state *state;
     hone_tape *tape;
-    hone_region work; /* per thread 3 V floats, for the choice */
-    hone_region rows; /* logits of one round when a processor changes them */
+    hone_region work;     /* per thread 3 V floats, for the choice */
+    hone_region rows;     /* logits of one round when a processor or a grammar changes them */
+    hone__guides *guides; /* or NULL: no grammar was used yet */
     hone_gen_stats stats;
 };
 
@@ -53,7 +56,8 @@ typedef struct run {
     int32_t *seen; /* prompt and completion ids, for the penalty: one a thread is enough */
     size_t seen_stride;
     /* the round of choices in work */
-    const float *logits, *own; /* of the model, and of a caller that changed them */
+    const float *logits; /* of the model */
+    float *own;          /* the same, changed by a caller or a grammar; or NULL */
     int64_t ld;
     const size_t *row_slot, *row_of;
     int32_t *candidates; /* for `weigh` */
@@ -92,6 +96,7 @@ void hone_gen_destroy(hone_gen *g)
         return;
     hone_region_release(&g->work);
     hone_region_release(&g->rows);
+    hone__guides_destroy(g->guides);
     hone_tape_destroy(g->tape);
     hone_state_destroy(g->state);
     hone_free(g);
@@ -112,6 +117,12 @@ static hone_status check(const hone_gen *g, const hone_gen_prompt *prompts, size
     if (p->n_stop_strings && !g->tokenizer)
         return hone_fail(HONE_E_INVALID, "stop strings need a tokenizer, and the model has none");
     for (size_t i = 0; i < n; i++) {
+        if (prompts[i].grammar && !g->tokenizer)
+            return hone_fail(HONE_E_INVALID, "a grammar needs a tokenizer, and the model has none");
+        if (prompts[i].grammar && (p->n_stop_strings || p->stop)) {
+            hone_fail(HONE_E_USAGE, "a grammar and a stop rule exclude each other");
+            return hone_fail_hint("a completion ends where its grammar ends");
+        }
         if (prompts[i].n == 0) {
             hone_status s = hone_fail(HONE_E_INVALID, "prompt %zu is empty", i);
             hone_fail_hint(
@@ -161,6 +172,8 @@ static hone_status slot_init(run *r, slot *s, size_t prompt, uint64_t sample)
     s->full = hone_reallocarray(NULL, cap, sizeof *s->full);
     if (!s->ids || !s->logprob || !s->full)
         return HONE_E_NOMEM;
+    if (r->prompts[prompt].grammar)
+        HONE_TRY(hone__guides_begin(r->g->guides, r->prompts[prompt].grammar, &s->guide));
     if (r->g->tokenizer) {
         hone_decoder_init(&s->decoder, r->g->tokenizer, HONE_DECODE_SKIP_SPECIAL);
         hone_decoder_after(&s->decoder, r->prompts[prompt].ids[r->prompts[prompt].n - 1]);
@@ -169,9 +182,15 @@ static hone_status slot_init(run *r, slot *s, size_t prompt, uint64_t sample)
     return HONE_OK;
 }
 
+/* How many end tokens may be drawn. */
+static size_t n_ends(const hone_gen_params *p)
+{
+    return p->ignore_stop_ids ? 0 : p->n_stop_ids;
+}
+
 static int ends_here(const hone_gen_params *p, int32_t id)
 {
-    for (size_t i = 0; !p->ignore_stop_ids && i < p->n_stop_ids; i++) {
+    for (size_t i = 0; i < n_ends(p); i++) {
         if (p->stop_ids[i] == id)
             return 1;
     }
@@ -225,14 +244,24 @@ static hone_status accept(run *r, slot *s)
         if (st > 0)
             s->finish = HONE_FINISH_STOP;
     }
+    int done = 0; /* nothing but an end could follow */
+    if (s->guide.matcher && !end) {
+        HONE_TRY(hone__guide_step(r->g->guides, &s->guide, id));
+        done = hone_matcher_must_end(s->guide.matcher, s->guide.state);
+        if (done && n_ends(p) == 0)
+            s->finish = HONE_FINISH_STOP;
+    }
     if (!s->finish) {
         int64_t max = r->g->m->info.max_positions;
         int64_t used = (int64_t)r->prompts[s->prompt].n + (int64_t)s->n;
         if (s->n >= (size_t)p->max_tokens || (max > 0 && used >= max))
-            s->finish = HONE_FINISH_LENGTH;
+            s->finish = done ? HONE_FINISH_STOP : HONE_FINISH_LENGTH;
     }
     if (s->finish && s->has_decoder)
         HONE_TRY(hone_decoder_finish(&s->decoder, &s->text));
+    if (s->finish == HONE_FINISH_STOP && s->guide.matcher)
+        HONE_TRY(
+            hone__guide_spelled(r->g->guides, s->ids, s->n - (size_t)end, hone_buf_str(&s->text)));
     if (p->on_token) {
         hone_str fresh = {s->text.ptr, 0};
         if (s->text.len > before)
@@ -274,7 +303,11 @@ static void draw_task(void *arg, int64_t task, uint32_t thread)
     slot *s = &r->slots[r->row_slot[task]];
     const float *raw = r->logits + (int64_t)r->row_of[task] * r->ld;
     int64_t V = r->g->m->info.vocab_size;
-    const float *row = r->own ? r->own + task * V : raw;
+    const float *row = p->logits ? r->own + task * V : raw;
+    if (s->guide.matcher) {
+        hone__guide_mask_row(&s->guide, p->stop_ids, n_ends(p), row, r->own + task * V, V);
+        row = r->own + task * V;
+    }
     float *work = (float *)r->g->work.base + (size_t)thread * 3 * (size_t)V;
     hone_rng_key key = {
         .seed = p->seed, .purpose = HONE_RNG_SAMPLE, .step = p->step, .sample = s->sample};
@@ -294,7 +327,7 @@ static void draw_task(void *arg, int64_t task, uint32_t thread)
         s->failed = choose_weighed(r, s, row, seen, n_seen, u, work, &c);
     else
         s->failed = hone_sample_choose(&p->rule, row, V, seen, n_seen, u, work, &c);
-    if (s->failed >= 0 && (p->weigh || r->own))
+    if (s->failed >= 0 && (p->weigh || row != raw))
         s->failed = hone_sample_full(&p->rule, raw, V, c.id, &c.full);
     if (s->failed < 0) {
         s->error = *hone_error_get();
@@ -304,6 +337,24 @@ static void draw_task(void *arg, int64_t task, uint32_t thread)
     s->logprob[s->n] = c.logprob;
     s->full[s->n] = c.full;
     s->n++;
+}
+
+/* What may come next for each slot that has a grammar. *any: one has. */
+static hone_status look(run *r, const size_t *row_slot, size_t n, int *any)
+{
+    const double t0 = hone_now_s();
+    hone_status s = HONE_OK;
+    *any = 0;
+    for (size_t i = 0; s >= 0 && i < n; i++) {
+        hone__guide *guide = &r->slots[row_slot[i]].guide;
+        if (!guide->matcher)
+            continue;
+        *any = 1;
+        s = hone__guide_look(guide, n_ends(r->p) > 0);
+    }
+    if (*any)
+        r->g->stats.grammar_s += hone_now_s() - t0;
+    return s;
 }
 
 /* Draws one token for each (slot, row) pair and lets it join. */
@@ -321,15 +372,19 @@ static hone_status draw(run *r, hone_view logits, const size_t *row_slot, const 
     r->ld = logits.ld;
     r->row_slot = row_slot;
     r->row_of = row_of;
-    if (p->logits) {
-        HONE_TRY(hone_region_grow(&g->rows, n * (size_t)V * sizeof(float)));
+    int guided;
+    s = look(r, row_slot, n, &guided);
+    if (s >= 0 && (p->logits || guided)) {
+        s = hone_region_grow(&g->rows, n * (size_t)V * sizeof(float));
+        r->own = g->rows.base;
+    }
+    if (s >= 0 && p->logits) {
         for (size_t i = 0; s >= 0 && i < n; i++) {
             slot *sl = &r->slots[row_slot[i]];
             float *to = (float *)g->rows.base + i * (size_t)V;
             memcpy(to, r->logits + (int64_t)row_of[i] * r->ld, (size_t)V * sizeof *to);
             s = p->logits(p->ctx, sl->prompt, sl->sample, sl->ids, sl->n, to, V);
         }
-        r->own = g->rows.base;
     }
     if (s >= 0 && p->weigh) { /* the caller's function runs on its own thread */
         for (size_t i = 0; i < n && (i == 0 || r->slots[row_slot[i - 1]].failed >= 0); i++)
@@ -625,6 +680,8 @@ hone_status hone_gen_run(hone_gen *g, const hone_gen_prompt *prompts, size_t n,
     memset(&g->stats, 0, sizeof g->stats);
     HONE_TRY(check(g, prompts, n, p));
     for (size_t i = 0; i < n; i++) {
+        if (prompts[i].grammar && !g->guides)
+            HONE_TRY(hone__guides_create(g->tokenizer, &g->guides));
         longest = prompts[i].n > longest ? prompts[i].n : longest;
         widest = prompts[i].n_samples > widest ? prompts[i].n_samples : widest;
     }
@@ -671,8 +728,10 @@ hone_status hone_gen_run(hone_gen *g, const hone_gen_prompt *prompts, size_t n,
         } else if (r.n_live > 0) {
             s = decode(&r, row_slot);
         }
-        if (s >= 0)
+        if (s >= 0) {
             drop_finished(&r);
+            s = hone__guides_trim(g->guides, &r.slots[0].guide, r.n_live, sizeof *r.slots);
+        }
         if (s >= 0 && p->between)
             s = p->between(p->ctx);
     }
@@ -688,5 +747,7 @@ hone_status hone_gen_run(hone_gen *g, const hone_gen_prompt *prompts, size_t n,
     hone_free(r.candidates);
     hone_free(r.weight);
     hone_free(row_slot);
+    g->stats.grammar_states = hone__guides_states(g->guides);
+    hone__guides_settle(g->guides);
     return s;
 }

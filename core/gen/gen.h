@@ -7,6 +7,7 @@
  * (compute.md 6, architecture.md step 3) */
 #ifndef HONE_CORE_GEN_GEN_H
 #define HONE_CORE_GEN_GEN_H
+#include "gen/grammar.h"
 #include "gen/sample.h"
 #include "nn/model.h"
 #include "nn/state.h"
@@ -28,6 +29,10 @@ typedef struct hone_gen_prompt {
     uint64_t
         first_sample; /* global number of its first sample: what the random stream is keyed by */
     uint32_t n_samples, reserved;
+    /* What its completions keep to, or NULL. Tokens that would leave it have probability 0, end tokens do where it may not
+     * end: a completion that ends (STOP) is in the grammar, one that is cut (LENGTH) begins a text that is. The engine keeps
+     * the automaton of the last grammars, by their text. Borrowed. */
+    hone_grammar *grammar;
 } hone_gen_prompt;
 
 typedef struct hone_completion {
@@ -71,7 +76,8 @@ typedef struct hone_gen_params {
                         hone_str text);
 } hone_gen_params;
 
-/* Runs all prompts to their end. While regions are planned (tensor/region.h) it maps what they can
+/* Runs all prompts to their end. With a grammar: E_USAGE beside stop strings or `stop`, which would cut it; E_INVALID without
+ * a tokenizer; E_UNSUPPORTED where the vocabulary cannot spell what the grammar asks for. While regions are planned (tensor/region.h) it maps what they can
  * come to need and gives each sample its most tokens, all zeros; only on_finish is called. E_INVALID: an empty prompt, an id outside the vocabulary, a prompt longer
  * than the model's positions. [control-thread] */
 hone_status hone_gen_run(hone_gen *g, const hone_gen_prompt *prompts, size_t n,
@@ -81,6 +87,8 @@ typedef struct hone_gen_stats {
     uint64_t prompt_tokens, new_tokens, decode_steps;
     double prefill_s, decode_s;
     size_t state_bytes;
+    double grammar_s;        /* of prefill_s and decode_s: masks of grammars */
+    uint64_t grammar_states; /* of the run's automata, at its end */
 } hone_gen_stats;
 void hone_gen_get_stats(const hone_gen *g, hone_gen_stats *out); /* of the last run */
 #endif

@@ -202,11 +202,17 @@ hone_status hone_sample_candidates(const hone_sample_rule *r, const float *logit
     int64_t kept = truncate_set(&rule, p, n, total, heap);
     for (int64_t i = 0; i < kept; i++)
         mass += (double)p[heap[kept - 1 - i]];
+    int64_t some = 0; /* what a grammar or the caller ruled out is no candidate */
     for (int64_t i = 0; i < kept; i++) {
-        ids[i] = heap[kept - 1 - i];
-        share[i] = (double)p[ids[i]] / mass;
+        const int32_t id = heap[kept - 1 - i];
+        if (z[id] == -INFINITY)
+            continue;
+        ids[some] = id;
+        share[some++] = (double)p[id] / mass;
     }
-    *count = kept;
+    if (some == 0)
+        return hone_fail(HONE_E_FAIL, "the model's distribution is empty");
+    *count = some;
     return HONE_OK;
 }
 

@@ -32,7 +32,7 @@ hone_status hone_sample_choose(const hone_sample_rule *r, const float *logits, i
                                const int32_t *seen, size_t n_seen, double u, float *work,
                                hone_choice *out);
 /* The likeliest `max` ids that the rules leave, likeliest first, with their shares (sum 1): what a sampler of the
- * recipe weighs. Greedy: at temperature 1. E_FAIL as above. */
+ * recipe weighs. Greedy: at temperature 1. Never one whose logit is -inf. E_FAIL as above. */
 hone_status hone_sample_candidates(const hone_sample_rule *r, const float *logits, int64_t n,
                                    const int32_t *seen, size_t n_seen, int64_t max, float *work,
                                    int32_t *ids, double *share, int64_t *count);

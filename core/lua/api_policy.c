@@ -451,6 +451,29 @@ static hone_status read_stops(hone_arena *a, const hone_value *v, hone_rollout_p
     return HONE_OK;
 }
 
+/* grammar = GBNF text; schema = a JSON Schema, as text or as a table. */
+static hone_status read_grammar(const hone_value *v, hone_grammar **out)
+{
+    const hone_value *grammar = hone_value_get(v, "grammar"), *schema = hone_value_get(v, "schema");
+    hone_buf text;
+    if (grammar && schema)
+        return hone_fail(HONE_E_USAGE, "grammar and schema exclude each other");
+    if (grammar && grammar->type != HONE_STRING)
+        return hone_fail(HONE_E_TYPE, "grammar: a text is wanted");
+    if (grammar)
+        return hone_grammar_parse(grammar->u.str, "grammar", out);
+    if (!schema)
+        return HONE_OK;
+    if (schema->type == HONE_STRING)
+        return hone_grammar_schema(schema->u.str, "schema", out);
+    hone_buf_init(&text, (size_t)1 << 24);
+    hone_status s = hone_grammar_schema_text(schema, "schema", &text);
+    if (s >= 0)
+        s = hone_grammar_parse(hone_buf_str(&text), "schema", out);
+    hone_buf_release(&text);
+    return s;
+}
+
 static hone_status read_rollout(hone_recipe *r, hone_arena *a, const hone_value *v,
                                 hone_rollout_params *p)
 {
@@ -507,6 +530,8 @@ static hone_status draw(lua_State *L, hone_rollout **out)
         s = hone__lua_options(L, 3, &a, &options);
     if (s >= 0)
         s = read_rollout(r, &a, &options, &rp);
+    if (s >= 0)
+        s = read_grammar(&options, &rp.grammar);
     rp.ctx = &cb;
     rp.between = cb_between;
     rp.logits = has_fn(&cb, "logits") ? cb_logits : NULL;
@@ -526,6 +551,7 @@ static hone_status draw(lua_State *L, hone_rollout **out)
         if (s < 0)
             hone_rollout_destroy(*out);
     }
+    hone_grammar_unref(rp.grammar);
     hone_arena_release(&a);
     return s;
 }

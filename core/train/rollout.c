@@ -212,7 +212,8 @@ static hone_status generate(hone_policy *policy, hone_rollout *r, const hone_rol
         prompts[i] = (hone_gen_prompt){.ids = r->prompts[i].ids,
                                        .n = r->prompts[i].n_ids,
                                        .first_sample = r->first_sample + i * p->n,
-                                       .n_samples = p->n};
+                                       .n_samples = p->n,
+                                       .grammar = p->grammar};
     }
     hone_gen_params gp = {.rule = p->rule,
                           .seed = p->seed,

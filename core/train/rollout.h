@@ -81,6 +81,7 @@ typedef struct hone_rollout_params {
     uint32_t candidates;
     hone_status (*stop)(void *ctx, size_t prompt, uint64_t sample, const int32_t *ids, size_t n_ids,
                         hone_str text);
+    hone_grammar *grammar; /* what every completion keeps to; NULL: nothing. Borrowed */
 } hone_rollout_params;
 
 /* rows: n_rows maps, copied. [control-thread] */

@@ -133,7 +133,7 @@ rollouts.scorer_of = scorer_of
 
 local callbacks = { logits = true, sampler = true, stop = true }
 local sampling_keys = { "n", "max_tokens", "temperature", "top_k", "top_p", "min_p", "repetition_penalty", "greedy", "raw",
-  "stop", "seed", "step", "first_sample", "max_sequences", "error_limit", "no_journal", "candidates" }
+  "stop", "seed", "step", "first_sample", "max_sequences", "error_limit", "no_journal", "candidates", "grammar", "schema" }
 
 -- stop = a text, a function, or a list of both: the texts, and one function for all functions.
 local function stop_rules(stop)
@@ -191,7 +191,8 @@ end
 --- Draws n samples of each prompt and scores them as they finish.
 -- config: n, max_tokens, temperature, top_k, top_p, min_p, repetition_penalty, greedy, raw, rewards,
 -- permute = seed (outcomes are dealt out anew: a control), and functions: stop = function(text, ids, sample) or
--- texts, logits = function(logits, sample, ids), sampler = function(c) (see docs/recipes.md).
+-- texts, logits = function(logits, sample, ids), sampler = function(c) (see docs/recipes.md);
+-- grammar = GBNF text or schema = a JSON Schema (text or table): what every completion keeps to.
 function Policy:rollout(prompts, config)
   config = config or {}
   local c, functions = sampling(config, { "rewards", "permute", "logits", "sampler" }, "policy:rollout")
