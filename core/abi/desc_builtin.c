@@ -128,6 +128,35 @@ HONE_DESCRIBE_IFACE(model_scorer, hone_model_scorer_v1, HONE_IFACE_SCORER, NULL,
                      "stride:size, sink:sink hone_logprob_sink -> status",
                      "log-probs of given tokens"))
 
+/* ---- the network --------------------------------------------------------------------------------------- */
+
+HONE_DESCRIBE(http_header, hone_http_header, HONE_STRUCT_FROZEN, (STR, name), (STR, value),
+              (STR, secret))
+HONE_DESCRIBE(http_request, hone_http_request, 0, (STR, method), (STR, url),
+              (STRUCTS, headers, n_headers, http_header, NULLABLE), (NUM, n_headers),
+              (NUMS, body, n_body, NULLABLE), (NUM, n_body))
+HONE_DESCRIBE(http_policy, hone_http_policy, 0, (SIZE, struct_size), (NUM, tries),
+              (NUM, concurrency), (NUM, timeout_ms), (NUM, connect_ms), (NUM, backoff_ms),
+              (NUM, backoff_max_ms), (NUM, retry_after_max_ms), (NUM, hedge_ms), (NUM, break_after),
+              (NUM, break_ms), (PAD, reserved), (NUM, max_body), (NUM, max_sends), (NUM, seed),
+              (NUM, rate), (NUM, burst))
+HONE_DESCRIBE(http_response, hone_http_response, 0, (SIZE, struct_size), (NUM, status), (NUM, code),
+              (NUM, attempts), (NUM, lost), (PAD, reserved), (NUMS, body, n_body, NULLABLE),
+              (NUM, n_body), (STRUCTS, headers, n_headers, http_header, NULLABLE), (NUM, n_headers),
+              (STR, why), (NUM, latency_ns))
+HONE_DESCRIBE(http_sink, hone_http_sink, HONE_STRUCT_SINK, (SIZE, struct_size), (PAD, reserved),
+              (OPAQUE, ctx),
+              (SLOT, put, 0, "this, request:size, response:hone_http_response -> status",
+               "the response to one request"))
+HONE_DESCRIBE_IFACE(http, hone_http_v1, HONE_IFACE_HTTP, NULL,
+                    (&http_header, &http_request, &http_policy, &http_response, &http_sink),
+                    (SIZE, struct_size), (PAD, reserved),
+                    (SLOT, exchange, HONE_SLOT_CANCELLABLE,
+                     "self, call:call?, policy:hone_http_policy?, "
+                     "requests:[hone_http_request; n, stride], n:size, stride:size, "
+                     "sink:sink hone_http_sink -> status",
+                     "sends n requests and waits for all responses"))
+
 /* ---- optimizers ------------------------------------------------------------------------------------ */
 
 HONE_DESCRIBE(opt_param, hone_opt_param, 0, (SIZE, struct_size), (NUM, group), (STR, name),
@@ -331,7 +360,7 @@ HONE_DESCRIBE_IFACE(metrics, hone_metrics_v1, HONE_IFACE_METRICS, NULL, (&metric
                     (SLOT, collect, 0, "self, sink:sink hone_metric_sink -> status", "its numbers"))
 
 static const hone_iface_desc *const all[] = {
-    &reward,    &judge, &tokenizer, &optimizer, &source, &model, &model_scorer, &objective,
+    &reward,    &judge, &tokenizer, &optimizer, &source, &model, &model_scorer, &http, &objective,
     &advantage, &ops,   &sink,      &state,     &cancel, &live,  &metrics,      NULL};
 
 const hone_iface_desc *const *hone_desc_builtins(void)

@@ -16,6 +16,8 @@ int hone_cli_judge(int argc, char **argv)
     } parts[] = {
         /* in the order of docs/judges.md */
         {"lint", "what is wrong with a rubric, before any model is asked", hone_cli_judge_lint},
+        {"run", "asks a judge about the rows of a file: verdicts, filter, pairs, check",
+         hone_cli_judge_run},
     };
     enum { N = sizeof parts / sizeof *parts };
     const char *names[N + 1];

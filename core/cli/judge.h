@@ -4,4 +4,5 @@
 #define HONE_CORE_CLI_JUDGE_H
 
 int hone_cli_judge_lint(int argc, char **argv);
+int hone_cli_judge_run(int argc, char **argv);
 #endif

@@ -1,9 +1,10 @@
-/* hostif.c - the host's interfaces by id: the table of offers, and the five that are always there.
+/* hostif.c - the host's interfaces by id: the table of offers, and the six that are always there.
  *
  * hone.mem/1 counts what an instance holds; hone.rng/1 gives streams that are pure functions of the
  * run's seed, the component's id, stream and index; hone.json/1 parses into a tree of its own arena;
- * hone.regex/1 is in regex.c, hone.process/1 in process.c. Lower layers add theirs through hone_registry_offer.
+ * hone.regex/1 is in regex.c, hone.process/1 in process.c, hone.http/1 in http.c. Lower layers add theirs through hone_registry_offer.
  * Source: plugin-abi.md section 4. */
+#include "host/http.h"
 #include "host/process.h"
 #include "host/registry_private.h"
 
@@ -177,6 +178,7 @@ hone_status hone__hostif_offer_all(hone_registry *r)
     HONE_TRY(hone_registry_offer(r, HONE_IFACE_MEM, make_mem, NULL));
     HONE_TRY(hone_registry_offer(r, HONE_IFACE_RNG, make_rng, NULL));
     HONE_TRY(hone_registry_offer(r, HONE_IFACE_PROCESS, hone__process_make, NULL));
+    HONE_TRY(hone_registry_offer(r, HONE_IFACE_HTTP, hone__http_make, NULL));
     HONE_TRY(hone_registry_offer_ref(r, HONE_IFACE_JSON, json));
     return hone_registry_offer_ref(r, HONE_IFACE_REGEX, regex);
 }

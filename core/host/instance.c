@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "hone/state.h"
 #include "host/crash.h"
+#include "host/http.h"
 
 #include <string.h>
 #include <unistd.h>
@@ -308,6 +309,7 @@ static void release(hone_instance *inst)
         if (left)
             hone_log(HONE_LOG_PLUGIN_MISBEHAVING, id, "leaks %zu bytes of hone.mem/1", left);
     }
+    hone__http_unlink(inst->http);
     hone_config_destroy(inst->cfg);
     pthread_mutex_destroy(&inst->reached);
     atomic_fetch_sub(&inst->reg->n_instances, 1);

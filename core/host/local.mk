@@ -13,6 +13,10 @@ libhone_a_SOURCES += \
 	core/host/crash.c \
 	core/host/grant.c \
 	core/host/hostif.c \
+	core/host/http.c \
+	core/host/http_loop.c \
+	core/host/http_policy.c \
+	core/host/http_tape.c \
 	core/host/instance.c \
 	core/host/policy.c \
 	core/host/process.c \

@@ -61,6 +61,7 @@ struct hone_registry {
     hone__recorder *recorder; /* of calls; or NULL */
     _Atomic size_t n_instances;
     const hone__beyond *beyond; /* in a box; else NULL */
+    struct hone__http *http;    /* of hone.http/1, from its first instance on; or NULL */
     hone_host host;             /* for init of plugin files */
 };
 
@@ -84,7 +85,8 @@ struct hone_instance {
     atomic_uint inside;   /* calls that are in it now */
     atomic_int set_aside; /* a call never came back: nobody enters it again */
     atomic_size_t mem;
-    pthread_mutex_t reached; /* by call-backs from boxes, where it is not REENTRANT */
+    pthread_mutex_t reached;      /* by call-backs from boxes, where it is not REENTRANT */
+    struct hone__http_link *http; /* its part of hone.http/1; or NULL */
 };
 
 /* In a box: settings that the host has checked and resolved. */

@@ -70,6 +70,12 @@ void *hone__lua_check(lua_State *L, int index, const char *type)
     return b->p;
 }
 
+void *hone__lua_test(lua_State *L, int index, const char *type)
+{
+    box *b = luaL_testudata(L, index, type);
+    return b ? b->p : NULL;
+}
+
 hone_status hone__lua_options(lua_State *L, int index, hone_arena *arena, hone_value *out)
 {
     if (lua_isnoneornil(L, index)) {

@@ -127,6 +127,8 @@ typedef struct hone_lua_comp {
 void hone__lua_push(lua_State *L, void *p, const char *type);
 /* The pointer, or a Lua error when it is of another type or closed. */
 void *hone__lua_check(lua_State *L, int index, const char *type);
+/* The pointer, or NULL. */
+void *hone__lua_test(lua_State *L, int index, const char *type);
 /* Declares a type with its release function (at open). */
 void hone__lua_type(lua_State *L, const char *type, void (*release)(void *p));
 /* Argument `index`, a table without functions, as a value in `arena`; absent: an empty map. */

@@ -390,6 +390,66 @@ hone_status hone_recipe_boxed(hone_str text, const char *name, hone_registry **o
     return components_of("/", name, text.ptr ? text : (hone_str){"", 0}, out);
 }
 
+/* ---- for verbs ------------------------------------------------------------------------------------------------ */
+
+struct session {
+    hone_recipe recipe; /* first */
+    hone_lua *lua;
+};
+
+hone_status hone_recipe_open(const hone_recipe_options *o, const char *dir, hone_recipe **out)
+{
+    struct session *n = hone_calloc(1, sizeof *n);
+    if (!n)
+        return HONE_E_NOMEM;
+    n->recipe.opt = *o;
+    hone_status s = open_recipe(&n->recipe, dir, 0, &n->lua);
+    if (s < 0) {
+        const hone_error e = *hone_error_get();
+        hone_recipe_close(&n->recipe);
+        return hone_error_set(&e);
+    }
+    *out = &n->recipe;
+    return HONE_OK;
+}
+
+void hone_recipe_close(hone_recipe *r)
+{
+    struct session *n = (struct session *)r;
+    if (!n)
+        return;
+    close_recipe(r, n->lua);
+    if (hone_score_lost() == 0)
+        hone_free(n);
+}
+
+hone_status hone_recipe_component(hone_recipe *r, const char *path, const char *kind,
+                                  hone_instance **out)
+{
+    static const char start[] = "hone = require \"hone\"",
+                      take[] = "return require(\"hone.modules\").component(...)";
+    struct session *n = (struct session *)r;
+    HONE_TRY(hone_lua_load_text(n->lua, start, sizeof start - 1, "=start"));
+    HONE_TRY(hone_lua_pcall(r->L, 0, 0));
+    HONE_TRY(hone_lua_load_text(n->lua, take, sizeof take - 1, "=component"));
+    hone_status s = hone_lua_load(n->lua, path);
+    if (s >= 0)
+        s = hone_lua_pcall(r->L, 0, 1);
+    if (s < 0) {
+        lua_settop(r->L, 0);
+        return s;
+    }
+    lua_pushstring(r->L, kind);
+    HONE_TRY(hone_lua_pcall(r->L, 2, 1));
+    hone_lua_comp *c = hone__lua_test(r->L, -1, HONE_LUA_COMPONENT);
+    if (c && c->instance && strcmp(hone_instance_info(c->instance)->c.kind, kind) == 0)
+        *out = hone_instance_addref(c->instance);
+    else
+        s = hone_fail(HONE_E_INVALID, "%s: it returns no %s", path, kind);
+    lua_settop(r->L, 0);
+    return s;
+}
+
 /* One line: an expression is printed, anything else executed. */
 static hone_status shell_line(hone_lua *l, lua_State *L, const char *line)
 {

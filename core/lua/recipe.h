@@ -20,6 +20,16 @@ hone_status hone_recipe_shell(int prompt);
 hone_status hone_recipe_components(const char *path, hone_registry **out);
 /* The same for the text of a file, in a process that is a box: without plugins of others, with one thread. */
 hone_status hone_recipe_boxed(hone_str text, const char *name, hone_registry **out);
+/* What a verb needs to use components as a recipe does: registry, grants, threads, the desk for models, a Lua state. One at a
+ * time in a process; `o` and what it points to must outlive it. `dir`: of require and of files beside it. */
+hone_status hone_recipe_open(const hone_recipe_options *o, const char *dir, hone_recipe **out);
+/* Instances made in it must be gone. NULL is allowed. [control-thread] */
+void hone_recipe_close(hone_recipe *r);
+/* The component that the Lua file `path` makes: what it returns is one of hone.judge's, hone.jury's, ... (their tables hold
+ * `component`), or a table with `kind` and functions. A reference is taken; hone_recipe_close comes after it is given back.
+ * E_INVALID when it returns something else. */
+hone_status hone_recipe_component(hone_recipe *r, const char *path, const char *kind,
+                                  hone_instance **out);
 /* From a signal handler: the run stops after its step. */
 void hone_recipe_interrupt(void);
 /* A data file of the recipe: beside it, in the current folder, in HONE_DATA. hone_free it. */

@@ -31,4 +31,13 @@ function modules.components(m, hone)
   end
 end
 
+--- The component of a file that makes one for a verb: of what hone.judge, hone.jury and their like gave, or of a table
+-- with functions (and `kind`, unless it is the one that is wanted).
+function modules.component(m, kind)
+  if type(m) == "table" and type(m.component) == "userdata" then return m.component end
+  if type(m) == "table" and (m.kind == kind or m.kind == nil and type(m[kind]) == "function") then
+    return core.lua_component(adapt.expand(m, kind), kind)
+  end
+end
+
 return modules

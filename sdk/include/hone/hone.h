@@ -4,6 +4,7 @@
 #include "hone/base.h"
 #include "hone/desc.h"
 #include "hone/host.h"
+#include "hone/http.h"
 #include "hone/judge.h"
 #include "hone/model.h"
 #include "hone/objective.h"
