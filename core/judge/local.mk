@@ -5,3 +5,4 @@ libhone_a_SOURCES += core/judge/agreement.c core/judge/alt_test.c core/judge/boo
 libhone_a_SOURCES += core/judge/book.c core/judge/book_labels.c
 libhone_a_SOURCES += core/judge/data.c core/judge/lint.c core/judge/rubric.c
 libhone_a_SOURCES += core/judge/answer.c core/judge/ask.c core/judge/choose.c
+libhone_a_SOURCES += core/judge/calibrate.c core/judge/calibrate_json.c core/judge/calibrate_parts.c core/judge/joined.c core/judge/joined_rows.c core/judge/report.c core/judge/within.c
