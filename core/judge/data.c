@@ -10,6 +10,7 @@
 
 #include "base/alloc.h"
 #include "base/file.h"
+#include "base/hash.h"
 #include "base/utf8.h"
 
 #include <lauxlib.h>
@@ -352,4 +353,34 @@ void hone_data_canonical(hone_jw *w, const hone_value *v)
     default:
         hone_jw_value(w, v);
     }
+}
+
+hone_status hone_data_hash(const hone_value *map, const char *but, hone_arena *arena,
+                           hone_str *json, char hash[65])
+{
+    hone_value bare = *map;
+    hone_pair *pairs = hone_arena_calloc(arena, map->u.map.n + 1, sizeof *pairs);
+    hone_buf b;
+    hone_jw w;
+    if (!pairs)
+        return HONE_E_NOMEM;
+    bare.u.map.n = 0;
+    for (size_t i = 0; i < map->u.map.n; i++)
+        if (!hone_str_eq(map->u.map.pairs[i].key, but))
+            pairs[bare.u.map.n++] = map->u.map.pairs[i];
+    bare.u.map.pairs = pairs;
+    hone_buf_init(&b, 1 << 26);
+    hone_jw_init(&w, &b, 0);
+    hone_data_canonical(&w, &bare);
+    hone_status s = hone_buf_check(&b, "canonical JSON");
+    if (s >= 0) {
+        const hone_str text = hone_arena_str(arena, hone_buf_str(&b));
+        s = text.ptr ? HONE_OK : HONE_E_NOMEM;
+        if (s >= 0) {
+            hone_sha256_of(b.ptr, b.len, hash);
+            *json = text;
+        }
+    }
+    hone_buf_release(&b);
+    return s;
 }

@@ -21,4 +21,7 @@ hone_status hone_data_sorted(const hone_value *v, const char *name, hone_arena *
                              hone_value *out);
 /* Canonical JSON: maps by key, no spaces, numbers in their shortest form (2.0 and 2 are both 2). */
 void hone_data_canonical(hone_jw *w, const hone_value *v);
+/* The canonical JSON of a map without its member `but`, in `arena`, and its sha256. */
+hone_status hone_data_hash(const hone_value *map, const char *but, hone_arena *arena,
+                           hone_str *json, char hash[65]);
 #endif

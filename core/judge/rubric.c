@@ -405,32 +405,6 @@ static hone_status read_examples(struct reader *rd, const hone_value *list)
 
 /* ---- the whole ------------------------------------------------------------------------------------------------- */
 
-static hone_status hash_it(hone_rubric *r)
-{
-    hone_value bare = r->root;
-    hone_pair *pairs = hone_arena_calloc(&r->arena, bare.u.map.n + 1, sizeof *pairs);
-    hone_buf b;
-    hone_jw w;
-    if (!pairs)
-        return HONE_E_NOMEM;
-    bare.u.map.n = 0;
-    for (size_t i = 0; i < r->root.u.map.n; i++)
-        if (!hone_str_eq(r->root.u.map.pairs[i].key, "changelog"))
-            pairs[bare.u.map.n++] = r->root.u.map.pairs[i];
-    bare.u.map.pairs = pairs;
-    hone_buf_init(&b, 1 << 26);
-    hone_jw_init(&w, &b, 0);
-    hone_data_canonical(&w, &bare);
-    hone_status s = hone_buf_check(&b, "rubric");
-    if (s >= 0) {
-        hone_sha256_of(b.ptr, b.len, r->hash);
-        r->json = hone_arena_str(&r->arena, hone_buf_str(&b));
-        s = r->json.ptr ? HONE_OK : HONE_E_NOMEM;
-    }
-    hone_buf_release(&b);
-    return s;
-}
-
 static hone_status check_changelog(const struct reader *rd, const hone_value *v)
 {
     static const char *const known[] = {"version", "date", "text", "by", NULL};
@@ -483,7 +457,7 @@ static hone_status build(struct reader *rd)
     if ((v = hone_value_get(root, "examples")) != NULL)
         HONE_TRY(read_examples(rd, v));
     HONE_TRY(check_changelog(rd, hone_value_get(root, "changelog")));
-    return hash_it(r);
+    return hone_data_hash(&r->root, "changelog", &r->arena, &r->json, r->hash);
 }
 
 static hone_rubric *new_rubric(void)
