@@ -67,7 +67,8 @@ HONE_DESCRIBE(verdict, hone_verdict, 0, (SIZE, struct_size), (NUM, status), (NUM
               (STR, spec_hash), (NUM, cost), (NUM, latency_ns), (NUM, detail), (NUM, orders),
               (NUM, mass), (NUM, entropy), (NUM, inconsistency), (NUM, tokens_in),
               (NUM, tokens_out), (STRS, labels, n_label_probs, NULLABLE),
-              (STRS, criterion_names, n_criteria, NULLABLE))
+              (STRS, criterion_names, n_criteria, NULLABLE),
+              (NUMS, candidate_scores, n_ranking, NULLABLE))
 HONE_DESCRIBE(verdict_sink, hone_verdict_sink, HONE_STRUCT_SINK, (SIZE, struct_size),
               (PAD, reserved), (OPAQUE, ctx),
               (SLOT, put, 0, "this, item:size, verdict:hone_verdict -> status",
@@ -80,6 +81,35 @@ HONE_DESCRIBE_IFACE(judge, hone_judge_v1, HONE_IFACE_JUDGE, HONE_KIND_JUDGE,
                      "sink:sink hone_verdict_sink -> status",
                      "judges n items"),
                     (SLOT, spec, OPTIONAL, "self -> str", "what its verdicts depend on, as JSON"))
+
+HONE_DESCRIBE(question, hone_judging_question, 0, (NUM, item), (NUM, number), (NUM, attempt),
+              (NUM, seed), (STRUCTS, messages, n_messages, message, NULLABLE), (NUM, n_messages),
+              (STR, text), (STR, prefix), (STRS, labels, n_labels, NULLABLE), (NUM, n_labels),
+              (STR, schema), (NUM, temperature), (NUM, max_tokens), (PAD, reserved))
+HONE_DESCRIBE(question_sink, hone_judging_sink, HONE_STRUCT_SINK, (SIZE, struct_size),
+              (PAD, reserved), (OPAQUE, ctx),
+              (SLOT, put, 0, "this, question:hone_judging_question -> status", "one question more"))
+HONE_DESCRIBE(answer, hone_judging_answer, 0, (NUM, item), (NUM, number), (NUM, attempt),
+              (NUM, detail), (PAD, reserved), (STR, text),
+              (NUMS, label_logprobs, n_labels, NULLABLE), (NUM, n_labels), (NUM, cost),
+              (NUM, latency_ns), (NUM, tokens_in), (NUM, tokens_out))
+HONE_DESCRIBE_IFACE(
+    judging, hone_judging_v1, HONE_IFACE_JUDGING, NULL,
+    (&judge_item, &question, &question_sink, &answer, &verdict, &verdict_sink, &message, &column,
+     &criterion),
+    (SIZE, struct_size), (PAD, reserved),
+    (SLOT, open, 0, "self, settings:value, spec:out u64 -> status", "reads rubric and prompt"),
+    (SLOT, close, 0, "self, spec:u64 -> void", "lets go of them"),
+    (SLOT, describe, 0, "self, spec:u64 -> str", "the spec as JSON"),
+    (SLOT, ask, 0,
+     "self, spec:u64, items:[hone_judge_item; n, stride], n:size, stride:size, "
+     "sink:sink hone_judging_sink -> status",
+     "the questions of n items"),
+    (SLOT, settle, HONE_SLOT_CANCELLABLE,
+     "self, spec:u64, call, items:[hone_judge_item; n, stride], n:size, stride:size, "
+     "answers:[hone_judging_answer; n_answers, answer_stride], n_answers:size, answer_stride:size, "
+     "verdicts:sink hone_verdict_sink, again:sink hone_judging_sink -> status",
+     "answers to verdicts"))
 
 /* ---- tokenizers ------------------------------------------------------------------------------------ */
 
@@ -360,8 +390,8 @@ HONE_DESCRIBE_IFACE(metrics, hone_metrics_v1, HONE_IFACE_METRICS, NULL, (&metric
                     (SLOT, collect, 0, "self, sink:sink hone_metric_sink -> status", "its numbers"))
 
 static const hone_iface_desc *const all[] = {
-    &reward,    &judge, &tokenizer, &optimizer, &source, &model, &model_scorer, &http, &objective,
-    &advantage, &ops,   &sink,      &state,     &cancel, &live,  &metrics,      NULL};
+    &reward,    &judge,     &judging, &tokenizer, &optimizer, &source, &model, &model_scorer, &http,
+    &objective, &advantage, &ops,     &sink,      &state,     &cancel, &live,  &metrics,      NULL};
 
 const hone_iface_desc *const *hone_desc_builtins(void)
 {

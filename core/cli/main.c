@@ -2,6 +2,7 @@
 #include "base/error.h"
 #include "cli/out.h"
 #include "cli/verbs.h"
+#include "judge/judging.h"
 #include "host/crash.h"
 #include "ops/cpu.h"
 
@@ -71,6 +72,7 @@ int main(int argc, char **argv)
         hone_cli_usage(NULL, "a verb is missing");
         return hone_cli_finish(HONE_EXIT_USAGE);
     }
+    hone_registry_on_open(hone_judging_offer);
     const char *name = argv[1];
     if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 ||
         (strcmp(name, "help") == 0 && argc == 2)) {

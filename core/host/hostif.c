@@ -172,6 +172,40 @@ static hone_status json_parse(void *self, hone_str text, void **doc_own, const h
 }
 static const hone_json_v1 json_v1 = {sizeof(hone_json_v1), 0, json_parse, json_release};
 
+hone_status hone_registry_offered(hone_registry *r, const char *id, hone_ref *out)
+{
+    return hone__hostif_get(r, NULL, id, out);
+}
+
+enum { ON_OPEN = 8 };
+static hone_status (*on_open[ON_OPEN])(hone_registry *r);
+
+hone_status hone_registry_on_open(hone_status (*fn)(hone_registry *r))
+{
+    for (size_t i = 0; i < ON_OPEN; i++) {
+        if (on_open[i] == fn)
+            return HONE_OK;
+        if (!on_open[i]) {
+            on_open[i] = fn;
+            return HONE_OK;
+        }
+    }
+    return hone_fail(HONE_E_LIMIT, "more than %d layers offer something", ON_OPEN);
+}
+
+hone_status hone_registry_allow_path(const hone_registry *r, hone_str given, char **out)
+{
+    if (r->path)
+        return r->path(r->path_ctx, given, out);
+    if (!given.len || memchr(given.ptr, 0, given.len))
+        return hone_fail(HONE_E_INVALID, "a path is empty or holds a NUL");
+    char *copy = hone_strndup(given.ptr, given.len);
+    if (!copy)
+        return HONE_E_NOMEM;
+    *out = copy;
+    return HONE_OK;
+}
+
 hone_status hone__hostif_offer_all(hone_registry *r)
 {
     hone_ref json = {NULL, &json_v1}, regex = {NULL, &hone__regex_v1};
@@ -180,5 +214,8 @@ hone_status hone__hostif_offer_all(hone_registry *r)
     HONE_TRY(hone_registry_offer(r, HONE_IFACE_PROCESS, hone__process_make, NULL));
     HONE_TRY(hone_registry_offer(r, HONE_IFACE_HTTP, hone__http_make, NULL));
     HONE_TRY(hone_registry_offer_ref(r, HONE_IFACE_JSON, json));
-    return hone_registry_offer_ref(r, HONE_IFACE_REGEX, regex);
+    HONE_TRY(hone_registry_offer_ref(r, HONE_IFACE_REGEX, regex));
+    for (size_t i = 0; i < ON_OPEN && on_open[i]; i++)
+        HONE_TRY(on_open[i](r));
+    return HONE_OK;
 }

@@ -146,6 +146,14 @@ hone_status hone_registry_offer(hone_registry *r, const char *id, hone_host_ifac
 /* The same for an interface that is the same for every instance. */
 hone_status hone_registry_offer_ref(hone_registry *r, const char *id, hone_ref ref);
 
+/* What is offered to every instance alike, for who has none. E_NOT_FOUND. [control-thread] */
+hone_status hone_registry_offered(hone_registry *r, const char *id, hone_ref *out);
+/* For layers below that have something to offer on every registry of this process: `fn` is called with each one that opens,
+ * after the host's own offers. At most 8; before the first registry is opened. [control-thread] */
+hone_status hone_registry_on_open(hone_status (*fn)(hone_registry *r));
+/* What a PATH setting would become here: the allowed, absolute path (hone_alloc'd), by hone_registry_set_paths. */
+hone_status hone_registry_allow_path(const hone_registry *r, hone_str given, char **out);
+
 /* What PATH settings of components pass through: the allowed, absolute path into *out (hone_alloc'd), or an
  * error. Until it is set they are taken as given. */
 typedef hone_status (*hone_path_fn)(void *ctx, hone_str given, char **out);

@@ -85,18 +85,22 @@ static hone_status take_ranking(const hone_verdict *v, hone_arena *arena, hone_a
     return HONE_OK;
 }
 
+/* Of two candidates that were shown the other way round, the better first one is the second. */
+static double turned(const hone_answer *a, double score, size_t k)
+{
+    return k == 2 && a->order[0] == 1 ? -score : score;
+}
+
 static hone_status take_criteria(const hone_verdict *v, size_t k, hone_arena *arena, hone_answer *a)
 {
-    double *c = hone_arena_calloc(arena, v->n_criteria * k, sizeof *c);
+    double *c = hone_arena_calloc(arena, v->n_criteria, sizeof *c);
     hone_str *n = hone_arena_calloc(arena, v->n_criteria, sizeof *n);
     char text[32];
     if (!c || !n)
         return HONE_E_NOMEM;
     for (size_t i = 0; i < v->n_criteria; i++) {
-        for (size_t j = 0; j < k; j++) {
-            const double x = v->criteria[i * k + j];
-            c[i * k + a->order[j]] = isfinite(x) ? x : (double)NAN;
-        }
+        const double x = v->criteria[i];
+        c[i] = isfinite(x) ? turned(a, x, k) : (double)NAN;
         snprintf(text, sizeof text, "%zu", i + 1);
         HONE_TRY(copy_text(v->criterion_names && v->criterion_names[i].len ? v->criterion_names[i]
                                                                            : hone_str_c(text),
@@ -130,12 +134,6 @@ static hone_status take_labels(const hone_verdict *v, hone_arena *arena, hone_an
     if (isfinite(v->entropy) && v->entropy >= 0)
         a->entropy = v->entropy;
     return HONE_OK;
-}
-
-/* Of two candidates that were shown the other way round, the better first one is the second. */
-static double turned(const hone_answer *a, double score, size_t k)
-{
-    return k == 2 && a->order[0] == 1 ? -score : score;
 }
 
 hone_status hone__answer_take(const hone_verdict *given, hone_arena *arena, hone_answer *a)
@@ -187,18 +185,13 @@ void hone__answer_order(const hone_answer *a, char *out, size_t size)
         snprintf(out + at, size - at, "]");
 }
 
-static void write_criteria(hone_jw *w, const hone_answer *a, size_t k)
+static void write_criteria(hone_jw *w, const hone_answer *a)
 {
     hone_jw_key(w, "criteria");
     hone_jw_map(w);
     for (size_t i = 0; i < a->n_criteria; i++) {
         hone_jw_key_str(w, a->criterion_names[i]);
-        if (k > 1)
-            hone_jw_list(w);
-        for (size_t j = 0; j < k; j++)
-            hone_jw_f64(w, a->criteria[i * k + j]); /* NaN becomes null */
-        if (k > 1)
-            hone_jw_end(w);
+        hone_jw_f64(w, a->criteria[i]); /* NaN becomes null */
     }
     hone_jw_end(w);
 }
@@ -230,7 +223,7 @@ hone_status hone__answer_row(const hone_answer *a, const char *spec, const char 
         hone_jw_end(&w);
     }
     if (a->n_criteria)
-        write_criteria(&w, a, k);
+        write_criteria(&w, a);
     if (a->n_labels) {
         hone_jw_key(&w, "labels");
         hone_jw_map(&w);
@@ -308,30 +301,19 @@ static hone_status number_of(const hone_value *v, double *out)
     return isinf(*out) ? hone_fail(HONE_E_INVALID, "a number is not finite") : HONE_OK;
 }
 
-static hone_status read_criteria(const hone_value *map, size_t k, hone_arena *arena, hone_answer *a)
+static hone_status read_criteria(const hone_value *map, hone_arena *arena, hone_answer *a)
 {
     if (map->type != HONE_MAP)
         return hone_fail(HONE_E_TYPE, "criteria is no map");
     const size_t n = map->u.map.n;
-    size_t cells;
-    if (!hone_mul_size(n, k, &cells))
-        return HONE_E_NOMEM;
-    double *c = hone_arena_calloc(arena, cells + 1, sizeof *c);
+    double *c = hone_arena_calloc(arena, n + 1, sizeof *c);
     hone_str *s = hone_arena_calloc(arena, n + 1, sizeof *s);
     if (!c || !s)
         return HONE_E_NOMEM;
     for (size_t i = 0; i < n; i++) {
         const hone_value *v = &map->u.map.pairs[i].value;
         s[i] = map->u.map.pairs[i].key;
-        if (k == 1 && v->type != HONE_LIST) {
-            HONE_TRY(number_of(v, &c[i]));
-            continue;
-        }
-        if (v->type != HONE_LIST || v->u.list.n != k)
-            return hone_fail(HONE_E_INVALID, "criterion %.*s has not %zu values", (int)s[i].len,
-                             s[i].ptr, k);
-        for (size_t j = 0; j < k; j++)
-            HONE_TRY(number_of(&v->u.list.items[j], &c[i * k + j]));
+        HONE_TRY(number_of(v, &c[i]));
     }
     a->criteria = c;
     a->criterion_names = s;
@@ -401,7 +383,7 @@ hone_status hone_answer_read(const hone_value *row, size_t k, hone_arena *arena,
     if (detail != HONE_VERDICT_OK && (!isnan(a.score) || a.ranking))
         return hone_fail(HONE_E_INVALID, "status %s, but a number", names[detail]);
     if ((v = hone_value_get(row, "criteria")) != NULL && v->type != HONE_NULL)
-        HONE_TRY(read_criteria(v, k, arena, &a));
+        HONE_TRY(read_criteria(v, arena, &a));
     if ((v = hone_value_get(row, "labels")) != NULL && v->type != HONE_NULL)
         HONE_TRY(read_labels(v, arena, &a));
     HONE_TRY(known(row, "mass", &a.mass));

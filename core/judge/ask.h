@@ -43,7 +43,7 @@ typedef struct hone_answer {
     uint32_t detail;                     /* HONE_VERDICT_*: OK has a score, a ranking, or both */
     double score;            /* NaN: none. Of two candidates: > 0, the first is better */
     const uint32_t *ranking; /* best first; or NULL */
-    const double *criteria;  /* n_criteria x candidates, NaN: not judged */
+    const double *criteria;  /* n_criteria, NaN: not judged; of a pair > 0: the first is better */
     const hone_str *criterion_names;
     size_t n_criteria;
     const double *label_probs;

@@ -6,6 +6,7 @@
 #include "hone/host.h"
 #include "hone/http.h"
 #include "hone/judge.h"
+#include "hone/judging.h"
 #include "hone/model.h"
 #include "hone/objective.h"
 #include "hone/ops.h"

@@ -50,7 +50,8 @@ typedef struct hone_verdict {
     double score;            /* one candidate; NaN when there is only a ranking */
     const uint32_t *ranking; /* n_ranking candidate numbers, best first; or NULL */
     size_t n_ranking;
-    const double *criteria; /* n_criteria x n_candidates, row-major, NaN = not judged; or NULL */
+    const double *
+        criteria; /* n_criteria, one number each: of the candidate, or of the pair (> 0: the first is better); NaN: not judged */
     size_t n_criteria;
     const double *label_probs; /* probability of each label the judge was asked for; or NULL */
     size_t n_label_probs;
@@ -67,6 +68,7 @@ typedef struct hone_verdict {
     uint64_t tokens_in, tokens_out;  /* 0 when unknown */
     const hone_str *labels;          /* n_label_probs; or NULL */
     const hone_str *criterion_names; /* n_criteria; or NULL */
+    const double *candidate_scores;  /* n_ranking, in the order of the item's candidates; or NULL */
 } hone_verdict;
 
 typedef struct hone_verdict_sink {

@@ -1,0 +1,3 @@
+# plugins/judge: each folder here with .c files is one plugin, found by itself (GNU make).
+# Extra libraries and flags: <folder>_LIBS = -lpcre2-8, <folder>_CFLAGS = ...
+rubric_LIBS = -lm
