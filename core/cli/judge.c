@@ -18,6 +18,10 @@ int hone_cli_judge(int argc, char **argv)
         {"lint", "what is wrong with a rubric, before any model is asked", hone_cli_judge_lint},
         {"run", "asks a judge about the rows of a file: verdicts, filter, pairs, check",
          hone_cli_judge_run},
+        {"calibrate", "a judge beside experts: agreement, bias, intervals",
+         hone_cli_judge_calibrate},
+        {"reliability", "can it tell completions of one prompt apart", hone_cli_judge_reliability},
+        {"attack", "items changed in ways that must not raise their score", hone_cli_judge_attack},
     };
     enum { N = sizeof parts / sizeof *parts };
     const char *names[N + 1];

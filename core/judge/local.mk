@@ -2,9 +2,11 @@
 libhone_a_SOURCES += core/judge/agreement.c core/judge/alt_test.c core/judge/boot.c core/judge/calibration_curve.c \
 	core/judge/confusion.c core/judge/dist.c core/judge/figure.c core/judge/icc.c core/judge/interval.c \
 	core/judge/length_control.c core/judge/rank.c core/judge/reliability.c core/judge/strength.c
+libhone_a_SOURCES += core/judge/attack.c core/judge/attack_make.c
 libhone_a_SOURCES += core/judge/book.c core/judge/book_labels.c
 libhone_a_SOURCES += core/judge/data.c core/judge/lint.c core/judge/rubric.c
 libhone_a_SOURCES += core/judge/answer.c core/judge/ask.c core/judge/choose.c
+libhone_a_SOURCES += core/judge/calibrate.c core/judge/calibrate_json.c core/judge/calibrate_parts.c core/judge/joined.c core/judge/joined_rows.c core/judge/report.c core/judge/within.c
 libhone_a_SOURCES += core/judge/prompt.c core/judge/prompt_neutral.c
 libhone_a_SOURCES += core/judge/reply.c
 libhone_a_SOURCES += core/judge/judging.c core/judge/judging_ask.c core/judge/judging_settle.c

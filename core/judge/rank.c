@@ -199,7 +199,7 @@ static int accuracy_of(const double *c, hone_rank_ties ties, double *out)
 
 typedef struct whole {
     ranks r;
-    int spearman, accuracy;
+    int spearman, pearson, accuracy;
     hone_rank_ties ties;
 } whole;
 
@@ -237,12 +237,41 @@ static int spearman_of(const ranks *r, const double *w, double *out)
     return 1;
 }
 
+/* Rows are centred on the plain mean first, so that far-off scores lose no digits. */
+static int pearson_of(const ranks *r, const double *w, double *out)
+{
+    double n = 0, mx = 0, my = 0, x = 0, y = 0, xx = 0, yy = 0, xy = 0;
+    for (size_t i = 0; i < r->n; i++) {
+        mx += r->rows[i].x / (double)r->n;
+        my += r->rows[i].y / (double)r->n;
+    }
+    for (size_t i = 0; i < r->n; i++) {
+        double v = weight_of(&r->rows[i], w), a = r->rows[i].x - mx, b = r->rows[i].y - my;
+        n += v;
+        x += v * a;
+        y += v * b;
+        xx += v * a * a;
+        yy += v * b * b;
+        xy += v * a * b;
+    }
+    if (!(n > 0))
+        return 0;
+    double cx = xx - x * x / n, cy = yy - y * y / n;
+    if (!(cx > 1e-14 * xx) || !(cy > 1e-14 * yy))
+        return 0;
+    double rho = (xy - x * y / n) / (sqrt(cx) * sqrt(cy));
+    *out = rho > 1 ? 1 : rho < -1 ? -1 : rho;
+    return isfinite(rho);
+}
+
 static int whole_value(void *ctx, const double *w, double *out)
 {
     whole *h = ctx;
     double c[C_DIM];
     if (h->spearman)
         return spearman_of(&h->r, w, out);
+    if (h->pearson)
+        return pearson_of(&h->r, w, out);
     count_pairs(h->r.rows, h->r.n, h->r.distinct_y, w, h->r.tree, h->r.of_y, c);
     return h->accuracy ? accuracy_of(c, h->ties, out) : tau_of(c, out);
 }
@@ -299,6 +328,13 @@ hone_status hone_rank_spearman(const double *x, const double *y, size_t n, const
                                hone_figure *out)
 {
     whole h = {.spearman = 1};
+    return over_all(x, y, n, &h, boot, out);
+}
+
+hone_status hone_rank_pearson(const double *x, const double *y, size_t n, const hone_boot *boot,
+                              hone_figure *out)
+{
+    whole h = {.pearson = 1};
     return over_all(x, y, n, &h, boot, out);
 }
 

@@ -22,6 +22,10 @@ typedef enum hone_rank_ties {
     HONE_RANK_TIES_BOTH, /* right: same order, or tied by both; of all pairs (Deutsch et al. 2023) */
     HONE_RANK_TIES_HALF  /* pairs that y orders; a tie of x is half right: what the gate asks */
 } hone_rank_ties;
+/* Pearson's correlation of the scores themselves. n: rows. */
+hone_status hone_rank_pearson(const double *x, const double *y, size_t n, const hone_boot *boot,
+                              hone_figure *out);
+
 /* How often x orders a pair as y does. |x_i - x_j| <= epsilon is a tie of x. group NULL: all pairs,
  * then at most 20,000 rows, more are a reason. n: pairs. */
 hone_status hone_rank_pairwise(const double *x, const double *y, const uint64_t *group, size_t n,

@@ -160,6 +160,9 @@ void hone__lua_open_run(lua_State *L);
 void hone__lua_open_data(lua_State *L);
 void hone__lua_open_judge(lua_State *L);
 void hone__lua_open_plan(lua_State *L);
+void hone__lua_open_calibrate(lua_State *L);
+/* The rows at `index`, or a Lua error (api_data.c). */
+struct hone_data *hone__lua_data(lua_State *L, int index);
 /* package.preload loader of "hone.core". */
 int hone__lua_open_core(lua_State *L);
 #endif

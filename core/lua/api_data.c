@@ -66,6 +66,11 @@ static data_box *check_data(lua_State *L, int index)
     return b;
 }
 
+struct hone_data *hone__lua_data(lua_State *L, int index)
+{
+    return check_data(L, index)->d;
+}
+
 /* Granted to the recipe (`what`), or to this one component? */
 static int granted(const hone_recipe *r, const hone_component_info *info, const char *what,
                    uint64_t cap)

@@ -3,6 +3,7 @@
 -- parameters, runs, policies, rows, components. The parts live in hone/*.lua; hone.core is the C side.
 
 local core = require "hone.core"
+local calibrate = require "hone.calibrate"
 local choose = require "hone.choose"
 local components = require "hone.components"
 local compose = require "hone.compose"
@@ -79,6 +80,13 @@ hone.optimizer = components.optimizer
 hone.tokenizer = components.tokenizer
 --- Components there are of a kind: a list of { id, name, summary }.
 hone.components = core.components
+
+--- A judge beside experts: hone.calibrate { labels = ROWS, verdicts = ROWS, split = "dev" } -> report; completions of one
+-- prompt, each judged several times: hone.reliability { verdicts = ROWS } -> report; a report as a page, Markdown or text:
+-- hone.judge_report(report, "html").
+hone.calibrate = calibrate.calibrate
+hone.reliability = calibrate.reliability
+hone.judge_report = calibrate.report
 
 --- Mean of a list of numbers with its 95 % bootstrap interval: mean, lo, hi, n.
 hone.bootstrap = core.bootstrap

@@ -1,0 +1,486 @@
+/* calibrate_parts.c - see calibrate.h: failures to parse, swaps, slices, and what is said in words. */
+#include "base/alloc.h"
+#include "judge/calibrate_int.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { SLICE_ITEMS = 5, SLICE_REPLICATES = 200 };
+
+/* ---- verdicts without a number ---------------------------------------------------------------------------- */
+
+typedef struct judged_row {
+    double length, failed;
+    uint64_t cluster;
+} judged_row;
+
+static int by_length(const void *pa, const void *pb)
+{
+    double a = ((const judged_row *)pa)->length, b = ((const judged_row *)pb)->length;
+    return (a > b) - (a < b);
+}
+
+/* Replies that gave no number: unparsed, refused, truncated. A deadline or a budget is no reply. */
+static double failures(const hone_joined_item *it)
+{
+    return (double)it->status[HONE_JOINED_UNPARSED] + (double)it->status[HONE_JOINED_REFUSED] +
+           (double)it->status[HONE_JOINED_TRUNCATED];
+}
+
+static hone_status share_of(const judged_row *rows, size_t n, const hone_boot *like, double *x,
+                            uint64_t *cluster, hone_figure *out)
+{
+    hone_boot boot = *like;
+    for (size_t i = 0; i < n; i++) {
+        x[i] = rows[i].failed;
+        cluster[i] = rows[i].cluster;
+    }
+    boot.cluster = cluster;
+    return hone_interval_share(x, n, &boot, out);
+}
+
+static hone_status by_lengths(hone__calib *d, judged_row *rows, size_t n, double *x, double *y,
+                              uint64_t *cluster)
+{
+    hone_calibration *c = d->c;
+    hone_figure tau;
+    size_t known = 0;
+    for (size_t i = 0; i < n; i++)
+        if (rows[i].length >= 0)
+            rows[known++] = rows[i];
+    if (!known)
+        return HONE_OK;
+    qsort(rows, known, sizeof *rows, by_length);
+    size_t bins = known < 20 ? 1 : HONE_CALIB_BINS, begin = 0;
+    for (size_t b = 0; b < bins && begin < known; b++) {
+        size_t end = (b + 1) * known / bins;
+        while (end > begin && end < known && rows[end].length == rows[end - 1].length)
+            end++;
+        if (end <= begin)
+            continue;
+        hone_calib_bin *bin = &c->bins[c->n_bins++];
+        bin->lo = rows[begin].length;
+        bin->hi = rows[end - 1].length;
+        bin->n = end - begin;
+        HONE_TRY(share_of(&rows[begin], bin->n, &d->boot, x, cluster, &bin->rate));
+        begin = end;
+    }
+    for (size_t i = 0; i < known; i++) {
+        x[i] = rows[i].failed;
+        y[i] = rows[i].length;
+        cluster[i] = rows[i].cluster;
+    }
+    hone_boot boot = d->boot;
+    boot.cluster = cluster;
+    HONE_TRY(hone_rank_tau_b(x, y, known, &boot, &tau));
+    c->related = !hone_figure_has_interval(&tau) ? 0 : tau.lo > 0 || tau.hi < 0;
+    return HONE_OK;
+}
+
+hone_status hone__calib_unparsed(hone__calib *d)
+{
+    const hone_joined *j = d->j;
+    hone_calibration *c = d->c;
+    size_t n = 0, rows_n = 0;
+    for (size_t i = 0; i < d->n + d->n_more; i++) {
+        const hone_joined_item *it = &j->items[j->order[i]];
+        for (int k = 0; k < HONE_JOINED_STATUSES; k++)
+            c->status[k] += it->status[k];
+        rows_n += it->in_verdicts;
+    }
+    judged_row *rows = hone_calloc(rows_n + 1, sizeof *rows);
+    double *x = hone_calloc(rows_n + 1, sizeof *x), *y = hone_calloc(rows_n + 1, sizeof *y);
+    uint64_t *cluster = hone_calloc(rows_n + 1, sizeof *cluster);
+    hone_status s = rows && x && y && cluster ? HONE_OK : HONE_E_NOMEM;
+    for (size_t i = 0; s >= 0 && i < d->n + d->n_more; i++) {
+        const hone_joined_item *it = &j->items[j->order[i]];
+        double failed = failures(it), ok = (double)it->status[HONE_JOINED_OK];
+        if (failed + ok == 0)
+            continue;
+        rows[n++] = (judged_row){(double)it->length, failed / (failed + ok), it->cluster};
+        y[n - 1] = failed;
+        x[n - 1] = failed + ok;
+        cluster[n - 1] = it->cluster;
+    }
+    if (s >= 0) {
+        hone_boot boot = d->boot;
+        int shares = 1;
+        boot.cluster = cluster;
+        for (size_t i = 0; i < n; i++)
+            shares &= rows[i].failed == 0 || rows[i].failed == 1;
+        s = shares ? share_of(rows, n, &d->boot, x, cluster, &c->unparsed)
+                   : hone_interval_ratio(y, x, n, &boot, &c->unparsed);
+    }
+    if (s >= 0)
+        s = by_lengths(d, rows, n, x, y, cluster);
+    hone_free(rows);
+    hone_free(x);
+    hone_free(y);
+    hone_free(cluster);
+    return s;
+}
+
+/* ---- both orders ------------------------------------------------------------------------------------------ */
+
+hone_status hone__calib_swap(hone__calib *d)
+{
+    const hone_joined *j = d->j;
+    hone_calibration *c = d->c;
+    size_t n = 0;
+    if (j->shape != HONE_SHAPE_PAIRWISE) {
+        c->swap_inconsistency = hone_figure_none(0, "of pairwise judges only");
+        return HONE_OK;
+    }
+    double *x = hone_calloc(d->n + d->n_more + 1, sizeof *x);
+    uint64_t *cluster = hone_calloc(d->n + d->n_more + 1, sizeof *cluster);
+    hone_status s = x && cluster ? HONE_OK : HONE_E_NOMEM;
+    for (size_t i = 0; s >= 0 && i < d->n + d->n_more; i++) {
+        const hone_joined_item *it = &j->items[j->order[i]];
+        if (!it->n_swapped[0] || !it->n_swapped[1])
+            continue;
+        double a = it->swapped[0] / it->n_swapped[0], b = it->swapped[1] / it->n_swapped[1];
+        a = fabs(a) <= d->o->tie ? 0 : a;
+        b = fabs(b) <= d->o->tie ? 0 : b;
+        x[n] = hone__calib_side(d, a) != hone__calib_side(d, b);
+        cluster[n++] = it->cluster;
+    }
+    hone_boot boot = d->boot;
+    boot.cluster = cluster;
+    c->swap_inconsistency = hone_figure_none(0, "no pair was judged in both orders");
+    if (s >= 0 && n)
+        s = hone_interval_share(x, n, &boot, &c->swap_inconsistency);
+    hone_free(x);
+    hone_free(cluster);
+    return s;
+}
+
+/* ---- slices ----------------------------------------------------------------------------------------------- */
+
+/* The rows with pick[i] != 0: mean of judge minus experts, and weighted kappa. */
+static hone_status slice(hone__calib *d, const uint8_t *pick, const char *column, const char *value)
+{
+    hone_calibration *c = d->c;
+    size_t wide = d->raters + 1, n = 0, m = 0;
+    for (size_t i = 0; i < d->n; i++)
+        n += pick[i];
+    if (n < SLICE_ITEMS)
+        return HONE_OK;
+    if (c->n_slices == HONE_CALIB_SLICES) {
+        c->slices_left_out++;
+        return HONE_OK;
+    }
+    double *x = hone_calloc(n * wide + 1, sizeof *x);
+    uint64_t *cluster = hone_calloc(n + 1, sizeof *cluster);
+    hone_calib_slice *out = &c->slices[c->n_slices];
+    hone_status s = x && cluster ? HONE_OK : HONE_E_NOMEM;
+    for (size_t i = 0; s >= 0 && i < d->n; i++) {
+        if (!pick[i])
+            continue;
+        memcpy(&x[m * wide], &d->x[i * wide], wide * sizeof *x);
+        d->work[m] = d->judge[i];
+        d->work2[m] = d->mean[i];
+        cluster[m++] = d->cluster[i];
+    }
+    hone_boot boot = d->boot;
+    boot.cluster = cluster;
+    if (!boot.replicates || boot.replicates > SLICE_REPLICATES)
+        boot.replicates = SLICE_REPLICATES;
+    hone_ratings r = {x, n, wide, c->n_levels ? c->levels : NULL, c->n_levels};
+    *out = (hone_calib_slice){.column = column, .value = value, .n = n};
+    if (s >= 0)
+        s = hone_interval_difference(d->work, d->work2, n, &boot, &out->bias);
+    if (s >= 0 && c->n_levels)
+        s = hone_agree_with(&r, d->raters, HONE_AGREE_KAPPA_QUADRATIC, &boot, &out->agreement);
+    else
+        out->agreement = hone_figure_none(n, "the labels are no levels, but a continuous scale");
+    hone_free(x);
+    hone_free(cluster);
+    if (s >= 0)
+        c->n_slices++;
+    return s;
+}
+
+static hone_status slices_of_column(hone__calib *d, uint8_t *pick, size_t k)
+{
+    const hone_joined *j = d->j;
+    const hone_joined_column *col = &j->columns[k];
+    if (col->many || col->n < 2)
+        return HONE_OK;
+    for (size_t v = 0; v < col->n; v++) {
+        for (size_t i = 0; i < d->n; i++)
+            pick[i] = j->items[j->order[i]].slice[k] == v + 1;
+        HONE_TRY(slice(d, pick, col->name, col->values[v]));
+    }
+    return HONE_OK;
+}
+
+static int ascending_i64(const void *pa, const void *pb)
+{
+    int64_t a = *(const int64_t *)pa, b = *(const int64_t *)pb;
+    return (a > b) - (a < b);
+}
+
+/* Quarters of the length, where lengths are known. */
+static hone_status slices_of_length(hone__calib *d, uint8_t *pick)
+{
+    const hone_joined *j = d->j;
+    int64_t *length = hone_calloc(d->n + 1, sizeof *length), from = 0;
+    size_t n = 0;
+    hone_status s = length ? HONE_OK : HONE_E_NOMEM;
+    for (size_t i = 0; s >= 0 && i < d->n; i++)
+        if (j->items[j->order[i]].length >= 0)
+            length[n++] = j->items[j->order[i]].length;
+    if (n)
+        qsort(length, n, sizeof *length, ascending_i64);
+    for (size_t q = 0; s >= 0 && n >= 4 * SLICE_ITEMS && q < 4; q++) {
+        int64_t to = length[(q + 1) * n / 4 - 1];
+        char text[64], *name;
+        if (q && to < from)
+            continue;
+        for (size_t i = 0; i < d->n; i++) {
+            int64_t l = j->items[j->order[i]].length;
+            pick[i] = l >= 0 && l <= to && (q == 0 || l >= from);
+        }
+        snprintf(text, sizeof text, "%lld to %lld bytes", (long long)(q ? from : length[0]),
+                 (long long)to);
+        name = hone_arena_strndup(&d->c->arena, text, strlen(text));
+        s = name ? slice(d, pick, "length", name) : HONE_E_NOMEM;
+        from = to + 1;
+    }
+    hone_free(length);
+    return s;
+}
+
+/* One expert against the judge: on what the expert rated, with the others' columns left out. */
+static hone_status slices_of_experts(hone__calib *d)
+{
+    const hone_joined *j = d->j;
+    hone_calibration *c = d->c;
+    hone_status s = HONE_OK;
+    if (d->packed || d->raters < 2)
+        return HONE_OK;
+    double *x = hone_calloc(2 * d->n + 1, sizeof *x);
+    if (!x)
+        return HONE_E_NOMEM;
+    for (size_t e = 0; s >= 0 && e < d->raters; e++) {
+        size_t n = 0;
+        for (size_t i = 0; i < d->n; i++) {
+            x[2 * i] = d->x[i * (d->raters + 1) + e];
+            x[2 * i + 1] = d->side[i];
+            d->work[i] = d->judge[i];
+            d->work2[i] = x[2 * i];
+            n += !isnan(x[2 * i]) && !isnan(d->judge[i]);
+        }
+        if (n < SLICE_ITEMS)
+            continue;
+        if (c->n_slices == HONE_CALIB_SLICES) {
+            c->slices_left_out++;
+            continue;
+        }
+        hone_ratings r = {x, d->n, 2, c->n_levels ? c->levels : NULL, c->n_levels};
+        hone_calib_slice *out = &c->slices[c->n_slices++];
+        *out = (hone_calib_slice){.column = "expert", .value = j->experts[e], .n = n};
+        s = hone_interval_difference(d->work, d->work2, d->n, &d->boot, &out->bias);
+        out->agreement = hone_figure_none(n, "the labels are no levels, but a continuous scale");
+        if (s >= 0 && c->n_levels)
+            s = hone_agree_with(&r, 1, HONE_AGREE_KAPPA_QUADRATIC, &d->boot, &out->agreement);
+    }
+    hone_free(x);
+    return s;
+}
+
+hone_status hone__calib_slices(hone__calib *d)
+{
+    hone_status s = hone_interval_difference(d->judge, d->mean, d->n, &d->boot, &d->c->bias);
+    uint8_t *pick = hone_calloc(d->n + 1, sizeof *pick);
+    if (!pick)
+        s = HONE_E_NOMEM;
+    if (s >= 0 && d->c->judged)
+        s = slices_of_length(d, pick);
+    for (size_t k = 0; s >= 0 && d->c->judged && k < d->j->n_columns; k++)
+        s = slices_of_column(d, pick, k);
+    if (s >= 0 && d->c->judged)
+        s = slices_of_experts(d);
+    hone_free(pick);
+    return s;
+}
+
+/* ---- in words --------------------------------------------------------------------------------------------- */
+
+static hone_status odd_note(hone_calibration *c, const hone_joined_odd *odd, const char *what)
+{
+    if (!odd->n)
+        return HONE_OK;
+    return hone__calib_note(c, what, odd->n, odd->named[0], odd->n > 1 ? ", ..." : "");
+}
+
+/* Where the labels come from and what is missing in them. */
+static hone_status notes_on_labels(hone__calib *d)
+{
+    const hone_joined *j = d->j;
+    hone_calibration *c = d->c;
+    size_t chosen = 0, alone = 0;
+    for (size_t i = 0; i < d->n; i++) {
+        const hone_joined_item *it = &j->items[j->order[i]];
+        chosen += it->probability > 0 && it->probability < 1;
+        alone += !it->has_cluster;
+    }
+    if (j->share < 1)
+        HONE_TRY(hone__calib_note(c,
+                                  "There are more items than fit: the figures are of a random 1 in "
+                                  "%.0f of them (chosen by the "
+                                  "hash of the id; at most %zu items).",
+                                  1 / j->share, j->opts.max_items));
+    if (j->bad)
+        HONE_TRY(hone__calib_note(c, "%llu malformed rows were left out; the first: %s",
+                                  (unsigned long long)j->bad, j->first_bad));
+    if (j->empty)
+        HONE_TRY(hone__calib_note(c, "%llu rows of labels have no rating.",
+                                  (unsigned long long)j->empty));
+    HONE_TRY(odd_note(c, &j->unknown,
+                      "%zu labelled items are not among the judged ones and are left out (%s%s)."));
+    HONE_TRY(odd_note(
+        c, &j->contradictory,
+        "%zu items have contradictory labels of one expert: the later one counts (%s%s)."));
+    HONE_TRY(odd_note(c, &j->moved,
+                      "%zu prompts have items in several splits, so what was seen in one "
+                      "helps in another (%s%s)."));
+    if (c->experts == 1)
+        HONE_TRY(hone__calib_note(
+            c, "One expert: how far experts agree with each other is unknown, so a disagreement "
+               "may be the "
+               "judge's or the expert's. A second expert on 30 of the items tells."));
+    if (alone == d->n)
+        HONE_TRY(hone__calib_note(
+            c, "No row says its prompt (prompt_id, or items with a prompt): every item "
+               "counts as a prompt of its own, so intervals may be too narrow and "
+               "nothing is known within a prompt."));
+    if (chosen)
+        HONE_TRY(hone__calib_note(c,
+                                  "%zu of %zu labelled items were selected with a probability "
+                                  "below 1: the figures are of the "
+                                  "items that were labelled, which are not a plain sample.",
+                                  chosen, d->n));
+    return HONE_OK;
+}
+
+static hone_status notes_on_classes(hone__calib *d)
+{
+    hone_calibration *c = d->c;
+    if (c->positives + c->negatives && (!c->positives || !c->negatives))
+        HONE_TRY(hone__calib_note(c,
+                                  "The experts' labels are all on one side of %g (%zu items): %s "
+                                  "cannot be told, and agreement "
+                                  "corrected for chance means little; raw accuracy still holds. "
+                                  "Label items of the other kind.",
+                                  c->threshold, c->positives + c->negatives,
+                                  c->positives ? "TNR" : "TPR and precision"));
+    if (c->divided)
+        HONE_TRY(
+            hone__calib_note(c,
+                             "On %zu items the experts are evenly divided at %g: they are left out "
+                             "of TPR, TNR and precision.",
+                             c->divided, c->threshold));
+    if (c->judged && c->labels && c->items < 30)
+        HONE_TRY(hone__calib_note(
+            c, "%zu labelled items are few: read the intervals, not the values.", c->items));
+    return HONE_OK;
+}
+
+static hone_status notes_on_judge(hone__calib *d)
+{
+    const hone_joined *j = d->j;
+    hone_calibration *c = d->c;
+    double lo = INFINITY, hi = -INFINITY;
+    uint64_t all = 0;
+    for (int k = 0; k < HONE_JOINED_STATUSES; k++)
+        all += c->status[k];
+    for (size_t i = 0; i < d->n; i++) {
+        lo = d->judge[i] < lo ? d->judge[i] : lo;
+        hi = d->judge[i] > hi ? d->judge[i] : hi;
+    }
+    if (!j->rows[HONE_ROWS_VERDICTS])
+        return hone__calib_note(
+            c, "No verdicts were given: only what the experts say of each other is "
+               "known.");
+    if (all && !c->status[HONE_JOINED_OK])
+        HONE_TRY(
+            hone__calib_note(c,
+                             "None of %llu verdicts has a number, so nothing can be said of the "
+                             "judge's agreement; the experts' ceiling still holds. `hone judge "
+                             "render` shows the prompt, the verdicts' \"status\" what failed.",
+                             (unsigned long long)all));
+    else if (!c->judged)
+        HONE_TRY(hone__calib_note(
+            c, "No labelled item has a verdict with a number: nothing can be said of "
+               "the judge's agreement; the experts' ceiling still holds."));
+    if (c->judged > 1 && lo == hi)
+        HONE_TRY(
+            hone__calib_note(c,
+                             "The judge says %g of every labelled item: it tells nothing apart. "
+                             "Accuracy is the share of experts who say so too; ranks and chance-"
+                             "corrected agreement have no meaning or are 0.",
+                             lo));
+    if (c->judged && j->shape == HONE_SHAPE_POINTWISE && lo < hi && d->hi > d->lo &&
+        ((hi - lo) < 0.4 * (d->hi - d->lo) || lo > d->hi || hi < d->lo ||
+         (hi - lo) > 2.5 * (d->hi - d->lo)) &&
+        !d->o->has_scale)
+        HONE_TRY(
+            hone__calib_note(c,
+                             "The judge's scores (%.3g to %.3g) may be on another scale than the "
+                             "labels (%.3g to %.3g): ranks still hold, kappa and bias do not. "
+                             "--judge-scale LO,HI brings them together.",
+                             lo, hi, d->lo, d->hi));
+    if (j->several_specs)
+        HONE_TRY(
+            hone__calib_note(c, "The verdicts are of several judges (spec): the figures are of the "
+                                "mixture."));
+    if (j->several_rubrics)
+        HONE_TRY(hone__calib_note(c, "The verdicts are by several versions of the rubric."));
+    if (c->related == 1)
+        HONE_TRY(hone__calib_note(
+            c, "Verdicts without a number are related to the completion's length: what "
+               "is left over is no plain sample."));
+    return HONE_OK;
+}
+
+static hone_status notes_on_slices(hone__calib *d)
+{
+    hone_calibration *c = d->c;
+    size_t told = 0;
+    for (size_t i = 0; i < c->n_slices && told < 3; i++) {
+        const hone_calib_slice *s = &c->slices[i];
+        if (!hone_figure_has_interval(&s->bias) || !hone_figure_has_interval(&c->bias) ||
+            (s->bias.lo <= c->bias.hi && s->bias.hi >= c->bias.lo))
+            continue;
+        HONE_TRY(hone__calib_note(c,
+                                  "Bias by %.60s: on \"%.80s\" the judge is %+.2f from the experts "
+                                  "[%.2f, %.2f], on all items "
+                                  "%+.2f.",
+                                  s->column, s->value, s->bias.value, s->bias.lo, s->bias.hi,
+                                  c->bias.value));
+        told++;
+    }
+    if (c->slices_left_out)
+        HONE_TRY(hone__calib_note(c, "%zu more slices were left out.", c->slices_left_out));
+    return HONE_OK;
+}
+
+hone_status hone__calib_notes(hone__calib *d)
+{
+    hone_calibration *c = d->c;
+    HONE_TRY(notes_on_labels(d));
+    HONE_TRY(notes_on_classes(d));
+    HONE_TRY(notes_on_judge(d));
+    HONE_TRY(notes_on_slices(d));
+    size_t more = hone_figure_more(&c->kappa_w, 0.5);
+    if (more)
+        HONE_TRY(
+            hone__calib_note(c,
+                             "Label %zu more items to halve the interval of weighted kappa (now "
+                             "%.2f wide).",
+                             more, c->kappa_w.hi - c->kappa_w.lo));
+    return HONE_OK;
+}
