@@ -122,7 +122,7 @@ hone_figure hone_interval_wilson(double hits, double n, double level)
 /* A share with what its clusters make of it. */
 typedef struct share {
     double p, n, effective; /* effective <= n */
-    double clusters;
+    double clusters, df;
 } share;
 
 /* hit[i] of the rows with use[i]; variance of the ratio over clusters against that of independent
@@ -139,7 +139,11 @@ static hone_status share_of(const double *x, const uint8_t *use, size_t n, const
             hits += x[i] != 0;
         }
     }
-    *out = (share){.p = rows > 0 ? hits / rows : 0, .n = rows, .effective = rows, .clusters = rows};
+    *out = (share){.p = rows > 0 ? hits / rows : 0,
+                   .n = rows,
+                   .effective = rows,
+                   .clusters = rows,
+                   .df = (double)INFINITY};
     if (!cluster || rows < 1)
         return HONE_OK;
     HONE_TRY_GOTO(hone__groups_make(cluster, use, n, UINT32_MAX - 1, &g), done);
@@ -153,8 +157,10 @@ static hone_status share_of(const double *x, const uint8_t *use, size_t n, const
             u[g.of[i]] += ((x[i] != 0) - out->p) / rows;
     double variance = hone__boot_variance(u, g.groups), plain = out->p * (1 - out->p) / rows;
     out->clusters = (double)g.groups;
-    if (variance > plain)
+    if (variance > plain) { /* else the rows vary as independent ones do, and count as such */
         out->effective = rows * plain / variance;
+        out->df = out->clusters - 1;
+    }
 done:
     hone_free(u);
     hone__groups_release(&g);
@@ -182,9 +188,7 @@ hone_status hone_interval_share(const double *x, size_t n, const hone_boot *boot
         *out = hone_figure_value(h.p, (size_t)h.n,
                                  boot ? "no interval: fewer than 5 prompts" : NULL);
     else
-        *out = wilson(h.p, h.effective,
-                      hone_dist_two_sided(hone__boot_level(boot),
-                                          h.clusters < h.n ? h.clusters - 1 : (double)INFINITY),
+        *out = wilson(h.p, h.effective, hone_dist_two_sided(hone__boot_level(boot), h.df),
                       (size_t)h.n);
     return HONE_OK;
 }
@@ -196,11 +200,13 @@ static int counts_hold(double hits, double n)
     return hits >= 0 && n > 0 && isfinite(n) && hits <= n * (1 + 1e-12);
 }
 
-static hone_figure corrected(const hone_prevalence *in, double z)
+/* df: degrees of freedom of p, q1 and q0 (infinite: independent items); those of the sum are
+ * Satterthwaite's. */
+static hone_figure corrected(const hone_prevalence *in, double level, const double df[3])
 {
     size_t shown = (size_t)fmin(in->positives + in->negatives + .5, 9e15);
     double p = in->hits / in->n, q1 = in->true_pos / in->positives;
-    double q0 = in->true_neg / in->negatives;
+    double q0 = in->true_neg / in->negatives, z = hone_dist_two_sided(level, (double)INFINITY);
     if (!(q0 + q1 - 1 > 1e-9))
         return hone_figure_none(shown,
                                 "the judge is no better than chance: nothing can be corrected");
@@ -213,7 +219,12 @@ static hone_figure corrected(const hone_prevalence *in, double z)
                                  "no interval: the judge may be no better than chance");
     double at = (pp + s0 - 1) / youden, v1 = s1 * (1 - s1) / m1, v0 = s0 * (1 - s0) / m0;
     double shift = 2 * z * z * (at * v1 - (1 - at) * v0);
-    double half = z * sqrt(pp * (1 - pp) / n + at * at * v1 + (1 - at) * (1 - at) * v0) / youden;
+    const double part[3] = {pp * (1 - pp) / n, at * at * v1, (1 - at) * (1 - at) * v0};
+    double sum = part[0] + part[1] + part[2], shared = 0;
+    for (int k = 0; k < 3; k++)
+        shared += part[k] * part[k] / df[k];
+    double half = hone_dist_two_sided(level, shared > 0 ? sum * sum / shared : (double)INFINITY) *
+                  sqrt(sum) / youden;
     double lo = fmin(fmax(at + shift - half, 0), 1), hi = fmin(fmax(at + shift + half, 0), 1);
     return hone_figure_of(theta, lo, hi, shown);
 }
@@ -225,7 +236,8 @@ hone_figure hone_prevalence_corrected(const hone_prevalence *in, double level)
     if (!counts_hold(in->true_pos, in->positives) || !counts_hold(in->true_neg, in->negatives))
         return hone_figure_none(0, "experts gave one class only: what the judge gets wrong in the "
                                    "other is unknown");
-    return corrected(in, hone_dist_two_sided(level, (double)INFINITY));
+    const double open = (double)INFINITY, df[3] = {open, open, open};
+    return corrected(in, level, df);
 }
 
 hone_status hone_prevalence_estimate(const double *judge, const double *expert, size_t n,
@@ -273,13 +285,12 @@ hone_status hone_prevalence_estimate(const double *judge, const double *expert, 
         *out = hone_prevalence_corrected(&in, 0);
         goto done;
     }
-    double df = (double)INFINITY;
-    if (clusters_of(boot) && fmax(pos.clusters, neg.clusters) < pos.n + neg.n)
-        df = fmax(pos.clusters, neg.clusters) - 1;
-    *out = corrected(&in, hone_dist_two_sided(hone__boot_level(boot), df));
+    const double df[3] = {all.df, pos.df, neg.df};
+    *out = corrected(&in, hone__boot_level(boot), df);
     if (!boot && !out->why)
         *out = hone_figure_value(out->value, labelled, NULL);
-    else if (boot && df < HONE_BOOT_MIN_CLUSTERS - 1 && !out->why)
+    else if (!out->why &&
+             fmin(all.clusters, fmax(pos.clusters, neg.clusters)) < HONE_BOOT_MIN_CLUSTERS)
         *out = hone_figure_value(out->value, labelled, "no interval: fewer than 5 prompts");
     out->n = labelled;
 done:
