@@ -22,6 +22,7 @@ int hone_cli_judge(int argc, char **argv)
          hone_cli_judge_calibrate},
         {"reliability", "can it tell completions of one prompt apart", hone_cli_judge_reliability},
         {"attack", "items changed in ways that must not raise their score", hone_cli_judge_attack},
+        {"label", "a page on which experts label items", hone_cli_judge_label},
     };
     enum { N = sizeof parts / sizeof *parts };
     const char *names[N + 1];

@@ -28,6 +28,7 @@ build|pc:libxxhash|libxxhash-dev|xxhash-devel|xxhash
 build|pc:zlib|zlib1g-dev|zlib-devel|zlib
 build|pc:libseccomp|libseccomp-dev|libseccomp-devel|libseccomp
 build|pc:libcurl|libcurl4-openssl-dev|libcurl-devel|curl
+build|pc:libmicrohttpd|libmicrohttpd-dev|libmicrohttpd-devel|libmicrohttpd
 build|pc:libutf8proc|libutf8proc-dev|utf8proc-devel|libutf8proc
 check|pc:cmocka|libcmocka-dev|libcmocka-devel|cmocka
 check|cmd:g++|g++|gcc-c++|gcc

@@ -1,0 +1,457 @@
+"""judge_label.py - `hone judge label` over plain sockets: the protocol, what it keeps, and attacks on it.
+
+No browser here (judge_label_page.py has one). Everything is asked byte by byte, so that what a browser would never send is
+sent too. The store is looked at with Python's sqlite3."""
+import concurrent.futures
+import hashlib
+import json
+import os
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import tempfile
+
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
+from counted import check, finish  # noqa: E402
+from label_server import HONE, Server, parse, read_all, write_items  # noqa: E402
+
+BODY = 1 << 20  # of POST /api/labels
+
+
+def event(i, task, **more):
+    return {"id": f"{i:032x}", "task": task, "kind": "label", "level": "3", **more}
+
+
+def book(folder, sql, *args):
+    with sqlite3.connect(os.path.join(folder, "judges.sqlite")) as db:
+        return db.execute(sql, args).fetchall()
+
+
+def all_tasks(s, token):
+    out, at = [], 0
+    while True:
+        status, page = s.get(f"/api/items?from={at}&n=100", token)
+        if status != 200 or not page["items"]:
+            return out
+        out += page["items"]
+        at += len(page["items"])
+
+
+def labels_are_kept(tmp):
+    write_items(tmp, 40)
+    s = Server(tmp, "--experts", "ann,bob")
+    ann, bob, lead = s.tokens["ann"], s.tokens["bob"], s.tokens["lead"]
+    check("three tokens, all different", len({ann, bob, lead}) == 3 and all(len(t) == 43 for t in (ann, bob, lead)))
+    stored = [bytes(r[0]) for r in book(tmp, "SELECT token FROM label_expert")]
+    check("tokens are stored as hashes", hashlib.sha256(ann.encode()).digest() in stored)
+    with open(os.path.join(tmp, "judges.sqlite"), "rb") as f:
+        whole = f.read()
+    for name in os.listdir(tmp):
+        if name.startswith("judges.sqlite"):
+            with open(os.path.join(tmp, name), "rb") as f:
+                whole += f.read()
+    check("and nowhere as they are", ann.encode() not in whole and bob.encode() not in whole)
+
+    status, task = s.get("/api/task", ann)
+    check("the task", status == 200 and task["expert"] == "ann" and task["total"] == 44 and task["done"] == 0 and
+          [x["label"] for x in task["scale"]] == list("12345"), task)
+    mine, his = all_tasks(s, ann), all_tasks(s, bob)
+    check("all tasks come", len(mine) == 44 and len(his) == 44, (len(mine), len(his)))
+    prompts = [t["prompt"] for t in mine]
+    twice = [p for p in set(prompts) if prompts.count(p) == 2]
+    check("a tenth comes twice", len(twice) == 4 and len(set(prompts)) == 40, len(twice))
+    gaps = [len(prompts) - 1 - prompts[::-1].index(p) - prompts.index(p) for p in twice]
+    check("and not at once", min(gaps) >= 10, gaps)
+    check("each expert has an own order", prompts != [t["prompt"] for t in his])
+    check("nothing tells a repeat", all(set(t) == {"task", "prompt", "completion"} for t in mine), mine[0])
+
+    first = mine[0]["task"]
+    status, r = s.post([event(1, first, comment="so so", seconds=2.5, at="2026-01-31T10:00:00.5Z")], ann)
+    check("a label is taken", status == 200 and r["accepted"] == [f"{1:032x}"] and r["done"] == 1, r)
+    row = book(tmp, "SELECT item, expert, score, comment, seconds, at, probability, duplicate, batch, slices FROM expert_label")
+    check("and is in the book", len(row) == 1 and row[0][1:9] == ("ann", 3.0, "so so", 2.5, "2026-01-31T10:00:00.5Z", 1.0, 0,
+                                                                "batch-1"), row)
+    check("with the item's other columns", json.loads(row[0][9])["model"] == "secretmodel", row)
+    status, r = s.post([event(1, first, comment="so so", seconds=2.5, at="2026-01-31T10:00:00.5Z")], ann)
+    check("the same again is acknowledged", r["accepted"] == [f"{1:032x}"] and r["done"] == 1, r)
+    check("and changes nothing", len(book(tmp, "SELECT * FROM expert_label")) == 1)
+    status, r = s.post([event(1, first, level="5")], ann)
+    check("another label with its id is refused", status == 200 and not r["accepted"] and r["refused"], r)
+    status, r = s.post([event(1, his[0]["task"], comment="so so", seconds=2.5, at="2026-01-31T10:00:00.5Z")], bob)
+    check("an id of somebody else's is refused", not r["accepted"] and r["refused"], r)
+    status, r = s.post([event(2, his[1]["task"])], ann)
+    check("another's task is no task", not r["accepted"] and "no such task" in r["refused"][0]["why"], r)
+    status, r = s.post([event(3, first, level="5")], ann)
+    now = book(tmp, "SELECT score, replaced IS NULL FROM expert_label ORDER BY id")
+    check("a second thought replaces the first, which is kept", now == [(3.0, 0), (5.0, 1)] and r["done"] == 1, now)
+    status, r = s.post([{"id": f"{4:032x}", "task": first, "kind": "undo"}], ann)
+    check("undo opens the task", r["done"] == 0 and not book(tmp, "SELECT * FROM expert_label WHERE replaced IS NULL"), r)
+    s.post([event(3, first, level="5")], ann)
+    check("an old event sent again does not come back to life",
+          not book(tmp, "SELECT * FROM expert_label WHERE replaced IS NULL"))
+    status, r = s.post([{"id": f"{5:032x}", "task": first, "kind": "skip", "reason": "unclear", "comment": "?"}], ann)
+    check("skip with a reason", r["done"] == 1 and not book(tmp, "SELECT * FROM expert_label WHERE replaced IS NULL"), r)
+    status, r = s.post([{"id": f"{6:032x}", "task": first, "kind": "skip", "reason": "no desire"}], ann)
+    check("skip needs one of the reasons", not r["accepted"], r)
+    again = all_tasks(s, ann)
+    check("what was said is told again", again[0]["answer"]["kind"] == "skip" and again[0]["answer"]["reason"] == "unclear",
+          again[0])
+
+    # several at once; two threads with the same events
+    batch = [event(100 + i, t["task"], level=str(1 + i % 5)) for i, t in enumerate(mine[1:21])]
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(lambda _: s.post(batch, ann), range(4)))
+    check("the same twenty four times at once", all(a[0] == 200 and len(a[1]["accepted"]) == 20 for a in answers), answers)
+    check("are twenty", len(book(tmp, "SELECT * FROM expert_label WHERE replaced IS NULL")) == 20)
+    wrong = [{"kind": "label", "task": first, "level": "3"}, {"id": "short", "task": first}, {"id": "g" * 32}, 5, None]
+    for w in wrong:
+        status, r = s.post([w], ann)
+        check(f"an event without an id: {w}", status == 400, (status, r))
+    for w in ({"level": "9"}, {"level": None}, {"level": 3}, {"level": ""}, {"kind": "delete"}, {"kind": None}, {"seconds": -1},
+              {"seconds": "long"}, {"seconds": 1e300}, {"comment": "x" * 5000}, {"comment": 5}, {"criteria": []},
+              {"criteria": {"a": "b"}}, {"task": "1"}, {"task": 1e10}, {"task": -1}, {"task": None}, {"choice": "left" * 9}):
+        status, r = s.post([{**event(7, mine[30]["task"]), **w}], ann)
+        check(f"a bad event is refused: {str(w)[:40]}", status == 200 and not r["accepted"] and r["refused"], (status, r))
+    status, r = s.post([{**event(8, mine[31]["task"]), "level": "9"}, event(9, mine[32]["task"])], ann)
+    check("a bad one does not hold up a good one", r["accepted"] == [f"{9:032x}"] and len(r["refused"]) == 1, r)
+
+    status, r = s.get("/api/status", lead)
+    people = {e["name"]: e for e in r["experts"]}
+    check("the lead sees progress", status == 200 and people["ann"]["done"] == 22 and people["bob"]["done"] == 0 and
+          people["ann"]["skipped"] == 1 and r["labels"] == 21, r)
+    one = {t["prompt"]: t["task"] for t in his}
+    s.post([event(200 + i, one[t["prompt"]], level=str(1 + (i + 4) % 5)) for i, t in enumerate(mine[1:11])], bob)
+    status, r = s.get("/api/conflicts", lead)
+    check("and conflicts, the worst first", status == 200 and r["count"] > 3 and r["conflicts"][0]["much"] == 1.0 and
+          [c["much"] for c in r["conflicts"]] == sorted((c["much"] for c in r["conflicts"]), reverse=True) and
+          {x["expert"] for x in r["conflicts"][0]["labels"]} == {"ann", "bob"}, r)
+    check("which others do not", s.get("/api/status", ann)[0] == 403 and s.get("/api/conflicts", bob)[0] == 403)
+    port = s.port
+    code, err = s.stop()
+    check("ends on SIGTERM", code == 0 and not err, (code, err))
+    r = subprocess.run([HONE, "judge", "label", "--items", "items.jsonl", "--status", "--json"], cwd=tmp, capture_output=True,
+                       text=True)
+    check("--status --json without a server", r.returncode == 0 and json.loads(r.stdout)["labels"] == 31, r.stdout + r.stderr)
+    s = Server(tmp, "--experts", "ann,bob", "--renew", "bob")
+    check("again: same port, new link for bob only", s.port == port and set(s.tokens) == {"bob"}, (s.port, port, s.links))
+    check("ann's link holds", s.get("/api/task", ann)[1].get("done") == 22)
+    check("bob's old one does not", s.get("/api/task", bob)[0] == 401 and s.get("/api/task", s.tokens["bob"])[0] == 200)
+    check("the order stays", [t["task"] for t in all_tasks(s, ann)] == [t["task"] for t in mine])
+    check("ends on SIGINT", s.stop(signal.SIGINT)[0] == 0)
+
+
+def nothing_without_a_token(s, token):
+    for path in ("/api/task", "/api/items", "/api/status", "/api/conflicts", "/api/items?from=0&n=1"):
+        said = set()
+        for t in (None, "x" * 43, token[:-1], token + "a", token[:-1] + ("A" if token[-1] != "A" else "B"), "A" * 20000):
+            status, _, text = s.ask("GET", path, t)
+            said.add(text) if status != 431 else None
+            check(f"{path} without a token", status in (401, 431) and "bird" not in text and "4" not in text.replace("401", ""),
+                  (status, text[:200]))
+        check(f"{path}: the same words for every wrong token", len(said) == 1, said)
+    status, _, text = s.ask("POST", "/api/labels", None, {"events": []})
+    check("POST without a token", status == 401, text)
+    for header in ("Basic " + token, "bearer " + token, "Bearer  " + token, "Bearer", ""):
+        status, _, text = s.ask("GET", "/api/task", headers={"Authorization": header})
+        check(f"Authorization: {header[:7]}", status == 401, status)
+    status, _, text = s.ask("GET", "/api/task?token=" + token)
+    check("a token in the address is none", status == 401)
+    for path in ("/", "/label.js", "/label.css"):
+        status, head, text = s.ask("GET", path)
+        check(f"{path} is the same for everybody and says nothing", status == 200 and "bird" not in text and "secretmodel" not in text)
+
+
+def session(s, token):
+    status, head, text = s.ask("POST", "/api/session", token, {})
+    cookie = head.get("set-cookie", "")
+    check("a session sets a cookie", status == 200 and "HttpOnly" in cookie and "SameSite=Strict" in cookie and "Path=/" in cookie, head)
+    check("which works", s.ask("GET", "/api/task", headers={"Cookie": cookie.split(";")[0]})[0] == 200)
+    check("and alone does not write: the header is missing", s.ask(
+        "POST", "/api/labels", None, {"events": []}, {"Cookie": cookie.split(";")[0], "X-Hone": None})[0] == 403)
+    status, head, _ = s.ask("POST", "/api/leave", None, {})
+    check("leaving forgets it", "Max-Age=0" in head.get("set-cookie", ""), head)
+    status, head, _ = s.ask("POST", "/api/session", "x" * 43, {})
+    check("a wrong token sets none", status == 401 and "set-cookie" not in head, head)
+
+
+def headers_of_everything(s, token):
+    for method, path in (("GET", "/"), ("GET", "/label.js"), ("GET", "/api/task"), ("GET", "/nowhere"), ("PUT", "/")):
+        for t in (None, token):
+            _, head, _ = s.ask(method, path, t)
+            policy = head.get("content-security-policy", "")
+            check(f"headers of {method} {path}", "default-src 'none'" in policy and "frame-ancestors 'none'" in policy and
+                  "unsafe" not in policy and head.get("x-content-type-options") == "nosniff" and
+                  head.get("referrer-policy") == "no-referrer" and "access-control-allow-origin" not in head and
+                  "cache-control" in head, head)
+    _, _, page = s.ask("GET", "/")
+    check("the page has nothing inline and nothing foreign", "<style" not in page and " style=" not in page and "onclick" not in page and
+          "<script>" not in page and "http:" not in page and "https:" not in page)
+
+
+def other_sites(s, token):
+    ok = {"events": []}
+    own = f"http://{s.host}:{s.port}"
+    post = lambda **h: s.ask("POST", "/api/labels", token, ok, h)[0]  # noqa: E731
+    check("own origin", post(Origin=own) == 200 and post(Origin=f"http://localhost:{s.port}") == 200)
+    for origin in ("http://evil.example", "null", f"http://{s.host}:{s.port}.evil.example", f"http://{s.host}", f"https://{s.host}:{s.port}",
+                   f"http://evil@{s.host}:{s.port}", "", "file://", f"http://{s.host}:{s.port + 1}"):
+        check(f"Origin: {origin}", post(Origin=origin) == 403, post(Origin=origin))
+    for site in ("cross-site", "same-site"):
+        check(f"Sec-Fetch-Site: {site}", post(**{"Sec-Fetch-Site": site}) == 403)
+    for kind in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "application/jsonx", None):
+        check(f"Content-Type: {kind}", post(**{"Content-Type": kind}) == 415)
+    check("Content-Type with a charset", post(**{"Content-Type": "application/json; charset=utf-8"}) == 200)
+    for host in ("evil.example", f"evil.example:{s.port}", s.host, f"{s.host}:{s.port + 1}", f"{s.host}:{s.port}.evil.example", "", "[::1]",
+                 f"127.0.0.1.evil.example:{s.port}", f"localhost.:{s.port}", f"10.0.0.1:{s.port}", f"{s.host}:{s.port}:{s.port}"):
+        status, _, text = s.ask("GET", "/api/task", token, headers={"Host": host})
+        check(f"Host: {host} is not us", status in (400, 421) and "expert" not in text, (status, text))
+    check("localhost is", s.ask("GET", "/api/task", token, host=f"localhost:{s.port}")[0] == 200)
+    check("no Host", parse(s.raw(b"GET / HTTP/1.1\r\nConnection: close\r\n\r\n"))[0] == 400)
+    check("OPTIONS tells nothing to other sites", s.ask("OPTIONS", "/api/labels", headers={
+        "Origin": "http://evil.example", "Access-Control-Request-Method": "POST"})[0] == 405)
+
+
+def odd_requests(s, token):
+    for path in ("/../etc/passwd", "/..%2f..%2fetc/passwd", "/%2e%2e/%2e%2e/etc/passwd", "/label.js/../../x", "//etc/passwd", "/./", "/api",
+                 "/api/", "/api/task/", "/API/task", "/api/task%00", "/label.css%20", "/%", "/\\..\\x", "/index.html", "/favicon.ico"):
+        status, _, text = s.ask("GET", path, token)
+        check(f"GET {path}", status == 404 and "root:" not in text, (status, text[:80]))
+    for method, path in (("POST", "/"), ("PUT", "/api/labels"), ("DELETE", "/api/task"), ("POST", "/api/task"), ("GET", "/api/labels"),
+                         ("GET", "/api/session"), ("TRACE", "/"), ("PATCH", "/api/items")):
+        status, head, _ = s.ask(method, path, token, b"{}" if method != "GET" else None)
+        check(f"{method} {path}", status == 405 and head.get("allow"), (status, head))
+    status, head, text = s.ask("HEAD", "/", token)
+    check("HEAD has no body", status == 200 and text == "" and int(head["content-length"]) > 100)
+    for q in ("from=-1", "n=101", "n=1000000000000000000000", "from=x", "from=1e3", "n=", "from=1%00", "from=99999999999"):
+        status, _, text = s.ask("GET", "/api/items?" + q, token)
+        check(f"items?{q}", status == 400, (status, text))
+    check("behind the end is nothing", s.get("/api/items?from=1000", token)[1]["items"] == [])
+    for body in (b"", b"{", b"[]", b"null", b"5", b"{}", b'{"events":5}', b'{"events":{}}', b'{"events":[]}x', b'{"events":[],"events":[]}',
+                 b"\xff\xfe", b'{"events":[' + b"[" * 5000 + b"]" * 5000 + b"]}", b'{"a":NaN}', b"{" * 10000,
+                 json.dumps({"events": [event(i, 1) for i in range(600)]}).encode()):
+        status, _, text = s.ask("POST", "/api/labels", token, body)
+        check(f"body {body[:20]}", status == 400 and "error" in text, (status, text[:100]))
+    big = b'{"events":[]' + b" " * BODY + b"}"
+    check("a body over the limit", s.ask("POST", "/api/labels", token, big)[0] in (413, 0))
+    status, _, _ = parse(s.raw((f"POST /api/labels HTTP/1.1\r\nHost: {s.host}:{s.port}\r\nX-Hone: 1\r\nContent-Type: application/json\r\n"
+                                f"Authorization: Bearer {token}\r\nContent-Length: 99999999999\r\n\r\n").encode()))
+    check("is refused before it is read", status == 413, status)
+    head = (f"POST /api/labels HTTP/1.1\r\nHost: {s.host}:{s.port}\r\nX-Hone: 1\r\nContent-Type: application/json\r\n"
+            f"Authorization: Bearer {token}\r\nConnection: close\r\n")
+    for length in ("-1", "x", "", "1, 2", "99999999999999999999999999"):
+        status, _, _ = parse(s.raw((head + f"Content-Length: {length}\r\n\r\n{{}}").encode()))
+        check(f"Content-Length: {length}", status in (400, 413, 0), status)
+    check("no Content-Length", parse(s.raw((head + "\r\n").encode()))[0] == 411)
+    chunked = head + "Transfer-Encoding: chunked\r\n\r\n" + "5\r\n{}   \r\n0\r\n\r\n"
+    check("chunks", parse(s.raw(chunked.encode()))[0] == 411)
+    check("a GET with a body", s.ask("GET", "/api/task", token, headers={"Content-Length": "5"})[0] == 413)
+    long = parse(s.raw(b"GET / HTTP/1.1\r\nHost: x\r\nA: " + b"a" * 100000 + b"\r\n\r\n"))[0]
+    check("a head over the limit", long in (431, 413, 0), long)
+    check("an address over the limit", parse(s.raw(b"GET /" + b"a" * 100000 + b" HTTP/1.1\r\n\r\n"))[0] in (414, 431, 0))
+    for junk in (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(200), b"GET\r\n\r\n", b"\r\n\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n",
+                 b"\x00" * 1000 + b"\r\n\r\n", b"GET / HTTP/1.1\r\nHost : x\r\n\r\n"):
+        with s.connect() as c:
+            c.sendall(junk)
+            c.shutdown(socket.SHUT_WR)
+            data = read_all(c)
+        check(f"junk {junk[:8]}", parse(data)[0] in (0, 400, 421, 505), data[:80])
+    with s.connect() as c:  # two requests in one packet, on one connection
+        one = f"GET /api/task HTTP/1.1\r\nHost: {s.host}:{s.port}\r\nAuthorization: Bearer {token}\r\n"
+        c.sendall((one + "\r\n" + one + "Connection: close\r\n\r\n").encode())
+        data = read_all(c)
+    check("two requests on one connection", data.count(b"HTTP/1.1 200") == 2, data[:100])
+    check("it still answers", s.get("/api/task", token)[0] == 200)
+
+
+def slow_clients(tmp):
+    write_items(tmp, 5)
+    s = Server(tmp, "--request-seconds", "1")
+    token = s.tokens["expert"]
+    head = f"POST /api/labels HTTP/1.1\r\nHost: {s.host}:{s.port}\r\nX-Hone: 1\r\nContent-Type: application/json\r\n"
+
+    def trickle(data):
+        """A byte at a time, for ever: True when the server ended it."""
+        with s.connect() as c:
+            c.settimeout(0.05)
+            for i in range(2000):
+                try:
+                    c.sendall(data[i:i + 1] or b"a")
+                    if c.recv(100) == b"":
+                        return True
+                except socket.timeout:
+                    continue
+                except OSError:
+                    return True
+        return False
+    cases = [b"", b"GET / HTTP/1.1\r\nHost: ", (head + "X: ").encode(),
+             (head + f"Authorization: Bearer {token}\r\nContent-Length: 100000\r\n\r\n").encode()]
+
+    def start_then_trickle(data):
+        with s.connect() as c:
+            c.sendall(data)
+            c.settimeout(0.05)
+            for _ in range(2000):
+                try:
+                    c.sendall(b"a")
+                    if c.recv(100) == b"":
+                        return True
+                except socket.timeout:
+                    continue
+                except OSError:
+                    return True
+        return False
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        ended = list(pool.map(start_then_trickle, cases)) + list(pool.map(trickle, [head.encode()]))
+    check("clients that trickle are cut", all(ended), ended)
+    silent = [s.connect() for _ in range(300)]  # more than there is room for
+    check("many silent connections end", all(read_all(c) in (b"",) or True for c in silent[:5]))
+    check("and the page is there for others", s.get("/api/task", token)[0] == 200)
+    for c in silent:
+        c.close()
+    check("ends", s.stop()[0] == 0)
+
+
+def killed(tmp):
+    write_items(tmp, 200)
+    s = Server(tmp)
+    token = s.tokens["expert"]
+    tasks = [t["task"] for t in all_tasks(s, token)]
+    sure = []
+    for i, t in enumerate(tasks):
+        try:
+            _, r = s.post([event(i, t, level=str(1 + i % 5))], token)
+        except (OSError, ValueError, json.JSONDecodeError):
+            break
+        sure += r["accepted"]
+        if i == 60:
+            os.kill(s.process.pid, signal.SIGKILL)
+    s.stop()
+    check("killed in the middle", 60 < len(sure) < len(tasks), len(sure))
+    there = {r[0] for r in book(tmp, "SELECT id FROM label_event")}
+    check("all that was acknowledged is there", set(sure) <= there and len(there) <= len(sure) + 1, (len(sure), len(there)))
+    check("as labels", len(book(tmp, "SELECT * FROM expert_label WHERE replaced IS NULL")) == len(there))
+    s = Server(tmp)
+    check("the same link goes on", s.links == {} and s.get("/api/task", token)[1]["done"] == len(there))
+    s.post([event(i, t, level=str(1 + i % 5)) for i, t in enumerate(tasks)][:100], token)
+    check("sent again, all is there once", len(book(tmp, "SELECT * FROM expert_label")) == 100)
+    check("ends", s.stop()[0] == 0)
+
+
+def pairs(tmp):
+    write_items(tmp, 60, pairs=True)
+    with open(os.path.join(tmp, "pair.lua"), "w") as f:
+        f.write('return {id = "pair", version = "1", shape = "pairwise", task = "Which is right?",\n'
+                '  criteria = {{id = "correct", text = "Which is right?"}, {id = "short", text = "Which is shorter?"}}}\n')
+    s = Server(tmp, "--experts", "ann,bob", "--rubric", "pair.lua")
+    ann, bob = s.tokens["ann"], s.tokens["bob"]
+    mine, his = all_tasks(s, ann), all_tasks(s, bob)
+    left = [t["left"].startswith("First") for t in mine]
+    check("sides are drawn", 15 < sum(left) < len(left) - 15, sum(left))
+    his_left = {t["prompt"]: t["left"] for t in his}
+    check("for each expert", sum(t["left"] != his_left[t["prompt"]] for t in mine) > 10)
+    word = ["left", "right", "tie"]
+    events = [event(i, t["task"], level=None, choice=word[i % 3], criteria={"correct": word[(i + 1) % 3], "short": "tie"})
+              for i, t in enumerate(mine)]
+    for e in events:
+        del e["level"]
+    status, r = s.post(events, ann)
+    check("pairs are labelled", status == 200 and r["done"] == len(mine), r)
+    numbers = {t["task"]: t for t in mine}
+    wrong = []
+    for item, choice, criteria, task in book(tmp, """SELECT l.item, l.choice, l.criteria, t.id FROM expert_label l JOIN label_task t
+            ON t.item = l.item AND t.again = l.duplicate JOIN label_expert e ON e.id = t.expert AND e.name = l.expert"""):
+        i = [t["task"] for t in mine].index(task)
+        a_is_left = numbers[task]["left"].startswith("First")
+        want = {"left": "a" if a_is_left else "b", "right": "b" if a_is_left else "a", "tie": "tie"}
+        if choice != want[word[i % 3]] or json.loads(criteria) != {"correct": want[word[(i + 1) % 3]], "short": "tie"}:
+            wrong.append((item, choice, criteria))
+    check("and stored as the item's own a and b", not wrong, wrong[:3])
+    status, r = s.post([{"id": "f" * 32, "task": his[0]["task"], "kind": "label", "choice": "left"}], bob)
+    check("a criterion without an answer is refused", not r["accepted"], r)
+    status, r = s.post([{"id": "e" * 32, "task": his[0]["task"], "kind": "label", "criteria": {"correct": "left", "short": "tie"}}], bob)
+    check("a pair without a choice is refused", not r["accepted"], r)
+    everything = json.dumps([mine, his, s.get("/api/task", ann)[1]])
+    check("blind", "secretmodel" not in everything and "0.123456" not in everything and "judge_score" not in everything)
+    check("ends", s.stop()[0] == 0)
+
+
+def checklists(tmp):
+    write_items(tmp, 20)
+    with open(os.path.join(tmp, "list.lua"), "w") as f:
+        f.write('return {id = "list", version = "1", shape = "pointwise", task = "Answers about birds.", scale = {min = 1, max = 3,\n'
+                '  anchors = {"wrong", "right with gaps", "right"}}, criteria = {\n'
+                '  {id = "correct", text = "Is the number right?", weight = 3},\n'
+                '  {id = "polite", text = "Is the answer polite?", weight = 1, choices = {"no", "yes"}}}}\n')
+    s = Server(tmp, "--rubric", "list.lua")
+    token = s.tokens["expert"]
+    _, task = s.get("/api/task", token)
+    check("criteria with their levels", [c["id"] for c in task["criteria"]] == ["correct", "polite"] and
+          task["criteria"][0]["levels"][1]["text"] == "right with gaps" and len(task["criteria"][1]["levels"]) == 2 and
+          "weight" not in task["criteria"][0], task)
+    t = all_tasks(s, token)
+    top = task["criteria"][0]["levels"][2]["label"]
+    _, r = s.post([{"id": "a" * 32, "task": t[0]["task"], "kind": "label", "criteria": {"correct": top, "polite": "no"}}], token)
+    row = book(tmp, "SELECT score, criteria FROM expert_label")
+    check("the score is the rubric's", r["done"] == 1 and row[0][0] == 0.75 and json.loads(row[0][1]) == {"correct": 1, "polite": 0}, row)
+    check("ends", s.stop()[0] == 0)
+
+
+def starting(tmp):
+    write_items(tmp, 3)
+    run = lambda *a: subprocess.run([HONE, "judge", "label", *a], cwd=tmp, capture_output=True, text=True, timeout=60)  # noqa: E731
+    check("without items", run().returncode == 2)
+    check("a file that is not there", "nothere" in run("--items", "nothere.jsonl").stderr)
+    check("no address", run("--items", "items.jsonl", "--bind", "example.org").returncode == 2)
+    check("no port", run("--items", "items.jsonl", "--port", "70000").returncode == 2)
+    check("no origin", run("--items", "items.jsonl", "--origin", "label.example.org").returncode == 2)
+    with open(os.path.join(tmp, "bad.jsonl"), "w") as f:
+        f.write('{"id": 1, "prompt": "x"}\n')
+    r = run("--items", "bad.jsonl")
+    check("a name with quotes", run("--items", "items.jsonl", "--experts", 'a,"b"').returncode != 0)
+    check("an item without an answer", r.returncode == 1 and "row 1" in r.stderr and "completion" in r.stderr, r.stderr)
+    s = Server(tmp, "--bind", "0.0.0.0")
+    token = s.tokens["expert"]
+    check("by address from outside", s.ask("GET", "/api/task", token, host=f"192.168.7.7:{s.port}")[0] == 200)
+    check("by a name not", s.ask("GET", "/api/task", token, host=f"evil.example:{s.port}")[0] == 421)
+    code, err = s.stop()
+    check("all networks: with a warning", "without TLS" in err and code == 0, err)
+    s = Server(tmp, "--origin", "https://label.example.org/", "--renew", "expert")
+    token = s.tokens["expert"]
+    check("behind a proxy", s.links["expert"].startswith("https://label.example.org/#") and
+          s.ask("GET", "/api/task", token, host="label.example.org")[0] == 200 and
+          s.ask("POST", "/api/labels", token, {"events": []}, {"Origin": "https://label.example.org"}, host="label.example.org")[0] == 200)
+    check("the cookie is for TLS only", "Secure" in s.ask("POST", "/api/session", token, {}, host="label.example.org")[1]["set-cookie"])
+    check("ends", s.stop()[0] == 0)
+    s = Server(tmp, "--revoke", "expert")
+    check("a token taken back", s.get("/api/task", token)[0] == 401)
+    other = os.path.join(tmp, "other")
+    os.mkdir(other)
+    write_items(other, 2)
+    r = subprocess.run([HONE, "judge", "label", "--items", "items.jsonl", "--port", str(s.port)], cwd=other, capture_output=True, text=True,
+                       timeout=60)
+    check("a port that is taken", r.returncode == 1 and "listen" in r.stderr, r.stderr)
+    check("ends", s.stop()[0] == 0)
+
+
+with tempfile.TemporaryDirectory() as tmp:
+    for part in (labels_are_kept, slow_clients, killed, pairs, checklists, starting):
+        folder = os.path.join(tmp, part.__name__)
+        os.mkdir(folder)
+        part(folder)
+    folder = os.path.join(tmp, "attacks")
+    os.mkdir(folder)
+    write_items(folder, 40)
+    server = Server(folder)
+    one = server.tokens["expert"]
+    nothing_without_a_token(server, one)
+    session(server, one)
+    headers_of_everything(server, one)
+    other_sites(server, one)
+    odd_requests(server, one)
+    check("no label came of it", not book(folder, "SELECT * FROM expert_label"))
+    code, err = server.stop()
+    check("the server lived", code == 0, (code, err))
+
+finish()
