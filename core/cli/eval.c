@@ -27,8 +27,8 @@ static hone_status run_lib(const char *leaf, const char *const *set, const char 
 
 int hone_cli_eval(int argc, char **argv)
 {
-    static const char *data, *reward = "exact_match", *prompt_key;
-    static hone_arg_list settings, allow;
+    static const char *data, *reward = "exact_match", *prompt_key, *judge;
+    static hone_arg_list settings, allow, prompts;
     static int json, raw;
     static int64_t n = 1, k = 1, max_tokens = 256, limit, seed;
     static double temperature;
@@ -36,8 +36,13 @@ int hone_cli_eval(int argc, char **argv)
         {"data", HONE_ARG_STR, &data, "FILE",
          "JSON or JSONL rows with prompt (or messages, question) and the columns the reward reads"},
         {"reward", HONE_ARG_STR, &reward, "NAME", "reward component (exact_match)"},
+        {"judge", HONE_ARG_STR, &judge, "J",
+         "a judge instead of a reward: component, or Lua file; --set reference=COLUMN names its "
+         "reference"},
         {"set", HONE_ARG_LIST, &settings, "KEY=VALUE",
-         "a setting of the reward; may be given several times"},
+         "a setting of the reward or judge; may be given several times"},
+        {"prompt", HONE_ARG_LIST, &prompts, "FILE",
+         "a prompt for the rows; several are compared on the same rows, paired"},
         {"allow", HONE_ARG_LIST, &allow, "GRANT", "as for hone run"},
         {"prompt-column", HONE_ARG_STR, &prompt_key, "NAME", "column that holds the prompt"},
         {"n", HONE_ARG_I64, &n, "N", "samples a prompt (1)"},
@@ -56,14 +61,15 @@ int hone_cli_eval(int argc, char **argv)
     static const hone_args spec = {
         "eval",
         "MODEL --data FILE [options]",
-        "Scores a model's answers: mean and pass@k with 95 % intervals by bootstrap over prompts.",
+        "Scores a model's answers: mean and pass@k with 95 % intervals by bootstrap over prompts.\n"
+        "With --prompt twice or more: the prompts compared on the same rows, paired.",
         options,
         examples,
         1,
         1};
     static char buf[16][512];
-    const char *set[16 + HONE_ARG_LIST_MAX + 1];
-    char extra[HONE_ARG_LIST_MAX][600];
+    const char *set[16 + 2 * HONE_ARG_LIST_MAX + 1];
+    static char extra[HONE_ARG_LIST_MAX][600], files[HONE_ARG_LIST_MAX][4200];
     hone_rest rest;
     int m = 0;
     if (!hone_args_parse(&spec, argc, argv, &rest))
@@ -83,8 +89,14 @@ int hone_cli_eval(int argc, char **argv)
     snprintf(buf[m++], 512, "json=%s", json ? "true" : "false");
     if (prompt_key)
         snprintf(buf[m++], 512, "prompt_column=%s", prompt_key);
+    if (judge)
+        snprintf(buf[m++], 512, "judge=%s", judge);
     for (int i = 0; i < m; i++)
         set[i] = buf[i];
+    for (int i = 0; i < prompts.n; i++) {
+        snprintf(files[i], sizeof files[i], "prompt.%d=%s", i + 1, prompts.v[i]);
+        set[m++] = files[i];
+    }
     for (int i = 0; i < settings.n; i++) {
         snprintf(extra[i], sizeof extra[i], "set.%s", settings.v[i]);
         set[m++] = extra[i];

@@ -23,6 +23,7 @@
     X(objective, "objective", "plugin", "losses: what there is, formulas, values on numbers") \
     X(paths, "paths", "tool", "where hone finds its plugins, scripts and models") \
     X(plugin, "plugin", "plugin", "plugins: new ones, what there is, whom to trust") \
+    X(prompt, "prompt", "model", "versioned prompts: what differs, a better one") \
     X(report, "report", "run", "one page with the curves and samples of runs") \
     X(resume, "resume", "run", "goes on with a run from its last checkpoint") \
     X(run, "run", "run", "runs a recipe") \

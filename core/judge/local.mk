@@ -11,3 +11,4 @@ libhone_a_SOURCES += core/judge/prompt.c core/judge/prompt_neutral.c
 libhone_a_SOURCES += core/judge/reply.c
 libhone_a_SOURCES += core/judge/judging.c core/judge/judging_ask.c core/judge/judging_settle.c
 libhone_a_SOURCES += core/judge/labels.c core/judge/labels_take.c core/judge/labels_view.c
+libhone_a_SOURCES += core/judge/changes.c

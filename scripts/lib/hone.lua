@@ -8,7 +8,9 @@ local choose = require "hone.choose"
 local components = require "hone.components"
 local compose = require "hone.compose"
 local judging = require "hone.judging"
+local improve = require "hone.improve"
 local params = require "hone.params"
+local prompts = require "hone.prompt"
 local rows = require "hone.rows"
 local run = require "hone.run"
 
@@ -66,6 +68,13 @@ hone.pairs = choose.pairs
 hone.best = choose.best
 hone.keep = choose.keep
 hone.check = choose.check
+--- A versioned prompt: hone.prompt { id =, template = "{{question}}\n", vars = { name = default }, examples =, example = }, or
+-- the path of one; :rows(rows) renders it, .version is "id@hash".
+hone.prompt = prompts.prompt
+--- Looks for a better prompt before anything is trained: hone.improve(run, { prompt =, feedback =, pareto =, holdout =, judge =,
+-- generate =, propose = }); hone.writer(policy) is a model that writes proposals.
+hone.improve = improve.search
+hone.writer = improve.writer
 --- Where a run's events go besides its own files: hone.sink("name", { ... }), hone.sink { id = ..., event =
 -- function(kind, fields) ... end }; hone.run { sinks = { ... } } names them.
 hone.sink = components.sink

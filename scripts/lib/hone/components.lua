@@ -98,10 +98,31 @@ function components.judge(name, settings)
     rawset(j, "source", { version = name.version, file = recipe and core.file_sha256(recipe) or nil })
     return j
   end
+  if type(name) == "string" and name:find "%.lua$" then return components.judge_file(name, settings) end
   local own = by_id(settings or {})
   local j = wrap(core.component("judge", name, own))
   own.component = name
   j.named = own -- another instance is made where it is asked for, with the same settings
+  return j
+end
+
+--- hone.judge("FILE.lua"): data, a table of settings whose `judge` names the component ("rubric" when it does not); or code
+-- that returns a judge.
+function components.judge_file(path, settings)
+  local ok, data = pcall(core.data_file, path)
+  if ok then
+    local own, name = {}, "rubric"
+    for k, v in pairs(data) do
+      if k == "judge" then name = v else own[k] = v end
+    end
+    for k, v in pairs(settings or {}) do own[k] = v end
+    return components.judge(name, own)
+  end
+  if type(data) ~= "userdata" and type(data) ~= "table" or data.code ~= "E_SCRIPT" then error(data, 0) end
+  local chunk, why = load(core.read_file(path), "@" .. path, "t")
+  if not chunk then error(why, 0) end
+  local j = chunk()
+  if not components.is(j) or j.iface ~= "hone.judge/1" then error(path .. ": a judge is to be returned, not a " .. type(j), 0) end
   return j
 end
 

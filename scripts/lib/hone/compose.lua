@@ -8,7 +8,6 @@ local components = require "hone.components"
 local core = require "hone.core"
 local json = require "hone.json"
 local judging = require "hone.judging"
-local strengths = require "hone.strengths"
 
 local compose = {}
 
@@ -610,6 +609,24 @@ end
 
 -- ---- tournament ------------------------------------------------------------------------------------------------
 
+-- Is there a chain of games between any two of the n candidates?
+local function connected(n, games)
+  local group, left = {}, n
+  for i = 1, n do group[i] = i end
+  local function root(i)
+    while group[i] ~= i do i = group[i] end
+    return i
+  end
+  for _, g in ipairs(games) do
+    local a, b = root(g[1]), root(g[2])
+    if a ~= b then
+      group[a] = b
+      left = left - 1
+    end
+  end
+  return left <= 1
+end
+
 --- hone.tournament(j, { ridge = 0.1, orders = 2 }): all pairs of an item's candidates by a pairwise judge, then
 -- Bradley-Terry with a ridge: `strengths`, which sum to 0, and the ranking they make. A pair without a number is left
 -- out and counted; candidates that no chain of pairs connects make the item one without a number. Two candidates:
@@ -650,12 +667,13 @@ function compose.tournament(j, o)
       local k, v = #item.candidates, out[i]
       if k < 2 then
         v.status, v.reasoning = "abstain", "a tournament of one candidate"
-      elseif not strengths.connected(k, games[i]) then
+      elseif not connected(k, games[i]) then
         v.status, v.reasoning = "abstain", string.format("%d comparisons had no number: the candidates are not connected", v.missing)
       else
-        local x, place = strengths.fit(k, games[i], s.ridge), {}
+        local place = {}
+        local x, se = core.strengths(k, games[i], s.ridge)
         for c = 1, k do place[c] = -x[c] end
-        v.strengths, v.ranking = x, rank_of(place, item.candidates)
+        v.strengths, v.strengths_se, v.ranking = x, se, rank_of(place, item.candidates)
         if k == 2 then v.score = tanh((x[1] - x[2]) / 2) end
       end
     end

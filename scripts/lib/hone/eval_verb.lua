@@ -9,6 +9,7 @@ local p = hone.params {
   n = { 1, "samples a prompt", min = 1 }, k = { 1, "pass@k", min = 1 }, temperature = { 0.0, "of sampling", min = 0 },
   max_tokens = { 256, "new tokens", min = 1 }, limit = { 0, "rows", min = 0 }, seed = { 0, "seed" },
   raw = { false, "without the chat template" }, json = { false, "JSON" }, prompt_column = { "", "column of the prompt" },
+  prompt = { {}, "prompts that are compared" }, judge = { "", "judge instead of a reward" },
 }
 
 -- Settings arrive as text: numbers and truth values are what they look like.
@@ -32,8 +33,63 @@ local rows = hone.source(formats.source_of(p.data), { path = p.data }):map(funct
 end)
 if p.limit > 0 then rows:take(p.limit) end
 
+local reward
+if p.judge ~= "" then
+  local column = settings.reference -- of the reward that asks the judge: which column is the reference
+  settings.reference = nil
+  reward = hone.reward(hone.judge(p.judge, settings), { reference = column })
+  p.reward = reward.id
+else
+  reward = hone.reward(p.reward, settings)
+end
+
+-- Several prompts on the same rows.
+local prompts = {}
+for i = 1, math.huge do
+  local file = p.prompt[tostring(i)] or p.prompt[i]
+  if not file then break end
+  prompts[i] = hone.prompt(file)
+end
+if #prompts > 0 then
+  local compare = require "hone.prompts_eval"
+  local list = rows:list()
+  local scores = compare.run(policy, prompts, list, reward, { n = p.n, max_tokens = p.max_tokens,
+    temperature = p.temperature > 0 and p.temperature or nil, raw = p.raw })
+  local f = compare.figures(scores, list, p.seed)
+  local function text(x)
+    if not x.value then return "none (" .. tostring(x.why) .. ")" end
+    return x.lo and string.format("%.4f [%.4f, %.4f]", x.value, x.lo, x.hi) or string.format("%.4f (no interval: %s)", x.value, x.note or "?")
+  end
+  if p.json then
+    local out = { model = p.model, reward = p.reward, rows = #list, prompts = {}, differences = {}, family = #prompts - 1,
+      multiplicity = "intervals of differences: Bonferroni; p: Holm" }
+    for k, x in ipairs(f.prompts) do
+      out.prompts[k] = { prompt = prompts[k].version, file = prompts[k].file, mean = x, unscored = x.unscored }
+      x.unscored = nil
+    end
+    for k, d in ipairs(f.differences) do
+      out.differences[k] = { prompt = prompts[k + 1].version, against = prompts[1].version, difference = d, p = d.p, holm = d.holm }
+      d.p, d.holm = nil, nil
+    end
+    print((require "hone.json".encode(out):gsub("\n%s*", "")))
+  else
+    for k, x in ipairs(f.prompts) do
+      print(string.format("%-28s %s: mean %s over %d rows%s", prompts[k].version, p.reward, text(x), #list,
+        x.unscored > 0 and string.format(" (%d without a score)", x.unscored) or ""))
+    end
+    for k, d in ipairs(f.differences) do
+      print(string.format("%-28s against the first: %s, p %s after Holm", prompts[k + 1].version, text(d),
+        d.holm and string.format("%.4f", d.holm) or "unknown"))
+    end
+    if #f.differences > 0 then
+      print(string.format("paired by row; the intervals of the %d difference%s hold together with 95 %%", #f.differences, #f.differences > 1 and "s" or ""))
+    end
+  end
+  return
+end
+
 local r = policy:eval {
-  rows, rewards = { hone.reward(p.reward, settings) }, n = p.n, k = math.min(p.k, p.n), max_tokens = p.max_tokens,
+  rows, rewards = { reward }, n = p.n, k = math.min(p.k, p.n), max_tokens = p.max_tokens,
   temperature = p.temperature > 0 and p.temperature or nil, raw = p.raw,
 }
 local x = r[p.reward]

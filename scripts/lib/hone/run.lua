@@ -7,6 +7,7 @@ local params = require "hone.params"
 local components = require "hone.components"
 local plan = require "hone.plan"
 local policy = require "hone.policy"
+local prompts = require "hone.prompt"
 local rows = require "hone.rows"
 
 local Run = {}
@@ -82,6 +83,7 @@ end
 local function write_meta(self, finished)
   self.meta.plugins = core.plugins()
   self.meta.models = self.models
+  self.meta.prompts = next(prompts.used) and prompts.used or nil
   self.meta.finished = finished or nil
   self.meta.steps = self.step
   core.run_write("run.json", require "hone.json".encode(self.meta))
