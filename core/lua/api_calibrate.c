@@ -5,7 +5,7 @@
  *   core.reliability(verdicts, items, labels, options) -> report
  *   core.judge_report(report, "html" | "md" | "text") -> text
  *
- * The report is the JSON document of `hone judge calibrate` (docs/judges.md, section 7) as a table; null is hone.null. */
+ * The report is the JSON document of `hone judge calibrate` (docs/judges.md, section 7) as a table; what is null there is absent. */
 #include "lua/api.h"
 
 #include "base/json.h"

@@ -1,7 +1,7 @@
 --- A judge beside experts: what `hone judge calibrate` and `hone judge reliability` say, as tables.
 -- Rows are lists of tables or sources (docs/judges.md, section 7, has their columns); the rest are settings.
 --   local report = hone.calibrate { labels = labels, verdicts = verdicts, split = "dev" }
---   report.agreement.kappa_w.value, .lo, .hi -- value is hone.null, and .why says it, where nothing is known
+--   report.agreement.kappa_w.value, .lo, .hi -- value is nil, and .why says it, where nothing is known
 
 local core = require "hone.core"
 local rows = require "hone.rows"
