@@ -1,12 +1,25 @@
-/* judge_measure.h - what calibrate and reliability share: rows of a file, where they are from, the store. */
+/* judge_measure.h - what calibrate and reliability share: rows of files, of the store, of a judge that is asked now. */
 #ifndef HONE_CORE_CLI_JUDGE_MEASURE_H
 #define HONE_CORE_CLI_JUDGE_MEASURE_H
 #include "cli/component.h"
+#include "cli/judge_open.h"
 #include "judge/book.h"
 #include "judge/calibrate.h"
 
 /* Streams the rows of a file into `j`; with j->opts.skip_bad malformed ones are counted. [control-thread] */
 hone_status hone_cli_judge_read(hone_registry *r, const char *path, int kind, hone_joined *j);
+
+/* Labels of the store (of `batch`, NULL: all) as rows. sha256 (65 bytes) gets the hash of what they say. */
+hone_status hone_cli_judge_labels(hone_book *book, const char *batch, hone_joined *j, char *sha256);
+
+typedef struct hone_cli_judge_asking {
+    const hone_cli_judge_args *judge;
+    const char *items; /* file */
+    int64_t repeats;
+    int orders, labelled; /* both orders; only items that `j` has a label of, in its split */
+} hone_cli_judge_asking;
+/* Asks the judge about the items and adds items and verdicts to `j`. Answers that the store has are not asked again. */
+hone_status hone_cli_judge_ask(const hone_cli_judge_asking *a, hone_book *book, hone_joined *j);
 
 typedef struct hone_cli_judge_origin {
     hone_calib_about about;

@@ -104,6 +104,8 @@ typedef struct hone_calib_about {
     const char *version;       /* of hone */
     const hone_calib_source *data;
     size_t n_data;
+    void (*more)(void *ctx, hone_jw *w); /* NULL, or writes further members */
+    void *more_ctx;
     int64_t
         test_reads; /* how often the test split was read, this reading included; -1: not counted */
 } hone_calib_about;

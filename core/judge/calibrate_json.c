@@ -213,6 +213,8 @@ void hone_calibration_json(const hone_calibration *c, const hone_calib_about *a,
     failures(c, w);
     slices(c, w);
     rest(c, w);
+    if (a->more)
+        a->more(a->more_ctx, w);
     hone_jw_key(w, "notes");
     hone_jw_list(w);
     for (size_t i = 0; i < c->n_notes; i++)

@@ -180,21 +180,34 @@ static hone_status halve(hone_joined *j)
     return rehash_labels(j, labels);
 }
 
+static hone_joined_item *find(const hone_joined *j, hone_str id, uint64_t hash)
+{
+    if (!j->n_slots)
+        return NULL;
+    for (size_t at = (size_t)hash & (j->n_slots - 1); j->slots[at];
+         at = (at + 1) & (j->n_slots - 1)) {
+        hone_joined_item *it = &j->items[j->slots[at] - 1];
+        if (it->hash == hash && it->id_len == id.len && memcmp(it->id, id.ptr, id.len) == 0)
+            return it;
+    }
+    return NULL;
+}
+
+const hone_joined_item *hone_joined_find(const hone_joined *j, hone_str id)
+{
+    return find(j, id, hone_xxh64(id.ptr, id.len, 0));
+}
+
 hone_status hone__joined_item(hone_joined *j, hone_str id, hone_joined_item **out)
 {
     uint64_t hash = hone_xxh64(id.ptr, id.len, 0);
     *out = NULL;
     if (j->limit && hash >= j->limit)
         return HONE_OK;
-    if (j->n_slots) {
-        for (size_t at = (size_t)hash & (j->n_slots - 1); j->slots[at];
-             at = (at + 1) & (j->n_slots - 1)) {
-            hone_joined_item *it = &j->items[j->slots[at] - 1];
-            if (it->hash == hash && it->id_len == id.len && memcmp(it->id, id.ptr, id.len) == 0) {
-                *out = it;
-                return HONE_OK;
-            }
-        }
+    hone_joined_item *known = find(j, id, hash);
+    if (known) {
+        *out = known;
+        return HONE_OK;
     }
     HONE_TRY(grow(&j->items, &j->cap_items, j->n_items, sizeof *j->items));
     if (2 * (j->n_items + 1) > j->n_slots)
@@ -348,6 +361,11 @@ static uint8_t split_by_hash(uint64_t cluster)
     return u < 0.10 ? HONE_SPLIT_FEW_SHOT : u < 0.55 ? HONE_SPLIT_DEV : HONE_SPLIT_TEST;
 }
 
+int hone_joined_split(const hone_joined_item *it)
+{
+    return it->has_split ? it->split : split_by_hash(it->cluster);
+}
+
 typedef struct sorted {
     uint64_t cluster, hash;
     uint32_t item;
@@ -377,8 +395,7 @@ static void set_splits(hone_joined *j, sorted *all)
 {
     for (size_t i = 0; i < j->n_items; i++) {
         hone_joined_item *it = &j->items[i];
-        if (!it->has_split)
-            it->split = split_by_hash(it->cluster);
+        it->split = (uint8_t)hone_joined_split(it);
         j->split_items[it->split]++;
         all[i] = (sorted){it->cluster, it->hash, (uint32_t)i, 0};
     }

@@ -148,6 +148,9 @@ hone_status hone_joined_add(hone_joined *j, int kind, const char *name, uint64_t
  * of an item with a verdict: the message says what was read. */
 hone_status hone_joined_finish(hone_joined *j);
 
+/* The item of this id, or NULL; and its split: as its rows say, else by the hash of its prompt. */
+const hone_joined_item *hone_joined_find(const hone_joined *j, hone_str id);
+int hone_joined_split(const hone_joined_item *it);
 /* The judge's score of an item: the mean of its ok verdicts, NAN when there is none. */
 double hone_joined_score(const hone_joined_item *it);
 /* "few-shot", "dev", "test", "all". */

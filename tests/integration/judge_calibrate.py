@@ -7,12 +7,13 @@ import csv
 import json
 import os
 import random
+import sqlite3
 import subprocess
 import sys
 import tempfile
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
-from counted import check, finish, skip  # noqa: E402
+from counted import check, finish  # noqa: E402
 
 HONE = os.path.abspath(os.environ["HONE"])
 scratch = tempfile.TemporaryDirectory()
@@ -187,6 +188,9 @@ check("the text begins with the experts' ceiling", "The experts among themselves
 page = open(os.path.join(work, "r.html"), encoding="utf-8").read()
 check("the page stands alone", "<script" not in page and "http" not in page.replace("http-equiv", "") and "<svg" in page, "")
 check("the page says the figures", f"<b>{report['agreement']['kappa_w']['value']:.3f}</b>" in page, "")
+code, out, err = run("calibrate", *FILES[2:])
+check("neither labels nor a store: a usage error, and no store is made", code == 2 and "--labels" in err
+      and not os.path.exists(os.path.join(work, "judges.sqlite")), err)
 code, out, err = run("calibrate", *FILES, "--report", "r.pdf")
 check("an unknown kind of report is refused before the work", code == 2 and "r.pdf" in err, err)
 sizes = {s: calibrate(*FILES, "--split", s).get("items", 0) for s in ("few-shot", "dev")}
@@ -197,12 +201,17 @@ check("a reading of the test split is counted", test["test_reads"] == 1
       and calibrate(*FILES, "--split", "test")["test_reads"] == 2
       and calibrate(*FILES, "--split", "dev")["test_reads"] is None
       and calibrate(*FILES)["test_reads"] == 3, "")
-if subprocess.run(["which", "sqlite3"], capture_output=True).returncode == 0:
-    rows = subprocess.run(["sqlite3", "judges.sqlite", "select count(*) from calibration_run"], cwd=work, text=True,
-                          capture_output=True).stdout.strip()
-    check("the store has the runs", rows == "4", rows)
-else:
-    skip("the store has the runs", "sqlite3 is not installed")
+store = sqlite3.connect(os.path.join(work, "judges.sqlite"))
+check("the store has the runs", store.execute("select count(*) from calibration_run").fetchone() == (4,), "")
+for lb in labels:
+    store.execute("insert into expert_label (item, expert, duplicate, score, at, batch) values (?, ?, 0, ?, '2026-01-31T12:00:00Z', ?)",
+                  (lb["item"], lb["expert"], lb["score"], "first" if lb["expert"] == "ann" else "second"))
+store.commit()
+store.close()
+stored = calibrate(*FILES[2:])
+check("without --labels those of the store count", stored["labels"] == len(labels)
+      and stored["agreement"] == report["agreement"] and stored["test_reads"] == 1, stored.get("labels"))
+check("or those of a batch", calibrate(*FILES[2:], "--batch", "first")["experts"] == 1, "")
 os.remove(os.path.join(work, "judges.sqlite"))
 
 # ---- within a prompt --------------------------------------------------------------------------------------
@@ -222,6 +231,37 @@ code, out, err = run("reliability", "--verdicts", "once.jsonl", "--items", "item
 one = json.loads(out) if code == 0 else {}
 check("with one repeat rho is not invented", one["rho"]["value"] is None and one["zero_variance"]["value"] is not None
       and any("one verdict" in n for n in one["notes"]), one.get("rho"))
+
+# ---- a judge that is asked now ----------------------------------------------------------------------------
+
+with open(os.path.join(work, "longer.lua"), "w", encoding="utf-8") as f:
+    f.write("""local hone = require "hone"
+return hone.judge { id = "longer", judge = function(items)
+  local out = {}
+  for i, it in ipairs(items) do out[i] = 1 + math.min(4, #it.candidates[1] // 180) end
+  return out
+end }
+""")
+asked = calibrate("--labels", "labels.jsonl", "--judge", "longer.lua", "--items", "items.jsonl", "--groups", "items.jsonl")
+sound("a judge that is asked", asked)
+check("only what has a label is judged", asked["judged"] == len(experts) and asked["unlabelled"] == 0, (asked["judged"], asked["unlabelled"]))
+lengths = [s["bias"]["value"] for s in asked["slices"] if s["column"] == "length"]
+check("a judge that likes length is found out", lengths == sorted(lengths) and lengths[-1] - lengths[0] > 2
+      and any("Bias by length" in n for n in asked["notes"]), lengths)
+check("groups are judged too", asked["reliability"]["kind"] == "reliability" and asked["reliability"]["completions"] == 240
+      and asked["reliability"]["rho"]["value"] == 1, asked["reliability"]["rho"])
+dev = calibrate("--labels", "labels.jsonl", "--judge", "longer.lua", "--items", "items.jsonl", "--split", "dev")
+check("only items of the split are judged", dev["judged"] == dev["items"] == sizes["dev"], (dev["judged"], sizes))
+code, out, err = run("reliability", "--judge", "longer.lua", "--items", "items.jsonl", "--repeats", "3", "--json")
+rel = json.loads(out, parse_constant=no_constant) if code == 0 else {}
+check("reliability asks as often as it is told", rel.get("scores") == 720 and rel["repeats"] == 3, (err, rel.get("scores")))
+code, out, err = run("calibrate", "--labels", "labels.jsonl", "--judge", "longer.lua", "--verdicts", "verdicts.jsonl")
+check("a judge and its verdicts at once are refused", code == 2, err)
+store = sqlite3.connect(os.path.join(work, "judges.sqlite"))
+check("both documents are in the store", store.execute("select count(*) from calibration_run").fetchone() == (2,)
+      and store.execute("select count(*) from probe_run where kind = 'reliability'").fetchone() == (2,), "")
+store.close()
+os.remove(os.path.join(work, "judges.sqlite"))
 
 # ---- pairs ------------------------------------------------------------------------------------------------
 
