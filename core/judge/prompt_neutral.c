@@ -110,10 +110,16 @@ static hone_status take_apart(hone_str s, const char *fence, hone_buf *out)
     const size_t n_fence = fence ? strlen(fence) : 0;
     for (size_t i = 0; i < s.len;) {
         size_t n = run_at(s, i);
-        if (n) {
-            for (size_t k = 0; k < n; k++)
-                hone_buf_add(out, k ? (char[]){' ', s.ptr[i]} : &s.ptr[i], k ? 2 : 1);
-            i += n;
+        if (n) { /* the last one may begin something: it is looked at next */
+            for (size_t k = 0; k + 1 < n; k++) {
+                hone_buf_addc(out, s.ptr[i++]);
+                hone_buf_addc(out, ' ');
+            }
+            if (token_at(s, i)) {
+                hone_buf_addc(out, s.ptr[i++]);
+                hone_buf_addc(out, ' ');
+            } else
+                hone_buf_addc(out, s.ptr[i++]);
         } else if (n_fence && at_word(s, i, fence)) {
             hone_buf_adds(out, "(fence)");
             i += n_fence;

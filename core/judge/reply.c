@@ -210,8 +210,8 @@ static size_t last_line(const hone_reply_field *f, hone_str s, int *said)
     *said = 0;
     for (size_t i = 0; i < s.len; i++) {
         size_t k = i + 7;
-        if (!at_word(s, i, "verdict") || (i && is_word(s.ptr[i - 1])))
-            continue;
+        if (!at_word(s, i, "verdict") || (i && (is_word(s.ptr[i - 1]) || s.ptr[i - 1] == '"')))
+            continue; /* a key in quotes is part of an object that could not be read */
         while (k < s.len && s.ptr[k] && strchr(" \t\"'*_`", s.ptr[k]))
             k++;
         if (k >= s.len || (s.ptr[k] != ':' && s.ptr[k] != '='))
