@@ -633,8 +633,8 @@ hone_status hone_agree_all(const hone_ratings *r, hone_agree_kind kind, const ho
     question q = {.n = 1};
     HONE_TRY(check(r, kind));
     if (r->items == 0 || r->raters < 2) {
-        *out = hone_figure_none(r->items, r->raters < 2 ? "one rater alone: nobody to agree with"
-                                                        : "there are no ratings");
+        *out = hone_figure_none(r->items, r->items ? "one rater alone: nobody to agree with"
+                                                   : "there are no ratings");
         return HONE_OK;
     }
     if (is_icc(kind)) {
@@ -656,8 +656,8 @@ hone_status hone_agree_with(const hone_ratings *r, size_t one, hone_agree_kind k
     if (one >= r->raters)
         return hone_fail(HONE_E_INVALID, "statistics: there is no column %zu", one);
     if (r->items == 0 || r->raters < 2) {
-        *out = hone_figure_none(r->items, r->raters < 2 ? "one rater alone: nobody to agree with"
-                                                        : "there are no ratings");
+        *out = hone_figure_none(r->items, r->items ? "one rater alone: nobody to agree with"
+                                                   : "there are no ratings");
         return HONE_OK;
     }
     if (is_icc(kind)) {

@@ -160,6 +160,7 @@ void hone__lua_open_run(lua_State *L);
 void hone__lua_open_data(lua_State *L);
 void hone__lua_open_judge(lua_State *L);
 void hone__lua_open_prompt(lua_State *L);
+void hone__lua_open_stats(lua_State *L);
 void hone__lua_open_plan(lua_State *L);
 void hone__lua_open_calibrate(lua_State *L);
 /* The rows at `index`, or a Lua error (api_data.c). */

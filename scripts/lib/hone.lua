@@ -13,6 +13,7 @@ local params = require "hone.params"
 local prompts = require "hone.prompt"
 local rows = require "hone.rows"
 local run = require "hone.run"
+local stats = require "hone.stats"
 
 local hone = {
   --- A null inside lists and maps (JSON's null).
@@ -99,6 +100,9 @@ hone.judge_report = calibrate.report
 
 --- Mean of a list of numbers with its 95 % bootstrap interval: mean, lo, hi, n.
 hone.bootstrap = core.bootstrap
+--- Statistics of judges and experts, each with its interval: hone.stats.kappa, .alpha, .ac2, .icc, .tau_b, .spearman,
+-- .pairwise_accuracy, .reliability, .prevalence, .ppi, .bradley_terry, .difference, .bootstrap, .confusion ... (docs/recipes.md).
+hone.stats = stats
 --- Unbiased pass@k from n samples of which c are right.
 hone.pass_at_k = core.pass_at_k
 --- A random number in [0, 1) that depends on its arguments alone: hone.random(seed, purpose, step, sample, index).
