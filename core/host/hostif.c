@@ -69,9 +69,14 @@ hone_status hone__hostif_get(hone_registry *r, hone_instance *inst, const char *
         return r->beyond->iface(id, out);
     if (!o)
         return hone_fail(HONE_E_NOT_FOUND, "the host offers no interface \"%.200s\" here", id);
+    if (!inst && hone__trail_counts(id))
+        return hone_fail(HONE_E_STATE, "%s belongs to an instance: ask for it in create", id);
     if (o->make)
-        return o->make(o->ctx, inst, out);
-    *out = o->ref;
+        HONE_TRY(o->make(o->ctx, inst, out));
+    else
+        *out = o->ref;
+    if (inst)
+        hone__trail_obtained(inst, id);
     return HONE_OK;
 }
 

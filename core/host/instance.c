@@ -136,6 +136,12 @@ static void begin_call(const hone_instance *inst)
     entered_at = hone_error_serial();
 }
 
+static void begin_call_in(hone_instance *inst)
+{
+    begin_call(inst);
+    hone__trail_enter(inst);
+}
+
 int hone_instance_try_enter(hone_instance *inst)
 {
     unsigned nobody = 0;
@@ -149,14 +155,18 @@ int hone_instance_try_enter(hone_instance *inst)
         atomic_fetch_add(&inst->inside, 1);
     else if (!atomic_compare_exchange_strong(&inst->inside, &nobody, 1))
         return 0;
-    begin_call(inst);
+    begin_call_in(inst);
     return 1;
 }
 
 void hone_instance_enter(hone_instance *inst)
 {
-    begin_call(inst);
-    if (inst && atomic_fetch_add(&inst->inside, 1) > 0 && !reentrant(inst))
+    if (!inst) {
+        begin_call(NULL);
+        return;
+    }
+    begin_call_in(inst);
+    if (atomic_fetch_add(&inst->inside, 1) > 0 && !reentrant(inst))
         hone_log(HONE_LOG_HOST_MISBEHAVING, inst->info->c.id,
                  "entered twice at once although it is not REENTRANT");
 }
@@ -178,6 +188,7 @@ hone_status hone_instance_leave(hone_instance *inst, const char *call, hone_stat
     if (!inst)
         return s;
     const char *id = inst->info->c.id;
+    hone__trail_leave(inst);
     atomic_fetch_sub(&inst->inside, 1);
     if (s >= 0)
         return s;
@@ -247,6 +258,7 @@ static hone_status cfg_component(void *ctx, const char *iface, hone_str name,
         hone_instance_unref(inner);
         return s;
     }
+    hone__trail_adopt(outer, inner);
     *keep = inner;
     return HONE_OK;
 }
@@ -259,7 +271,7 @@ static hone_status cfg_path(void *ctx, hone_str given, char **out)
 
 static void cfg_drop(void *ctx, void *keep)
 {
-    (void)ctx;
+    hone__trail_orphan(ctx, keep);
     hone_instance_unref(keep);
 }
 
@@ -485,6 +497,9 @@ static hone_status apply(hone_instance *inst, hone_config *fresh)
         return hone_fail(HONE_E_STATE, "%s: a call is in it: change settings between calls",
                          inst->info->c.id);
     }
+    if (inst->reg->changing)
+        inst->reg->changing(inst->reg->reached_ctx, inst);
+    atomic_fetch_add(&inst->changes, 1);
     hone_instance_enter(inst);
     s = hone_instance_leave(inst, "apply", vt->apply(self, fresh));
     if (s < 0) {

@@ -18,6 +18,7 @@ libhone_a_SOURCES += \
 	core/host/http_policy.c \
 	core/host/http_tape.c \
 	core/host/instance.c \
+	core/host/trail.c \
 	core/host/policy.c \
 	core/host/process.c \
 	core/host/record.c \

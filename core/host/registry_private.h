@@ -6,6 +6,7 @@
 #include "abi/quarantine.h"
 #include "host/record.h"
 #include "host/registry.h"
+#include "host/trail.h"
 #include "abi/trust.h"
 #include "base/arena.h"
 
@@ -63,6 +64,9 @@ struct hone_registry {
     const hone__beyond *beyond; /* in a box; else NULL */
     struct hone__http *http;    /* of hone.http/1, from its first instance on; or NULL */
     hone_host host;             /* for init of plugin files */
+    hone_reached_fn reached;    /* trail.h; or NULL */
+    hone_changing_fn changing;
+    void *reached_ctx;
 };
 
 /* How an instance is reached: in this process now; a box is another one of these. The proxy of a box
@@ -85,8 +89,11 @@ struct hone_instance {
     atomic_uint inside;   /* calls that are in it now */
     atomic_int set_aside; /* a call never came back: nobody enters it again */
     atomic_size_t mem;
-    pthread_mutex_t reached;      /* by call-backs from boxes, where it is not REENTRANT */
-    struct hone__http_link *http; /* its part of hone.http/1; or NULL */
+    atomic_uint holds, holds_itself;       /* HONE_HOLDS_*, with those inside; its own (trail.h) */
+    atomic_ullong changes;                 /* of its settings */
+    hone_instance *outer, *inner, *beside; /* whose setting it is; its own first; its neighbour */
+    pthread_mutex_t reached;               /* by call-backs from boxes, where it is not REENTRANT */
+    struct hone__http_link *http;          /* its part of hone.http/1; or NULL */
 };
 
 /* In a box: settings that the host has checked and resolved. */
@@ -118,6 +125,14 @@ hone_status hone__policy_check(hone_registry *r, hone_plugin *p, const char *sha
 hone_status hone__policy_signed_ids(const hone_plugin *p);
 hone_status hone__policy_component(const hone_registry *r, const hone_plugin *p,
                                    const hone_component *c, const char *sha256, int runs);
+
+/* trail.c: around every call; an interface was obtained; a component among settings was made. */
+void hone__trail_enter(hone_instance *inst);
+void hone__trail_leave(const hone_instance *inst);
+uint32_t hone__trail_counts(const char *id); /* HONE_HOLDS_* of an interface, 0 for most */
+void hone__trail_obtained(hone_instance *inst, const char *id);
+void hone__trail_adopt(hone_instance *outer, hone_instance *inner);
+void hone__trail_orphan(hone_instance *outer, hone_instance *inner); /* no setting of it any more */
 
 hone_status hone__hostif_offer_all(hone_registry *r); /* the interfaces that are always there */
 hone_status hone__hostif_get(hone_registry *r, hone_instance *inst, const char *id, hone_ref *out);

@@ -584,7 +584,10 @@ size_t hone_lua_pump(hone_lua *l)
         pthread_mutex_unlock(&l->lock);
         if (!j)
             return n;
-        finish(l, j, run_job(l, j->fn, j->arg));
+        const hone_trail mine = hone_trail_set(&j->trail);
+        const hone_status s = run_job(l, j->fn, j->arg);
+        hone_trail_set(&mine);
+        finish(l, j, s);
     }
 }
 
@@ -657,7 +660,7 @@ hone_status hone_lua_call_on_control(hone_lua *l, hone_lua_fn fn, void *arg, uin
 
 static hone_status call_from_elsewhere(hone_lua *l, hone_lua_fn fn, void *arg, uint64_t deadline_ns)
 {
-    struct hone__lua_job j = {.fn = fn, .arg = arg};
+    struct hone__lua_job j = {.fn = fn, .arg = arg, .trail = hone_trail_get()};
     struct timespec ts;
     until(deadline_ns, &ts);
     pthread_mutex_lock(&l->lock);

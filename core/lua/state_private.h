@@ -1,6 +1,7 @@
 /* state_private.h - what the files of core/lua's machinery share. Bindings do not include it. */
 #ifndef HONE_CORE_LUA_STATE_PRIVATE_H
 #define HONE_CORE_LUA_STATE_PRIVATE_H
+#include "host/trail.h"
 #include "lua/state.h"
 
 #include <pthread.h>
@@ -14,6 +15,7 @@ struct hone__lua_job {
     hone_status status;
     hone_error error;
     int started, done;
+    hone_trail trail; /* of the thread that waits */
     struct hone__lua_job *next;
 };
 

@@ -59,6 +59,8 @@ static hone_status set_up(hone__comp *c, const hone_score_component *from)
     for (size_t i = 1; i < c->n_lanes; i++)
         c->lanes[i].l = from->more[i - 1];
     c->c.more = NULL;
+    if (from->watch)
+        c->c.weight = 0;
     for (size_t i = 0; i < c->n_lanes; i++)
         if (!can_score(c->lanes[i].l.vt))
             return hone_fail(HONE_E_INVALID, "reward %s offers no way to score", from->id);
@@ -100,6 +102,10 @@ static hone_status find_gates(hone_scorer *s)
         for (size_t k = 0; c->c.gate && k < s->n_comps; k++)
             if (strcmp(s->comps[k].id, c->c.gate) == 0)
                 c->gate = k;
+        if (c->gate != HONE__NONE && s->comps[c->gate].c.watch && !c->c.watch) {
+            hone_fail(HONE_E_INVALID, "reward %s: its gate \"%s\" only watches", c->id, c->c.gate);
+            return hone_fail_hint("what watch = true says is seen by nothing that trains");
+        }
         if (c->c.gate && c->gate == HONE__NONE) {
             hone_fail(HONE_E_INVALID, "reward %s: its gate \"%s\" is not among the rewards", c->id,
                       c->c.gate);

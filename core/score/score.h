@@ -33,8 +33,10 @@ typedef struct hone_score_component {
      * batches at once. None where it is STATEFUL or runs on the control thread. Borrowed until create returns */
     const hone_score_lane *more;
     size_t n_more;
-    uint64_t caps;    /* HONE_CAP_* of the component */
-    double weight;    /* 0: scored and reported, not part of the reward */
+    uint64_t caps; /* HONE_CAP_* of the component */
+    double weight; /* 0: scored and reported, not part of the reward */
+    int watch; /* 1: its outcomes are for metrics and files alone, nothing that trains sees them: weight 0, no
+                * gate of others */
     double timeout_s; /* deadline of one call; 0 = 60 s */
     int on_control;   /* 1: runs on the control thread, in poll and wait (Lua) */
     uint32_t

@@ -6,6 +6,7 @@
  * is tried again is a new call. */
 #include "sandbox/pin.h"
 #include "score/job.h"
+#include "host/trail.h"
 
 #include "base/alloc.h"
 #include "base/clock.h"
@@ -167,7 +168,9 @@ static int run_call(hone_scorer *s, hone__call *call)
     hone_score_job *job = call->job;
     hone__comp *c = &s->comps[call->comp];
     uint64_t t0 = hone_now_ns();
+    const uint32_t was = hone_trail_watch(c->c.watch != 0);
     hone_status st = hone__call_run(call);
+    hone_trail_watch(was);
     double seconds = (double)(hone_now_ns() - t0) * 1e-9;
     pthread_mutex_lock(&s->lock);
     int expired = call->state == HONE__CALL_EXPIRED;
@@ -206,8 +209,12 @@ static hone__lane *enter_lane(hone__comp *c)
     for (size_t i = 0; i < c->n_lanes; i++) {
         hone__lane *lane = &c->lanes[i];
         /* The same instance may stand under another name here, or in another scorer. */
-        if (!lane->set_aside && lane->running < c->limit &&
-            hone_instance_try_enter(lane->l.instance))
+        if (lane->set_aside || lane->running >= c->limit)
+            continue;
+        const uint32_t was = hone_trail_watch(c->c.watch != 0);
+        const int entered = hone_instance_try_enter(lane->l.instance);
+        hone_trail_watch(was);
+        if (entered)
             return lane;
     }
     return NULL;

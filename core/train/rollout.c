@@ -243,6 +243,7 @@ static hone_status room_for(hone_rollout *r, size_t nc)
 {
     r->component = hone_arena_calloc(&r->arena, nc + 1, sizeof *r->component);
     r->weight = hone_arena_calloc(&r->arena, nc + 1, sizeof *r->weight);
+    r->watch = hone_arena_calloc(&r->arena, nc + 1, sizeof *r->watch);
     r->p50_ms = hone_arena_calloc(&r->arena, nc + 1, sizeof *r->p50_ms);
     r->p95_ms = hone_arena_calloc(&r->arena, nc + 1, sizeof *r->p95_ms);
     r->cached = hone_arena_calloc(&r->arena, nc + 1, sizeof *r->cached);
@@ -251,8 +252,8 @@ static hone_status room_for(hone_rollout *r, size_t nc)
     r->scale = hone_arena_calloc(&r->arena, nc + 1, sizeof *r->scale);
     r->clip = hone_arena_calloc(&r->arena, nc + 1, sizeof *r->clip);
     r->results = hone_arena_calloc(&r->arena, nc * r->n_samples + 1, sizeof *r->results);
-    if (!r->component || !r->weight || !r->results || !r->p50_ms || !r->p95_ms || !r->cached ||
-        !r->retried || !r->shift || !r->scale || !r->clip)
+    if (!r->component || !r->weight || !r->watch || !r->results || !r->p50_ms || !r->p95_ms ||
+        !r->cached || !r->retried || !r->shift || !r->scale || !r->clip)
         return HONE_E_NOMEM;
     for (size_t c = 0; c < nc; c++)
         r->scale[c] = 1;
@@ -269,6 +270,7 @@ static hone_status keep_results(hone_rollout *r, hone_scorer *scorer, hone_score
         double p50, p95;
         r->component[c] = hone_arena_strndup(&r->arena, comp->id, strlen(comp->id));
         r->weight[c] = comp->weight;
+        r->watch[c] = comp->watch != 0;
         if (!r->component[c])
             return HONE_E_NOMEM;
         hone_score_latency(job, c, &p50, &p95);
@@ -302,6 +304,7 @@ static hone_status plan_results(hone_rollout *r, hone_scorer *scorer)
     HONE_TRY(room_for(r, nc));
     for (size_t c = 0; c < nc; c++) {
         const char *id = hone_scorer_component(scorer, c)->id;
+        r->watch[c] = hone_scorer_component(scorer, c)->watch != 0;
         r->component[c] = hone_arena_strndup(&r->arena, id, strlen(id));
         if (!r->component[c])
             return HONE_E_NOMEM;
@@ -449,10 +452,19 @@ static double counted(const hone_rollout *r, size_t c, size_t i)
     return v;
 }
 
+/* How many components count, which are those that do not only watch. */
+static size_t counting(const hone_rollout *r)
+{
+    size_t n = 0;
+    for (size_t c = 0; c < r->n_components; c++)
+        n += !r->watch[c];
+    return n;
+}
+
 hone_status hone_rollout_advantages(hone_rollout *r, hone_instance *inst,
                                     const hone_advantage_v1 *vt, void *self)
 {
-    size_t n = r->n_samples, nc = r->n_components, n_tok = 0;
+    size_t n = r->n_samples, nc = counting(r), n_tok = 0;
     hone_arena a;
     hone_arena_init(&a, (size_t)1 << 30);
     if (nc == 0)
@@ -466,6 +478,7 @@ hone_status hone_rollout_advantages(hone_rollout *r, hone_instance *inst,
     for (size_t i = 0; i < n; i++)
         n_tok += r->samples[i].n;
     double *rewards = hone_arena_calloc(&a, n * nc, sizeof *rewards);
+    double *weights = hone_arena_calloc(&a, nc, sizeof *weights);
     uint8_t *scored = hone_arena_calloc(&a, n * nc, 1);
     uint32_t *group = hone_arena_calloc(&a, n, sizeof *group);
     double *length = hone_arena_calloc(&a, n, sizeof *length),
@@ -477,17 +490,20 @@ hone_status hone_rollout_advantages(hone_rollout *r, hone_instance *inst,
     size_t *begin = hone_arena_calloc(&a, n + 1, sizeof *begin);
     uint8_t *left_out = hone_arena_calloc(&a, n, 1);
     hone_status s = HONE_OK;
-    if (!rewards || !scored || !group || !length || !seq || !combined || !token || !mask || !logp ||
-        !begin || !left_out)
+    if (!rewards || !weights || !scored || !group || !length || !seq || !combined || !token ||
+        !mask || !logp || !begin || !left_out)
         s = HONE_E_NOMEM;
     for (size_t i = 0; s >= 0 && i < n; i++) {
         const hone_rollout_sample *x = &r->samples[i];
         group[i] = (uint32_t)x->prompt;
         length[i] = (double)x->n;
         begin[i + 1] = begin[i] + x->n;
-        for (size_t c = 0; c < nc; c++) {
-            scored[c * n + i] = r->results[c * n + i].status == HONE_SCORE;
-            rewards[c * n + i] = counted(r, c, i);
+        for (size_t c = 0, k = 0; c < r->n_components; c++) {
+            if (r->watch[c])
+                continue;
+            weights[k] = r->weight[c];
+            scored[k * n + i] = r->results[c * n + i].status == HONE_SCORE;
+            rewards[k++ * n + i] = counted(r, c, i);
         }
         for (size_t k = 0; k < x->n; k++) {
             mask[begin[i] + k] = 1;
@@ -500,7 +516,7 @@ hone_status hone_rollout_advantages(hone_rollout *r, hone_instance *inst,
                             .n_tokens = n_tok,
                             .rewards = rewards,
                             .scored = scored,
-                            .weights = r->weight,
+                            .weights = weights,
                             .group = group,
                             .length = length,
                             .seq_begin = begin,
@@ -633,13 +649,16 @@ static void component_metrics(const hone_rollout *r, size_t c, hone_metrics *m)
 
 static void group_metrics(const hone_rollout *r, hone_metrics *m)
 {
+    size_t first = 0;
+    while (first + 1 < r->n_components && r->watch[first])
+        first++;
     double zero = 0, pass = 0, fail = 0, groups = 0;
     for (size_t g = 0; g < r->n_prompts; g++) {
         size_t n = 0, n_pass = 0, n_fail = 0, n_first = 0;
         double lo = INFINITY, hi = -INFINITY;
         for (size_t j = 0; j < r->group_size; j++) {
             size_t i = g * r->group_size + j;
-            const hone_score_result *x = &r->results[i]; /* of the first component */
+            const hone_score_result *x = &r->results[first * r->n_samples + i];
             if (x->status == HONE_SCORE) {
                 n_first++;
                 n_pass += x->score >= 1.0f;

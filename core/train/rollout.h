@@ -49,6 +49,7 @@ typedef struct hone_rollout {
     size_t n_components;
     char **component; /* ids */
     double *weight;
+    uint8_t *watch; /* 1: for metrics and files alone; no part of rewards and advantages */
     hone_score_result *results;
     double *p50_ms, *p95_ms;
     uint64_t *cached, *retried; /* outcomes from the cache, calls tried again */
