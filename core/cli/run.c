@@ -217,13 +217,14 @@ int hone_cli_run(int argc, char **argv)
 
 int hone_cli_resume(int argc, char **argv)
 {
-    static int force, quiet;
+    static int force, quiet, no_gate;
     static const char *memory, *trace;
     static hone_arg_list allow;
     static int unknown;
     static const hone_arg options[] = {
         {"force", HONE_ARG_FLAG, &force, NULL,
          "go on although recipe, plugins or model changed (written into the run)"},
+        {"no-gate", HONE_ARG_FLAG, &no_gate, NULL, "as for hone run"},
         {"allow", HONE_ARG_LIST, &allow, "GRANT", "as for hone run"},
         {"allow-unknown-config", HONE_ARG_FLAG, &unknown, NULL, "as for hone run"},
         {"memory", HONE_ARG_STR, &memory, "SIZE", "as for hone run"},
@@ -297,6 +298,7 @@ int hone_cli_resume(int argc, char **argv)
             .resume = rest.v[0],
             .force = force,
             .quiet = quiet,
+            .no_gate = no_gate,
             .seed = (uint64_t)seed,
             .has_seed = 1,
             .tune = {.micro_tokens = (uint32_t)micro, .checkpoint_every = (uint32_t)every},

@@ -141,6 +141,7 @@ int hone__lua_open_core(lua_State *L)
     hone__lua_open_tape(L);
     hone__lua_open_run(L);
     hone__lua_open_plan(L);
+    hone__lua_open_gate(L);
     hone__lua_open_data(L);
     hone__lua_open_judge(L);
     hone__lua_open_prompt(L);

@@ -76,12 +76,14 @@ typedef struct hone_recipe {
     uint64_t resume_step;
     char *branched; /* "RUN@step" of the checkpoint that was branched off, RUN absolute; or NULL */
     uint64_t seed;
-    hone_metrics metrics;          /* of the step in progress */
-    hone_buf rollouts;             /* JSON lines of the step in progress */
-    unsigned n_stages;             /* functions of map and filter so far */
-    struct hone__lua_watch *watch; /* what the rewards said so far: watch.c */
-    int stopped;                   /* --help or --dry-run ended it: no failure */
-    int interrupted;               /* set by a signal handler through hone_recipe_interrupt */
+    hone_metrics metrics;           /* of the step in progress */
+    hone_buf rollouts;              /* JSON lines of the step in progress */
+    unsigned n_stages;              /* functions of map and filter so far */
+    struct hone__lua_watch *watch;  /* what the rewards said so far: watch.c */
+    struct hone_warrants *warrants; /* what reached judges, and its records: api_gate.c */
+    uint64_t gate_written;          /* the version of its decisions that stands in run.json */
+    int stopped;                    /* --help or --dry-run ended it: no failure */
+    int interrupted;                /* set by a signal handler through hone_recipe_interrupt */
 } hone_recipe;
 
 /* Notes in run.json that the recipe failed (with the thread's current error); nothing else in it changes. A
@@ -93,6 +95,18 @@ hone_status hone__lua_watch_rollout(hone_recipe *r, const hone_rollout *ro, doub
 hone_status hone__lua_watch_update(hone_recipe *r, const hone_train_tree *trees, size_t n);
 hone_status hone__lua_watch_end(const hone_recipe *r);
 void hone__lua_watch_free(hone_recipe *r);
+/* api_gate.c: may `p` be updated, and might it have been? Decisions go into run.json at once. */
+hone_status hone__lua_gate_update(hone_recipe *r, const hone_policy *p);
+/* A reward that is to be asked: its answers may be remembered ones. watch: only metrics and files see them. */
+hone_status hone__lua_gate_reward(hone_recipe *r, hone_instance *inst, const char *id, int watch);
+/* A resumed run goes on with what it had decided ("gate" of its run.json). */
+hone_status hone__lua_gate_resume(hone_recipe *r);
+/* An update was refused: nothing of this run is written any more, and its end says so. */
+hone_status hone__lua_gate_refused(const hone_recipe *r);
+/* Is the metric one that no recipe sees? */
+int hone__lua_gate_hides(const hone_recipe *r, const char *metric);
+/* Puts one key of run.json into the file, all others stay (api_run.c). */
+hone_status hone__run_note(hone_recipe *r, const char *key, const hone_value *v);
 /* Pushes a table of metrics by name (api_train.c). */
 void hone__lua_push_metrics(lua_State *L, const hone_metrics *m);
 
@@ -165,6 +179,7 @@ void hone__lua_open_plan(lua_State *L);
 void hone__lua_open_calibrate(lua_State *L);
 /* The rows at `index`, or a Lua error (api_data.c). */
 struct hone_data *hone__lua_data(lua_State *L, int index);
+void hone__lua_open_gate(lua_State *L);
 /* package.preload loader of "hone.core". */
 int hone__lua_open_core(lua_State *L);
 #endif

@@ -449,8 +449,12 @@ static hone_status add_reward(lua_State *L, hone_recipe *r, scorer_box *b, renew
     out->lane = (hone_score_lane){c->vt, c->self, c->instance};
     out->caps = c->instance ? hone_instance_caps(c->instance) : 0;
     out->on_control = c->in_lua;
+    lua_getfield(L, -1, "watch");
+    out->watch = lua_toboolean(L, -1);
+    lua_pop(L, 1);
     if (!c->instance)
         return HONE_OK;
+    HONE_TRY(hone__lua_gate_reward(r, c->instance, out->id, out->watch));
     HONE_TRY(hold(b, c->instance));
     how->box = b;
     how->registry = r->env.registry;
@@ -476,6 +480,8 @@ static hone_status add_reward(lua_State *L, hone_recipe *r, scorer_box *b, renew
         lua_pop(L, 1);
         more[i] = (hone_score_lane){other->vt, other->self, other->instance};
         s = hold(b, other->instance);
+        if (s >= 0)
+            s = hone__lua_gate_reward(r, other->instance, out->id, out->watch);
         out->n_more = i + 1;
     }
     out->more = more;

@@ -258,8 +258,8 @@ static int l_policy_save(lua_State *L)
     hone_policy *p = hone__lua_check(L, 1, HONE_LUA_POLICY);
     const char *dir = luaL_checkstring(L, 2), *dtype = luaL_optstring(L, 3, "f32");
     uint32_t d;
-    if (hone_storage_parse(dtype, &d) < 0 || hone__lua_may_write(hone__lua_recipe(L), dir) < 0 ||
-        hone_policy_save(p, dir, d) < 0)
+    if (hone__lua_gate_refused(hone__lua_recipe(L)) < 0 || hone_storage_parse(dtype, &d) < 0 ||
+        hone__lua_may_write(hone__lua_recipe(L), dir) < 0 || hone_policy_save(p, dir, d) < 0)
         return hone_lua_raise(L);
     return 0;
 }
@@ -601,6 +601,8 @@ static void push_sample(lua_State *L, const hone_rollout *r, size_t i)
     lua_createtable(L, 0, (int)r->n_components);
     for (size_t c = 0; c < r->n_components; c++) {
         const hone_score_result *x = &r->results[c * r->n_samples + i];
+        if (r->watch[c]) /* no recipe sees what only watches */
+            continue;
         lua_createtable(L, 0, 3);
         set_str(L, "status", status[x->status < 5 ? x->status : 3]);
         if (x->status == HONE_SCORE)

@@ -240,6 +240,7 @@ static hone_status open_run(hone_recipe *r, const char *name, const hone_value *
 {
     if (r->opt.resume) {
         HONE_TRY(resume(r));
+        HONE_TRY(hone__lua_gate_resume(r));
     } else {
         if (r->opt.from)
             HONE_TRY(branch(r, r->opt.from));
@@ -285,30 +286,39 @@ static int l_branched_from(lua_State *L)
     return 1;
 }
 
-void hone__run_mark_failed(hone_recipe *r)
+hone_status hone__run_note(hone_recipe *r, const char *key, const hone_value *v)
 {
-    const hone_error e = *hone_error_get();
     hone_arena a;
     hone_value meta;
     hone_arena_init(&a, 0);
     char *path = hone_run_path(r->run, "run.json");
-    if (path && hone_json_parse_file(path, 0, &a, &meta) >= 0 && meta.type == HONE_MAP) {
-        hone_pair *pairs = hone_arena_calloc(&a, meta.u.map.n + 1, sizeof *pairs);
-        size_t n = 0;
-        for (size_t i = 0; pairs && i < meta.u.map.n; i++) {
-            if (!hone_str_eq(meta.u.map.pairs[i].key, "failed"))
-                pairs[n++] = meta.u.map.pairs[i];
-        }
-        if (pairs) {
-            pairs[n++] = (hone_pair){hone_str_c("failed"),
-                                     {.type = HONE_STRING, .u.str = hone_str_c(e.what)}};
-            meta.u.map.pairs = pairs;
-            meta.u.map.n = n;
-            (void)write_value(r->run, "run.json", &meta);
-        }
+    hone_status s = path ? hone_json_parse_file(path, 0, &a, &meta) : HONE_E_NOMEM;
+    if (s >= 0 && meta.type != HONE_MAP)
+        s = hone_fail(HONE_E_PARSE, "%s: no map", path);
+    hone_pair *pairs = s >= 0 ? hone_arena_calloc(&a, meta.u.map.n + 1, sizeof *pairs) : NULL;
+    if (s >= 0 && !pairs)
+        s = HONE_E_NOMEM;
+    size_t n = 0;
+    for (size_t i = 0; s >= 0 && i < meta.u.map.n; i++) {
+        if (!hone_str_eq(meta.u.map.pairs[i].key, key))
+            pairs[n++] = meta.u.map.pairs[i];
+    }
+    if (s >= 0) {
+        pairs[n++] = (hone_pair){hone_str_c(key), *v};
+        meta.u.map.pairs = pairs;
+        meta.u.map.n = n;
+        s = write_value(r->run, "run.json", &meta);
     }
     hone_free(path);
     hone_arena_release(&a);
+    return s;
+}
+
+void hone__run_mark_failed(hone_recipe *r)
+{
+    const hone_error e = *hone_error_get();
+    const hone_value text = {.type = HONE_STRING, .u.str = hone_str_c(e.what)};
+    (void)hone__run_note(r, "failed", &text);
     hone_error_set(&e);
 }
 
@@ -419,7 +429,9 @@ static int l_log(lua_State *L)
 static int l_metric(lua_State *L)
 {
     double v;
-    if (!hone_metrics_get(&hone__lua_recipe(L)->metrics, luaL_checkstring(L, 1), &v))
+    const hone_recipe *r = hone__lua_recipe(L);
+    const char *name = luaL_checkstring(L, 1);
+    if (hone__lua_gate_hides(r, name) || !hone_metrics_get(&r->metrics, name, &v))
         return 0;
     lua_pushnumber(L, v);
     return 1;
@@ -427,7 +439,14 @@ static int l_metric(lua_State *L)
 
 static int l_metrics(lua_State *L)
 {
-    hone__lua_push_metrics(L, &hone__lua_recipe(L)->metrics);
+    const hone_recipe *r = hone__lua_recipe(L);
+    hone__lua_push_metrics(L, &r->metrics);
+    for (size_t i = 0; i < r->metrics.n; i++) {
+        if (!hone__lua_gate_hides(r, r->metrics.items[i].name))
+            continue;
+        lua_pushnil(L);
+        lua_setfield(L, -2, r->metrics.items[i].name);
+    }
     return 1;
 }
 
@@ -584,6 +603,8 @@ static int l_checkpoint(lua_State *L)
     hone_value state;
     hone_arena_init(&a, 0);
     hone_status s = hone__lua_options(L, 3, &a, &state);
+    if (s >= 0)
+        s = hone__lua_gate_refused(r);
     if (s >= 0)
         s = checkpoint(r, (uint64_t)step, ps, n, &state, (uint32_t)keep);
     hone_arena_release(&a);

@@ -632,8 +632,13 @@ static hone_status update_or_loss(lua_State *L, int train, double *loss, hone_me
         if (s >= 0 && train && !x.skip_equal) /* which drops groups that were scored */
             s = hone__lua_watch_update(r, d.trees, d.n);
     }
+    const int gated = train && !hone_region_planning();
+    if (s >= 0 && gated)
+        s = hone__lua_gate_update(r, p);
     if (s >= 0)
         s = train ? run_update(L, p, &d, &x, m) : hone_policy_loss(p, d.trees, d.n, &x.u, loss, m);
+    if (s >= 0 && gated) /* an objective may have asked somebody */
+        s = hone__lua_gate_update(r, p);
     hone_arena_release(&a);
     return s;
 }

@@ -5,3 +5,4 @@ libhone_a_SOURCES += \
 	core/lua/component_call.c core/lua/component_replica.c core/lua/component_source.c core/lua/iface.c core/lua/marshal.c core/lua/pattern.c \
 	core/lua/plan.c core/lua/recipe.c core/lua/sandbox.c core/lua/api_stats.c core/lua/slot.c core/lua/state.c core/lua/value.c core/lua/watch.c
 libhone_a_SOURCES += core/lua/api_calibrate.c
+libhone_a_SOURCES += core/lua/api_gate.c

@@ -5,6 +5,7 @@
 #include "base/alloc.h"
 #include "base/json.h"
 #include "base/paths.h"
+#include "judge/warrant.h"
 #include "lua/component.h"
 #include "lua/plan.h"
 #include "nn/reader.h"
@@ -244,6 +245,7 @@ static void close_recipe(hone_recipe *r, hone_lua *l)
         return;
     }
     r->L = NULL;
+    hone_warrants_end(r->warrants);
     hone_lua_destroy(l);
     hone_score_cache_close(r->cache);
     hone_journal_close(r->journal);
@@ -257,6 +259,7 @@ static void close_recipe(hone_recipe *r, hone_lua *l)
     hone_free(r->plan_dir);
     hone_free(r->branched);
     hone_pool_destroy(r->env.pool);
+    hone_warrants_close(r->warrants);
     hone_registry_close(r->env.registry);
 }
 
@@ -296,6 +299,8 @@ static hone_status open_recipe(hone_recipe *r, const char *dir, int boxed, hone_
     }
     HONE_TRY(hone_pool_create((uint32_t)(boxed ? 1 : 0), &r->env.pool));
     lo.registry = r->env.registry;
+    const hone_warrants_opts wo = {.registry = r->env.registry, .no_gate = r->opt.no_gate};
+    HONE_TRY(hone_warrants_open(&wo, &r->warrants));
     HONE_TRY(hone_lua_create(&lo, l));
     r->L = hone_lua_main(*l);
     hone__lua_set_recipe(r->L, r);
@@ -330,6 +335,8 @@ static hone_status execute(const hone_recipe_options *o, const char *file)
         s = hone_lua_pcall(r.L, 0, 0);
     if (s < 0 && r.stopped) /* --help: the recipe has said what it had to say */
         s = HONE_OK;
+    if (s >= 0 && !o->plan)
+        s = hone__lua_gate_refused(&r);
     if (s >= 0 && !o->plan)
         s = hone__lua_watch_end(&r);
     if (o->plan && l)

@@ -89,6 +89,8 @@ void hone_params_get_sizes(const hone_params *p, hone_params_sizes *out);
 /* XXH3 over names and values (not gradients) of base and live adapters, in order. Values are taken as
  * float32, so a store of the same values in another type has the same sum. */
 uint64_t hone_params_checksum(const hone_params *p);
+/* The same of the base alone: what a model is before it is trained, whatever adapters stand on it. */
+uint64_t hone_params_checksum_base(const hone_params *p);
 
 /* ---- training -------------------------------------------------------------------------------- */
 /* Drops the gradient region. E_UNSUPPORTED: on, and stored as a type that cannot be trained. */

@@ -239,18 +239,28 @@ static uint64_t sum_panels(const hone_param_item *it, const hone_storage *s, uin
     return hone_xxh_sum(&h);
 }
 
-uint64_t hone_params_checksum(const hone_params *p)
+static uint64_t checksum(const hone_params *p, int adapters)
 {
     uint64_t h = 0;
     for (hone_param i = 0; i < p->n && !hone_region_planning(); i++) {
         const hone_param_item *it = p->items[i];
-        if (!it || !it->data)
+        if (!it || !it->data || (!adapters && it->adapter >= 0))
             continue;
         h = hone_xxh64(it->name, strlen(it->name), h);
         h = it->dtype == HONE_F32 ? hone_xxh64(it->data, it->length * sizeof(float), h)
                                   : sum_panels(it, hone_storage_get(it->dtype), h);
     }
     return h;
+}
+
+uint64_t hone_params_checksum(const hone_params *p)
+{
+    return checksum(p, 1);
+}
+
+uint64_t hone_params_checksum_base(const hone_params *p)
+{
+    return checksum(p, 0);
 }
 
 static hone_status check_lerp(const hone_params *p, const hone_params *other)

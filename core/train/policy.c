@@ -261,6 +261,8 @@ hone_status hone_policy_create(hone_env *env, const hone_policy_config *cfg, hon
         return s;
     }
     hone_params_tape(p->model->params, &p->model->tape_params);
+    if (p->optimizer)
+        p->begins_with = hone_params_checksum_base(p->model->params);
     *out = p;
     return HONE_OK;
 }
@@ -340,6 +342,8 @@ hone_status hone_policy_adapter(hone_policy *p, const hone_policy_config *cfg, h
         return hone_error_set(&e);
     }
     share(p, c);
+    if (c->optimizer)
+        c->begins_with = hone_params_checksum_base(p->model->params);
     *out = c;
     return HONE_OK;
 }

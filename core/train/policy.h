@@ -51,7 +51,9 @@ typedef struct hone_policy {
     uint64_t version;          /* optimizer steps so far */
     uint32_t skipped_in_a_row; /* steps with a gradient that was not finite */
     int adapter;               /* number of the adapter being trained, or -1: full parameters */
-    char model_path[1024];     /* where it came from, "" for a model made from nothing */
+    uint64_t
+        begins_with; /* hone_params_checksum_base when it was made, before any training; 0: frozen */
+    char model_path[1024]; /* where it came from, "" for a model made from nothing */
 } hone_policy;
 
 typedef struct hone_lora_config {

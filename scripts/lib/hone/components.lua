@@ -7,7 +7,7 @@ local components = {}
 
 local host_keys = {
   weight = true, timeout = true, id = true, permute = true, concurrency = true, batch = true, retries = true, gate = true,
-  cache = true, normalize = true, on_outcome = true,
+  cache = true, normalize = true, on_outcome = true, watch = true,
 }
 
 -- The component's own settings, without those of the host.
@@ -223,9 +223,12 @@ function components.reward(name, settings)
     more = {}
     for i = 2, t.concurrency do more[i - 1] = again() end
   end
+  if t.watch and (t.on_outcome or t.normalize or t.weight and t.weight ~= 0) then
+    error("reward " .. id .. ": watch = true is for metrics and files alone: leave weight, on_outcome and normalize out", 0)
+  end
   local gate, at, otherwise = read_gate(id, t.gate)
   return {
-    component, id = id, weight = t.weight or 1.0, timeout = t.timeout, reward = true, more = more,
+    component, id = id, weight = t.watch and 0.0 or t.weight or 1.0, watch = t.watch and true or nil, timeout = t.timeout, reward = true, more = more,
     concurrency = t.concurrency, batch = t.batch, retries = t.retries, cache = t.cache,
     gate = gate, gate_at = at, otherwise = otherwise,
     normalize = read_normalize(id, t.normalize), on_outcome = t.on_outcome,

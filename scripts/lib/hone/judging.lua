@@ -123,11 +123,16 @@ end
 
 -- ---- asking --------------------------------------------------------------------------------------------------
 
+--- The verdicts on rows of a judge that only watches, under that name: the gate asks no record of it, the run says its name.
+function judging.watched(id, j, list)
+  return core.watching(id, judging.verdicts, j, list)
+end
+
 --- Verdicts of judge j on items (tables of judging.item), one each. An item that was not answered is an error.
 function judging.ask(j, items)
   if #items == 0 then return {} end
   local own = rawget(j, "ask")
-  if own then return judging.enter(j, j.id, own, items) end
+  if own then return judging.enter(j, j.id, core.within, rawget(j, "component"), own, items) end
   local out = {}
   for i in ipairs(items) do out[i] = { status = "error", reasoning = "not answered", cost = 0 } end
   for _, put in ipairs(j:judge(items)) do out[put.item + 1] = read(put.verdict) end
@@ -165,9 +170,7 @@ function judging.spec(j)
   if said then return said end
   local named = rawget(j, "named")
   if named then
-    local settings = {}
-    for k, v in pairs(named) do settings[k] = type(v) == "table" and v or tostring(v) end
-    return { id = j.id, settings = settings }
+    return { id = j.id, key = core.judge_key(rawget(j, "component")) } -- file, version, settings without secrets
   end
   return { id = j.id, source = rawget(j, "source") }
 end

@@ -6,7 +6,7 @@ local modules = {}
 
 local kinds = { "reward", "judge", "tokenizer", "optimizer", "source", "objective", "model", "advantage", "sink" }
 -- What the functions of `hone` take and the component itself does not have.
-local hosts = { config = true, weight = true, timeout = true, gate = true, normalize = true, cache = true, on_outcome = true,
+local hosts = { config = true, weight = true, timeout = true, gate = true, normalize = true, cache = true, on_outcome = true, watch = true,
   batch = true, concurrency = true, retries = true }
 
 --- Makes the components of what a file returned: a component's table (with `kind`), or a table of functions named by

@@ -401,8 +401,8 @@ function Policy:eval(config)
   local base = run.eval_base or 0 -- samples of evaluations within this step: no two share a number
   run.eval_base = base + #list * c.n
   local ids, out, all = {}, {}, {}
-  for i, r in ipairs(rewards) do
-    ids[i], out[r.id] = r.id, {}
+  for _, r in ipairs(rewards) do
+    if not r.watch then ids[#ids + 1], out[r.id] = r.id, {} end
   end
   local length, truncated, count, chunk = 0, 0, 0, config.chunk or 64
   for from = 1, #list, chunk do
@@ -417,6 +417,9 @@ function Policy:eval(config)
       all[#all + 1] = s
     end
     gather(samples, ids, out)
+    if run.step > 0 and not run.dry_run and config.log ~= false then
+      core.watch_eval(ud, config.name and config.name .. "/" or "")
+    end
     core.close(ud)
     if not run.dry_run then core.progress(string.format("eval %d/%d", math.min(#list, from + chunk - 1), #list)) end
   end

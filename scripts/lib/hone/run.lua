@@ -84,6 +84,7 @@ local function write_meta(self, finished)
   self.meta.plugins = core.plugins()
   self.meta.models = self.models
   self.meta.prompts = next(prompts.used) and prompts.used or nil
+  self.meta.gate = core.gate()
   self.meta.finished = finished or nil
   self.meta.steps = self.step
   core.run_write("run.json", require "hone.json".encode(self.meta))
