@@ -462,7 +462,7 @@ static int try_begin(hone__http_loop *l, hone__http_exchange *x, uint64_t now, u
     if (b->sends == 0) {
         if (b->running)
             return 0; /* one that does not leave gives its own back */
-        if (x->code)
+        if (x->tries)
             settle_last(l, x);
         else
             settle_as(l, x, HONE_E_LIMIT, "max_sends is used up");

@@ -7,20 +7,34 @@
 
 #include <stdint.h>
 
-static const char backends[] = "policy|model";
-static const rubric_backend *const table_of_backends[] = {&rubric_policy, &rubric_model};
+static const char backends[] = "policy|model|endpoint";
+static const rubric_backend *const table_of_backends[] = {&rubric_policy, &rubric_model,
+                                                          &rubric_endpoint};
 
 static const hone_field *const fields[] = {
     HONE_ANY("rubric", HONE_REQUIRED, "path of a rubric (a Lua data file), or its table"),
     HONE_ANY("prompt", 0, "path of a prompt, or its table; none: hone's own"),
-    HONE_ENUM("backend", "policy", backends, 0, "who answers: a model of the run, another model"),
+    HONE_ENUM("backend", "policy", backends, 0,
+              "who answers: a model of the run, another model, a server"),
     HONE_STR("model", NULL, 0, "which model; none: the first policy"),
     HONE_MAP_OF("decoding", 0,
                 "mode (labels|generate), temperature, max_tokens, repeats, seed, max_field"),
     HONE_INT("orders", 0, 0, 4, 0,
              "in how many orders candidates are shown; 0: two for pairs, one otherwise"),
     HONE_F64("min_mass", .5, 0, 1, 0, "labels with less probability together are no verdict"),
-    HONE_MAP_OF("budget", 0, "calls, tokens, money, seconds, and what to do when it is spent"),
+    HONE_MAP_OF(
+        "budget", 0,
+        "calls, tokens, money, seconds; otherwise (stop|degrade|abstain): when it is spent"),
+    HONE_STR("url", NULL, 0, "of an endpoint, as http://127.0.0.1:8080/v1"),
+    HONE_STR("key", NULL, HONE_SECRET, "of an endpoint"),
+    HONE_MAP_OF("prices", 0, "of an endpoint: input, output, per million tokens; currency"),
+    HONE_MAP_OF(
+        "http", 0,
+        "of an endpoint: concurrency, rate, burst, tries, timeout, connect, backoff, backoff_max, "
+        "retry_after_max, hedge, break_after, break, max_body; times in seconds"),
+    HONE_MAP_OF("extra", 0, "of an endpoint: further members of each request"),
+    HONE_COMPONENT("otherwise", HONE_IFACE_JUDGE, 0,
+                   "judges what a spent budget leaves, with budget.otherwise = \"degrade\""),
     NULL};
 
 /* ---- memory of a call -------------------------------------------------------------------------------------- */
@@ -91,14 +105,20 @@ void rubric_add_text(rubric_about *a, const char *key, hone_str value)
 
 /* ---- one batch ------------------------------------------------------------------------------------------------ */
 
-typedef struct batch {
+typedef struct rubric_batch {
     rubric_judge *judge;
     rubric_pool pool;
     const hone_verdict_sink *out;
+    const hone_call *call;
+    const hone_judge_item *items;
+    size_t stride, from;              /* from: the item that hone.judging/1 calls 0 now */
     hone_judging_question *questions; /* of this round */
     hone_judging_answer *answers;     /* of all rounds; those of items that wait are used again */
     size_t n_questions, cap_questions, n_answers, cap_answers;
     unsigned char *done;
+    size_t *waiting;        /* of each item: questions of this round that are not answered */
+    unsigned char *settled; /* of each item: settled in this round */
+    size_t *spent, n_spent; /* items that a spent budget did not reach */
     size_t n;
 } batch;
 
@@ -137,6 +157,7 @@ static hone_status take_question(const hone_judging_sink *sink, const hone_judgi
     b->questions = list;
     hone_judging_question *to = &list[b->n_questions];
     *to = *q;
+    to->item += b->from;
     to->text = rubric_keep(&b->pool, q->text, &failed);
     to->prefix = rubric_keep(&b->pool, q->prefix, &failed);
     to->schema = rubric_keep(&b->pool, q->schema, &failed);
@@ -157,13 +178,72 @@ static hone_status take_question(const hone_judging_sink *sink, const hone_judgi
 static hone_status take_verdict(const hone_verdict_sink *sink, size_t item, const hone_verdict *v)
 {
     batch *b = sink->ctx;
+    item += b->from;
     if (item >= b->n)
         return hone_host_fail(b->judge->host, HONE_E_RANGE, "a verdict on item %zu of %zu", item,
                               b->n);
     if (b->done[item])
         return HONE_OK;
     b->done[item] = 1;
+    if (v->detail == HONE_VERDICT_BUDGET) {
+        b->spent[b->n_spent++] = item;
+        if (b->judge->when_spent == RUBRIC_DEGRADE)
+            return HONE_OK; /* its verdict comes from the other judge */
+    }
     return b->out->put(b->out, item, v);
+}
+
+/* Verdicts on `n` items from item `from` on, with their answers. */
+static hone_status settle(batch *b, size_t from, size_t n, hone_judging_answer *answers, size_t k)
+{
+    const hone_judging_v1 *jv = b->judge->judging.vt;
+    const hone_judging_sink questions = {sizeof questions, 0, b, take_question};
+    const hone_verdict_sink verdicts = {sizeof verdicts, 0, b, take_verdict};
+    const void *items = (const char *)b->items + from * b->stride;
+    b->from = from;
+    const hone_status s = jv->settle(b->judge->judging.self, b->judge->spec, b->call, items, n,
+                                     b->stride, answers, k, sizeof *answers, &verdicts, &questions);
+    b->from = 0;
+    return s;
+}
+
+hone_status rubric_answered(rubric_judge *j, const hone_judging_answer *a)
+{
+    batch *b = j->at;
+    size_t k = 0;
+    if (!b || a->item >= b->n || b->waiting[a->item] == 0 || --b->waiting[a->item])
+        return HONE_OK;
+    for (size_t i = 0; i < b->n_answers; i++)
+        k += b->answers[i].item == a->item;
+    hone_judging_answer *list = rubric_get(&b->pool, k, sizeof *list);
+    if (!list)
+        return HONE_E_NOMEM;
+    k = 0;
+    for (size_t i = 0; i < b->n_answers; i++)
+        if (b->answers[i].item == a->item) {
+            list[k] = b->answers[i];
+            list[k++].item = 0;
+        }
+    b->settled[a->item] = 1;
+    return settle(b, (size_t)a->item, 1, list, k);
+}
+
+/* What no answer has settled alone: the first time, also the items that nothing was asked about. */
+static hone_status settle_rest(batch *b, int first)
+{
+    size_t k = 0;
+    for (size_t i = 0; i < b->n_answers; i++)
+        k += !b->settled[b->answers[i].item];
+    if (k == 0 && !first)
+        return HONE_OK;
+    hone_judging_answer *list = rubric_get(&b->pool, k, sizeof *list);
+    if (!list)
+        return HONE_E_NOMEM;
+    k = 0;
+    for (size_t i = 0; i < b->n_answers; i++)
+        if (!b->settled[b->answers[i].item])
+            list[k++] = b->answers[i];
+    return settle(b, 0, b->n, list, k);
 }
 
 /* Answers the questions of this round; they are behind the answers that are kept. */
@@ -177,14 +257,20 @@ static hone_status answer_round(batch *b, const hone_call *call)
             return HONE_E_NOMEM;
         b->answers = more;
     }
-    for (size_t i = 0; i < n; i++)
+    memset(b->waiting, 0, b->n * sizeof *b->waiting);
+    memset(b->settled, 0, b->n);
+    for (size_t i = 0; i < n; i++) {
         b->answers[first + i] = (hone_judging_answer){.item = b->questions[i].item,
                                                       .number = b->questions[i].number,
                                                       .attempt = b->questions[i].attempt,
                                                       .detail = HONE_VERDICT_UNPARSED};
+        b->waiting[b->questions[i].item]++;
+    }
     b->n_answers += n;
-    return n ? b->judge->backend->answer(b->judge, call, &b->pool, b->questions, n,
-                                         b->answers + first)
+    const hone_judging_question *asked = b->questions;
+    b->questions = NULL; /* new ones may come while these are answered */
+    b->n_questions = b->cap_questions = 0;
+    return n ? b->judge->backend->answer(b->judge, call, &b->pool, asked, n, b->answers + first)
              : HONE_OK;
 }
 
@@ -197,37 +283,73 @@ static void drop_done(batch *b)
     b->n_answers = k;
 }
 
-static hone_status run(batch *b, const hone_call *call, const hone_judge_item *items, size_t n,
-                       size_t stride)
+static hone_status run(batch *b)
 {
     const hone_judging_v1 *jv = b->judge->judging.vt;
-    void *js = b->judge->judging.self;
     const hone_judging_sink questions = {sizeof questions, 0, b, take_question};
-    const hone_verdict_sink verdicts = {sizeof verdicts, 0, b, take_verdict};
-    hone_status s = jv->ask(js, b->judge->spec, items, n, stride, &questions);
-    do {
+    hone_status s = jv->ask(b->judge->judging.self, b->judge->spec, b->items, b->n, b->stride,
+                            &questions);
+    for (int first = 1; s >= 0 && (first || b->n_questions); first = 0) {
+        s = answer_round(b, b->call);
         if (s >= 0)
-            s = answer_round(b, call);
-        b->n_questions = 0; /* what was asked is answered; new ones follow */
-        b->questions = NULL;
-        b->cap_questions = 0;
-        if (s >= 0)
-            s = jv->settle(js, b->judge->spec, call, items, n, stride, b->answers, b->n_answers,
-                           sizeof *b->answers, &verdicts, &questions);
+            s = settle_rest(b, first);
         drop_done(b);
-    } while (s >= 0 && b->n_questions);
+    }
     return s;
+}
+
+/* ---- when a budget is spent ------------------------------------------------------------------------------------- */
+
+static hone_status put_for(const hone_verdict_sink *sink, size_t item, const hone_verdict *v)
+{
+    batch *b = sink->ctx;
+    if (item >= b->n_spent)
+        return hone_host_fail(b->judge->host, HONE_E_RANGE, "a verdict on item %zu of %zu", item,
+                              b->n_spent);
+    return b->out->put(b->out, b->spent[item], v);
+}
+
+static hone_status turn_to_other(batch *b)
+{
+    const hone_judge_v1 *vt = b->judge->otherwise.vt;
+    const hone_verdict_sink sink = {sizeof sink, 0, b, put_for};
+    hone_judge_item *items = rubric_get(&b->pool, b->n_spent, sizeof *items);
+    if (!items)
+        return HONE_E_NOMEM;
+    for (size_t i = 0; i < b->n_spent; i++)
+        memcpy(&items[i], (const char *)b->items + b->spent[i] * b->stride, sizeof *items);
+    hone_host_log(b->judge->host, HONE_LEVEL_INFO,
+                  "the budget is spent: the other judge is asked about %zu items", b->n_spent);
+    return vt->judge(b->judge->otherwise.self, b->call, items, b->n_spent, sizeof *items, &sink);
 }
 
 static hone_status judge(void *self, const hone_call *call, const hone_judge_item *items, size_t n,
                          size_t stride, const hone_verdict_sink *sink)
 {
     rubric_judge *j = self;
-    batch b = {.judge = j, .pool = {j, NULL}, .out = sink, .n = n};
+    batch b = {.judge = j,
+               .pool = {j, NULL},
+               .out = sink,
+               .call = call,
+               .items = items,
+               .stride = stride,
+               .n = n};
     if (n == 0)
         return HONE_OK;
     b.done = rubric_get(&b.pool, n, 1);
-    const hone_status s = b.done ? run(&b, call, items, n, stride) : HONE_E_NOMEM;
+    b.settled = rubric_get(&b.pool, n, 1);
+    b.waiting = rubric_get(&b.pool, n, sizeof *b.waiting);
+    b.spent = rubric_get(&b.pool, n, sizeof *b.spent);
+    j->at = &b;
+    hone_status s = b.done && b.settled && b.waiting && b.spent ? run(&b) : HONE_E_NOMEM;
+    j->at = NULL;
+    if (s >= 0 && b.n_spent && j->when_spent == RUBRIC_DEGRADE)
+        s = turn_to_other(&b);
+    else if (s >= 0 && b.n_spent && j->when_spent == RUBRIC_STOP)
+        s = hone_host_fail(
+            j->host, HONE_E_LIMIT,
+            "the budget is spent: %zu items have no verdict (budget.otherwise is \"stop\")",
+            b.n_spent);
     free_pool(&b.pool);
     return s;
 }
@@ -314,5 +436,5 @@ static const char *const needs[] = {HONE_IFACE_MEM, HONE_IFACE_JUDGING, NULL};
 HONE_DEFINE_JUDGE(rubric_component, judge_v1, .id = "org.hone.judge.rubric", .version = "0.1.0",
                   .vendor = "hone", .license = "MIT",
                   .summary = "judges by a rubric, with the run's model, another one or an endpoint",
-                  .url = "", .caps = HONE_CAP_SLOW, .fields = fields, .needs = needs,
+                  .url = "", .caps = HONE_CAP_SLOW | HONE_CAP_NET, .fields = fields, .needs = needs,
                   .create = create, .destroy = destroy);

@@ -11,7 +11,24 @@
 #include <string.h>
 
 /* Rows of the configuration table, in its order (judge.c). */
-enum { F_RUBRIC, F_PROMPT, F_BACKEND, F_MODEL, F_DECODING, F_ORDERS, F_MIN_MASS, F_BUDGET, F_END };
+enum {
+    F_RUBRIC,
+    F_PROMPT,
+    F_BACKEND,
+    F_MODEL,
+    F_DECODING,
+    F_ORDERS,
+    F_MIN_MASS,
+    F_BUDGET,
+    F_URL,
+    F_KEY,
+    F_PRICES,
+    F_HTTP,
+    F_EXTRA,
+    F_OTHERWISE,
+    F_END
+};
+enum { RUBRIC_STOP = 0, RUBRIC_DEGRADE = 1, RUBRIC_ABSTAIN = 2 }; /* when a budget is spent */
 
 struct rubric_backend;
 typedef struct rubric_judge {
@@ -19,8 +36,15 @@ typedef struct rubric_judge {
     hone_ref mem, judging;
     uint64_t spec;
     const struct rubric_backend *backend;
-    void *state; /* the backend's */
+    void *state;             /* the backend's */
+    int when_spent;          /* RUBRIC_STOP ..., of a backend that has a budget */
+    hone_ref otherwise;      /* of RUBRIC_DEGRADE: hone.judge/1 */
+    struct rubric_batch *at; /* the batch of the call that runs */
 } rubric_judge;
+
+/* For a backend that gets its answers one after the other: this one is there, in place. The verdict on its item goes out
+ * at once, if it was the last that it waited for. */
+hone_status rubric_answered(rubric_judge *j, const hone_judging_answer *a);
 
 /* Memory of one call: all of it goes when the call ends. */
 typedef struct rubric_pool {
@@ -54,6 +78,6 @@ typedef struct rubric_backend {
                           hone_judging_answer *answers);
 } rubric_backend;
 
-extern const rubric_backend rubric_policy, rubric_model;
+extern const rubric_backend rubric_policy, rubric_model, rubric_endpoint;
 extern const hone_component rubric_component;
 #endif

@@ -61,7 +61,7 @@ typedef struct hone_http_policy {
 typedef struct hone_http_response {
     uint32_t struct_size;
     /* OK: a whole response, whatever its code. E_TIMEOUT: of the last try, or the call's deadline; E_CANCELLED; E_LIMIT: a
-     * body longer than max_body, or max_sends used up; E_NOT_FOUND: not in the recording; E_INVALID: no such request can
+     * body longer than max_body, or, with no attempts, max_sends used up before the first; E_NOT_FOUND: not in the recording; E_INVALID: no such request can
      * be sent; E_IO: the rest. */
     int32_t status;
     uint32_t code;     /* 200 ...; 0: no response */
