@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""http.py - hone.http/1 as a plugin sees it, in process and in a box, against a server that fails on purpose.
+"""http_requests.py - hone.http/1 as a plugin sees it, in process and in a box, against a server that fails on purpose.
 
 A reward made here posts each completion to the address that it names, and notes what came back. No check looks at a clock:
 the server counts."""
