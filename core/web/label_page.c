@@ -1,6 +1,6 @@
 /* label_page.c - routes of the labelling page.
  *
- *   GET  /  /label.css  /label.js  /icon.svg       the page's own files (core/web/label), the same for everybody
+ *   GET  /  /label.css  /label.js  /worker.js  ... the page's own files (core/web/label), the same for everybody
  *   POST /api/session   Authorization: Bearer T    sets the cookie
  *   POST /api/leave                                forgets it
  *   GET  /api/task      GET /api/items?from=&n=    rubric and progress; tasks
@@ -17,9 +17,9 @@
 #include <string.h>
 
 extern const unsigned char hone__label_html[], hone__label_css[], hone__label_js[],
-    hone__label_icon[];
+    hone__label_icon[], hone__label_worker[];
 extern const size_t hone__label_html_len, hone__label_css_len, hone__label_js_len,
-    hone__label_icon_len;
+    hone__label_icon_len, hone__label_worker_len;
 
 enum { ITEMS = 100, CONFLICTS = 200, BODY = 1 << 20 };
 
@@ -31,23 +31,23 @@ struct hone_label_page {
     int secure;
 };
 
-static const char *const headers[] = {
-    "Content-Security-Policy",
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-    "X-Content-Type-Options",
-    "nosniff",
-    "X-Frame-Options",
-    "DENY",
-    "Referrer-Policy",
-    "no-referrer",
-    "Cross-Origin-Opener-Policy",
-    "same-origin",
-    "Cross-Origin-Resource-Policy",
-    "same-origin",
-    "Permissions-Policy",
-    "camera=(), microphone=(), geolocation=(), payment=()",
-    NULL};
+static const char *const headers[] = {"Content-Security-Policy",
+                                      "default-src 'none'; script-src 'self'; style-src 'self'; "
+                                      "img-src 'self'; connect-src 'self'; worker-src 'self'; "
+                                      "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+                                      "X-Content-Type-Options",
+                                      "nosniff",
+                                      "X-Frame-Options",
+                                      "DENY",
+                                      "Referrer-Policy",
+                                      "no-referrer",
+                                      "Cross-Origin-Opener-Policy",
+                                      "same-origin",
+                                      "Cross-Origin-Resource-Policy",
+                                      "same-origin",
+                                      "Permissions-Policy",
+                                      "camera=(), microphone=(), geolocation=(), payment=()",
+                                      NULL};
 
 /* ---- files ----------------------------------------------------------------------------------------- */
 
@@ -78,6 +78,13 @@ static hone_status get_js(void *ctx, const hone_serve_request *q, hone_serve_ans
     (void)ctx;
     (void)q;
     return file(a, "text/javascript; charset=utf-8", hone__label_js, hone__label_js_len);
+}
+
+static hone_status get_worker(void *ctx, const hone_serve_request *q, hone_serve_answer *a)
+{
+    (void)ctx;
+    (void)q;
+    return file(a, "text/javascript; charset=utf-8", hone__label_worker, hone__label_worker_len);
 }
 
 static hone_status get_icon(void *ctx, const hone_serve_request *q, hone_serve_answer *a)
@@ -254,6 +261,7 @@ static const hone_serve_route routes[] = {
     {"GET", "/", get_page, 0},
     {"GET", "/label.css", get_css, 0},
     {"GET", "/label.js", get_js, 0},
+    {"GET", "/worker.js", get_worker, 0},
     {"GET", "/icon.svg", get_icon, 0},
     {"POST", "/api/session", post_session, 64},
     {"POST", "/api/leave", post_leave, 64},

@@ -4,8 +4,8 @@ libhone_a_SOURCES += core/web/rundir.c core/web/html.c core/web/page.c core/web/
 # The labelling page: files of its own, put into the program as bytes.
 libhone_a_SOURCES += core/web/label_page.c
 nodist_libhone_a_SOURCES = core/web/label_files.c
-LABEL_FILES = label.html label.css label.js icon.svg
-LABEL_NAMED = label.html=hone__label_html label.css=hone__label_css label.js=hone__label_js icon.svg=hone__label_icon
+LABEL_FILES = label.html label.css label.js worker.js icon.svg
+LABEL_NAMED = label.html=hone__label_html label.css=hone__label_css label.js=hone__label_js worker.js=hone__label_worker icon.svg=hone__label_icon
 CLEANFILES = core/web/label_files.c
 core/web/label_files.c: $(addprefix $(srcdir)/core/web/label/,$(LABEL_FILES)) $(srcdir)/scripts/lib/embed.sh
 	@mkdir -p core/web

@@ -15,6 +15,7 @@ const make = (tag, cls, text) => {
 };
 const KEYS = '1234567890';
 const CHUNK = 100, SEND = 50;
+const HUSH = 200;           /* ms in which a new item takes no answer: a key pressed twice labels one item */
 
 let task = null;            /* /api/task */
 let tasks = [];             /* in the expert's order: {task, texts..., answer} */
@@ -22,6 +23,7 @@ let at = -1;                /* which one is shown */
 let draft = {};             /* question -> value */
 let now = 0;                /* which question */
 let shownAt = 0, spent = 0; /* of the item, while the page was visible */
+let newAt = 0;              /* when it came */
 let view = 'message';
 let whole = false;          /* all tasks are loaded */
 let away = false, gone = false;
@@ -43,6 +45,7 @@ async function ask(path, body, token) {
     e.status = r.status;
     throw e;
   }
+  if (r.headers.get('X-Hone-Kept')) j.kept = true; /* worker.js: the server does not answer */
   return j;
 }
 
@@ -154,6 +157,7 @@ function drawQuestions() {
   $('submit').hidden = questions.length === 1;
   $('task-text').textContent = task.task;
   $('task-box').hidden = !task.task;
+  $('task-box').open = window.innerWidth > 860;
 }
 
 function mark() {
@@ -162,14 +166,16 @@ function mark() {
     f.querySelectorAll('.option').forEach((b) => b.setAttribute('aria-pressed', String(draft[i] === b.dataset.value)));
   });
   const over = draft[questions.length - 1];
-  document.querySelectorAll('#answers .card').forEach((c) => c.classList.toggle('picked', c.dataset.side === over));
+  document.querySelectorAll('#answers .card').forEach((c) => c.classList.toggle('picked', over !== undefined && c.dataset.side === over));
   $('submit').disabled = questions.some((q, i) => draft[i] === undefined);
 }
 
 function choose(i, value) {
+  if (questions.length === 1 && performance.now() - newAt < HUSH) return; /* meant for the item before */
   draft[i] = value;
   complain('');
   if (questions.length === 1) { submit(); return; }
+  keepDraft();
   let next = questions.findIndex((q, k) => k > i && draft[k] === undefined);
   if (next < 0) next = questions.findIndex((q, k) => draft[k] === undefined);
   now = next < 0 ? i : next;
@@ -219,6 +225,12 @@ function drawItem() {
       if (v !== undefined) draft[i] = v;
     });
   $('comment').value = (said && said.comment) || '';
+  const kept = recall('draft');
+  if (kept && kept.task === t.task) { /* begun before a reload */
+    draft = Object.assign(draft, kept.draft);
+    $('comment').value = kept.comment || $('comment').value;
+    now = Math.max(0, questions.findIndex((q, i) => draft[i] === undefined));
+  }
   $('previous').disabled = at === 0;
   $('following').disabled = at + 1 >= tasks.length;
   complain('');
@@ -228,10 +240,11 @@ function drawItem() {
 function show(i, quiet) {
   at = i;
   drawItem();
-  shownAt = document.hidden ? 0 : performance.now();
+  newAt = performance.now();
+  shownAt = document.hidden ? 0 : newAt;
   spent = 0;
   window.scrollTo(0, 0);
-  $('panel').scrollTop = 0;
+  $('questions').scrollTop = 0;
   $('prompt').scrollTop = 0;
   if (!quiet) $('item').focus({ preventScroll: true });
   progress();
@@ -262,11 +275,8 @@ function go(from) {
 
 function finished() {
   const skipped = tasks.filter((t) => t.answer && t.answer.kind === 'skip').length;
-  if (!tasks.length) {
-    message(task.lead ? 'You lead' : 'Nothing to label', task.lead ? 'See Progress and Conflicts above.' : 'There is nothing for you in this batch.');
-    progress();
-    return;
-  }
+  if (!tasks.length && task.lead) { showProgress(); return; }
+  if (!tasks.length) { message('Nothing to label', 'There is nothing for you in this batch.'); progress(); return; }
   message('Done', tasks.length + ' items are through' + (skipped ? ', ' + skipped + ' of them skipped' : '') + '. Thank you.');
   const b = make('button', 'quiet', 'Look through them again');
   b.type = 'button';
@@ -288,19 +298,20 @@ function event(kind, more) {
   const comment = $('comment').value.trim();
   if (comment && kind !== 'undo') ev.comment = comment;
   if (!keep(ev)) return false;
+  store('draft', null);
   t.answer = kind === 'undo' ? undefined : ev;
+  const said = recall('said') || {}, old = Object.keys(said);
+  if (old.length >= 1000) delete said[old[0]];
+  said[t.task] = t.answer || null;
+  store('said', said);
   return ev;
 }
 
-const doneKey = () => prefix() + 'done';
-function remember(n) {
-  let list = [];
-  try { list = JSON.parse(localStorage.getItem(doneKey())) || []; } catch (e) { list = []; }
-  if (n !== undefined) list.push(n);
-  list = list.slice(-50);
-  return list;
-}
-function store(list) { try { localStorage.setItem(doneKey(), JSON.stringify(list)); } catch (e) { /* undo is shorter then */ } }
+/* Comforts that may be lost: what undo knows, a draft. */
+function recall(name) { try { return JSON.parse(localStorage.getItem(prefix() + name)); } catch (e) { return null; } }
+function store(name, value) { try { localStorage.setItem(prefix() + name, JSON.stringify(value)); } catch (e) { /* full */ } }
+function remember(n) { store('done', (recall('done') || []).concat([n]).slice(-50)); }
+function keepDraft() { store('draft', { task: tasks[at].task, draft, comment: $('comment').value }); }
 
 function submit() {
   if (view !== 'label') return;
@@ -320,7 +331,7 @@ function submit() {
   });
   if (Object.keys(criteria).length) more.criteria = criteria;
   if (!event('label', more)) return;
-  store(remember(tasks[at].task));
+  remember(tasks[at].task);
   say('Labelled.');
   after();
 }
@@ -331,13 +342,13 @@ function after() {
 }
 
 function undo() {
-  const list = remember(), n = list.pop();
+  const list = recall('done') || [], n = list.pop();
   const i = n === undefined ? -1 : tasks.findIndex((t) => t.task === n);
   if (i < 0) { complain('Nothing to take back.'); say('Nothing to take back.'); return; }
   const before = tasks[i].answer;
   at = i;
   if (!event('undo', {})) return;
-  store(list);
+  store('done', list);
   setView('label');
   show(i);
   if (before && before.comment) $('comment').value = before.comment;
@@ -361,7 +372,7 @@ function askSkip() {
 function skip(reason) {
   $('skip-dialog').close();
   if (!event('skip', { reason })) return;
-  store(remember(tasks[at].task));
+  remember(tasks[at].task);
   say('Skipped.');
   after();
 }
@@ -505,6 +516,8 @@ async function load() {
     }
     if (!r.items.length) break;
     const mine = {};
+    const said = r.kept ? recall('said') || {} : {}; /* newer than what was kept */
+    for (const k of Object.keys(said)) mine[k] = said[k] || { kind: 'undo' };
     for (const k of waiting()) { /* what the server does not know yet */
       const ev = JSON.parse(localStorage.getItem(k) || 'null');
       if (ev) mine[ev.task] = ev;
@@ -515,7 +528,7 @@ async function load() {
       tasks.push(t);
     }
     from += r.items.length;
-    away = false;
+    away = !!r.kept;
     if (view === 'message') go(-1);
     else progress();
   }
@@ -523,16 +536,20 @@ async function load() {
   if (view === 'message') go(-1);
 }
 
+function clearKept() { if (window.caches) caches.delete('hone-label').catch(() => {}); }
+
 async function begin() {
   const token = location.hash.slice(1);
   try {
     if (token) {
+      clearKept(); /* of whoever was here before */
       await ask('/api/session', {}, token);
       history.replaceState(null, '', location.pathname); /* not in the history, not in a screenshot */
     }
     task = await ask('/api/task');
   } catch (e) {
     if (e.status === 401) {
+      clearKept();
       message(token ? 'This link does not open the page' : 'You need your link', token ? 'It may have been renewed: ask whoever gave it to you.' : 'Open the link that you were given; it tells the page who you are.');
     } else {
       message('The server does not answer', 'The page tries again by itself.');
@@ -544,6 +561,8 @@ async function begin() {
   $('title').textContent = task.title;
   $('bar').hidden = false;
   $('views').hidden = !task.lead;
+  $('views').firstElementChild.hidden = !task.total;
+  $('meter').parentNode.hidden = !task.total;
   build();
   drawQuestions();
   sync();
@@ -551,6 +570,7 @@ async function begin() {
   load();
 }
 
+if ('serviceWorker' in navigator) navigator.serviceWorker.register('/worker.js').catch(() => {}); /* not over plain http from elsewhere */
 document.addEventListener('keydown', onKey);
 document.addEventListener('visibilitychange', () => {
   if (document.hidden) {
@@ -565,6 +585,7 @@ window.addEventListener('online', () => { pause = 1000; send(); });
 window.addEventListener('offline', () => { away = true; sync(); });
 window.addEventListener('hashchange', () => { if (location.hash.length > 20) location.reload(); });
 document.addEventListener('DOMContentLoaded', () => {
+  $('comment').addEventListener('input', () => { if (view === 'label') keepDraft(); });
   $('submit').addEventListener('click', submit);
   $('undo').addEventListener('click', undo);
   $('skip').addEventListener('click', askSkip);
