@@ -87,6 +87,8 @@ hone_status hone_labels_take(hone_labels *l, const hone_label_expert *e, const h
                              hone_jw *w);
 /* Of all experts: for the lead and `--json`. */
 hone_status hone_labels_put_status(hone_labels *l, hone_jw *w);
-/* Items on which experts disagree, the most first, with what each said. At most n of them. */
-hone_status hone_labels_put_conflicts(hone_labels *l, int64_t n, hone_jw *w);
+/* Items on which experts disagree, the most first, with what each said. At most n of them. A lead who labels too is not
+ * told of items that wait for his own label, nor any item's id. */
+hone_status hone_labels_put_conflicts(hone_labels *l, const hone_label_expert *e, int64_t n,
+                                      hone_jw *w);
 #endif

@@ -316,7 +316,7 @@ static hone_status add_conflict(conflicts *c, hone_str item, double amount)
     return HONE_OK;
 }
 
-static hone_status find_conflicts(hone_labels *l, conflicts *c)
+static hone_status find_conflicts(hone_labels *l, int64_t who, conflicts *c)
 {
     sqlite3_stmt *q = NULL;
     spread x = {0};
@@ -325,8 +325,11 @@ static hone_status find_conflicts(hone_labels *l, conflicts *c)
     hone_status s = hone__labels_sql(
         l,
         "SELECT item, score, choice FROM expert_label WHERE replaced IS NULL AND duplicate = 0 AND "
-        "item IN (SELECT item FROM label_item) ORDER BY item, id",
+        "item IN (SELECT item FROM label_item) AND item NOT IN (SELECT item FROM label_task WHERE "
+        "expert = ?1 AND state = 0) ORDER BY item, id",
         &q);
+    if (s >= 0)
+        sqlite3_bind_int64(q, 1, who);
     while (s >= 0 && (s = hone__labels_step(l, q)) > 0) {
         const hone_str id = hone__labels_text(q, 0), choice = hone__labels_text(q, 2);
         if (!hone_str_same(id, hone_buf_str(&item))) {
@@ -394,8 +397,8 @@ static hone_status put_opinions(hone_labels *l, const char *item, hone_arena *ar
     return s;
 }
 
-static hone_status put_conflicts(hone_labels *l, const conflicts *c, size_t n, hone_arena *arena,
-                                 hone_jw *w)
+static hone_status put_conflicts(hone_labels *l, const conflicts *c, int ids, size_t n,
+                                 hone_arena *arena, hone_jw *w)
 {
     hone_status s = HONE_OK;
     hone_jw_ki64(w, "count", (int64_t)c->n);
@@ -404,7 +407,8 @@ static hone_status put_conflicts(hone_labels *l, const conflicts *c, size_t n, h
     for (size_t i = 0; s >= 0 && i < c->n && i < n; i++) {
         hone_str json = {"", 0}, prompt_id;
         hone_jw_map(w);
-        hone_jw_kcstr(w, "item", c->v[i].item);
+        if (ids)
+            hone_jw_kcstr(w, "item", c->v[i].item);
         hone_jw_kf64(w, "much", c->v[i].much);
         s = hone_book_get_item(l->book, hone_str_c(c->v[i].item), arena, &prompt_id, &json);
         if (s > 0)
@@ -418,17 +422,18 @@ static hone_status put_conflicts(hone_labels *l, const conflicts *c, size_t n, h
     return s;
 }
 
-hone_status hone_labels_put_conflicts(hone_labels *l, int64_t n, hone_jw *w)
+hone_status hone_labels_put_conflicts(hone_labels *l, const hone_label_expert *e, int64_t n,
+                                      hone_jw *w)
 {
     conflicts c = {NULL, 0, 0};
     hone_arena arena;
     HONE_TRY(hone__labels_enter(l));
     hone_arena_init(&arena, 0);
-    hone_status s = find_conflicts(l, &c);
+    hone_status s = find_conflicts(l, e->id, &c);
     if (s >= 0) {
         if (c.n)
             qsort(c.v, c.n, sizeof *c.v, most_first);
-        s = put_conflicts(l, &c, n > 0 ? (size_t)n : 0, &arena, w);
+        s = put_conflicts(l, &c, !e->labels, n > 0 ? (size_t)n : 0, &arena, w);
     }
     s = hone__labels_leave(l, s);
     for (size_t i = 0; i < c.n; i++)

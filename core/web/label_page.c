@@ -252,7 +252,7 @@ static hone_status get_conflicts(void *ctx, const hone_serve_request *q, hone_se
         return HONE_OK;
     hone_jw_init(&w, &a->body, 0);
     hone_jw_map(&w);
-    hone_status s = hone_labels_put_conflicts(p->labels, CONFLICTS, &w);
+    hone_status s = hone_labels_put_conflicts(p->labels, &e, CONFLICTS, &w);
     hone_jw_end(&w);
     return s;
 }

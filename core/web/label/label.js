@@ -440,7 +440,7 @@ async function showConflicts() {
       box.append(table([['Expert', ''], ['Says', ''], ['Comment', '']],
         c.labels.map((l) => [l.expert + (l.repeat ? ' (again)' : ''), words(l), l.comment || ''])));
       const d = make('details'), texts = make('div', c.left === undefined ? '' : 'two');
-      d.append(make('summary', '', c.item));
+      d.append(make('summary', '', c.item || (c.prompt || 'The item').slice(0, 60)));
       d.append(card('Prompt', c.prompt !== undefined ? c.prompt : (c.messages || []).map((m) => m.role + ': ' + m.content).join('\n')));
       if (c.left === undefined) texts.append(card('Answer', c.completion));
       else texts.append(card('A', c.left), card('B', c.right));
