@@ -16,6 +16,8 @@ int hone_cli_judge(int argc, char **argv)
     } parts[] = {
         /* in the order of docs/judges.md */
         {"lint", "what is wrong with a rubric, before any model is asked", hone_cli_judge_lint},
+        {"rubric", "shows a rubric, or what two of them differ in", hone_cli_judge_rubric},
+        {"render", "the exact prompts of one item", hone_cli_judge_render},
         {"run", "asks a judge about the rows of a file: verdicts, filter, pairs, check",
          hone_cli_judge_run},
         {"calibrate", "a judge beside experts: agreement, bias, intervals",

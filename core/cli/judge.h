@@ -4,6 +4,8 @@
 #define HONE_CORE_CLI_JUDGE_H
 
 int hone_cli_judge_lint(int argc, char **argv);
+int hone_cli_judge_rubric(int argc, char **argv);
+int hone_cli_judge_render(int argc, char **argv);
 int hone_cli_judge_run(int argc, char **argv);
 int hone_cli_judge_calibrate(int argc, char **argv);
 int hone_cli_judge_reliability(int argc, char **argv);

@@ -4,10 +4,43 @@
 #include "cli/judge.h"
 #include "cli/out.h"
 #include "judge/lint.h"
+#include "train/policy.h"
 
 #include <stdio.h>
+#include <string.h>
 
 static int json, strict;
+static const char *tokenizer;
+
+/* Tokens of a label as a model writes it: behind a colon, with a space in front. */
+static long count_tokens(void *ctx, hone_str label)
+{
+    const hone_text_side *t = ctx;
+    char text[80];
+    hone_tokens ids;
+    if (label.len >= sizeof text)
+        return HONE_E_LIMIT;
+    text[0] = ' ';
+    memcpy(text + 1, label.ptr, label.len);
+    hone_tokens_init(&ids, 0);
+    const hone_status s = hone_tokenizer_encode(&t->tokenizer, (hone_str){text, label.len + 1}, 0,
+                                                &ids);
+    const long n = s < 0 ? s : (long)ids.n;
+    hone_tokens_release(&ids);
+    return n;
+}
+
+static hone_status open_tokenizer(hone_env *env, hone_text_side **out)
+{
+    static const hone_registry_opts opts = {.project = "."};
+    if (!tokenizer)
+        return HONE_OK;
+    HONE_TRY(hone_registry_open(&opts, &env->registry));
+    HONE_TRY(hone_text_side_open(env, tokenizer, out));
+    return (*out)->tokenizer_instance
+               ? HONE_OK
+               : hone_fail(HONE_E_NOT_FOUND, "%s: it has no tokenizer", tokenizer);
+}
 
 static void print_problems(const hone_lint *l, const char *path)
 {
@@ -20,6 +53,8 @@ static void print_problems(const hone_lint *l, const char *path)
 int hone_cli_judge_lint(int argc, char **argv)
 {
     static const hone_arg options[] = {
+        {"tokenizer", HONE_ARG_STR, &tokenizer, "MODEL",
+         "labels that are several tokens of this model are named"},
         {"strict", HONE_ARG_FLAG, &strict, NULL, "warnings fail too"},
         {"json", HONE_ARG_FLAG, &json, NULL, "as JSON: one object a file"},
         {0}};
@@ -35,13 +70,18 @@ int hone_cli_judge_lint(int argc, char **argv)
         -1};
     hone_rest rest;
     size_t errors = 0, warnings = 0;
+    hone_env env = {0};
+    hone_text_side *text = NULL;
+    hone_status s;
     if (!hone_args_parse(&spec, argc, argv, &rest))
         return rest.exit;
-    for (int i = 0; i < rest.n; i++) {
+    s = open_tokenizer(&env, &text);
+    const hone_lint_tokens tokens = {text, count_tokens, tokenizer};
+    for (int i = 0; i < rest.n && s >= 0; i++) {
         hone_lint l;
         hone_rubric *r = NULL;
         hone_lint_init(&l);
-        hone_status s = hone_lint_file(&l, rest.v[i], NULL);
+        s = hone_lint_file(&l, rest.v[i], text ? &tokens : NULL);
         if (s >= 0 && json) {
             hone_buf b;
             hone_jw w;
@@ -59,9 +99,13 @@ int hone_cli_judge_lint(int argc, char **argv)
         errors += l.errors;
         warnings += l.warnings;
         hone_lint_release(&l);
-        if (s < 0)
-            return hone_cli_fail(s);
     }
+    hone_text_side_unref(text);
+    const int code = s < 0 ? hone_cli_fail(s) : HONE_EXIT_OK;
+    if (env.registry)
+        hone_registry_close(env.registry);
+    if (s < 0)
+        return code;
     if (!json && errors + warnings)
         printf("%zu errors, %zu warnings\n", errors, warnings);
     else if (!json)

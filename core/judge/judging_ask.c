@@ -1,6 +1,6 @@
 /* judging_ask.c - what is asked about an item: layout, order, ids, prompt, repair (judging_private.h).
  *
- * All that is drawn (fences, ids of a list, its order, seeds) is a function of the spec, its seed among it, and of the item's
+ * All that is drawn (fences, ids of a list, its order, seeds) is a function of rubric, prompt, seed and of the item's
  * texts and id: the same item gets the same questions wherever it stands; who repeats one gives it another id.
  * Texts of the item pass through hone_prompt_fenced and nowhere else. */
 #include "judge/judging_private.h"
@@ -35,7 +35,9 @@ static uint64_t key_of(const hone__spec *s, const hone_judge_item *item)
 {
     hone_xxh h;
     hone_xxh_init(&h, (uint64_t)s->seed);
-    hone_xxh_add(&h, s->hash, 64);
+    hone_xxh_add(&h, s->rubric->hash,
+                 64); /* not the spec: another model is asked the same questions */
+    hone_xxh_add(&h, s->prompt->hash, 64);
     hone_xxh_add(&h, item->prompt.ptr, item->prompt.len);
     for (size_t i = 0; i < item->n_messages; i++)
         hone_xxh_add(&h, item->messages[i].content.ptr, item->messages[i].content.len);

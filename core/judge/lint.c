@@ -182,7 +182,8 @@ static int anchored(const hone_level *levels, size_t n)
 static hone_status check_levels(hone_lint *l, const char *place, const hone_level *levels, size_t n,
                                 const hone_lint_tokens *tokens)
 {
-    size_t bare = 0;
+    size_t bare = 0, several = 0, first = 0;
+    long n_tokens = 0;
     for (size_t i = 0; i < n; i++) {
         bare += !levels[i].text.len && is_number(levels[i].label);
         for (size_t k = 0; k < i && levels[i].text.len; k++)
@@ -195,12 +196,18 @@ static hone_status check_levels(hone_lint *l, const char *place, const hone_leve
         const long t = tokens ? tokens->count(tokens->ctx, levels[i].label) : 1;
         if (t < 0)
             return (hone_status)t;
-        if (t > 1)
-            HONE_TRY(add(l, HONE_LINT_WARNING, "label-tokens", place,
-                         "\"%.*s\" is %ld tokens of %s: it is read by teacher forcing, which costs "
-                         "a pass a label; take labels of one token",
-                         (int)levels[i].label.len, levels[i].label.ptr, t, tokens->name));
+        if (t > 1 && !several++) {
+            first = i;
+            n_tokens = t;
+        }
     }
+    if (several)
+        HONE_TRY(
+            add(l, HONE_LINT_WARNING, "label-tokens", place,
+                "\"%.*s\" is %ld tokens of %s (%zu of %zu labels are several): they are read by "
+                "teacher forcing, which costs more; take labels of one token",
+                (int)levels[first].label.len, levels[first].label.ptr, n_tokens, tokens->name,
+                several, n));
     if (bare == n)
         return add(l, HONE_LINT_ERROR, "missing-anchor", place,
                    "no level says when it is given: write an anchor for each");
