@@ -1,4 +1,4 @@
-"""make_seeds.py - writes tests/fuzz/corpus/{arrow,box_reach,quarantine,signature,lock,package,command,records,wire,safetensors,gguf,llama2c,quant,config,jinja,csv,tokenizer_json,tokenizer_files,encode}: small valid files for the fuzzers to spoil."""
+"""make_seeds.py - writes tests/fuzz/corpus/{judge_rows,arrow,box_reach,quarantine,signature,lock,package,command,records,wire,safetensors,gguf,llama2c,quant,config,jinja,csv,tokenizer_json,tokenizer_files,encode}: small valid files for the fuzzers to spoil."""
 import base64
 import json
 import os
@@ -29,6 +29,18 @@ def safetensors(tensors, metadata=None):
 
 put("csv", "quoted", '\ufeffa,b\r\n"x ""y"", z",1\r\n"line\n2",2.5\r\n\r\n,true\r\n')
 put("csv", "types", "a\tb\tc\n[1]\t007\t1e3\n{}\t8\tx\n")
+put("judge_rows", "points", "\7" + "".join(
+    'I{"id":"%d","prompt":"p%d","completion":"%s","topic":"t%d"}\n' % (i, i // 2, "x" * i, i % 2) for i in range(12)) + "".join(
+    'V{"id":"%d","status":"%s","score":%d,"repeat":%d,"criteria":{"c":%d}}\n' % (i, "unparsed" if i == 5 else "ok", i % 5 + 1, r, i % 3)
+    for i in range(12) for r in range(2)) + "".join(
+    'L{"item":"%d","expert":"%s","score":%d,"probability":0.5,"split":"dev"}\n' % (i, e, i % 4 + 1) for i in range(12) for e in "abc"))
+put("judge_rows", "pairs", "\3" + "".join(
+    'V{"id":%d,"status":"ok","score":%g,"order":[%d,%d]}\n' % (i, (i % 3) - 1, o, 1 - o) for i in range(8) for o in range(2)) + "".join(
+    'L{"item":%d,"expert":"%s","choice":"%s","duplicate":%s}\n' % (i, e, ("a", "b", "tie")[i % 3], "true" if i == 7 else "false")
+    for i in range(8) for e in "abb"))
+put("judge_rows", "document", '{"kind":"calibration","ceiling":{"kappa_w":{"value":0.5,"lo":0.4,"hi":0.6,"n":9}},"confusion":{"levels":[0,1],'
+    '"counts":[[1,2],[3,4]]},"slices":[{"column":"a","value":"b","n":2,"bias":{"value":1,"lo":0,"hi":2,"n":3}}],"calibration":{"isotonic":'
+    '[[0,0],[1,1]]},"notes":["x"]}')
 put("csv", "text", "one\n\ntwo\nlines\n \nthree")
 
 

@@ -111,6 +111,9 @@ texts = {
     "samples.jsonl": "".join(json.dumps(s) + "\n" for s in samples),
     "rows.jsonl": "".join(json.dumps(s) + "\n" for s in samples * 8),
     "train.jsonl": "".join(json.dumps(s) + "\n" for s in samples),
+    "labels.csv": "item,expert,score\n" + "".join(f"{i},{e},{i % 3 + 1}\n" for i in range(12) for e in ("ann", "bob")),
+    "verdicts.jsonl": "".join(json.dumps({"id": str(i), "prompt_id": f"p{i // 4}", "status": "ok", "score": i % 3 + 1, "repeat": r}) + "\n"
+                              for i in range(12) for r in (0, 1)),
     "notes.lua": 'print(require "hone".hash "x")\n',
     "numbers.json": json.dumps({"logp": [[-1.0, -2.0], [-0.5, -1.5]], "old_logp": [[-1.1, -2.0], [-0.5, -1.4]],
                                 "ref_logp": [[-1.0, -2.1], [-0.6, -1.5]], "mask": [[1, 1], [1, 0]],
