@@ -151,12 +151,49 @@ HONE_DESCRIBE(logprob_sink, hone_logprob_sink, HONE_STRUCT_SINK, (SIZE, struct_s
               (PAD, reserved), (OPAQUE, ctx),
               (SLOT, put, 0, "this, item:size, ids:[i32; n], logprobs:[f32; n], n:size -> status",
                "the log-probs of one item"))
-HONE_DESCRIBE_IFACE(model_scorer, hone_model_scorer_v1, HONE_IFACE_SCORER, NULL,
-                    (&score_item, &logprob_sink), (SIZE, struct_size), (PAD, reserved),
-                    (SLOT, logprobs, HONE_SLOT_CANCELLABLE,
-                     "self, call:call?, model:str, items:[hone_score_item; n, stride], n:size, "
-                     "stride:size, sink:sink hone_logprob_sink -> status",
-                     "log-probs of given tokens"))
+HONE_DESCRIBE(label_item, hone_label_item, 0, (STR, prompt),
+              (STRUCTS, messages, n_messages, message, NULLABLE), (NUM, n_messages), (STR, begin),
+              (STRS, labels, n_labels, 0), (NUM, n_labels))
+HONE_DESCRIBE(label_sink, hone_label_sink, HONE_STRUCT_SINK, (SIZE, struct_size), (PAD, reserved),
+              (OPAQUE, ctx),
+              (SLOT, put, 0, "this, item:size, logprobs:[f64; n], n:size, n_tokens:u64 -> status",
+               "the log-probs of one item's labels"))
+HONE_DESCRIBE(answer_item, hone_answer_item, 0, (STR, prompt),
+              (STRUCTS, messages, n_messages, message, NULLABLE), (NUM, n_messages), (STR, begin),
+              (STR, grammar), (STR, schema), (NUM, sample))
+HONE_DESCRIBE(answer_rule, hone_answer_rule, 0, (SIZE, struct_size), (NUM, max_tokens),
+              (NUM, temperature), (NUM, top_p), (NUM, seed))
+HONE_DESCRIBE(answer_sink, hone_answer_sink, HONE_STRUCT_SINK, (SIZE, struct_size), (PAD, reserved),
+              (OPAQUE, ctx),
+              (SLOT, put, 0,
+               "this, item:size, text:str, finish:u32, ids:[i32; n], logprobs:[f32; n], n:size, "
+               "n_prompt:u64 -> status",
+               "one answer"))
+HONE_DESCRIBE(value_item, hone_value_item, 0, (STR, prompt), (STR, completion),
+              (STRUCTS, messages, n_messages, message, NULLABLE), (NUM, n_messages))
+HONE_DESCRIBE_IFACE(
+    model_scorer, hone_model_scorer_v1, HONE_IFACE_SCORER, NULL,
+    (&score_item, &logprob_sink, &label_item, &label_sink, &answer_item, &answer_rule, &answer_sink,
+     &value_item, &text_sink, &message),
+    (SIZE, struct_size), (PAD, reserved),
+    (SLOT, logprobs, HONE_SLOT_CANCELLABLE,
+     "self, call:call?, model:str, items:[hone_score_item; n, stride], n:size, "
+     "stride:size, sink:sink hone_logprob_sink -> status",
+     "log-probs of given tokens"),
+    (SLOT, labels, OPTIONAL | HONE_SLOT_CANCELLABLE,
+     "self, call:call?, model:str, items:[hone_label_item; n, stride], n:size, stride:size, "
+     "sink:sink hone_label_sink -> status",
+     "how likely given texts are, from one prefill"),
+    (SLOT, answers, OPTIONAL | HONE_SLOT_CANCELLABLE,
+     "self, call:call?, model:str, rule:hone_answer_rule, items:[hone_answer_item; n, stride], "
+     "n:size, stride:size, sink:sink hone_answer_sink -> status",
+     "draws answers, within a grammar or free"),
+    (SLOT, values, OPTIONAL | HONE_SLOT_CANCELLABLE,
+     "self, call:call?, model:str, items:[hone_value_item; n, stride], n:size, stride:size, "
+     "out:out [f64; n] -> status",
+     "what a reward model's head gives"),
+    (SLOT, describe, OPTIONAL, "self, call:call?, model:str, sink:sink hone_text_sink -> status",
+     "the model, as JSON"))
 
 /* ---- the network --------------------------------------------------------------------------------------- */
 

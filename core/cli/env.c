@@ -3,6 +3,8 @@
 
 #include "base/alloc.h"
 #include "ops/cpu.h"
+#include "score/score.h"
+#include "train/desk.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -28,6 +30,32 @@ void hone_cli_env_close(hone_env *env)
     if (env->registry)
         hone_registry_close(env->registry);
     memset(env, 0, sizeof *env);
+}
+
+static int serve_desk(void *ctx, uint64_t max_ns)
+{
+    (void)max_ns;
+    return hone_desk_serve(ctx) > 0;
+}
+
+hone_status hone_cli_desk_open(hone_registry *r, hone_env *env)
+{
+    memset(env, 0, sizeof *env);
+    env->registry = r;
+    HONE_TRY(hone_cpu_check());
+    HONE_TRY(hone_pool_create(0, &env->pool));
+    HONE_TRY(hone_desk_open(env));
+    hone_score_pump pump = {serve_desk, env->desk};
+    hone_score_set_desk(&pump);
+    return HONE_OK;
+}
+
+void hone_cli_desk_close(hone_env *env)
+{
+    hone_score_set_desk(NULL);
+    hone_desk_drop(env->desk);
+    hone_pool_destroy(env->pool);
+    env->pool = NULL;
 }
 
 hone_status hone_cli_ids(const char *text, int32_t **ids_out, size_t *n_out)

@@ -6,6 +6,10 @@
 /* The working folder is the project folder. On failure *env holds nothing. [control-thread] */
 hone_status hone_cli_env_open(hone_env *env);
 void hone_cli_env_close(hone_env *env);
+/* For a verb that opened its own registry: what components may ask of models ("model:M"; there is no policy). The pool is
+ * env's; env->registry stays the verb's. [control-thread] */
+hone_status hone_cli_desk_open(hone_registry *r, hone_env *env);
+void hone_cli_desk_close(hone_env *env); /* before the registry goes */
 /* "5,17,9" -> ids; E_USAGE naming the place. *ids is the caller's (hone_free). */
 hone_status hone_cli_ids(const char *text, int32_t **ids, size_t *n);
 /* A frozen policy of model M; what both options below say, NULL: f32. */

@@ -6,6 +6,7 @@
 #include "host/grant.h"
 #include "base/alloc.h"
 #include "cli/component.h"
+#include "cli/env.h"
 #include "cli/out.h"
 #include "cli/score_rows.h"
 #include "cli/verbs.h"
@@ -32,6 +33,7 @@ typedef struct tally {
 
 typedef struct scoring {
     hone_registry *registry;
+    hone_env env; /* what rewards may ask of models */
     hone_instance *insts[MAX_REWARDS];
     hone_score_component comps[MAX_REWARDS];
     char names[MAX_REWARDS][96];
@@ -270,6 +272,8 @@ int hone_cli_score(int argc, char **argv)
     if (st >= 0)
         st = hone_registry_allow(s->registry, allow.v);
     if (st >= 0)
+        st = hone_cli_desk_open(s->registry, &s->env);
+    if (st >= 0)
         st = open_rewards(s, &arena);
     if (st >= 0)
         st = hone_cli_open_data(s->registry, source, data, skip_bad ? "skip" : NULL, &s->rows);
@@ -288,6 +292,7 @@ int hone_cli_score(int argc, char **argv)
     hone_scorer_destroy(s->scorer);
     for (size_t i = 0; i < s->n; i++)
         hone_instance_unref(s->insts[i]);
+    hone_cli_desk_close(&s->env);
     hone_registry_close(s->registry);
     hone_arena_release(&arena);
     hone_arena_release(&s->notes);

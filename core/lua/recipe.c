@@ -258,6 +258,7 @@ static void close_recipe(hone_recipe *r, hone_lua *l)
         (void)hone_remove_tree(r->plan_dir);
     hone_free(r->plan_dir);
     hone_free(r->branched);
+    hone_desk_drop(r->env.desk);
     hone_pool_destroy(r->env.pool);
     hone_warrants_close(r->warrants);
     hone_registry_close(r->env.registry);

@@ -8,7 +8,8 @@ libhone_a_SOURCES += \
 	core/nn/params.c \
 	core/nn/params_rows.c \
 	core/nn/state.c \
-	core/nn/tokenizer_files.c
+	core/nn/tokenizer_files.c \
+	core/nn/value_head.c
 # files of models
 libhone_a_SOURCES += core/nn/choose.c core/nn/convert.c core/nn/dequant.c core/nn/gguf.c \
 	core/nn/gguf_tokenizer.c core/nn/gguf_write.c core/nn/hf.c core/nn/hf_tokenizer.c core/nn/llama2c.c \

@@ -9,9 +9,11 @@
 
 #include "base/alloc.h"
 #include "base/buf.h"
+#include "base/hash.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "base/map.h"
+#include "nn/value_head.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -389,7 +391,16 @@ void hone_model_destroy(hone_model *m)
     if (!m)
         return;
     hone_params_destroy(m->params);
+    hone_free(m->value_head);
     hone_free(m);
+}
+
+uint64_t hone_model_checksum(const hone_model *m, uint32_t adapters)
+{
+    const uint64_t sum = hone_params_checksum_with(m->params, adapters);
+    return m->value_head
+               ? hone_xxh64(m->value_head, (size_t)m->info.hidden * sizeof *m->value_head, sum)
+               : sum;
 }
 
 hone_status hone_model_copy(const hone_model *from, hone_model **out)
@@ -400,9 +411,15 @@ hone_status hone_model_copy(const hone_model *from, hone_model **out)
         return HONE_E_NOMEM;
     *m = *from;
     m->params = NULL;
+    m->value_head = NULL;
     s = hone_params_copy(from->params, &m->params);
+    if (s >= 0 && from->value_head) {
+        s = hone_value_head_declare(m, from->value_pad);
+        if (s >= 0)
+            memcpy(m->value_head, from->value_head, (size_t)m->info.hidden * sizeof *m->value_head);
+    }
     if (s < 0) {
-        hone_free(m);
+        hone_model_destroy(m);
         return s;
     }
     hone_params_tape(m->params, &m->tape_params);

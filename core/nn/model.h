@@ -32,6 +32,9 @@ typedef struct hone_model {
     hone_params *params;          /* owned */
     hone_tape_params tape_params; /* params, as the tape sees them */
     uint32_t integer_modes;       /* bits 1 << HONE_MODE_*: where products sum integers */
+    /* A reward model's head (value_head.h): `info.hidden` floats, or NULL. */
+    float *value_head;
+    int32_t value_pad; /* padding token behind a text, which has no value of its own; -1 */
 } hone_model;
 
 #define HONE_MODEL_ALLOW_UNKNOWN (1u << 0) /* unknown configuration keys are ignored (and logged) */
@@ -61,6 +64,8 @@ hone_status hone_model_place(hone_model *m, uint32_t storage, const hone_tensor_
  * is not trained in SCORE as well, so that the two agree; training never does. E_USAGE: another text, or no quantised
  * matrix. After hone_model_place. */
 hone_status hone_model_set_precision(hone_model *m, const char *text, int trained);
+/* hone_params_checksum_with, and the head of a reward model. */
+uint64_t hone_model_checksum(const hone_model *m, uint32_t adapters);
 void hone_model_destroy(hone_model *m); /* NULL is allowed; the component instance is not touched */
 hone_status hone_model_copy(const hone_model *m, hone_model **out);
 /* The configuration as Hugging Face config.json text. Borrowed from the component. */

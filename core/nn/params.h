@@ -91,6 +91,8 @@ void hone_params_get_sizes(const hone_params *p, hone_params_sizes *out);
 uint64_t hone_params_checksum(const hone_params *p);
 /* The same of the base alone: what a model is before it is trained, whatever adapters stand on it. */
 uint64_t hone_params_checksum_base(const hone_params *p);
+/* The same over the base and the adapters of a mask. */
+uint64_t hone_params_checksum_with(const hone_params *p, uint32_t adapters);
 
 /* ---- training -------------------------------------------------------------------------------- */
 /* Drops the gradient region. E_UNSUPPORTED: on, and stored as a type that cannot be trained. */

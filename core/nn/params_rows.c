@@ -239,12 +239,12 @@ static uint64_t sum_panels(const hone_param_item *it, const hone_storage *s, uin
     return hone_xxh_sum(&h);
 }
 
-static uint64_t checksum(const hone_params *p, int adapters)
+static uint64_t checksum(const hone_params *p, uint32_t adapters)
 {
     uint64_t h = 0;
     for (hone_param i = 0; i < p->n && !hone_region_planning(); i++) {
         const hone_param_item *it = p->items[i];
-        if (!it || !it->data || (!adapters && it->adapter >= 0))
+        if (!it || !it->data || (it->adapter >= 0 && !(adapters >> it->adapter & 1)))
             continue;
         h = hone_xxh64(it->name, strlen(it->name), h);
         h = it->dtype == HONE_F32 ? hone_xxh64(it->data, it->length * sizeof(float), h)
@@ -255,7 +255,12 @@ static uint64_t checksum(const hone_params *p, int adapters)
 
 uint64_t hone_params_checksum(const hone_params *p)
 {
-    return checksum(p, 1);
+    return checksum(p, ~0u);
+}
+
+uint64_t hone_params_checksum_with(const hone_params *p, uint32_t adapters)
+{
+    return checksum(p, adapters);
 }
 
 uint64_t hone_params_checksum_base(const hone_params *p)

@@ -1,4 +1,4 @@
-/* desk.h - what a run offers to its components: the tokenizer of its policy, and log-probs of its models.
+/* desk.h - what a run offers to its components: the tokenizer of its policy, and what its models, or others, say.
  *
  * hone.tokenizer/1 is that of the first policy that has one; hone.model.scorer/1 (sdk: hone/scorer.h) takes requests from
  * any thread. Models belong to the control thread, so a request lies in a queue until that thread comes by: hone_desk_serve
@@ -12,6 +12,8 @@
 hone_status hone_desk_open(hone_env *env);
 /* Serves what has been asked for so far; how many requests. Failures are the requests' own. NULL is allowed. [control-thread] */
 size_t hone_desk_serve(hone_desk *d);
+/* Frees the models that were opened by name: before the pool goes. NULL is allowed. [control-thread] */
+void hone_desk_drop(hone_desk *d);
 /* A policy comes and goes; policy.c calls both. */
 hone_status hone__desk_add(hone_desk *d, hone_policy *p);
 void hone__desk_remove(hone_desk *d, const hone_policy *p);

@@ -3,7 +3,8 @@ libhone_a_SOURCES += \
 	core/train/arrow_rows.c core/train/arrow_rows.h \
 	core/train/checkpoint.c core/train/checkpoint.h \
 	core/train/comm.c core/train/comm.h \
-	core/train/desk.c core/train/desk.h \
+	core/train/desk.c core/train/desk.h core/train/desk_private.h \
+	core/train/desk_models.c core/train/desk_serve.c \
 	core/train/metrics.c core/train/metrics.h \
 	core/train/optimizer.c core/train/optimizer.h \
 	core/train/policy.c core/train/policy.h \
@@ -12,4 +13,5 @@ libhone_a_SOURCES += \
 	core/train/source.c core/train/source.h core/train/source_private.h \
 	core/train/stages.c \
 	core/train/stats.c core/train/stats.h \
-	core/train/update.c core/train/update.h
+	core/train/update.c core/train/update.h \
+	core/train/values.c core/train/values.h

@@ -7,6 +7,7 @@
 #include "nn/choose.h"
 #include "nn/packs.h"
 #include "nn/hf.h"
+#include "nn/value_head.h"
 #include "ops/storage.h"
 #include "train/desk.h"
 
@@ -141,12 +142,25 @@ static hone_status load(hone_policy *p, const hone_policy_config *cfg)
     hone_tensor_reader reader;
     HONE_TRY(hone_weights_open(cfg->model, 0, &w));
     const hone_value *config = hone_weights_config(w);
+    hone_value bare;
+    hone_arena a; /* of a reward model's configuration */
+    int32_t pad;
+    int rewards = 0;
+    hone_arena_init(&a, (size_t)1 << 24);
     hone_status s = config ? HONE_OK
                            : hone_fail(HONE_E_INVALID, "%s has no model configuration", cfg->model);
+    if (s >= 0 && strcmp(hone_weights_format(w), "hf") == 0)
+        s = hone_value_head_config(config, &a, &bare, &pad, &rewards);
+    if (s < 0 && config)
+        hone_fail_at("%s", hone_weights_path(w));
+    if (rewards)
+        config = &bare;
     if (s >= 0)
         s = hone_model_choose(p->env->registry, hone_weights_format(w), config,
                               hone_weights_path(w), cfg->flags | HONE_MODEL_DECLARED,
                               &p->model_instance, &p->model);
+    if (s >= 0 && rewards)
+        s = hone_value_head_declare(p->model, pad);
     if (s >= 0) {
         hone_weights_reader(w, &reader);
         s = place(p, cfg, &reader);
@@ -157,6 +171,7 @@ static hone_status load(hone_policy *p, const hone_policy_config *cfg)
             hone_trace_end(&span, NULL);
         }
     }
+    hone_arena_release(&a);
     if (s < 0) {
         hone_weights_close(w);
         return s;
@@ -412,6 +427,9 @@ hone_status hone_policy_encode_text(const hone_policy *p, hone_str text, hone_to
 
 hone_status hone_policy_save(hone_policy *p, const char *dir, uint32_t dtype)
 {
+    if (p->model->value_head)
+        return hone_fail(HONE_E_UNSUPPORTED, "%s: the head of a reward model is not written",
+                         p->name);
     return hone_hf_save(p->model, p->text ? p->text->weights : NULL, dir, dtype,
                         p->adapter >= 0 ? hone_policy_mask(p) : 0);
 }

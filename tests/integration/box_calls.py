@@ -546,8 +546,8 @@ hit, kills, rc, err = train("hit", 8)
 check(f"{kills} boxes killed in the middle: the same bytes", rc == 0 and kills >= 3 and hit == boxed, err[-800:] + str((boxed, hit)))
 check("which the log says", "its box ended in score" in err, err[-500:])
 run = hone("score", "--reward", "asker", "--data", data, "--json")
-check("where there is no run there is none of its interfaces",
-      run.returncode != 0 and 'no interface "hone.tokenizer/1"' in run.stderr, run.stderr)
+check("where there is no run there is no tokenizer of its policy",
+      run.returncode != 0 and "there is no policy with a tokenizer" in run.stderr, run.stderr)
 
 # ---- live settings ------------------------------------------------------------------------------------------------------
 (work / "live.lua").write_text("""local hone = require "hone"
