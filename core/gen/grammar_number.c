@@ -47,8 +47,8 @@ hone_status hone__bound_of(const hone_value *v, int strict, hone__bound *out)
     if (!memchr(text, '.', strlen(text)))
         point = n;
     if (*p)
-        exponent = atoi(p + 1);
-    point += exponent; /* whole = digits[0 .. point) */
+        exponent = (int)strtol(p + 1, NULL, 10); /* at most 308 */
+    point += exponent;                           /* whole = digits[0 .. point) */
     int first = 0;
     while (first < n && digits[first] == '0')
         first++;
@@ -275,14 +275,14 @@ static hone_status positive(hone_buf *o, const char **bar, const char *sign, con
         if (*lo->fraction || lo->strict)
             next_whole(lo->whole, 1, from);
         else
-            strcpy(from, lo->whole);
+            memcpy(from, lo->whole, sizeof from);
         const int down = hi->strict && !*hi->fraction;
         if (down && strcmp(hi->whole, "0") == 0)
             return HONE_OK;
         if (down)
             next_whole(hi->whole, 0, to);
         else
-            strcpy(to, hi->whole);
+            memcpy(to, hi->whole, sizeof to);
         if (strlen(from) <= MOST_WHOLE && by_size(from, to) <= 0)
             s = wholes(&alt, from, to);
     } else if (order == 0) {

@@ -8,6 +8,7 @@
 #include "base/file.h"
 #include "host/grant.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -39,27 +40,21 @@ static hone_str behind(hone_str s, size_t n)
 /* A box sees files that it was granted; a known name is the host's to open. */
 static hone_status may_open(hone_desk *d, hone_instance *who, const char *model)
 {
-    char *real = NULL;
+    char real[PATH_MAX], granted[PATH_MAX];
     const char *path;
     if (!who || !hone_instance_is_boxed(who))
         return HONE_OK;
     if (!strchr(model, '/') && !hone_file_exists(model) && !hone_file_is_dir(model))
         return HONE_OK;
     const hone_component_info *info = hone_instance_info(who);
-    real = realpath(model, NULL);
-    for (size_t i = 0; real && (path = hone_registry_granted_path(d->env.registry, info,
-                                                                  HONE_CAP_FS_READ, i)) != NULL;
+    const int there = realpath(model, real) != NULL;
+    for (size_t i = 0; there && (path = hone_registry_granted_path(d->env.registry, info,
+                                                                   HONE_CAP_FS_READ, i)) != NULL;
          i++) {
-        char *at = realpath(path, NULL);
-        const size_t n = at ? strlen(at) : 0;
-        const int within = n && strncmp(real, at, n) == 0 && (real[n] == '\0' || real[n] == '/');
-        free(at);
-        if (within) {
-            free(real);
+        const size_t n = realpath(path, granted) ? strlen(granted) : 0;
+        if (n && strncmp(real, granted, n) == 0 && (real[n] == '\0' || real[n] == '/'))
             return HONE_OK;
-        }
     }
-    free(real);
     hone_fail(HONE_E_REFUSED, "it may not have the model %.200s opened", model);
     return hone_fail_hint("name a known model, or grant the path: --allow=%s:fs-read:%.200s",
                           hone_instance_id(who), model);
