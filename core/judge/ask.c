@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { BATCH = 64, TIMEOUT_S = 600 };
+enum { BATCH = 64, TIMEOUT_S = 600, DEAR_MS = 20 };
 
 /* ---- items ------------------------------------------------------------------------------------------------------ */
 
@@ -231,7 +231,8 @@ typedef struct asked_for {
     hone_answer a;
     char key[65];
     hone_str *shown; /* the candidates in order */
-    int have;
+    int have, kept;  /* kept: its row is made, and in the book where it is remembered */
+    int others;      /* the verdict is another judge's, which this one turned to */
 } asked_for;
 
 typedef struct round {
@@ -302,6 +303,53 @@ static hone_status add_question(round_t *r, asked_for *q)
     return HONE_OK;
 }
 
+/* Its row, and, between begin and commit of the caller's, a place in the book. */
+static hone_status keep_one(round_t *r, asked_for *q)
+{
+    const int lasting = q->a.detail != HONE_VERDICT_TIMEOUT && q->a.detail != HONE_VERDICT_BUDGET &&
+                        !q->others;
+    char order[16 * HONE_ASK_CANDIDATES];
+    HONE_TRY(hone__answer_row(&q->a, r->p->spec, r->p->rubric, &r->arena, &q->a.row));
+    q->kept = 1;
+    if (!remembers(r->p) || !lasting)
+        return HONE_OK;
+    hone__answer_order(&q->a, order, sizeof order);
+    const hone_book_verdict v = {.key = q->key,
+                                 .spec = r->p->spec,
+                                 .input = q->a.item->input,
+                                 .item = q->a.item->id,
+                                 .order = hone_str_c(order),
+                                 .repeat = q->a.repeat,
+                                 .status = q->a.detail,
+                                 .json = q->a.row,
+                                 .cost = q->a.cost,
+                                 .latency_ms = q->a.latency_ms,
+                                 .tokens_in = q->a.tokens_in,
+                                 .tokens_out = q->a.tokens_out};
+    return hone_book_put_verdict(r->p->book, &v);
+}
+
+/* Commits what `s` says is whole, else takes it back. */
+static hone_status end_keeping(round_t *r, hone_status s)
+{
+    if (!remembers(r->p))
+        return s;
+    if (s >= 0)
+        return hone_book_commit(r->p->book);
+    const hone_error e = *hone_error_get();
+    hone_book_rollback(r->p->book);
+    return hone_error_set(&e);
+}
+
+/* One that was paid for, or waited for, is in the book at once: work that is killed asks for it no second time. */
+static hone_status keep_at_once(round_t *r, asked_for *q)
+{
+    if (!remembers(r->p) || !(q->a.cost > 0 || q->a.latency_ms >= DEAR_MS))
+        return HONE_OK;
+    HONE_TRY(hone_book_begin(r->p->book));
+    return end_keeping(r, keep_one(r, q));
+}
+
 static hone_status take_verdict(const hone_verdict_sink *sink, size_t item, const hone_verdict *v)
 {
     round_t *r = sink->ctx;
@@ -314,10 +362,17 @@ static hone_status take_verdict(const hone_verdict_sink *sink, size_t item, cons
         s = hone_fail(HONE_E_EXISTS, "a second verdict on item %zu", item);
     else
         s = hone__answer_take(v, &r->arena, &q->a);
-    if (s >= 0)
+    if (s >= 0) {
+        const hone_str spec = v->struct_size >= offsetof(hone_verdict, cost) ? v->spec_hash
+                                                                             : (hone_str){NULL, 0};
         q->have = 1;
-    else if (s == HONE_E_NOMEM)
+        q->others = spec.len == 64 && r->p->spec && r->p->spec[0] && !hone_str_eq(spec, r->p->spec);
+        s = keep_at_once(r, q);
+        if (s < 0)
+            r->failed = s;
+    } else if (s == HONE_E_NOMEM) {
         r->failed = s;
+    }
     pthread_mutex_unlock(&r->lock);
     return s;
 }
@@ -339,47 +394,18 @@ static hone_status call_judge(round_t *r)
     return r->failed < 0 ? r->failed : s;
 }
 
-/* What came is written as rows, and into the book at once. */
+/* What came is written as rows, and into the book. */
 static hone_status keep_answers(round_t *r)
 {
     hone_status s = HONE_OK;
-    int open = 0;
-    if (remembers(r->p)) {
+    if (remembers(r->p))
         HONE_TRY(hone_book_begin(r->p->book));
-        open = 1;
-    }
     for (size_t i = 0; i < r->n_items && s >= 0; i++) {
         asked_for *q = &r->all[r->which[i]];
-        if (!q->have)
-            continue;
-        s = hone__answer_row(&q->a, r->p->spec, r->p->rubric, &r->arena, &q->a.row);
-        const int lasting = q->a.detail != HONE_VERDICT_TIMEOUT &&
-                            q->a.detail != HONE_VERDICT_BUDGET;
-        if (s >= 0 && open && lasting) {
-            char order[16 * HONE_ASK_CANDIDATES];
-            hone__answer_order(&q->a, order, sizeof order);
-            const hone_book_verdict v = {.key = q->key,
-                                         .spec = r->p->spec,
-                                         .input = q->a.item->input,
-                                         .item = q->a.item->id,
-                                         .order = hone_str_c(order),
-                                         .repeat = q->a.repeat,
-                                         .status = q->a.detail,
-                                         .json = q->a.row,
-                                         .cost = q->a.cost,
-                                         .latency_ms = q->a.latency_ms,
-                                         .tokens_in = q->a.tokens_in,
-                                         .tokens_out = q->a.tokens_out};
-            s = hone_book_put_verdict(r->p->book, &v);
-        }
+        if (q->have && !q->kept)
+            s = keep_one(r, q);
     }
-    if (!open)
-        return s;
-    if (s >= 0)
-        return hone_book_commit(r->p->book);
-    const hone_error e = *hone_error_get();
-    hone_book_rollback(r->p->book);
-    return hone_error_set(&e);
+    return end_keeping(r, s);
 }
 
 static hone_status finish_round(round_t *r, hone_ask_fn fn, void *ctx, size_t *asked)

@@ -21,8 +21,8 @@ enum { BODY_MAX = 256 << 20, SAID = 200 };
 
 typedef struct job { /* a question that waits for its answer */
     grown body;
-    uint32_t takes; /* as the body was written */
-    int done, told;
+    uint32_t takes;          /* as the body was written */
+    int done, told, garbled; /* garbled: bodies that were no JSON */
 } job;
 
 typedef struct wave {
@@ -242,6 +242,8 @@ static hone_status take(const hone_http_sink *sink, size_t i, const hone_http_re
         body = NULL;
     if (r->status == HONE_OK && r->code == 200 && body)
         s = answered(w, i, body);
+    else if (r->status == HONE_OK && r->code == 200 && !w->jobs[w->at[i]].garbled++)
+        ; /* cut, without saying so: once more */
     else if (r->status == HONE_OK && r->code == 200)
         finish(w, i, HONE_VERDICT_UNPARSED, hone_str_c("the response is no JSON, or is cut off"));
     else if (r->status == HONE_OK)
