@@ -148,13 +148,14 @@ hone_status hone_isotonic_fit(const double *x, const double *y, size_t n, hone_i
         block one = {b[i].x, 0, 0, b[i].x};
         for (j = i; j < used && b[j].x == b[i].x; j++) {
             one.n++;
-            one.y += (b[j].y - one.y) / one.n;
+            one.y = one.y * ((one.n - 1) / one.n) +
+                    b[j].y / one.n; /* no difference: it may overflow */
         }
         b[k++] = one;
         while (k > 1 &&
                b[k - 2].y >= b[k - 1].y) { /* a violator is pooled with what is before it */
             double all = b[k - 2].n + b[k - 1].n;
-            b[k - 2].y += (b[k - 1].y - b[k - 2].y) * (b[k - 1].n / all);
+            b[k - 2].y = b[k - 2].y * (b[k - 2].n / all) + b[k - 1].y * (b[k - 1].n / all);
             b[k - 2].n = all;
             b[k - 2].x = b[k - 1].x;
             k--;
@@ -206,6 +207,7 @@ double hone_isotonic_at(const hone_isotonic *m, double x)
         else
             hi = mid;
     }
-    double t = (x - m->x[lo]) / (m->x[hi] - m->x[lo]);
-    return m->y[lo] + t * (m->y[hi] - m->y[lo]);
+    double t = (x / 2 - m->x[lo] / 2) / (m->x[hi] / 2 - m->x[lo] / 2);
+    t = t >= 0 && t <= 1 ? t : 1; /* knots too near one another to be halved */
+    return m->y[lo] * (1 - t) + m->y[hi] * t;
 }
