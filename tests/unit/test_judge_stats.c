@@ -628,6 +628,36 @@ static void ppi_without_verdicts_is_the_mean_and_with_perfect_ones_uses_them(voi
     assert_value(&powered, mean, 1e-12);
 }
 
+/* With nothing but a mean, all three ways are Student's interval as textbooks have it. */
+static void the_interval_of_a_mean_is_students(void **state)
+{
+    (void)state;
+    static const double y[8] = {12, 15, 9, 22, 17, 14, 11, 20};
+    uint64_t pairs[16];
+    double twice[16], mean = 15, ss = 0, t7 = 2.364624251592785;
+    hone_boot rows = {.seed = 1}, clusters = {.cluster = pairs};
+    hone_figure f;
+    for (size_t i = 0; i < 8; i++) {
+        ss += (y[i] - mean) * (y[i] - mean);
+        twice[2 * i] = y[i] - 1; /* two rows of a cluster, whose means are y */
+        twice[2 * i + 1] = y[i] + 1;
+        pairs[2 * i] = pairs[2 * i + 1] = 50 - i;
+    }
+    double half = t7 * sqrt(ss / 7 / 8);
+    assert_ok(hone_interval_mean(y, 8, &rows, &f));
+    assert_value(&f, mean, 1e-12);
+    assert_near(f.lo, mean - half, 1e-9);
+    assert_near(f.hi, mean + half, 1e-9);
+    assert_ok(hone_interval_mean(twice, 16, &clusters, &f));
+    assert_near(f.lo, mean - half, 1e-9);
+    assert_ok(hone_ppi_mean(y, y, 8, NULL, 0, NULL, &rows, &f, NULL));
+    assert_near(f.lo, mean - half, 1e-9);
+    assert_near(f.hi, mean + half, 1e-9);
+    rows.level = .5;
+    assert_ok(hone_interval_mean(y, 8, &rows, &f));
+    assert_near(f.hi, mean + .7111417779 * sqrt(ss / 7 / 8), 1e-8);
+}
+
 /* ---- confusion, curves, tests, strengths ---- */
 
 static void confusion_counts_and_thresholds(void **state)
@@ -815,6 +845,7 @@ int main(void)
         cmocka_unit_test(contrast_is_the_spread_within_prompts),
         cmocka_unit_test(corrected_prevalence_is_its_formula),
         cmocka_unit_test(ppi_without_verdicts_is_the_mean_and_with_perfect_ones_uses_them),
+        cmocka_unit_test(the_interval_of_a_mean_is_students),
         cmocka_unit_test(confusion_counts_and_thresholds),
         cmocka_unit_test(curves_are_their_formulas),
         cmocka_unit_test(benjamini_yekutieli_steps_up),
