@@ -95,7 +95,8 @@ SETTINGS = {  # without which an instance cannot be made, and grants
     "http": ["--set", f"url=http://127.0.0.1:{server.server_port}/rows", "--set", "cursor_param=after", "--set", "timeout_s=2", "--allow", "http:net"],
     "adbc": ["--set", f"driver={driver}", "--set", f"uri={work.name}/rows.db", "--set", "table=rows", "--set", "key=id", "--allow",
              f"adbc:exec,fs-read:{work.name}"] if ADBC else [],
-    "sources": ["--allow", "duckdb:exec"] if DUCKDB else []}
+    "sources": ["--allow", "duckdb:exec"] if DUCKDB else [],
+    "rubric": ["--set", 'rubric={"id":"x","task":"t","criteria":[{"id":"a","kind":"program","verifier":{"reward":"regex","pattern":"a"}}]}']}
 DONE = {  # of each component of these kinds, this test must have passed
     "reward": "reward.answers", "objective": "objective.slopes", "optimizer": "optimizer.resume", "judge": "judge.answers",
     "tokenizer": "tokenizer.round_trip", "source": "source.seek", "model": "model.gradients"}

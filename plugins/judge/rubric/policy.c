@@ -27,8 +27,10 @@ static hone_status open_scorer(rubric_judge *j, const hone_config *cfg)
                 "decoding.mode = \"generate\": this backend asks for labels only");
     }
     hone_status s = j->host->get_iface(j->host, HONE_IFACE_SCORER, &scorer);
-    if (s < 0)
+    if (s < 0 && s != HONE_E_NOT_FOUND)
         return s;
+    if (s < 0) /* a rubric of programs needs none */
+        memset(&scorer, 0, sizeof scorer);
     scoring *sc = mem->resize(j->mem.self, NULL, 0, sizeof *sc);
     if (!sc)
         return hone_host_fail(j->host, HONE_E_NOMEM, "no memory for a judge");
@@ -76,6 +78,8 @@ static hone_status answer(rubric_judge *j, const hone_call *call, rubric_pool *p
     const scoring *sc = j->state;
     const hone_model_scorer_v1 *vt = sc->scorer.vt;
     size_t total = 0, at = 0;
+    if (!vt)
+        return hone_host_fail(j->host, HONE_E_UNSUPPORTED, "there is no model here to ask");
     for (size_t i = 0; i < n; i++)
         total += q[i].n_labels;
     hone_score_item *items = rubric_get(pool, total, sizeof *items);
