@@ -611,6 +611,10 @@ static void push_sample(lua_State *L, const hone_rollout *r, size_t i)
             lua_pushlstring(L, x->reason.ptr, x->reason.len);
             lua_setfield(L, -2, "reason");
         }
+        if (x->notes.len > 2) { /* more than "{}" */
+            lua_pushlstring(L, x->notes.ptr, x->notes.len);
+            lua_setfield(L, -2, "notes");
+        }
         lua_setfield(L, -2, r->component[c]);
     }
     lua_setfield(L, -2, "outcomes");

@@ -13,7 +13,7 @@
  *   core.step_end(step, timings)               metrics, timings and rollouts of the step are written
  *   core.checkpoint(step, policies, state, keep)
  *   core.restore(name, policy)                 from the checkpoint of core.run_state
- *   core.step_clear(), core.raise_interrupted(step), core.plain_values(level) -> table
+ *   core.step_clear(), core.raise_interrupted(step), core.raise_paused(step, why), core.plain_values(level) -> table
  *   core.random_state() -> table, core.random_restore(table), core.random_step(step)   of math.random
  *   core.find_file(name) -> path, core.set_seed(n) -> seed, core.stop()
  *   core.plugins() -> list, core.machine() -> table, core.file_sha256(path)
@@ -795,6 +795,16 @@ static int l_raise_interrupted(lua_State *L)
     return hone_lua_raise(L);
 }
 
+/* core.raise_paused(step, why): the run ends here, to be gone on with by who has looked at it. */
+static int l_raise_paused(lua_State *L)
+{
+    hone_fail(HONE_E_STATE, "paused after step %lld: %s", (long long)luaL_checkinteger(L, 1),
+              luaL_checkstring(L, 2));
+    hone_fail_hint("look at it: hone report %s; go on: hone resume %s",
+                   hone_run_dir(need_run(L)->run), hone_run_dir(need_run(L)->run));
+    return hone_lua_raise(L);
+}
+
 static void put_plain(lua_State *L, const char *name)
 {
     int t = lua_type(L, -1);
@@ -920,6 +930,7 @@ void hone__lua_open_run(lua_State *L)
                                      {"random_step", l_random_step},
                                      {"step_clear", l_step_clear},
                                      {"raise_interrupted", l_raise_interrupted},
+                                     {"raise_paused", l_raise_paused},
                                      {"plain_values", l_plain_values},
                                      {NULL, NULL}};
     luaL_setfuncs(L, funcs, 0);

@@ -3,7 +3,7 @@
  *
  * One call a batch, as the judge's own interface has it. A verdict that abstains or fails stays that; a verdict
  * without a score (only a ranking) is an error, and so is an item that the judge did not answer. The judge's
- * reasoning becomes the note "reasoning". It declares nothing of itself (not reentrant, not batch-invariant),
+ * reasoning becomes the note "reasoning", its criteria the note "criteria", a map from their names. It declares nothing of itself (not reentrant, not batch-invariant),
  * since that is the judge's to know. */
 #include "rewards.h"
 
@@ -26,10 +26,34 @@ static const hone_field *const fields[] = {
 
 /* What the sink of one call writes to. */
 typedef struct answers {
+    const asking *r;
     const hone_notes *notes;
     hone_outcome *out;
     size_t n, stride;
 } answers;
+
+/* The note "criteria": what was said of each criterion that has a name and a number. */
+static void note_criteria(const answers *a, size_t item, const hone_verdict *v)
+{
+    size_t n = 0;
+    if (!a->notes || !HONE_HAS(v, hone_verdict, criterion_names) || !v->criteria ||
+        v->n_criteria == 0 || v->n_criteria > SIZE_MAX / sizeof(hone_pair))
+        return;
+    hone_pair *pairs = memory_get(&a->r->base, v->n_criteria * sizeof *pairs);
+    if (!pairs)
+        return;
+    for (size_t i = 0; i < v->n_criteria; i++) /* one candidate: one column */
+        if (isfinite(v->criteria[i])) {
+            memset(&pairs[n], 0, sizeof pairs[n]);
+            pairs[n].key = v->criterion_names[i];
+            pairs[n].value.type = HONE_F64;
+            pairs[n++].value.u.f64 = v->criteria[i];
+        }
+    const hone_value map = {.type = HONE_MAP, .u.map = {pairs, n}};
+    if (n)
+        a->notes->put(a->notes, item, hone_str_c("criteria"), &map);
+    memory_put(&a->r->base, pairs, v->n_criteria * sizeof *pairs);
+}
 
 static hone_status put(const hone_verdict_sink *sink, size_t item, const hone_verdict *v)
 {
@@ -41,6 +65,7 @@ static hone_status put(const hone_verdict_sink *sink, size_t item, const hone_ve
         hone_value text = {.type = HONE_STRING, .u.str = v->reasoning};
         a->notes->put(a->notes, item, hone_str_c(failed ? "reason" : "reasoning"), &text);
     }
+    note_criteria(a, item, v);
     if (v->status == HONE_SCORE && isfinite((float)v->score))
         hone_outcome_set(a->out, a->stride, item, HONE_SCORE, (float)v->score);
     else
@@ -55,7 +80,7 @@ static hone_status score(void *self, const hone_call *call, const hone_sample *i
 {
     const asking *r = self;
     const hone_judge_v1 *vt = r->judge.vt;
-    answers a = {notes, out, n, out_stride};
+    answers a = {r, notes, out, n, out_stride};
     const hone_verdict_sink sink = {sizeof sink, 0, &a, put};
     if (n == 0)
         return HONE_OK;

@@ -2,6 +2,7 @@
 
 local components = require "hone.components"
 local core = require "hone.core"
+local json = require "hone.json"
 
 local Rollout = {}
 Rollout.__index = Rollout
@@ -30,8 +31,15 @@ function Rollout:score(rewards)
 end
 
 --- All samples: { completion, prompt, ids, logprobs, finish, n_tokens, columns, outcomes, reward, advantage, group }.
+-- An outcome: { status, score, reason, notes }.
 function Rollout:samples()
-  return core.rollout_samples(self.ud)
+  local samples = core.rollout_samples(self.ud)
+  for _, s in ipairs(samples) do
+    for _, o in pairs(s.outcomes) do
+      if o.notes then o.notes = json.decode(o.notes) end
+    end
+  end
+  return samples
 end
 
 --- The same, a list for each prompt.

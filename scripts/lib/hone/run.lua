@@ -6,6 +6,7 @@ local core = require "hone.core"
 local params = require "hone.params"
 local components = require "hone.components"
 local plan = require "hone.plan"
+local monitor = require "hone.monitor"
 local policy = require "hone.policy"
 local prompts = require "hone.prompt"
 local rows = require "hone.rows"
@@ -87,6 +88,7 @@ local function write_meta(self, finished)
   self.meta.gate = core.gate()
   self.meta.finished = finished or nil
   self.meta.steps = self.step
+  self.meta.alarms = monitor.alarms(self.state)
   core.run_write("run.json", require "hone.json".encode(self.meta))
 end
 
@@ -153,6 +155,21 @@ end
 --- Text to the terminal and to log.txt.
 function Run:say(format, ...)
   core.say(string.format(format, ...))
+end
+
+--- Watches the rewards of a loop: see hone/monitor.lua. local watch = run:monitor { rewards = ..., panel = ... }; watch(rollout).
+function Run:monitor(config)
+  return monitor.open(self, config)
+end
+
+-- An alarm stands in run.json with the next checkpoint, goes to the sinks, and may end the run behind the open step.
+function Run:_alarmed(alarm)
+  self:_event("alarm", alarm)
+  self.wrote_meta = false
+end
+
+function Run:_pause(why)
+  self.paused = self.paused or why
 end
 
 -- ---- policies ------------------------------------------------------------------------------------------------
@@ -297,6 +314,11 @@ local function end_step(self, loop)
     self:_checkpoint()
     core.progress ""
     core.raise_interrupted(self.step)
+  end
+  if self.paused then
+    self:_checkpoint()
+    core.progress ""
+    core.raise_paused(self.step, self.paused)
   end
   if self.every > 0 and self.step % self.every == 0 then
     local changed = loop.snapshot and loop.leaks()

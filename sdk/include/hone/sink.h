@@ -18,6 +18,7 @@ typedef struct hone_sink_v1 {
      *   "run"         name, seed, dir, from_step (0; of the checkpoint that is resumed or branched from)
      *   "step"        the line of metrics.jsonl; steps after a checkpoint come again when a run is resumed there
      *   "eval"        step, policy, name (when given), reward, mean, lo, hi, n
+     *   "alarm"       step, kind, value, limit, text: a monitor's (run:monitor)
      *   "checkpoint"  step; "done" step, when the recipe came to its end. A flush follows both.
      * [control-thread & active] */
     hone_status (*event)(void *self, hone_str kind, const hone_value *fields_bor);
