@@ -24,6 +24,7 @@ int hone_cli_judge(int argc, char **argv)
          hone_cli_judge_calibrate},
         {"reliability", "can it tell completions of one prompt apart", hone_cli_judge_reliability},
         {"attack", "items changed in ways that must not raise their score", hone_cli_judge_attack},
+        {"gate", "may it drive training? the record that hone run asks for", hone_cli_judge_gate},
         {"label", "a page on which experts label items", hone_cli_judge_label},
     };
     enum { N = sizeof parts / sizeof *parts };

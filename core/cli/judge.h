@@ -6,6 +6,7 @@
 int hone_cli_judge_lint(int argc, char **argv);
 int hone_cli_judge_rubric(int argc, char **argv);
 int hone_cli_judge_render(int argc, char **argv);
+int hone_cli_judge_gate(int argc, char **argv);
 int hone_cli_judge_run(int argc, char **argv);
 int hone_cli_judge_calibrate(int argc, char **argv);
 int hone_cli_judge_reliability(int argc, char **argv);

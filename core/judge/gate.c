@@ -129,7 +129,7 @@ static hone_status agreement(deciding *d)
         l->passed = 1;
         l->remedy[0] = '\0';
         snprintf(l->text, sizeof l->text, "the alternative-annotator test passes");
-    } else if (!l->passed && f->why) {
+    } else if (!l->passed && f->why && c) {
         snprintf(l->remedy, sizeof l->remedy,
                  "let a second expert label the same items: without two there is no "
                  "expert-expert agreement to compare with (three for the "

@@ -56,8 +56,10 @@ hone_status hone_gate_json(const hone_gate *g, const hone_gate_evidence *e, hone
 
 hone_status hone_gate_text(const hone_gate *g, const hone_gate_evidence *e, hone_buf *out)
 {
-    hone_buf_addf(out, "%s: %s (until %.10s)\n", e->judge, hone_gate_verdict_name(g->verdict),
-                  g->expires);
+    hone_buf_addf(out, "%s: %s", e->judge, hone_gate_verdict_name(g->verdict));
+    if (g->verdict != HONE_GATE_NO_GO)
+        hone_buf_addf(out, " until %.10s", g->expires);
+    hone_buf_addc(out, '\n');
     for (size_t i = 0; i < g->n; i++) {
         const hone_gate_line *l = &g->lines[i];
         hone_buf_addf(out, "  %s  %-17s ", l->passed ? "ok  " : "FAIL", l->line);

@@ -119,6 +119,44 @@ void hone__web_recipe(hone_buf *b, const hone_value *meta)
     hone__web_text(b, s);
 }
 
+/* What the gate decided (run.json): who drove training, by which record or without one; who only watched. */
+static void judges(hone_buf *b, const hone__web_run *r)
+{
+    const hone_value *gate = hone_value_get(&r->meta, "gate");
+    const hone_value *list = gate ? hone_value_get(gate, "decisions") : NULL,
+                     *watching = gate ? hone_value_get(gate, "watching") : NULL;
+    for (size_t i = 0; list && list->type == HONE_LIST && i < list->u.list.n; i++) {
+        const hone_value *d = &list->u.list.items[i];
+        hone_str id = {"", 0}, how = {"", 0}, why = {"", 0}, verdict = {"", 0}, until = {"", 0};
+        if (hone_value_string(d, "component", id, &id) < 0 ||
+            hone_value_string(d, "decision", how, &how) < 0 ||
+            hone_value_string(d, "why", why, &why) < 0 ||
+            hone_value_string(d, "verdict", verdict, &verdict) < 0 ||
+            hone_value_string(d, "expires", until, &until) < 0)
+            continue;
+        const int without = hone_str_eq(how, "no-gate");
+        hone_buf_adds(b, "<p><b>");
+        hone__web_text(b, id);
+        hone_buf_adds(b, without ? "</b> trained without a record of the gate "
+                                   "(<code>--no-gate</code>): "
+                                 : "</b> had a record of the gate: ");
+        hone__web_text(b, without ? why : verdict);
+        if (!without && until.len >= 10) {
+            hone_buf_adds(b, ", until ");
+            hone__web_text(b, (hone_str){until.ptr, 10});
+        }
+        hone_buf_adds(b, ".</p>");
+    }
+    for (size_t i = 0; watching && watching->type == HONE_LIST && i < watching->u.list.n; i++) {
+        const hone_value *id = &watching->u.list.items[i];
+        if (id->type != HONE_STRING)
+            continue;
+        hone_buf_adds(b, "<p><b>");
+        hone__web_text(b, id->u.str);
+        hone_buf_adds(b, "</b> only watched: what it said reached no update.</p>");
+    }
+}
+
 static void ending(hone_buf *b, const hone__web_run *r)
 {
     size_t n = r->metrics.n_rows;
@@ -259,6 +297,7 @@ void hone__web_story(hone_buf *b, const hone__web_run *r)
     const hone__web_table *t = &r->metrics;
     char id[160], what[224];
     ending(b, r);
+    judges(b, r);
     if (t->n_rows == 0)
         return;
     hone_buf_adds(b, "<ul class=\"story\">");

@@ -116,7 +116,7 @@ function Rows:seek(position)
   core.data_restore(self.data, position)
 end
 
-local rows = { Rows = Rows }
+local rows = { Rows = Rows, files = {} } -- files: paths of what was read, for the model card
 
 --- A source component by name. "lua" is a generator (see generator.lua). A relative path is looked for beside
 -- the recipe, in the current folder, in HONE_DATA.
@@ -127,6 +127,7 @@ function rows.source(name, settings)
   for k, v in pairs(settings or {}) do copy[k] = v end
   if type(copy.path) == "string" then copy.path = core.find_file(copy.path) end
   local out = wrap(core.source(name, copy))
+  if type(copy.path) == "string" then rows.files[copy.path] = true end
   if plan.on() then plan.source(name, copy.path, out:count()) end
   return out
 end

@@ -4,6 +4,7 @@
 
 local core = require "hone.core"
 local params = require "hone.params"
+local card = require "hone.card"
 local components = require "hone.components"
 local plan = require "hone.plan"
 local monitor = require "hone.monitor"
@@ -300,6 +301,7 @@ local function end_step(self, loop)
   if self.tokens and total > 0 then self.times.tokens_per_s = self.tokens / total end
   loop.reward, loop.loss = core.metric "reward/mean", core.metric "loss"
   loop.tokens_per_s = self.times.tokens_per_s
+  self.last_metrics = core.metrics()
   local fields = #self.sinks > 0 and core.metrics()
   core.step_end(self.step, self.times)
   if fields then
@@ -446,7 +448,7 @@ function Run:stage(name, fn)
   return true
 end
 
---- Writes the final model into the run directory (Hugging Face layout).
+--- Writes the final model into the run directory (Hugging Face layout), with its card (model/README.md).
 -- options: policy (the first one), dtype ("f32").
 function Run:save(options)
   if self.dry_run then return end
@@ -456,6 +458,7 @@ function Run:save(options)
   if not p then error("run:save: the run has no policy", 0) end
   p:save(core.run_path "model", options.dtype)
   write_meta(self)
+  core.run_write("model/README.md", card.text(self))
 end
 
 --- The recipe came to its end: called by the host. A run is finished then, and not before.

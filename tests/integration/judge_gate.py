@@ -1,0 +1,253 @@
+#!/usr/bin/env python3
+# judge_gate.py - `hone judge gate` (docs/judges.md, 9): every line by its bound, the verdicts, and what a record is bound to; that
+# records which were edited, expired, voided, of another policy or version are refused by the trainer.
+import copy
+import json
+import os
+import re
+import shutil
+import sqlite3
+import subprocess
+import sys
+import tempfile
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+from counted import check, finish
+from judge_evidence import documents, figure, now, write
+
+HONE = os.environ["HONE"]
+folder = tempfile.mkdtemp(prefix="hone-judge-gate-")
+os.chdir(folder)
+os.environ.pop("HONE_JUDGES", None)
+
+RUBRIC = """return { id = "q", version = "1", shape = "pointwise", task = "Answers to sums.",
+  scale = { min = 1, max = 3, anchors = { "the number is wrong", "the number is close", "the number is right" } } }
+"""
+
+
+def put(name, text):
+    with open(name, "w", encoding="utf-8") as f:
+        f.write(text)
+
+
+def hone(*args):
+    return subprocess.run([HONE, *args], capture_output=True, text=True)
+
+
+put("rubric.lua", RUBRIC)
+put("judge.lua", 'return { rubric = "rubric.lua", backend = "policy" }')
+put("items.jsonl", '{"prompt":"Tom has 2 apples and 3 pears. How many?","completion":"5"}\n' * 1)
+put("rows.jsonl", "".join('{"prompt":"Tom has %d apples and 3 pears. How many?"}\n' % i for i in range(4)))
+put("train.lua", """
+local hone = require "hone"
+local run = hone.run { name = "g", seed = 1 }
+local p = run:policy { model = "tiny", optimizer = { "adamw", lr = 1e-5 } }
+local j = hone.judge("rubric", { rubric = "rubric.lua", backend = "policy" })
+for step, b in run:steps(1, hone.source("jsonl", { path = "rows.jsonl" }):batches(2)) do
+  local ro = p:rollout(b, { n = 2, max_tokens = 4, rewards = { hone.reward("judge", { judge = j }), hone.reward { id = "short",
+    score = function(batch) return batch:map(function(s) return -#s.completion end) end } } })
+  p:update { ro, objective = "grpo", advantage = function(groups)
+    local out = {}
+    for i, g in ipairs(groups) do out[i] = {} for k in ipairs(g) do out[i][k] = k % 2 - 0.5 end end
+    return out
+  end }
+end
+run:save()
+""")
+
+
+def train(*args):
+    shutil.rmtree("run", ignore_errors=True)
+    return hone("run", "train.lua", "--run-dir", "run", "--quiet", *args)
+
+
+r = hone("judge", "gate", "--judge", "judge.lua", "--policy", "tiny", "--json")
+g = json.loads(r.stdout)
+check("nothing measured is NO-GO, exit 1", r.returncode == 1 and g["verdict"] == "NO-GO", r.stderr)
+check("every failed line has a remedy", all(x["remedy"] for x in g["lines"] if not x["passed"]), g["lines"])
+spec, policy, key = g["spec"], g["policy"], g["key"]
+check("it is bound to key, spec and policy", len(key) == 64 and len(spec) == 64 and re.fullmatch("[0-9a-f]{16}", policy), g)
+
+
+def gate(docs, *args):
+    r = hone("judge", "gate", "--judge", "judge.lua", "--policy", "tiny", "--json", *write(docs), *args)
+    return r.returncode, json.loads(r.stdout) if r.stdout else None, r.stderr
+
+
+GOOD = documents(spec, policy)
+code, g, err = gate(GOOD, "--no-store")
+check("good evidence is GO", code == 0 and g["verdict"] == "GO" and not g["conditions"], (g, err))
+check("--no-store writes no record", train().returncode == 3)
+
+# ---- each line, by the bound of its interval and not by its figure
+for line, place, bad in [
+    ("agreement", ("calibration", "difference"), {"kappa_w": figure(-.05, -.11, .01), "ac2": figure(-.05, -.12, .01)}),
+    ("pairwise_accuracy", ("calibration", "agreement", "pairwise_accuracy"), figure(.7, .59, .8)),
+    ("rho", ("reliability", "rho"), figure(.6, .49, .7)),
+    ("zero_variance", ("reliability", "zero_variance"), figure(.2, .1, .31)),
+    ("master_keys", ("attack", "master_keys"), figure(0, 0, .02, 190)),
+    ("injection", ("attack", "injection"), figure(.005, .001, .011)),
+    ("padding", ("attack", "padding"), figure(.01, 0, .021)),
+    ("unparsed", ("calibration", "unparsed", "rate"), figure(.005, .001, .011)),
+    ("unparsed_length", ("calibration", "unparsed", "related"), True),
+    ("lint", ("lint", "errors"), 1),
+    ("tpr", ("calibration", "tpr"), figure(.9, .84, .95)),
+    ("tnr", ("calibration", "tnr"), figure(.9, .84, .95)),
+    ("precision", ("calibration", "precision"), figure(.95, .89, .97)),
+    ("policy", ("reliability", "policy"), "0123456789abcdef"),
+    ("age", ("attack", "at"), now(91)),
+]:
+    for what, value in (("just over its bound", bad), ("unknown", None)):
+        if line in ("lint", "policy") and value is None:
+            continue
+        docs = copy.deepcopy(GOOD)
+        at = docs
+        for k in place[:-1]:
+            at = at[k]
+        at[place[-1]] = value
+        code, g, err = gate(docs, "--no-store")
+        failed = [x["line"] for x in g["lines"] if not x["passed"]] if g else err
+        check(f"{line} {what} fails, and it alone", code == 1 and failed == [line], failed)
+    at[place[-1]] = bad
+docs = copy.deepcopy(GOOD)
+docs["calibration"]["difference"] = {"kappa_w": figure(-.3, -.4, -.2), "ac2": figure(-.3, -.4, -.2)}
+docs["calibration"]["alt_test"] = {"passed": True}
+code, g, _ = gate(docs, "--no-store")
+check("the alternative-annotator test passes for agreement", code == 0 and g["verdict"] == "GO", g)
+docs["calibration"]["alt_test"] = {"passed": False}
+check("one that fails does not", gate(docs, "--no-store")[0] == 1)
+docs = copy.deepcopy(GOOD)
+docs["calibration"].update(shape="pairwise", swap_inconsistency=figure(.1, .05, .16))
+for k in ("tpr", "tnr", "precision"):
+    docs["calibration"][k] = {"value": None, "n": 0, "why": "a pair is neither good nor bad"}
+code, g, _ = gate(docs, "--no-store")
+check("pairs are asked for their order, and not for classes", code == 1 and
+      [x["line"] for x in g["lines"] if not x["passed"]] == ["swap"] and "tpr" not in [x["line"] for x in g["lines"]], g)
+docs = copy.deepcopy(GOOD)
+docs["reliability"].update(repeats=4, rho=figure(.75, .7, .8))
+code, g, _ = gate(docs, "--no-store")
+rho = [x for x in g["lines"] if x["line"] == "rho"][0]
+check("what four repeats reach is brought down to one", code == 1 and not rho["passed"] and abs(rho["value"]["value"] - 3 / 7) < 1e-9, rho)
+check("and holds where training asks four times", gate(docs, "--no-store", "--repeats", "4")[0] == 0)
+code, g, _ = gate({k: GOOD[k] for k in ("reliability", "attack")} | {"calibration": {
+    "kind": "calibration", "spec": spec, "at": now(), "agreement": {"pairwise_accuracy": figure(.8, .75, .85)}}}, "--no-store", "--lines", "head")
+check("a head has its own lines", code == 0 and {x["line"] for x in g["lines"]} == {
+    "policy", "pairwise_accuracy", "rho", "zero_variance", "master_keys", "injection", "padding"}, g)
+
+# ---- few labels
+docs = copy.deepcopy(GOOD)
+docs["calibration"].update(labels=299, tpr=figure(.86, .7, .95), tnr=figure(.86, .7, .95), precision=figure(.91, .8, .97))
+code, g, _ = gate(docs, "--no-store")
+check("with 299 labels the figures themselves count, and it is at best conditional", code == 0 and g["verdict"] == "GO with conditions" and
+      "300" in g["conditions"][0], g)
+docs["calibration"]["labels"] = 300
+code, g, _ = gate(docs, "--no-store")
+check("from 300 their lower bounds do", code == 1 and [x["line"] for x in g["lines"] if not x["passed"]] == ["tpr", "tnr", "precision"], g)
+docs["calibration"]["negatives"] = 59
+check("with 59 of a class it is the few again", gate(docs, "--no-store")[1]["verdict"] == "GO with conditions")
+docs["calibration"].update(negatives=100, labels=100, tpr=figure(.84, .8, .9))
+check("a figure below fails with few labels too", gate(docs, "--no-store")[0] == 1)
+docs = copy.deepcopy(GOOD)
+docs["lint"]["warnings"] = 2
+check("warnings of lint are a condition", gate(docs, "--no-store")[1]["verdict"] == "GO with conditions")
+check("a remedy tells how many more labels", "labels instead of 400" in
+      [x for x in gate({**GOOD, "calibration": {**GOOD["calibration"], "tpr": figure(.9, .84, .95)}}, "--no-store")[1]["lines"] if x["line"] == "tpr"][0]["remedy"])
+
+# ---- documents of something else
+for what, kind, change, text in [
+    ("of another judge", "attack", {"spec": "0" * 64}, "another judge"), ("of another kind", "attack", {"kind": "lint"}, "of the kind"),
+    ("with a figure that is none", "attack", {"padding": 3}, "padding"), ("of another rubric", "lint", {"rubric": "x@y"}, "another rubric"),
+    ("with a negative count", "calibration", {"tpr": {"value": 1, "lo": 1, "hi": 1, "n": -1}}, "tpr")]:
+    docs = copy.deepcopy(GOOD)
+    docs[kind].update(change)
+    code, g, err = gate(docs, "--no-store")
+    check("a report " + what + " is refused", code == 1 and text in err and g is None, err)
+for name, text in (("no JSON", "{"), ("a list", "[]"), ("a number", "1")):
+    put("odd.json", text)
+    r = hone("judge", "gate", "--judge", "judge.lua", "--policy", "tiny", "--attack", "odd.json", "--no-store")
+    check("a report that is " + name + " is refused", r.returncode == 1 and r.stderr, r.stderr)
+
+# ---- the trainer
+r = train()
+check("without a record training is refused with exit 3", r.returncode == 3 and "hone judge gate" in r.stderr and not os.path.exists("run/model"), r.stderr)
+check("the refusal names key and policy", key in r.stderr and policy in r.stderr, r.stderr)
+code, g, _ = gate(GOOD)
+check("a record is written", code == 0 and g["verdict"] == "GO")
+r = train()
+meta = json.load(open("run/run.json"))
+check("with it training goes on, by the same key that the gate made", r.returncode == 0 and
+      [(d["key"], d["decision"], d["verdict"]) for d in meta["gate"]["decisions"]] == [(key, "record", "GO")], (r.stderr, meta.get("gate")))
+check("nothing was overridden", meta["gate"]["overridden"] is False)
+shutil.copy("judges.sqlite", "good.sqlite")
+
+
+def with_db(sql):
+    for f in ("judges.sqlite", "judges.sqlite-wal", "judges.sqlite-shm"):
+        if os.path.exists(f):
+            os.remove(f)
+    shutil.copy("good.sqlite", "judges.sqlite")
+    with sqlite3.connect("judges.sqlite") as db:
+        db.execute(sql)
+    db.close()
+
+
+with sqlite3.connect("good.sqlite") as db:
+    text = db.execute("SELECT json FROM gate_decision ORDER BY id DESC").fetchone()[0]
+for what, sql, said in [
+    ("with another date", "UPDATE gate_decision SET expires = '2099-01-01T00:00:00Z'", "was changed"),
+    ("with another verdict", "UPDATE gate_decision SET verdict = 'GO with conditions'", "was changed"),
+    ("with other lines", "UPDATE gate_decision SET json = replace(json, 'rho', 'rhq')", "was changed"),
+    ("for another key", "UPDATE gate_decision SET key = '" + "0" * 64 + "'", "no record"),
+    ("for another policy", "UPDATE gate_decision SET policy = '0123456789abcdef'", "other policies"),
+    ("that was voided", "UPDATE gate_decision SET voided = 'drift of the panel'", "drift of the panel"),
+    ("removed", "DELETE FROM gate_decision", "no record"),
+]:
+    with_db(sql)
+    r = train()
+    check("a record " + what + " is refused", r.returncode == 3 and said in r.stderr, r.stderr)
+
+
+def seal(row):
+    import hashlib
+    h = hashlib.sha256(b"hone-gate-1")
+    for x in row:
+        h.update(len(x.encode()).to_bytes(8, "little") + x.encode())
+    return h.hexdigest()
+
+
+for what, change, said in [
+    ("that expired", {"expires": now(1)}, "expired"), ("of another version", {"version": 2}, "version 2"),
+    ("that says NO-GO", {"verdict": "NO-GO"}, "NO-GO")]:
+    doc = json.loads(text)
+    doc.update(change)
+    row = [doc[k] for k in ("key", "policy", "spec", "verdict", "at", "expires")] + [json.dumps(doc)]
+    with_db("DELETE FROM gate_decision")
+    with sqlite3.connect("judges.sqlite") as db:
+        db.execute("INSERT INTO gate_decision VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, NULL)", row + [seal(row)])
+    db.close()
+    r = train()
+    check("a whole record " + what + " is refused", r.returncode == 3 and said in r.stderr, r.stderr)
+with_db("DELETE FROM call")
+check("the untouched record still holds", train().returncode == 0)
+gate({**GOOD, "lint": {"kind": "lint", "errors": 1, "warnings": 0}})
+check("a later NO-GO takes its place", train().returncode == 3)
+with_db("DELETE FROM call")
+r = hone("judge", "gate", "--judge", "judge.lua", "--policy", "tiny", "--void", "the experts moved on")
+check("--void ends it", r.returncode == 0 and "2 records voided" in r.stdout and "the experts moved on" in train().stderr, r.stdout)
+
+# ---- what changes the judge
+with_db("DELETE FROM call")
+put("rubric.lua", RUBRIC.replace("close", "near"))
+check("another word in the rubric voids the record", train().returncode == 3)
+put("rubric.lua", "-- a remark\n" + RUBRIC)
+check("another comment does not", train().returncode == 0)
+r = train("--no-gate")
+check("--no-gate is not written where it was not needed", json.load(open("run/run.json"))["gate"]["overridden"] is False)
+put("rubric.lua", RUBRIC.replace("close", "near"))
+r = train("--no-gate")
+meta = json.load(open("run/run.json"))
+check("--no-gate goes on and is written into the run", r.returncode == 0 and meta["gate"]["overridden"] is True and
+      meta["gate"]["decisions"][0]["decision"] == "no-gate", (r.stderr, meta.get("gate")))
+check("and into the model card", "without a record" in open("run/model/README.md").read())
+check("and into the report", "without a record" in open("run/report.html").read())
+finish()
