@@ -4,155 +4,26 @@
  * time, a link that is printed once. Started again, it goes on where it was: same port, same tokens, same order.
  * The page is web/label_page.h, what it stands on judge/labels.h. */
 #include "base/alloc.h"
-#include "base/hash.h"
 #include "cli/component.h"
 #include "cli/judge.h"
+#include "cli/judge_label.h"
 #include "cli/out.h"
 #include "judge/labels.h"
 #include "web/label_page.h"
 
-#include <errno.h>
+#include <math.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST = 20000 }; /* items without --batch */
-
 static hone_arg_list paths;
 static const char *items, *source, *rubric_path, *store, *experts, *lead, *bind_to = "127.0.0.1",
                                                                           *origin, *renew, *revoked;
 static int64_t port, batch_size, seed;
-static double request_s;
+static double request_s, threshold = (double)NAN;
+static const char *verdicts, *import_path, *export_path;
 static int json, status_only;
-
-/* ---- items ----------------------------------------------------------------------------------------- */
-
-typedef struct pool {
-    hone_arena arena;
-    hone_label_pick *v;
-    size_t n, cap;
-} pool;
-
-static hone_status prompt_hash(const hone_value *row, char out[65])
-{
-    const hone_value *v = hone_value_get(row, "prompt");
-    if (!v)
-        v = hone_value_get(row, "messages");
-    if (v && v->type == HONE_STRING) {
-        hone_sha256_of(v->u.str.ptr, v->u.str.len, out);
-        return HONE_OK;
-    }
-    hone_buf b;
-    hone_jw w;
-    hone_buf_init(&b, HONE_BUF_MAX_DEFAULT);
-    hone_jw_init(&w, &b, 0);
-    if (v)
-        hone_jw_value(&w, v);
-    hone_sha256_of(b.ptr, b.len, out);
-    hone_status s = b.failed;
-    hone_buf_release(&b);
-    return s;
-}
-
-/* A text or a whole number as text. */
-static hone_status text_of(const hone_value *row, const char *key, hone_arena *arena, hone_str *out)
-{
-    const hone_value *v = hone_value_get(row, key);
-    char number[32];
-    *out = (hone_str){NULL, 0};
-    if (!v || v->type == HONE_NULL)
-        return HONE_OK;
-    if (v->type == HONE_STRING) {
-        *out = hone_arena_str(arena, v->u.str);
-    } else if (v->type == HONE_I64) {
-        snprintf(number, sizeof number, "%lld", (long long)v->u.i64);
-        *out = hone_arena_str(arena, hone_str_c(number));
-    } else {
-        return hone_fail(HONE_E_TYPE, "%s is neither text nor whole number", key);
-    }
-    return out->ptr ? HONE_OK : HONE_E_NOMEM;
-}
-
-static hone_status add_row(hone_labels *l, const hone_value *row, uint64_t line, pool *p)
-{
-    char text[65];
-    hone_label_pick pick = {.probability = 1, .why = "uniform"};
-    HONE_TRY(hone_labels_check_item(l, row));
-    HONE_TRY(text_of(row, "id", &p->arena, &pick.id));
-    HONE_TRY(text_of(row, "prompt_id", &p->arena, &pick.prompt_id));
-    if (!pick.id.ptr) {
-        snprintf(text, sizeof text, "%llu", (unsigned long long)line);
-        pick.id = hone_arena_str(&p->arena, hone_str_c(text));
-    }
-    if (!pick.prompt_id.ptr) {
-        HONE_TRY(prompt_hash(row, text));
-        text[16] = 0;
-        pick.prompt_id = hone_arena_str(&p->arena, hone_str_c(text));
-    }
-    hone_value *copy = hone_arena_calloc(&p->arena, 1, sizeof *copy);
-    if (!pick.id.ptr || !pick.prompt_id.ptr || !copy)
-        return HONE_E_NOMEM;
-    hone_status known = hone_labels_knows(l, pick.id);
-    if (known != 0)
-        return known < 0 ? known : HONE_OK;
-    HONE_TRY(hone_value_copy(&p->arena, row, copy));
-    pick.row = copy;
-    if (p->n == p->cap) {
-        const size_t cap = p->cap ? 2 * p->cap : 256;
-        hone_label_pick *v = hone_reallocarray(p->v, cap, sizeof *v);
-        if (!v)
-            return HONE_E_NOMEM;
-        p->v = v;
-        p->cap = cap;
-    }
-    p->v[p->n++] = pick;
-    return HONE_OK;
-}
-
-static hone_status read_items(hone_labels *l, hone_data *d, pool *p)
-{
-    hone_arena arena;
-    hone_value row;
-    hone_status s;
-    uint64_t line = 0;
-    hone_arena_init(&arena, 0);
-    while ((s = hone_data_next(d, &arena, &row)) > 0) {
-        line++;
-        s = add_row(l, &row, line, p);
-        if (s < 0) {
-            hone_fail_at("%s: row %llu", items, (unsigned long long)line);
-            break;
-        }
-        hone_arena_clear(&arena);
-    }
-    hone_arena_release(&arena);
-    return s;
-}
-
-static hone_status make_batch(hone_labels *l, hone_data *d)
-{
-    pool p = {.v = NULL};
-    char name[32];
-    int64_t have = 0, open = 0;
-    HONE_TRY(hone_labels_batch(l, name, &have));
-    HONE_TRY(hone_labels_open_tasks(l, &open));
-    hone_arena_init(&p.arena, (size_t)4 << 30);
-    hone_status s = read_items(l, d, &p);
-    if (s >= 0 && !p.n && !have)
-        s = hone_fail(HONE_E_INVALID, "%s: no items", items);
-    if (have && (open || !batch_size))
-        p.n = 0; /* it goes on with what there is */
-    if (s >= 0 && p.n > MOST) {
-        s = hone_fail(HONE_E_LIMIT, "%s: %zu items are more than experts label", items, p.n);
-        hone_fail_hint("--batch 200 chooses so many of them");
-    }
-    if (s >= 0 && p.n)
-        s = hone_labels_add_batch(l, p.v, p.n, p.n);
-    hone_free(p.v);
-    hone_arena_release(&p.arena);
-    return s;
-}
 
 /* ---- experts --------------------------------------------------------------------------------------- */
 
@@ -286,13 +157,20 @@ static hone_status start_page(hone_labels *l, hone_label_page **page)
     return s;
 }
 
-static hone_status serve(hone_labels *l, hone_data *d)
+static hone_status serve(hone_labels *l, hone_registry *r, const hone_rubric *rubric)
 {
     hone_label_page *page = NULL;
     link_t links[HONE_LABELS_EXPERTS];
     size_t n = 0;
     memset(links, 0, sizeof links);
-    hone_status s = make_batch(l, d);
+    const hone_cli_label_batch how = {.items = items,
+                                      .source = source,
+                                      .verdicts = verdicts,
+                                      .threshold = threshold,
+                                      .size = batch_size,
+                                      .seed = (uint64_t)seed,
+                                      .quiet = json};
+    hone_status s = hone_cli_label_batch_make(r, l, rubric, &how);
     if (s >= 0) /* first, since a token that was made and never shown would be lost */
         s = start_page(l, &page);
     if (s >= 0)
@@ -379,6 +257,20 @@ static hone_status plain_rubric(hone_data *d, hone_rubric **out)
                  : hone_rubric_read(one, sizeof one - 1, "plain", out);
 }
 
+/* --import, then --export: no page. */
+static hone_status files(hone_registry *r)
+{
+    hone_book *book = NULL;
+    hone_status s = hone_book_open(store, &book);
+    if (s >= 0 && import_path)
+        s = hone_cli_label_import(r, book, source, import_path, json);
+    if (s >= 0 && export_path)
+        s = hone_cli_label_export(book, export_path, json);
+    hone_book_close(book);
+    hone_registry_close(r);
+    return s;
+}
+
 static hone_status work(void)
 {
     hone_registry *r = NULL;
@@ -387,7 +279,9 @@ static hone_status work(void)
     hone_book *book = NULL;
     hone_labels *l = NULL;
     hone_status s = hone_cli_open_registry(&paths, &r);
-    if (s >= 0 && items)
+    if (s >= 0 && (import_path || export_path))
+        return files(r);
+    if (s >= 0 && items && !rubric_path)
         s = hone_cli_open_data(r, source, items, "stop", &d);
     if (s >= 0)
         s = rubric_path ? hone_rubric_read_file(rubric_path, &rubric) : plain_rubric(d, &rubric);
@@ -398,7 +292,7 @@ static hone_status work(void)
     if (s >= 0 && status_only)
         s = say_status(l);
     else if (s >= 0)
-        s = serve(l, d);
+        s = serve(l, r, rubric);
     hone_labels_close(l);
     hone_book_close(book);
     hone_rubric_destroy(rubric);
@@ -427,13 +321,22 @@ int hone_cli_judge_label(int argc, char **argv)
         {"origin", HONE_ARG_STR, &origin, "URL", "how experts reach it through a proxy"},
         {"request-seconds", HONE_ARG_F64, &request_s, "S",
          "connections that take longer over a request are cut (20)"},
+        {"batch", HONE_ARG_I64, &batch_size, "N",
+         "so many of the items: 30 % at random, the rest where a label tells most (all)"},
+        {"verdicts", HONE_ARG_STR, &verdicts, "FILE",
+         "what judges said (hone judge run): where they waver is labelled first"},
+        {"threshold", HONE_ARG_F64, &threshold, "X",
+         "the score near which labels tell most (the middle of the rubric's range)"},
+        {"import", HONE_ARG_STR, &import_path, "FILE",
+         "labels from a .jsonl or .csv into the store"},
+        {"export", HONE_ARG_STR, &export_path, "FILE", "the store's labels as .jsonl or .csv"},
         {"seed", HONE_ARG_I64, &seed, "N", "of order, repeats and sides (0)"},
         {"status", HONE_ARG_FLAG, &status_only, NULL, "say how far everybody is, and end"},
         {"json", HONE_ARG_FLAG, &json, NULL, "links or status as one JSON object"},
         {"plugin-path", HONE_ARG_LIST, &paths, "PATH", "a folder of plugins, or a .so"},
         {0}};
     static const hone_args spec = {"judge label",
-                                   "--items FILE [options]",
+                                   "--items FILE [options] | --import FILE | --export FILE",
                                    "Serves a page on which experts label items, blind to any "
                                    "judge. Each expert has an own link,\n"
                                    "order and sides; a tenth of the items come twice. Labels are "
@@ -445,8 +348,11 @@ int hone_cli_judge_label(int argc, char **argv)
     hone_rest rest;
     if (!hone_args_parse(&spec, argc, argv, &rest))
         return rest.exit;
-    if (!items)
+    if (!items && !import_path && !export_path)
         return hone_cli_usage("judge label", "--items FILE is missing");
+    if (batch_size < 0 || (verdicts && !batch_size))
+        return hone_cli_usage("judge label", batch_size < 0 ? "--batch counts items"
+                                                            : "--verdicts goes with --batch N");
     if (port < 0 || port > 65535)
         return hone_cli_usage("judge label", "--port is a number up to 65535");
     if (!experts)

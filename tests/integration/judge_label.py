@@ -3,12 +3,14 @@
 No browser here (judge_label_page.py has one). Everything is asked byte by byte, so that what a browser would never send is
 sent too. The store is looked at with Python's sqlite3."""
 import concurrent.futures
+import csv
 import hashlib
 import json
 import os
 import signal
 import socket
 import sqlite3
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -435,8 +437,100 @@ def starting(tmp):
     check("ends", s.stop()[0] == 0)
 
 
+def told(tmp, *args, code=0):
+    """What a run without a page printed, as JSON; its stderr where it fails."""
+    r = subprocess.run([HONE, "judge", "label", *args, "--json"], cwd=tmp, capture_output=True, text=True, timeout=60)
+    check(f"{args[:2]} exits with {code}", r.returncode == code, r.stdout + r.stderr)
+    return json.loads(r.stdout) if code == 0 and r.stdout else r.stderr
+
+
+def batches(tmp):
+    with open(os.path.join(tmp, "items.jsonl"), "w") as f, open(os.path.join(tmp, "verdicts.jsonl"), "w") as v:
+        for i in range(200):
+            f.write(json.dumps({"id": i, "prompt": f"p {i}", "completion": f"c {i}", "model": "old" if i < 190 else "new"}) + "\n")
+            v.write(json.dumps({"id": i, "status": "ok", "score": 1 + i % 5, "entropy": 2.0 if i < 20 else 0.001 * i, "spec": "a"}) + "\n")
+    s = Server(tmp, "--batch", "40", "--verdicts", "verdicts.jsonl")
+    token = s.tokens["expert"]
+    rows = book(tmp, "SELECT item, probability, why FROM label_item")
+    sure = [r for r in rows if r[2] == "uniform"]
+    check("a batch of 40", len(rows) == 40 and len({r[0] for r in rows}) == 40, len(rows))
+    check("about 30 % of it at random", 4 <= len(sure) <= 20, len(sure))
+    check("every probability is one", all(0.3 * 40 / 200 - 1e-9 <= r[1] <= 1 for r in rows), rows)
+    check("the unsure ones are likelier", min(r[1] for r in rows if int(r[0]) < 20) >
+          statistics.median(r[1] for r in rows) and
+          {r[2] for r in rows} <= {"uniform", "entropy", "threshold", "new policy"}, rows)
+    info = json.loads(book(tmp, "SELECT json FROM batch")[0][0])
+    check("the batch says where it is from", info["pool"] == 200 and info["items"] == 40 and info["uniform"] == len(sure), info)
+    tasks = all_tasks(s, token)
+    check("with repeats", len(tasks) == 44)
+    s.post([event(i, t["task"]) for i, t in enumerate(tasks[:20])], token)
+    check("labels have the probability", {r[0] for r in book(tmp, "SELECT probability FROM expert_label")} <= {r[1] for r in rows})
+    s.stop()
+    s = Server(tmp, "--batch", "40", "--verdicts", "verdicts.jsonl")
+    check("an open batch is gone on with", len(book(tmp, "SELECT * FROM label_item")) == 40)
+    s.post([event(100 + i, t["task"]) for i, t in enumerate(tasks[20:])], token)
+    s.stop()
+    s = Server(tmp, "--batch", "40", "--verdicts", "verdicts.jsonl", "--experts", "expert,late")
+    both = book(tmp, "SELECT item FROM label_item")
+    check("a done one is followed by another, of other items", len(both) == 80 and len(set(both)) == 80)
+    check("which everybody gets", s.get("/api/task", token)[1]["total"] == 88 and s.get("/api/task", s.tokens["late"])[1]["total"] == 44)
+    s.stop()
+    r = subprocess.run([HONE, "judge", "label", "--items", "items.jsonl", "--verdicts", "verdicts.jsonl"], cwd=tmp, capture_output=True,
+                       text=True, timeout=60)
+    check("--verdicts without --batch", r.returncode == 2)
+
+
+def files(tmp):
+    write_items(tmp, 6)
+    rows = [{"item": "secretmodel-0", "expert": "ann", "score": 4, "comment": 'says "so", twice\nand more', "seconds": 1.5,
+             "at": "2026-01-31T10:00:00Z", "probability": 0.25, "split": "dev", "topic": "birds, big", "criteria": {"a": 1, "b": "tie"}},
+            {"item": "secretmodel-1", "expert": "ann", "choice": "a", "duplicate": True, "language": "de"},
+            {"item": "elsewhere", "expert": "bob", "criteria": {"a": 0.5}}]
+    with open(os.path.join(tmp, "in.jsonl"), "w") as f:
+        f.writelines(json.dumps(r) + "\n" for r in rows)
+    s = Server(tmp)
+    s.stop()
+    r = told(tmp, "--import", "in.jsonl")
+    check("imported", r == {"rows": 3, "stored": 3, "same": 0, "replaced": 0, "unknown": 1}, r)
+    check("again changes nothing", told(tmp, "--import", "in.jsonl") == {"rows": 3, "stored": 0, "same": 3, "replaced": 0, "unknown": 0})
+    check("exported", told(tmp, "--export", "out.jsonl") == {"labels": 3})
+    with open(os.path.join(tmp, "out.jsonl")) as f:
+        out = [json.loads(line) for line in f]
+    wanted = [{**{k: v for k, v in r.items()}} for r in rows]
+    for o, w in zip(out, wanted):
+        check(f"{w['item']} comes back", all(o.get(k) == v for k, v in w.items()), (o, w))
+    check("the cluster is the item's", len(out[0]["prompt_id"]) == 16)
+    told(tmp, "--export", "out.csv")
+    with open(os.path.join(tmp, "out.csv"), newline="") as f:
+        table = list(csv.DictReader(f))
+    check("CSV", len(table) == 3 and table[0]["comment"] == rows[0]["comment"] and table[0]["topic"] == "birds, big" and
+          table[0]["criteria.a"] == "1" and table[0]["criteria.b"] == "tie" and table[1]["score"] == "" and table[1]["duplicate"] == "true", table)
+    other = os.path.join(tmp, "other")
+    os.mkdir(other)
+    r = told(other, "--import", "../out.csv")
+    check("CSV in", r["stored"] == 3 and r["unknown"] == 3, r)
+    told(other, "--export", "back.jsonl")
+    with open(os.path.join(other, "back.jsonl")) as f:
+        back = [json.loads(line) for line in f]
+    for b, o in zip(back, out):
+        check(f"{o['item']} through CSV and back", {**b, "prompt_id": 0, "at": 0} == {**o, "prompt_id": 0, "at": 0}, (b, o))
+    changed = dict(rows[0], score=2)
+    with open(os.path.join(tmp, "changed.jsonl"), "w") as f:
+        f.write(json.dumps(changed) + "\n")
+    check("another answer replaces", told(tmp, "--import", "changed.jsonl")["replaced"] == 1)
+    for bad, word in (('{"item": "x", "expert": "ann"}', "neither"), ('{"expert": "ann", "score": 1}', "item"), ('{"item": "x", "score": 1}', "expert"),
+                      ('{"item": "x", "expert": "a", "score": "high"}', "score"), ('{"item": "x", "expert": "a", "choice": "c"}', "choice"),
+                      ('{"item": "x", "expert": "a", "score": 1, "probability": 0}', "probability"),
+                      ('{"item": "x", "expert": "a", "score": 1e999}', "")):
+        with open(os.path.join(tmp, "bad.jsonl"), "w") as f:
+            f.write(json.dumps(dict(rows[0], item="fresh")) + "\n" + bad + "\n")
+        err = told(tmp, "--import", "bad.jsonl", code=1)
+        check(f"a bad row names itself: {bad[:50]}", word in err and "2" in err, err)
+    check("and nothing of its file is stored", not book(tmp, "SELECT * FROM expert_label WHERE item = 'fresh'"))
+
+
 with tempfile.TemporaryDirectory() as tmp:
-    for part in (labels_are_kept, slow_clients, killed, pairs, checklists, starting):
+    for part in (labels_are_kept, slow_clients, killed, pairs, checklists, batches, files, starting):
         folder = os.path.join(tmp, part.__name__)
         os.mkdir(folder)
         part(folder)
