@@ -153,6 +153,8 @@ hone_status hone_cli_judge_ask(const hone_cli_judge_asking *a, hone_book *book, 
     for (size_t i = 0; s >= 0 && i < items.n; i++)
         s = hone_joined_add(j, HONE_ROWS_ITEMS, a->items, i + 1, &items.rows[i]);
     if (s >= 0)
+        s = hone_joined_settle(j);
+    if (s >= 0)
         n = wanted(a, j, &items);
     if (s >= 0 && !n) {
         hone_fail(HONE_E_INVALID, "%s: none of its %zu items %s", a->items, items.n,

@@ -476,6 +476,7 @@ static hone_status measure(hone__calib *d)
     HONE_TRY(intra(d));
     HONE_TRY(hone__calib_unparsed(d));
     HONE_TRY(hone__calib_swap(d));
+    HONE_TRY(hone__calib_weighted(d));
     HONE_TRY(hone__calib_slices(d));
     return hone__calib_notes(d);
 }

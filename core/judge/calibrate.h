@@ -83,6 +83,9 @@ typedef struct hone_calibration {
     hone_figure prevalence_raw, prevalence, ppi_mean;
     double lambda;
 
+    int weighted; /* items were chosen with known probabilities: those below are there */
+    hone_figure w_accuracy, w_bias, w_good, w_mean; /* weighted by one over the probability */
+
     const char *notes[HONE_CALIB_NOTES]; /* in the arena */
     size_t n_notes;
     hone_arena arena;

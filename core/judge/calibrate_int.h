@@ -27,6 +27,7 @@ typedef struct hone__calib {
 double hone__calib_side(const hone__calib *d, double score);
 hone_status hone__calib_unparsed(hone__calib *d);
 hone_status hone__calib_swap(hone__calib *d);
+hone_status hone__calib_weighted(hone__calib *d);
 hone_status hone__calib_slices(hone__calib *d);
 hone_status hone__calib_notes(hone__calib *d);
 hone_status hone__calib_note(hone_calibration *c, const char *fmt, ...) HONE_PRINTF(2, 3);

@@ -180,6 +180,15 @@ static void rest(const hone_calibration *c, hone_jw *w)
     hone_jw_end(w);
     hone_figure_write_key(w, "ppi_mean", &c->ppi_mean);
     hone_jw_kf64(w, "ppi_lambda", c->lambda);
+    if (c->weighted) {
+        hone_jw_key(w, "weighted");
+        hone_jw_map(w);
+        hone_figure_write_key(w, "accuracy", &c->w_accuracy);
+        hone_figure_write_key(w, "bias", &c->w_bias);
+        hone_figure_write_key(w, "good", &c->w_good);
+        hone_figure_write_key(w, "mean", &c->w_mean);
+        hone_jw_end(w);
+    }
     hone_jw_key(w, "more_labels"); /* items to label beyond those there */
     hone_jw_map(w);
     hone_jw_ki64(w, "to_halve", (int64_t)hone_figure_more(&c->kappa_w, 0.5));

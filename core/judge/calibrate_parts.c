@@ -12,9 +12,16 @@ enum { SLICE_ITEMS = 5, SLICE_REPLICATES = 200 };
 /* ---- verdicts without a number ---------------------------------------------------------------------------- */
 
 typedef struct judged_row {
-    double length, failed;
+    double length, failed, all; /* verdicts without a number; of so many */
     uint64_t cluster;
 } judged_row;
+
+typedef struct judged_rows {
+    judged_row *rows;
+    size_t n;
+    double *x, *y; /* scratch (n) */
+    uint64_t *cluster;
+} judged_rows;
 
 static int by_length(const void *pa, const void *pb)
 {
@@ -29,52 +36,57 @@ static double failures(const hone_joined_item *it)
            (double)it->status[HONE_JOINED_TRUNCATED];
 }
 
-static hone_status share_of(const judged_row *rows, size_t n, const hone_boot *like, double *x,
-                            uint64_t *cluster, hone_figure *out)
+/* The rate over the rows [begin, end): a share where each item has one verdict, else failures by verdicts. */
+static hone_status rate_of(const hone__calib *d, judged_rows *r, size_t begin, size_t end,
+                           hone_figure *out)
 {
-    hone_boot boot = *like;
+    const size_t n = end - begin;
+    hone_boot boot = d->boot;
+    int single = 1;
+    boot.cluster = r->cluster;
     for (size_t i = 0; i < n; i++) {
-        x[i] = rows[i].failed;
-        cluster[i] = rows[i].cluster;
+        r->x[i] = r->rows[begin + i].failed;
+        r->y[i] = r->rows[begin + i].all;
+        r->cluster[i] = r->rows[begin + i].cluster;
+        single &= r->y[i] == 1;
     }
-    boot.cluster = cluster;
-    return hone_interval_share(x, n, &boot, out);
+    return single ? hone_interval_share(r->x, n, &boot, out)
+                  : hone_interval_ratio(r->x, r->y, n, &boot, out);
 }
 
-static hone_status by_lengths(hone__calib *d, judged_row *rows, size_t n, double *x, double *y,
-                              uint64_t *cluster)
+static hone_status by_lengths(hone__calib *d, judged_rows *r)
 {
     hone_calibration *c = d->c;
     hone_figure tau;
     size_t known = 0;
-    for (size_t i = 0; i < n; i++)
-        if (rows[i].length >= 0)
-            rows[known++] = rows[i];
+    for (size_t i = 0; i < r->n; i++)
+        if (r->rows[i].length >= 0)
+            r->rows[known++] = r->rows[i];
     if (!known)
         return HONE_OK;
-    qsort(rows, known, sizeof *rows, by_length);
+    qsort(r->rows, known, sizeof *r->rows, by_length);
     size_t bins = known < 20 ? 1 : HONE_CALIB_BINS, begin = 0;
     for (size_t b = 0; b < bins && begin < known; b++) {
         size_t end = (b + 1) * known / bins;
-        while (end > begin && end < known && rows[end].length == rows[end - 1].length)
+        while (end > begin && end < known && r->rows[end].length == r->rows[end - 1].length)
             end++;
         if (end <= begin)
             continue;
         hone_calib_bin *bin = &c->bins[c->n_bins++];
-        bin->lo = rows[begin].length;
-        bin->hi = rows[end - 1].length;
+        bin->lo = r->rows[begin].length;
+        bin->hi = r->rows[end - 1].length;
         bin->n = end - begin;
-        HONE_TRY(share_of(&rows[begin], bin->n, &d->boot, x, cluster, &bin->rate));
+        HONE_TRY(rate_of(d, r, begin, end, &bin->rate));
         begin = end;
     }
     for (size_t i = 0; i < known; i++) {
-        x[i] = rows[i].failed;
-        y[i] = rows[i].length;
-        cluster[i] = rows[i].cluster;
+        r->x[i] = r->rows[i].failed / r->rows[i].all;
+        r->y[i] = r->rows[i].length;
+        r->cluster[i] = r->rows[i].cluster;
     }
     hone_boot boot = d->boot;
-    boot.cluster = cluster;
-    HONE_TRY(hone_rank_tau_b(x, y, known, &boot, &tau));
+    boot.cluster = r->cluster;
+    HONE_TRY(hone_rank_tau_b(r->x, r->y, known, &boot, &tau));
     c->related = !hone_figure_has_interval(&tau) ? 0 : tau.lo > 0 || tau.hi < 0;
     return HONE_OK;
 }
@@ -83,42 +95,32 @@ hone_status hone__calib_unparsed(hone__calib *d)
 {
     const hone_joined *j = d->j;
     hone_calibration *c = d->c;
-    size_t n = 0, rows_n = 0;
+    size_t most = 0;
     for (size_t i = 0; i < d->n + d->n_more; i++) {
         const hone_joined_item *it = &j->items[j->order[i]];
         for (int k = 0; k < HONE_JOINED_STATUSES; k++)
             c->status[k] += it->status[k];
-        rows_n += it->in_verdicts;
+        most += it->in_verdicts;
     }
-    judged_row *rows = hone_calloc(rows_n + 1, sizeof *rows);
-    double *x = hone_calloc(rows_n + 1, sizeof *x), *y = hone_calloc(rows_n + 1, sizeof *y);
-    uint64_t *cluster = hone_calloc(rows_n + 1, sizeof *cluster);
-    hone_status s = rows && x && y && cluster ? HONE_OK : HONE_E_NOMEM;
+    judged_rows r = {.rows = hone_calloc(most + 1, sizeof *r.rows),
+                     .x = hone_calloc(most + 1, sizeof *r.x),
+                     .y = hone_calloc(most + 1, sizeof *r.y),
+                     .cluster = hone_calloc(most + 1, sizeof *r.cluster)};
+    hone_status s = r.rows && r.x && r.y && r.cluster ? HONE_OK : HONE_E_NOMEM;
     for (size_t i = 0; s >= 0 && i < d->n + d->n_more; i++) {
         const hone_joined_item *it = &j->items[j->order[i]];
-        double failed = failures(it), ok = (double)it->status[HONE_JOINED_OK];
-        if (failed + ok == 0)
-            continue;
-        rows[n++] = (judged_row){(double)it->length, failed / (failed + ok), it->cluster};
-        y[n - 1] = failed;
-        x[n - 1] = failed + ok;
-        cluster[n - 1] = it->cluster;
-    }
-    if (s >= 0) {
-        hone_boot boot = d->boot;
-        int shares = 1;
-        boot.cluster = cluster;
-        for (size_t i = 0; i < n; i++)
-            shares &= rows[i].failed == 0 || rows[i].failed == 1;
-        s = shares ? share_of(rows, n, &d->boot, x, cluster, &c->unparsed)
-                   : hone_interval_ratio(y, x, n, &boot, &c->unparsed);
+        double failed = failures(it), all = failed + (double)it->status[HONE_JOINED_OK];
+        if (all > 0)
+            r.rows[r.n++] = (judged_row){(double)it->length, failed, all, it->cluster};
     }
     if (s >= 0)
-        s = by_lengths(d, rows, n, x, y, cluster);
-    hone_free(rows);
-    hone_free(x);
-    hone_free(y);
-    hone_free(cluster);
+        s = rate_of(d, &r, 0, r.n, &c->unparsed);
+    if (s >= 0)
+        s = by_lengths(d, &r);
+    hone_free(r.rows);
+    hone_free(r.x);
+    hone_free(r.y);
+    hone_free(r.cluster);
     return s;
 }
 
@@ -153,6 +155,63 @@ hone_status hone__calib_swap(hone__calib *d)
         s = hone_interval_share(x, n, &boot, &c->swap_inconsistency);
     hone_free(x);
     hone_free(cluster);
+    return s;
+}
+
+/* ---- items that were chosen ------------------------------------------------------------------------------- */
+
+static size_t nearest(const hone_calibration *c, double v)
+{
+    size_t at = 0;
+    for (size_t i = 1; i < c->n_levels; i++)
+        if (fabs(c->levels[i] - v) < fabs(c->levels[at] - v))
+            at = i;
+    return at;
+}
+
+/* Each item counts one over the probability with which it was chosen (Hajek's ratio), so that items which were looked for,
+ * because judges disagree on them, do not stand for all. An item without one counts as chosen for certain. */
+hone_status hone__calib_weighted(hone__calib *d)
+{
+    const hone_joined *j = d->j;
+    hone_calibration *c = d->c;
+    double *weight = hone_calloc(d->n + 1, sizeof *weight);
+    if (!weight)
+        return HONE_E_NOMEM;
+    for (size_t i = 0; i < d->n; i++) {
+        const double p = j->items[j->order[i]].probability;
+        weight[i] = p > 0 ? 1 / p : 1;
+        c->weighted |= p > 0 && p < 1;
+        /* the share of the item's experts who say the judge's level */
+        double same = 0, n = 0;
+        for (size_t e = 0; c->n_levels && e < d->raters; e++) {
+            const double r = d->x[i * (d->raters + 1) + e];
+            if (isnan(r))
+                continue;
+            same += nearest(c, r) == nearest(c, d->side[i]);
+            n++;
+        }
+        d->work[i] = n > 0 && !isnan(d->side[i]) ? weight[i] * same / n : (double)NAN;
+        d->work2[i] = weight[i] * (d->judge[i] - d->mean[i]);
+    }
+    hone_status s = HONE_OK;
+    if (c->weighted) {
+        s = hone_interval_ratio(d->work, weight, d->n, &d->boot, &c->w_accuracy);
+        if (s >= 0 && !c->n_levels)
+            c->w_accuracy = hone_figure_none(d->n,
+                                             "the labels are no levels, but a continuous scale");
+        if (s >= 0)
+            s = hone_interval_ratio(d->work2, weight, d->n, &d->boot, &c->w_bias);
+        for (size_t i = 0; i < d->n; i++) {
+            d->work[i] = weight[i] * d->yes[i];
+            d->work2[i] = weight[i] * d->mean[i];
+        }
+        if (s >= 0)
+            s = hone_interval_ratio(d->work, weight, d->n, &d->boot, &c->w_good);
+        if (s >= 0)
+            s = hone_interval_ratio(d->work2, weight, d->n, &d->boot, &c->w_mean);
+    }
+    hone_free(weight);
     return s;
 }
 
@@ -325,7 +384,7 @@ static hone_status notes_on_labels(hone__calib *d)
     for (size_t i = 0; i < d->n; i++) {
         const hone_joined_item *it = &j->items[j->order[i]];
         chosen += it->probability > 0 && it->probability < 1;
-        alone += !it->has_cluster;
+        alone += !it->named_by && !it->has_text;
     }
     if (j->share < 1)
         HONE_TRY(hone__calib_note(c,
@@ -358,11 +417,12 @@ static hone_status notes_on_labels(hone__calib *d)
                "counts as a prompt of its own, so intervals may be too narrow and "
                "nothing is known within a prompt."));
     if (chosen)
-        HONE_TRY(hone__calib_note(c,
-                                  "%zu of %zu labelled items were selected with a probability "
-                                  "below 1: the figures are of the "
-                                  "items that were labelled, which are not a plain sample.",
-                                  chosen, d->n));
+        HONE_TRY(hone__calib_note(
+            c,
+            "%zu of %zu labelled items were chosen with a probability below 1: the figures are of "
+            "the items "
+            "that were labelled; \"weighted\" has what can be said of all they were chosen from.",
+            chosen, d->n));
     return HONE_OK;
 }
 

@@ -35,12 +35,14 @@ void hone_joined_init(hone_joined *j, const hone_joined_opts *opts)
     j->shape = opts->shape;
     j->share = 1;
     hone_arena_init(&j->arena, 0);
+    hone_arena_init(&j->scratch, 0);
     hone_map_init(&j->expert_map);
 }
 
 void hone_joined_release(hone_joined *j)
 {
     hone_arena_release(&j->arena);
+    hone_arena_release(&j->scratch);
     hone_map_release(&j->expert_map);
     hone_free(j->items);
     hone_free(j->slots);
@@ -390,6 +392,50 @@ static int by_cluster(const void *pa, const void *pb)
     return a->cluster < b->cluster ? -1 : a->cluster > b->cluster;
 }
 
+typedef struct named {
+    uint64_t text, cluster;
+    uint8_t by;
+} named;
+
+static int by_text(const void *pa, const void *pb)
+{
+    const named *a = pa, *b = pb;
+    if (a->text != b->text)
+        return a->text < b->text ? -1 : 1;
+    if (a->by != b->by) /* who counts most comes first */
+        return a->by > b->by ? -1 : 1;
+    return a->cluster < b->cluster ? -1 : a->cluster > b->cluster;
+}
+
+hone_status hone_joined_settle(hone_joined *j)
+{
+    size_t n = 0;
+    named *list = hone_calloc(j->n_items + 1, sizeof *list);
+    if (!list)
+        return HONE_E_NOMEM;
+    for (size_t i = 0; i < j->n_items; i++)
+        if (j->items[i].has_text && j->items[i].named_by)
+            list[n++] = (named){j->items[i].text, j->items[i].cluster, j->items[i].named_by};
+    if (n)
+        qsort(list, n, sizeof *list, by_text);
+    for (size_t i = 0; i < j->n_items; i++) {
+        hone_joined_item *it = &j->items[i];
+        size_t lo = 0, hi = n;
+        if (it->named_by || !it->has_text)
+            continue;
+        while (lo < hi) { /* the first of this text */
+            const size_t mid = (lo + hi) / 2;
+            if (list[mid].text < it->text)
+                lo = mid + 1;
+            else
+                hi = mid;
+        }
+        it->cluster = lo < n && list[lo].text == it->text ? list[lo].cluster : it->text;
+    }
+    hone_free(list);
+    return HONE_OK;
+}
+
 /* Splits: as the rows say, else by hash of the prompt. Counts prompts that are in several. */
 static void set_splits(hone_joined *j, sorted *all)
 {
@@ -459,6 +505,7 @@ hone_status hone_joined_finish(hone_joined *j)
     if (!j->opts.keep_scores)
         HONE_TRY(nothing_joined(j));
     const int known_needed = j->rows[HONE_ROWS_VERDICTS] || j->rows[HONE_ROWS_ITEMS];
+    HONE_TRY(hone_joined_settle(j));
     sorted *all = hone_calloc(j->n_items + 1, sizeof *all);
     if (!all)
         return HONE_E_NOMEM;

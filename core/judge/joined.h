@@ -45,14 +45,17 @@ extern const char *const hone_joined_status_names[HONE_JOINED_STATUSES];
 typedef struct hone_joined_item {
     char *id; /* in the arena */
     size_t id_len;
-    uint64_t hash, cluster; /* of the id; of the prompt */
+    uint64_t hash, cluster; /* of the id; of the prompt, as settled */
+    uint64_t text;          /* of the prompt's text, where has_text */
     int64_t length;         /* bytes of the completion, -1 unknown */
     double sum;             /* of the scores of ok verdicts */
     double swapped[2]; /* pairwise: the sums by order of showing, first candidate first or second */
     uint32_t n_swapped[2];
     uint32_t status[HONE_JOINED_STATUSES]; /* verdicts of each status */
     double probability;                    /* of having been selected for labelling; 0 = not said */
-    uint8_t split, has_split, has_cluster; /* enum; was it given, or is it by hash */
+    uint8_t split, has_split, has_text;
+    uint8_t
+        named_by; /* who said prompt_id: 0 nobody, 1 a label, 2 a verdict, 3 an item's row, which counts most */
     uint8_t in_items, in_verdicts, labelled; /* which files named it */
     uint8_t slice[HONE_JOINED_COLUMNS];      /* index of the value + 1, 0 = none */
 } hone_joined_item;
@@ -88,7 +91,7 @@ typedef struct hone_joined_odd {
 
 typedef struct hone_joined {
     hone_joined_opts opts;
-    hone_arena arena;
+    hone_arena arena, scratch;
     int shape; /* 0 while no label was read */
     double share;
     uint64_t limit; /* items with hash below it are kept; 0 = all */
@@ -148,7 +151,9 @@ hone_status hone_joined_add(hone_joined *j, int kind, const char *name, uint64_t
  * of an item with a verdict: the message says what was read. */
 hone_status hone_joined_finish(hone_joined *j);
 
-/* The item of this id, or NULL; and its split: as its rows say, else by the hash of its prompt. */
+/* Prompts of all items so far: as named, else as other items of the same text are, else by the text. Finish does it too. */
+hone_status hone_joined_settle(hone_joined *j);
+/* The item of this id, or NULL; and its split when settled: as its rows say, else by the hash of its prompt. */
 const hone_joined_item *hone_joined_find(const hone_joined *j, hone_str id);
 int hone_joined_split(const hone_joined_item *it);
 /* The judge's score of an item: the mean of its ok verdicts, NAN when there is none. */

@@ -5,6 +5,7 @@
 #include "base/alloc.h"
 #include "base/error.h"
 #include "base/hash.h"
+#include "judge/ask.h"
 #include "judge/joined_int.h"
 
 #include <math.h>
@@ -14,6 +15,8 @@
 
 const char *const hone_joined_status_names[HONE_JOINED_STATUSES] = {
     "ok", "unparsed", "refused", "truncated", "timeout", "budget"};
+
+enum { PROMPT_SEED = 1 };
 
 /* Columns that are no slices, whatever file they are in. */
 static const char *const known[] = {
@@ -110,17 +113,18 @@ static hone_status take_slices(hone_joined *j, hone_joined_item *it, const hone_
     return HONE_OK;
 }
 
-static hone_status take_common(hone_joined *j, hone_joined_item *it, const char *name,
+static hone_status take_common(hone_joined *j, hone_joined_item *it, int kind, const char *name,
                                uint64_t number, const hone_value *row)
 {
+    const uint8_t rank = kind == HONE_ROWS_ITEMS ? 3 : kind == HONE_ROWS_VERDICTS ? 2 : 1;
     char buf[32];
     hone_str text;
     double length;
     const hone_value *prompt = hone_value_get(row, "prompt_id"),
                      *split = hone_value_get(row, "split");
-    if (!it->has_cluster && name_of(prompt, buf, &text)) {
-        it->cluster = hone_xxh64(text.ptr, text.len, 1);
-        it->has_cluster = 1;
+    if (it->named_by < rank && name_of(prompt, buf, &text)) {
+        it->cluster = hone_xxh64(text.ptr, text.len, PROMPT_SEED);
+        it->named_by = rank;
     }
     if (split && split->type == HONE_STRING && split->u.str.len) {
         char z[16];
@@ -145,22 +149,29 @@ static int id_of(const hone_value *row, const char *key, char buf[32], hone_str 
 
 /* ---- items ------------------------------------------------------------------------------------------------ */
 
-static hone_status prompt_hash(const hone_value *v, uint64_t *out)
+/* The name that a prompt has where no row names it: what judge/ask.h calls it, so that verdicts and items agree. */
+static hone_status text_hash(hone_joined *j, const hone_value *row, uint64_t number,
+                             hone_joined_item *it)
 {
-    hone_buf b;
-    hone_jw w;
-    if (v->type == HONE_STRING) {
-        *out = hone_xxh64(v->u.str.ptr, v->u.str.len, 2);
+    hone_ask_item item;
+    const hone_value *prompt = hone_value_get(row, "prompt"),
+                     *messages = hone_value_get(row, "messages");
+    if ((!prompt || prompt->type == HONE_NULL) && (!messages || messages->type == HONE_NULL))
+        return HONE_OK;
+    hone_arena_clear(&j->scratch);
+    hone_status s = hone_ask_item_read("items", row, number, &j->scratch, &item);
+    if (s == HONE_E_NOMEM)
+        return s;
+    if (s < 0) { /* without a completion it cannot be judged, but it has a prompt */
+        if (prompt && prompt->type == HONE_STRING) {
+            it->text = hone_xxh64(prompt->u.str.ptr, prompt->u.str.len, PROMPT_SEED);
+            it->has_text = 1;
+        }
         return HONE_OK;
     }
-    hone_buf_init(&b, (size_t)64 << 20);
-    hone_jw_init(&w, &b, 0);
-    hone_jw_value(&w, v);
-    hone_status s = hone_buf_check(&b, "messages");
-    if (s >= 0)
-        *out = hone_xxh64(b.ptr, b.len, 2);
-    hone_buf_release(&b);
-    return s;
+    it->text = hone_xxh64(item.prompt_id.ptr, item.prompt_id.len, PROMPT_SEED);
+    it->has_text = 1;
+    return HONE_OK;
 }
 
 static hone_status add_item(hone_joined *j, const char *name, uint64_t number,
@@ -178,18 +189,10 @@ static hone_status add_item(hone_joined *j, const char *name, uint64_t number,
         return HONE_OK;
     it->in_items = 1;
     const hone_value *completion = hone_value_get(row, "completion");
-    const hone_value *prompt = hone_value_get(row, "prompt");
-    const hone_value *messages = hone_value_get(row, "messages");
     if (completion && completion->type == HONE_STRING)
         it->length = (int64_t)completion->u.str.len;
-    if (!prompt || (prompt->type != HONE_STRING && prompt->type != HONE_LIST))
-        prompt = messages;
-    HONE_TRY(take_common(j, it, name, number, row));
-    if (!it->has_cluster && prompt && (prompt->type == HONE_STRING || prompt->type == HONE_LIST)) {
-        HONE_TRY(prompt_hash(prompt, &it->cluster));
-        it->has_cluster = 1;
-    }
-    return HONE_OK;
+    HONE_TRY(text_hash(j, row, number, it));
+    return take_common(j, it, HONE_ROWS_ITEMS, name, number, row);
 }
 
 /* ---- verdicts --------------------------------------------------------------------------------------------- */
@@ -301,7 +304,7 @@ static hone_status add_verdict(hone_joined *j, const char *name, uint64_t number
     HONE_TRY(keep_same(j, hone_value_get(row, "policy"), &j->policy, &j->several_policies));
     HONE_TRY(keep_same(j, hone_value_get(row, "spec"), &j->spec, &j->several_specs));
     HONE_TRY(keep_same(j, hone_value_get(row, "rubric"), &j->rubric, &j->several_rubrics));
-    return take_common(j, it, name, number, row);
+    return take_common(j, it, HONE_ROWS_VERDICTS, name, number, row);
 }
 
 /* ---- labels ----------------------------------------------------------------------------------------------- */
@@ -387,7 +390,7 @@ static hone_status add_label(hone_joined *j, const char *name, uint64_t number,
         (void)number_of(mark, &flagged);
     if (probability > 0)
         it->probability = probability;
-    HONE_TRY(take_common(j, it, name, number, row));
+    HONE_TRY(take_common(j, it, HONE_ROWS_LABELS, name, number, row));
     return hone__joined_label(j, it, expert, value, flagged != 0); /* last: it may drop items */
 }
 

@@ -49,6 +49,11 @@ static const hone_report_row calibration[] = {
     {NULL, "prevalence.raw", "share of good, by the judge", "all judged items"},
     {NULL, "prevalence.corrected", "share of good, corrected", "for what the judge gets wrong"},
     {NULL, "ppi_mean", "mean, prediction-powered", "experts' mean over all judged items (PPI++)"},
+    {"Weighted by how items were chosen", "weighted.accuracy", "the same level",
+     "share of pairs of judge and expert"},
+    {NULL, "weighted.bias", "bias", "mean of judge minus experts"},
+    {NULL, "weighted.good", "share of good, by the experts", ""},
+    {NULL, "weighted.mean", "mean, by the experts", ""},
     {NULL, NULL, NULL, NULL}};
 
 static const hone_report_row reliability[] = {
@@ -185,7 +190,7 @@ static void alt_test(const hone_value *r, hone_buf *b)
 static void repeats_needed(const hone_value *r, hone_buf *b)
 {
     const hone_value *m = hone_value_get(r, "repeats_needed");
-    const char *comma = "repeats needed: ";
+    const char *comma = "verdicts a completion needs: ";
     for (size_t i = 0; m && m->type == HONE_MAP && i < m->u.map.n; i++) {
         const hone_pair *p = &m->u.map.pairs[i];
         hone_buf_adds(b, comma);
@@ -193,7 +198,7 @@ static void repeats_needed(const hone_value *r, hone_buf *b)
             hone_buf_addf(b, "%lld", (long long)p->value.u.i64);
         else
             hone_buf_adds(b, "no number is enough");
-        hone_buf_adds(b, " for rho ");
+        hone_buf_adds(b, " for a reliability of ");
         add_plain(b, p->key, 0);
         comma = ", ";
     }

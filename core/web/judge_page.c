@@ -177,7 +177,7 @@ static size_t section(hone_buf *b, const hone_value *r, hone_arena *a, const hon
     hone_figure f, ceiling;
     range scale = {0, 1};
     size_t n = 1, some = 0;
-    int own = strcmp(rows->section, "The scores") == 0;
+    int own = strcmp(rows->section, "The scores") == 0 || strncmp(rows->path, "weighted.", 9) == 0;
     int difference = strncmp(rows->path, "difference.", 11) == 0;
     if (difference)
         scale = (range){-0.2, 0.2};
@@ -415,9 +415,9 @@ static void histogram(hone_buf *b, const hone_value *r)
         double v = number_of(hone_value_get(&list->u.list.items[i], "n"));
         most = v > most ? v : most;
     }
-    hone_buf_adds(
-        b, "<section><h2>Scores given</h2><div class=\"wide\"><table><thead><tr><th>score</th><th "
-           "class=\"num\">verdicts</th><th></th></tr></thead><tbody>\n");
+    hone_buf_adds(b, "<section><h2>Scores given</h2><div class=\"wide\"><table><thead><tr><th "
+                     "class=\"num\">score</th><th "
+                     "class=\"num\">verdicts</th><th></th></tr></thead><tbody>\n");
     for (size_t i = 0; i < list->u.list.n; i++) {
         const hone_value *s = &list->u.list.items[i];
         double v = number_of(hone_value_get(s, "n"));
@@ -453,14 +453,16 @@ static void notes(hone_buf *b, const hone_value *r)
         hone_buf_adds(b, ".</li>\n");
     }
     for (size_t i = 0; m && m->type == HONE_MAP && i < m->u.map.n; i++) {
-        hone_buf_adds(b, "<li>Reliability ");
-        hone__web_text(b, m->u.map.pairs[i].key);
+        hone_buf_adds(b, i ? ", " : "<li>Verdicts a completion needs: ");
         if (m->u.map.pairs[i].value.type == HONE_I64)
-            hone_buf_addf(b, " needs %lld repeats.</li>\n",
-                          (long long)m->u.map.pairs[i].value.u.i64);
+            hone_buf_addf(b, "%lld", (long long)m->u.map.pairs[i].value.u.i64);
         else
-            hone_buf_adds(b, " is out of reach by repeating.</li>\n");
+            hone_buf_adds(b, "no number is enough");
+        hone_buf_adds(b, " for a reliability of ");
+        hone__web_text(b, m->u.map.pairs[i].key);
     }
+    if (m && m->type == HONE_MAP && m->u.map.n)
+        hone_buf_adds(b, ".</li>\n");
     for (size_t i = 0; list && i < list->u.list.n; i++) {
         if (list->u.list.items[i].type != HONE_STRING)
             continue;

@@ -157,6 +157,8 @@ failed = [v for v in verdicts if v["score"] is None]
 check("the rate of verdicts without a number", abs(report["unparsed"]["rate"]["value"] - len(failed) / len(verdicts)) < 1e-12,
       report["unparsed"])
 check("rates by length cover all items", sum(b["n"] for b in report["unparsed"]["by_length"]) == len(items), report["unparsed"])
+check("and come to the rate over all", abs(sum(b["n"] * b["rate"]["value"] for b in report["unparsed"]["by_length"]) / len(items)
+                                              - len(failed) / len(verdicts)) < 1e-12, report["unparsed"]["by_length"])
 check("counts", (report["items"], report["prompts"], report["experts"], report["labels"]) ==
       (len(experts), 48, 3, len(labels)), [report[k] for k in ("items", "prompts", "experts", "labels")])
 check("unlabelled verdicts are told apart", report["unlabelled"] == 240 - len(experts), report["unlabelled"])
@@ -219,7 +221,7 @@ os.remove(os.path.join(work, "judges.sqlite"))
 code, out, err = run("reliability", "--verdicts", "verdicts.jsonl", "--items", "items.jsonl", "--labels", "labels.jsonl", "--json")
 rel = json.loads(out, parse_constant=no_constant) if code == 0 else {}
 sound("reliability", rel)
-check("groups are prompts", rel.get("groups") == 60 and 3.9 < rel["group_size"] <= 4, (err, rel.get("group_size")))
+check("groups are prompts", rel.get("groups") == 60 and rel["dropped_groups"] == 0 and 3.9 < rel["group_size"] <= 4, (err, rel.get("group_size")))
 check("rho is between noise and certainty", 0.5 < rel["rho"]["value"] < 0.95, rel["rho"])
 check("repeats needed do not fall with the target", [rel["repeats_needed"][k] or 99 for k in ("0.5", "0.7", "0.8", "0.9")]
       == sorted(rel["repeats_needed"][k] or 99 for k in ("0.5", "0.7", "0.8", "0.9")), rel["repeats_needed"])
@@ -231,6 +233,18 @@ code, out, err = run("reliability", "--verdicts", "once.jsonl", "--items", "item
 one = json.loads(out) if code == 0 else {}
 check("with one repeat rho is not invented", one["rho"]["value"] is None and one["zero_variance"]["value"] is not None
       and any("one verdict" in n for n in one["notes"]), one.get("rho"))
+
+jsonl("clear.jsonl", [{"item": lb["item"], "expert": lb["expert"], "criteria": {"clear": lb["score"]}} for lb in labels])
+with open(os.path.join(work, "clear.csv"), "w", newline="", encoding="utf-8") as f:
+    w = csv.writer(f)
+    w.writerow(["item", "expert", "score", "criteria.clear"])
+    w.writerows([lb["item"], lb["expert"], "", lb["score"]] for lb in labels)
+clear = calibrate("--labels", "clear.jsonl", *FILES[2:], "--criterion", "clear")
+check("one criterion instead of the score", clear["agreement"]["kappa_w"] == report["agreement"]["kappa_w"], clear["agreement"]["kappa_w"])
+check("criteria are columns in CSV", calibrate("--labels", "clear.csv", *FILES[2:], "--criterion", "clear")["agreement"]
+      == clear["agreement"], "")
+code, out, err = run("calibrate", "--labels", "clear.jsonl", *FILES[2:], "--criterion", "kind")
+check("a criterion that nobody rated", code == 1 and '"kind"' in err, err)
 
 # ---- a judge that is asked now ----------------------------------------------------------------------------
 

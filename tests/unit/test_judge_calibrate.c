@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "base/rng.h"
+#include "judge/ask.h"
 #include "judge/report.h"
 #include "judge/within.h"
 #include "web/judge_page.h"
@@ -107,6 +108,69 @@ static void test_items_of_a_prompt_share_a_split(void **state)
     assert_in_range(j.split_items[HONE_SPLIT_FEW_SHOT], 100, 300); /* 10 % */
     assert_in_range(j.split_items[HONE_SPLIT_DEV], 750, 1050);     /* 45 % */
     hone_joined_release(&j);
+}
+
+static void test_prompts_are_the_same_whatever_is_read_first(void **state)
+{
+    (void)state;
+    static const int orders[6][3] = {{0, 1, 2}, {0, 2, 1}, {1, 0, 2},
+                                     {1, 2, 0}, {2, 0, 1}, {2, 1, 0}};
+    uint64_t first[8] = {0};
+    for (int o = 0; o < 6; o++) {
+        const hone_joined_opts opts = {.split = HONE_SPLIT_ALL, .keep_scores = 1};
+        hone_joined j;
+        char row[200];
+        hone_joined_init(&j, &opts);
+        for (int k = 0; k < 3; k++)
+            for (int i = 0; i < 8; i++) {
+                if (orders[o][k] == HONE_ROWS_ITEMS)
+                    snprintf(row, sizeof row, "{\"id\":%d,\"prompt\":\"q%d\",\"completion\":\"c\"}",
+                             i, i / 4);
+                else if (orders[o][k] == HONE_ROWS_VERDICTS)
+                    snprintf(row, sizeof row, "{\"id\":%d,\"score\":%d}", i, i % 3);
+                else if (i % 2) /* only some have a label, and it names the prompt */
+                    snprintf(row, sizeof row, "{\"item\":%d,\"score\":1,\"prompt_id\":\"n%d\"}", i,
+                             i / 4);
+                else
+                    continue;
+                add(&j, orders[o][k], (uint64_t)i + 1, row);
+            }
+        assert_int_equal(hone_joined_finish(&j), HONE_OK);
+        for (int i = 0; i < 8; i++) {
+            snprintf(row, sizeof row, "%d", i);
+            const hone_joined_item *it = of(&j, row);
+            if (o == 0)
+                first[i] = it->cluster;
+            assert_true(it->cluster == first[i]);
+            assert_true(it->cluster == first[i / 4 * 4]);
+        }
+        assert_true(first[0] != first[4]);
+        hone_joined_release(&j);
+    }
+}
+
+static void test_a_verdict_and_an_item_name_a_prompt_alike(void **state)
+{
+    (void)state;
+    const char text[] = "{\"id\":\"a\",\"prompt\":\"why\",\"completion\":\"c\"}";
+    const hone_joined_opts o = {.split = HONE_SPLIT_ALL, .keep_scores = 1};
+    hone_joined j;
+    hone_arena a;
+    hone_value row;
+    hone_ask_item item;
+    char verdict[200];
+    hone_arena_init(&a, 0);
+    assert_int_equal(hone_json_parse(text, strlen(text), "row", &a, &row), HONE_OK);
+    assert_int_equal(hone_ask_item_read("rows", &row, 1, &a, &item), HONE_OK);
+    snprintf(verdict, sizeof verdict, "{\"id\":\"b\",\"score\":1,\"prompt_id\":\"%.*s\"}",
+             (int)item.prompt_id.len, item.prompt_id.ptr);
+    hone_joined_init(&j, &o);
+    add(&j, HONE_ROWS_ITEMS, 1, text);
+    add(&j, HONE_ROWS_VERDICTS, 1, verdict);
+    assert_int_equal(hone_joined_finish(&j), HONE_OK);
+    assert_true(of(&j, "a")->cluster == of(&j, "b")->cluster);
+    hone_joined_release(&j);
+    hone_arena_release(&a);
 }
 
 static void test_a_given_split_holds_and_a_torn_prompt_is_told(void **state)
@@ -386,6 +450,33 @@ static void test_a_judge_on_another_scale_is_brought_to_the_labels(void **state)
     }
 }
 
+static void test_items_that_were_looked_for_do_not_stand_for_all(void **state)
+{
+    (void)state;
+    const hone_joined_opts o = {.split = HONE_SPLIT_ALL};
+    const hone_calib_opts co = {.replicates = 100};
+    hone_joined j;
+    hone_calibration c;
+    char row[200];
+    hone_joined_init(&j, &o);
+    for (int i = 0; i < 60;
+         i++) { /* 40 of 40 hard ones, where the judge is wrong; 20 of 200 easy ones */
+        const int hard = i < 40;
+        snprintf(row, sizeof row, "{\"item\":%d,\"expert\":\"e\",\"score\":1,\"probability\":%g}",
+                 i, hard ? 1.0 : 0.1);
+        add(&j, HONE_ROWS_LABELS, 1, row);
+        snprintf(row, sizeof row, "{\"id\":%d,\"score\":%d}", i, hard ? 0 : 1);
+        add(&j, HONE_ROWS_VERDICTS, 1, row);
+    }
+    assert_int_equal(through(&j, &co, &c), HONE_OK);
+    assert_true(fabs(c.accuracy.value - 20.0 / 60) < 1e-12);
+    assert_true(c.weighted && fabs(c.w_accuracy.value - 200.0 / 240) < 1e-12);
+    assert_true(fabs(c.w_bias.value + 40.0 / 240) < 1e-12);
+    assert_true(c.w_mean.value == 1);
+    hone_calibration_release(&c);
+    hone_joined_release(&j);
+}
+
 typedef struct draw {
     hone_rng_key key;
     uint64_t at;
@@ -577,6 +668,9 @@ int main(void)
         cmocka_unit_test(test_rows_of_one_id_meet_whatever_the_order),
         cmocka_unit_test(test_a_status_without_its_number_is_not_ok),
         cmocka_unit_test(test_items_of_a_prompt_share_a_split),
+        cmocka_unit_test(test_prompts_are_the_same_whatever_is_read_first),
+        cmocka_unit_test(test_a_verdict_and_an_item_name_a_prompt_alike),
+        cmocka_unit_test(test_items_that_were_looked_for_do_not_stand_for_all),
         cmocka_unit_test(test_a_given_split_holds_and_a_torn_prompt_is_told),
         cmocka_unit_test(test_more_items_than_fit_leave_the_same_sample_of_both_files),
         cmocka_unit_test(
