@@ -29,8 +29,9 @@ typedef struct entry {
     hone__plan plan;
     got *got; /* plan.total */
     int touched, whole;
-    double *programs; /* n_verifiers x units */
-    double cost;      /* of all attempts, as the next three */
+    double *programs;     /* n_verifiers x units */
+    hone_str program_why; /* why a program gave no score, in its own words; or empty */
+    double cost;          /* of all attempts, as the next three */
     uint64_t latency_ns, tokens_in, tokens_out;
 } entry;
 
@@ -209,6 +210,47 @@ static hone_status read_entry(struct batch *b, size_t index, const hone_judging_
 
 /* ---- programs ----------------------------------------------------------------------------------------------- */
 
+/* The columns that a program sees: the item's, and its reference by that name where it is none of them. */
+static hone_status program_columns(struct batch *b, const hone_judge_item *it, hone_sample *out)
+{
+    size_t room;
+    out->columns = it->columns;
+    out->n_columns = it->n_columns;
+    for (size_t i = 0; i < it->n_columns; i++)
+        if (hone_str_eq(it->columns[i].name, "reference"))
+            return HONE_OK;
+    if (!it->reference.ptr)
+        return HONE_OK;
+    HONE_TRY(hone_add_size(it->n_columns, 1, &room));
+    hone_column *columns = hone_arena_calloc(&b->arena, room, sizeof *columns);
+    if (!columns)
+        return HONE_E_NOMEM;
+    if (it->n_columns)
+        memcpy(columns, it->columns, it->n_columns * sizeof *columns);
+    columns[it->n_columns].name = hone_str_c("reference");
+    columns[it->n_columns].value.type = HONE_STRING;
+    columns[it->n_columns].value.u.str = it->reference;
+    out->columns = columns;
+    out->n_columns = room;
+    return HONE_OK;
+}
+
+/* What a program says beside its outcomes: the entry of each sample, for the note "reason". */
+struct remarks {
+    struct batch *b;
+    entry **of;
+    size_t n;
+};
+
+static void take_remark(const hone_notes *notes, size_t sample, hone_str name,
+                        const hone_value *value)
+{
+    const struct remarks *r = notes->ctx;
+    if (sample < r->n && hone_str_eq(name, "reason") && value->type == HONE_STRING &&
+        !r->of[sample]->program_why.len)
+        r->of[sample]->program_why = hone_arena_str(&r->b->arena, value->u.str);
+}
+
 static hone_status run_program(struct batch *b, size_t index)
 {
     hone__verifier *v = &b->s->verifiers[index];
@@ -220,19 +262,20 @@ static hone_status run_program(struct batch *b, size_t index)
         return HONE_OK;
     hone_sample *in = hone_arena_calloc(&b->arena, n, sizeof *in);
     hone_outcome *out = hone_arena_calloc(&b->arena, n, sizeof *out);
-    if (!in || !out)
+    struct remarks remarks = {b, hone_arena_calloc(&b->arena, n, sizeof *remarks.of), n};
+    if (!in || !out || !remarks.of)
         return HONE_E_NOMEM;
     for (size_t i = 0; i < b->n; i++)
         for (size_t u = 0; b->entries[i].whole && u < b->entries[i].plan.units; u++) {
             const hone_judge_item *it = b->entries[i].item;
-            in[at++] = (hone_sample){.id = it->id,
-                                     .prompt = it->prompt,
-                                     .completion = it->candidates[u],
-                                     .messages = it->messages,
-                                     .n_messages = it->n_messages,
-                                     .columns = it->columns,
-                                     .n_columns = it->n_columns,
-                                     .finish = HONE_FINISH_STOP};
+            remarks.of[at] = &b->entries[i];
+            in[at] = (hone_sample){.id = it->id,
+                                   .prompt = it->prompt,
+                                   .completion = it->candidates[u],
+                                   .messages = it->messages,
+                                   .n_messages = it->n_messages,
+                                   .finish = HONE_FINISH_STOP};
+            HONE_TRY(program_columns(b, it, &in[at++]));
         }
     if (!HONE_HAS(vt, hone_reward_v1, score))
         return hone_fail(HONE_E_UNSUPPORTED, "rubric: %s scores no single answers",
@@ -243,10 +286,12 @@ static hone_status run_program(struct batch *b, size_t index)
         call.deadline_ns = b->call->deadline_ns;
         call.cancelled = b->call->cancelled;
     }
+    const hone_notes notes = {sizeof notes, 0, &remarks, take_remark};
     pthread_mutex_lock(&v->lock);
     hone_instance_enter(v->inst);
     const hone_status s = hone_instance_leave(
-        v->inst, "score", vt->score(v->ref.self, &call, in, n, sizeof *in, out, sizeof *out, NULL));
+        v->inst, "score",
+        vt->score(v->ref.self, &call, in, n, sizeof *in, out, sizeof *out, &notes));
     pthread_mutex_unlock(&v->lock);
     HONE_TRY(s);
     at = 0;
@@ -479,7 +524,8 @@ static hone_status fill_verdict(struct batch *b, const entry *e, hone_verdict *v
         if (!isfinite(t.scores[u])) {
             v->status = HONE_ERROR;
             v->detail = HONE_VERDICT_UNPARSED;
-            v->reasoning = hone_str_c("a program of the rubric gave no score");
+            v->reasoning = e->program_why.len ? e->program_why
+                                              : hone_str_c("a program of the rubric gave no score");
             return HONE_OK;
         }
     v->status = HONE_SCORE;

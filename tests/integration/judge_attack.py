@@ -93,6 +93,23 @@ check("a judge that reads verdicts in answers is found by injection", a["fake_ve
 check("its master keys are the ones that hold a verdict", a["colon"]["violations"] == 0 and doc["master_keys"]["value"] == 12 / 72,
       json.dumps(doc["master_keys"]))
 
+# ---- the built-in rubric judge ------------------------------------------------------------------------------------------
+
+write("sum.lua", """return { id = "sum", version = "1.0", shape = "pointwise", task = "A sum is asked for.", criteria = {
+  { id = "right", kind = "program", weight = 1, text = "The first answer is the reference.",
+    verifier = { reward = "exact_match", prefix = "Answer:", reference = "reference" } } } }""")
+doc = report("--judge", "rubric", "--set", "rubric=sum.lua", "--items", "items.jsonl")
+broken = [a["name"] for a in doc["attacks"] if a["violations"]]
+check("a rubric of programs is attacked without a model, and stands", doc["range"] == [0, 1] and doc["rubric"].startswith("sum@")
+      and [b for b in broken if b != "zero_width"] == [], str(broken) + str(doc.get("range")))
+check("it reads the item's reference", by_name(doc)["empty"]["mean_change"]["value"] < -0.5, str(by_name(doc)["empty"]))
+write("none.lua", """return { id = "none", version = "1.0", shape = "pointwise", task = "t", criteria = {
+  { id = "a", kind = "program", weight = 1, text = "t", verifier = { reward = "exact_match", reference = "elsewhere" } } } }""")
+r = hone("--judge", "rubric", "--set", "rubric=none.lua", "--items", "items.jsonl", "--range", "0,1", "--attacks", "bold", "--out", "none.jsonl")
+with open("none.jsonl", encoding="utf-8") as f:
+    first = json.loads(f.readline())
+check("a program that gives no score says why in the verdict", first["status"] == "unparsed" and 'no column "elsewhere"' in first["reasoning"], str(first))
+
 # ---- choices -----------------------------------------------------------------------------------------------------------
 
 doc = report("--judge", "long.lua", "--items", "items.jsonl", "--range", "0,1", "--attacks", "padding_x2,master_key")
