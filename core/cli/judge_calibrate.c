@@ -191,13 +191,22 @@ static hone_status keep_groups(const groups *g, hone_book *book)
     hone_within_json(&g->within, &g->rows, NULL, &g->origin.about, &w);
     hone_status s = hone_buf_check(&b, "the report");
     if (s >= 0)
-        s = hone_book_put_run(book, "reliability", g->rows.spec ? g->rows.spec : "",
+        s = hone_book_put_run(book, "reliability", g->origin.about.spec ? g->origin.about.spec : "",
                               hone_buf_str(&b), NULL);
     hone_buf_release(&b);
     return s;
 }
 
 /* ---- the documents ---------------------------------------------------------------------------------------- */
+
+/* The gate takes "calibration": what was measured of a whole judge, and not on the items that its rubric was made with. */
+static const char *kind_of(const hone_joined *j)
+{
+    return j->opts.criterion                      ? "criterion"
+           : j->opts.split == HONE_SPLIT_DEV      ? "calibration of dev"
+           : j->opts.split == HONE_SPLIT_FEW_SHOT ? "calibration of few-shot"
+                                                  : "calibration";
+}
 
 /* Does this reading show the test split? */
 static int reads_test(const hone_joined *j)
@@ -237,7 +246,8 @@ static hone_status document(const hone_joined *j, const hone_calib_opts *o, grou
         s = hone_buf_check(out, "the report");
     }
     if (s >= 0 && book)
-        s = hone_book_put_run(book, "calibration", j->spec ? j->spec : "", hone_buf_str(out), NULL);
+        s = hone_book_put_run(book, kind_of(j), origin.about.spec ? origin.about.spec : "",
+                              hone_buf_str(out), NULL);
     if (s >= 0 && book && g)
         s = keep_groups(g, book);
     hone_calibration_release(&c);

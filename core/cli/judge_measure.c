@@ -185,8 +185,11 @@ hone_status hone_cli_judge_origin_of(const hone_joined *j, const char *const (*f
                                      hone_cli_judge_origin *out)
 {
     memset(out, 0, sizeof *out);
-    out->about = (hone_calib_about){
-        .spec = j->spec, .rubric = j->rubric, .data = out->data, .test_reads = -1};
+    out->about = (hone_calib_about){.spec = j->several_specs ? NULL : j->spec,
+                                    .rubric = j->several_rubrics ? NULL : j->rubric,
+                                    .criterion = j->opts.criterion,
+                                    .data = out->data,
+                                    .test_reads = -1};
     for (; (*files)[0]; files++) {
         hone_calib_source *to = &out->data[out->about.n_data];
         if (!(*files)[1])

@@ -64,7 +64,8 @@ static hone_status document(const hone_joined *j, hone_book *book, hone_buf *out
     hone_within_json(&within, j, policy_hash, &origin.about, &w);
     hone_status s = hone_buf_check(out, "the report");
     if (s >= 0 && book)
-        s = hone_book_put_run(book, "reliability", j->spec ? j->spec : "", hone_buf_str(out), NULL);
+        s = hone_book_put_run(book, "reliability", origin.about.spec ? origin.about.spec : "",
+                              hone_buf_str(out), NULL);
     hone_within_release(&within);
     return s;
 }

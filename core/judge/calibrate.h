@@ -103,6 +103,7 @@ typedef struct hone_calib_source {
 } hone_calib_source;
 typedef struct hone_calib_about {
     const char *spec, *rubric; /* of the verdicts, or NULL */
+    const char *criterion;     /* of which criterion; NULL: of the score */
     const char *at;            /* ISO 8601; NULL leaves it out */
     const char *version;       /* of hone */
     const hone_calib_source *data;

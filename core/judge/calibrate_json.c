@@ -5,6 +5,8 @@ void hone__calib_about_json(const hone_calib_about *a, hone_jw *w)
 {
     hone_jw_kcstr(w, "spec", a->spec);
     hone_jw_kcstr(w, "rubric", a->rubric);
+    if (a->criterion)
+        hone_jw_kcstr(w, "criterion", a->criterion);
     if (a->at)
         hone_jw_kcstr(w, "at", a->at);
     hone_jw_kcstr(w, "hone", a->version);

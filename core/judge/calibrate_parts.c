@@ -493,6 +493,12 @@ static hone_status notes_on_judge(hone__calib *d)
                              "labels (%.3g to %.3g): ranks still hold, kappa and bias do not. "
                              "--judge-scale LO,HI brings them together.",
                              lo, hi, d->lo, d->hi));
+    if (j->opts.split == HONE_SPLIT_DEV || j->opts.split == HONE_SPLIT_FEW_SHOT)
+        HONE_TRY(hone__calib_note(
+            c,
+            "These are figures of the %s split, for work on the rubric; the gate takes "
+            "those of --split test (or of all).",
+            hone_split_name(j->opts.split)));
     if (j->several_specs)
         HONE_TRY(
             hone__calib_note(c, "The verdicts are of several judges (spec): the figures are of the "

@@ -131,6 +131,10 @@ hone_status hone_judge_report_head(const hone_value *r, hone_buf *b)
         hone_buf_addf(b, "%s%lld %s", comma, (long long)n, n == 1 ? counts[i].one : counts[i].many);
         comma = ", ";
     }
+    if (text_in(r, "criterion").len) {
+        hone_buf_adds(b, ", criterion ");
+        add_plain(b, text_in(r, "criterion"), 0);
+    }
     if (split.len) {
         hone_buf_adds(b, ", split ");
         add_plain(b, split, 0);

@@ -161,8 +161,11 @@ static hone_data *data_or_nil(lua_State *L, int index)
 
 static void about_of(const hone_joined *j, hone_calib_about *out)
 {
-    *out = (hone_calib_about){
-        .spec = j->spec, .rubric = j->rubric, .version = NULL, .test_reads = -1};
+    *out = (hone_calib_about){.spec = j->several_specs ? NULL : j->spec,
+                              .rubric = j->several_rubrics ? NULL : j->rubric,
+                              .criterion = j->opts.criterion,
+                              .version = NULL,
+                              .test_reads = -1};
 }
 
 static int l_calibrate(lua_State *L)

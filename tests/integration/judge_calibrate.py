@@ -204,7 +204,8 @@ check("a reading of the test split is counted", test["test_reads"] == 1
       and calibrate(*FILES, "--split", "dev")["test_reads"] is None
       and calibrate(*FILES)["test_reads"] == 3, "")
 store = sqlite3.connect(os.path.join(work, "judges.sqlite"))
-check("the store has the runs", store.execute("select count(*) from calibration_run").fetchone() == (4,), "")
+check("the store has the runs", store.execute("select count(*) from calibration_run").fetchone() == (3,)
+      and store.execute("select kind from probe_run").fetchall() == [("calibration of dev",)], store.execute("select kind from probe_run").fetchall())
 for lb in labels:
     store.execute("insert into expert_label (item, expert, duplicate, score, at, batch) values (?, ?, 0, ?, '2026-01-31T12:00:00Z', ?)",
                   (lb["item"], lb["expert"], lb["score"], "first" if lb["expert"] == "ann" else "second"))
@@ -272,7 +273,7 @@ check("reliability asks as often as it is told", rel.get("scores") == 720 and re
 code, out, err = run("calibrate", "--labels", "labels.jsonl", "--judge", "longer.lua", "--verdicts", "verdicts.jsonl")
 check("a judge and its verdicts at once are refused", code == 2, err)
 store = sqlite3.connect(os.path.join(work, "judges.sqlite"))
-check("both documents are in the store", store.execute("select count(*) from calibration_run").fetchone() == (2,)
+check("both documents are in the store", store.execute("select count(*) from calibration_run").fetchone() == (1,)
       and store.execute("select count(*) from probe_run where kind = 'reliability'").fetchone() == (2,), "")
 store.close()
 os.remove(os.path.join(work, "judges.sqlite"))
@@ -340,6 +341,11 @@ check("all unparsed: rate 1, no agreement", r["unparsed"]["rate"]["value"] == 1 
 r = calibrate("--labels", "labels.jsonl")
 said("labels alone", r, "only what the experts say")
 check("labels alone: the ceiling", r["ceiling"]["kappa_w"]["value"] is not None and r["agreement"]["kappa_w"]["value"] is None, "")
+
+jsonl("two_judges.jsonl", [{**v, "spec": "s" * 64 if i % 2 else "t" * 64} for i, v in enumerate(verdicts)])
+r = calibrate("--labels", "labels.jsonl", "--verdicts", "two_judges.jsonl", "--items", "items.jsonl")
+said("verdicts of two judges", r, "several judges")
+check("a mixture is nobody's calibration", r["spec"] is None, r["spec"])
 
 for name, rows, word in (
         ("no item", [{"expert": "ann", "score": 1}], '"item"'),
