@@ -145,7 +145,8 @@ static hone_status render(const char *path)
 int hone_cli_judge_render(int argc, char **argv)
 {
     static const hone_arg options[] = {
-        {"items", HONE_ARG_STR, &data_path, "FILE", "rows with prompt or messages, and completion or candidates"},
+        {"items", HONE_ARG_STR, &data_path, "FILE",
+         "rows with prompt or messages, and completion or candidates"},
         {"source", HONE_ARG_STR, &source, "NAME", "read it with this source component"},
         {"row", HONE_ARG_I64, &row, "N", "which item (1)"},
         {"repeat", HONE_ARG_I64, &repeat, "N", "of which repetition (0)"},

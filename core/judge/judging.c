@@ -167,7 +167,8 @@ static hone_status read_prompt(struct judging *j, hone__spec *s, const hone_valu
     }
     if (!hone_prompt_uses(s->prompt, "candidates") || !hone_prompt_uses(s->prompt, "reply"))
         return bad("a judge's prompt shows {{candidates}} and says how to answer ({{reply}})");
-    return HONE_OK;
+    return s->prompt->examples ? hone_rubric_add_examples(s->rubric, s->prompt->examples, "prompt")
+                               : HONE_OK;
 }
 
 /* ---- fields ---------------------------------------------------------------------------------------------------- */

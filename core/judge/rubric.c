@@ -385,22 +385,32 @@ static hone_status read_example(struct reader *rd, const char *place, const hone
     return HONE_OK;
 }
 
+/* Behind those that are there. */
 static hone_status read_examples(struct reader *rd, const hone_value *list)
 {
-    if (list->type != HONE_LIST || list->u.list.n > 256)
+    hone_rubric *r = rd->r;
+    if (list->type != HONE_LIST || list->u.list.n + r->n_examples > 256)
         return bad(rd, "examples", "a list of at most 256 is expected");
-    hone_rubric_example *e = hone_arena_calloc(&rd->r->arena, list->u.list.n ? list->u.list.n : 1,
-                                               sizeof *e);
+    const size_t n = r->n_examples + list->u.list.n;
+    hone_rubric_example *e = hone_arena_calloc(&r->arena, n ? n : 1, sizeof *e);
     if (!e)
         return HONE_E_NOMEM;
+    if (r->n_examples)
+        memcpy(e, r->examples, r->n_examples * sizeof *e);
     for (size_t i = 0; i < list->u.list.n; i++) {
         char place[64];
         snprintf(place, sizeof place, "examples[%zu]", i + 1);
-        HONE_TRY(read_example(rd, place, &list->u.list.items[i], &e[i]));
+        HONE_TRY(read_example(rd, place, &list->u.list.items[i], &e[r->n_examples + i]));
     }
-    rd->r->examples = e;
-    rd->r->n_examples = list->u.list.n;
+    r->examples = e;
+    r->n_examples = n;
     return HONE_OK;
+}
+
+hone_status hone_rubric_add_examples(hone_rubric *r, const hone_value *list, const char *name)
+{
+    struct reader rd = {r, name};
+    return read_examples(&rd, list);
 }
 
 /* ---- the whole ------------------------------------------------------------------------------------------------- */

@@ -78,6 +78,8 @@ typedef struct hone_rubric {
 hone_status hone_rubric_read(const char *text, size_t len, const char *name, hone_rubric **out);
 hone_status hone_rubric_read_file(const char *path, hone_rubric **out);
 hone_status hone_rubric_from_value(const hone_value *v, const char *name, hone_rubric **out);
+/* More examples behind its own, as those of a judge's prompt; the list lives as long as r. The hash stays. */
+hone_status hone_rubric_add_examples(hone_rubric *r, const hone_value *list, const char *name);
 void hone_rubric_destroy(hone_rubric *r); /* NULL is allowed */
 
 /* "pointwise"; NULL for what is none. */

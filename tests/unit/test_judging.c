@@ -566,6 +566,15 @@ static void only_the_few_shot_split_is_shown(void **state)
     assert_int_equal(count(asked[0].text, "Verdict: yes"), 1);
     assert_int_equal(count(asked[0].text, "hidden"), 0);
     close_spec(spec);
+    const uint64_t more = open_spec(
+        "{" SCALE ",\"prompt\":{\"id\":\"p\",\"template\":\"{{examples}}{{candidates}}{{reply}}\","
+                  "\"examples\":["
+        "{\"completion\":\"of the prompt\",\"verdict\":3,\"split\":\"few-shot\"},"
+        "{\"completion\":\"of the dev split\",\"verdict\":3,\"split\":\"dev\"}]}}");
+    ask(more, &item, 1);
+    assert_int_equal(count(asked[0].text, "of the prompt\n"), 1);
+    assert_int_equal(count(asked[0].text, "of the dev split"), 0);
+    close_spec(more);
 }
 
 static void a_spec_changes_with_what_verdicts_depend_on(void **state)
