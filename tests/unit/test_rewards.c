@@ -568,9 +568,75 @@ static int close_arena(void **state)
 }
 #define T(name) cmocka_unit_test_setup_teardown(name, open_arena, close_arena)
 
+#define KEEPS(schema, ...) EXPECT("json_valid", "{\"schema\":" schema "}", __VA_ARGS__)
+static void test_json_keeps_to_a_schema(void **state)
+{
+    (void)state;
+    KEEPS("{\"type\":\"object\",\"required\":[\"a\"],\"properties\":{\"a\":{\"type\":\"integer\"}},"
+          "\"additionalProperties\":false}",
+          {"{\"a\":1}", NULL, 1}, {"{\"a\":1.0}", NULL, 1}, {"{\"a\":1.5}", NULL, 0},
+          {"{}", NULL, 0}, {"{\"a\":1,\"b\":2}", NULL, 0}, {"[1]", NULL, 0}, {"no", NULL, 0});
+    KEEPS("{\"type\":[\"string\",\"null\"],\"minLength\":2,\"maxLength\":3,\"pattern\":\"^[a-"
+          "z\u00e4]+$\"}",
+          {"\"ab\"", NULL, 1}, {"null", NULL, 1}, {"\"a\"", NULL, 0}, {"\"abcd\"", NULL, 0},
+          {"\"A1\"", NULL, 0}, {"\"\xC3\xA4\xC3\xA4\xC3\xA4\"", NULL, 1}, {"7", NULL, 0});
+    KEEPS("{\"minimum\":0,\"exclusiveMaximum\":1,\"multipleOf\":0.1}", {"0", NULL, 1},
+          {"0.3", NULL, 1}, {"1", NULL, 0}, {"-0.1", NULL, 0}, {"0.25", NULL, 0},
+          {"\"text\"", NULL, 1});
+    KEEPS(
+        "{\"items\":{\"enum\":[1,\"x\",null]},\"minItems\":1,\"maxItems\":3,\"uniqueItems\":true}",
+        {"[1,\"x\"]", NULL, 1}, {"[]", NULL, 0}, {"[2]", NULL, 0}, {"[1,1.0]", NULL, 0},
+        {"[1,\"x\",null,1]", NULL, 0});
+    KEEPS("{\"prefixItems\":[{\"const\":\"a\"},{\"type\":\"number\"}],\"items\":false}",
+          {"[\"a\",2]", NULL, 1}, {"[\"a\"]", NULL, 1}, {"[\"b\",2]", NULL, 0},
+          {"[\"a\",2,3]", NULL, 0});
+    KEEPS("{\"oneOf\":[{\"type\":\"integer\"},{\"minimum\":5}],\"not\":{\"const\":3}}",
+          {"2", NULL, 1}, {"6", NULL, 0}, {"5.5", NULL, 1}, {"3", NULL, 0}, {"1.5", NULL, 0});
+    KEEPS("{\"anyOf\":[{\"type\":\"string\"},{\"type\":\"array\"}],\"allOf\":[true]}",
+          {"\"a\"", NULL, 1}, {"{}", NULL, 0});
+    KEEPS("{\"$defs\":{\"tree\":{\"type\":\"object\",\"properties\":{\"kids\":{\"items\":{\"$ref\":"
+          "\"#/$defs/tree\"}}}}},"
+          "\"$ref\":\"#/$defs/tree\"}",
+          {"{\"kids\":[{\"kids\":[]}]}", NULL, 1}, {"{\"kids\":[{\"kids\":[1]}]}", NULL, 0},
+          {"[]", NULL, 0});
+}
+
+static void test_a_schema_that_says_nothing_is_refused(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *schema, *part;
+    } bad[] = {{"{\"schema\":3}", "a map, true or false"},
+               {"{\"schema\":{\"typ\":\"object\"}}", "\"typ\" is not known"},
+               {"{\"schema\":{\"type\":\"text\"}}", "names no type"},
+               {"{\"schema\":{\"properties\":{\"a\":{\"minItems\":-1}}}}", "is no count"},
+               {"{\"schema\":{\"pattern\":\"(\"}}", "missing closing"},
+               {"{\"schema\":{\"$ref\":\"#/$defs/x\"}}", "points at nothing"},
+               {"{\"schema\":{\"$ref\":\"http://x\"}}", "points at nothing"}};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        hone_instance *inst = NULL;
+        if (try_component("org.hone.reward.json_valid", bad[i].schema, &inst) >= 0 ||
+            !strstr(hone_error_get()->what, bad[i].part))
+            fail_with("%s: %s", bad[i].schema, hone_error_get()->what);
+    }
+    /* one that turns in a circle has no answer, and says so */
+    hone_instance *inst = open_reward("json_valid", "{\"schema\":{\"$ref\":\"#\"}}");
+    answer a = score(inst, "1", NULL);
+    assert_int_equal(a.status, HONE_ERROR);
+    assert_non_null(strstr(a.reason, "too long"));
+    hone_instance_unref(inst);
+    inst = open_reward("json_valid", "{\"schema\":{\"required\":[\"a\"]}}");
+    a = score(inst, "{}", NULL);
+    assert_true(a.status == HONE_SCORE && a.score == 0);
+    assert_string_equal(a.notes[0], "schema=it breaks \"required\"");
+    hone_instance_unref(inst);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_json_keeps_to_a_schema),
+        cmocka_unit_test(test_a_schema_that_says_nothing_is_refused),
         T(test_exact_match_normalises_both_sides),
         T(test_a_missing_reference_is_an_error_or_an_abstention),
         T(test_regex_searches_matches_whole_and_counts),

@@ -1,24 +1,26 @@
-/* json_valid.c - 1 when the completion is JSON: of the asked type, with the asked members.
+/* json_valid.c - 1 when the completion is JSON: of the asked type, with the asked members, of the asked JSON Schema.
  *
  * The text is the whole completion, what stands in its last ``` fence, or (find = first) the first value
  * that begins with { or [ up to its matching bracket. The host's strict parser decides. */
-#include "rewards.h"
+#include "json_schema.h"
 
 typedef struct json_valid {
     reward base;
     hone_ref json;
     uint32_t where, type;
-    const hone_value *keys;
+    const hone_value *keys, *schema;
+    json_schema checked; /* where there is a schema */
 } json_valid;
 
 enum { WHERE_WHOLE, WHERE_FENCE, WHERE_FIRST };
 enum { TYPE_ANY, TYPE_OBJECT, TYPE_ARRAY };
-enum { F_WHERE, F_TYPE, F_KEYS };
+enum { F_WHERE, F_TYPE, F_KEYS, F_SCHEMA };
 static const hone_field *const fields[] = {
     HONE_ENUM("find", "whole", "whole|fence|first", 0,
               "where the JSON is: all of the completion, its last ``` block, or its first { or ["),
     HONE_ENUM("type", "any", "any|object|array", 0, "what it must be"),
-    HONE_LIST_OF("keys", 0, "members that an object must have"), NULL};
+    HONE_LIST_OF("keys", 0, "members that an object must have"),
+    HONE_ANY("schema", 0, "JSON Schema that it must keep to"), NULL};
 
 /* What lies between the last two fences, without the language behind the first. */
 static hone_str in_fence(hone_str s)
@@ -97,9 +99,22 @@ static void json_score(const scoring *s, verdict *v)
     if (st < 0)
         return;
     if ((j->type == TYPE_ANY || value->type == (j->type == TYPE_OBJECT ? HONE_MAP : HONE_LIST)) &&
-        has_keys(j, value))
-        score_is(v, 1);
+        has_keys(j, value)) {
+        const int held = j->schema ? schema_holds(&j->checked, value, v->text, sizeof v->text) : 1;
+        score_is(v, held > 0);
+        if (held < 0)
+            error_is(v, v->text);
+        else if (!held)
+            note_text(s, "schema", hone_str_c(v->text));
+    }
     vt->release(j->json.self, doc);
+}
+
+static void json_release(reward *self)
+{
+    json_valid *j = (json_valid *)self;
+    if (j->schema)
+        schema_close(&j->checked);
 }
 
 static hone_status json_create(const hone_host *host, const hone_config *cfg, void **self_out)
@@ -117,6 +132,13 @@ static hone_status json_create(const hone_host *host, const hone_config *cfg, vo
     for (size_t i = 0; s >= 0 && j->keys && i < j->keys->u.list.n; i++)
         if (j->keys->u.list.items[i].type != HONE_STRING)
             s = hone_host_fail(host, HONE_E_INVALID, "json_valid: key %zu is not a text", i + 1);
+    if (s >= 0 && cfg->value(cfg, F_SCHEMA)) {
+        s = schema_open(host, base->mem, cfg->value(cfg, F_SCHEMA), &j->checked);
+        if (s >= 0) {
+            j->schema = cfg->value(cfg, F_SCHEMA);
+            base->release = json_release;
+        }
+    }
     if (s < 0) {
         reward_destroy(j);
         return s;
@@ -125,7 +147,7 @@ static hone_status json_create(const hone_host *host, const hone_config *cfg, vo
     return HONE_OK;
 }
 
-static const char *const needs[] = {HONE_IFACE_MEM, HONE_IFACE_JSON, NULL};
+static const char *const needs[] = {HONE_IFACE_MEM, HONE_IFACE_JSON, HONE_IFACE_REGEX, NULL};
 static const char *const wants[] = {"completion", NULL};
 const hone_component json_valid_component = {
     REWARD_HEAD("json_valid", "1 when the completion is JSON"), .fields = fields, .needs = needs,
