@@ -145,6 +145,7 @@ int hone__lua_open_core(lua_State *L)
     hone__lua_open_data(L);
     hone__lua_open_judge(L);
     hone__lua_open_prompt(L);
+    hone__lua_open_evidence(L);
     hone__lua_open_stats(L);
     hone__lua_open_calibrate(L);
     return 1;

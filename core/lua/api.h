@@ -174,6 +174,7 @@ void hone__lua_open_run(lua_State *L);
 void hone__lua_open_data(lua_State *L);
 void hone__lua_open_judge(lua_State *L);
 void hone__lua_open_prompt(lua_State *L);
+void hone__lua_open_evidence(lua_State *L);
 void hone__lua_open_stats(lua_State *L);
 void hone__lua_open_plan(lua_State *L);
 void hone__lua_open_calibrate(lua_State *L);

@@ -250,6 +250,8 @@ static int l_policy_info(lua_State *L)
     snprintf(hex, sizeof hex, "%016llx",
              (unsigned long long)hone_params_checksum(p->model->params));
     set_str(L, "checksum", hex);
+    snprintf(hex, sizeof hex, "%016llx", (unsigned long long)p->begins_with);
+    set_str(L, "begins_with", hex); /* of a policy that trains: what records of the gate name */
     return 1;
 }
 

@@ -9,6 +9,7 @@ local components = require "hone.components"
 local compose = require "hone.compose"
 local judging = require "hone.judging"
 local improve = require "hone.improve"
+local loop = require "hone.loop"
 local params = require "hone.params"
 local prompts = require "hone.prompt"
 local rows = require "hone.rows"
@@ -61,6 +62,8 @@ hone.repeated = compose.repeated
 hone.flipped = compose.flipped
 --- Verdicts of a judge on rows with prompt and completion or candidates: a list of { status, score, ... }.
 hone.verdicts = judging.verdicts
+--- The same as rows that hone.calibrate and hone.reliability read: hone.verdict_rows(j, rows, { repeats = 3 }).
+hone.verdict_rows = judging.rows
 --- What a judge's verdicts depend on, as a table; and its hash.
 hone.judge_spec = judging.spec
 hone.judge_hash = judging.hash
@@ -69,6 +72,13 @@ hone.pairs = choose.pairs
 hone.best = choose.best
 hone.keep = choose.keep
 hone.check = choose.check
+--- What is wrong with a rubric (a table): the report of `hone judge lint`.
+hone.lint = core.lint
+--- The gate's decision on a judge from what was measured of it, recorded: hone.gate(j, { calibration =, reliability =, attack =,
+-- lint = }, { policy = P }).
+hone.gate = loop.gate
+--- hone.measuring(fn, ...): fn(...), in which judges are made and asked only to be measured.
+hone.measuring = loop.measuring
 --- A versioned prompt: hone.prompt { id =, template = "{{question}}\n", vars = { name = default }, examples =, example = }, or
 -- the path of one; :rows(rows) renders it, .version is "id@hash".
 hone.prompt = prompts.prompt

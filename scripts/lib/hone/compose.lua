@@ -8,6 +8,7 @@ local components = require "hone.components"
 local core = require "hone.core"
 local json = require "hone.json"
 local judging = require "hone.judging"
+local stats = require "hone.stats"
 
 local compose = {}
 
@@ -609,6 +610,16 @@ end
 
 -- ---- tournament ------------------------------------------------------------------------------------------------
 
+-- Strengths of k candidates from games { a, b, share of a }, their standard errors, and a list for their places.
+local function fitted(k, games, ridge)
+  local matches, x, se = {}, {}, {}
+  for n, g in ipairs(games) do matches[n] = { a = "c" .. g[1], b = "c" .. g[2], wins_a = g[3], wins_b = 1 - g[3] } end
+  local out = stats.bradley_terry(matches, { ridge = ridge })
+  if out.why then fail("tournament: %s", out.why) end
+  for c = 1, k do x[c], se[c] = out.strength["c" .. c], out.se["c" .. c] end
+  return x, se, {}
+end
+
 -- Is there a chain of games between any two of the n candidates?
 local function connected(n, games)
   local group, left = {}, n
@@ -670,8 +681,7 @@ function compose.tournament(j, o)
       elseif not connected(k, games[i]) then
         v.status, v.reasoning = "abstain", string.format("%d comparisons had no number: the candidates are not connected", v.missing)
       else
-        local place = {}
-        local x, se = core.strengths(k, games[i], s.ridge)
+        local x, se, place = fitted(k, games[i], s.ridge)
         for c = 1, k do place[c] = -x[c] end
         v.strengths, v.strengths_se, v.ranking = x, se, rank_of(place, item.candidates)
         if k == 2 then v.score = tanh((x[1] - x[2]) / 2) end

@@ -12,6 +12,7 @@ local core = require "hone.core"
 local json = require "hone.json"
 local judging = require "hone.judging"
 local prompts = require "hone.prompt"
+local stats = require "hone.stats"
 
 local improve = {}
 
@@ -330,8 +331,7 @@ function improve.search(run, o)
     places = o.require or start.vars }
   local proposals, budget = o.proposals or 20, o.budget or math.huge
   local function state() -- of the run, once the loop has brought it back
-    run.state[name] = run.state[name] or { pool = {}, log = {}, spent = 0 }
-    return run.state[name]
+    return run:once(name, function() return { pool = {}, log = {}, spent = 0 } end)
   end
   if run.dry_run then return start, { kept = start.version, why = "a plan: nothing was judged" } end
   for step in run:steps(proposals) do
@@ -397,8 +397,8 @@ function improve.figures(a, b, seed, rows)
     clusters[i] = key_of(row)
     if not (a[i] and b[i]) then missing = missing + 1 end
   end
-  local how = { clusters = clusters, seed = seed }
-  return { start = core.mean(a, how), best = core.mean(b, how), difference = core.difference(b, a, how), unjudged = missing }
+  local how = { cluster = clusters, seed = seed }
+  return { start = stats.mean(a, how), best = stats.mean(b, how), difference = stats.difference(b, a, how), unjudged = missing }
 end
 
 --- "0.712 [0.655, 0.769]", or why there is none.

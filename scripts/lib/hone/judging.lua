@@ -3,7 +3,7 @@
 -- interface carries (standard error, disagreement, members) and are taken directly, without the way through it.
 -- A verdict here: status ("ok", "unparsed", "refused", "truncated", "timeout", "budget", "abstain", "error"; only "ok"
 -- has a number), score, ranking (candidates from 1, best first), criteria with criterion_names, labels, entropy (nats),
--- mass, inconsistency and orders, se, disagreement, cost, tokens_in, tokens_out, latency_ns, reasoning, spec_hash.
+-- strengths (of candidates, beside a ranking), mass, inconsistency and orders, se, disagreement, cost, tokens_in, tokens_out, latency_ns, reasoning, spec_hash.
 
 local core = require "hone.core"
 local json = require "hone.json"
@@ -24,6 +24,9 @@ end
 
 local item_keys = { "id", "prompt", "messages", "candidates", "reference", "rubric", "criteria", "columns" }
 
+local own_keys = { completion = true }
+for _, k in ipairs(item_keys) do own_keys[k] = true end
+
 --- An item as a table of its own: what a composition hands on outlives the call it came with. A row with `completion`
 -- is an item with one candidate; the columns of a row that are no part of an item become its columns.
 function judging.item(it)
@@ -35,6 +38,13 @@ function judging.item(it)
   if type(it) == "table" and not out.candidates then
     if it.completion == nil then error("a judge's item has candidates (a list of texts), or completion", 0) end
     out.candidates = { it.completion }
+  end
+  if type(it) == "table" and out.columns == nil then
+    local columns = {}
+    for k, v in pairs(it) do
+      if type(k) == "string" and not own_keys[k] then columns[k] = plain(v) end
+    end
+    out.columns = columns
   end
   for _, k in ipairs { "messages", "criteria", "columns" } do
     if out[k] and next(out[k]) == nil then out[k] = nil end
@@ -83,6 +93,7 @@ local function read(v)
   if v.ranking and #v.ranking > 0 then
     out.ranking = {}
     for i = 1, #v.ranking do out.ranking[i] = v.ranking[i] + 1 end
+    if v.candidate_scores and #v.candidate_scores == #out.ranking then out.strengths = plain(v.candidate_scores) end
   end
   if v.criteria and #v.criteria > 0 then
     out.criteria = plain(v.criteria)
@@ -152,12 +163,39 @@ end
 -- ---- what a judge is -----------------------------------------------------------------------------------------
 
 local function spec_text(j)
-  local ok, handle = pcall(j.interface, j)
-  if not ok then return nil end
-  local found, fn = pcall(function() return handle.spec end)
-  if not found or type(fn) ~= "function" then return nil end
-  local said, text = pcall(fn, handle)
-  return said and type(text) == "string" and text ~= "" and text or nil
+  return core.judge_spec(rawget(j, "component"))
+end
+
+--- Verdicts as rows, as `hone judge run` writes them: hone.verdict_rows(j, items, { repeats = 3 }), for hone.calibrate and
+-- hone.reliability. An item's id and prompt_id are those of its row, else its number and the hash of its prompt.
+function judging.rows(j, list, o)
+  o = o or {}
+  local repeats, hash, spec = o.repeats or 1, judging.hash(j), judging.spec(j)
+  local rubric = type(spec.rubric) == "string" and spec.rubric or nil
+  local items, out = {}, {}
+  for i, row in ipairs(list) do
+    for r = 0, repeats - 1 do
+      local it = judging.item { prompt = row.prompt, messages = row.messages, candidates = row.candidates or { row.completion },
+        reference = o.reference and row[o.reference] or row.reference, columns = row, id = (i - 1) * repeats + r }
+      items[#items + 1] = it
+    end
+  end
+  for n, v in ipairs(judging.ask(j, items)) do
+    local i = (n - 1) // repeats + 1
+    local row, status = list[i], v.status
+    if status == "abstain" then status = "refused" elseif status == "error" then status = "unparsed" end
+    local criteria
+    for k, name in ipairs(v.criteria and v.criterion_names or {}) do
+      if v.criteria[k] == v.criteria[k] then
+        criteria = criteria or {}
+        criteria[name] = v.criteria[k]
+      end
+    end
+    out[n] = { id = tostring(row.id or i), prompt_id = tostring(row.prompt_id or core.sha256(row.prompt or ""):sub(1, 16)), status = status,
+      score = v.status == "ok" and v.score or nil, criteria = criteria, entropy = v.entropy, mass = v.mass, reasoning = v.reasoning,
+      spec = hash, rubric = rubric, cost = v.cost, ["repeat"] = (n - 1) % repeats, length = row.completion and #row.completion or nil }
+  end
+  return out
 end
 
 --- What a judge's verdicts depend on: a table. A composition's holds those of its members; a plugin's is what it says
@@ -177,7 +215,7 @@ end
 
 --- The hash of that: what would have to change for another verdict.
 function judging.hash(j)
-  return core.sha256(json.encode(judging.spec(j)))
+  return core.sha256(not rawget(j, "spec_table") and spec_text(j) or json.encode(judging.spec(j)))
 end
 
 --- A verdict of ours in the form that hone.judge { judge = ... } returns.
@@ -193,6 +231,7 @@ function judging.put(v)
     return out
   end
   out.score, out.ranking = v.score, v.ranking
+  if v.ranking and v.strengths and #v.strengths == #v.ranking then out.candidate_scores = v.strengths end
   out.criteria, out.criterion_names = v.criteria, v.criterion_names
   return out
 end

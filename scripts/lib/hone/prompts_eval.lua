@@ -5,6 +5,7 @@
 -- test of the mean difference per item (2^n flips, or 9,999 drawn), after Holm's correction. Source: Holm 1979.
 
 local core = require "hone.core"
+local stats = require "hone.stats"
 
 local compare = {}
 
@@ -59,12 +60,12 @@ function compare.figures(scores, rows, seed)
     for i = 1, #rows do
       if not list[i] then missing = missing + 1 end
     end
-    out.prompts[k] = core.mean(list, { clusters = clusters, seed = seed })
+    out.prompts[k] = stats.mean(list, { cluster = clusters, seed = seed })
     out.prompts[k].unscored = missing
   end
   local ps = {}
   for k = 2, #scores do
-    local d = core.difference(scores[k], scores[1], { clusters = clusters, seed = seed, level = 1 - 0.05 / m })
+    local d = stats.difference(scores[k], scores[1], { cluster = clusters, seed = seed, level = 1 - 0.05 / m })
     local by, order = {}, {}
     for i = 1, #rows do
       if scores[k][i] and scores[1][i] then

@@ -173,6 +173,16 @@ function Run:_pause(why)
   self.paused = self.paused or why
 end
 
+--- A plain value that is computed once and kept in run.state[name]: fn() -> value. A resumed run gets the kept one, also before
+-- it has come to the loop that was interrupted.
+function Run:once(name, fn)
+  local v = self.state[name]
+  if v == nil and self.saved and not self.restored and self.saved.state then v = self.saved.state[name] end
+  if v == nil then v = fn() end
+  self.state[name] = v
+  return v
+end
+
 -- ---- policies ------------------------------------------------------------------------------------------------
 
 function Run:_check_name(name)
