@@ -568,6 +568,31 @@ static int close_arena(void **state)
 }
 #define T(name) cmocka_unit_test_setup_teardown(name, open_arena, close_arena)
 
+/* By hand: the cat sat on the mat / the cat is on the mat. 1-grams: 5 of 6; 2-grams: the cat, on the, the mat: 3 of 5;
+ * common subsequence: the cat on the mat, 5 of 6. BLEU: p = 5/6, 4/6, 2/5, 1/4 (one added to both from 2 on). */
+static void test_overlap_counts_wording(void **state)
+{
+    (void)state;
+    static const char cat[] = "{\"answer\":\"The cat is on the mat.\"}";
+    EXPECT("overlap", "{\"measure\":\"rouge1\"}", {"the cat sat on the mat", cat, 5. / 6},
+           {"the the the", cat, 4. / 9}, {"", cat, 0}, {"dog", cat, 0},
+           {"THE, cat! is; on (the) mat", cat, 1});
+    EXPECT("overlap", "{\"measure\":\"rouge1\",\"value\":\"precision\"}", {"the cat", cat, 1},
+           {"the the the", cat, 2. / 3});
+    EXPECT("overlap", "{\"measure\":\"rouge1\",\"value\":\"recall\"}", {"the cat", cat, 2. / 6});
+    EXPECT("overlap", "{\"measure\":\"rouge2\"}", {"the cat sat on the mat", cat, 3. / 5},
+           {"the", cat, 0});
+    EXPECT("overlap", NULL, {"the cat sat on the mat", cat, 5. / 6}, {"mat the on", cat, 4. / 9},
+           {"on the mat the cat is", cat, .5}, {"a b", "{\"answer\":[\"x\",\"a b\"]}", 1});
+    EXPECT("overlap", "{\"measure\":\"bleu\"}",
+           {"the cat sat on the mat", cat, pow(5. / 6 * 4 / 6 * 2 / 5 * 1 / 4, .25)},
+           {"the cat is on the mat", cat, 1}, {"dog", cat, 0},
+           {"the cat", cat, exp(1 - 6. / 2) * pow(1. * 2 / 2 * 1 / 1 * 1 / 1, .25)});
+    hone_instance *inst = open_reward("overlap", NULL);
+    assert_int_equal(score(inst, "a", "{}").status, HONE_ERROR);
+    hone_instance_unref(inst);
+}
+
 #define KEEPS(schema, ...) EXPECT("json_valid", "{\"schema\":" schema "}", __VA_ARGS__)
 static void test_json_keeps_to_a_schema(void **state)
 {
@@ -635,6 +660,7 @@ static void test_a_schema_that_says_nothing_is_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_overlap_counts_wording),
         cmocka_unit_test(test_json_keeps_to_a_schema),
         cmocka_unit_test(test_a_schema_that_says_nothing_is_refused),
         T(test_exact_match_normalises_both_sides),
