@@ -122,6 +122,33 @@ static hone_status set_levels(const hone_joined *j, const hone_calib_opts *o, ho
     return HONE_OK;
 }
 
+/* Rubrics of criteria score 0..1 whatever the experts' scale is: fractions there beside labels above 1 are brought to it. */
+static hone_status find_scale(hone__calib *d, hone_calib_opts *o)
+{
+    const hone_joined *j = d->j;
+    double most = 0;
+    int fractions = 0;
+    if (o->has_scale || j->shape == HONE_SHAPE_PAIRWISE)
+        return HONE_OK;
+    for (size_t i = 0; i < j->n * j->n_experts; i++)
+        most = j->ratings[i] > most ? j->ratings[i] : most;
+    for (size_t i = 0; i < j->n + j->n_more; i++) {
+        const double s = hone_joined_score(&j->items[j->order[i]]);
+        if (s < 0 || s > 1)
+            return HONE_OK;
+        fractions |= s > 0 && s < 1;
+    }
+    if (!fractions || most <= 1)
+        return HONE_OK;
+    o->has_scale = 1;
+    o->scale_hi = 1;
+    return hone__calib_note(
+        d->c,
+        "The judge scores from 0 to 1 and the experts up to %g: its scores were "
+        "brought to the experts' scale (--judge-scale says otherwise).",
+        most);
+}
+
 static void set_threshold(const hone_calib_opts *o, hone__calib *d)
 {
     hone_calibration *c = d->c;
@@ -484,7 +511,8 @@ static hone_status measure(hone__calib *d)
 hone_status hone_calibrate(const hone_joined *j, const hone_calib_opts *o, hone_calibration *out)
 {
     hone_status s;
-    hone__calib d = {.j = j, .o = o, .n = j->n, .n_more = j->n_more};
+    hone_calib_opts own = *o;
+    hone__calib d = {.j = j, .o = &own, .n = j->n, .n_more = j->n_more};
     hone_calibration *c = hone_calloc(1, sizeof *c);
     if (!c)
         return HONE_E_NOMEM;
@@ -503,12 +531,16 @@ hone_status hone_calibrate(const hone_joined *j, const hone_calib_opts *o, hone_
         s = hone_fail(HONE_E_INVALID, "the judge's scale: two ascending numbers");
         goto end;
     }
-    HONE_TRY_GOTO(set_levels(j, o, &d), end);
+    HONE_TRY_GOTO(find_scale(&d, &own), end);
+    HONE_TRY_GOTO(set_levels(j, &own, &d), end);
     set_threshold(o, &d);
     HONE_TRY_GOTO(alloc_arrays(&d), end);
     d.boot = (hone_boot){.cluster = d.cluster, .replicates = o->replicates, .seed = o->seed};
     HONE_TRY_GOTO(fill(&d), end);
     HONE_TRY_GOTO(measure(&d), end);
+    c->scaled = own.has_scale;
+    c->scale[0] = own.scale_lo;
+    c->scale[1] = own.scale_hi;
     *out = *c;
 end:
     free_arrays(&d);

@@ -30,7 +30,8 @@ typedef struct hone_calib_opts {
     double threshold; /* positive: this much or more; else the middle of the scale */
     double tie;       /* pairwise: a score within it is a tie */
     int has_scale;
-    double scale_lo, scale_hi; /* the judge's own scale, brought to that of the labels */
+    double scale_lo, scale_hi; /* the judge's own scale, brought to that of the labels; else 0..1
+                                 where its scores are fractions there and the labels' are not */
     double epsilon;            /* of the alternative-annotator test; 0: .2 */
     uint32_t replicates;       /* of the bootstrap; 0: 1,000 */
     uint64_t seed;
@@ -54,6 +55,9 @@ typedef struct hone_calibration {
     double share; /* of the items read that were kept */
     double levels[HONE_CALIB_LEVELS];
     size_t n_levels; /* 0: the labels are no levels */
+
+    int scaled; /* the judge's scores were brought from this scale */
+    double scale[2];
 
     hone_figure ceiling_kappa_w, ceiling_ac2, ceiling_alpha, ceiling_accuracy, ceiling_icc2;
     hone_figure intra_expert; /* the same expert twice: the share of equal ratings */

@@ -92,6 +92,13 @@ static void confusion(const hone_calibration *c, hone_jw *w)
     }
     hone_jw_end(w);
     hone_jw_end(w);
+    if (c->scaled) {
+        hone_jw_key(w, "judge_scale");
+        hone_jw_list(w);
+        hone_jw_f64(w, c->scale[0]);
+        hone_jw_f64(w, c->scale[1]);
+        hone_jw_end(w);
+    }
     hone_jw_kf64(w, "threshold", c->threshold);
     hone_figure_write_key(w, "tpr", &c->tpr);
     hone_figure_write_key(w, "tnr", &c->tnr);

@@ -384,7 +384,7 @@ static hone_status notes_on_labels(hone__calib *d)
     for (size_t i = 0; i < d->n; i++) {
         const hone_joined_item *it = &j->items[j->order[i]];
         chosen += it->probability > 0 && it->probability < 1;
-        alone += !it->named_by && !it->has_text;
+        alone += !it->named;
     }
     if (j->share < 1)
         HONE_TRY(hone__calib_note(c,

@@ -355,19 +355,6 @@ hone_status hone__joined_slice(hone_joined *j, hone_joined_item *it, hone_str co
 
 /* ---- after the last row ---------------------------------------------------------------------------------- */
 
-/* 10 % few-shot, 45 % dev, 45 % test, by the prompt. */
-static uint8_t split_by_hash(uint64_t cluster)
-{
-    uint64_t h = hone_xxh64(&cluster, sizeof cluster, 0x73706c6974);
-    double u = (double)(h >> 11) * 0x1p-53;
-    return u < 0.10 ? HONE_SPLIT_FEW_SHOT : u < 0.55 ? HONE_SPLIT_DEV : HONE_SPLIT_TEST;
-}
-
-int hone_joined_split(const hone_joined_item *it)
-{
-    return it->has_split ? it->split : split_by_hash(it->cluster);
-}
-
 typedef struct sorted {
     uint64_t cluster, hash;
     uint32_t item;
@@ -392,56 +379,11 @@ static int by_cluster(const void *pa, const void *pb)
     return a->cluster < b->cluster ? -1 : a->cluster > b->cluster;
 }
 
-typedef struct named {
-    uint64_t text, cluster;
-    uint8_t by;
-} named;
-
-static int by_text(const void *pa, const void *pb)
-{
-    const named *a = pa, *b = pb;
-    if (a->text != b->text)
-        return a->text < b->text ? -1 : 1;
-    if (a->by != b->by) /* who counts most comes first */
-        return a->by > b->by ? -1 : 1;
-    return a->cluster < b->cluster ? -1 : a->cluster > b->cluster;
-}
-
-hone_status hone_joined_settle(hone_joined *j)
-{
-    size_t n = 0;
-    named *list = hone_calloc(j->n_items + 1, sizeof *list);
-    if (!list)
-        return HONE_E_NOMEM;
-    for (size_t i = 0; i < j->n_items; i++)
-        if (j->items[i].has_text && j->items[i].named_by)
-            list[n++] = (named){j->items[i].text, j->items[i].cluster, j->items[i].named_by};
-    if (n)
-        qsort(list, n, sizeof *list, by_text);
-    for (size_t i = 0; i < j->n_items; i++) {
-        hone_joined_item *it = &j->items[i];
-        size_t lo = 0, hi = n;
-        if (it->named_by || !it->has_text)
-            continue;
-        while (lo < hi) { /* the first of this text */
-            const size_t mid = (lo + hi) / 2;
-            if (list[mid].text < it->text)
-                lo = mid + 1;
-            else
-                hi = mid;
-        }
-        it->cluster = lo < n && list[lo].text == it->text ? list[lo].cluster : it->text;
-    }
-    hone_free(list);
-    return HONE_OK;
-}
-
-/* Splits: as the rows say, else by hash of the prompt. Counts prompts that are in several. */
-static void set_splits(hone_joined *j, sorted *all)
+/* Counts items by split, and prompts that are in several. */
+static void count_splits(hone_joined *j, sorted *all)
 {
     for (size_t i = 0; i < j->n_items; i++) {
-        hone_joined_item *it = &j->items[i];
-        it->split = (uint8_t)hone_joined_split(it);
+        const hone_joined_item *it = &j->items[i];
         j->split_items[it->split]++;
         all[i] = (sorted){it->cluster, it->hash, (uint32_t)i, 0};
     }
@@ -511,7 +453,7 @@ hone_status hone_joined_finish(hone_joined *j)
         return HONE_E_NOMEM;
     hone_status s = HONE_OK;
     size_t n = 0;
-    set_splits(j, all);
+    count_splits(j, all);
     for (size_t i = 0; i < j->n_items; i++) {
         const hone_joined_item *it = &j->items[i];
         int known = it->in_items || it->in_verdicts;

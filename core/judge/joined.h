@@ -29,6 +29,9 @@ enum {
 enum { HONE_SHAPE_POINTWISE = 1, HONE_SHAPE_PAIRWISE = 2 };
 enum { HONE_SPLIT_FEW_SHOT, HONE_SPLIT_DEV, HONE_SPLIT_TEST, HONE_SPLIT_ALL };
 enum { HONE_ROWS_ITEMS, HONE_ROWS_VERDICTS, HONE_ROWS_LABELS };
+/* Who names an item's prompt; who comes first counts most. Labels do, because they are what is split: so an item stays in its
+ * split whatever else is read. TEXT: nobody, it is known by its words. */
+enum { HONE_NAMED_LABEL, HONE_NAMED_ITEM, HONE_NAMED_VERDICT, HONE_NAMED_TEXT, HONE_NAMED };
 
 /* Of verdicts: what JUDGE's status says, in the order of hone_joined_status_names. */
 enum {
@@ -46,16 +49,14 @@ typedef struct hone_joined_item {
     char *id; /* in the arena */
     size_t id_len;
     uint64_t hash, cluster; /* of the id; of the prompt, as settled */
-    uint64_t text;          /* of the prompt's text, where has_text */
+    uint64_t names[4];      /* of the prompt, by who names it: HONE_NAMED_* */
     int64_t length;         /* bytes of the completion, -1 unknown */
     double sum;             /* of the scores of ok verdicts */
     double swapped[2]; /* pairwise: the sums by order of showing, first candidate first or second */
     uint32_t n_swapped[2];
     uint32_t status[HONE_JOINED_STATUSES]; /* verdicts of each status */
     double probability;                    /* of having been selected for labelling; 0 = not said */
-    uint8_t split, has_split, has_text;
-    uint8_t
-        named_by; /* who said prompt_id: 0 nobody, 1 a label, 2 a verdict, 3 an item's row, which counts most */
+    uint8_t split, has_split, named;       /* named: which of names are there, as bits */
     uint8_t in_items, in_verdicts, labelled; /* which files named it */
     uint8_t slice[HONE_JOINED_COLUMNS];      /* index of the value + 1, 0 = none */
 } hone_joined_item;
@@ -151,7 +152,8 @@ hone_status hone_joined_add(hone_joined *j, int kind, const char *name, uint64_t
  * of an item with a verdict: the message says what was read. */
 hone_status hone_joined_finish(hone_joined *j);
 
-/* Prompts of all items so far: as named, else as other items of the same text are, else by the text. Finish does it too. */
+/* The prompts of all items read so far, and their splits: an item's own name for its prompt, or the one that another item with
+ * an equal name of a lower kind has. Finish does it too. */
 hone_status hone_joined_settle(hone_joined *j);
 /* The item of this id, or NULL; and its split when settled: as its rows say, else by the hash of its prompt. */
 const hone_joined_item *hone_joined_find(const hone_joined *j, hone_str id);

@@ -113,19 +113,28 @@ static hone_status take_slices(hone_joined *j, hone_joined_item *it, const hone_
     return HONE_OK;
 }
 
+/* The first name of a kind holds. */
+static void name_prompt(hone_joined_item *it, int who, hone_str name)
+{
+    if (it->named >> who & 1)
+        return;
+    it->names[who] = hone_xxh64(name.ptr, name.len, PROMPT_SEED);
+    it->named |= (uint8_t)(1u << who);
+}
+
 static hone_status take_common(hone_joined *j, hone_joined_item *it, int kind, const char *name,
                                uint64_t number, const hone_value *row)
 {
-    const uint8_t rank = kind == HONE_ROWS_ITEMS ? 3 : kind == HONE_ROWS_VERDICTS ? 2 : 1;
+    const int who = kind == HONE_ROWS_ITEMS      ? HONE_NAMED_ITEM
+                    : kind == HONE_ROWS_VERDICTS ? HONE_NAMED_VERDICT
+                                                 : HONE_NAMED_LABEL;
     char buf[32];
     hone_str text;
     double length;
     const hone_value *prompt = hone_value_get(row, "prompt_id"),
                      *split = hone_value_get(row, "split");
-    if (it->named_by < rank && name_of(prompt, buf, &text)) {
-        it->cluster = hone_xxh64(text.ptr, text.len, PROMPT_SEED);
-        it->named_by = rank;
-    }
+    if (name_of(prompt, buf, &text))
+        name_prompt(it, who, text);
     if (split && split->type == HONE_STRING && split->u.str.len) {
         char z[16];
         snprintf(z, sizeof z, "%.*s", (int)(split->u.str.len < 15 ? split->u.str.len : 15),
@@ -163,14 +172,11 @@ static hone_status text_hash(hone_joined *j, const hone_value *row, uint64_t num
     if (s == HONE_E_NOMEM)
         return s;
     if (s < 0) { /* without a completion it cannot be judged, but it has a prompt */
-        if (prompt && prompt->type == HONE_STRING) {
-            it->text = hone_xxh64(prompt->u.str.ptr, prompt->u.str.len, PROMPT_SEED);
-            it->has_text = 1;
-        }
+        if (prompt && prompt->type == HONE_STRING)
+            name_prompt(it, HONE_NAMED_TEXT, prompt->u.str);
         return HONE_OK;
     }
-    it->text = hone_xxh64(item.prompt_id.ptr, item.prompt_id.len, PROMPT_SEED);
-    it->has_text = 1;
+    name_prompt(it, HONE_NAMED_TEXT, item.prompt_id);
     return HONE_OK;
 }
 

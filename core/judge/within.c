@@ -168,7 +168,7 @@ static hone_status say(work *k)
     const hone_joined *j = k->j;
     size_t alone = 0;
     for (size_t i = 0; i < j->n_items; i++)
-        alone += !j->items[i].named_by && !j->items[i].has_text;
+        alone += !j->items[i].named;
     if (j->share < 1)
         HONE_TRY(note(
             w,

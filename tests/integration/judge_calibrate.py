@@ -267,6 +267,11 @@ check("groups are judged too", asked["reliability"]["kind"] == "reliability" and
       and asked["reliability"]["rho"]["value"] == 1, asked["reliability"]["rho"])
 dev = calibrate("--labels", "labels.jsonl", "--judge", "longer.lua", "--items", "items.jsonl", "--split", "dev")
 check("only items of the split are judged", dev["judged"] == dev["items"] == sizes["dev"], (dev["judged"], sizes))
+named = [{**lb, "prompt_id": "q" + lb["item"].split("-")[0]} for lb in labels]
+jsonl("named.jsonl", named)
+sizes = {s: calibrate("--labels", "named.jsonl", "--split", s)["items"] for s in ("few-shot", "dev")}
+dev = calibrate("--labels", "named.jsonl", "--judge", "longer.lua", "--items", "items.jsonl", "--split", "dev")
+check("an item stays in its split when a judge is asked", dev["judged"] == dev["items"] == sizes["dev"], (dev["judged"], sizes))
 code, out, err = run("reliability", "--judge", "longer.lua", "--items", "items.jsonl", "--repeats", "3", "--json")
 rel = json.loads(out, parse_constant=no_constant) if code == 0 else {}
 check("reliability asks as often as it is told", rel.get("scores") == 720 and rel["repeats"] == 3, (err, rel.get("scores")))

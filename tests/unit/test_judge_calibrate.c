@@ -173,6 +173,26 @@ static void test_a_verdict_and_an_item_name_a_prompt_alike(void **state)
     hone_arena_release(&a);
 }
 
+static void test_an_item_without_a_split_goes_with_its_prompt(void **state)
+{
+    (void)state;
+    const hone_joined_opts o = {.split = HONE_SPLIT_ALL, .keep_scores = 1};
+    hone_joined j;
+    char row[200];
+    hone_joined_init(&j, &o);
+    for (int i = 0; i < 40; i++) {
+        snprintf(row, sizeof row,
+                 "{\"item\":\"a%d\",\"score\":1,\"prompt_id\":%d,\"split\":\"few-shot\"}", i, i);
+        add(&j, HONE_ROWS_LABELS, 1, row);
+        snprintf(row, sizeof row, "{\"id\":\"b%d\",\"score\":1,\"prompt_id\":\"%d\"}", i, i);
+        add(&j, HONE_ROWS_VERDICTS, 1, row);
+    }
+    assert_int_equal(hone_joined_finish(&j), HONE_OK);
+    assert_int_equal(j.split_items[HONE_SPLIT_FEW_SHOT], 80);
+    assert_int_equal(j.moved.n, 0);
+    hone_joined_release(&j);
+}
+
 static void test_a_given_split_holds_and_a_torn_prompt_is_told(void **state)
 {
     (void)state;
@@ -425,25 +445,26 @@ static void test_a_judge_on_another_scale_is_brought_to_the_labels(void **state)
     const hone_joined_opts o = {.split = HONE_SPLIT_ALL};
     const hone_calib_opts plain = {.replicates = 100};
     const hone_calib_opts scaled = {
-        .replicates = 100, .has_scale = 1, .scale_lo = 0, .scale_hi = 1};
+        .replicates = 100, .has_scale = 1, .scale_lo = 0, .scale_hi = 100};
     hone_joined j;
     hone_calibration c;
     char row[200];
-    for (int way = 0; way < 2; way++) {
+    for (int way = 0; way < 3; way++) {
         hone_joined_init(&j, &o);
         for (int i = 0; i < 60; i++) {
             snprintf(row, sizeof row, "{\"item\":\"i%d\",\"expert\":\"e\",\"score\":%d}", i,
                      1 + i % 5);
             add(&j, HONE_ROWS_LABELS, 1, row);
-            snprintf(row, sizeof row, "{\"id\":\"i%d\",\"score\":%g}", i, i % 5 * 0.25);
+            snprintf(row, sizeof row, "{\"id\":\"i%d\",\"score\":%g}", i,
+                     i % 5 * (way == 2 ? 0.25 : 25));
             add(&j, HONE_ROWS_VERDICTS, 1, row);
         }
-        assert_int_equal(through(&j, way ? &scaled : &plain, &c), HONE_OK);
+        assert_int_equal(through(&j, way == 1 ? &scaled : &plain, &c), HONE_OK);
         int told = 0;
         for (size_t i = 0; i < c.n_notes; i++)
-            told |= strstr(c.notes[i], "another scale") != NULL;
-        assert_int_equal(told, !way);
-        assert_true(way ? c.kappa_w.value == 1 : c.kappa_w.value < 0.5);
+            told |= strstr(c.notes[i], way == 2 ? "from 0 to 1" : "another scale") != NULL;
+        assert_int_equal(told, way != 1);
+        assert_true(way ? c.kappa_w.value == 1 : c.kappa_w.value < 0.8);
         assert_true(c.spearman.value > 0.999999);
         hone_calibration_release(&c);
         hone_joined_release(&j);
@@ -671,6 +692,7 @@ int main(void)
         cmocka_unit_test(test_prompts_are_the_same_whatever_is_read_first),
         cmocka_unit_test(test_a_verdict_and_an_item_name_a_prompt_alike),
         cmocka_unit_test(test_items_that_were_looked_for_do_not_stand_for_all),
+        cmocka_unit_test(test_an_item_without_a_split_goes_with_its_prompt),
         cmocka_unit_test(test_a_given_split_holds_and_a_torn_prompt_is_told),
         cmocka_unit_test(test_more_items_than_fit_leave_the_same_sample_of_both_files),
         cmocka_unit_test(
