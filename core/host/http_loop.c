@@ -376,7 +376,8 @@ static void ended(hone__http_loop *l, hone__http_run *r, CURLcode rc)
     hone__http_place *place = x->place;
     const hone_http_policy *p = &x->batch->policy;
     const uint64_t now = hone_now_ns();
-    const int too_long = r->too_long, nomem = r->body.failed == HONE_E_NOMEM;
+    const int too_long = r->too_long,
+              nomem = r->body.failed == HONE_E_NOMEM || r->head.failed == HONE_E_NOMEM;
     uint64_t ms = 0;
     long code = 0;
     if (rc == CURLE_OK)
