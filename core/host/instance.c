@@ -456,7 +456,7 @@ fail:
     if (fd >= 0)
         close(fd);
     hone_free(pairs);
-    release(inst);
+    hone_instance_unref(inst); /* who listens to what it reaches may hold it still */
     return s;
 }
 

@@ -25,7 +25,8 @@ static struct {
 
 static void *serve(void *ctx)
 {
-    static const char ok[] = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\nX-A: b\r\n\r\nok";
+    static const char ok[] =
+        "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\nX-A: b\r\n\r\nok";
     int held[64], n = 0;
     (void)ctx;
     for (;;) {
@@ -175,12 +176,14 @@ static hone_status put(const hone_http_sink *sink, size_t i, const hone_http_res
     assert_true(i < MOST);
     t->n[i]++;
     t->r[i] = *r;
-    snprintf(t->body[i], sizeof t->body[i], "%.*s", (int)r->n_body, r->n_body ? (const char *)r->body : "");
+    snprintf(t->body[i], sizeof t->body[i], "%.*s", (int)r->n_body,
+             r->n_body ? (const char *)r->body : "");
     snprintf(t->why[i], sizeof t->why[i], "%.*s", (int)r->why.len, r->why.len ? r->why.ptr : "");
     return t->refuse;
 }
 
-static hone_status ask(taken *t, const hone_call *call, const hone_http_policy *p, const char *path, size_t n)
+static hone_status ask(taken *t, const hone_call *call, const hone_http_policy *p, const char *path,
+                       size_t n)
 {
     const hone_http_v1 *vt = http.vt;
     hone_http_request q[MOST];
@@ -319,7 +322,8 @@ static void test_what_cannot_be_sent(void **state)
                                            {{"transfer-encoding", 17}, {"chunked", 7}, {NULL, 0}}};
     be_silent(0);
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
-        hone_http_request q = {.url = hone_str_c("http://127.0.0.1:1/"), .headers = &bad[i], .n_headers = 1};
+        hone_http_request q = {
+            .url = hone_str_c("http://127.0.0.1:1/"), .headers = &bad[i], .n_headers = 1};
         memset(&t, 0, sizeof t);
         t.sink = (hone_http_sink){sizeof t.sink, 0, &t, put};
         assert_ok(vt->exchange(http.self, NULL, &once, &q, 1, sizeof q, &t.sink));
@@ -329,7 +333,8 @@ static void test_what_cannot_be_sent(void **state)
     hone_http_request q = {.url = hone_str_c("http://127.0.0.1:1/"), .n_headers = 3};
     assert_ok(vt->exchange(http.self, NULL, &once, &q, 1, sizeof q, &t.sink));
     assert_int_equal(t.r[0].status, HONE_E_INVALID);
-    assert_int_equal(vt->exchange(http.self, NULL, NULL, NULL, 1, sizeof q, &t.sink), HONE_E_INVALID);
+    assert_int_equal(vt->exchange(http.self, NULL, NULL, NULL, 1, sizeof q, &t.sink),
+                     HONE_E_INVALID);
     assert_int_equal(vt->exchange(http.self, NULL, NULL, &q, 1, 8, &t.sink), HONE_E_INVALID);
     assert_int_equal(vt->exchange(http.self, NULL, NULL, &q, 1, sizeof q, NULL), HONE_E_INVALID);
     assert_int_equal(asked(), 0);

@@ -568,7 +568,7 @@ static void only_the_few_shot_split_is_shown(void **state)
     close_spec(spec);
     const uint64_t more = open_spec(
         "{" SCALE ",\"prompt\":{\"id\":\"p\",\"template\":\"{{examples}}{{candidates}}{{reply}}\","
-                  "\"examples\":["
+        "\"examples\":["
         "{\"completion\":\"of the prompt\",\"verdict\":3,\"split\":\"few-shot\"},"
         "{\"completion\":\"of the dev split\",\"verdict\":3,\"split\":\"dev\"}]}}");
     ask(more, &item, 1);
