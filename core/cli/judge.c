@@ -25,6 +25,7 @@ int hone_cli_judge(int argc, char **argv)
         {"reliability", "can it tell completions of one prompt apart", hone_cli_judge_reliability},
         {"attack", "items changed in ways that must not raise their score", hone_cli_judge_attack},
         {"gate", "may it drive training? the record that hone run asks for", hone_cli_judge_gate},
+        {"disagree", "where judge and experts differ, and what to mend", hone_cli_judge_disagree},
         {"label", "a page on which experts label items", hone_cli_judge_label},
     };
     enum { N = sizeof parts / sizeof *parts };

@@ -12,4 +12,5 @@ int hone_cli_judge_calibrate(int argc, char **argv);
 int hone_cli_judge_reliability(int argc, char **argv);
 int hone_cli_judge_attack(int argc, char **argv);
 int hone_cli_judge_label(int argc, char **argv);
+int hone_cli_judge_disagree(int argc, char **argv);
 #endif

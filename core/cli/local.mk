@@ -26,5 +26,5 @@ libhone_a_SOURCES += core/cli/judge.c core/cli/judge_lint.c core/cli/judge_rende
 libhone_a_SOURCES += core/cli/judge_attack.c
 libhone_a_SOURCES += core/cli/judge_open.c core/cli/judge_rows.c core/cli/judge_run.c core/cli/judge_gate.c
 libhone_a_SOURCES += core/cli/judge_calibrate.c core/cli/judge_reliability.c core/cli/judge_report.c core/cli/judge_measure.c
-libhone_a_SOURCES += core/cli/judge_label.c core/cli/judge_label_batch.c
+libhone_a_SOURCES += core/cli/judge_label.c core/cli/judge_label_batch.c core/cli/judge_disagree.c core/cli/judge_words.c
 libhone_a_SOURCES += core/cli/prompt.c

@@ -107,7 +107,9 @@ static hone_status take_criteria(const hone_labels *l, const task *t, const hone
             if (!which)
                 return hone_fail(HONE_E_INVALID, "criterion %.*s: left, right or tie",
                                  (int)c->id.len, c->id.ptr);
-            hone_jw_cstr(&w, which);
+            hone_jw_i64(&w, which[0] == 'a'   ? 1
+                            : which[0] == 'b' ? -1
+                                              : 0); /* as verdicts have it */
             continue;
         }
         const hone_level *level = find_level(c->levels, c->n_levels, v->u.str);

@@ -10,6 +10,6 @@ libhone_a_SOURCES += core/judge/calibrate.c core/judge/calibrate_json.c core/jud
 libhone_a_SOURCES += core/judge/prompt.c core/judge/prompt_neutral.c
 libhone_a_SOURCES += core/judge/reply.c
 libhone_a_SOURCES += core/judge/judging.c core/judge/judging_ask.c core/judge/judging_settle.c
-libhone_a_SOURCES += core/judge/labels.c core/judge/labels_take.c core/judge/labels_view.c core/judge/pick.c core/judge/label_file.c
+libhone_a_SOURCES += core/judge/labels.c core/judge/labels_take.c core/judge/labels_view.c core/judge/pick.c core/judge/disagree.c core/judge/label_file.c
 libhone_a_SOURCES += core/judge/changes.c
 libhone_a_SOURCES += core/judge/gate.c core/judge/gate_record.c core/judge/key.c core/judge/warrant.c

@@ -367,7 +367,8 @@ def pairs(tmp):
         i = [t["task"] for t in mine].index(task)
         a_is_left = numbers[task]["left"].startswith("First")
         want = {"left": "a" if a_is_left else "b", "right": "b" if a_is_left else "a", "tie": "tie"}
-        if choice != want[word[i % 3]] or json.loads(criteria) != {"correct": want[word[(i + 1) % 3]], "short": "tie"}:
+        number = {"a": 1, "b": -1, "tie": 0}
+        if choice != want[word[i % 3]] or json.loads(criteria) != {"correct": number[want[word[(i + 1) % 3]]], "short": 0}:
             wrong.append((item, choice, criteria))
     check("and stored as the item's own a and b", not wrong, wrong[:3])
     status, r = s.post([{"id": "f" * 32, "task": his[0]["task"], "kind": "label", "choice": "left"}], bob)

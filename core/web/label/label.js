@@ -426,7 +426,8 @@ function words(x) {
   const parts = [];
   if (x.choice) parts.push(x.choice === 'tie' ? 'tie' : x.choice.toUpperCase());
   if (x.score !== undefined) parts.push(String(Math.round(x.score * 100) / 100));
-  for (const k of Object.keys(x.criteria || {})) parts.push(k + ' ' + x.criteria[k]);
+  const named = (v) => (task.shape !== 'pairwise' ? v : v > 0 ? 'A' : v < 0 ? 'B' : 'tie');
+  for (const k of Object.keys(x.criteria || {})) parts.push(k + ' ' + named(x.criteria[k]));
   return parts.join(', ');
 }
 
