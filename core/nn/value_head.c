@@ -56,11 +56,14 @@ hone_status hone_value_head_config(const hone_value *config, hone_arena *arena, 
     memcpy(bare, class.ptr, class.len);
     memcpy(bare + class.len, "Model", 6);
     *name = (hone_value){.type = HONE_STRING, .u.str = {bare, class.len + 5}};
+    const int typed = hone_value_get(config, "model_type") != NULL;
     size_t k = 0;
     for (size_t i = 0; i < config->u.map.n; i++) {
         const hone_pair *from = &config->u.map.pairs[i];
         if (hone_str_eq(from->key, "num_labels") || hone_str_eq(from->key, "tie_word_embeddings"))
             continue;
+        if (typed && hone_str_eq(from->key, "architectures"))
+            continue; /* the class of a bare model is not always the language model's less its tail */
         pairs[k] = *from;
         if (hone_str_eq(from->key, "architectures"))
             pairs[k].value = (hone_value){.type = HONE_LIST, .u.list = {name, 1}};

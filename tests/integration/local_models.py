@@ -397,6 +397,41 @@ for (p, c), row in zip(texts, got):
     want = value_of([257, *p.replace("<end>", "< end>").replace("<user>", "< user>").encode(), 258, *c.encode(), 258])
     check("a conversation's value", abs(floats(row["notes"]["value"])[0] - want) < 2e-5 * max(1, abs(want)), (row, want))
 check("describe: it has a head", json.loads(asked(trusted, "one.jsonl", "model=model:./rm", "ask=describe")[0]["notes"]["description"])["head"] is True)
+
+# ---- the judge `reward_model` ----
+(work / "judged.jsonl").write_text("".join(json.dumps(r) + "\n" for r in [
+    {"id": "one", "prompt": "How are you?", "completion": "Fine."},
+    {"id": "pair", "prompt": "a", "candidates": ["b", "Fine."]},
+    {"id": "list", "prompt": "a", "candidates": ["b", "x" * 20, "Fine.", "b"]},
+    {"id": "talk", "messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}, {"role": "user", "content": "c"}], "completion": "d"},
+    {"id": "long", "prompt": "y" * 200, "completion": "z"}]))
+p = hone("judge", "run", "--judge", "reward_model", "--set", "model=./rm", "--items", "judged.jsonl", "--out", "verdicts.jsonl")
+check("hone judge run with a reward model", p.returncode == 0, p.stderr[-900:])
+told = {v["id"]: v for v in map(json.loads, (work / "verdicts.jsonl").read_text().splitlines())} if p.returncode == 0 else {}
+
+
+def chat_value(*turns):
+    ids = []
+    for role, text in turns:
+        ids += [257] * (role == "user") + list(text.encode()) + [258]
+    return value_of(ids)
+
+
+def near(a, b):
+    return a is not None and abs(a - b) < 2e-5 * max(1, abs(b))
+
+
+if told:
+    check("its value is the score", near(told["one"]["score"], chat_value(("user", "How are you?"), ("assistant", "Fine."))), told["one"])
+    a, b = (chat_value(("user", "a"), ("assistant", x)) for x in ("b", "Fine."))
+    check("of a pair: the preference by Bradley and Terry", near(told["pair"]["score"], math.tanh((a - b) / 2)), (told["pair"], a, b))
+    worth = [chat_value(("user", "a"), ("assistant", x)) for x in ("b", "x" * 20, "Fine.", "b")]
+    order = sorted(range(4), key=lambda i: (-worth[i], i))
+    check("of a list: a ranking, the first of equals first", told["list"]["ranking"] in (order, [i + 1 for i in order]), (told["list"], worth))
+    check("a conversation", near(told["talk"]["score"], chat_value(("user", "a"), ("assistant", "b"), ("user", "c"), ("assistant", "d"))), told["talk"])
+    check("too long: truncated, no number", told["long"]["status"] == "truncated" and told["long"]["score"] is None, told["long"])
+p = hone("judge", "run", "--judge", "reward_model", "--set", "model=tiny", "--items", "judged.jsonl")
+check("a judge of a model without a head", p.returncode != 0 and "has no reward model's head" in p.stderr, p.stderr[-500:])
 out = asked(trusted, data, "model=model:tiny", "ask=values", code=1)
 check("a model without a head says so", "has no reward model's head" in out, out[-600:])
 write_model(work / "two", {**config, "id2label": {"0": "A", "1": "B"}, "label2id": {"A": 0, "B": 1}}, weights)
