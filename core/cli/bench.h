@@ -11,6 +11,7 @@
     X(flat, "flat", "what a long run holds: memory, descriptors, threads, boxes") \
     X(generate, "generate", "reading prompts and writing completions") \
     X(grpo, "grpo", "generation and update of one GRPO step") \
+    X(judge, "judge", "verdicts by labels, and answers within a schema") \
     X(kernels, "kernels", "matrix products over panels beside OpenBLAS") \
     X(ops, "ops", "attention, norms and activations beside the product") \
     X(plugins, "plugins", "calls into components: in process, boxed, to and from Lua") \

@@ -69,6 +69,10 @@ static const struct figure {
 #undef DECODE
     {"prefill, 256 tokens", "tokens/s", "bench generate M --sequences 1 --prompt 256 --tokens 2",
      "prefill_tokens_per_s", "prefill_of_limit", 0},
+    {"verdicts by 5 labels, prompts of 256", "verdicts/s", "bench judge M --rounds 1 --tokens 16",
+     "verdicts_per_s", "verdicts_of_limit", 0},
+    {"decode, 16, f32, within a schema", "tokens/s", "bench judge M --rounds 1 --items 1",
+     "guided_tokens_per_s", "guided_of_limit", 0},
     {"attention, 256 tokens", "GFLOP/s", "bench ops", "figures.0.forward_gflops",
      "figures.0.forward_share", 0},
     {"attention, 2000 tokens", "GFLOP/s", "bench ops", "figures.1.forward_gflops",
