@@ -500,8 +500,10 @@ static hone_status apply(hone_instance *inst, hone_config *fresh)
     if (inst->reg->changing)
         inst->reg->changing(inst->reg->reached_ctx, inst);
     atomic_fetch_add(&inst->changes, 1);
+    const uint32_t watching = hone_trail_watch(1); /* nobody is asked anything */
     hone_instance_enter(inst);
     s = hone_instance_leave(inst, "apply", vt->apply(self, fresh));
+    hone_trail_watch(watching);
     if (s < 0) {
         hone_config_destroy(fresh);
         return s;

@@ -47,7 +47,7 @@ void hone__trail_enter(hone_instance *inst)
     if (trail.n < HONE_TRAIL)
         trail.at[trail.n] = inst;
     trail.n++;
-    if (atomic_load_explicit(&inst->holds, memory_order_acquire))
+    if (inst->created && atomic_load_explicit(&inst->holds, memory_order_acquire))
         tell(inst);
 }
 
@@ -83,7 +83,8 @@ void hone__trail_obtained(hone_instance *inst, const char *id)
     atomic_fetch_or(&inst->holds_itself, what);
     for (hone_instance *i = inst; i; i = i->outer) {
         const uint32_t before = atomic_fetch_or(&i->holds, what);
-        if (!before && is_inside(i)) /* in the middle of a call: from here on it is one */
+        if (!before && i->created &&
+            is_inside(i)) /* in the middle of a call: from here on it is one */
             tell(i);
     }
 }

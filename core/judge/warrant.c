@@ -338,14 +338,19 @@ hone_status hone_warrants_settle(hone_warrants *w, const char *policy)
         }
         if (!more)
             return HONE_OK;
-        HONE_TRY(settle_way(w, &x, w->policy));
+        const hone_status s = settle_way(w, &x, w->policy);
+        if (s <
+            0) { /* also for want of a store that can be read: what is not known is not allowed */
+            w->refusal = *hone_error_get();
+            return s;
+        }
         w->settled++;
     }
 }
 
 hone_status hone_warrants_refused(const hone_warrants *w)
 {
-    return w && w->refusal.code < 0 ? hone_error_set(&w->refusal) : HONE_OK;
+    return w->refusal.code < 0 ? hone_error_set(&w->refusal) : HONE_OK;
 }
 
 hone_status hone_warrants_expect(hone_warrants *w, hone_instance *inst)

@@ -40,7 +40,7 @@ hone_status hone_warrants_expect(hone_warrants *w, hone_instance *inst);
 /* All that was reached or expected so far, for the policy with that checksum (16 hex): E_REFUSED where something has no record. From
  * then on every later call says the same. */
 hone_status hone_warrants_settle(hone_warrants *w, const char *policy);
-/* The refusal that was given, again: E_REFUSED, or HONE_OK. */
+/* The failure of a settling, again; or HONE_OK. */
 hone_status hone_warrants_refused(const hone_warrants *w);
 
 /* Counts decisions: another number means that hone_warrants_json says something new. */

@@ -267,7 +267,7 @@ local function watch_panel(self, state, groups, samples, scores, log)
   local chosen, stands_for = drawn(self, groups, samples)
   local items, out, ours, theirs = {}, {}, {}, {}
   for k, i in ipairs(chosen) do items[k] = item_of(samples[i]) end
-  local said = judging.verdicts(self.panel.judge, items)
+  local said = judging.watched("monitor/panel", self.panel.judge, items)
   for k, i in ipairs(chosen) do
     if said[k].status == "ok" and said[k].score then
       out[i] = said[k].score
@@ -308,7 +308,7 @@ end
 
 local function scores_of(judge, items)
   local out = {}
-  for i, v in ipairs(judging.verdicts(judge, items)) do out[i] = v.status == "ok" and v.score or false end
+  for i, v in ipairs(judging.watched("monitor/anchors", judge, items)) do out[i] = v.status == "ok" and v.score or false end
   return out
 end
 
