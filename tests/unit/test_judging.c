@@ -551,6 +551,23 @@ static void a_judge_that_quotes_a_candidate_is_read_by_its_own_words(void **stat
     close_spec(spec);
 }
 
+static void what_is_drawn_is_the_item_s_own_and_comes_back(void **state)
+{
+    (void)state;
+    const uint64_t spec = open_spec("{" LIST "}");
+    hone_judge_item items[3] = {item_of(fruit, 3), item_of(fruit, 3), item_of(fruit, 3)};
+    items[1].id = 2;
+    ask(spec, items, 3);
+    assert_int_equal(n_asked, 3);
+    assert_true(hone_str_same(asked[0].text, asked[2].text) && asked[0].seed == asked[2].seed);
+    assert_true(asked[0].seed != asked[1].seed);
+    const char *a = strstr(asked[0].text.ptr, "<<<NAME ") + 8,
+               *b = strstr(asked[1].text.ptr, "<<<NAME ") + 8;
+    assert_memory_not_equal(a, b, 16);
+    assert_false(hone_str_same(asked[0].labels[0], asked[1].labels[0]));
+    close_spec(spec);
+}
+
 /* ---- prompts, examples, specs --------------------------------------------------------------------------------------------- */
 
 static void only_the_few_shot_split_is_shown(void **state)
@@ -667,56 +684,109 @@ static void a_rubric_of_programs_asks_nobody(void **state)
 
 /* ---- the judge `rubric` ------------------------------------------------------------------------------------------------------ */
 
-/* A label's log-prob is log .6, then a quarter of it each, whatever the prompt; its tokens are its bytes. */
-static hone_status toy_logprobs(void *self, const hone_call *call, hone_str model,
-                                const hone_score_item *items, size_t n, size_t stride,
-                                const hone_logprob_sink *sink)
+/* .6 for a label that ends in 3, .15 for others, whatever the prompt. */
+static hone_status toy_labels(void *self, const hone_call *call, hone_str model,
+                              const hone_label_item *items, size_t n, size_t stride,
+                              const hone_label_sink *sink)
 {
     (void)self;
     (void)call;
     assert_int_equal(model.len, 0);
     for (size_t i = 0; i < n; i++) {
-        const hone_score_item *it = (const hone_score_item *)(const void *)((const char *)items +
+        const hone_label_item *it = (const hone_label_item *)(const void *)((const char *)items +
                                                                             i * stride);
-        const size_t len = it->completion.len;
-        int32_t ids[16] = {0};
-        float lp[16];
-        assert_true(len <= 16 && it->prompt.len > 8 &&
-                    memcmp(it->prompt.ptr + it->prompt.len - 8, "Verdict:", 8) == 0);
-        for (size_t k = 0; k < len; k++)
-            lp[k] = (float)(log(it->completion.ptr[len - 1] == '3' ? .6 : .15) / (double)len);
-        const hone_status s = sink->put(sink, i, ids, lp, len);
+        double lp[16];
+        assert_true(it->n_labels <= 16 && hone_str_eq(it->begin, "Verdict:"));
+        for (size_t k = 0; k < it->n_labels; k++)
+            lp[k] = log(it->labels[k].ptr[it->labels[k].len - 1] == '3' ? .6 : .15);
+        const hone_status s = sink->put(sink, i, lp, it->n_labels, 7);
         if (s < 0)
             return s;
     }
     return HONE_OK;
 }
 
-static void the_judge_rubric_asks_the_scorer_for_labels(void **state)
+/* Does not keep to the schema the first time. */
+static hone_status toy_answers(void *self, const hone_call *call, hone_str model,
+                               const hone_answer_rule *rule, const hone_answer_item *items,
+                               size_t n, size_t stride, const hone_answer_sink *sink)
 {
-    (void)state;
-    static const hone_model_scorer_v1 toy = {.struct_size = sizeof toy, .logprobs = toy_logprobs};
-    hone_ref ref;
+    (void)self;
+    (void)call;
+    (void)model;
+    (void)rule;
+    for (size_t i = 0; i < n; i++) {
+        const hone_answer_item *it = (const hone_answer_item *)(const void *)((const char *)items +
+                                                                              i * stride);
+        assert_true(it->schema.len > 0);
+        const int repaired = memmem(it->prompt.ptr, it->prompt.len, "could not be read", 17) !=
+                             NULL;
+        const hone_status s = sink->put(
+            sink, i, hone_str_c(repaired ? "{\"reasoning\":\"now\",\"verdict\":\"2\"}" : "Two."),
+            HONE_FINISH_STOP, NULL, NULL, 0, 5);
+        if (s < 0)
+            return s;
+    }
+    return HONE_OK;
+}
+
+static hone_status toy_describe(void *self, const hone_call *call, hone_str model,
+                                const hone_text_sink *sink)
+{
+    (void)self;
+    (void)call;
+    (void)model;
+    return sink->put(sink, 0, hone_str_c("{\"checksum\":\"0123456789abcdef\",\"template\":false}"));
+}
+
+/* Verdicts of the judge `rubric` on these items. */
+static hone_instance *judge_with(const char *settings, const hone_judge_item *items, size_t n,
+                                 hone_ref *ref)
+{
+    static const hone_model_scorer_v1 toy = {.struct_size = sizeof toy,
+                                             .labels = toy_labels,
+                                             .answers = toy_answers,
+                                             .describe = toy_describe};
     assert_ok(hone_registry_offer_ref(shipped(), HONE_IFACE_SCORER, (hone_ref){NULL, &toy}));
-    hone_instance *inst = open_component("org.hone.judge.rubric", "{" SCALE "}", HONE_IFACE_JUDGE,
-                                         &ref);
-    const hone_judge_v1 *vt = ref.vt;
-    hone_judge_item items[3] = {item_of(four, 1), item_of(fruit, 1), item_of(NULL, 0)};
-    const hone_call call = {.struct_size = sizeof call, .n = 3};
+    hone_instance *inst = open_component("org.hone.judge.rubric", settings, HONE_IFACE_JUDGE, ref);
+    const hone_judge_v1 *vt = ref->vt;
+    const hone_call call = {.struct_size = sizeof call, .n = (uint32_t)n};
     memset(has, 0, sizeof has);
     hone_arena_clear(&kept);
     hone_instance_enter(inst);
     assert_ok(hone_instance_leave(
-        inst, "judge", vt->judge(ref.self, &call, items, 3, sizeof *items, &verdict_sink)));
-    assert_true(fabs(got[0].score - (.15 + .3 + 1.8) / .9) < 1e-6);
-    assert_true(fabs(got[0].mass - .9) < 1e-6);
+        inst, "judge", vt->judge(ref->self, &call, items, n, sizeof *items, &verdict_sink)));
+    return inst;
+}
+
+static void the_judge_rubric_asks_the_scorer_for_labels(void **state)
+{
+    (void)state;
+    hone_ref ref;
+    hone_judge_item items[3] = {item_of(four, 1), item_of(fruit, 1), item_of(NULL, 0)};
+    hone_instance *inst = judge_with("{" SCALE "}", items, 3, &ref);
+    assert_true(near(got[0].score, (.15 + .3 + 1.8) / .9));
+    assert_true(near(got[0].mass, .9));
     assert_true(got[1].status == HONE_SCORE && got[2].status == HONE_ERROR);
-    assert_int_equal(got[0].tokens_out, 6);
-    const hone_str spec = vt->spec(ref.self);
+    const hone_str spec = ((const hone_judge_v1 *)ref.vt)->spec(ref.self);
     assert_non_null(strstr(spec.ptr, "\"backend\":\"policy\""));
     hone_instance_unref(inst);
     assert_int_equal(try_component("org.hone.judge.rubric", "{\"rubric\":\"/nowhere.lua\"}", &inst),
                      HONE_E_NOT_FOUND);
+}
+
+static void the_judge_rubric_repairs_a_reply_once(void **state)
+{
+    (void)state;
+    hone_ref ref;
+    hone_judge_item items[2] = {item_of(four, 1), item_of(fruit, 1)};
+    hone_instance *inst = judge_with("{" SCALE GENERATE "}", items, 2, &ref);
+    for (int i = 0; i < 2; i++) {
+        assert_true(got[i].status == HONE_SCORE && near(got[i].score, 2));
+        assert_true(hone_str_eq(got[i].reasoning, "now"));
+        assert_int_equal(got[i].tokens_in, 10); /* of both turns */
+    }
+    hone_instance_unref(inst);
 }
 
 static void every_allocation_of_a_batch_may_fail(void **state)
@@ -763,11 +833,13 @@ int main(void)
         cmocka_unit_test(an_item_that_cannot_be_judged_says_why),
         cmocka_unit_test(nothing_in_a_candidate_changes_what_stands_around_it),
         cmocka_unit_test(a_judge_that_quotes_a_candidate_is_read_by_its_own_words),
+        cmocka_unit_test(what_is_drawn_is_the_item_s_own_and_comes_back),
         cmocka_unit_test(only_the_few_shot_split_is_shown),
         cmocka_unit_test(a_spec_changes_with_what_verdicts_depend_on),
         cmocka_unit_test(bad_settings_are_refused_with_their_name),
         cmocka_unit_test(a_rubric_of_programs_asks_nobody),
         cmocka_unit_test(the_judge_rubric_asks_the_scorer_for_labels),
+        cmocka_unit_test(the_judge_rubric_repairs_a_reply_once),
         cmocka_unit_test(every_allocation_of_a_batch_may_fail)};
     hone_arena_init(&kept, 1 << 28);
     if (hone_registry_on_open(hone_judging_offer) < 0 || hone_judging_ref(shipped(), &judging) < 0)
