@@ -437,6 +437,9 @@ static hone_status notes_on_classes(hone__calib *d)
                                   "Label items of the other kind.",
                                   c->threshold, c->positives + c->negatives,
                                   c->positives ? "TNR" : "TPR and precision"));
+    if (d->j->shape == HONE_SHAPE_PAIRWISE && c->positives + c->negatives)
+        HONE_TRY(
+            hone__calib_note(c, "Of pairs, \"good\" means that the first candidate is better."));
     if (c->divided)
         HONE_TRY(
             hone__calib_note(c,
