@@ -22,6 +22,8 @@ int hone_cli_judge(int argc, char **argv)
          hone_cli_judge_run},
         {"calibrate", "a judge beside experts: agreement, bias, intervals",
          hone_cli_judge_calibrate},
+        {"draw", "several completions of each prompt, from the policy that will be trained",
+         hone_cli_judge_draw},
         {"reliability", "can it tell completions of one prompt apart", hone_cli_judge_reliability},
         {"attack", "items changed in ways that must not raise their score", hone_cli_judge_attack},
         {"gate", "may it drive training? the record that hone run asks for", hone_cli_judge_gate},
@@ -35,7 +37,7 @@ int hone_cli_judge(int argc, char **argv)
     size_t len = 0;
     for (size_t i = 0; i < N; i++) {
         names[i] = parts[i].name;
-        len += (size_t)snprintf(about + len, sizeof about - len, "%s  %-10s  %s", i ? "\n" : "",
+        len += (size_t)snprintf(about + len, sizeof about - len, "%s  %-11s  %s", i ? "\n" : "",
                                 parts[i].name, parts[i].summary);
     }
     names[N] = NULL;

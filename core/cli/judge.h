@@ -9,6 +9,7 @@ int hone_cli_judge_render(int argc, char **argv);
 int hone_cli_judge_gate(int argc, char **argv);
 int hone_cli_judge_run(int argc, char **argv);
 int hone_cli_judge_calibrate(int argc, char **argv);
+int hone_cli_judge_draw(int argc, char **argv);
 int hone_cli_judge_reliability(int argc, char **argv);
 int hone_cli_judge_attack(int argc, char **argv);
 int hone_cli_judge_label(int argc, char **argv);

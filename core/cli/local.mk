@@ -23,7 +23,7 @@ libhone_a_SOURCES += core/cli/validate.c core/cli/validate_child.c core/cli/vali
 	core/cli/validate_objective.c core/cli/validate_tokenizer.c core/cli/validate_source.c core/cli/validate_model.c \
 	core/cli/validate_args.c core/cli/validate_desc.c core/cli/validate_fuzz.c
 libhone_a_SOURCES += core/cli/judge.c core/cli/judge_lint.c core/cli/judge_render.c core/cli/judge_rubric.c
-libhone_a_SOURCES += core/cli/judge_attack.c
+libhone_a_SOURCES += core/cli/judge_attack.c core/cli/judge_draw.c
 libhone_a_SOURCES += core/cli/judge_open.c core/cli/judge_rows.c core/cli/judge_run.c core/cli/judge_gate.c
 libhone_a_SOURCES += core/cli/judge_calibrate.c core/cli/judge_reliability.c core/cli/judge_report.c core/cli/judge_measure.c
 libhone_a_SOURCES += core/cli/judge_label.c core/cli/judge_label_batch.c core/cli/judge_disagree.c core/cli/judge_words.c

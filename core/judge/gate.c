@@ -44,15 +44,17 @@ static void add_condition(deciding *d, const char *text)
         snprintf(d->g->conditions[d->g->n_conditions++], sizeof d->g->conditions[0], "%s", text);
 }
 
-/* How many of what n counts would bring the end of the interval to the bound, widths going with one over the root of n; 0 where
- * no number would: the figure itself is on the wrong side. */
+/* How many of what n counts would bring the end of the interval to the bound; 0 where no number would: the figure itself is on
+ * the wrong side. Widths go with one over the root of n, those of a share that is 0 or 1 with one over n. */
 static size_t needed(const hone_figure *f, double bound, int above)
 {
     const double side = above ? f->value - bound : bound - f->value,
                  half = above ? f->value - f->lo : f->hi - f->value;
     if (f->why || !(side > 0) || !isfinite(half) || f->n == 0)
         return 0;
-    const double n = ceil((double)f->n * (half / side) * (half / side));
+    const double times = half / side;
+    const int edge = f->value == 0 || f->value == 1;
+    const double n = ceil((double)f->n * (edge ? times : times * times));
     return n < 1e9 ? (size_t)n : 0;
 }
 
@@ -240,8 +242,13 @@ static hone_status parsing(deciding *d)
 {
     const hone_value *u = d->e->calibration ? hone_value_get(d->e->calibration, "unparsed") : NULL;
     const hone_value *related = u ? hone_value_get(u, "related") : NULL;
-    hone_figure f;
+    hone_figure f, drawn = hone_figure_none(0, "not measured");
     HONE_TRY(figure(d, d->e->calibration, "unparsed", "rate", &f));
+    /* Completions of the policy are what it will be asked about, and there may be more of them than labels. */
+    if (d->e->reliability && hone_value_get(d->e->reliability, "unparsed"))
+        HONE_TRY(figure(d, d->e->reliability, NULL, "unparsed", &drawn));
+    if (hone_figure_has(&drawn) && (!hone_figure_has(&f) || drawn.n > f.n))
+        f = drawn;
     compare(new_line(d, "unparsed", "how often does it give no verdict?"), &f, .01, 0, 0,
             "verdicts", calibrate,
             "constrained decoding (a grammar makes other answers impossible), or label "
@@ -382,8 +389,9 @@ static hone_status bound_to(deciding *d)
                              : "reliability was measured on another policy");
     if (!l->passed)
         snprintf(l->remedy, sizeof l->remedy, "%s",
-                 !e->policy[0] ? "hone judge gate --policy M: the model that will be trained"
-                               : "hone judge reliability --policy M: draw completions anew");
+                 !e->policy[0]
+                     ? "hone judge gate --policy M: the model that will be trained"
+                     : "hone judge draw --policy M, then hone judge reliability over what it drew");
     return HONE_OK;
 }
 

@@ -122,6 +122,19 @@ static void name_prompt(hone_joined_item *it, int who, hone_str name)
     it->named |= (uint8_t)(1u << who);
 }
 
+/* A name that should be the same in all rows: kept once, a difference remembered. */
+static hone_status keep_same(hone_joined *j, const hone_value *v, char **at, int *several)
+{
+    if (!v || v->type != HONE_STRING || !v->u.str.len)
+        return HONE_OK;
+    if (*at) {
+        *several |= !hone_str_eq(v->u.str, *at);
+        return HONE_OK;
+    }
+    *at = hone_arena_strndup(&j->arena, v->u.str.ptr, v->u.str.len < 300 ? v->u.str.len : 300);
+    return *at ? HONE_OK : HONE_E_NOMEM;
+}
+
 static hone_status take_common(hone_joined *j, hone_joined_item *it, int kind, const char *name,
                                uint64_t number, const hone_value *row)
 {
@@ -147,6 +160,8 @@ static hone_status take_common(hone_joined *j, hone_joined_item *it, int kind, c
     }
     if (it->length < 0 && number_of(hone_value_get(row, "length"), &length) > 0 && length >= 0)
         it->length = (int64_t)length;
+    if (kind != HONE_ROWS_LABELS)
+        HONE_TRY(keep_same(j, hone_value_get(row, "policy"), &j->policy, &j->several_policies));
     return take_slices(j, it, row);
 }
 
@@ -202,19 +217,6 @@ static hone_status add_item(hone_joined *j, const char *name, uint64_t number,
 }
 
 /* ---- verdicts --------------------------------------------------------------------------------------------- */
-
-/* A name that should be the same in all rows: kept once, a difference remembered. */
-static hone_status keep_same(hone_joined *j, const hone_value *v, char **at, int *several)
-{
-    if (!v || v->type != HONE_STRING || !v->u.str.len)
-        return HONE_OK;
-    if (*at) {
-        *several |= !hone_str_eq(v->u.str, *at);
-        return HONE_OK;
-    }
-    *at = hone_arena_strndup(&j->arena, v->u.str.ptr, v->u.str.len < 300 ? v->u.str.len : 300);
-    return *at ? HONE_OK : HONE_E_NOMEM;
-}
 
 static const hone_value *score_of(const hone_joined *j, const hone_value *row)
 {
@@ -307,7 +309,6 @@ static hone_status add_verdict(hone_joined *j, const char *name, uint64_t number
     }
     if (j->opts.keep_scores && status == HONE_JOINED_OK)
         HONE_TRY(keep_scores(j, (uint32_t)(it - j->items), row, score));
-    HONE_TRY(keep_same(j, hone_value_get(row, "policy"), &j->policy, &j->several_policies));
     HONE_TRY(keep_same(j, hone_value_get(row, "spec"), &j->spec, &j->several_specs));
     HONE_TRY(keep_same(j, hone_value_get(row, "rubric"), &j->rubric, &j->several_rubrics));
     return take_common(j, it, HONE_ROWS_VERDICTS, name, number, row);

@@ -162,6 +162,30 @@ static hone_status with_experts(work *k)
     return s;
 }
 
+/* Completions with at least one reply without a number: a share of them, so that none at all has an interval too. */
+static hone_status unparsed(work *k)
+{
+    const hone_joined *j = k->j;
+    double *x = hone_calloc(j->n_items + 1, sizeof *x);
+    uint64_t *cluster = hone_calloc(j->n_items + 1, sizeof *cluster);
+    hone_status s = x && cluster ? HONE_OK : HONE_E_NOMEM;
+    for (size_t i = 0; s >= 0 && i < j->n_items; i++) {
+        const hone_joined_item *it = &j->items[i];
+        const uint64_t failed = (uint64_t)it->status[HONE_JOINED_UNPARSED] +
+                                (uint64_t)it->status[HONE_JOINED_REFUSED] +
+                                (uint64_t)it->status[HONE_JOINED_TRUNCATED];
+        x[i] = failed || it->status[HONE_JOINED_OK] ? failed > 0 : (double)NAN;
+        cluster[i] = it->cluster;
+    }
+    hone_boot boot = k->boot;
+    boot.cluster = cluster;
+    if (s >= 0)
+        s = hone_interval_share(x, j->n_items, &boot, &k->w->unparsed);
+    hone_free(x);
+    hone_free(cluster);
+    return s;
+}
+
 static hone_status say(work *k)
 {
     hone_within *w = k->w;
@@ -231,6 +255,7 @@ static hone_status measure(work *k)
     histogram(k);
     HONE_TRY(contrasts(k));
     HONE_TRY(with_experts(k));
+    HONE_TRY(unparsed(k));
     return say(k);
 }
 
@@ -316,6 +341,7 @@ void hone_within_json(const hone_within *w, const hone_joined *j, const char *po
     }
     hone_jw_end(jw);
     hone_figure_write_key(jw, "tau_within", &w->tau);
+    hone_figure_write_key(jw, "unparsed", &w->unparsed);
     hone_jw_key(jw, "notes");
     hone_jw_list(jw);
     for (size_t i = 0; i < w->n_notes; i++)

@@ -27,6 +27,8 @@ typedef struct hone_within {
     size_t n_levels;
     hone_within_criterion criteria[HONE_JOINED_CRITERIA];
     size_t n_criteria;
+    hone_figure
+        unparsed;    /* share of completions with a reply that gave no number; n: completions */
     hone_figure tau; /* within prompts, against the experts' mean; a reason without labels */
     const char *notes[HONE_CALIB_NOTES];
     size_t n_notes;
