@@ -187,8 +187,10 @@ with tempfile.TemporaryDirectory() as tmp:
     config("logits divided by 0", "logits_scaling", "granite", "Granite", logits_scaling=0)
     config("a negative attention multiplier", "multipliers", "granite", "Granite", attention_multiplier=-1.0)
     config("another class than the type's", "MistralForCausalLM", cls="Mistral")
-    refused("a head for something else", folder("head2", dict(LLAMA, architectures=["LlamaForSequenceClassification"]), SHAPES),
-            "LlamaForSequenceClassification", parts=("logprobs",))
+    refused("a head for something else", folder("head2", dict(LLAMA, architectures=["LlamaForTokenClassification"]), SHAPES),
+            "LlamaForTokenClassification", parts=("logprobs",))
+    refused("a head of two labels", folder("head3", dict(LLAMA, architectures=["LlamaForSequenceClassification"]), SHAPES),
+            "2 labels", parts=("logprobs",))
     run = subprocess.run([HONE, "model", "logprobs", folder("near", dict(LLAMA, architectures=["LlamaForCausalLN"]), SHAPES), "--ids", "1,2"],
                          capture_output=True, text=True)
     check("an unknown class: the closest is named", "closest that is run is LlamaForCausalLM" in run.stderr, run.stderr)
