@@ -300,7 +300,7 @@ static int l_gate_decide(lua_State *L)
     decided = s >= 0;
     if (s >= 0)
         s = hone_gate_json(&g, &d->e, &text);
-    if (s >= 0)
+    if (s >= 0 && !hone__lua_recipe(L)->opt.plan) /* a plan writes nothing */
         s = keep(d, &g, &id);
     if (s >= 0)
         s = hone_json_parse(text.ptr, text.len, "gate", &d->arena, &v);

@@ -100,15 +100,16 @@ for _, r in ipairs(edits) do
   run:say("  edit %s: kappa %.3f on the dev split", r.version, at)
   if at > best_at then best, best_at = r, at end
 end
+if run.dry_run then best = edits[1] end -- nobody was asked
 if not best then error("no edit of the rubric agrees better with the experts than the draft: look at RUN/labels.jsonl", 0) end
 local judge = judge_of(best)
-local evidence = { lint = hone.lint(best), calibration = calibrated(best, "test"), attack = loop.attack(judge, items, { seed = run.seed }),
+local evidence = run.dry_run and { calibration = { agreement = {} } } or { lint = hone.lint(best), calibration = calibrated(best, "test"), attack = loop.attack(judge, items, { seed = run.seed }),
   reliability = loop.reliability(judge, items, { repeats = 2, labels = labels, policy = policy:info().begins_with }) }
 for kind, report in pairs(evidence) do run:write("judge-" .. kind .. ".json", require "hone.json".encode(report)) end
 run:say("edited rubric %s on the test split: kappa %s, TPR %s, TNR %s", best.version, card.text(evidence.calibration.agreement.kappa_w),
   card.text(evidence.calibration.tpr), card.text(evidence.calibration.tnr))
-local gate = hone.gate(judge, evidence, { policy = policy }) -- what the trainer asks for before its first update
-for _, line in ipairs(gate.lines) do
+local gate = run.dry_run and { verdict = "not asked" } or hone.gate(judge, evidence, { policy = policy }) -- what the trainer asks for before its first update
+for _, line in ipairs(gate.lines or {}) do
   if not line.passed then run:say("  failed: %s: %s", line.line, line.text or line.remedy or "") end
 end
 run:say("gate: %s", gate.verdict)

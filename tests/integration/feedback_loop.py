@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
 from counted import check, finish  # noqa: E402
@@ -62,7 +63,7 @@ check("the card reads as a page", all(x in text for x in ("## Measured", "## Jud
 
 p = subprocess.Popen([HONE, "run", "feedback_loop", *SMALL, "--run-dir", "cut"], cwd=WORK, stdout=subprocess.PIPE, text=True, stderr=subprocess.DEVNULL, env=ENV)
 while p.poll() is None and len((WORK / "cut/metrics.jsonl").read_text().splitlines() if (WORK / "cut/metrics.jsonl").is_file() else []) < 20:
-    pass
+    time.sleep(0.02)
 p.send_signal(signal.SIGKILL)
 p.communicate()
 r = hone("resume", "cut")

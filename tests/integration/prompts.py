@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
 from counted import check, finish, skip  # noqa: E402
@@ -200,7 +201,7 @@ check("answers judged were counted", report["spent"] == log[-1]["spent"] and rep
 
 p = subprocess.Popen([HONE, *IMPROVE, "--run-dir", "cut"], cwd=WORK, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 while p.poll() is None and len(list((WORK / "cut/checkpoints").glob("step-*"))) < 2:
-    pass
+    time.sleep(0.02)
 p.send_signal(signal.SIGKILL)
 p.wait()
 r = hone("resume", "cut")
