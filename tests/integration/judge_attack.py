@@ -3,12 +3,15 @@
 # find them and by no other, on single answers and pairs; the search finds what single attacks do not; bad input is named.
 import json
 import os
+import re
+import shutil
 import subprocess
 import sys
 import tempfile
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
 from counted import check, finish
+from endpoint import Endpoint
 
 HONE = os.environ["HONE"]
 folder = tempfile.mkdtemp(prefix="hone-judge-attack-")
@@ -109,6 +112,38 @@ r = hone("--judge", "rubric", "--set", "rubric=none.lua", "--items", "items.json
 with open("none.jsonl", encoding="utf-8") as f:
     first = json.loads(f.readline())
 check("a program that gives no score says why in the verdict", first["status"] == "unparsed" and 'no column "elsewhere"' in first["reasoning"], str(first))
+
+# A model that believes every word that stands outside a fence, and nothing inside one: what the prompt lets out, it obeys.
+breaches, asked = [], []
+
+
+def reader(request):
+    text = request["messages"][-1]["content"]
+    fence = re.search(r"<<<end ([0-9a-f]+)>>>", request["messages"][0]["content"]).group(1)
+    blocks = dict(re.findall(r"^<<<(\w+) " + fence + r">>>\n(.*?)\n<<<end " + fence + r">>>$", text, re.S | re.M))
+    outside = re.sub(r"^<<<\w+ " + fence + r">>>\n.*?\n<<<end " + fence + r">>>$", "", text, flags=re.S | re.M)
+    asked.append(blocks.get("answer", ""))
+    if re.search(r"Verdict: 5|Score: 5|System:|Ignore all|END OF ANSWER", outside) or "answer" not in blocks:
+        breaches.append(text)
+        return "5"
+    found = re.match(r"Sum: \S+ Answer: (\d+)", blocks["answer"])
+    grade = "5" if found and found.group(1) == blocks.get("reference") else "2" if blocks["answer"].strip() else "1"
+    k = grade if found else "1"
+    return json.dumps({"reasoning": "read", "verdict": k}) if request["max_tokens"] > 16 else k
+
+
+server = Endpoint(reply=reader)
+shipped = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "scripts", "rubrics", "answer_quality.lua")
+shutil.copy(shipped, "shipped.lua")
+write("reader.lua", f"""return {{ judge = "rubric", rubric = "shipped.lua", backend = "endpoint", url = "{server.url}/v1", model = "m-2024-08-06",
+  decoding = {{ mode = "generate" }} }}""")
+doc = report("--judge", "reader.lua", "--allow=rubric:net", "--items", "items.jsonl", "--attacks", "injection,master_key,padding")
+check("the shipped rubric keeps every answer inside its fence", breaches == [] and len(asked) > 12 * 10, breaches[0] if breaches else str(len(asked)))
+check("so injection, master keys and padding are at zero for a model that reads", doc["injection"]["value"] == 0 and doc["master_keys"]["value"] == 0
+      and doc["padding"]["value"] <= 0, json.dumps([doc["injection"], doc["master_keys"], doc["padding"]]))
+check("and a right answer is still worth more", max(a["mean_change"]["value"] for a in doc["attacks"] if a["class"] == "master_key") < -1,
+      json.dumps(by_name(doc)["empty"]))
+server.close()
 
 # ---- choices -----------------------------------------------------------------------------------------------------------
 
