@@ -231,14 +231,14 @@ static hone_status read_gating(struct reader *rd, const char *place, const hone_
                                hone_rubric_criterion *c)
 {
     static const char *const known[] = {"needs", "cap", NULL};
-    c->needs = 1;
+    c->needs = .5;
     if (!v || (v->type == HONE_BOOL && !v->u.boolean))
         return HONE_OK;
     c->gating = 1;
     if (v->type == HONE_BOOL)
         return HONE_OK;
     HONE_TRY(check_keys(rd, place, v, known));
-    HONE_TRY(at_place(rd, place, hone_value_f64(v, "needs", 1, &c->needs)));
+    HONE_TRY(at_place(rd, place, hone_value_f64(v, "needs", .5, &c->needs)));
     HONE_TRY(at_place(rd, place, hone_value_f64(v, "cap", 0, &c->cap)));
     if (!(c->needs > 0 && c->needs <= 1) || !(c->cap >= -1 && c->cap < 1))
         return bad(rd, place, "gating: 0 < needs <= 1, -1 <= cap < 1");

@@ -41,7 +41,7 @@ typedef struct hone_rubric_criterion {
     const hone_level *levels; /* worst first; values in 0..1 */
     size_t n_levels;
     int gating;                 /* while its value is below `needs`, the score is at most `cap` */
-    double needs;               /* 0..1; default 1 */
+    double needs;               /* above 0, to 1; default .5: a mean over labels is hardly ever 1 */
     double cap;                 /* default 0 */
     hone_str verifier;          /* PROGRAM: a reward's name */
     const hone_value *settings; /* PROGRAM: the whole verifier table */

@@ -1,4 +1,4 @@
-"""make_seeds.py - writes tests/fuzz/corpus/{label,judge_rows,arrow,box_reach,quarantine,signature,lock,package,command,records,wire,safetensors,gguf,llama2c,quant,config,jinja,csv,tokenizer_json,tokenizer_files,encode,rubric,judge_reply}: small valid files for the fuzzers to spoil."""
+"""make_seeds.py - writes tests/fuzz/corpus/{label,judge_rows,arrow,box_reach,quarantine,signature,lock,package,command,records,wire,safetensors,gguf,llama2c,quant,config,jinja,csv,tokenizer_json,tokenizer_files,encode,rubric,judge_reply,json_schema}: small valid files for the fuzzers to spoil."""
 import base64
 import json
 import os
@@ -394,3 +394,12 @@ put("label", "pair", "\1" + json.dumps({"events": [
 put("label", "row", "\2" + json.dumps({
     "item": "a", "expert": 7, "score": "4", "choice": "tie", "criteria": {"k": 1}, "criteria.x": "2", "seconds": 3, "at": "2026-01-31T10:00:00Z",
     "probability": 0.25, "duplicate": "true", "comment": "c", "split": "dev", "topic": "birds", "n": 3}))
+
+# JSON schemas, each with a value behind a newline
+for name, schema, value in (
+        ("object", {"type": "object", "required": ["a"], "properties": {"a": {"type": "integer", "minimum": 0}}, "additionalProperties": False}, {"a": 1}),
+        ("list", {"prefixItems": [{"const": "a"}], "items": {"enum": [1, None]}, "uniqueItems": True, "minItems": 1}, ["a", 1]),
+        ("text", {"type": ["string", "null"], "pattern": "^a+$", "maxLength": 3}, "aa"),
+        ("choice", {"oneOf": [{"type": "integer"}, {"multipleOf": 0.5}], "not": {"const": 3}}, 2.5),
+        ("tree", {"$defs": {"t": {"items": {"$ref": "#/$defs/t"}}}, "$ref": "#/$defs/t"}, [[], [[]]])):
+    put("json_schema", name, json.dumps(schema) + "\n" + json.dumps(value))

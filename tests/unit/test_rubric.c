@@ -71,6 +71,23 @@ static void a_score_is_weighted_and_capped_by_what_gates(void **state)
     hone_rubric_destroy(r);
 }
 
+static void a_gate_opens_at_the_middle_unless_it_is_told(void **state)
+{
+    (void)state;
+    hone_rubric *r = read_rubric("return { id = 'q', criteria = { { id = 'safe', text = 'Is it "
+                                 "safe?', weight = 0, gating = true, "
+                                 "choices = { 'no', 'yes' } }, { id = 'short', text = 'Is it "
+                                 "short?', choices = { 'no', 'yes' } } } }");
+    double score;
+    hone_rubric_score(r, (const double[]){.6, .9}, &score);
+    assert_true(score == .9);
+    hone_rubric_score(r, (const double[]){.4, .9}, &score);
+    assert_true(score == 0);
+    hone_rubric_score(r, (const double[]){NAN, .9}, &score);
+    assert_true(isnan(score));
+    hone_rubric_destroy(r);
+}
+
 static void the_hash_is_of_the_words_and_not_of_how_they_are_written(void **state)
 {
     (void)state;
@@ -315,6 +332,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_rubric_is_read_with_its_choices_scaled),
         cmocka_unit_test(a_score_is_weighted_and_capped_by_what_gates),
+        cmocka_unit_test(a_gate_opens_at_the_middle_unless_it_is_told),
         cmocka_unit_test(the_hash_is_of_the_words_and_not_of_how_they_are_written),
         cmocka_unit_test(data_can_reach_no_function_and_ends),
         cmocka_unit_test(a_rubric_that_cannot_measure_is_refused_with_its_place),
