@@ -42,11 +42,9 @@ static int ascending(const void *pa, const void *pb)
 static size_t distinct(const hone_joined *j, double *out)
 {
     size_t n = 0;
-    for (size_t i = 0; i < j->n * j->n_experts && n <= MOST_DISTINCT; i++) {
-        double v = j->ratings[i];
+    for (size_t i = 0; i < j->n_ratings && n <= MOST_DISTINCT; i++) {
+        double v = j->ratings[i].value;
         size_t k = 0;
-        if (isnan(v))
-            continue;
         while (k < n && out[k] != v)
             k++;
         if (k == n)
@@ -88,8 +86,8 @@ static hone_status set_levels(const hone_joined *j, const hone_calib_opts *o, ho
     if (c->n_levels)
         return HONE_OK;
     if (n > MOST_DISTINCT || n == 0) {
-        for (size_t i = 0; i < j->n * j->n_experts; i++) {
-            double r = j->ratings[i];
+        for (size_t i = 0; i < j->n_ratings; i++) {
+            double r = j->ratings[i].value;
             d->lo = r < d->lo ? r : d->lo;
             d->hi = r > d->hi ? r : d->hi;
         }
@@ -130,8 +128,8 @@ static hone_status find_scale(hone__calib *d, hone_calib_opts *o)
     int fractions = 0;
     if (o->has_scale || j->shape == HONE_SHAPE_PAIRWISE)
         return HONE_OK;
-    for (size_t i = 0; i < j->n * j->n_experts; i++)
-        most = j->ratings[i] > most ? j->ratings[i] : most;
+    for (size_t i = 0; i < j->n_ratings; i++)
+        most = j->ratings[i].value > most ? j->ratings[i].value : most;
     for (size_t i = 0; i < j->n + j->n_more; i++) {
         const double s = hone_joined_score(&j->items[j->order[i]]);
         if (s < 0 || s > 1)
@@ -218,9 +216,7 @@ static hone_status fill(hone__calib *d)
     if (!v)
         return HONE_E_NOMEM;
     for (size_t i = 0; i < j->n; i++) {
-        m = 0;
-        for (size_t e = 0; e < j->n_experts; e++)
-            m += !isnan(j->ratings[i * j->n_experts + e]);
+        m = j->begin[i + 1] - j->begin[i];
         widest = m > widest ? m : widest;
     }
     d->packed = j->n_experts > MOST_RATERS;
@@ -237,13 +233,11 @@ static hone_status fill(hone__calib *d)
         for (size_t e = 0; e < d->raters + 1; e++)
             row[e] = (double)NAN;
         m = 0;
-        for (size_t e = 0; e < j->n_experts; e++) {
-            double r = j->ratings[i * j->n_experts + e];
+        for (size_t k = j->begin[i]; k < j->begin[i + 1]; k++) {
+            const double r = j->ratings[k].value;
             if (!d->packed)
-                row[e] = r;
-            if (isnan(r))
-                continue;
-            if (d->packed && put < d->raters)
+                row[j->ratings[k].expert] = r;
+            else if (put < d->raters)
                 row[put++] = r;
             v[m++] = r;
             sum += r;

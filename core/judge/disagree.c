@@ -130,9 +130,8 @@ static hone_status find_cases(const hone_joined *j, hone_disagreement *d)
         const hone_joined_item *it = &j->items[j->order[i]];
         hone_case c = {.item = j->order[i], .cluster = -1, .judge = hone_joined_score(it)};
         size_t n = 0;
-        for (size_t e = 0; e < j->n_experts; e++)
-            if (!isnan(j->ratings[i * j->n_experts + e]))
-                r[n++] = (rating){j->ratings[i * j->n_experts + e], (uint32_t)e};
+        for (size_t k = j->begin[i]; k < j->begin[i + 1]; k++)
+            r[n++] = (rating){j->ratings[k].value, j->ratings[k].expert};
         if (!n || isnan(c.judge))
             continue;
         qsort(r, n, sizeof *r, by_value);
@@ -356,11 +355,10 @@ static double span(const hone_joined *j)
     double low = INFINITY, high = -INFINITY;
     if (j->shape == HONE_SHAPE_PAIRWISE)
         return 2;
-    for (size_t i = 0; i < j->n * j->n_experts; i++)
-        if (!isnan(j->ratings[i])) {
-            low = fmin(low, j->ratings[i]);
-            high = fmax(high, j->ratings[i]);
-        }
+    for (size_t i = 0; i < j->n_ratings; i++) {
+        low = fmin(low, j->ratings[i].value);
+        high = fmax(high, j->ratings[i].value);
+    }
     return high > low ? high - low : 0;
 }
 

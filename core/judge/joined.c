@@ -1,4 +1,4 @@
-/* joined.c - see joined.h: the tables of items, experts and ratings, the sample, the matrix. */
+/* joined.c - see joined.h: the tables of items, experts and ratings, the sample, ratings by item. */
 #include "judge/joined.h"
 
 #include "base/alloc.h"
@@ -53,6 +53,7 @@ void hone_joined_release(hone_joined *j)
     hone_free(j->scores);
     hone_free(j->order);
     hone_free(j->ratings);
+    hone_free(j->begin);
     memset(j, 0, sizeof *j);
 }
 
@@ -139,8 +140,7 @@ static hone_status rehash_labels(hone_joined *j, size_t n)
 
 static int too_much(const hone_joined *j)
 {
-    return j->n_items > j->opts.max_items ||
-           (j->n_experts && j->n_items > HONE_JOINED_CELLS / j->n_experts) ||
+    return j->n_items > j->opts.max_items || j->n_labels > HONE_JOINED_CELLS ||
            j->n_scores > HONE_JOINED_CELLS;
 }
 
@@ -398,31 +398,43 @@ static void count_splits(hone_joined *j, sorted *all)
     }
 }
 
-static hone_status fill_matrix(hone_joined *j)
+static int by_expert(const void *pa, const void *pb)
 {
-    size_t cells;
+    const hone_joined_rating *a = pa, *b = pb;
+    return a->expert < b->expert ? -1 : a->expert > b->expert;
+}
+
+/* Ratings by item: counted, then put in their places. */
+static hone_status sort_ratings(hone_joined *j)
+{
     uint32_t *row = hone_alloc((j->n_items + 1) * sizeof *row);
-    if (!row)
-        return HONE_E_NOMEM;
-    if (!hone_mul_size(j->n, j->n_experts, &cells))
-        cells = SIZE_MAX / sizeof *j->ratings;
-    j->ratings = hone_calloc(cells + 1, sizeof *j->ratings);
-    if (!j->ratings) {
+    j->begin = hone_calloc(j->n + 2, sizeof *j->begin);
+    j->ratings = hone_calloc(j->n_labels + 1, sizeof *j->ratings);
+    if (!row || !j->begin || !j->ratings) {
         hone_free(row);
         return HONE_E_NOMEM;
     }
     memset(row, 0xff, (j->n_items + 1) * sizeof *row);
     for (size_t i = 0; i < j->n; i++)
         row[j->order[i]] = (uint32_t)i;
-    for (size_t i = 0; i < cells; i++)
-        j->ratings[i] = (double)NAN;
+    for (size_t i = 0; i < j->n_labels;
+         i++) /* begin[i + 2] counts item i; adding up makes ends of beginnings */
+        if (row[j->labels[i].item] != UINT32_MAX)
+            j->begin[row[j->labels[i].item] + (size_t)2]++;
+    for (size_t i = 2; i < j->n + 2; i++)
+        j->begin[i] += j->begin[i - 1];
     for (size_t i = 0; i < j->n_labels; i++) {
         const hone_joined_label *l = &j->labels[i];
         if (row[l->item] == UINT32_MAX)
             continue;
-        j->ratings[(size_t)row[l->item] * j->n_experts + l->expert] = l->value;
+        j->ratings[j->begin[row[l->item] + (size_t)1]++] = (hone_joined_rating){l->expert,
+                                                                                l->value};
         j->n_ratings++;
     }
+    for (size_t i = 0; i < j->n; i++)
+        if (j->begin[i + 1] > j->begin[i])
+            qsort(&j->ratings[j->begin[i]], j->begin[i + 1] - j->begin[i], sizeof *j->ratings,
+                  by_expert);
     hone_free(row);
     return HONE_OK;
 }
@@ -497,5 +509,5 @@ hone_status hone_joined_finish(hone_joined *j)
             "the splits have %zu (few-shot), %zu (dev) and %zu (test) items: --split all",
             j->split_items[0], j->split_items[1], j->split_items[2]);
     }
-    return s < 0 ? s : fill_matrix(j);
+    return s < 0 ? s : sort_ratings(j);
 }

@@ -2,7 +2,7 @@
  *
  * Three kinds of rows go in, from any source (docs/judges.md has their columns): items, verdicts and labels.
  * What comes out is one row an item: the judge's score, its cluster (the prompt), its split, its slices, and
- * the experts' ratings as a matrix. The statistics are elsewhere (calibrate.c); here is only reading.
+ * the experts' ratings of it. The statistics are elsewhere (calibrate.c); here is only reading.
  *
  * Memory is bounded whatever is read: at most HONE_JOINED_ITEMS items and HONE_JOINED_CELLS ratings are kept.
  * When there are more, the items whose hash lies in the upper half of what is kept are dropped, again and
@@ -77,6 +77,11 @@ typedef struct hone_joined_opts {
     size_t max_items; /* 0 = HONE_JOINED_ITEMS */
 } hone_joined_opts;
 
+typedef struct hone_joined_rating {
+    uint32_t expert;
+    double value;
+} hone_joined_rating;
+
 /* One score of one verdict (keep_scores). */
 typedef struct hone_joined_score_row {
     uint32_t item, repeat;
@@ -136,8 +141,9 @@ typedef struct hone_joined {
     size_t n;   /* labelled items of known ones, in the split */
     size_t n_more;    /* items of the split with a verdict and no label: order[n .. n+n_more) */
     size_t n_prompts; /* clusters among the n */
-    double *ratings;  /* (n, n_experts) row-major; NAN = not rated */
-    size_t n_ratings; /* that are there */
+    hone_joined_rating *ratings; /* of order[i]: ratings[begin[i] .. begin[i+1]), by expert */
+    size_t *begin;               /* (n + 1) */
+    size_t n_ratings;            /* that are there */
     size_t split_items[4];
 } hone_joined;
 
@@ -148,7 +154,7 @@ void hone_joined_release(hone_joined *j);
  * malformed; with skip_bad it is counted and HONE_OK. [control-thread] */
 hone_status hone_joined_add(hone_joined *j, int kind, const char *name, uint64_t number,
                             const hone_value *row);
-/* After the last row: splits, clusters, the matrix. E_INVALID without a label (but with keep_scores), and when no label is
+/* After the last row: splits, prompts, ratings by item. E_INVALID without a label (but with keep_scores), and when no label is
  * of an item with a verdict: the message says what was read. */
 hone_status hone_joined_finish(hone_joined *j);
 

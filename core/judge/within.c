@@ -143,10 +143,9 @@ static hone_status with_experts(work *k)
         const hone_joined_item *it = &j->items[j->order[i]];
         double sum = 0;
         size_t n = 0;
-        for (size_t e = 0; e < j->n_experts; e++) {
-            double v = j->ratings[i * j->n_experts + e];
-            sum += isnan(v) ? 0 : v;
-            n += !isnan(v);
+        for (size_t r = j->begin[i]; r < j->begin[i + 1]; r++) {
+            sum += j->ratings[r].value;
+            n++;
         }
         judge[i] = hone_joined_score(it);
         experts[i] = n ? sum / (double)n : (double)NAN;

@@ -62,7 +62,7 @@ static void test_rows_of_one_id_meet_whatever_the_order(void **state)
     assert_true(hone_joined_score(it) == 4); /* of ok verdicts only */
     assert_int_equal(it->status[HONE_JOINED_TRUNCATED], 1);
     assert_int_equal(it->length, 4);
-    assert_true(j.ratings[0] == 4);
+    assert_true(j.ratings[0].value == 4);
     hone_joined_release(&j);
 }
 
@@ -236,7 +236,7 @@ static void test_more_items_than_fit_leave_the_same_sample_of_both_files(void **
     assert_int_equal(j.rows[HONE_ROWS_LABELS], 6000);
     assert_true(j.share <= 100.0 / 3000 * 2 && j.share > 0);
     for (size_t i = 0; i < j.n; i++) /* and its own rating */
-        assert_true(j.ratings[2 * i] == hone_joined_score(&j.items[j.order[i]]));
+        assert_true(j.ratings[j.begin[i]].value == hone_joined_score(&j.items[j.order[i]]));
     hone_joined_release(&j);
 }
 
@@ -257,7 +257,7 @@ static void test_a_second_rating_of_an_expert_replaces_the_first_unless_it_is_a_
     assert_string_equal(j.contradictory.named[0], "a");
     assert_int_equal(j.n_again, 2);
     for (size_t i = 0; i < 2; i++)
-        assert_true(j.ratings[i] == (j.items[j.order[i]].id[0] == 'a' ? 5 : 1));
+        assert_true(j.ratings[i].value == (j.items[j.order[i]].id[0] == 'a' ? 5 : 1));
     hone_joined_release(&j);
 }
 
@@ -498,6 +498,33 @@ static void test_items_that_were_looked_for_do_not_stand_for_all(void **state)
     hone_joined_release(&j);
 }
 
+static void test_a_crowd_of_experts_costs_no_items(void **state)
+{
+    (void)state;
+    const hone_joined_opts o = {.split = HONE_SPLIT_ALL};
+    const hone_calib_opts co = {.replicates = 20};
+    hone_joined j;
+    hone_calibration c;
+    char row[200];
+    hone_joined_init(&j, &o);
+    for (int i = 0; i < 9000; i++) { /* as a matrix, 18 million cells */
+        for (int e = 0; e < 2; e++) {
+            snprintf(row, sizeof row, "{\"item\":%d,\"expert\":%d,\"score\":%d}", i,
+                     (i + e * 7) % 2000, i % 3);
+            add(&j, HONE_ROWS_LABELS, 1, row);
+        }
+        snprintf(row, sizeof row, "{\"id\":%d,\"score\":%d}", i, i % 3);
+        add(&j, HONE_ROWS_VERDICTS, 1, row);
+    }
+    assert_int_equal(through(&j, &co, &c), HONE_OK);
+    assert_int_equal(c.items, 9000);
+    assert_int_equal(c.labels, 18000);
+    assert_int_equal(c.experts, 2000);
+    assert_true(c.kappa_w.value == 1 && c.ceiling_kappa_w.value == 1);
+    hone_calibration_release(&c);
+    hone_joined_release(&j);
+}
+
 typedef struct draw {
     hone_rng_key key;
     uint64_t at;
@@ -693,6 +720,7 @@ int main(void)
         cmocka_unit_test(test_a_verdict_and_an_item_name_a_prompt_alike),
         cmocka_unit_test(test_items_that_were_looked_for_do_not_stand_for_all),
         cmocka_unit_test(test_an_item_without_a_split_goes_with_its_prompt),
+        cmocka_unit_test(test_a_crowd_of_experts_costs_no_items),
         cmocka_unit_test(test_a_given_split_holds_and_a_torn_prompt_is_told),
         cmocka_unit_test(test_more_items_than_fit_leave_the_same_sample_of_both_files),
         cmocka_unit_test(
