@@ -23,7 +23,12 @@ void hone_tally_add(hone_tally *t, const hone_answer *a)
     const double d = a->score - t->mean;
     t->mean += d / t->ok;
     t->m2 += d * (a->score - t->mean);
-    if (a->order[0] == 0) {
+    if (isfinite(a->inconsistency)) { /* it saw both orders itself; which was higher is not told */
+        t->first += a->score + a->inconsistency;
+        t->second += a->score - a->inconsistency;
+        t->n_first++;
+        t->n_second++;
+    } else if (a->order[0] == 0) {
         t->first += a->score;
         t->n_first++;
     } else {

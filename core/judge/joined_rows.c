@@ -20,12 +20,12 @@ enum { PROMPT_SEED = 1 };
 
 /* Columns that are no slices, whatever file they are in. */
 static const char *const known[] = {
-    "id",        "item",    "prompt_id", "prompt",    "messages",    "completion", "candidates",
-    "reference", "expert",  "score",     "choice",    "criteria",    "seconds",    "at",
-    "batch",     "comment", "split",     "duplicate", "probability", "status",     "ranking",
-    "labels",    "mass",    "entropy",   "reasoning", "spec",        "rubric",     "cost",
-    "tokens_in", "repeat",  "policy",    "order",     "tokens_out",  "latency_ms", "length",
-    "detail",    "raw"};
+    "id",        "item",    "prompt_id",    "prompt",    "messages",    "completion", "candidates",
+    "reference", "expert",  "score",        "choice",    "criteria",    "seconds",    "at",
+    "batch",     "comment", "split",        "duplicate", "probability", "status",     "ranking",
+    "labels",    "mass",    "entropy",      "reasoning", "spec",        "rubric",     "cost",
+    "tokens_in", "repeat",  "policy",       "order",     "tokens_out",  "latency_ms", "length",
+    "detail",    "raw",     "inconsistency"};
 
 static hone_status bad(hone_joined *j, const char *name, uint64_t number, const char *fmt, ...)
     HONE_PRINTF(4, 5);
@@ -272,6 +272,23 @@ static hone_status keep_scores(hone_joined *j, uint32_t item, const hone_value *
     return HONE_OK;
 }
 
+/* A judge that shows both orders itself says half their difference; which of them was higher does not matter, only that it is
+ * the same in every row. */
+static void add_orders(hone_joined_item *it, const hone_value *row, double score)
+{
+    const int order = shown_second(row);
+    double half;
+    if (number_of(hone_value_get(row, "inconsistency"), &half) > 0) {
+        it->swapped[0] += score + half;
+        it->swapped[1] += score - half;
+        it->n_swapped[0]++;
+        it->n_swapped[1]++;
+        return;
+    }
+    it->swapped[order] += score;
+    it->n_swapped[order]++;
+}
+
 static hone_status add_verdict(hone_joined *j, const char *name, uint64_t number,
                                const hone_value *row)
 {
@@ -302,10 +319,8 @@ static hone_status add_verdict(hone_joined *j, const char *name, uint64_t number
     it->in_verdicts = 1;
     it->status[status]++;
     if (status == HONE_JOINED_OK) {
-        int order = shown_second(row);
         it->sum += score;
-        it->swapped[order] += score;
-        it->n_swapped[order]++;
+        add_orders(it, row, score);
     }
     if (j->opts.keep_scores && status == HONE_JOINED_OK)
         HONE_TRY(keep_scores(j, (uint32_t)(it - j->items), row, score));

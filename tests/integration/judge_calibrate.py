@@ -302,6 +302,11 @@ pairwise = calibrate("--labels", "pl.jsonl", "--verdicts", "pv.jsonl")
 sound("pairwise", pairwise)
 check("pairs are told by their labels", pairwise["shape"] == "pairwise" and pairwise["confusion"]["levels"] == [-1, 0, 1], "")
 check("swap inconsistency", abs(pairwise["swap_inconsistency"]["value"] - sum(swaps) / 90) < 1e-12, pairwise["swap_inconsistency"])
+jsonl("pm.jsonl", [{"id": a["id"], "status": "ok", "score": (a["score"] + b["score"]) / 2, "order": [0, 1],
+                    "inconsistency": abs(a["score"] - b["score"]) / 2} for a, b in zip(pair_verdicts[::2], pair_verdicts[1::2])])
+both = calibrate("--labels", "pl.jsonl", "--verdicts", "pm.jsonl")
+check("a judge that shows both orders itself cannot hide that they differ",
+      both["swap_inconsistency"]["value"] == pairwise["swap_inconsistency"]["value"], both["swap_inconsistency"])
 check("pairwise accuracy is of pairs that experts order", 0.6 < pairwise["pairwise_accuracy"]["value"] < 1
       if "pairwise_accuracy" in pairwise else 0.6 < pairwise["agreement"]["pairwise_accuracy"]["value"] < 1, "")
 
