@@ -249,8 +249,6 @@ static hone_status plain_rubric(hone_data *d, hone_rubric **out)
     hone_status s = hone_data_next(d, &arena, &row);
     const int pairs = s > 0 && hone_value_get(&row, "candidates") != NULL;
     hone_arena_release(&arena);
-    if (s >= 0)
-        s = hone_data_rewind(d, 0);
     if (s < 0)
         return s;
     return pairs ? hone_rubric_read(two, sizeof two - 1, "plain-pairs", out)
@@ -271,32 +269,44 @@ static hone_status files(hone_registry *r)
     return s;
 }
 
+/* --rubric, else that of the newest batch, else a plain one. */
+static hone_status find_rubric(hone_registry *r, hone_book *book, hone_rubric **out)
+{
+    hone_data *d = NULL;
+    if (rubric_path)
+        return hone_rubric_read_file(rubric_path, out);
+    hone_status s = hone_labels_last_rubric(book, out);
+    if (s != 0)
+        return s;
+    if (!items)
+        return hone_fail(HONE_E_NOT_FOUND, "%s: nothing is labelled there", hone_book_path(book));
+    s = hone_cli_open_data(r, source, items, "stop", &d);
+    if (s >= 0)
+        s = plain_rubric(d, out);
+    hone_data_close(d);
+    return s;
+}
+
 static hone_status work(void)
 {
     hone_registry *r = NULL;
-    hone_data *d = NULL;
     hone_rubric *rubric = NULL;
     hone_book *book = NULL;
     hone_labels *l = NULL;
     hone_status s = hone_cli_open_registry(&paths, &r);
     if (s >= 0 && (import_path || export_path))
         return files(r);
-    if (s >= 0 && items && !rubric_path)
-        s = hone_cli_open_data(r, source, items, "stop", &d);
-    if (s >= 0)
-        s = rubric_path ? hone_rubric_read_file(rubric_path, &rubric) : plain_rubric(d, &rubric);
     if (s >= 0)
         s = hone_book_open(store, &book);
     if (s >= 0)
+        s = find_rubric(r, book, &rubric);
+    if (s >= 0)
         s = hone_labels_open(book, rubric, (uint64_t)seed, &l);
-    if (s >= 0 && status_only)
-        s = say_status(l);
-    else if (s >= 0)
-        s = serve(l, r, rubric);
+    if (s >= 0)
+        s = status_only ? say_status(l) : serve(l, r, rubric);
     hone_labels_close(l);
     hone_book_close(book);
     hone_rubric_destroy(rubric);
-    hone_data_close(d);
     hone_registry_close(r);
     return s;
 }
@@ -309,7 +319,7 @@ int hone_cli_judge_label(int argc, char **argv)
         {"source", HONE_ARG_STR, &source, "NAME",
          "the source component (told by name and content)"},
         {"rubric", HONE_ARG_STR, &rubric_path, "FILE.lua",
-         "levels, criteria, shape (1 to 5, or which of two is better)"},
+         "levels, criteria, shape (the last batch's; at first 1 to 5, or which of two)"},
         {"store", HONE_ARG_STR, &store, "FILE", "the book (HONE_JUDGES, or judges.sqlite here)"},
         {"experts", HONE_ARG_STR, &experts, "A,B,C", "who labels; each gets a link (expert)"},
         {"lead", HONE_ARG_STR, &lead, "NAME", "who sees progress and conflicts (lead)"},
@@ -348,7 +358,7 @@ int hone_cli_judge_label(int argc, char **argv)
     hone_rest rest;
     if (!hone_args_parse(&spec, argc, argv, &rest))
         return rest.exit;
-    if (!items && !import_path && !export_path)
+    if (!items && !import_path && !export_path && !status_only)
         return hone_cli_usage("judge label", "--items FILE is missing");
     if (batch_size < 0 || (verdicts && !batch_size))
         return hone_cli_usage("judge label", batch_size < 0 ? "--batch counts items"

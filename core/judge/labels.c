@@ -1,10 +1,11 @@
 /* labels.c - the tables of labels.h: batches, experts and their tokens, tasks.
  *
- * Five tables beside the book's own, made where they are not there:
+ * Six tables beside the book's own, made where they are not there:
  *   label_expert  who, the token's SHA-256, whether lead, whether labelling
  *   label_item    the items of a batch, each with probability and why
  *   label_task    one thing for one expert to look at: (expert, batch, place) -> item, repeat, swapped; state
  *   label_event   what arrived, by the id that the page made
+ *   label_batch   the rubric of a batch, by its hash
  *   label_fact    the labelling's own id, and what its server keeps
  *
  * Order of an expert's tasks: items by a permutation of (seed, batch, expert); a tenth of them again, each at least a quarter
@@ -44,6 +45,8 @@ static const char schema[] =
     "CREATE TABLE IF NOT EXISTS label_event (id TEXT PRIMARY KEY, expert INTEGER NOT NULL, task "
     "INTEGER NOT NULL,"
     " kind TEXT NOT NULL, hash TEXT NOT NULL, json TEXT NOT NULL, at TEXT NOT NULL) WITHOUT ROWID;"
+    "CREATE TABLE IF NOT EXISTS label_batch (id INTEGER PRIMARY KEY, batch TEXT NOT NULL UNIQUE,"
+    " rubric TEXT NOT NULL);"
     "CREATE TABLE IF NOT EXISTS label_fact (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT "
     "ROWID;"
     "INSERT OR IGNORE INTO label_fact VALUES ('id', lower(hex(randomblob(8))));";
@@ -116,6 +119,25 @@ hone_status hone__labels_leave(hone_labels *l, hone_status s)
     return s;
 }
 
+/* now_item, now_task: those of batches of this rubric. What was asked under another one is over. */
+static hone_status make_views(hone_labels *l)
+{
+    hone_buf b;
+    hone_buf_init(&b, 4096);
+    static const char *const names[] = {"item", "task"};
+    for (size_t i = 0; i < 2; i++)
+        hone_buf_addf(
+            &b,
+            "DROP VIEW IF EXISTS temp.now_%s; CREATE TEMP VIEW now_%s AS SELECT * FROM "
+            "label_%s WHERE batch IN (SELECT batch FROM label_batch WHERE rubric = '%s');",
+            names[i], names[i], names[i], l->rubric->hash);
+    hone_status s = hone_buf_check(&b, "views");
+    if (s >= 0 && sqlite3_exec(l->db, b.ptr, NULL, NULL, NULL) != SQLITE_OK)
+        s = db_fail(l);
+    hone_buf_release(&b);
+    return s;
+}
+
 /* ---- open ------------------------------------------------------------------------------------------ */
 
 static hone_status load_experts(hone_labels *l)
@@ -164,6 +186,8 @@ hone_status hone_labels_open(hone_book *book, const hone_rubric *rubric, uint64_
     if (s >= 0) {
         if (sqlite3_exec(l->db, schema, NULL, NULL, NULL) != SQLITE_OK)
             s = db_fail(l);
+        if (s >= 0)
+            s = make_views(l);
         if (s >= 0)
             s = hone_book_put_rubric(book, rubric->hash, rubric->id, rubric->version, rubric->json);
         if (s >= 0)
@@ -251,6 +275,15 @@ static hone_status put_batch(hone_labels *l, const hone_label_pick *picks, size_
         uniform += strcmp(picks[i].why, "uniform") == 0;
     }
     sqlite3_finalize(q);
+    q = NULL;
+    if (s >= 0)
+        s = hone__labels_sql(l, "INSERT INTO label_batch (batch, rubric) VALUES (?1, ?2)", &q);
+    if (s >= 0) {
+        hone__labels_bind(q, 1, hone_str_c(name));
+        hone__labels_bind(q, 2, hone_str_c(l->rubric->hash));
+        s = hone__labels_step(l, q);
+    }
+    sqlite3_finalize(q);
     if (s < 0)
         return s;
     hone_book_now(now);
@@ -289,7 +322,8 @@ hone_status hone_labels_add_batch(hone_labels *l, const hone_label_pick *picks, 
 static hone_status newest(hone_labels *l, char name[32], int64_t *items)
 {
     int64_t n = 0;
-    HONE_TRY(hone__labels_number(l, "SELECT count(DISTINCT batch) FROM label_item", NULL, &n));
+    HONE_TRY(hone__labels_number(
+        l, "SELECT ifnull(max(CAST(substr(batch, 7) AS INTEGER)), 0) FROM now_item", NULL, &n));
     if (!n)
         return 0;
     snprintf(name, 32, "batch-%lld", (long long)n);
@@ -306,7 +340,7 @@ hone_status hone_labels_knows(hone_labels *l, hone_str item)
 {
     sqlite3_stmt *q = NULL;
     pthread_mutex_lock(&l->lock);
-    hone_status s = hone__labels_sql(l, "SELECT 1 FROM label_item WHERE item = ?1 LIMIT 1", &q);
+    hone_status s = hone__labels_sql(l, "SELECT 1 FROM now_item WHERE item = ?1 LIMIT 1", &q);
     if (s >= 0) {
         hone__labels_bind(q, 1, item);
         s = hone__labels_step(l, q);
@@ -319,7 +353,7 @@ hone_status hone_labels_knows(hone_labels *l, hone_str item)
 hone_status hone_labels_open_tasks(hone_labels *l, int64_t *n)
 {
     pthread_mutex_lock(&l->lock);
-    hone_status s = hone__labels_number(l, "SELECT count(*) FROM label_task WHERE state = 0", NULL,
+    hone_status s = hone__labels_number(l, "SELECT count(*) FROM now_task WHERE state = 0", NULL,
                                         n);
     pthread_mutex_unlock(&l->lock);
     return s;
@@ -592,7 +626,7 @@ hone_status hone__labels_progress(hone_labels *l, int64_t expert, int64_t *done,
 {
     sqlite3_stmt *q = NULL;
     hone_status s = hone__labels_sql(
-        l, "SELECT count(*), ifnull(sum(state <> 0), 0) FROM label_task WHERE expert = ?1", &q);
+        l, "SELECT count(*), ifnull(sum(state <> 0), 0) FROM now_task WHERE expert = ?1", &q);
     if (s >= 0) {
         sqlite3_bind_int64(q, 1, expert);
         s = hone__labels_step(l, q);
@@ -603,6 +637,34 @@ hone_status hone__labels_progress(hone_labels *l, int64_t expert, int64_t *done,
     }
     sqlite3_finalize(q);
     return s < 0 ? s : HONE_OK;
+}
+
+hone_status hone_labels_last_rubric(hone_book *book, hone_rubric **out)
+{
+    sqlite3 *db = hone_book_db(book);
+    sqlite3_stmt *q = NULL;
+    hone_arena arena;
+    hone_str json;
+    hone_value v;
+    char hash[65] = "";
+    /* without the table nobody has labelled here */
+    if (sqlite3_prepare_v2(db, "SELECT rubric FROM label_batch ORDER BY id DESC LIMIT 1", -1, &q,
+                           NULL) == SQLITE_OK &&
+        sqlite3_step(q) == SQLITE_ROW && sqlite3_column_bytes(q, 0) == 64)
+        memcpy(hash, sqlite3_column_text(q, 0), 64);
+    sqlite3_finalize(q);
+    if (!hash[0])
+        return 0;
+    hone_arena_init(&arena, 0);
+    hone_status s = hone_book_get_rubric(book, hash, &arena, &json);
+    if (s > 0)
+        s = hone_json_parse(json.ptr, json.len, "the stored rubric", &arena, &v);
+    else if (s == 0)
+        s = hone_fail(HONE_E_STATE, "%s: it lost a rubric", hone_book_path(book));
+    if (s >= 0)
+        s = hone_rubric_from_value(&v, "the stored rubric", out);
+    hone_arena_release(&arena);
+    return s < 0 ? s : 1;
 }
 
 hone_status hone_labels_fact(hone_labels *l, const char *name, char *out, size_t size)

@@ -9,6 +9,9 @@
  * the same id again is acknowledged and changes nothing, so a page may send until it hears. All events stay; labels go to
  * expert_label as JUDGE's label row says, sides turned back to the item's own order.
  *
+ * A batch is of one rubric. With another rubric the same items can be labelled again, in batches of its own: the new label of an
+ * expert takes the place of the old one, which stays in the book.
+ *
  * Tokens: 256 random bits; the book holds their SHA-256, and all of them are compared, each in constant time.
  * Not here: HTTP and pages (web/label_page.h), choosing the items of a batch (judge/choose.h), files (judge/label_file.h).
  * All calls [any-thread]: one at a time inside. (judges.md section 11) */
@@ -27,6 +30,8 @@ typedef struct hone_labels hone_labels;
 /* `rubric` is borrowed. Its shape must be pointwise or pairwise. */
 hone_status hone_labels_open(hone_book *book, const hone_rubric *rubric, uint64_t seed,
                              hone_labels **out);
+/* The rubric of the newest batch: 1, or 0 when there is none. */
+hone_status hone_labels_last_rubric(hone_book *book, hone_rubric **out);
 void hone_labels_close(hone_labels *l); /* NULL is allowed; the book stays open */
 
 /* A text that the labelling keeps: "id" is its own, made once; the server keeps its port. 1, or 0 when there is none. */

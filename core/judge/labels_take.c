@@ -215,7 +215,7 @@ static hone_status find_task(hone_labels *l, int64_t expert, int64_t id, hone_ar
     hone_status s = hone__labels_sql(
         l,
         "SELECT t.again, t.swapped, t.state, t.item, t.batch, i.prompt_id, i.probability, b.json "
-        "FROM label_task t JOIN label_item i ON i.batch = t.batch AND i.item = t.item "
+        "FROM now_task t JOIN label_item i ON i.batch = t.batch AND i.item = t.item "
         "JOIN item b ON b.id = t.item WHERE t.id = ?1 AND t.expert = ?2",
         &q);
     if (s >= 0) {

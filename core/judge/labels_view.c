@@ -163,7 +163,7 @@ hone_status hone_labels_put_items(hone_labels *l, const hone_label_expert *e, in
     hone_status s = hone__labels_enter(l);
     if (s >= 0) {
         s = hone__labels_sql(l,
-                             "SELECT t.id, t.swapped, i.json, v.json FROM label_task t JOIN item i "
+                             "SELECT t.id, t.swapped, i.json, v.json FROM now_task t JOIN item i "
                              "ON i.id = t.item LEFT JOIN label_event v ON v.id = t.event WHERE "
                              "t.expert = ?1 ORDER BY t.id LIMIT ?2 OFFSET ?3",
                              &q);
@@ -213,7 +213,7 @@ static hone_status put_expert(hone_labels *l, const hone__label_expert *e, hone_
     HONE_TRY(hone__labels_progress(l, e->who.id, &done, &total));
     HONE_TRY(repeats(l, e->who.name, &same, &pairs));
     hone_status s = hone__labels_sql(
-        l, "SELECT count(*) FROM label_task WHERE expert = ?1 AND state = 2", &q);
+        l, "SELECT count(*) FROM now_task WHERE expert = ?1 AND state = 2", &q);
     if (s >= 0) {
         sqlite3_bind_int64(q, 1, e->who.id);
         s = hone__labels_step(l, q);
@@ -239,7 +239,7 @@ static hone_status put_status(hone_labels *l, hone_jw *w)
     hone_status s = hone__labels_number(
         l, "SELECT count(*) FROM expert_label WHERE replaced IS NULL", NULL, &labels);
     if (s >= 0)
-        s = hone__labels_number(l, "SELECT count(DISTINCT item) FROM label_item", NULL, &items);
+        s = hone__labels_number(l, "SELECT count(DISTINCT item) FROM now_item", NULL, &items);
     hone_jw_kcstr(w, "kind", "labelling");
     hone_jw_kstr(w, "rubric", l->rubric->id);
     hone_jw_kcstr(w, "rubric_hash", l->rubric->hash);
@@ -325,7 +325,7 @@ static hone_status find_conflicts(hone_labels *l, int64_t who, conflicts *c)
     hone_status s = hone__labels_sql(
         l,
         "SELECT item, score, choice FROM expert_label WHERE replaced IS NULL AND duplicate = 0 AND "
-        "item IN (SELECT item FROM label_item) AND item NOT IN (SELECT item FROM label_task WHERE "
+        "item IN (SELECT item FROM now_item) AND item NOT IN (SELECT item FROM now_task WHERE "
         "expert = ?1 AND state = 0) ORDER BY item, id",
         &q);
     if (s >= 0)

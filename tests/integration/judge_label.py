@@ -401,6 +401,36 @@ def checklists(tmp):
     check("ends", s.stop()[0] == 0)
 
 
+def another_rubric(tmp):
+    write_items(tmp, 10)
+    for name, top in (("one", 3), ("two", 4)):
+        with open(os.path.join(tmp, name + ".lua"), "w") as f:
+            f.write(f'return {{id = "r", version = "{name}", shape = "pointwise", task = "Birds.", scale = {{min = 1, max = {top}}}}}\n')
+    s = Server(tmp, "--rubric", "one.lua")
+    token = s.tokens["expert"]
+    tasks = all_tasks(s, token)
+    s.post([event(i, t["task"]) for i, t in enumerate(tasks[:6])], token)
+    s.stop()
+    s = Server(tmp)
+    check("without --rubric it is the batch's", len(s.get("/api/task", token)[1]["scale"]) == 3 and s.get("/api/task", token)[1]["done"] == 6)
+    s.stop()
+    s = Server(tmp, "--rubric", "two.lua")
+    _, task = s.get("/api/task", token)
+    check("another rubric begins anew", len(task["scale"]) == 4 and task["done"] == 0 and task["total"] == len(tasks), task)
+    new = all_tasks(s, token)
+    check("with tasks of its own", not {t["task"] for t in new} & {t["task"] for t in tasks} and not any("answer" in t for t in new))
+    _, r = s.post([event(50, tasks[8]["task"])], token)
+    check("those of the old one are over", not r["accepted"], r)
+    s.post([event(100 + i, t["task"], level="4") for i, t in enumerate(new)], token)
+    check("a new label takes the place of the old one", {r[0] for r in book(tmp, "SELECT score FROM expert_label WHERE replaced IS NULL")} == {4.0} and
+          len(book(tmp, "SELECT * FROM expert_label")) == 6 + len(new))
+    s.stop()
+    check("--status needs no items", told(tmp, "--status")["experts"][0]["done"] == len(new))
+    empty = os.path.join(tmp, "empty")
+    os.mkdir(empty)
+    check("but a labelling", "nothing" in told(empty, "--status", code=1))
+
+
 def starting(tmp):
     write_items(tmp, 3)
     run = lambda *a: subprocess.run([HONE, "judge", "label", *a], cwd=tmp, capture_output=True, text=True, timeout=60)  # noqa: E731
@@ -531,7 +561,7 @@ def files(tmp):
 
 
 with tempfile.TemporaryDirectory() as tmp:
-    for part in (labels_are_kept, slow_clients, killed, pairs, checklists, batches, files, starting):
+    for part in (labels_are_kept, slow_clients, killed, pairs, checklists, batches, files, another_rubric, starting):
         folder = os.path.join(tmp, part.__name__)
         os.mkdir(folder)
         part(folder)
