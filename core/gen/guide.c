@@ -132,8 +132,24 @@ void hone__guide_mask_row(const hone__guide *g, const int32_t *ends, size_t n_en
                           float *out, int64_t n)
 {
     const int64_t known = (int64_t)g->n_mask < n ? (int64_t)g->n_mask : n;
-    for (int64_t i = 0; i < known; i++)
-        out[i] = g->mask[i / 64] >> (i % 64) & 1 ? in[i] : -INFINITY;
+    for (int64_t i = 0; i < known; i += 64) { /* whole words are mostly all or nothing */
+        const uint64_t word = g->mask[i / 64];
+        const int64_t k = known - i < 64 ? known - i : 64;
+        if (word == 0)
+            for (int64_t j = 0; j < k; j++)
+                out[i + j] = -INFINITY;
+        else if (word == ~(uint64_t)0)
+            memcpy(out + i, in + i, (size_t)k * sizeof *out);
+        else
+            for (int64_t j = 0; j < k;
+                 j++) { /* without a branch: bits of -inf where the mask has none */
+                uint32_t bits;
+                memcpy(&bits, in + i + j, sizeof bits);
+                const uint32_t keep = 0u - (uint32_t)(word >> j & 1);
+                bits = (bits & keep) | (0xff800000u & ~keep);
+                memcpy(out + i + j, &bits, sizeof bits);
+            }
+    }
     for (int64_t i = known; i < n; i++)
         out[i] = -INFINITY;
     for (size_t i = 0; i < n_ends; i++)
