@@ -494,6 +494,24 @@ static void put_failure(const entry *e, hone_verdict *v)
     v->mass = g ? g->mass : 0;
 }
 
+/* Standard error of the one score over the repetitions that were understood; 0 for fewer than two. */
+static double error_of(const struct batch *b, const entry *e, double mean, size_t n_whole)
+{
+    const hone__plan *p = &e->plan;
+    double squares = 0;
+    if (n_whole < 2)
+        return 0;
+    for (size_t r = 0; r < p->repeats; r++) {
+        double x = 0;
+        if (!repeat_is_whole(e, r))
+            continue;
+        for (size_t o = 0; o < p->orders; o++)
+            x += unit_score(b, e, r, o, 0) / (double)p->orders;
+        squares += (x - mean) * (x - mean);
+    }
+    return sqrt(squares / (double)(n_whole - 1) / (double)n_whole);
+}
+
 static hone_status fill_verdict(struct batch *b, const entry *e, hone_verdict *v)
 {
     const hone__plan *p = &e->plan;
@@ -530,8 +548,10 @@ static hone_status fill_verdict(struct batch *b, const entry *e, hone_verdict *v
         }
     v->status = HONE_SCORE;
     v->inconsistency = inconsistency;
-    if (b->s->rubric->shape != HONE_SHAPE_LISTWISE && !(pointwise && k > 1))
+    if (b->s->rubric->shape != HONE_SHAPE_LISTWISE && !(pointwise && k > 1)) {
         v->score = t.scores[0]; /* else there is only a ranking */
+        v->score_error = error_of(b, e, t.scores[0], whole);
+    }
     if (b->s->rubric->shape == HONE_SHAPE_PAIRWISE)
         t.scores[1] = -t.scores[0];
     if (k > 1) {

@@ -437,6 +437,7 @@ static void repetitions_are_a_mean_of_those_that_were_understood(void **state)
     a[2] = (hone_judging_answer){.number = 2, .detail = HONE_VERDICT_TIMEOUT};
     settle(spec, &item, 1, a, 3);
     assert_true(near(got[0].score, 1.5));
+    assert_true(near(got[0].score_error, sqrt(.5 / 2))); /* 1 and 2: variance .5 over two */
     assert_true(got[0].n_label_probs == 3 && near(got[0].label_probs[0], .5) &&
                 near(got[0].label_probs[2], 0));
     close_spec(spec);

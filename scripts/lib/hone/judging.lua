@@ -100,6 +100,7 @@ local function read(v)
     out.criterion_names = v.criterion_names and #v.criterion_names > 0 and plain(v.criterion_names) or nil
   end
   if (v.orders or 0) >= 2 then out.orders, out.inconsistency = v.orders, number(v.inconsistency) end
+  if (v.score_error or 0) > 0 then out.se = number(v.score_error) end
   if not out.score and not out.ranking then out.status = "error" end
   return out
 end
@@ -222,7 +223,7 @@ end
 function judging.put(v)
   local out = { reasoning = v.reasoning, cost = v.cost, latency_ns = v.latency_ns, spec_hash = v.spec_hash, entropy = v.entropy,
     mass = v.mass, label_probs = v.label_probs, labels = v.labels, tokens_in = v.tokens_in, tokens_out = v.tokens_out,
-    inconsistency = v.inconsistency, orders = v.orders }
+    inconsistency = v.inconsistency, orders = v.orders, score_error = v.se }
   if v.status ~= "ok" then
     out[v.status == "error" and "error" or "abstain"] = true
     for _, d in ipairs(details) do

@@ -69,6 +69,8 @@ typedef struct hone_verdict {
     const hone_str *labels;          /* n_label_probs; or NULL */
     const hone_str *criterion_names; /* n_criteria; or NULL */
     const double *candidate_scores;  /* n_ranking, in the order of the item's candidates; or NULL */
+    double
+        score_error; /* standard error of score over the judge's own repetitions; 0 when unknown */
 } hone_verdict;
 
 typedef struct hone_verdict_sink {
