@@ -4,6 +4,7 @@
  * on from the store when the same line is typed again. */
 #include "base/alloc.h"
 #include "base/file.h"
+#include "base/hash.h"
 #include "base/json.h"
 #include "base/map.h"
 #include "cli/args.h"
@@ -13,7 +14,7 @@
 #include "cli/out.h"
 #include "cli/term.h"
 #include "judge/choose.h"
-#include "judge/figure.h"
+#include "judge/interval.h"
 
 #include <math.h>
 #include <signal.h>
@@ -216,42 +217,34 @@ typedef struct summary {
     hone_figure mean, unparsed, swapped;
 } summary;
 
-/* The mean of what is a number. */
-static hone_figure mean_of(const double *x, size_t n)
-{
-    double sum = 0;
-    size_t k = 0;
-    for (size_t i = 0; i < n; i++)
-        if (!isnan(x[i])) {
-            sum += x[i];
-            k++;
-        }
-    return k ? hone_figure_value(sum / (double)k, k, NULL)
-             : hone_figure_none(0, "no item has a number");
-}
-
 static hone_status summarise(const work *w, summary *out)
 {
     const size_t n = w->items.n;
     double *mean = hone_calloc(n + 1, sizeof *mean), *bad = hone_calloc(n + 1, sizeof *bad),
            *swap = hone_calloc(n + 1, sizeof *swap);
-    hone_status s = mean && bad && swap ? HONE_OK : HONE_E_NOMEM;
+    uint64_t *cluster = hone_calloc(n + 1, sizeof *cluster);
+    hone_status s = mean && bad && swap && cluster ? HONE_OK : HONE_E_NOMEM;
     for (size_t i = 0; i < n && s >= 0; i++) {
         const hone_tally *t = &w->tallies[i];
+        const hone_str p = w->items.items[i].prompt_id;
+        cluster[i] = hone_xxh64(p.ptr, p.len, 0);
         mean[i] = hone_tally_mean(t);
         bad[i] = t->answers ? 1 - (double)t->ok / t->answers : (double)NAN;
         swap[i] = !t->n_first || !t->n_second
                       ? (double)NAN
                       : (t->first > 0) != (t->second > 0) || (t->first < 0) != (t->second < 0);
     }
-    if (s >= 0) {
-        out->mean = mean_of(mean, n);
-        out->unparsed = mean_of(bad, n);
-        out->swapped = mean_of(swap, n);
-    }
+    const hone_boot boot = {.cluster = cluster};
+    if (s >= 0)
+        s = hone_interval_mean(mean, n, &boot, &out->mean);
+    if (s >= 0)
+        s = hone_interval_mean(bad, n, &boot, &out->unparsed);
+    if (s >= 0)
+        s = hone_interval_share(swap, n, &boot, &out->swapped);
     hone_free(mean);
     hone_free(bad);
     hone_free(swap);
+    hone_free(cluster);
     return s;
 }
 

@@ -485,6 +485,21 @@ uint64_t hone_warrants_version(const hone_warrants *w)
     return w->version;
 }
 
+hone_status hone_warrants_drift(hone_warrants *w, const char *why)
+{
+    int n = 0;
+    HONE_TRY(open_book(w));
+    for (size_t i = 0; w->book && i < w->n_decisions; i++) {
+        if (strcmp(w->decisions[i].how, "no-gate") == 0)
+            continue;
+        hone_status s = hone_book_void_gate(w->book, w->decisions[i].key, why);
+        if (s < 0)
+            return s;
+        n += s;
+    }
+    return n;
+}
+
 static void write_decision(hone_jw *jw, const decision *d)
 {
     hone_jw_map(jw);

@@ -43,6 +43,8 @@ hone_status hone_warrants_settle(hone_warrants *w, const char *policy);
 /* The failure of a settling, again; or HONE_OK. */
 hone_status hone_warrants_refused(const hone_warrants *w);
 
+/* What drove training so far is not what was measured any more: its records hold no longer than this run. How many there were. */
+hone_status hone_warrants_drift(hone_warrants *w, const char *why);
 /* Counts decisions: another number means that hone_warrants_json says something new. */
 uint64_t hone_warrants_version(const hone_warrants *w);
 /* {"overridden":false,"decisions":[{"component","key","policy","decision":"record"|"kept"|"no-gate","record","verdict","at",

@@ -5,6 +5,7 @@
  *   core.within(component, fn, ...)          fn(...) as a call of that component (a composition's own function)
  *   core.watching(id, fn, ...)               fn(...), whose judges only watch; the id stands in run.json
  *   core.judge_key(component) -> key or nil
+ *   core.gate_drift(why) -> n                records of what drove this run hold no more
  *
  * An update is looked at before and after: what an objective asked meanwhile ends the run before anything of it is written. */
 #include "lua/api.h"
@@ -167,6 +168,19 @@ static int l_watching(lua_State *L)
     return call_on(L, &t);
 }
 
+/* core.gate_drift(why) -> how many records were voided */
+static int l_gate_drift(lua_State *L)
+{
+    hone_recipe *r = hone__lua_recipe(L);
+    hone_status s = r->warrants && !r->opt.plan
+                        ? hone_warrants_drift(r->warrants, luaL_checkstring(L, 1))
+                        : 0;
+    if (s < 0)
+        return hone_lua_raise(L);
+    lua_pushinteger(L, s);
+    return 1;
+}
+
 /* core.judge_key(component) -> what it is as a hash (judge/key.h), or nil */
 static int l_judge_key(lua_State *L)
 {
@@ -185,8 +199,12 @@ static int l_judge_key(lua_State *L)
 
 void hone__lua_open_gate(lua_State *L)
 {
-    static const luaL_Reg funcs[] = {{"gate", l_gate},           {"watch_eval", l_watch_eval},
-                                     {"within", l_within},       {"watching", l_watching},
-                                     {"judge_key", l_judge_key}, {NULL, NULL}};
+    static const luaL_Reg funcs[] = {{"gate", l_gate},
+                                     {"watch_eval", l_watch_eval},
+                                     {"within", l_within},
+                                     {"watching", l_watching},
+                                     {"judge_key", l_judge_key},
+                                     {"gate_drift", l_gate_drift},
+                                     {NULL, NULL}};
     luaL_setfuncs(L, funcs, 0);
 }

@@ -1,4 +1,4 @@
-"""make_seeds.py - writes tests/fuzz/corpus/{label,judge_rows,arrow,box_reach,quarantine,signature,lock,package,command,records,wire,safetensors,gguf,llama2c,quant,config,jinja,csv,tokenizer_json,tokenizer_files,encode,rubric,judge_reply,json_schema}: small valid files for the fuzzers to spoil."""
+"""make_seeds.py - writes tests/fuzz/corpus/{label,judge_rows,judge_gate,arrow,box_reach,quarantine,signature,lock,package,command,records,wire,safetensors,gguf,llama2c,quant,config,jinja,csv,tokenizer_json,tokenizer_files,encode,rubric,judge_reply,json_schema}: small valid files for the fuzzers to spoil."""
 import base64
 import json
 import os
@@ -29,6 +29,17 @@ def safetensors(tensors, metadata=None):
 
 put("csv", "quoted", '\ufeffa,b\r\n"x ""y"", z",1\r\n"line\n2",2.5\r\n\r\n,true\r\n')
 put("csv", "types", "a\tb\tc\n[1]\t007\t1e3\n{}\t8\tx\n")
+put("judge_gate", "verdicts", "".join(x + "\n" for x in (
+    'i{"id":"a","prompt":"p","candidates":["x","yy"],"reference":"r","language":"de"}',
+    'v{"status":"ok","score":0.5,"ranking":[1,0],"order":[1,0],"criteria":{"c":1},"labels":{"a":0.7,"b":0.3},"mass":0.9,"repeat":1}',
+    'v{"status":"refused","reasoning":"no"}', "kscore>=0.5 and error<1", 'i{"messages":[{"role":"user","content":"q"}],"completion":"z"}')))
+put("judge_gate", "evidence", "".join(x + "\n" for x in (
+    'c{"kind":"calibration","spec":"s","at":"2026-02-01T00:00:00Z","shape":"pointwise","labels":400,"positives":200,"negatives":200,'
+    '"difference":{"kappa_w":{"value":0,"lo":-0.05,"hi":0.05,"n":99}},"agreement":{"pairwise_accuracy":{"value":0.8,"lo":0.7,"hi":0.9,"n":99}},'
+    '"unparsed":{"rate":{"value":0,"lo":0,"hi":0.005,"n":900},"related":false},"tpr":{"value":0.9,"lo":0.86,"hi":0.95,"n":200}}',
+    'r{"kind":"reliability","spec":"s","policy":"p","at":"2026-02-01T00:00:00Z","repeats":2,"rho":{"value":0.8,"lo":0.7,"hi":0.9,"n":99}}',
+    'a{"kind":"attack","spec":"s","at":"2026-02-01T00:00:00Z","master_keys":{"value":0,"lo":0,"hi":0.02,"n":99}}',
+    'l{"kind":"lint","errors":0,"warnings":1}')))
 put("judge_rows", "points", "\7" + "".join(
     'I{"id":"%d","prompt":"p%d","completion":"%s","topic":"t%d"}\n' % (i, i // 2, "x" * i, i % 2) for i in range(12)) + "".join(
     'V{"id":"%d","status":"%s","score":%d,"repeat":%d,"criteria":{"c":%d}}\n' % (i, "unparsed" if i == 5 else "ok", i % 5 + 1, r, i % 3)

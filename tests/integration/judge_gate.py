@@ -43,9 +43,10 @@ local hone = require "hone"
 local run = hone.run { name = "g", seed = 1 }
 local p = run:policy { model = "tiny", optimizer = { "adamw", lr = 1e-5 } }
 local j = hone.judge("rubric", { rubric = "rubric.lua", backend = "policy" })
-for step, b in run:steps(1, hone.source("jsonl", { path = "rows.jsonl" }):batches(2)) do
-  local ro = p:rollout(b, { n = 2, max_tokens = 4, rewards = { hone.reward("judge", { judge = j }), hone.reward { id = "short",
-    score = function(batch) return batch:map(function(s) return -#s.completion end) end } } })
+local rewards = { hone.reward("judge", { judge = j }), hone.reward { id = "short",
+  score = function(batch) return batch:map(function(s) return -#s.completion end) end } }
+for step, b in run:steps(1, hone.source("jsonl", { path = "rows.jsonl" }):epochs(0):batches(2)) do
+  local ro = p:rollout(b, { n = 2, max_tokens = 4, rewards = rewards })
   p:update { ro, objective = "grpo", advantage = function(groups)
     local out = {}
     for i, g in ipairs(groups) do out[i] = {} for k in ipairs(g) do out[i][k] = k % 2 - 0.5 end end
@@ -234,6 +235,21 @@ check("a later NO-GO takes its place", train().returncode == 3)
 with_db("DELETE FROM call")
 r = hone("judge", "gate", "--judge", "judge.lua", "--policy", "tiny", "--void", "the experts moved on")
 check("--void ends it", r.returncode == 0 and "2 records voided" in r.stdout and "the experts moved on" in train().stderr, r.stdout)
+
+# ---- drift: an alarm of the monitors that the judge moved ends its record, for the next run
+with_db("DELETE FROM call")
+text = open("train.lua").read()
+put("train.lua", text.replace("  p:update {", """  if not run.told then run.told = true watch = run:monitor { alarm = "warn", range = { 0, 1 },
+    rewards = { hone.reward { id = "other", score = function(b) return b:map(function() return 0 end) end } },
+    anchors = { judge = hone.judge { id = "moves", judge = function(items) n = (n or 0) + 0.5 local o = {} for i = 1, #items do o[i] = n end return o end },
+      items = { { prompt = "a", completion = "b" } }, every = 1, tolerance = 0.01 } } end
+  watch(ro)
+  p:update {""").replace("run:steps(1", "run:steps(3").replace("local p = run:policy", "local watch, n\nlocal p = run:policy"))
+r = train()
+said = r.stderr
+put("train.lua", text)
+r = train()
+check("an alarm that anchors moved voids the record for the next run", "anchor" in said and r.returncode == 3 and "was voided: anchors, step" in r.stderr, (said, r.stderr))
 
 # ---- what changes the judge
 with_db("DELETE FROM call")

@@ -426,12 +426,16 @@ end
 
 -- ---- alarms --------------------------------------------------------------------------------------------------
 
+-- What these see is the judge itself moving away from what was measured: its records of the gate hold no more.
+local drifts = { panel = true, anchors = true, probes = true }
+
 function Monitor:_alarm(state, kind, value, limit, text)
   if (state.quiet[kind] or 0) > state.looks then return end
   state.quiet[kind] = state.looks + self.window -- one alarm, not one a step
   local alarm = { step = self.run.step, kind = kind, value = value, limit = limit, text = text }
   state.alarms[#state.alarms + 1] = alarm
   self.run:_alarmed(alarm)
+  if drifts[kind] then core.gate_drift(string.format("%s, step %d: %s", kind, self.run.step, text)) end
   local action = self.action[kind] or self.action.default
   core.warn(string.format("monitor: step %d: %s", self.run.step, text))
   if type(action) == "function" then
