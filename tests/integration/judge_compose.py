@@ -1,6 +1,7 @@
 """judge_compose.py - judges made of judges: what each composition makes of its members' verdicts, that a member without a
 number abstains and is counted, that circles are refused, and that the result goes wherever a judge goes: reward, metric of
 an evaluation, filter, pairs, best of n, a check with an exit code."""
+import json
 import os
 import pathlib
 import subprocess
@@ -312,6 +313,24 @@ assert(#h == 64 and h == hone.judge_hash(hone.jury { id = "another", a, b }))
 assert(h ~= hone.judge_hash(hone.jury { a, { b, weight = 2 } }))
 assert(h ~= hone.judge_hash(hone.jury { b, a }) and h ~= hone.judge_hash(hone.jury { a, b, lambda = 0.1 }))
 """)
+works("its spec says shape and range where its members agree on them", """
+local function r(version, criteria) return hone.judge("rubric", { rubric = { id = "r", version = version, shape = "pointwise", criteria = criteria } }) end
+local regex = { id = "a", text = "Is there a letter?", kind = "program", verifier = { reward = "regex", pattern = "[a-z]" } }
+local a, b = r("1", { regex }), r("2", { regex })
+local s = hone.judge_spec(hone.jury { a, b })
+assert(s.shape == "pointwise" and s.range[1] == 0 and s.range[2] == 1 and #s.members == 2 and s.members[1].rubric ~= s.members[2].rubric)
+assert(hone.judge_spec(hone.jury { a, b, lambda = 1 }).range == nil and hone.judge_spec(hone.jury { a, const(1) }).range == nil)
+assert(hone.judge_spec(hone.tournament(const(1))).shape == "listwise")
+near(score(hone.jury { a, b }), 1)
+local v = hone.verdicts(a, { { prompt = "p", completion = "?" } })[1]
+assert(v.score == 0 and v.criterion_names[1] == "a" and v.spec_hash == hone.judge_hash(a), v.spec_hash)
+local t = hone.tree { judge = a, criterion = "a", at = 1, yes = 0.7, no = 0.2 }
+near(score(t), 0.7) near(score(t, { { candidates = { "?" } } }), 0.2)
+-- strengths cross the interface beside the ranking
+local longer = hone.tournament(says(function(it) return #it.candidates[1] > #it.candidates[2] and 1 or -1 end))
+v = longer:judge { { candidates = { "a", "ccc", "bb" } } }[1].verdict
+assert(v.n_ranking == 3 and v.ranking[1] == 1 and v.candidate_scores[2] > v.candidate_scores[3] and v.candidate_scores[3] > v.candidate_scores[1])
+""")
 works("as a reward, in an evaluation, and a tournament as the reward of a group", """
 local run = hone.run { name = "j", seed = 7 }
 local policy = run:policy { model = "tiny", optimizer = { "adamw", lr = 1e-5 } }
@@ -379,6 +398,16 @@ local rows = hone.rows { { prompt = "p", completion = "a" }, { prompt = "p", com
 local kept = rows:filter(hone.keep(j, { at = 2 })):list()
 assert(#kept == 1 and kept[1].completion == "bbb")
 """)
+
+# ---- on the command line -----------------------------------------------------------------------------------------------------
+
+(WORK / "jury.lua").write_text(HEAD + """return hone.jury { id = "both", says(function(it) return #it.candidates[1] end), says(function() return 1 end) }
+""")
+(WORK / "items.jsonl").write_text('{"id":"a","prompt":"p","completion":"xyz"}\n{"id":"b","prompt":"p","completion":"x"}\n')
+r = subprocess.run([HONE, "judge", "run", "--judge", "jury.lua", "--items", "items.jsonl", "--out", "-", "--no-store"], capture_output=True, text=True, cwd=WORK, timeout=300)
+rows = [json.loads(x) for x in r.stdout.splitlines() if x.startswith("{")]
+check("hone judge run takes a jury", r.returncode == 0 and [(x["id"], x["score"]) for x in rows] == [("a", 2), ("b", 1)], r.stdout + r.stderr)
+check("and says its spec", all(len(x["spec"]) == 64 for x in rows), rows)
 
 # ---- a check with an exit code -----------------------------------------------------------------------------------------------
 

@@ -247,6 +247,12 @@ local said
 local w = hone.writer(function(t, seed) said = t return "<<<\\nX {{q}}\\n>>>" end)
 assert(w { template = "T {{q}}", places = { "q" }, worst = {}, seed = 1 } == "X {{q}}" and said:find "T {{q}}")
 """)
+works("a judge's reasoning can be the writer", """
+local j = hone.judge { id = "w", judge = function(items)
+  return { { score = 1, reasoning = "Better:\\n<<<\\n" .. items[1].candidates[1] .. " {{hint}}\\n>>>" .. (items[1].prompt:find "worst first" and "" or "<") } }
+end }
+assert(hone.writer(j) { template = "T {{q}}", places = { "q" }, worst = {}, seed = 1 } == "T {{q}} {{hint}}")
+""")
 r = hone("prompt", "improve", "tiny", "--prompt", "a.lua", "--data", "rows.jsonl", "--judge", "right.lua", "--run-dir", "small")
 check("a model too small to be the writer is told so", r.returncode == 1 and "cannot hold the template" in r.stderr, r.stderr)
 r = hone("prompt", "improve", "tiny", "--data", "rows.jsonl", "--judge", "right.lua")

@@ -118,12 +118,31 @@ local function add(into, v)
   end
 end
 
+-- What all of the judges say of themselves alike, or nil.
+local function common(list, key)
+  local first
+  for i, j in ipairs(list) do
+    local v = judging.spec(j)[key]
+    if v == nil or v == core.null then return nil end
+    if i == 1 then first = v elseif core.canonical({ v }) ~= core.canonical({ first }) then return nil end
+  end
+  return first
+end
+
+-- Compositions whose scores lie where those of their members do.
+local keeps_range = { cascade = true, swapped = true, repeated = true, mean = true, median = true }
+
 -- Makes the judge `kind`: `list` are the judges it asks, `settings` what else its verdicts depend on (plain values),
 -- run(items, ask) gives its verdicts; ask(k, items) those of judge k, counted.
 local function judge(kind, id, list, settings, run)
   made[kind] = (made[kind] or 0) + 1
   id = id or (made[kind] == 1 and kind or kind .. made[kind])
-  local spec = { kind = kind, settings = settings, members = {} }
+  local spec = { kind = kind, settings = settings, members = {}, shape = common(list, "shape") }
+  local rule = settings.jury and settings.jury.aggregate
+  if keeps_range[rule or kind] and not (settings.jury and settings.jury.lambda ~= 0) then spec.range = common(list, "range") end
+  if rule == "log_odds" and spec.shape == "pointwise" then spec.range = { 0, 1 } end
+  if kind == "flipped" then spec.range = settings.scale end
+  if kind == "tournament" then spec.shape = "listwise" end
   for i, j in ipairs(list) do spec.members[i] = judging.spec(j) end
   local text = json.encode(spec)
   local hash = core.sha256(text)

@@ -210,9 +210,16 @@ local function fitting(model, ctx, room)
 end
 
 --- A model as a writer: hone.writer(policy, { max_tokens = 400, temperature = 1 }), or anything else that answers:
--- hone.writer(function(text, seed) return reply end).
+-- hone.writer(function(text, seed) return reply end). A judge writes too, at an endpoint or not: it is asked about the
+-- template, with the worst-judged items as the prompt, and its reasoning is read.
 function improve.writer(model, options)
   options = options or {}
+  if components.is(model) then
+    return function(ctx)
+      local v = judging.ask(model, { judging.item { prompt = improve.reflection(ctx), candidates = { ctx.template }, id = ctx.seed } })[1]
+      return v.reasoning and improve.template_of(v.reasoning)
+    end
+  end
   if type(model) == "function" then
     return function(ctx) return improve.template_of(model(improve.reflection(ctx), ctx.seed)) end
   end
