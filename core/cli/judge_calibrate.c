@@ -26,7 +26,7 @@ static int json, skip_bad;
 static hone_cli_judge_args judge;
 static const char *groups_path, *batch;
 static int64_t repeats = 1;
-static int orders;
+static int orders, all_items;
 static hone_arg_list reports, paths;
 
 static const hone_arg options[] = {
@@ -38,6 +38,8 @@ static const hone_arg options[] = {
     HONE_CLI_JUDGE_OPTIONS(judge),
     {"repeats", HONE_ARG_I64, &repeats, "M", "with --judge: times that each is asked (1)"},
     {"orders", HONE_ARG_FLAG, &orders, NULL, "with --judge: pairs in both orders"},
+    {"all", HONE_ARG_FLAG, &all_items, NULL,
+     "with --judge: items without a label too, for the mean and the share of good"},
     {"groups", HONE_ARG_STR, &groups_path, "G",
      "completions of prompts: several verdicts of each, or with --judge rows to be judged"},
     {"split", HONE_ARG_STR, &split_text, "S", "few-shot, dev, test or all (all)"},
@@ -143,7 +145,7 @@ static hone_status read_all(hone_joined *j, hone_book *book, char *labels_hash)
                                               .items = items_path,
                                               .repeats = repeats,
                                               .orders = orders,
-                                              .labelled = 1};
+                                              .labelled = !all_items};
         s = hone_cli_judge_ask(&asking, book, j);
     }
     return s < 0 ? s : hone_joined_finish(j);

@@ -267,6 +267,9 @@ check("groups are judged too", asked["reliability"]["kind"] == "reliability" and
       and asked["reliability"]["rho"]["value"] == 1, asked["reliability"]["rho"])
 dev = calibrate("--labels", "labels.jsonl", "--judge", "longer.lua", "--items", "items.jsonl", "--split", "dev")
 check("only items of the split are judged", dev["judged"] == dev["items"] == sizes["dev"], (dev["judged"], sizes))
+everything = calibrate("--labels", "labels.jsonl", "--judge", "longer.lua", "--items", "items.jsonl", "--all")
+check("--all judges the others too, for the mean", everything["unlabelled"] == 240 - len(experts)
+      and everything["agreement"] == asked["agreement"] and everything["prevalence"]["raw"]["n"] == 240, everything["prevalence"]["raw"])
 named = [{**lb, "prompt_id": "q" + lb["item"].split("-")[0]} for lb in labels]
 jsonl("named.jsonl", named)
 sizes = {s: calibrate("--labels", "named.jsonl", "--split", s)["items"] for s in ("few-shot", "dev")}
@@ -278,7 +281,7 @@ check("reliability asks as often as it is told", rel.get("scores") == 720 and re
 code, out, err = run("calibrate", "--labels", "labels.jsonl", "--judge", "longer.lua", "--verdicts", "verdicts.jsonl")
 check("a judge and its verdicts at once are refused", code == 2, err)
 store = sqlite3.connect(os.path.join(work, "judges.sqlite"))
-check("both documents are in the store", store.execute("select count(*) from calibration_run").fetchone() == (1,)
+check("both documents are in the store", store.execute("select count(*) from calibration_run").fetchone() == (2,)
       and store.execute("select count(*) from probe_run where kind = 'reliability'").fetchone() == (2,), "")
 store.close()
 os.remove(os.path.join(work, "judges.sqlite"))
