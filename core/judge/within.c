@@ -200,6 +200,9 @@ static hone_status say(work *k)
     if (j->bad)
         HONE_TRY(note(w, "%llu malformed rows were left out; the first: %s",
                       (unsigned long long)j->bad, j->first_bad ? j->first_bad : "not JSON"));
+    if (j->several_policies)
+        HONE_TRY(
+            note(w, "The completions are of several policies: the figures are of the mixture."));
     if (alone == j->n_items)
         HONE_TRY(note(
             w,
@@ -296,7 +299,7 @@ void hone_within_json(const hone_within *w, const hone_joined *j, const char *po
     hone_jw_map(jw);
     hone_jw_kcstr(jw, "kind", "reliability");
     hone__calib_about_json(about, jw);
-    hone_jw_kcstr(jw, "policy", policy ? policy : j->policy);
+    hone_jw_kcstr(jw, "policy", policy ? policy : j->several_policies ? NULL : j->policy);
     hone_figure_write_key(jw, "rho", &r->rho);
     hone_jw_kf64(jw, "repeats", r->repeats);
     hone_jw_ki64(jw, "groups", (int64_t)r->groups);
