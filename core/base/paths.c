@@ -20,7 +20,7 @@ enum { PATH_ROOM = PATH_MAX + 64 };
 
 static struct {
     char program[PATH_ROOM], root[PATH_ROOM], plugins[PATH_ROOM], lib[PATH_ROOM];
-    char recipes[PATH_ROOM], assets[PATH_ROOM], sdk[PATH_ROOM], cache[PATH_ROOM], docs[PATH_ROOM];
+    char recipes[PATH_ROOM], rubrics[PATH_ROOM], assets[PATH_ROOM], sdk[PATH_ROOM], cache[PATH_ROOM], docs[PATH_ROOM];
     int in_tree;
 } paths;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -107,6 +107,7 @@ static void look_up(void)
         join(paths.plugins, dir, "plugins");
         join(paths.lib, paths.root, "scripts/lib");
         join(paths.recipes, paths.root, "scripts/recipes");
+        join(paths.rubrics, paths.root, "scripts/rubrics");
         join(paths.assets, paths.root, "assets");
         join(paths.sdk, paths.root, "sdk");
         join(paths.docs, paths.root, "docs");
@@ -116,6 +117,7 @@ static void look_up(void)
         installed(data, dir, HONE_DATA_DIR);
         join(paths.lib, data, "lib");
         join(paths.recipes, data, "recipes");
+        join(paths.rubrics, data, "rubrics");
         join(paths.assets, data, "assets");
         join(paths.sdk, data, "sdk");
         installed(data, dir, HONE_DOC_DIR);
@@ -139,6 +141,7 @@ static void look_up(void)
 PATHS_GETTER(plugins)
 PATHS_GETTER(lib)
 PATHS_GETTER(recipes)
+PATHS_GETTER(rubrics)
 PATHS_GETTER(assets)
 PATHS_GETTER(sdk)
 PATHS_GETTER(docs)

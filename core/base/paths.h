@@ -10,6 +10,7 @@
 const char *hone_paths_plugins(void); /* build/plugins or $libdir/hone/plugins   [any-thread] */
 const char *hone_paths_lib(void);     /* scripts/lib or $datadir/hone/lib        [any-thread] */
 const char *hone_paths_recipes(void); /* scripts/recipes or $datadir/hone/recipes [any-thread] */
+const char *hone_paths_rubrics(void); /* scripts/rubrics or $datadir/hone/rubrics [any-thread] */
 const char *hone_paths_assets(void);  /* assets or $datadir/hone/assets          [any-thread] */
 const char *hone_paths_sdk(void);     /* sdk or $datadir/hone/sdk                [any-thread] */
 const char *hone_paths_docs(void);    /* docs or $docdir/docs: pages to read     [any-thread] */

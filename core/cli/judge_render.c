@@ -1,6 +1,8 @@
 /* judge_render.c - `hone judge render`: the exact prompts that a judge with a rubric would send, and the spec behind them.
  *
  * The questions come from hone.judging/1 itself; no model is needed and none is asked. */
+#include "base/alloc.h"
+#include "base/file.h"
 #include "base/hash.h"
 #include "base/json.h"
 #include "cli/args.h"
@@ -10,6 +12,7 @@
 #include "cli/out.h"
 #include "judge/data.h"
 #include "judge/judging.h"
+#include "judge/rubric.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -26,7 +29,15 @@ static hone_status read_settings(hone_registry *r, const char *path, hone_arena 
     static const char *const ours[] = {"rubric", "prompt", "decoding", "orders", "min_mass", NULL};
     hone_value data, all;
     const hone_component_info *info;
-    HONE_TRY(hone_data_read_file(path, arena, &data));
+    char *shipped = NULL;
+    const hone_status known = hone_file_exists(path)
+                                  ? 0
+                                  : hone_rubric_shipped(hone_str_c(path), &shipped);
+    const hone_status read = known < 0
+                                 ? known
+                                 : hone_data_read_file(shipped ? shipped : path, arena, &data);
+    hone_free(shipped);
+    HONE_TRY(read);
     hone_pair *alone = hone_arena_calloc(arena, 1, sizeof *alone);
     if (!alone)
         return HONE_E_NOMEM;

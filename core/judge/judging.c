@@ -129,7 +129,10 @@ static hone_status read_rubric(struct judging *j, hone__spec *s, const hone_valu
         return hone_rubric_from_value(v, "rubric", &s->rubric);
     if (v->type != HONE_STRING)
         return bad("rubric is the path of a file, or a table");
-    HONE_TRY(hone_registry_allow_path(j->registry, v->u.str, &path));
+    const hone_status shipped = hone_rubric_shipped(v->u.str, &path);
+    HONE_TRY(shipped);
+    if (!shipped)
+        HONE_TRY(hone_registry_allow_path(j->registry, v->u.str, &path));
     const hone_status st = hone_rubric_read_file(path, &s->rubric);
     hone_free(path);
     return st;

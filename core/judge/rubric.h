@@ -76,7 +76,10 @@ typedef struct hone_rubric {
 
 /* `name` is put in errors. hone_rubric_from_value copies. E_PARSE, E_INVALID with the place. [any-thread] */
 hone_status hone_rubric_read(const char *text, size_t len, const char *name, hone_rubric **out);
+/* `path` may be the name of a shipped one ("answer_quality") where there is no such file. */
 hone_status hone_rubric_read_file(const char *path, hone_rubric **out);
+/* The file of the shipped rubric `name`: 1 and its path (hone_free), 0 when there is none. E_NOMEM. [any-thread] */
+hone_status hone_rubric_shipped(hone_str name, char **path);
 hone_status hone_rubric_from_value(const hone_value *v, const char *name, hone_rubric **out);
 /* More examples behind its own, as those of a judge's prompt; the list lives as long as r. The hash stays. */
 hone_status hone_rubric_add_examples(hone_rubric *r, const hone_value *list, const char *name);

@@ -88,6 +88,17 @@ check("render of a judge that writes shows the schema", rc == 0 and '"enum":["no
 rc, out, err = hone("judge", "render", one, "--items", items, "--row", "3")
 check("a row that is not there", rc == 1 and "no row 3" in err, err)
 
+# ---- shipped ones, by name ----------------------------------------------------------------------------------------------
+
+rc, out, err = hone("judge", "lint", "answer_quality", "faithful", "better_answer", "support_reply")
+check("shipped rubrics are known by name, and clean", rc == 0 and "nothing to object to" in out, out + err)
+rc, out, err = hone("judge", "render", "answer_quality", "--items", items)
+check("rendered too", rc == 0 and "Levels:" in out, out + err)
+rc, out, err = hone("judge", "lint", "../recipes/sft")
+check("a name is no way to another folder", rc == 1 and "No such file" in err, out + err)
+rc, out, err = hone("judge", "lint", "no_such_rubric")
+check("what is not there is said", rc == 1 and "no_such_rubric" in err, out + err)
+
 # ---- with a model --------------------------------------------------------------------------------------------------------------
 
 if not os.path.exists(os.path.join(ROOT, "assets", "tiny", "config.json")):
