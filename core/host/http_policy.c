@@ -10,6 +10,8 @@
 
 #include <string.h>
 
+#define PAUSE_MAX_S UINT64_C(1000000000) /* 30 years: whatever follows */
+
 /* ---- the policy ---------------------------------------------------------------------------------------- */
 
 static void or_else(uint32_t *v, uint32_t dflt)
@@ -194,8 +196,8 @@ int hone__http_retry_after(hone_str value, hone_str date, int64_t now_s, uint64_
             if (s.ptr[i] < '0' || s.ptr[i] > '9')
                 return 0;
             v = v * 10 + (uint64_t)(s.ptr[i] - '0');
-            if (v > 1000000000) /* 30 years: whatever follows */
-                v = 1000000000;
+            if (v > PAUSE_MAX_S)
+                v = PAUSE_MAX_S;
         }
         *ms = v * 1000;
         return 1;
@@ -203,7 +205,8 @@ int hone__http_retry_after(hone_str value, hone_str date, int64_t now_s, uint64_
     if (!hone__http_date(s, now_s, &then))
         return 0;
     (void)hone__http_date(date, now_s, &from);
-    *ms = then > from ? (uint64_t)(then - from) * 1000 : 0;
+    uint64_t s_left = then > from ? (uint64_t)(then - from) : 0;
+    *ms = (s_left < PAUSE_MAX_S ? s_left : PAUSE_MAX_S) * 1000;
     return 1;
 }
 

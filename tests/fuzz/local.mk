@@ -8,6 +8,7 @@ FUZZ_EXTRA_encode = $(FUZZ_EXTRA_tokenizer_json)
 FUZZ_EXTRA_tokenizer_files = $(FUZZ_EXTRA_tokenizer_json)
 FUZZ_EXTRA_http_page = $(addprefix $(srcdir)/plugins/source/,http/page.c $(addprefix sources/,feed.c batch.c grow.c)) \
 	-I$(srcdir)/plugins/source/sources
+FUZZ_EXTRA_endpoint = $(addprefix $(srcdir)/plugins/judge/rubric/,endpoint_reply.c pool.c)
 FUZZ_EXTRA_command = $(wildcard $(srcdir)/plugins/reward/command/*.c) \
 	$(addprefix $(srcdir)/plugins/source/sources/,feed.c batch.c grow.c) -I$(srcdir)/plugins/source/sources
 .PHONY: fuzz fuzz-programs

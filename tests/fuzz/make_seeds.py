@@ -1,4 +1,4 @@
-"""make_seeds.py - writes tests/fuzz/corpus/{label,judge_rows,judge_gate,arrow,box_reach,quarantine,signature,lock,package,command,records,wire,safetensors,gguf,llama2c,quant,config,jinja,csv,tokenizer_json,tokenizer_files,encode,rubric,judge_reply,json_schema}: small valid files for the fuzzers to spoil."""
+"""make_seeds.py - writes tests/fuzz/corpus/{label,judge_rows,judge_gate,arrow,box_reach,quarantine,signature,lock,package,command,records,wire,safetensors,gguf,llama2c,quant,config,jinja,csv,tokenizer_json,tokenizer_files,encode,rubric,judge_reply,json_schema,endpoint,http_date}: small valid files for the fuzzers to spoil."""
 import base64
 import json
 import os
@@ -414,3 +414,14 @@ for name, schema, value in (
         ("choice", {"oneOf": [{"type": "integer"}, {"multipleOf": 0.5}], "not": {"const": 3}}, 2.5),
         ("tree", {"$defs": {"t": {"items": {"$ref": "#/$defs/t"}}}, "$ref": "#/$defs/t"}, [[], [[]]])):
     put("json_schema", name, json.dumps(schema) + "\n" + json.dumps(value))
+put("http_date", "dates", "Sun, 06 Nov 1994 08:49:37 GMT\nSun, 06 Nov 1994 08:49:07 GMT")
+put("http_date", "old", "Sunday, 06-Nov-94 08:49:37 GMT\nSun Nov  6 08:49:37 1994")
+put("http_date", "seconds", "120")
+for name, first, content, tokens in (
+        ("digits", "\4", "Verdict: 10", [("Verdict", .9, "x", .1), (":", 1, " ", .01), (" ", 1, "?", .01), ("1", .8, "2", .2), ("0", .6, "!", .4)]),
+        ("pair", "\1", "tie", [("t", .5, " A", .3), ("ie", .9, "x", .1)]), ("words", "\3", "good", [("good", .7, " no", .2)])):
+    put("endpoint", name, first + json.dumps({"model": "m", "choices": [{"message": {"content": content}, "finish_reason": "stop", "logprobs": {
+        "content": [{"token": a, "logprob": -1 + p, "top_logprobs": [{"token": a, "logprob": -1 + p}, {"token": b, "logprob": -2 + q}]}
+                    for a, p, b, q in tokens]}}], "usage": {"prompt_tokens": 9, "completion_tokens": 2}}))
+put("endpoint", "parts", "\0" + '{"choices":[{"message":{"content":[{"type":"text","text":"a"}],"refusal":null},"finish_reason":"length"}]}')
+put("endpoint", "error", "\0" + '{"error":{"message":"Incorrect API key","code":"x"}}')

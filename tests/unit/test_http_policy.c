@@ -117,6 +117,8 @@ static void test_a_date_counts_from_the_servers_own(void **state)
     assert_int_equal(ms, 5000);
     assert_true(hone__http_retry_after(then, str(""), 784111777 + 5, &ms));
     assert_int_equal(ms, 0);
+    assert_true(hone__http_retry_after(str("Sun, 06 Nov 3988 08:49:37 GMT"), then, 0, &ms));
+    assert_int_equal(ms, 1000000000000);
 }
 
 static void test_pauses_double_and_differ(void **state)
