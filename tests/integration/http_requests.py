@@ -6,6 +6,7 @@ the server counts."""
 import json
 import os
 import pathlib
+import socket
 import subprocess
 import sys
 import tempfile
@@ -221,6 +222,9 @@ check("max_sends is what the server sees", len(server.seen) == 13 == sum(r["atte
 check("what was not sent says so", [r["status"] for r in rows].count(LIMIT) == 20 - len({s["path"] for s in server.seen}) and
       all("max_sends" in r["why"] for r in rows if r["status"] == LIMIT), rows)
 server.clear()
+rows = ask(["http://127.0.0.1:1/x"] * 4 + [f"{server.url}/x{i}" for i in range(3)], sends=3, tries=1)
+check("what never left is not counted", [r["status"] for r in rows] == [IO] * 4 + [OK] * 3, rows)
+server.clear()
 rows = ask([f"/x{i}" for i in range(64)], sends=64)
 check("and it is enough for each once", len(server.seen) == 64 and all(r["code"] == 200 for r in rows))
 server.clear()
@@ -280,10 +284,32 @@ while p.poll() is None and server.inside < 64 and len(server.seen) < 64:
     except OSError:
         break
 check("names are looked up by one thread more", len(server.seen) == 64 and most <= many + 1, f"{most} {many}")
+full = socket.socket()  # a server that takes no connection any more: connecting to it hangs
+full.bind(("127.0.0.1", 0))
+full.listen(0)
+waiting = [socket.socket() for _ in range(3)]
+for s in waiting:
+    s.setblocking(False)
+    s.connect_ex(full.getsockname())
 p.kill()
 p.communicate()
 server.release()
 wait_for(lambda: server.inside == 0)
+p = ask([f"/x{i}" for i in range(64)], wait=False, url="http://127.0.0.1:%d" % full.getsockname()[1])
+
+
+def connecting():
+    """Sockets of hone that wait for that server."""
+    mine = {os.readlink(f) for f in pathlib.Path(f"/proc/{p.pid}/fd").iterdir() if os.path.islink(f)}
+    there = [line.split() for line in pathlib.Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    return sum(f"socket:[{x[9]}]" in mine and x[2].endswith(":%04X" % full.getsockname()[1]) for x in there)
+
+
+check("one try finds the way, the others wait for it", wait_for(lambda: connecting() > 0) and not wait_for(lambda: connecting() > 1, .5), connecting())
+p.kill()
+p.communicate()
+for s in [full, *waiting]:
+    s.close()
 
 # ---- grants ----
 rows = ask(["/x"], allow=False)
@@ -315,11 +341,12 @@ server.release()
 check("the key is in no process list", SECRET.encode() not in shown and b"probe:net" in shown, shown)
 
 # ---- record and replay ----
-paths = ["/a", "/a", "/500.1/b", "/404/c", "/drop/d", "/utf8/e", "/echo-key/f", "/huge/g"]
+paths = ["/count", "/a", "/count", "/count", "/a", "/500.1/b", "/404/c", "/drop/d", "/utf8/e", "/echo-key/f", "/huge/g"]
 tape = work / "tape.jsonl"
 server.clear()
 rows = ask(paths, same="true", more_env={"HONE_HTTP_RECORD": str(tape)})
 first = ask.out
+check("equal requests have answers of their own", len({rows[i]["body"] for i in (0, 2, 3)}) == 3, rows)
 check("recorded: a line for each", len(tape.read_text().splitlines()) == len(paths) and tape.stat().st_mode & 0o077 == 0, tape.stat().st_mode)
 n = len(server.seen)
 for where, so in (("in process", trusted), ("in a box", boxed)):

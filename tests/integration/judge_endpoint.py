@@ -166,7 +166,6 @@ check("no log-probs: labels are read from the text", states(r) == ["ok"] * 6 and
       f"{r.asked} {r.err}")
 
 # ---- budgets ----
-# one prompt has PROMPT bytes at most: what a request may take is that, the schema's bytes, and max_tokens
 for calls in (1, 7, 12):
     r = judge(12, budget={"calls": calls, "otherwise": "abstain"})
     check(f"{calls} calls and none more", r.asked == calls and states(r).count("ok") == calls and states(r).count("budget") == 12 - calls,
@@ -186,24 +185,46 @@ r = judge(12, budget={"calls": 0, "otherwise": "abstain"})
 check("nothing at all", r.asked == 0 and states(r) == ["budget"] * 12, f"{r.asked} {r.err}")
 
 
+def bound(body):
+    """The most that a request can take: tokens of its messages (a token is a byte at least), and what it may write."""
+    body = json.loads(body)
+    return 64 + sum(len(m["content"].encode()) + len(m["role"]) + 16 for m in body["messages"]), body["max_tokens"]
+
+
+def worst(request, text):
+    t_in, t_out = bound(json.dumps(request))
+    return {"prompt_tokens": t_in, "completion_tokens": t_out}
+
+
 def spent(limit, price=None, **how):
     r = judge(40, budget={**limit, "otherwise": "abstain"}, **({"prices": price} if price else {}), **how)
-    return r, r.asked * 100, r.asked * 10
+    sent = [bound(s["body"]) for s in server.seen]
+    return r, sum(t for t, _ in sent), sum(t for _, t in sent), max(a + b for a, b in sent)
 
 
-longest = 0
+was, server.usage = server.usage, worst  # a server that takes all that it can
 for tokens in (3000, 6000, 20000):
-    r, t_in, t_out = spent({"tokens": tokens})
-    bound = max(sum(len(m["content"].encode()) + len(m["role"]) + 16 for m in json.loads(s["body"])["messages"]) + 64 + 16 for s in server.seen)
-    check(f"{tokens} tokens: never more, and as many as surely fit", t_in + t_out <= tokens and (states(r).count("budget") == 0 or tokens - t_in - t_out < bound)
-          and states(r).count("ok") == r.asked, f"{t_in + t_out} {bound} {states(r)}")
+    r, t_in, t_out, most = spent({"tokens": tokens})
+    check(f"{tokens} tokens: never more, and as many as fit", t_in + t_out <= tokens and (states(r).count("budget") == 0 or tokens - t_in - t_out < most)
+          and states(r).count("ok") == r.asked > 0, f"{t_in + t_out} {most} {states(r)}")
+    r, t_in, t_out, most = spent({"tokens": tokens}, fault="/drop.1")
+    check(f"{tokens} tokens: what was lost may have been read", t_in + t_out <= tokens and r.asked > 0, f"{t_in + t_out} {states(r)}")
+    r, t_in, t_out, most = spent({"tokens": tokens}, fault="/no-usage")
+    check(f"{tokens} tokens: and so may what is not counted", t_in + t_out <= tokens and states(r).count("ok") == r.asked > 0, f"{t_in + t_out} {states(r)}")
 for money in (.003, .01, .05):
-    r, t_in, t_out = spent({"money": money}, {"input": 2.5, "output": 10})
+    r, t_in, t_out, most = spent({"money": money}, {"input": 2.5, "output": 10})
     cost = t_in * 2.5e-6 + t_out * 10e-6
-    worst = bound * 2.5e-6 + 16 * 10e-6
-    check(f"{money} of money: never more, and as much as surely fits", cost <= money and (states(r).count("budget") == 0 or money - cost < worst) and
-          r.asked > 0, f"{cost} {worst} {r.asked} {states(r)}")
+    dearest = (most - 16) * 2.5e-6 + 16 * 10e-6
+    check(f"{money} of money: never more, and as much as fits", cost <= money and (states(r).count("budget") == 0 or money - cost < dearest) and
+          r.asked > 0, f"{cost} {dearest} {r.asked} {states(r)}")
     check("and the rows say what it was", abs(sum(x.get("cost", 0) for x in r.rows) - cost) < 1e-9, f"{cost}")
+server.usage = was
+r, t_in, t_out, most = spent({"tokens": 6000})
+check("what was not taken is given back", r.asked * 110 <= 6000 and r.asked > 6000 // most, f"{r.asked} {most}")
+server.usage = lambda request, text: {"prompt_tokens": 10 ** 6, "completion_tokens": 10}
+r = judge(12, budget={"tokens": 20000, "otherwise": "abstain"})
+check("a server that counts more than it may: said, and nothing more is asked", "does not keep to max_tokens" in r.err and r.asked == 1, f"{r.asked} {r.err}")
+server.usage = was
 r = judge(3, budget={"seconds": 0, "otherwise": "abstain"})
 check("no seconds: nothing is asked", r.asked == 0 and states(r) == ["budget"] * 3, r.err)
 r = judge(3, fault="/hang", budget={"seconds": .3, "otherwise": "abstain"}, http={"timeout": 60})
@@ -297,8 +318,14 @@ items(200)
 seen = []
 priced = {"prices": {"input": 1, "output": 1}}
 args = command(store="killed.sqlite", http={"concurrency": 4}, **priced)
-def slowly(request):  # lets 90 through, then nobody
-    if len(server.seen) > 90:
+let_through = []
+
+
+def slowly(request):  # 90, then nobody
+    with server.changed:
+        let_through.append(1)
+        number = len(let_through)
+    if number > 90:
         server.free.wait(60)
     return hold(request)
 
@@ -315,7 +342,7 @@ def stored():
         return -1
 
 
-wait_for(lambda: server.inside == 4 and len(server.seen) > 90)
+wait_for(lambda: server.inside == 4 and len(let_through) == 94)
 before = len(server.seen)
 check("what has come is in the store, in the middle of a batch", wait_for(lambda: stored() == before - 4), f"{stored()} {before}")
 p.send_signal(signal.SIGKILL)

@@ -127,6 +127,8 @@ class Endpoint:
         return json.dumps(out).encode()
 
     def good(self, h, body, path):
+        if path.endswith("count"):
+            return self.answer(h, 200, str(len(self.seen)).encode())
         if not path.endswith("chat/completions"):
             return self.answer(h, 200, json.dumps({"path": "/" + path, "body": body.decode("utf-8", "replace")}).encode())
         return self.answer(h, 200, self.completion(json.loads(body)))
