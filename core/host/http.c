@@ -105,12 +105,14 @@ static int loopback(const char *host)
            strcmp(host, "[::1]") == 0;
 }
 
-static hone__http_place *place_of(hone__http_link *link, const char *origin)
+/* *fresh: nobody asked there before. */
+static hone__http_place *place_of(hone__http_link *link, const char *origin, int *fresh)
 {
     hone__http_place *p;
     pthread_mutex_lock(&link->lock);
     for (p = link->places; p && strcmp(p->origin, origin) != 0;)
         p = p->next;
+    *fresh = !p;
     if (!p) {
         p = hone_calloc(1, sizeof *p);
         if (p && (p->origin = hone_strdup(origin)) == NULL) {
@@ -151,10 +153,10 @@ static hone_status find_place(hone__http_link *link, hone__http_exchange *x, CUR
     } else {
         for (char *p = origin; *p; p++)
             *p = (char)(*p >= 'A' && *p <= 'Z' ? *p + 32 : *p);
-        const hone__http_place *before = link->places;
-        x->place = place_of(link, origin);
+        int fresh;
+        x->place = place_of(link, origin, &fresh);
         s = x->place ? HONE_OK : HONE_E_NOMEM;
-        if (x->place && link->places != before && strcmp(scheme, "http") == 0 && !loopback(host) &&
+        if (x->place && fresh && strcmp(scheme, "http") == 0 && !loopback(host) &&
             has_secret(x->request))
             hone_log(HONE_LOG_WARN, link->inst->info->c.id,
                      "%s: its secret crosses the network readable to all (http, not https)",
