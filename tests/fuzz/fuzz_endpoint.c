@@ -43,7 +43,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         const hone_str error = endpoint_error(&body);
         if (error.len > size || !endpoint_reply_read(&body, &p, &r))
             abort();
-        if (r.detail > HONE_VERDICT_TRUNCATED || r.text.len > size || (r.detail == HONE_VERDICT_OK && !r.text.len))
+        if (r.detail > HONE_VERDICT_TRUNCATED || r.text.len > size ||
+            (r.detail == HONE_VERDICT_OK && !r.text.len))
             abort();
         (void)endpoint_floats(r.model);
         if (endpoint_labels(r.logprobs, prefix, labels, 4, out))
