@@ -79,6 +79,11 @@ static hone_status read_labels(struct batch *b, const hone__view *v, got *g)
     double value;
     if (!probs || !zeros)
         return HONE_E_NOMEM;
+    if (g->answer->detail == HONE_VERDICT_TRUNCATED && !g->answer->text.len) {
+        g->detail = HONE_VERDICT_TRUNCATED;
+        g->why = "the question is longer than the model has positions";
+        return HONE_OK;
+    }
     if (g->answer->n_labels != n || !g->answer->label_logprobs)
         return read_label_text(b, v, g);
     if (!hone_reply_labels(g->answer->label_logprobs,

@@ -6,6 +6,7 @@ the mean over the log-probs that the model itself gives to the labels behind the
 import json
 import math
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -137,6 +138,16 @@ if len(sums) == 2 and rows:
     check("the score is their mean", abs(rows[0]["score"] - p[1] / sum(p)) < 1e-5, f'{rows[0]["score"]} {p}')
     check("with their mass", abs(rows[0]["mass"] / sum(p) - 1) < 1e-4, f'{rows[0]["mass"]} {p}')
     check("and their shares by label", abs(rows[0]["labels"]["no"] - p[0] / sum(p)) < 1e-5, str(rows[0]))
+build = os.path.join(os.environ.get("HONE_BUILD") or os.path.dirname(HONE), "plugins")
+for name in "rubric.so", "rubric.json":  # a copy that nobody trusts runs in a box
+    shutil.copy(os.path.join(build, name), work)
+rc, out, err = hone("judge", "run", "--judge", "./rubric.so", *settings[2:], "--set", "min_mass=0")
+if rc == 3:
+    skip("the same verdicts from a box", err.splitlines()[0])
+else:
+    boxed = [json.loads(line) for line in out.splitlines() if line.startswith("{")]
+    check("a judge in a box reaches hone.judging/1 and the model, and says the same", boxed == rows and rows, out + err)
+
 recipe = write("reward.lua", """
 local hone = require "hone"
 local run = hone.run { name = "reward", seed = 1 }

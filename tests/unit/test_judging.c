@@ -214,6 +214,23 @@ static void too_little_mass_is_unparsed_and_no_number(void **state)
     close_spec(spec);
 }
 
+static void a_question_that_does_not_fit_is_truncated(void **state)
+{
+    (void)state;
+    const uint64_t spec = open_spec("{" SCALE "}");
+    hone_judge_item item = item_of(four, 1);
+    ask(spec, &item, 1);
+    hone_judging_answer a = {.detail = HONE_VERDICT_TRUNCATED};
+    settle(spec, &item, 1, &a, 1);
+    assert_int_equal(n_asked, 0);
+    assert_int_equal(got[0].detail, HONE_VERDICT_TRUNCATED);
+    assert_non_null(strstr(got[0].reasoning.ptr, "positions"));
+    a = (hone_judging_answer){.text = {"Verdict: 2", 10}}; /* an endpoint without log-probs */
+    settle(spec, &item, 1, &a, 1);
+    assert_true(got[0].status == HONE_SCORE && near(got[0].score, 2) && got[0].n_label_probs == 0);
+    close_spec(spec);
+}
+
 static void criteria_are_asked_one_by_one_weighted_and_capped(void **state)
 {
     (void)state;
@@ -822,6 +839,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_scale_is_the_mean_of_its_labels),
         cmocka_unit_test(too_little_mass_is_unparsed_and_no_number),
+        cmocka_unit_test(a_question_that_does_not_fit_is_truncated),
         cmocka_unit_test(criteria_are_asked_one_by_one_weighted_and_capped),
         cmocka_unit_test(several_candidates_of_a_pointwise_rubric_are_ranked),
         cmocka_unit_test(a_scale_is_shown_from_both_ends_when_asked),
