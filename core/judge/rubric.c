@@ -273,6 +273,31 @@ static hone_status read_verifier(struct reader *rd, const char *place, const hon
     return HONE_OK;
 }
 
+/* { { completion =, label = }, ... }, each label one of the criterion's. */
+static hone_status read_own_examples(const struct reader *rd, const char *place,
+                                     const hone_value *list, hone_rubric_criterion *c)
+{
+    static const char *const known[] = {"completion", "label", NULL};
+    if (!list)
+        return HONE_OK;
+    if (list->type != HONE_LIST)
+        return bad(rd, place, "examples are a list of { completion =, label = }");
+    for (size_t i = 0; i < list->u.list.n; i++) {
+        const hone_value *e = &list->u.list.items[i];
+        hone_str text, label;
+        size_t k = 0;
+        HONE_TRY(check_keys(rd, place, e, known));
+        HONE_TRY(read_text(rd, place, e, "completion", &text));
+        HONE_TRY(read_text(rd, place, e, "label", &label));
+        while (k < c->n_levels && !hone_str_same(c->levels[k].label, label))
+            k++;
+        if (k == c->n_levels || !hone_value_get(e, "completion"))
+            return bad(rd, place, "an example has a completion, and a label of its criterion");
+    }
+    c->examples = list;
+    return HONE_OK;
+}
+
 static hone_status read_criterion(struct reader *rd, const char *place, const hone_value *v,
                                   hone_rubric_criterion *c)
 {
@@ -289,7 +314,6 @@ static hone_status read_criterion(struct reader *rd, const char *place, const ho
         return bad(rd, place, "the weight is not a number up to a million");
     HONE_TRY(read_verifier(rd, place, v, c));
     HONE_TRY(read_gating(rd, place, hone_value_get(v, "gating"), c));
-    c->examples = list_at(v, "examples");
     if (c->kind == HONE_CRITERION_PROGRAM)
         return HONE_OK;
     if (!c->text.len)
@@ -307,7 +331,8 @@ static hone_status read_criterion(struct reader *rd, const char *place, const ho
         HONE_TRY(read_levels(rd, at, choices, &levels, &c->n_levels));
     } else if (!r->n_scale)
         return bad(rd, place, "it has no choices, and the rubric no scale: levels are missing");
-    return scaled(rd, levels, c->n_levels, &c->levels);
+    HONE_TRY(scaled(rd, levels, c->n_levels, &c->levels));
+    return read_own_examples(rd, place, hone_value_get(v, "examples"), c);
 }
 
 static hone_status read_criteria(struct reader *rd, const hone_value *list)

@@ -601,6 +601,15 @@ static void only_the_few_shot_split_is_shown(void **state)
     assert_int_equal(count(asked[0].text, "Verdict: yes"), 1);
     assert_int_equal(count(asked[0].text, "hidden"), 0);
     close_spec(spec);
+    const uint64_t own = open_spec(
+        "{\"rubric\":{\"id\":\"r\",\"criteria\":[{\"id\":\"a\",\"text\":\"Is it "
+        "red?\",\"choices\":[\"no\",\"yes\"],"
+        "\"examples\":[{\"completion\":\"a tomato\",\"label\":\"yes\"}]},"
+        "{\"id\":\"b\",\"text\":\"Is it big?\",\"choices\":[\"no\",\"yes\"]}]}}");
+    ask(own, &item, 1);
+    assert_int_equal(count(asked[0].text, "a tomato"), 1);
+    assert_int_equal(count(asked[1].text, "a tomato"), 0);
+    close_spec(own);
     const uint64_t more = open_spec(
         "{" SCALE ",\"prompt\":{\"id\":\"p\",\"template\":\"{{examples}}{{candidates}}{{reply}}\","
         "\"examples\":["

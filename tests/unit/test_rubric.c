@@ -169,6 +169,10 @@ static void a_rubric_that_cannot_measure_is_refused_with_its_place(void **state)
     refused("return { id = 'x', criteria = { { id = 'a', text = 'b', choices = { 'n', 'y' } }, "
             "{ id = 'a', text = 'c', choices = { 'n', 'y' } } } }",
             HONE_E_INVALID, "criteria[2]: another criterion");
+    refused("return { id = 'x', criteria = { { id = 'a', text = 'b', choices = { 'n', 'y' }, "
+            "examples = { { completion = 'c', "
+            "label = 'maybe' } } } } }",
+            HONE_E_INVALID, "a label of its criterion");
     refused("return { id = 'x', shape = 'round', task = 't' }", HONE_E_INVALID,
             "pointwise, pairwise");
     refused("return { id = 'x', shape = 'pairwise', task = 't', scale = { 'n', 'y' } }",
