@@ -20,7 +20,8 @@ enum { PATH_ROOM = PATH_MAX + 64 };
 
 static struct {
     char program[PATH_ROOM], root[PATH_ROOM], plugins[PATH_ROOM], lib[PATH_ROOM];
-    char recipes[PATH_ROOM], rubrics[PATH_ROOM], assets[PATH_ROOM], sdk[PATH_ROOM], cache[PATH_ROOM], docs[PATH_ROOM];
+    char recipes[PATH_ROOM], rubrics[PATH_ROOM], assets[PATH_ROOM], sdk[PATH_ROOM],
+        cache[PATH_ROOM], docs[PATH_ROOM];
     int in_tree;
 } paths;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
