@@ -37,7 +37,8 @@ typedef struct work {
     double *sum;               /* (items asked now), of take() */
     uint32_t *count;
     uint64_t *cluster;
-    double *best; /* (items) of the search */
+    double *best, *tried; /* (items) of the search, and of its round */
+    unsigned char *tried_made;
     hone_writer out;
     int writes;
     hone_attack_params params;
@@ -147,57 +148,19 @@ static hone_status with_candidate(const work *w, size_t i, hone_str text, const 
     return HONE_OK;
 }
 
-/* All items under one attack: asks, and fills its rows of `scores` and `made`. */
-static hone_status one_attack(work *w, size_t k)
-{
-    size_t n_all, m = 0;
-    const hone_attack *a = &hone_attacks(&n_all)[w->attack[k]];
-    const size_t n = w->items.n;
-    hone_arena arena;
-    hone_buf text;
-    hone_status s = HONE_OK;
-    hone_arena_init(&arena, 0);
-    hone_buf_init(&text, TEXT_MAX);
-    hone_ask_item *items = hone_alloc(n * sizeof *items);
-    size_t *of = hone_alloc(n * sizeof *of);
-    double *mean = hone_alloc(n * sizeof *mean);
-    if (!items || !of || !mean)
-        s = HONE_E_NOMEM;
-    for (size_t i = 0; i < n && s >= 0; i++) {
-        const hone_attack_source src = source_of(w, i);
-        w->scores[k * n + i] = (double)NAN;
-        hone_buf_clear(&text);
-        s = a->make(&src, &text);
-        w->made[k * n + i] = s > 0;
-        if (s <= 0)
-            continue;
-        s = with_candidate(w, i, hone_buf_str(&text), a->name, &arena, &items[m]);
-        of[m++] = i;
-    }
-    if (s >= 0)
-        s = ask(w, items, m, mean);
-    for (size_t j = 0; j < m && s >= 0; j++)
-        w->scores[k * n + of[j]] = mean[j];
-    hone_free(items);
-    hone_free(of);
-    hone_free(mean);
-    hone_buf_release(&text);
-    hone_arena_release(&arena);
-    return s;
-}
+/* What changes item i: 1 and the text, 0 when it does not apply to it. */
+typedef hone_status (*changer)(const work *w, const void *ctx, size_t i,
+                               const hone_attack_source *src, hone_buf *out);
 
-/* ---- search -------------------------------------------------------------------------------------- */
-
-/* Round r: a chain of one to CHAIN attacks for every item; the best score so far stays. */
-static hone_status one_round(work *w, int64_t r)
+/* Asks about all items as `change` makes them; scores[items] and made[items]. `name` goes into their ids. */
+static hone_status ask_changed(work *w, const char *name, changer change, const void *ctx,
+                               double *scores, unsigned char *made)
 {
     const size_t n = w->items.n;
     size_t m = 0;
-    char name[32];
     hone_arena arena;
     hone_buf text;
     hone_status s = HONE_OK;
-    snprintf(name, sizeof name, "search-%lld", (long long)r);
     hone_arena_init(&arena, 0);
     hone_buf_init(&text, TEXT_MAX);
     hone_ask_item *items = hone_alloc(n * sizeof *items);
@@ -207,14 +170,10 @@ static hone_status one_round(work *w, int64_t r)
         s = HONE_E_NOMEM;
     for (size_t i = 0; i < n && s >= 0; i++) {
         const hone_attack_source src = source_of(w, i);
-        const hone_rng_key key = {(uint64_t)seed, hone_rng_purpose("judge.attack.search"), 0,
-                                  (uint64_t)r, i};
-        size_t chain[CHAIN];
-        const size_t length = 1 + (size_t)hone_rng_below(&key, 0, CHAIN);
-        for (size_t k = 0; k < length; k++)
-            chain[k] = w->attack[hone_rng_below(&key, 1 + k, w->n_attacks)];
         hone_buf_clear(&text);
-        s = hone_attack_chain(chain, length, &src, &text);
+        s = change(w, ctx, i, &src, &text);
+        scores[i] = (double)NAN;
+        made[i] = s > 0;
         if (s <= 0)
             continue;
         s = with_candidate(w, i, hone_buf_str(&text), name, &arena, &items[m]);
@@ -223,14 +182,57 @@ static hone_status one_round(work *w, int64_t r)
     if (s >= 0)
         s = ask(w, items, m, mean);
     for (size_t j = 0; j < m && s >= 0; j++)
-        if (isfinite(mean[j]) && !(w->best[of[j]] >= mean[j]))
-            w->best[of[j]] = mean[j];
+        scores[of[j]] = mean[j];
     hone_free(items);
     hone_free(of);
     hone_free(mean);
     hone_buf_release(&text);
     hone_arena_release(&arena);
     return s;
+}
+
+static hone_status by_attack(const work *w, const void *ctx, size_t i,
+                             const hone_attack_source *src, hone_buf *out)
+{
+    const hone_attack *a = ctx;
+    (void)w;
+    (void)i;
+    return a->make(src, out);
+}
+
+static hone_status one_attack(work *w, size_t k)
+{
+    size_t n_all;
+    const hone_attack *a = &hone_attacks(&n_all)[w->attack[k]];
+    const size_t at = k * w->items.n;
+    return ask_changed(w, a->name, by_attack, a, w->scores + at, w->made + at);
+}
+
+/* ---- search -------------------------------------------------------------------------------------- */
+
+/* In round *ctx: a chain of one to CHAIN attacks. */
+static hone_status by_chain(const work *w, const void *ctx, size_t i, const hone_attack_source *src,
+                            hone_buf *out)
+{
+    const hone_rng_key key = {(uint64_t)seed, hone_rng_purpose("judge.attack.search"), 0,
+                              (uint64_t) * (const int64_t *)ctx, i};
+    size_t chain[CHAIN];
+    const size_t length = 1 + (size_t)hone_rng_below(&key, 0, CHAIN);
+    for (size_t k = 0; k < length; k++)
+        chain[k] = w->attack[hone_rng_below(&key, 1 + k, w->n_attacks)];
+    return hone_attack_chain(chain, length, src, out);
+}
+
+/* A chain for every item; the best score so far stays. */
+static hone_status one_round(work *w, int64_t r)
+{
+    char name[32];
+    snprintf(name, sizeof name, "search-%lld", (long long)r);
+    HONE_TRY(ask_changed(w, name, by_chain, &r, w->tried, w->tried_made));
+    for (size_t i = 0; i < w->items.n; i++)
+        if (isfinite(w->tried[i]) && !(w->best[i] >= w->tried[i]))
+            w->best[i] = w->tried[i];
+    return HONE_OK;
 }
 
 /* ---- what came of it ------------------------------------------------------------------------------ */
@@ -394,17 +396,19 @@ static hone_status prepare(work *w, hone_arena *arena)
     size_t rows, bytes;
     HONE_TRY(check_items(w));
     if (hone_mul_size(n, w->n_attacks, &rows) < 0 ||
-        hone_mul_size(rows + 4 * n, sizeof(double), &bytes) < 0)
+        hone_mul_size(rows + 5 * n, sizeof(double), &bytes) < 0)
         return hone_fail(HONE_E_LIMIT, "attack: %zu items under %zu attacks", n, w->n_attacks);
     w->original = hone_arena_alloc(arena, bytes);
-    w->made = hone_arena_alloc(arena, rows);
+    w->made = hone_arena_alloc(arena, rows + n);
     w->count = hone_arena_alloc(arena, n * sizeof *w->count);
     w->cluster = hone_arena_alloc(arena, n * sizeof *w->cluster);
     if (!w->original || !w->made || !w->count || !w->cluster)
         return HONE_E_NOMEM;
     w->sum = w->original + n;
     w->best = w->sum + n;
-    w->scores = w->best + n;
+    w->tried = w->best + n;
+    w->scores = w->tried + n;
+    w->tried_made = w->made + rows;
     for (size_t i = 0; i < n; i++) {
         const hone_str id = w->items.items[i].prompt_id;
         w->cluster[i] = hone_xxh64(id.ptr, id.len, 0);
