@@ -332,8 +332,15 @@ static hone_status criterion_examples(struct writer *w, const hone__field *f, ho
         const hone_value *text = hone_value_get(v, "completion"), *l = hone_value_get(v, "label");
         if (!text || text->type != HONE_STRING || !l || l->type != HONE_STRING)
             continue;
+        if (!b->len)
+            hone_buf_adds(b, "Examples, judged already:\n");
         HONE_TRY(hone_prompt_fenced("answer", text->u.str, w->fence, (size_t)w->s->max_field, b));
-        hone_buf_addf(b, "Verdict: %.*s\n\n", (int)l->u.str.len, l->u.str.ptr);
+        if (w->s->generate)
+            hone_buf_addf(b, "%.*s: ", (int)f->id.len, f->id.ptr);
+        else
+            hone_buf_adds(b, "Verdict: ");
+        hone_buf_add_str(b, l->u.str);
+        hone_buf_adds(b, "\n\n");
     }
     return HONE_OK;
 }
@@ -353,8 +360,9 @@ static hone_status examples_block(struct writer *w, hone_str *out)
         if (st >= 0)
             st = example_verdict(w, e, &b);
     }
-    if (st >= 0 && !w->s->generate && r->shape == HONE_SHAPE_POINTWISE)
-        st = criterion_examples(w, &w->s->fields[w->v->at.ask], &b);
+    for (size_t i = 0; st >= 0 && r->shape == HONE_SHAPE_POINTWISE && i < w->s->n_fields; i++)
+        if (w->s->generate || i == w->v->at.ask)
+            st = criterion_examples(w, &w->s->fields[i], &b);
     if (st < 0) {
         hone_buf_release(&b);
         return st;

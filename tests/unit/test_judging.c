@@ -608,6 +608,8 @@ static void only_the_few_shot_split_is_shown(void **state)
         "{\"id\":\"b\",\"text\":\"Is it big?\",\"choices\":[\"no\",\"yes\"]}]}}");
     ask(own, &item, 1);
     assert_int_equal(count(asked[0].text, "a tomato"), 1);
+    assert_int_equal(count(asked[0].text, "Verdict: yes"), 1);
+    assert_int_equal(count(asked[0].text, "Examples, judged already:"), 1);
     assert_int_equal(count(asked[1].text, "a tomato"), 0);
     close_spec(own);
     const uint64_t more = open_spec(
