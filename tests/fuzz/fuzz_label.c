@@ -28,6 +28,19 @@ typedef struct side {
             abort();                                                                               \
     } while (0)
 
+/* SQLite writes to no file that was removed, so they are removed at the end. */
+static void clean_up(void)
+{
+    static const char *const tails[] = {"", "-wal", "-shm"};
+    char path[80];
+    for (int number = 0; number < 2; number++)
+        for (size_t i = 0; i < 3; i++) {
+            snprintf(path, sizeof path, "/dev/shm/hone-fuzz-label-%d-%d.sqlite%s", (int)getpid(),
+                     number, tails[i]);
+            unlink(path);
+        }
+}
+
 static void open_side(side *s, const char *text, const char *item, int number)
 {
     char path[64], token[HONE_LABEL_TOKEN];
@@ -35,7 +48,6 @@ static void open_side(side *s, const char *text, const char *item, int number)
     hone_value row;
     snprintf(path, sizeof path, "/dev/shm/hone-fuzz-label-%d-%d.sqlite", (int)getpid(), number);
     MUST(hone_book_open(path, &s->book) >= 0);
-    unlink(path);
     sqlite3_exec(hone_book_db(s->book), "PRAGMA synchronous=OFF", NULL, NULL, NULL);
     MUST(hone_rubric_read(text, strlen(text), "fuzz", &s->rubric) >= 0);
     MUST(hone_labels_open(s->book, s->rubric, 0, &s->labels) >= 0);
@@ -119,6 +131,7 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
 {
     static side list, pair;
     if (!list.labels) {
+        atexit(clean_up);
         open_side(
             &list,
             "return {id = \"l\", version = \"1\", shape = \"pointwise\", task = \"x\", criteria = {"
