@@ -15,11 +15,11 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "web/mhd.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
 #include <math.h>
-#include <microhttpd.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
@@ -71,17 +71,17 @@ struct hone_serve {
 
 const char *hone_serve_header(const hone_serve_request *q, const char *name)
 {
-    return MHD_lookup_connection_value(q->connection, MHD_HEADER_KIND, name);
+    return hone__mhd.lookup_connection_value(q->connection, MHD_HEADER_KIND, name);
 }
 
 const char *hone_serve_query(const hone_serve_request *q, const char *name)
 {
-    return MHD_lookup_connection_value(q->connection, MHD_GET_ARGUMENT_KIND, name);
+    return hone__mhd.lookup_connection_value(q->connection, MHD_GET_ARGUMENT_KIND, name);
 }
 
 const char *hone_serve_cookie(const hone_serve_request *q, const char *name)
 {
-    return MHD_lookup_connection_value(q->connection, MHD_COOKIE_KIND, name);
+    return hone__mhd.lookup_connection_value(q->connection, MHD_COOKIE_KIND, name);
 }
 
 hone_status hone_serve_say(hone_serve_answer *a, int status, const char *fmt, ...)
@@ -241,7 +241,7 @@ static void phase(hone_serve *v, peer *p, int to)
 
 static peer *peer_of(struct MHD_Connection *c)
 {
-    const union MHD_ConnectionInfo *info = MHD_get_connection_info(
+    const union MHD_ConnectionInfo *info = hone__mhd.get_connection_info(
         c, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
     return info ? info->socket_context : NULL;
 }
@@ -250,13 +250,14 @@ static struct MHD_Response *make_response(hone_serve_answer *a)
 {
     struct MHD_Response *r;
     if (a->fixed.ptr)
-        return MHD_create_response_from_buffer(a->fixed.len, (void *)(uintptr_t)a->fixed.ptr,
-                                               MHD_RESPMEM_PERSISTENT);
+        return hone__mhd.create_response_from_buffer(a->fixed.len, (void *)(uintptr_t)a->fixed.ptr,
+                                                     MHD_RESPMEM_PERSISTENT);
     size_t n = a->body.len;
     if (!n)
-        return MHD_create_response_from_buffer(0, (void *)(uintptr_t) "", MHD_RESPMEM_PERSISTENT);
+        return hone__mhd.create_response_from_buffer(0, (void *)(uintptr_t) "",
+                                                     MHD_RESPMEM_PERSISTENT);
     char *bytes = hone_buf_detach(&a->body, &n);
-    r = MHD_create_response_from_buffer_with_free_callback(n, bytes, hone_free);
+    r = hone__mhd.create_response_from_buffer_with_free_callback(n, bytes, hone_free);
     if (!r)
         hone_free(bytes);
     return r;
@@ -271,22 +272,22 @@ static enum MHD_Result send_answer(hone_serve *v, struct MHD_Connection *c, hone
     int closing;
     if (!r)
         return MHD_NO;
-    MHD_add_response_header(r, "Content-Type", a->type);
-    MHD_add_response_header(r, "Cache-Control", a->cache);
+    hone__mhd.add_response_header(r, "Content-Type", a->type);
+    hone__mhd.add_response_header(r, "Cache-Control", a->cache);
     for (const char *const *h = v->o.headers; h && h[0]; h += 2)
-        MHD_add_response_header(r, h[0], h[1]);
+        hone__mhd.add_response_header(r, h[0], h[1]);
     if (a->cookie[0])
-        MHD_add_response_header(r, "Set-Cookie", a->cookie);
+        hone__mhd.add_response_header(r, "Set-Cookie", a->cookie);
     if (allow[0])
-        MHD_add_response_header(r, "Allow", allow);
+        hone__mhd.add_response_header(r, "Allow", allow);
     pthread_mutex_lock(&v->lock);
     closing = v->stopping;
     pthread_mutex_unlock(&v->lock);
     if (closing)
-        MHD_add_response_header(r, "Connection", "close");
+        hone__mhd.add_response_header(r, "Connection", "close");
     phase(v, peer_of(c), SENDING);
-    ok = MHD_queue_response(c, (unsigned)a->status, r);
-    MHD_destroy_response(r);
+    ok = hone__mhd.queue_response(c, (unsigned)a->status, r);
+    hone__mhd.destroy_response(r);
     return ok;
 }
 
@@ -387,7 +388,7 @@ static void on_connection(void *cls, struct MHD_Connection *c, void **context,
 {
     hone_serve *v = cls;
     if (what == MHD_CONNECTION_NOTIFY_STARTED) {
-        const union MHD_ConnectionInfo *info = MHD_get_connection_info(
+        const union MHD_ConnectionInfo *info = hone__mhd.get_connection_info(
             c, MHD_CONNECTION_INFO_CONNECTION_FD);
         peer *p = hone_calloc(1, sizeof *p);
         *context = p;
@@ -504,7 +505,7 @@ static hone_status listen_on(hone_serve *v)
     unsigned flags = MHD_USE_POLL | MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_ITC;
     if (a.any.sa_family == AF_INET6)
         flags |= MHD_USE_IPv6;
-    v->daemon = MHD_start_daemon(
+    v->daemon = hone__mhd.start_daemon(
         flags, v->o.port, NULL, NULL, on_request, v, MHD_OPTION_SOCK_ADDR, &a.any,
         MHD_OPTION_THREAD_POOL_SIZE, v->o.threads, MHD_OPTION_CONNECTION_LIMIT, v->o.connections,
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, v->o.head, MHD_OPTION_CONNECTION_TIMEOUT,
@@ -516,7 +517,8 @@ static hone_status listen_on(hone_serve *v)
                   errno ? strerror(errno) : "libmicrohttpd does not say why");
         return hone_fail_hint("another program may have the port: --port 0 takes one that is free");
     }
-    const union MHD_DaemonInfo *info = MHD_get_daemon_info(v->daemon, MHD_DAEMON_INFO_BIND_PORT);
+    const union MHD_DaemonInfo *info = hone__mhd.get_daemon_info(v->daemon,
+                                                                 MHD_DAEMON_INFO_BIND_PORT);
     v->port = info ? info->port : v->o.port;
     snprintf(v->url, sizeof v->url, "http://%s:%u",
              !v->any                       ? v->address
@@ -545,7 +547,7 @@ hone_status hone_serve_start(const hone_serve_opts *o, hone_serve **out)
     pthread_condattr_destroy(&monotonic);
     int swept = 0;
     v->event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    hone_status s = v->event < 0 ? hone_fail_errno("eventfd") : HONE_OK;
+    hone_status s = v->event < 0 ? hone_fail_errno("eventfd") : hone__mhd_open();
     if (s >= 0) {
         errno = 0;
         s = listen_on(v);
@@ -556,7 +558,7 @@ hone_status hone_serve_start(const hone_serve_opts *o, hone_serve **out)
     }
     if (s < 0) {
         if (v->daemon)
-            MHD_stop_daemon(v->daemon);
+            hone__mhd.stop_daemon(v->daemon);
         if (v->event >= 0)
             close(v->event);
         pthread_cond_destroy(&v->changed);
@@ -606,14 +608,14 @@ void hone_serve_stop(hone_serve *v)
     pthread_mutex_lock(&v->lock);
     v->stopping = 1;
     pthread_mutex_unlock(&v->lock);
-    const int listener = MHD_quiesce_daemon(v->daemon);
+    const int listener = hone__mhd.quiesce_daemon(v->daemon);
     const uint64_t deadline = hone_now_ns() + (uint64_t)(v->o.answer_s * 1e9);
     pthread_mutex_lock(&v->lock);
     while (v->active && hone_now_ns() < deadline)
         hone_cond_wait_ns(&v->changed, &v->lock, (uint64_t)SWEEP_MS * 1000000);
     v->closed = 1;
     pthread_mutex_unlock(&v->lock);
-    MHD_stop_daemon(v->daemon);
+    hone__mhd.stop_daemon(v->daemon);
     if (listener >= 0)
         close(listener);
     pthread_mutex_lock(&v->lock);
