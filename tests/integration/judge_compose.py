@@ -399,6 +399,31 @@ local kept = rows:filter(hone.keep(j, { at = 2 })):list()
 assert(#kept == 1 and kept[1].completion == "bbb")
 """)
 
+works("what cannot be evidence is refused, and says why", """
+local core = require "hone.core"
+local function says_why(text, fn, ...)
+  local ok, e = pcall(fn, ...)
+  assert(not ok and tostring(e):find(text, 1, true), tostring(e))
+end
+says_why('there is no "nonesuch"', core.attack_report, { "nonesuch" }, { 1 }, { { 1 } }, { range = { 0, 1 } })
+says_why("one list of scores", core.attack_report, { "bold" }, { 1 }, {}, { range = { 0, 1 } })
+says_why("table expected", core.attack_report, { "bold" }, { 1 }, { { 1 } }, {})
+says_why("clusters", core.attack_report, { "bold" }, { 1, 2 }, { { 1, 2 } }, { range = { 0, 1 }, clusters = { "a" } })
+assert(not pcall(core.attack_report, { "bold" }, { 1 }, { { 1 } }, { range = { 1, 0 } }))
+local r = core.attack_report({ "bold", "empty" }, { 0.5, false, 0.5 }, { { 0.9, 1, nil }, { 0, false, 0 } }, { range = { 0, 1 } })
+assert(r.kind == "attack" and r.items == 3 and r.attacks[1].violations == 1 and r.attacks[1].n == 1)
+says_why("criteria", hone.lint, { id = "r", version = "1", shape = "pointwise", criteria = 5 })
+assert(hone.lint({ id = "r", version = "1", shape = "pointwise", criteria = { { id = "a", text = "Is it good and short?", choices = { "no", "yes" } } } }).warnings > 0)
+says_why("no record can name it", hone.gate, const(1), {})
+local j = hone.judge("rubric", { rubric = { id = "r", version = "1", shape = "pointwise",
+  criteria = { { id = "a", text = "Is there a letter?", kind = "program", verifier = { reward = "regex", pattern = "[a-z]" } } } } })
+local g = hone.gate(j, {}, { policy = "0123456789abcdef" })
+assert(g.verdict == "NO-GO" and #g.lines > 5, g.verdict)
+for _, l in ipairs(g.lines) do assert(not l.passed or l.line, l.line) end
+assert(not pcall(hone.gate, j, { calibration = { kind = "attack" } }))
+assert(not pcall(hone.gate, j, { calibration = 5 }))
+""")
+
 # ---- on the command line -----------------------------------------------------------------------------------------------------
 
 (WORK / "jury.lua").write_text(HEAD + """return hone.jury { id = "both", says(function(it) return #it.candidates[1] end), says(function() return 1 end) }

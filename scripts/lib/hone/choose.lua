@@ -79,6 +79,12 @@ end
 
 -- ---- preference pairs ----------------------------------------------------------------------------------------
 
+-- A judge that repeats by itself and said the same each time has an error of 0, which the interface does not tell from none.
+local function repeats_itself(j)
+  local d = judging.spec(j).decoding
+  return type(d) == "table" and type(d.repeats) == "number" and d.repeats >= 2
+end
+
 local function no_error(call, j)
   fail("%s: the verdicts of %s have no standard error: give n (how often it is asked), a jury, or z = 0", call, j.id)
 end
@@ -91,7 +97,7 @@ local function pointwise_pairs(j, groups, o, found, info)
       for b = a + 1, #list do
         local vb = list[b]
         if va.status == "ok" and vb.status == "ok" then
-          if o.z > 0 and not (va.se and vb.se) then no_error("hone.pairs", j) end
+          if o.z > 0 and not o.repeats and not (va.se and vb.se) then no_error("hone.pairs", j) end
           found(i, a, b, va.score - vb.score, math.sqrt((va.se or 0) ^ 2 + (vb.se or 0) ^ 2))
         end
       end
@@ -113,7 +119,7 @@ local function pairwise_pairs(j, groups, o, found, info)
     local i, a, b = table.unpack(from[n])
     local p = v.status == "ok" and compose.preference(v)
     if p then
-      if o.z > 0 and not v.se then no_error("hone.pairs", j) end
+      if o.z > 0 and not o.repeats and not v.se then no_error("hone.pairs", j) end
       found(i, a, b, p, v.se or 0)
     else
       info.unjudged = info.unjudged + 1
@@ -128,7 +134,7 @@ end
 -- within (margin too small), unjudged.
 function choose.pairs(j, from, o)
   o = options("hone.pairs", o, "z", "n", "all", "shape", "reference")
-  local how = { z = o.z or 2, reference = o.reference }
+  local how = { z = o.z or 2, reference = o.reference, repeats = repeats_itself(j) }
   if type(how.z) ~= "number" or not (how.z >= 0) then fail("hone.pairs: z is a number from 0 on") end
   local shape = shape_of(j, o.shape)
   if shape == "listwise" then fail("hone.pairs: a ranking has no margin: a pointwise or pairwise judge is wanted") end

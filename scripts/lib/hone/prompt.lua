@@ -30,6 +30,13 @@ end
 function prompts.prompt(d)
   if getmetatable(d) == Prompt then return d end
   if type(d) ~= "table" and type(d) ~= "string" then error("hone.prompt: a table, or the path of one, is wanted", 0) end
+  if type(d) == "table" then -- an empty table is neither list nor map
+    local whole = d
+    d = {}
+    for k, v in pairs(whole) do
+      if type(v) ~= "table" or next(v) ~= nil then d[k] = v end
+    end
+  end
   local ud, p = core.prompt(d)
   p.ud, p.file, p.examples = ud, type(d) == "string" and d or nil, shown(p.data.examples)
   p.version = p.id .. "@" .. p.hash:sub(1, 12)
