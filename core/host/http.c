@@ -7,6 +7,7 @@
  *
  * One loop, and so one thread, per registry; it starts with the first call. With a recording being replayed nothing is sent and no
  * thread is started. Does not: look into bodies. Source: plugin-abi.md section 4; judges.md section 4. */
+#include "host/curl.h"
 #include "host/http.h"
 
 #include "base/alloc.h"
@@ -16,7 +17,6 @@
 #include "host/grant.h"
 #include "host/registry_private.h"
 
-#include <curl/curl.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -90,7 +90,7 @@ static hone_status add_header(hone__http_exchange *x, const hone_http_header *h)
                   h->value.len + h->secret.len ? ": " : ";"); /* ";": libcurl's empty header */
     hone_buf_add_str(&line, h->value);
     hone_buf_add_str(&line, h->secret);
-    struct curl_slist *more = line.failed ? NULL : curl_slist_append(x->headers, line.ptr);
+    struct curl_slist *more = line.failed ? NULL : hone__curl.slist_append(x->headers, line.ptr);
     if (more)
         x->headers = more;
     if (line.cap)
@@ -141,9 +141,9 @@ static hone_status find_place(hone__http_link *link, hone__http_exchange *x, CUR
 {
     char *scheme = NULL, *host = NULL, *port = NULL, origin[600];
     hone_status s = HONE_OK;
-    if (curl_url_get(u, CURLUPART_SCHEME, &scheme, 0) ||
-        curl_url_get(u, CURLUPART_HOST, &host, 0) ||
-        curl_url_get(u, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT)) {
+    if (hone__curl.url_get(u, CURLUPART_SCHEME, &scheme, 0) ||
+        hone__curl.url_get(u, CURLUPART_HOST, &host, 0) ||
+        hone__curl.url_get(u, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT)) {
         s = refuse(x, "the address has no scheme, host or port");
     } else if (strcmp(scheme, "http") != 0 && strcmp(scheme, "https") != 0) {
         s = refuse(x, "the address is neither http nor https");
@@ -162,9 +162,9 @@ static hone_status find_place(hone__http_link *link, hone__http_exchange *x, CUR
                      "%s: its secret crosses the network readable to all (http, not https)",
                      origin);
     }
-    curl_free(scheme);
-    curl_free(host);
-    curl_free(port);
+    hone__curl.free(scheme);
+    hone__curl.free(host);
+    hone__curl.free(port);
     return s;
 }
 
@@ -181,18 +181,18 @@ static hone_status prepare(hone__http_link *link, hone__http_exchange *x)
         return refuse(x, "more than 100 headers, or a count without what it counts");
     x->url = hone_strndup(r->url.ptr, r->url.len);
     x->method = hone_strndup(method.ptr, method.len);
-    CURLU *u = curl_url();
+    CURLU *u = hone__curl.url();
     hone_status s = x->url && x->method && u ? HONE_OK : HONE_E_NOMEM;
-    if (s >= 0 && curl_url_set(u, CURLUPART_URL, x->url, CURLU_DISALLOW_USER))
+    if (s >= 0 && hone__curl.url_set(u, CURLUPART_URL, x->url, CURLU_DISALLOW_USER))
         s = refuse(x,
                    "that is no address (a user or a password in it is given as a secret header)");
     else if (s >= 0)
         s = find_place(link, x, u);
-    curl_url_cleanup(u);
+    hone__curl.url_cleanup(u);
     for (size_t i = 0; i < r->n_headers && s >= 0 && x->status >= 0; i++)
         s = add_header(x, &r->headers[i]);
     if (s >= 0 && x->status >= 0) { /* no pause before a large body */
-        struct curl_slist *more = curl_slist_append(x->headers, "Expect:");
+        struct curl_slist *more = hone__curl.slist_append(x->headers, "Expect:");
         if (more)
             x->headers = more;
         else
@@ -404,6 +404,7 @@ static hone_status open_http(hone_registry *r)
 {
     if (r->http)
         return HONE_OK;
+    HONE_TRY(hone__curl_open());
     hone__http *h = hone_calloc(1, sizeof *h);
     if (!h)
         return HONE_E_NOMEM;

@@ -14,13 +14,13 @@
  * Invariants: batch->running and place->running are the runs in the multi handle; a settled exchange has none. A batch's
  * requests start in order; one whose place is not ready holds up those behind it.
  * Source: libcurl-multi(3), RFC 9110. */
+#include "host/curl.h"
 #include "host/http.h"
 
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/log.h"
 
-#include <curl/curl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -125,7 +125,7 @@ void hone__http_exchange_release(hone__http_exchange *x)
 {
     for (struct curl_slist *h = x->headers; h; h = h->next)
         explicit_bzero(h->data, strlen(h->data));
-    curl_slist_free_all(x->headers);
+    hone__curl.slist_free_all(x->headers);
     x->headers = NULL;
     hone_buf_release(&x->body);
     hone_buf_release(&x->head);
@@ -137,7 +137,7 @@ void hone__http_exchange_release(hone__http_exchange *x)
 static void end_run(hone__http_loop *l, hone__http_run *r)
 {
     hone__http_exchange *x = r->x;
-    curl_multi_remove_handle(l->multi, r->easy);
+    hone__curl.multi_remove_handle(l->multi, r->easy);
     x->place->running--;
     x->batch->running--;
     if (r->scout)
@@ -203,36 +203,36 @@ static void set_options(const hone__http_run *r, const hone_http_policy *p, uint
     const hone_http_request *q = x->request;
     CURL *c = r->easy;
     const uint64_t ms = left_ms < p->timeout_ms ? left_ms : p->timeout_ms;
-    curl_easy_reset(c);
-    curl_easy_setopt(c, CURLOPT_PRIVATE, (void *)(uintptr_t)r);
-    curl_easy_setopt(c, CURLOPT_URL, x->url);
-    curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http,https");
-    curl_easy_setopt(c, CURLOPT_FOLLOWLOCATION, 0L);
-    curl_easy_setopt(c, CURLOPT_SSL_VERIFYPEER, 1L);
-    curl_easy_setopt(c, CURLOPT_SSL_VERIFYHOST, 2L);
-    curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(c, CURLOPT_ACCEPT_ENCODING, "");
-    curl_easy_setopt(c, CURLOPT_USERAGENT, "hone");
-    curl_easy_setopt(c, CURLOPT_HTTPHEADER, x->headers);
-    curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT_MS, (long)p->connect_ms);
-    curl_easy_setopt(c, CURLOPT_TIMEOUT_MS, (long)(ms ? ms : 1));
-    curl_easy_setopt(c, CURLOPT_DNS_CACHE_TIMEOUT, r->scout ? 1L : -1L);
-    curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, take_body);
-    curl_easy_setopt(c, CURLOPT_WRITEDATA, (void *)(uintptr_t)r);
-    curl_easy_setopt(c, CURLOPT_HEADERFUNCTION, take_head);
-    curl_easy_setopt(c, CURLOPT_HEADERDATA, (void *)(uintptr_t)r);
-    curl_easy_setopt(c, CURLOPT_PREREQFUNCTION, about_to_send);
-    curl_easy_setopt(c, CURLOPT_PREREQDATA, (void *)(uintptr_t)r);
-    curl_easy_setopt(c, CURLOPT_OPENSOCKETFUNCTION, open_socket);
+    hone__curl.easy_reset(c);
+    hone__curl.easy_setopt(c, CURLOPT_PRIVATE, (void *)(uintptr_t)r);
+    hone__curl.easy_setopt(c, CURLOPT_URL, x->url);
+    hone__curl.easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http,https");
+    hone__curl.easy_setopt(c, CURLOPT_FOLLOWLOCATION, 0L);
+    hone__curl.easy_setopt(c, CURLOPT_SSL_VERIFYPEER, 1L);
+    hone__curl.easy_setopt(c, CURLOPT_SSL_VERIFYHOST, 2L);
+    hone__curl.easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
+    hone__curl.easy_setopt(c, CURLOPT_ACCEPT_ENCODING, "");
+    hone__curl.easy_setopt(c, CURLOPT_USERAGENT, "hone");
+    hone__curl.easy_setopt(c, CURLOPT_HTTPHEADER, x->headers);
+    hone__curl.easy_setopt(c, CURLOPT_CONNECTTIMEOUT_MS, (long)p->connect_ms);
+    hone__curl.easy_setopt(c, CURLOPT_TIMEOUT_MS, (long)(ms ? ms : 1));
+    hone__curl.easy_setopt(c, CURLOPT_DNS_CACHE_TIMEOUT, r->scout ? 1L : -1L);
+    hone__curl.easy_setopt(c, CURLOPT_WRITEFUNCTION, take_body);
+    hone__curl.easy_setopt(c, CURLOPT_WRITEDATA, (void *)(uintptr_t)r);
+    hone__curl.easy_setopt(c, CURLOPT_HEADERFUNCTION, take_head);
+    hone__curl.easy_setopt(c, CURLOPT_HEADERDATA, (void *)(uintptr_t)r);
+    hone__curl.easy_setopt(c, CURLOPT_PREREQFUNCTION, about_to_send);
+    hone__curl.easy_setopt(c, CURLOPT_PREREQDATA, (void *)(uintptr_t)r);
+    hone__curl.easy_setopt(c, CURLOPT_OPENSOCKETFUNCTION, open_socket);
     if (q->n_body || strcmp(x->method, "POST") == 0) {
-        curl_easy_setopt(c, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)q->n_body);
-        curl_easy_setopt(c, CURLOPT_POSTFIELDS, q->n_body ? (const char *)q->body : "");
-        curl_easy_setopt(c, CURLOPT_POST, 1L);
+        hone__curl.easy_setopt(c, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)q->n_body);
+        hone__curl.easy_setopt(c, CURLOPT_POSTFIELDS, q->n_body ? (const char *)q->body : "");
+        hone__curl.easy_setopt(c, CURLOPT_POST, 1L);
     } else if (strcmp(x->method, "HEAD") == 0) {
-        curl_easy_setopt(c, CURLOPT_NOBODY, 1L);
+        hone__curl.easy_setopt(c, CURLOPT_NOBODY, 1L);
     }
     if (strcmp(x->method, "HEAD") != 0)
-        curl_easy_setopt(c, CURLOPT_CUSTOMREQUEST, x->method);
+        hone__curl.easy_setopt(c, CURLOPT_CUSTOMREQUEST, x->method);
 }
 
 static hone__http_run *a_run(hone__http_loop *l)
@@ -245,7 +245,7 @@ static hone__http_run *a_run(hone__http_loop *l)
     r = hone_calloc(1, sizeof *r);
     if (!r)
         return NULL;
-    r->easy = curl_easy_init();
+    r->easy = hone__curl.easy_init();
     if (!r->easy) {
         hone_free(r);
         return NULL;
@@ -284,7 +284,7 @@ static void begin(hone__http_loop *l, hone__http_exchange *x, uint64_t now)
     b->running++;
     set_options(r, &b->policy,
                 b->deadline ? (b->deadline - now) / HONE__HTTP_MS + 1 : UINT64_C(1) << 40);
-    if (curl_multi_add_handle(l->multi, r->easy) != CURLM_OK) {
+    if (hone__curl.multi_add_handle(l->multi, r->easy) != CURLM_OK) {
         hone__http_breaker_undo(&place->breaker, r->probe);
         end_run(l, r);
         settle_as(l, x, HONE_E_NOMEM, "libcurl takes no further request");
@@ -381,7 +381,7 @@ static void ended(hone__http_loop *l, hone__http_run *r, CURLcode rc)
     uint64_t ms = 0;
     long code = 0;
     if (rc == CURLE_OK)
-        curl_easy_getinfo(r->easy, CURLINFO_RESPONSE_CODE, &code);
+        hone__curl.easy_getinfo(r->easy, CURLINFO_RESPONSE_CODE, &code);
     const int sent = r->sent;
     const int broken = rc != CURLE_OK ? passes(rc, sent) : hone__http_broken((uint32_t)code);
     if (hone__http_breaker_end(&place->breaker, p, r->probe, broken && !too_long, now))
@@ -409,7 +409,7 @@ static void ended(hone__http_loop *l, hone__http_run *r, CURLcode rc)
         snprintf(x->why, sizeof x->why, "%s: %s", place->origin,
                  r->again                           ? "the server closed the connection"
                  : rc == CURLE_UNSUPPORTED_PROTOCOL ? "its answer is not HTTP"
-                                                    : curl_easy_strerror(rc));
+                                                    : hone__curl.easy_strerror(rc));
     }
     if (rc == CURLE_COULDNT_RESOLVE_HOST)
         place->known = 0;
@@ -572,18 +572,18 @@ static void *run_loop(void *ctx)
         const uint64_t next = look(l, hone_now_ns());
         int running, left, moved = 0;
         CURLMsg *m;
-        curl_multi_perform(l->multi, &running);
-        while ((m = curl_multi_info_read(l->multi, &left)) != NULL) {
+        hone__curl.multi_perform(l->multi, &running);
+        while ((m = hone__curl.multi_info_read(l->multi, &left)) != NULL) {
             hone__http_run *r = NULL;
             const CURLcode rc = m->data.result;
-            curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, (char **)&r);
+            hone__curl.easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, (char **)&r);
             ended(l, r, rc);
             moved = 1;
         }
         const uint64_t now = hone_now_ns();
         const uint64_t ms = next > now ? (next - now) / HONE__HTTP_MS + 1 : 0;
         if (!moved && ms)
-            curl_multi_poll(l->multi, NULL, 0, (int)ms, NULL);
+            hone__curl.multi_poll(l->multi, NULL, 0, (int)ms, NULL);
     }
     return NULL;
 }
@@ -591,12 +591,12 @@ static void *run_loop(void *ctx)
 hone_status hone__http_loop_create(hone__http_loop **out)
 {
     sigset_t all, before;
-    if (curl_global_init(CURL_GLOBAL_DEFAULT) != 0)
+    if (hone__curl.global_init(CURL_GLOBAL_DEFAULT) != 0)
         return hone_fail(HONE_E_NOMEM, "libcurl does not start");
     hone__http_loop *l = hone_calloc(1, sizeof *l);
     if (!l)
         return HONE_E_NOMEM;
-    l->multi = curl_multi_init();
+    l->multi = hone__curl.multi_init();
     if (!l->multi) {
         hone_free(l);
         return hone_fail(HONE_E_NOMEM, "libcurl does not start");
@@ -607,7 +607,7 @@ hone_status hone__http_loop_create(hone__http_loop **out)
     const int e = pthread_create(&l->thread, NULL, run_loop, l);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (e) {
-        curl_multi_cleanup(l->multi);
+        hone__curl.multi_cleanup(l->multi);
         pthread_mutex_destroy(&l->lock);
         hone_free(l);
         return hone_fail(HONE_E_NOMEM, "cannot start the thread of hone.http/1: %s", strerror(e));
@@ -621,17 +621,17 @@ void hone__http_loop_destroy(hone__http_loop *l)
     pthread_mutex_lock(&l->lock);
     l->stop = 1;
     pthread_mutex_unlock(&l->lock);
-    curl_multi_wakeup(l->multi);
+    hone__curl.multi_wakeup(l->multi);
     pthread_join(l->thread, NULL);
     for (hone__http_run *r = l->free_runs, *next; r; r = next) {
         next = r->next;
-        curl_easy_cleanup(r->easy);
+        hone__curl.easy_cleanup(r->easy);
         hone_free(r);
     }
-    curl_multi_cleanup(l->multi);
+    hone__curl.multi_cleanup(l->multi);
     pthread_mutex_destroy(&l->lock);
     hone_free(l);
-    curl_global_cleanup();
+    hone__curl.global_cleanup();
 }
 
 void hone__http_loop_add(hone__http_loop *l, hone__http_batch *b)
@@ -640,7 +640,7 @@ void hone__http_loop_add(hone__http_loop *l, hone__http_batch *b)
     b->next = l->incoming;
     l->incoming = b;
     pthread_mutex_unlock(&l->lock);
-    curl_multi_wakeup(l->multi);
+    hone__curl.multi_wakeup(l->multi);
 }
 
 pthread_mutex_t *hone__http_loop_lock(hone__http_loop *l)
@@ -650,5 +650,5 @@ pthread_mutex_t *hone__http_loop_lock(hone__http_loop *l)
 
 void hone__http_loop_wake(hone__http_loop *l)
 {
-    curl_multi_wakeup(l->multi);
+    hone__curl.multi_wakeup(l->multi);
 }

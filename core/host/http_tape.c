@@ -8,6 +8,7 @@
  * Secrets are not in it: of a request there is the hash and the address up to its "?", and what a server echoes of a secret was cut
  * out. Prompts are not in it either; replies are. The file is made for its owner only.
  * Does not: keep what came of requests that were never sent. Source: judges.md section 4. */
+#include "host/curl.h"
 #include "host/http.h"
 
 #include "base/alloc.h"
@@ -16,7 +17,6 @@
 #include "base/json.h"
 #include "base/utf8.h"
 
-#include <curl/curl.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>

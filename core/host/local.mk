@@ -13,6 +13,7 @@ libhone_a_SOURCES += \
 	core/host/crash.c \
 	core/host/grant.c \
 	core/host/hostif.c \
+	core/host/curl.c \
 	core/host/http.c \
 	core/host/http_loop.c \
 	core/host/http_policy.c \
