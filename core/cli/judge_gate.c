@@ -185,6 +185,8 @@ static int which_lines(const evidence *e)
 {
     hone_value spec;
     hone_str backend = {"", 0};
+    if (!lines && strcmp(hone_instance_info(e->j.instance)->short_name, "similarity") == 0)
+        return HONE_GATE_HEAD;
     if (lines)
         return strcmp(lines, "head") == 0 ? HONE_GATE_HEAD : HONE_GATE_JUDGE;
     if (hone_json_parse(e->j.spec_json, strlen(e->j.spec_json), "spec", (hone_arena *)&e->arena,

@@ -6,9 +6,13 @@
 #include "base/hash.h"
 #include "base/json.h"
 #include "cli/component.h"
+#include "hone/reward.h"
+#include "judge/ask.h"
 #include "judge/data.h"
+#include "judge/key.h"
 #include "lua/recipe.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -17,7 +21,85 @@ typedef struct opened {
     hone_recipe *recipe;
     hone_arena arena;
     char *spec;
+    hone_ref reward; /* J is one: what is asked */
 } opened;
+
+static void no_note(const hone_notes *notes, size_t sample, hone_str name, const hone_value *value)
+{
+    (void)notes;
+    (void)sample;
+    (void)name;
+    (void)value;
+}
+
+static hone_status put_outcomes(const hone_verdict_sink *sink, size_t item, const hone_outcome *out,
+                                size_t k)
+{
+    uint32_t ranking[HONE_ASK_CANDIDATES];
+    hone_verdict v = {.struct_size = sizeof v, .status = HONE_SCORE, .score = (double)NAN};
+    for (size_t c = 0; c < k && v.status == HONE_SCORE; c++)
+        if (out[c].status != HONE_SCORE || !isfinite(out[c].score)) {
+            v.status = out[c].status == HONE_ABSTAIN ? HONE_ABSTAIN : HONE_ERROR;
+            v.reasoning = hone_str_c("the reward has no score");
+        }
+    if (k == 1)
+        v.score = (double)out[0].score;
+    if (k == 2)
+        v.score = (out[0].score > out[1].score) - (out[0].score < out[1].score);
+    for (uint32_t c = 0; c < k; c++) { /* by insertion: equal ones stay in order */
+        uint32_t at = c;
+        for (; at > 0 && out[ranking[at - 1]].score < out[c].score; at--)
+            ranking[at] = ranking[at - 1];
+        ranking[at] = c;
+    }
+    if (k > 2 && v.status == HONE_SCORE) {
+        v.ranking = ranking;
+        v.n_ranking = k;
+    }
+    return sink->put(sink, item, &v);
+}
+
+/* ---- a reward as a judge -------------------------------------------------------------------------------------------- */
+
+/* Each candidate is a sample; of several the better score is the better candidate, of two the score says which. */
+static hone_status judge_by_reward(void *self, const hone_call *call, const hone_judge_item *items,
+                                   size_t n, size_t stride, const hone_verdict_sink *sink)
+{
+    const opened *o = self;
+    const hone_reward_v1 *vt = o->reward.vt;
+    const hone_notes silent = {sizeof silent, 0, NULL, no_note};
+    hone_arena a;
+    hone_status s = HONE_OK;
+    hone_arena_init(&a, (size_t)1 << 30);
+    for (size_t i = 0; i < n && s >= 0; i++) {
+        const hone_judge_item *it = (const hone_judge_item *)(const void *)((const char *)items +
+                                                                            i * stride);
+        const size_t k = it->n_candidates;
+        hone_sample *samples = hone_arena_calloc(&a, k, sizeof *samples);
+        hone_outcome *out = hone_arena_calloc(&a, k, sizeof *out);
+        if (!samples || !out)
+            s = HONE_E_NOMEM;
+        for (size_t c = 0; c < k && s >= 0; c++)
+            samples[c] = (hone_sample){.id = it->id + c,
+                                       .group = it->id,
+                                       .prompt = it->prompt,
+                                       .completion = it->candidates[c],
+                                       .messages = it->messages,
+                                       .n_messages = it->n_messages,
+                                       .columns = it->columns,
+                                       .n_columns = it->n_columns};
+        if (s >= 0)
+            s = vt->score(o->reward.self, call, samples, k, sizeof *samples, out, sizeof *out,
+                          &silent);
+        if (s >= 0)
+            s = put_outcomes(sink, i, out, k);
+        hone_arena_clear(&a);
+    }
+    hone_arena_release(&a);
+    return s;
+}
+
+static const hone_judge_v1 by_reward = {.struct_size = sizeof by_reward, .judge = judge_by_reward};
 
 static int is_lua(const char *name)
 {
@@ -35,7 +117,13 @@ static hone_status by_name(const hone_cli_judge_args *a, opened *o, const char *
     hone_value settings;
     if (hone_registry_is_file(name))
         HONE_TRY(hone_registry_add_file(r, name));
-    HONE_TRY(hone_registry_find_iface(r, HONE_KIND_JUDGE, HONE_IFACE_JUDGE, name, &info));
+    hone_status s = hone_registry_find_iface(r, HONE_KIND_JUDGE, HONE_IFACE_JUDGE, name, &info);
+    if (s == HONE_E_NOT_FOUND) { /* a reward, such as one of somebody's that asks a model */
+        const hone_error e = *hone_error_get();
+        if (hone_registry_find_iface(r, HONE_KIND_REWARD, HONE_IFACE_REWARD, name, &info) < 0)
+            return hone_error_set(&e);
+    } else if (s < 0)
+        return s;
     HONE_TRY(hone_cli_settings(info->c.fields, &a->sets, more, &o->arena, &settings));
     return hone_instance_create_info(r, info, &settings, out);
 }
@@ -75,6 +163,19 @@ static hone_status from_file(const hone_cli_judge_args *a, opened *o, hone_insta
     return hone_recipe_component(o->recipe, a->judge, HONE_KIND_JUDGE, out);
 }
 
+static hone_status take_ref(opened *o, hone_cli_judge *j)
+{
+    if (strcmp(hone_instance_info(j->instance)->c.kind, HONE_KIND_REWARD) != 0)
+        return hone_instance_ref(j->instance, HONE_IFACE_JUDGE, &j->ref);
+    HONE_TRY(hone_instance_ref(j->instance, HONE_IFACE_REWARD, &o->reward));
+    const hone_reward_v1 *vt = o->reward.vt;
+    if (!vt->score)
+        return hone_fail(HONE_E_UNSUPPORTED,
+                         "%s: it scores whole groups or tokens, no single answers", j->name);
+    j->ref = (hone_ref){o, &by_reward};
+    return HONE_OK;
+}
+
 /* ---- what it tells of itself ------------------------------------------------------------------------------------ */
 
 static void read_rubric(const hone_value *spec, char out[160])
@@ -93,16 +194,32 @@ static void read_rubric(const hone_value *spec, char out[160])
              (int)(hash.len < 64 ? hash.len : 64), hash.ptr);
 }
 
+/* Who tells no spec is known by what it is: component, file, settings (judge/key.h). */
+static hone_status spec_by_key(opened *o, hone_cli_judge *j)
+{
+    char key[65];
+    hone_buf json;
+    hone_buf_init(&json, (size_t)1 << 26);
+    hone_status s = hone_judge_key(j->instance, key, &json);
+    if (s > 0) {
+        o->spec = hone_strndup(json.ptr, json.len);
+        s = o->spec ? HONE_OK : HONE_E_NOMEM;
+    }
+    if (o->spec) {
+        j->spec_json = o->spec;
+        memcpy(j->spec, key, sizeof j->spec);
+    }
+    hone_buf_release(&json);
+    return s;
+}
+
 static hone_status read_spec(opened *o, hone_cli_judge *j)
 {
-    const hone_judge_v1 *vt = j->ref.vt;
     hone_value spec;
     j->spec_json = "";
-    if (!HONE_HAS(vt, hone_judge_v1, spec))
-        return HONE_OK;
-    hone_str text = vt->spec(j->ref.self);
+    hone_str text = hone_judge_spec(j->instance);
     if (!text.len)
-        return HONE_OK;
+        return spec_by_key(o, j);
     hone_status s = hone_json_parse(text.ptr, text.len, "its spec", &o->arena, &spec);
     if (s >= 0 && spec.type != HONE_MAP)
         s = hone_fail(HONE_E_PARSE, "its spec is no map");
@@ -160,7 +277,7 @@ hone_status hone_cli_judge_open(const hone_cli_judge_args *a, hone_cli_judge *ou
         s = is_lua(a->judge) ? from_file(a, o, &j.instance)
                              : by_name(a, o, a->judge, NULL, &j.instance);
     if (s >= 0)
-        s = hone_instance_ref(j.instance, HONE_IFACE_JUDGE, &j.ref);
+        s = take_ref(o, &j);
     if (s >= 0)
         s = read_spec(o, &j);
     if (s < 0) {

@@ -1,6 +1,6 @@
 /* judge_open.h - a judge from the command line: --judge J [--set key=value]... [--policy M].
  *
- * J is the name of a judge component ("rubric"), the path of a plugin file, or FILE.lua: either data, a table of
+ * J is the name of a judge component ("rubric"), or of a reward, which is then asked as one; the path of a plugin file; or FILE.lua: either data, a table of
  * settings whose `judge` names the component ("rubric" when it does not), read without any function in reach; or code of the
  * recipe language that returns a judge (hone.judge, hone.jury, ...). --set changes settings of the first three, and
  * parameters (hone.params) of code. Files that settings name are looked for beside FILE.lua, in the current folder and

@@ -274,6 +274,13 @@ static hone_status linted(deciding *d)
 {
     const hone_value *doc = d->e->lint;
     int64_t errors = 0, warnings = 0;
+    if (!doc &&
+        !(d->e->rubric && d->e->rubric[0])) { /* a reward, a jury: there is no text to look at */
+        add_condition(
+            d, "it tells no rubric of its own that could be looked at (hone judge lint); look at "
+               "those of its parts");
+        return HONE_OK;
+    }
     hone_gate_line *l = new_line(d, "lint", "is the rubric sound as a text?");
     if (!doc) {
         snprintf(l->text, sizeof l->text, "unknown: not looked at");

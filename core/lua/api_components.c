@@ -7,7 +7,7 @@
  *   core.component_reentrant(c) -> boolean
  *   core.component_set(c, settings)                  live settings change
  *   core.interface(c [, id]) -> handle               its calls as methods (lua/iface.h)
- *   core.where(function) -> "file:line"
+ *   core.where(function) -> "file:line", core.file_of(function) -> path or nil
  *   core.components(kind) -> list of { id, name, summary }
  *   core.scorer({ { component, more = { component, ... }, id =, weight =, timeout =, concurrency =, batch =,
  *                   retries =, gate =, gate_at =, otherwise =, cache = }, ... }, workers) -> scorer */
@@ -336,6 +336,19 @@ static int l_where(lua_State *L)
     return 1;
 }
 
+/* core.file_of(fn) -> the path of the file that a function is written in; nil where it is in none. */
+static int l_file_of(lua_State *L)
+{
+    lua_Debug ar;
+    luaL_checktype(L, 1, LUA_TFUNCTION);
+    lua_settop(L, 1);
+    lua_getinfo(L, ">S", &ar);
+    if (ar.source[0] != '@' || !hone_file_exists(ar.source + 1))
+        return 0;
+    lua_pushstring(L, ar.source + 1);
+    return 1;
+}
+
 static int l_components(lua_State *L)
 {
     hone_recipe *r = hone__lua_recipe(L);
@@ -545,6 +558,7 @@ void hone__lua_open_components(lua_State *L)
                                      {"component_set", l_component_set},
                                      {"components", l_components},
                                      {"where", l_where},
+                                     {"file_of", l_file_of},
                                      {"scorer", l_scorer},
                                      {"interface", l_interface},
                                      {"fail", l_fail},

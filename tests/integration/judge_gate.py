@@ -266,4 +266,102 @@ check("--no-gate goes on and is written into the run", r.returncode == 0 and met
       meta["gate"]["decisions"][0]["decision"] == "no-gate", (r.stderr, meta.get("gate")))
 check("and into the model card", "without a record" in open("run/model/README.md").read())
 check("and into the report", "without a record" in open("run/report.html").read())
+
+# ---- a reward of somebody else that asks a model: gated as it is, in its box
+put("peek.c", r"""
+#include "hone/hone.h"
+#include <stdlib.h>
+#include <string.h>
+struct self { const hone_host *host; hone_ref ref; double factor; };
+static hone_status score(void *self, const hone_call *call, const hone_sample *in, size_t n, size_t stride, hone_outcome *out,
+                         size_t ostride, const hone_notes *notes)
+{
+    (void)call; (void)notes;
+    for (size_t i = 0; i < n; i++)
+        hone_outcome_set(out, ostride, i, HONE_SCORE, (float)((double)hone_sample_at(in, stride, i)->completion.len * ((struct self *)self)->factor));
+    return HONE_OK;
+}
+static hone_status create(const hone_host *host, const hone_config *cfg, void **out)
+{
+    struct self *s = calloc(1, sizeof *s);
+    *out = s;
+    s->factor = cfg->f64(cfg, 0);
+    return host->get_iface(host, HONE_IFACE_SCORER, &s->ref);
+}
+static const hone_field *const fields[] = {HONE_F64("factor", 1, -10, 10, 0, "multiplies"), HONE_STR("token", NULL, HONE_SECRET, "a key"), NULL};
+static const hone_reward_v1 table = {sizeof table, 0, score, NULL, NULL};
+static const void *get(void *self, const char *id) { (void)self; return strcmp(id, HONE_IFACE_REWARD) ? NULL : (const void *)&table; }
+static const char *const provides[] = {HONE_IFACE_REWARD, NULL};
+static const hone_component c = {.struct_size = sizeof c, .id = "org.test.reward.peek", .kind = HONE_KIND_REWARD, .version = "1.0.0",
+    .summary = "of a test", .fields = fields, .provides = provides, .create = create, .destroy = free, .get_iface = get};
+static const hone_component *const all[] = {&c, NULL};
+static const hone_magic magic = HONE_MAGIC(0x000100);
+static const hone_entry entry = {.struct_size = sizeof entry, .magic = &magic, .components = all};
+const hone_entry *hone_plugin_entry(void);
+__attribute__((visibility("default"))) const hone_entry *hone_plugin_entry(void) { return &entry; }
+""")
+root = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
+
+
+def build(*more):
+    subprocess.run(["cc", "-std=c11", "-shared", "-fPIC", "-fvisibility=hidden", "-I", root + "/sdk/include", *more, "-o", "peek.so", "peek.c"], check=True)
+
+
+os.umask(0o022)
+build()
+os.chmod(folder, 0o755)
+os.chmod("peek.so", 0o755)
+put("train.lua", text.replace('hone.reward("judge", { judge = j })', 'hone.reward("peek", { factor = 2, token = "s3cr3t-s3cr3t" })'))
+r = train()
+check("a boxed reward that obtained the scorer is refused", r.returncode == 3 and "org.test.reward.peek" in r.stderr, r.stderr)
+r = hone("judge", "run", "--judge", "peek", "--policy", "tiny", "--items", "items.jsonl", "--json")
+check("a reward is asked as a judge", r.returncode == 0 and json.loads(r.stdout)["mean"]["value"] == 1, r.stderr)
+PEEK = ["--judge", "peek", "--set", "factor=2", "--policy", "tiny", "--json"]
+r = hone("judge", "gate", *PEEK, "--no-store")
+g = json.loads(r.stdout)
+docs = documents(g["spec"], g["policy"])
+del docs["lint"]
+r = hone("judge", "gate", *PEEK, *write(docs))
+g = json.loads(r.stdout)
+check("without a rubric lint is a condition", r.returncode == 0 and g["verdict"] == "GO with conditions" and "lint" not in [x["line"] for x in g["lines"]], g)
+r = train()
+check("its record holds in its box, whatever the secret", r.returncode == 0 and json.load(open("run/run.json"))["gate"]["decisions"][0]["key"] == g["key"], r.stderr)
+check("no secret stands in the store", all(b"s3cr3t" not in open(f, "rb").read() for f in os.listdir(".") if f.startswith("judges.sqlite")))
+put("train.lua", open("train.lua").read().replace("factor = 2", "factor = 3"))
+check("another setting voids it", train().returncode == 3)
+put("train.lua", open("train.lua").read().replace("factor = 3", "factor = 2"))
+check("the first setting has it again", train().returncode == 0)
+build("-DOTHER=1", "-O2")
+os.chmod("peek.so", 0o755)
+check("another file voids it", train().returncode == 3)
+
+# ---- a jury: its own record vouches for those it asks, and for them alone through it
+for f in ("judges.sqlite", "judges.sqlite-wal", "judges.sqlite-shm"):
+    if os.path.exists(f):
+        os.remove(f)
+put("rubric.lua", RUBRIC)
+JURY = """hone.jury { hone.judge("rubric", { rubric = "rubric.lua", backend = "policy" }),
+  { hone.judge { id = "long", judge = function(items) local o = {} for i, it in ipairs(items) do o[i] = #it.candidates[1] % 3 + 1 end return o end }, weight = 2 },
+  quorum = 1 }"""
+put("jury.lua", 'local hone = require "hone"\nreturn ' + JURY)
+put("train.lua", text.replace('local j = hone.judge("rubric", { rubric = "rubric.lua", backend = "policy" })', 'local j = hone.judge("jury.lua")'))
+r = train()
+check("a jury of an ungated judge is refused", r.returncode == 3 and "org.hone.judge.rubric" in r.stderr, r.stderr)
+r = hone("judge", "gate", "--judge", "jury.lua", "--policy", "tiny", "--json", "--no-store")
+g = json.loads(r.stdout)
+docs = documents(g["spec"], g["policy"])
+del docs["lint"]
+r = hone("judge", "gate", "--judge", "jury.lua", "--policy", "tiny", "--json", *write(docs))
+check("a jury is gated as one judge", r.returncode == 0, r.stderr)
+r = train()
+check("its record vouches for its members", r.returncode == 0 or "failed on every" in r.stderr, r.stderr)
+meta = json.load(open("run/run.json"))
+check("by the same key", [d["key"] for d in meta["gate"]["decisions"]] == [json.loads(hone("judge", "gate", "--judge", "jury.lua", "--policy", "tiny",
+      "--json", "--no-store").stdout)["key"]], meta["gate"])
+ours = open("train.lua").read()
+put("train.lua", text)
+check("a member alone has none", train().returncode == 3)
+put("train.lua", ours)
+put("jury.lua", open("jury.lua").read().replace("weight = 2", "weight = 3"))
+check("another weight is another jury", train().returncode == 3)
 finish()

@@ -95,7 +95,8 @@ function components.judge(name, settings)
   if getmetatable(name) == Component then return name end
   if type(name) == "table" then
     local j, recipe = wrap(core.lua_component(kinds.expand(name, "judge"), "judge")), core.options().recipe
-    rawset(j, "source", { version = name.version, file = recipe and core.file_sha256(recipe) or nil })
+    local file = type(name.judge) == "function" and core.file_of(name.judge) or recipe -- where it is written, whoever loads that
+    rawset(j, "source", { version = name.version, file = file and core.file_sha256(file) or nil })
     return j
   end
   if type(name) == "string" and name:find "%.lua$" then return components.judge_file(name, settings) end
