@@ -9,6 +9,7 @@
 #include "base/hash.h"
 #include "cli/bench_plugins.h"
 #include "cli/component.h"
+#include "cli/env.h"
 #include "cli/out.h"
 #include "cli/score_rows.h"
 
@@ -36,6 +37,7 @@ typedef struct tried {
 
 typedef struct trying {
     hone_registry *registry;
+    hone_env env; /* what it may ask of models */
     hone_instance *inst;
     hone_scorer *scorer;
     tried *v;
@@ -435,6 +437,7 @@ static hone_status try_it(trying *t, const char *name)
     hone_data *rows;
     HONE_TRY(hone_cli_open_registry(&paths, &t->registry));
     HONE_TRY(hone_registry_allow(t->registry, allow.v));
+    HONE_TRY(hone_cli_desk_open(t->registry, &t->env));
     HONE_TRY(hone_cli_instance(t->registry, HONE_KIND_REWARD, HONE_IFACE_REWARD, name, &sets, NULL,
                                &t->arena, &t->inst, &ref));
     hone_score_component c = {.id = hone_instance_info(t->inst)->short_name,
@@ -504,6 +507,7 @@ int hone_cli_plugin_try(int argc, char **argv)
     int code = hone_cli_fail(try_it(t, rest.v[0]));
     hone_scorer_destroy(t->scorer);
     hone_instance_unref(t->inst);
+    hone_cli_desk_close(&t->env);
     hone_registry_close(t->registry);
     hone_arena_release(&t->arena);
     hone_free(t->v);

@@ -540,6 +540,54 @@ static void bounds_hold_for_every_number(void **state)
             }
 }
 
+/* ---- memory -------------------------------------------------------------------------------------------------- */
+
+static hone_status a_whole_life(const char *schema, const char *gbnf)
+{
+    static const hone_str tokens[] = {{"{", 1},  {"\"", 1}, {"a", 1}, {"\":", 2},
+                                      {"12", 2}, {"}", 1},  {" ", 1}};
+    hone_vocab *v = NULL;
+    hone_grammar *g = NULL;
+    hone_matcher *m = NULL;
+    const uint64_t *mask;
+    size_t n;
+    int32_t at = -1;
+    hone_status s = schema ? hone_grammar_schema(hone_str_c(schema), "test", &g)
+                           : hone_grammar_parse(hone_str_c(gbnf), "test", &g);
+    if (s >= 0)
+        s = hone_vocab_from(tokens, sizeof tokens / sizeof *tokens, &v);
+    if (s >= 0)
+        s = hone_matcher_create(g, v, &m);
+    if (s >= 0)
+        at = hone_matcher_start(m);
+    for (size_t i = 0; s >= 0 && i < 4 && at >= 0; i++) {
+        s = hone_matcher_mask(m, at, &mask, &n);
+        if (s >= 0)
+            s = hone_matcher_eat(m, at, tokens[i], &at);
+    }
+    if (s >= 0)
+        s = hone_matcher_trim(m, &at, 1);
+    hone_matcher_destroy(m);
+    hone_vocab_destroy(v);
+    hone_grammar_unref(g);
+    return s;
+}
+
+static void every_allocation_may_fail(void **state)
+{
+    (void)state;
+    assert_survives_no_memory(
+        a_whole_life("{\"$defs\":{\"t\":{\"type\":\"array\",\"items\":{\"$ref\":\"#/$defs/"
+                     "t\"}}},\"anyOf\":[{\"$ref\":\"#/$defs/t\"},"
+                     "{\"type\":\"object\",\"properties\":{\"a\":{\"type\":\"number\",\"minimum\":"
+                     "0.5,\"maximum\":12},\"b\":{\"pattern\":"
+                     "\"^x[^y]+$\"},\"c\":{\"enum\":[1,\"z\"]}}}]}",
+                     NULL));
+    assert_survives_no_memory(
+        a_whole_life(NULL, "root ::= \"{\" ws p \"}\"\np ::= \"\\\"\" [^\"]{1,20} \"\\\":\" p | "
+                           "[0-9]+\nws ::= \" \"*"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -554,6 +602,7 @@ int main(void)
         cmocka_unit_test(what_a_schema_cannot_say_here_is_refused_by_name),
         cmocka_unit_test(bounds_hold_for_every_integer),
         cmocka_unit_test(bounds_hold_for_every_number),
+        cmocka_unit_test(every_allocation_may_fail),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
