@@ -363,6 +363,13 @@ for text, words in (("{}\n", "bad.jsonl:1"), ("[1\n", "bad.jsonl:1"), ('{"reques
     (work / "bad.jsonl").write_text(text)
     rows = ask(["/a"], more_env={"HONE_HTTP_REPLAY": str(work / "bad.jsonl")})
     check(f"a file that is no recording: {text!r}", not rows and words in ask.err and ask.code, ask.err)
+ask(["/a"], same="true", more_env={"HONE_HTTP_RECORD": str(work / "one.jsonl")})
+line = json.loads((work / "one.jsonl").read_text())
+for change in ({"status": 5}, {"status": -5000000000}, {"code": 1000}, {"code": "200"}, {"attempts": -1}, {"lost": 2}, {"latency_ns": -1}, {"hex": "0g"},
+               {"body": 7}, {"head": ["x"]}):
+    (work / "bad.jsonl").write_text(json.dumps({**line, **change}) + "\n")
+    rows = ask(["/a"], same="true", more_env={"HONE_HTTP_REPLAY": str(work / "bad.jsonl")})
+    check(f"a line whose {change} is none", "bad.jsonl" in ask.err and ask.code and "code" not in rows[0], f"{rows} {ask.err}")
 rows = ask(["/a"], more_env={"HONE_HTTP_REPLAY": str(work / "none.jsonl")})
 check("or is not there", not rows and "none.jsonl" in ask.err, ask.err)
 rows = ask(["/a"], more_env={"HONE_HTTP_REPLAY": str(tape), "HONE_HTTP_RECORD": str(tape)})

@@ -251,6 +251,25 @@ for bad, words in (({"budget": {"cals": 5}}, "cals"), ({"budget": {"calls": -1}}
     r = judge(1, **bad)
     check(f"a setting that is wrong: {bad}", r.code and words in r.err and r.asked == 0, r.err)
 
+r = judge(args=command(fault="/hang", http={"timeout": 60}) + ["--timeout", ".3"])
+check("the call's own time runs out: timeout, not budget", set(states(r)) == {"timeout"} and r.asked, f"{r.asked} {states(r)} {r.err}")
+server.release()
+wait_for(lambda: not server.inside)
+
+# ---- in a box ----
+(work / "untrusted").mkdir()
+for name in ("rubric.so", "rubric.json"):
+    (work / "untrusted" / name).write_bytes((pathlib.Path(os.environ.get("HONE_BUILD", pathlib.Path(HONE).parent)) / "plugins" / name).read_bytes())
+how = {"key": "env:K", "budget": {"calls": 9, "otherwise": "abstain"}}
+here = judge(12, more_env={"K": SECRET}, **how)
+there = judge(12, more_env={"K": SECRET, "HONE_PLUGIN_PATH": str(work / "untrusted")}, **how)
+same = [[{k: v for k, v in row.items() if k != "latency_ms"} for row in r.rows] for r in (here, there)]
+check("nobody trusts it, so it runs in a box: the same verdicts, budget and all", same[0] == same[1] and there.asked == 9 and
+      states(there).count("budget") == 3 and all(s["headers"]["authorization"] == f"Bearer {SECRET}" for s in server.seen), there.err)
+where_ = json.loads(subprocess.run([HONE, "plugin", "inspect", "rubric", "--json"], cwd=work, capture_output=True, text=True,
+                                   env={**env, "HONE_PLUGIN_PATH": str(work / "untrusted")}).stdout)
+check("and it was that file", str(work / "untrusted") in json.dumps(where_), where_)
+
 # ---- names that float ----
 far = {"url": "http://judge.invalid/v1", "http": {"tries": 1}}
 for model, floats in (("gpt-4o", True), ("gpt-4o-latest", True), ("gpt-4o-2024-08-06", False), ("meta/llama-3.1-8b", False)):
