@@ -89,7 +89,9 @@ run:write("labels.jsonl", loop.jsonl(labels))
 -- ---- the judge: draft, edit, again ----------------------------------------------------------------------------------
 
 local function calibrated(r, split)
-  return loop.calibrate(judge_of(r), judged, labels, { split = split, levels = { 0, 1 }, threshold = 0.75, seed = run.seed })
+  local how = p.labels == "" and { levels = { 0, 1 }, threshold = 0.75 } or { judge_scale = { 0, 1 } } -- people's scale is that of their labels
+  how.split, how.seed = split, run.seed
+  return loop.calibrate(judge_of(r), judged, labels, how)
 end
 local function agreement(c) return c.agreement.kappa_w.value or -1 end
 local before = calibrated(draft, "dev")

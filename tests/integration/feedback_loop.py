@@ -78,7 +78,7 @@ check("too little measured is NO-GO, and the trainer refuses", r.returncode == 3
 r = hone("run", "feedback_loop", *SMALL, "labels=wait", "--run-dir", "wait")
 check("with labels=wait it stops for people", r.returncode == 0 and "hone judge label" in r.stdout and not (WORK / "wait/model").exists(), r.stdout)
 check("with the items on disk", (WORK / "wait/items.jsonl").read_bytes() == (run / "items.jsonl").read_bytes())
-real = [{**x, "expert": "anna" if x["expert"] == "expert1" else "ben"} for x in labels if x["expert"] != "expert3"]
+real = [{**x, "expert": "anna" if x["expert"] == "expert1" else "ben", "score": 1 + 4 * x["score"]} for x in labels if x["expert"] != "expert3"]
 (WORK / "people.jsonl").write_text("\n".join(json.dumps(x) for x in real) + "\n")
 r = hone("run", "feedback_loop", *SMALL, "steps=5", "labels=people.jsonl", "--run-dir", "people")
 check("and goes on with their labels", r.returncode == 0, r.stderr)
