@@ -660,9 +660,9 @@ static void test_a_schema_that_says_nothing_is_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_overlap_counts_wording),
-        cmocka_unit_test(test_json_keeps_to_a_schema),
-        cmocka_unit_test(test_a_schema_that_says_nothing_is_refused),
+        T(test_overlap_counts_wording),
+        T(test_json_keeps_to_a_schema),
+        T(test_a_schema_that_says_nothing_is_refused),
         T(test_exact_match_normalises_both_sides),
         T(test_a_missing_reference_is_an_error_or_an_abstention),
         T(test_regex_searches_matches_whole_and_counts),
