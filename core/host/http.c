@@ -99,10 +99,11 @@ static hone_status add_header(hone__http_exchange *x, const hone_http_header *h)
     return more ? HONE_OK : HONE_E_NOMEM;
 }
 
+/* This machine; "127.0.0.1.example.org" is a name like any other. */
 static int loopback(const char *host)
 {
-    return strcmp(host, "localhost") == 0 || strncmp(host, "127.", 4) == 0 ||
-           strcmp(host, "[::1]") == 0;
+    return strcmp(host, "localhost") == 0 || strcmp(host, "[::1]") == 0 ||
+           (strncmp(host, "127.", 4) == 0 && host[strspn(host, "0123456789.")] == '\0');
 }
 
 /* *fresh: nobody asked there before. */

@@ -59,7 +59,7 @@ hone_status hone__http_redact(const hone_http_request *r, hone_buf *text)
         i++;
     if (i == text->len)
         return HONE_OK;
-    hone_buf_init(&out, text->max + text->len);
+    hone_buf_init(&out, text->max); /* "(secret)" is no longer than any that is cut out */
     hone_buf_add(&out, text->ptr, i);
     while (i < text->len) {
         const size_t n = secret_at(r, text->ptr + i, text->len - i);
@@ -231,9 +231,10 @@ static hone_status read_lines(hone__http_tape *t, const hone_buf *text, size_t *
             break;
         }
         snprintf(name, sizeof name, "%.64s:%lld", key.ptr, (long long)n);
-        s = t->fd < 0
-                ? hone_map_put(&t->lines, name, strlen(name), (void *)(uintptr_t)(*whole + 1), NULL)
-                : hone_map_put(&t->asked, key.ptr, 64, (void *)(uintptr_t)(n + 1), NULL);
+        if (t->fd < 0)
+            s = hone_map_put(&t->lines, name, strlen(name), (void *)(uintptr_t)(*whole + 1), NULL);
+        else if ((uintptr_t)hone_map_get(&t->asked, key.ptr, 64) <= (uintptr_t)n)
+            s = hone_map_put(&t->asked, key.ptr, 64, (void *)(uintptr_t)(n + 1), NULL);
         *whole += (size_t)(nl - p) + 1;
         hone_arena_clear(&arena);
     }

@@ -359,6 +359,12 @@ rows = ask(["/more"], same="true", more_env={"HONE_HTTP_RECORD": str(tape)})
 check("going on behind a line that was cut", len(tape.read_text().splitlines()) == len(paths) + 1 and rows[0]["code"] == 200, tape.read_text())
 ask(paths, same="true", more_env={"HONE_HTTP_REPLAY": str(tape)})
 check("and all of it is there", ask.out == first)
+lines = [json.loads(line) for line in tape.read_text().splitlines()]
+second = next(x for x in lines if x["n"] == 1 and x["url"].endswith("/a"))
+turned = work / "turned.jsonl"
+turned.write_text("".join(json.dumps(x) + "\n" for x in [second, {**second, "n": 0}]))
+ask(["/a"], same="true", more_env={"HONE_HTTP_RECORD": str(turned)})
+check("going on behind answers that came in another order", [json.loads(x)["n"] for x in turned.read_text().splitlines()] == [1, 0, 2], turned.read_text())
 for text, words in (("{}\n", "bad.jsonl:1"), ("[1\n", "bad.jsonl:1"), ('{"request": 5}\n', "bad.jsonl:1")):
     (work / "bad.jsonl").write_text(text)
     rows = ask(["/a"], more_env={"HONE_HTTP_REPLAY": str(work / "bad.jsonl")})
