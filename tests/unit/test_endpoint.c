@@ -128,6 +128,11 @@ static void test_tokens_and_money_are_whole_numbers(void **state)
     assert_int_equal(sends, 1);
     budget_settle(&b, &taken, &(budget_sum){0, 0, 0});
     assert_int_equal(budget_price(&b, UINT64_MAX, 1), UINT64_MAX);
+    used = (budget_sum){1, 7, budget_price(&b, UINT64_MAX, 1)};
+    budget_add(&used, &(budget_sum){1, UINT64_MAX, 5}); /* a server that lies does not begin anew */
+    assert_int_equal(used.calls, 2);
+    assert_int_equal(used.tokens, UINT64_MAX);
+    assert_int_equal(used.money, UINT64_MAX);
     budget_release(&b);
     budget_init(&b);
     b.ns = 100;

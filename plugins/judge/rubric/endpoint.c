@@ -221,9 +221,7 @@ static void count(wave *w, size_t i, const hone_http_response *r, const endpoint
             out += worst->tokens_out;
         }
     }
-    w->used.calls += r->attempts;
-    w->used.tokens += in + out;
-    w->used.money += budget_price(&e->budget, in, out);
+    budget_add(&w->used, &(budget_sum){r->attempts, in + out, budget_price(&e->budget, in, out)});
 }
 
 static hone_status take(const hone_http_sink *sink, size_t i, const hone_http_response *r)

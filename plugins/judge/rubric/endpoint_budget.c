@@ -13,6 +13,13 @@ static uint64_t add(uint64_t a, uint64_t b)
     return b > BUDGET_NONE - a ? BUDGET_NONE : a + b;
 }
 
+void budget_add(budget_sum *to, const budget_sum *more)
+{
+    to->calls = add(to->calls, more->calls);
+    to->tokens = add(to->tokens, more->tokens);
+    to->money = add(to->money, more->money);
+}
+
 void budget_init(budget *b)
 {
     memset(b, 0, sizeof *b);
@@ -79,9 +86,7 @@ size_t budget_reserve(budget *b, const budget_worst *w, size_t n, uint32_t tries
         const uint64_t wanted = mul(k, tries ? tries : 1);
         *sends = tries_of_all < wanted ? tries_of_all : wanted;
         *taken = (budget_sum){*sends, mul(*sends, tokens), mul(*sends, money)};
-        b->reserved.calls = add(b->reserved.calls, taken->calls);
-        b->reserved.tokens = add(b->reserved.tokens, taken->tokens);
-        b->reserved.money = add(b->reserved.money, taken->money);
+        budget_add(&b->reserved, taken);
     }
     pthread_mutex_unlock(&b->lock);
     return k;
@@ -93,9 +98,7 @@ int budget_settle(budget *b, const budget_sum *taken, const budget_sum *used)
     b->reserved.calls -= taken->calls;
     b->reserved.tokens -= taken->tokens;
     b->reserved.money -= taken->money;
-    b->used.calls = add(b->used.calls, used->calls);
-    b->used.tokens = add(b->used.tokens, used->tokens);
-    b->used.money = add(b->used.money, used->money);
+    budget_add(&b->used, used);
     pthread_mutex_unlock(&b->lock);
     return used->tokens > taken->tokens || used->money > taken->money || used->calls > taken->calls;
 }

@@ -43,6 +43,8 @@ size_t budget_reserve(budget *b, const budget_worst *w, size_t n, uint32_t tries
                       budget_sum *taken);
 /* Gives `taken` back and counts what was used. 1: more was used than was taken (a server that counts more than it may). */
 int budget_settle(budget *b, const budget_sum *taken, const budget_sum *used);
+/* Sums that end at UINT64_MAX. */
+void budget_add(budget_sum *to, const budget_sum *more);
 /* Nanoseconds left; BUDGET_NONE: no limit. And the waiting that was done. */
 uint64_t budget_time_left(budget *b);
 void budget_waited(budget *b, uint64_t ns);

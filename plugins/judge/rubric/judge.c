@@ -316,8 +316,9 @@ static hone_status turn_to_other(batch *b)
     hone_judge_item *items = rubric_get(&b->pool, b->n_spent, sizeof *items);
     if (!items)
         return HONE_E_NOMEM;
+    const size_t known = b->stride < sizeof *items ? b->stride : sizeof *items; /* an older host */
     for (size_t i = 0; i < b->n_spent; i++)
-        memcpy(&items[i], (const char *)b->items + b->spent[i] * b->stride, sizeof *items);
+        memcpy(&items[i], (const char *)b->items + b->spent[i] * b->stride, known);
     hone_host_log(b->judge->host, HONE_LEVEL_INFO,
                   "the budget is spent: the other judge is asked about %zu items", b->n_spent);
     return vt->judge(b->judge->otherwise.self, b->call, items, b->n_spent, sizeof *items, &sink);
