@@ -505,6 +505,7 @@ static hone_status listen_on(hone_serve *v)
     unsigned flags = MHD_USE_POLL | MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_ITC;
     if (a.any.sa_family == AF_INET6)
         flags |= MHD_USE_IPv6;
+    v->port = v->o.port; /* its threads read that from the first request on */
     v->daemon = hone__mhd.start_daemon(
         flags, v->o.port, NULL, NULL, on_request, v, MHD_OPTION_SOCK_ADDR, &a.any,
         MHD_OPTION_THREAD_POOL_SIZE, v->o.threads, MHD_OPTION_CONNECTION_LIMIT, v->o.connections,
@@ -519,7 +520,8 @@ static hone_status listen_on(hone_serve *v)
     }
     const union MHD_DaemonInfo *info = hone__mhd.get_daemon_info(v->daemon,
                                                                  MHD_DAEMON_INFO_BIND_PORT);
-    v->port = info ? info->port : v->o.port;
+    if (!v->port)
+        v->port = info ? info->port : 0;
     snprintf(v->url, sizeof v->url, "http://%s:%u",
              !v->any                       ? v->address
              : a.any.sa_family == AF_INET6 ? "[::1]"
