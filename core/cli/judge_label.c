@@ -132,7 +132,13 @@ static void say_links(hone_label_page *page, const link_t *links, size_t n)
                    links[i].lead ? "   (lead: progress and conflicts)" : "");
         else
             printf("  %-16s has a link; --renew %s makes another\n", links[i].name, links[i].name);
-    printf("Links are shown this once; each is one person's. Ctrl-C ends; labels are kept.\n");
+    size_t fresh = 0;
+    for (size_t i = 0; i < n; i++)
+        fresh += (size_t)links[i].fresh;
+    if (!origin && !hone_serve_is_loopback(hone_label_page_serve(page)))
+        printf("From elsewhere it is this machine's address instead of 127.0.0.1.\n");
+    printf("%sCtrl-C ends; labels are kept.\n",
+           fresh ? "Links are shown this once; each is one person's. " : "");
     fflush(stdout);
 }
 
@@ -218,6 +224,8 @@ static hone_status say_status(hone_labels *l)
             const hone_value *e = &list->u.list.items[i];
             const hone_str name = hone_value_get(e, "name")->u.str;
             const int64_t pairs = hone_value_get(e, "repeats")->u.i64;
+            if (!hone_value_get(e, "total")->u.i64)
+                continue; /* a lead who does not label */
             printf("  %-16.*s %lld of %lld", (int)name.len, name.ptr,
                    (long long)hone_value_get(e, "done")->u.i64,
                    (long long)hone_value_get(e, "total")->u.i64);

@@ -14,7 +14,7 @@ static const char *const columns[] = {"item",    "expert", "score", "choice",   
                                       "seconds", "at",     "batch", "probability", "duplicate",
                                       "comment", "split",  NULL};
 
-static int is_column(hone_str name)
+int hone_label_is_column(hone_str name)
 {
     for (size_t i = 0; columns[i]; i++)
         if (hone_str_eq(name, columns[i]))
@@ -42,7 +42,7 @@ static hone_status parse_map(hone_str json, hone_arena *arena, hone_value *v)
 static void put_pairs(hone_jw *w, const hone_value *map)
 {
     for (size_t i = 0; map->type == HONE_MAP && i < map->u.map.n; i++)
-        if (!is_column(map->u.map.pairs[i].key)) {
+        if (!hone_label_is_column(map->u.map.pairs[i].key)) {
             hone_jw_key_str(w, map->u.map.pairs[i].key);
             hone_jw_value(w, &map->u.map.pairs[i].value);
         }
@@ -187,7 +187,8 @@ static hone_status add_extra(sink *o, const char *before, hone_str name)
     hone_buf_adds(&b, before);
     hone_buf_add_str(&b, name);
     hone_status s = hone_buf_check(&b, "a column");
-    if (s >= 0 && (before[0] || !is_column(name)) && !hone_map_has(&o->extra, b.ptr, b.len))
+    if (s >= 0 && (before[0] || !hone_label_is_column(name)) &&
+        !hone_map_has(&o->extra, b.ptr, b.len))
         s = hone_map_put(&o->extra, b.ptr, b.len, o, NULL);
     hone_buf_release(&b);
     return s;
@@ -389,7 +390,7 @@ static void take_slices(const hone_value *row, hone_buf *b)
     for (size_t i = 0; i < row->u.map.n; i++) {
         const hone_pair *p = &row->u.map.pairs[i];
         const uint32_t t = p->value.type;
-        if (is_column(p->key) || t == HONE_LIST || t == HONE_MAP || t == HONE_NULL ||
+        if (hone_label_is_column(p->key) || t == HONE_LIST || t == HONE_MAP || t == HONE_NULL ||
             t == HONE_BYTES || (t == HONE_STRING && !p->value.u.str.len) ||
             (p->key.len > skip && memcmp(p->key.ptr, in_criteria, skip) == 0))
             continue;

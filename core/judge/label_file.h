@@ -11,6 +11,8 @@
 /* All present labels of the book; *n (or NULL) is how many. The file is replaced whole. */
 hone_status hone_labels_export(hone_book *book, const char *path, int csv, size_t *n);
 
+/* Is it a name of the row's own? What is not is a slice. */
+int hone_label_is_column(hone_str name);
 /* A label row; texts are the row's or lie in the arena. E_TYPE, E_INVALID naming the column. */
 hone_status hone_label_row_read(const hone_value *row, hone_arena *arena, hone_label *out);
 

@@ -7,6 +7,7 @@
  *   {"id", "task", "kind": "undo"}     the task is open again; its label is taken back, and stays to be seen
  * A task is somebody's: another expert's number is as unknown as one that never was. Whether an id was seen is asked first, and
  * within the transaction that stores it: two copies of an event that arrive at the same time are one. */
+#include "judge/label_file.h"
 #include "judge/labels_private.h"
 
 #include "base/hash.h"
@@ -142,7 +143,7 @@ static hone_status take_slices(hone_str item, hone_arena *arena, hone_buf *out)
     hone_jw_map(&w);
     for (size_t i = 0; row.type == HONE_MAP && i < row.u.map.n; i++) {
         const hone_pair *p = &row.u.map.pairs[i];
-        int mine = 0;
+        int mine = hone_label_is_column(p->key); /* an item's "score" is no slice of a label */
         for (size_t k = 0; own[k]; k++)
             mine |= hone_str_eq(p->key, own[k]);
         if (mine || p->value.type == HONE_LIST || p->value.type == HONE_MAP ||

@@ -42,7 +42,7 @@ def all_tasks(s, token):
 
 
 def labels_are_kept(tmp):
-    write_items(tmp, 40)
+    write_items(tmp, 40, score=0.75, expert="nobody")
     s = Server(tmp, "--experts", "ann,bob")
     ann, bob, lead = s.tokens["ann"], s.tokens["bob"], s.tokens["lead"]
     check("three tokens, all different", len({ann, bob, lead}) == 3 and all(len(t) == 43 for t in (ann, bob, lead)))
@@ -75,7 +75,7 @@ def labels_are_kept(tmp):
     row = book(tmp, "SELECT item, expert, score, comment, seconds, at, probability, duplicate, batch, slices FROM expert_label")
     check("and is in the book", len(row) == 1 and row[0][1:9] == ("ann", 3.0, "so so", 2.5, "2026-01-31T10:00:00.5Z", 1.0, 0,
                                                                 "batch-1"), row)
-    check("with the item's other columns", json.loads(row[0][9])["model"] == "secretmodel", row)
+    check("with the item's other columns", json.loads(row[0][9]) == {"judge_score": 0.123456, "model": "secretmodel"}, row)
     status, r = s.post([event(1, first, comment="so so", seconds=2.5, at="2026-01-31T10:00:00.5Z")], ann)
     check("the same again is acknowledged", r["accepted"] == [f"{1:032x}"] and r["done"] == 1, r)
     check("and changes nothing", len(book(tmp, "SELECT * FROM expert_label")) == 1)
@@ -401,6 +401,22 @@ def checklists(tmp):
     check("ends", s.stop()[0] == 0)
 
 
+def to_calibration(tmp):
+    write_items(tmp, 30, score=0.75, repeat=3, choice="a")  # columns that are named like a label's
+    s = Server(tmp, "--experts", "ann,bob")
+    for k, name in enumerate(("ann", "bob")):
+        tasks = all_tasks(s, s.tokens[name])
+        s.post([event(1000 * k + i, t["task"], level=str(1 + len(t["completion"]) * 7 % 5)) for i, t in enumerate(tasks)], s.tokens[name])
+    s.stop()
+    with open(os.path.join(tmp, "v.jsonl"), "w") as f:
+        f.writelines(json.dumps({"id": f"secretmodel-{i}", "status": "ok", "score": 1 + i % 5}) + "\n" for i in range(30))
+    for part in ("calibrate", "disagree"):
+        r = subprocess.run([HONE, "judge", part, "--verdicts", "v.jsonl", "--items", "items.jsonl", "--json"], cwd=tmp, capture_output=True, text=True,
+                           timeout=60)
+        told_of = json.loads(r.stdout) if r.returncode == 0 else {}
+        check(f"{part} takes the store's labels", told_of.get("items", told_of.get("parts", [{}])[0].get("items")) == 30, r.stdout[:300] + r.stderr)
+
+
 def another_rubric(tmp):
     write_items(tmp, 10)
     for name, top in (("one", 3), ("two", 4)):
@@ -561,7 +577,7 @@ def files(tmp):
 
 
 with tempfile.TemporaryDirectory() as tmp:
-    for part in (labels_are_kept, slow_clients, killed, pairs, checklists, batches, files, another_rubric, starting):
+    for part in (labels_are_kept, slow_clients, killed, pairs, checklists, batches, files, to_calibration, another_rubric, starting):
         folder = os.path.join(tmp, part.__name__)
         os.mkdir(folder)
         part(folder)
