@@ -6,13 +6,15 @@ the server counts."""
 import json
 import os
 import pathlib
+import shutil
 import socket
+import ssl
 import subprocess
 import sys
 import tempfile
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
-from counted import check, finish  # noqa: E402
+from counted import check, finish, skip  # noqa: E402
 from endpoint import Endpoint, wait_for  # noqa: E402
 
 HONE = os.environ["HONE"]
@@ -339,6 +341,21 @@ p.kill()
 p.communicate()
 server.release()
 check("the key is in no process list", SECRET.encode() not in shown and b"probe:net" in shown, shown)
+
+# ---- who is at the other end ----
+made = shutil.which("openssl") and subprocess.run(
+    ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "tls.key", "-out", "tls.pem", "-days", "2", "-subj", "/CN=127.0.0.1",
+     "-addext", "subjectAltName=IP:127.0.0.1"], cwd=work, capture_output=True).returncode == 0
+if made:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(work / "tls.pem", work / "tls.key")
+    closed = Endpoint(tls=context)
+    rows = ask(["/x"], url=closed.url, key="env:PROBE_KEY", more_env={"PROBE_KEY": SECRET})
+    check("a certificate that nobody signed is refused, once, and nothing is told", rows[0]["status"] == IO and rows[0]["attempts"] == 0 and
+          not closed.seen and "certificate" in rows[0]["why"], f"{rows} {closed.seen}")
+    closed.close()
+else:
+    skip("certificates", "no openssl here")
 
 # ---- record and replay ----
 paths = ["/count", "/a", "/count", "/count", "/a", "/500.1/b", "/404/c", "/drop/d", "/utf8/e", "/echo-key/f", "/huge/g"]

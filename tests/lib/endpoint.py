@@ -28,7 +28,7 @@ class Server(socketserver.ThreadingTCPServer):
 
 
 class Endpoint:
-    def __init__(self, reply=None, logprobs=None, usage=None):
+    def __init__(self, reply=None, logprobs=None, usage=None, tls=None):
         self.reply = reply or (lambda request: "42")
         self.logprobs = logprobs  # request -> [[(token, logprob), ...] per position] or None
         self.usage = usage  # request, text -> {"prompt_tokens", "completion_tokens"}
@@ -50,8 +50,10 @@ class Endpoint:
                     pass
 
         self.server = Server(("127.0.0.1", 0), Handler)
+        if tls:  # an ssl.SSLContext
+            self.server.socket = tls.wrap_socket(self.server.socket, server_side=True, do_handshake_on_connect=False)
         self.port = self.server.server_address[1]
-        self.url = f"http://127.0.0.1:{self.port}"
+        self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self.port}"
         threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
 
     def close(self):
