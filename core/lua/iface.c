@@ -12,6 +12,7 @@
 #include "lua/marshal.h"
 
 #include "base/alloc.h"
+#include "hone/judge.h"
 #include "hone/reward.h"
 
 #include <stdatomic.h>
@@ -481,10 +482,12 @@ static int perform(lua_State *L, struct call *c)
         if (sig->args[i].role == HONE_ROLE_COUNT && !call.n)
             call.n = (uint32_t)v[i].u64;
     /* What a judge says it is, is no opinion on anything. */
-    const uint32_t watching = hone_trail_watch(hone_trail_get().watching ||
-                                               strcmp(c->s->slot->name, "spec") == 0);
+    const int says = strcmp(c->s->slot->name, "spec") == 0 &&
+                     c->s->table == hone_desc_builtin(HONE_IFACE_JUDGE)->table;
+    const uint32_t watching = says ? hone_trail_watch(1) : 0;
     if (c->inst && !hone_instance_try_enter(c->inst)) {
-        hone_trail_watch(watching);
+        if (says)
+            hone_trail_watch(watching);
         hone_fail(HONE_E_STATE, "%s: a call is in it already", hone_instance_id(c->inst));
         hone_fail_hint("it is not REENTRANT: wait for that call to return");
         return hone_lua_raise(L);
@@ -493,7 +496,8 @@ static int perform(lua_State *L, struct call *c)
         hone_instance_addref(c->inst); /* a callback may close the handle */
     hone_error_clear();
     ffi_call(&c->s->cif, c->fn, &ret, args);
-    hone_trail_watch(watching);
+    if (says)
+        hone_trail_watch(watching);
     hone_status status = sig->result == HONE_A_STATUS ? ret.i32 : HONE_OK;
     if (c->inst) {
         status = hone_instance_leave(c->inst, c->s->slot->name, status);
