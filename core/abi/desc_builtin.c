@@ -68,7 +68,7 @@ HONE_DESCRIBE(verdict, hone_verdict, 0, (SIZE, struct_size), (NUM, status), (NUM
               (NUM, mass), (NUM, entropy), (NUM, inconsistency), (NUM, tokens_in),
               (NUM, tokens_out), (STRS, labels, n_label_probs, NULLABLE),
               (STRS, criterion_names, n_criteria, NULLABLE),
-              (NUMS, candidate_scores, n_ranking, NULLABLE), (NUM, score_error))
+              (NUMS, candidate_scores, n_ranking, NULLABLE), (NUM, score_error), (STR, raw))
 HONE_DESCRIBE(verdict_sink, hone_verdict_sink, HONE_STRUCT_SINK, (SIZE, struct_size),
               (PAD, reserved), (OPAQUE, ctx),
               (SLOT, put, 0, "this, item:size, verdict:hone_verdict -> status",

@@ -43,6 +43,7 @@ static void forget(hone_answer *a)
     a->criteria = a->label_probs = NULL;
     a->n_criteria = a->n_labels = 0;
     a->reasoning = (hone_str){"", 0};
+    a->raw = (hone_str){"", 0};
 }
 
 hone_status hone__answer_none(hone_answer *a, const char *why, hone_arena *arena)
@@ -170,6 +171,7 @@ hone_status hone__answer_take(const hone_verdict *given, hone_arena *arena, hone
         a->latency_ms = (double)v.latency_ns / 1e6;
     a->tokens_in = v.tokens_in;
     a->tokens_out = v.tokens_out;
+    HONE_TRY(copy_text(v.raw, arena, &a->raw));
     return copy_text(v.reasoning, arena, &a->reasoning);
 }
 

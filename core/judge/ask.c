@@ -322,6 +322,7 @@ static hone_status keep_one(round_t *r, asked_for *q)
                                  .repeat = q->a.repeat,
                                  .status = q->a.detail,
                                  .json = q->a.row,
+                                 .raw = q->a.raw,
                                  .cost = q->a.cost,
                                  .latency_ms = q->a.latency_ms,
                                  .tokens_in = q->a.tokens_in,

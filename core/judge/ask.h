@@ -54,6 +54,7 @@ typedef struct hone_answer {
         inconsistency; /* a judge that showed several orders itself: half their difference; NaN: unknown */
     uint64_t tokens_in, tokens_out; /* 0: unknown */
     hone_str reasoning;
+    hone_str raw;   /* the replies as they came; of a remembered answer empty: the book has them */
     int remembered; /* it comes from the book */
     hone_str row;   /* the verdict row, as `hone judge run` writes it */
 } hone_answer;

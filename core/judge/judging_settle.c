@@ -620,6 +620,30 @@ static hone_status open_batch(struct batch *b, const hone_judge_item *items, siz
     return HONE_OK;
 }
 
+/* What was replied about an item, in the order of the answers: for people, and for whoever parses it in another way. */
+static hone_status raw_of(struct batch *b, size_t item, const hone_judging_answer *answers,
+                          size_t n, size_t stride, hone_str *out)
+{
+    hone_buf raw;
+    hone_buf_init(&raw, 1 << 28);
+    for (size_t i = 0; i < n; i++) {
+        const hone_judging_answer *a =
+            (const hone_judging_answer *)(const void *)((const char *)answers + i * stride);
+        if (a->item != item || a->text.len == 0)
+            continue;
+        if (raw.len)
+            hone_buf_adds(&raw, "\n\n");
+        hone_buf_add_str(&raw, a->text);
+    }
+    hone_status st = hone_buf_check(&raw, "replies");
+    if (st >= 0 && raw.len) {
+        *out = hone_arena_str(&b->arena, hone_buf_str(&raw));
+        st = out->ptr ? HONE_OK : HONE_E_NOMEM;
+    }
+    hone_buf_release(&raw);
+    return st;
+}
+
 static hone_status settle_all(struct batch *b, const hone_judging_answer *answers, size_t n_answers,
                               size_t answer_stride, const hone_verdict_sink *verdicts,
                               const hone_judging_sink *again)
@@ -651,6 +675,8 @@ static hone_status settle_all(struct batch *b, const hone_judging_answer *answer
         v.latency_ns = e->latency_ns;
         v.tokens_in = e->tokens_in;
         v.tokens_out = e->tokens_out;
+        if (e->touched)
+            HONE_TRY(raw_of(b, i, answers, n_answers, answer_stride, &v.raw));
         HONE_TRY(verdicts->put(verdicts, i, &v));
     }
     return HONE_OK;

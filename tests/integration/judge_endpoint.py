@@ -369,6 +369,10 @@ p.communicate()
 server.release()
 wait_for(lambda: not server.inside)
 server.reply = hold
+with sqlite3.connect(work / "killed.sqlite") as db:
+    kept = db.execute("select raw, cost, tokens_in, tokens_out, latency_ms from call").fetchall()
+check("with the replies as they came, and what they cost", len(kept) == 90 and all(x[0] in "12345" and x[1] > 0 and x[2:4] == (100, 10) and x[4] > 0
+                                                                                    for x in kept), kept[:3])
 r = judge(args=args)
 check("going on asks for nothing twice but what was under way", r.asked == 200 - (before - 4) and states(r) == ["ok"] * 200 and len(r.rows) == 200,
       f"{r.asked} {before} {r.err}")

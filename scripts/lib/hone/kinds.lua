@@ -28,7 +28,7 @@ end
 local verdict_keys = { score = true, ranking = true, criteria = true, label_probs = true, reasoning = true,
   spec_hash = true, cost = true, latency_ns = true, error = true, abstain = true, detail = true, orders = true,
   mass = true, entropy = true, inconsistency = true, tokens_in = true, tokens_out = true, labels = true,
-  criterion_names = true, candidate_scores = true, score_error = true }
+  criterion_names = true, candidate_scores = true, score_error = true, raw = true }
 
 -- hone/judge.h's HONE_VERDICT_*, by name
 local details = { ok = 0, unparsed = 1, refused = 2, truncated = 3, timeout = 4, budget = 5 }

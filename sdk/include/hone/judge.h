@@ -71,6 +71,7 @@ typedef struct hone_verdict {
     const double *candidate_scores;  /* n_ranking, in the order of the item's candidates; or NULL */
     double
         score_error; /* standard error of score over the judge's own repetitions; 0 when unknown */
+    hone_str raw;    /* the replies as they came, one behind the other; empty: there are none */
 } hone_verdict;
 
 typedef struct hone_verdict_sink {
