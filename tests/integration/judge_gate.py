@@ -364,4 +364,47 @@ check("a member alone has none", train().returncode == 3)
 put("train.lua", ours)
 put("jury.lua", open("jury.lua").read().replace("weight = 2", "weight = 3"))
 check("another weight is another jury", train().returncode == 3)
+
+# ---- who only watches: in metrics and rollout files, and in nobody's hands
+WATCH = """
+local hone = require "hone"
+local core = require "hone.core"
+local run = hone.run { name = "w", seed = 1 }
+local p = run:policy { model = "tiny", optimizer = { "adamw", lr = 1e-5 } }
+local w = hone.reward { id = "w", watch = true, score = function(b) return b:map(function(s) return s.id % 2 end) end }
+local own = hone.reward { id = "own", score = function(b) return b:map(function(s) return #s.completion end) end }
+for step, b in run:steps(1, hone.source("jsonl", { path = "rows.jsonl" }):batches(2)) do
+  local ro = p:rollout(b, { n = 2, max_tokens = 4, rewards = { LIST } })
+  for _, s in ipairs(ro:samples()) do assert(s.outcomes.own and not s.outcomes.w, "seen") end
+  local seen
+  ro:advantages(function(groups)
+    local out = {}
+    for i, g in ipairs(groups) do
+      out[i] = {}
+      for k, s in ipairs(g) do seen = seen or s.outcomes.w out[i][k] = k % 2 - 0.5 end
+    end
+    return out
+  end)
+  p:update { ro, objective = "grpo" }
+  local e = p:eval { { { prompt = "2" } }, rewards = { w, own }, max_tokens = 2 }
+  assert(not seen and not e.w and e.own, "seen")
+  ro:_record()
+  assert(core.metric "reward/own/mean" and not core.metric "reward/w/mean" and not core.metric "eval/w", "seen")
+  for name in pairs(core.metrics()) do assert(not name:find "/w", name) end
+  run.pending = {}
+end
+run:save()
+"""
+for order in ("w, own", "own, w"):
+    put("train.lua", WATCH.replace("LIST", order))
+    r = train()
+    check("no recipe sees what only watches (%s)" % order, r.returncode == 0, r.stderr)
+    m = [json.loads(x) for x in open("run/metrics.jsonl")][-1]
+    check("metrics and run.json do", m.get("reward/w/mean") is not None and m.get("eval/w") is not None and m["reward/mean"] == m["reward/own/mean"] and
+          json.load(open("run/run.json"))["gate"]["watching"] == ["w"], m)
+for what, change in (("weight", "watch = true, weight = 1"), ("on_outcome", "watch = true, on_outcome = print"), ("normalize", 'watch = true, normalize = "running"')):
+    put("train.lua", WATCH.replace("LIST", "own, w").replace("watch = true", change))
+    check(what + " beside watch is refused", "watch = true" in train().stderr)
+put("train.lua", WATCH.replace("LIST", "w, own").replace('id = "own", score', 'id = "own", gate = "w", score'))
+check("a watcher lets nobody pass", "only watches" in train().stderr)
 finish()
