@@ -255,17 +255,26 @@ static void writer_free(hone_writer *w)
     w->failed = HONE_E_STATE;
 }
 
+/* /dev/null, /dev/stdout, a pipe with a name: something to write to, which a file put in its place would take away. */
+static int is_sink(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0 && (S_ISCHR(st.st_mode) || S_ISFIFO(st.st_mode));
+}
+
 static hone_status writer_open(hone_writer *w, const char *path, int append)
 {
     hone_writer n = {.fd = -1};
     hone_status s = HONE_E_NOMEM;
+    const int sink = !append && is_sink(path);
     n.path = hone_strdup(path);
     n.buf = hone_alloc(WRITER_ROOM);
-    if (!append)
+    if (!append && !sink)
         n.tmp = temporary_name(path);
-    if (!n.path || !n.buf || (!append && !n.tmp))
+    if (!n.path || !n.buf || (!append && !sink && !n.tmp))
         goto fail;
     n.fd = append ? open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666)
+           : sink ? open(path, O_WRONLY | O_CLOEXEC | O_NOCTTY)
                   : open(n.tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
     if (n.fd < 0) {
         s = hone_fail_errno("%s: cannot be opened for writing", path);

@@ -25,11 +25,12 @@ void hone_file_unmap(hone_mapped *m);
  * when they are read again. */
 void hone_file_forget(const void *p, size_t n);
 
-/* A buffered writer: new file (beside the target until closed) or append. */
+/* A buffered writer: new file (beside the target until closed) or append. A device or a pipe is written to
+ * directly, and stays what it is. */
 typedef struct hone_writer {
     int fd;
     hone_status failed;
-    char *path, *tmp; /* tmp NULL when appending */
+    char *path, *tmp; /* tmp NULL when appending, and for a device or a pipe */
     unsigned char *buf;
     size_t n;
     uint64_t written; /* bytes accepted so far (offset in the file when appending) */

@@ -7,8 +7,10 @@
 #include "base/log.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 static char *content(const char *path, size_t *n)
 {
@@ -119,6 +121,30 @@ static void test_writer_appears_only_when_closed(void **state)
     assert_int_equal(count_names(scratch_path("w")), 1);
     assert_ok(hone_file_size(path, &size));
     assert_int_equal(size, total);
+}
+
+static void test_a_device_or_a_pipe_stays_one(void **state)
+{
+    const char *pipe_path = scratch_path("named-pipe");
+    struct stat st;
+    char text[8] = {0};
+    (void)state;
+    assert_int_equal(mkfifo(pipe_path, 0600), 0);
+    const int reader = open(pipe_path, O_RDONLY | O_NONBLOCK);
+    assert_true(reader >= 0);
+    assert_int_equal(hone_file_replace(pipe_path, "hello", 5), HONE_OK);
+    assert_int_equal(read(reader, text, sizeof text), 5);
+    assert_string_equal(text, "hello");
+    assert_int_equal(lstat(pipe_path, &st), 0);
+    assert_true(S_ISFIFO(st.st_mode));
+    close(reader);
+    unlink(pipe_path);
+    /* through a link, as /dev/stdout is one: where that would go wrong it would be the link that is lost */
+    assert_int_equal(symlink("/dev/null", pipe_path), 0);
+    assert_int_equal(hone_file_replace(pipe_path, "x", 1), HONE_OK);
+    assert_int_equal(lstat(pipe_path, &st), 0);
+    assert_true(S_ISLNK(st.st_mode));
+    unlink(pipe_path);
 }
 
 static void test_writer_errors_stick_and_leave_the_target(void **state)
@@ -357,6 +383,7 @@ int main(void)
         cmocka_unit_test(test_replace_is_all_or_nothing_on_a_full_disk),
         cmocka_unit_test(test_read_adds_and_respects_both_limits),
         cmocka_unit_test(test_writer_appears_only_when_closed),
+        cmocka_unit_test(test_a_device_or_a_pipe_stays_one),
         cmocka_unit_test(test_writer_errors_stick_and_leave_the_target),
         cmocka_unit_test(test_append_goes_on_where_the_file_ends),
         cmocka_unit_test(test_mapped_files),
