@@ -15,6 +15,17 @@
 
 enum { MAX_OPTIONS = 96 };
 
+/* Texts that the options of the last command line had. */
+enum { TYPED = 64 };
+static const char *typed[TYPED + 1];
+static int n_typed;
+
+const char *const *hone_args_typed(void)
+{
+    typed[n_typed] = NULL;
+    return typed;
+}
+
 static const hone_arg *find(const hone_arg *options, const char *name, size_t n)
 {
     for (const hone_arg *o = options; o && o->name; o++)
@@ -46,6 +57,8 @@ static int store(const hone_args *spec, const hone_arg *o, const char *value)
     const char *rest = NULL;
     switch (o->type) {
     case HONE_ARG_STR:
+        if (n_typed < TYPED)
+            typed[n_typed++] = value;
         *(const char **)o->out = value;
         return 0;
     case HONE_ARG_I64: {

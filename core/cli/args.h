@@ -55,6 +55,8 @@ typedef struct hone_rest {
 
 /* Parses argv[1..]. Returns 1 to go on; 0 when the verb is over, with rest->exit. [control-thread] */
 int hone_args_parse(const hone_args *spec, int argc, char **argv, hone_rest *rest);
+/* The values of text options (not of lists) that were parsed so far, NULL-terminated: what the user named. [control-thread] */
+const char *const *hone_args_typed(void);
 /* Prints what --help prints, on stdout. */
 void hone_args_help(const hone_args *spec);
 #endif

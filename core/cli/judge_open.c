@@ -18,6 +18,7 @@
 
 typedef struct opened {
     hone_recipe_options options;
+    const char *allow[2 * HONE_ARG_LIST_MAX + 2]; /* --allow, and reading of what was named */
     hone_recipe *recipe;
     hone_arena arena;
     char *spec;
@@ -246,6 +247,27 @@ static hone_status open_policy(const hone_cli_judge_args *a, opened *o, hone_pol
     return hone_policy_create(&o->recipe->env, &cfg, out);
 }
 
+/* Files that the command line names may be read, wherever they lie. */
+static hone_status allow_named(const hone_cli_judge_args *a, opened *o)
+{
+    const char *const *names = hone_args_typed();
+    int n = 0;
+    for (; n < a->allow.n; n++)
+        o->allow[n] = a->allow.v[n];
+    for (; *names && n < 2 * HONE_ARG_LIST_MAX; names++) {
+        const size_t room = strlen(*names) + sizeof "fs-read:";
+        if (!hone_file_exists(*names))
+            continue;
+        char *grant = hone_arena_alloc(&o->arena, room);
+        if (!grant)
+            return HONE_E_NOMEM;
+        snprintf(grant, room, "fs-read:%s", *names);
+        o->allow[n++] = grant;
+    }
+    o->allow[n] = NULL;
+    return HONE_OK;
+}
+
 hone_status hone_cli_judge_open(const hone_cli_judge_args *a, hone_cli_judge *out)
 {
     hone_cli_judge j = {0};
@@ -263,11 +285,13 @@ hone_status hone_cli_judge_open(const hone_cli_judge_args *a, hone_cli_judge *ou
     j.name = a->judge;
     o->options = (hone_recipe_options){.recipe = is_lua(a->judge) ? a->judge : NULL,
                                        .set = a->sets.v,
-                                       .allow = a->allow.v,
+                                       .allow = o->allow,
                                        .no_run = 1,
                                        .quiet = 1};
     char *dir = is_lua(a->judge) ? hone_path_dir(a->judge) : hone_strdup(".");
-    hone_status s = dir ? hone_recipe_open(&o->options, dir, &o->recipe) : HONE_E_NOMEM;
+    hone_status s = allow_named(a, o);
+    if (s >= 0)
+        s = dir ? hone_recipe_open(&o->options, dir, &o->recipe) : HONE_E_NOMEM;
     hone_free(dir);
     if (s >= 0) {
         j.env = &o->recipe->env;

@@ -7,6 +7,7 @@
 #include "base/hash.h"
 #include "base/json.h"
 #include "base/map.h"
+#include "abi/config.h"
 #include "cli/args.h"
 #include "cli/judge.h"
 #include "cli/judge_open.h"
@@ -15,6 +16,7 @@
 #include "cli/term.h"
 #include "judge/choose.h"
 #include "judge/interval.h"
+#include "judge/rubric.h"
 
 #include <math.h>
 #include <signal.h>
@@ -360,6 +362,40 @@ static hone_status ask_all(work *w, const hone_cli_judge *j, hone_book *book)
     return hone_error_set(&e);
 }
 
+/* The rubric that the settings name, as the version that the spec says it is. */
+static hone_status keep_rubric(const hone_cli_judge *j, hone_book *book)
+{
+    hone_arena a;
+    hone_buf b;
+    hone_jw w;
+    hone_value all;
+    hone_rubric *r = NULL;
+    const char *hash = strchr(j->rubric, '@');
+    if (!hash)
+        return HONE_OK;
+    hone_arena_init(&a, 0);
+    hone_buf_init(&b, (size_t)1 << 26);
+    hone_jw_init(&w, &b, 0);
+    hone_config_json(hone_instance_config(j->instance), &w);
+    hone_status s = hone_buf_check(&b, "settings");
+    if (s >= 0)
+        s = hone_json_parse(b.ptr, b.len, "settings", &a, &all);
+    const hone_value *v = s >= 0 ? hone_value_get(&all, "rubric") : NULL;
+    char *path = v && v->type == HONE_STRING ? hone_arena_strndup(&a, v->u.str.ptr, v->u.str.len)
+                                             : NULL;
+    /* A file that has changed since is another rubric: its hash tells. */
+    if (path && hone_file_exists(path) && hone_rubric_read_file(path, &r) < 0)
+        r = NULL;
+    if (v && v->type == HONE_MAP && hone_rubric_from_value(v, "rubric", &r) < 0)
+        r = NULL;
+    if (r && strcmp(r->hash, hash + 1) == 0)
+        s = hone_book_put_rubric(book, r->hash, r->id, r->version, r->json);
+    hone_rubric_destroy(r);
+    hone_buf_release(&b);
+    hone_arena_release(&a);
+    return s;
+}
+
 static hone_status run(int *under)
 {
     hone_cli_judge j = {0};
@@ -375,6 +411,8 @@ static hone_status run(int *under)
         s = hone_cli_items_read(j.env->registry, source, items_path, limit, &w.items);
     if (s >= 0 && !no_store)
         s = hone_book_open(store, &book);
+    if (s >= 0 && book)
+        s = keep_rubric(&j, book);
     if (s >= 0) {
         w.tallies = hone_calloc(w.items.n, sizeof *w.tallies);
         s = w.tallies ? ask_all(&w, &j, book) : HONE_E_NOMEM;

@@ -155,6 +155,16 @@ with sqlite3.connect("killed.sqlite") as db:
 s = json.loads(subprocess.run(args, capture_output=True, text=True).stdout)
 check("killed work goes on where it was", stored >= 8 and s["asked"] == 400 - stored and s["answers"] == 400, (stored, s))
 
+# ---- files that the command line names, wherever they lie
+elsewhere = tempfile.mkdtemp(prefix="hone-judge-elsewhere-")
+r = subprocess.run([HONE, "judge", "run", "--judge", os.path.abspath("length.lua"), "--items", os.path.abspath("items.jsonl"), "--json"],
+                   capture_output=True, text=True, cwd=elsewhere)
+check("files outside of the current folder are read when they are named", r.returncode == 0 and os.path.exists(elsewhere + "/judges.sqlite"), r.stderr)
+write("rubric.lua", 'return { id = "q", version = "3", shape = "pointwise", task = "Sums.", scale = { min = 1, max = 2, anchors = { "no", "yes" } } }')
+r = hone("--judge", "rubric", "--set", "rubric=rubric.lua", "--policy", "tiny", "--items", "late.jsonl", "--store", "rubric.sqlite")
+with sqlite3.connect("rubric.sqlite") as db:
+    check("the store has the rubric's version", db.execute("SELECT id, version FROM rubric_version").fetchall() == [("q", "3")], r.stderr)
+
 # ---- bad input
 for what, args, code, text in [
     ("no judge", ["--items", "items.jsonl"], 2, "--judge"),
