@@ -87,11 +87,13 @@ int hone_cli_judge_lint(int argc, char **argv)
             hone_jw w;
             hone_buf_init(&b, 1 << 24);
             hone_jw_init(&w, &b, 0);
-            if (hone_rubric_read_file(rest.v[i], &r) < 0)
-                r = NULL;
+            if (hone_rubric_read_file(rest.v[i], &r) < 0) {
+                r = NULL; /* that it cannot be read is among the problems */
+                s = hone_error_get()->code == HONE_E_NOMEM ? HONE_E_NOMEM : HONE_OK;
+            }
             hone_lint_json(&l, r, &w);
             hone_rubric_destroy(r);
-            if ((s = hone_buf_check(&b, "lint")) >= 0)
+            if (s >= 0 && (s = hone_buf_check(&b, "lint")) >= 0)
                 printf("%s\n", b.ptr);
             hone_buf_release(&b);
         } else if (s >= 0)

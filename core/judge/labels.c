@@ -302,7 +302,9 @@ static hone_status put_batch(hone_labels *l, const hone_label_pick *picks, size_
     hone_jw_ki64(&w, "uniform", (int64_t)uniform);
     hone_jw_kcstr(&w, "at", now);
     hone_jw_end(&w);
-    s = hone_buf_check(&b, "a batch");
+    s = hone_buf_check(&rubric, "a rubric's name");
+    if (s >= 0)
+        s = hone_buf_check(&b, "a batch");
     if (s >= 0)
         s = hone_book_put_batch(l->book, hone_str_c(name), hone_buf_str(&b));
     hone_buf_release(&rubric);

@@ -403,6 +403,8 @@ void hone_lint_json(const hone_lint *l, const hone_rubric *r, hone_jw *w)
         hone_buf_init(&b, 256);
         hone_buf_addf(&b, "%.*s@%s", (int)r->id.len, r->id.ptr, r->hash);
         hone_jw_kstr(w, "rubric", hone_buf_str(&b));
+        if (b.failed)
+            w->out->failed = b.failed;
         hone_buf_release(&b);
     }
     hone_jw_key(w, "problems");

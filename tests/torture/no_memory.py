@@ -38,6 +38,18 @@ for step, prompts in run:steps(2, rows:batches(2)) do
 end
 run:save()
 """
+JUDGE = """
+local hone = require "hone"
+return hone.judge { id = "long", spec = { version = 1 }, judge = function(items)
+  local out = {}
+  for i, item in ipairs(items) do out[i] = { score = math.min(1, #item.candidates[1] / 20) } end
+  return out
+end }
+"""
+ITEMS = "".join(json.dumps({"id": f"i{n}", "prompt": f"{n} plus 2?", "completion": "So " * n + f"{n + 2}"}) + "\n" for n in range(4))
+LABELS = "".join(json.dumps({"item": f"i{n}", "expert": e, "score": (n + k) % 3 + 1, "prompt_id": f"p{n // 2}"}) + "\n"
+                 for n in range(8) for k, e in enumerate(("ann", "bob")))
+VERDICTS = "".join(json.dumps({"id": f"i{n}", "prompt_id": f"p{n // 2}", "status": "ok", "score": n % 3 + 1}) + "\n" for n in range(8))
 OBJECTIVE = json.dumps({"logp": [[-1.0, -2.0]], "old_logp": [[-1.1, -2.0]], "mask": [[1, 1]], "advantages": [0.5]})
 ADVANTAGE = json.dumps({"rewards": [1, 0, 1, 1], "group_size": 2})
 
@@ -63,12 +75,21 @@ COMMANDS = {
     "dpo": "run dpo model=tiny data=pairs.jsonl steps=2 batch=2 --quiet",
     "report": "report run",
     "runs": "runs --json",
+    "judge-lint": "judge lint rubric.lua --json",
+    "judge-rubric": "judge rubric show rubric.lua --json",
+    "judge-render": "judge render rubric.lua --items items.jsonl",
+    "judge-run": "judge run --judge judge.lua --items items.jsonl --out - --store out/judges.sqlite",
+    "judge-calibrate": "judge calibrate --labels labels.jsonl --verdicts verdicts.jsonl --json",
+    "grammar": "generate tiny --prompt Leo --max-tokens 8 --greedy --grammar list.gbnf --json",
     "eval": "eval tiny --data rows.jsonl --reward exact_match --set reference=answer --max-tokens 3 --json",
 }
 
 
 def prepare(folder):
-    files = {"rows.jsonl": ROWS, "pairs.jsonl": PAIRS, "recipe.lua": RECIPE, "objective.json": OBJECTIVE,
+    with open(os.path.join(ROOT, "scripts/rubrics/support_reply.lua")) as f:
+        rubric = f.read()
+    files = {"judge.lua": JUDGE, "items.jsonl": ITEMS, "labels.jsonl": LABELS, "verdicts.jsonl": VERDICTS, "rubric.lua": rubric,
+             "list.gbnf": 'root ::= item ("," item)*\nitem ::= [a-z]+ | "(" root ")"\n', "rows.jsonl": ROWS, "pairs.jsonl": PAIRS, "recipe.lua": RECIPE, "objective.json": OBJECTIVE,
              "advantage.json": ADVANTAGE,
              "messages.json": json.dumps([{"role": "user", "content": "Hi"}]),
              "chat.jinja": "{% for m in messages %}<{{ m.role|upper }}>{{ m['content']|trim }}{% endfor %}",
@@ -117,6 +138,8 @@ def torture(name, base):
         runs = os.path.join(folder, "runs")
         os.symlink(os.path.join(runs, sorted(os.listdir(runs))[0]), os.path.join(folder, "run"))
     count_file = os.path.join(base, "count")
+    if name == "judge-run":
+        os.mkdir(os.path.join(folder, "out"))
     clean = run(folder, words, HONE_FAULT_NOMEM_COUNT=count_file)
     if clean.returncode != 0:
         counted.check(name, False, f"undisturbed it ends with {clean.returncode}: {clean.stderr.decode()[:600]}")
@@ -131,6 +154,8 @@ def torture(name, base):
         for made in ("out", "runs"):
             if name not in ("report", "runs"):
                 shutil.rmtree(os.path.join(folder, made), ignore_errors=True)
+        if name == "judge-run":
+            os.mkdir(os.path.join(folder, "out"))
         result = run(folder, words, HONE_FAULT_NOMEM=str(n))
         why = verdict(result, clean, name)
         left = [x for x in tree(folder) if x.endswith((".tmp", ".part"))]
