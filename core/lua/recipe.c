@@ -73,25 +73,24 @@ hone_status hone_recipe_locate(const char *name, char **path)
 
 /* ---- files ---------------------------------------------------------------------------------------------------- */
 
-/* The absolute path of what may not be there yet: what is there of it is resolved, the rest is put behind. */
+/* The absolute path of what may not be there yet: what is there of it is resolved, the rest is put behind. It asks for no memory, so
+ * that a lack of it is never taken for a path that lies elsewhere. */
 static hone_status resolve(const char *path, char out[PATH_MAX])
 {
-    char real[PATH_MAX], *dir = hone_strdup(path);
-    size_t n = dir ? strlen(dir) : 0;
-    if (!dir)
-        return HONE_E_NOMEM;
+    char real[PATH_MAX], dir[PATH_MAX];
+    size_t n = strlen(path);
+    if (n >= sizeof dir)
+        return hone_fail(HONE_E_LIMIT, "%.200s...: the path is too long", path);
+    memcpy(dir, path, n + 1);
     while (!realpath(n ? dir : ".", real)) {
-        if (n <= 1) {
-            hone_free(dir);
+        if (n <= 1)
             return hone_fail_errno("cannot resolve %s", path);
-        }
         while (n > 0 && dir[n - 1] != '/')
             n--;
         while (n > 1 && dir[n - 1] == '/')
             n--;
         dir[n] = '\0';
     }
-    hone_free(dir);
     const char *rest = path + n + strspn(path + n, "/");
     int len = snprintf(out, PATH_MAX, "%s%s%s", real, *rest && strcmp(real, "/") != 0 ? "/" : "",
                        rest);
