@@ -10,6 +10,7 @@ libhone_a_SOURCES += \
 	core/base/hash.c \
 	core/base/json_read.c \
 	core/base/json_write.c \
+	core/base/library.c \
 	core/base/log.c \
 	core/base/map.c \
 	core/base/math64.c \
