@@ -2,6 +2,7 @@
 #include "judge/figure.h"
 
 #include <math.h>
+#include <string.h>
 
 /* No end known; and what the writer of JSON makes null. */
 static const double open_end = (double)INFINITY, absent = (double)NAN;
@@ -111,6 +112,24 @@ hone_status hone_figure_read(const hone_value *map, const char *key, hone_arena 
                            : hone_figure_none((size_t)n, why ? why : "not reported");
     out->note = note;
     return HONE_OK;
+}
+
+int hone_figure_at(const hone_value *document, const char *path, hone_arena *arena,
+                   hone_figure *out)
+{
+    char parent[64];
+    const char *dot = strrchr(path, '.');
+    const hone_value *map = document, *v = hone_value_path(document, path);
+    if (!v || v->type != HONE_MAP)
+        return 0;
+    if (dot) {
+        if ((size_t)(dot - path) >= sizeof parent)
+            return 0;
+        memcpy(parent, path, (size_t)(dot - path));
+        parent[dot - path] = '\0';
+        map = hone_value_path(document, parent);
+    }
+    return hone_figure_read(map, dot ? dot + 1 : path, arena, out) >= 0;
 }
 
 hone_status hone_figure_text(hone_buf *b, const hone_figure *f, int digits)

@@ -30,6 +30,9 @@ void hone_figure_write_key(hone_jw *w, const char *key, const hone_figure *f);
 /* Back from such a map; E_TYPE naming the key when it is none. Reasons are kept in `arena`. */
 hone_status hone_figure_read(const hone_value *map, const char *key, hone_arena *arena,
                              hone_figure *out);
+/* The figure at a dotted path ("ceiling.ac2") of a document: 1, or 0 when there is none. */
+int hone_figure_at(const hone_value *document, const char *path, hone_arena *arena,
+                   hone_figure *out);
 /* "0.712 [0.655, 0.769] (n = 400)", "0.712 (n = 400; no interval: ...)", "unknown: ..."; `digits`
  * after the point, 0..9. */
 hone_status hone_figure_text(hone_buf *b, const hone_figure *f, int digits);

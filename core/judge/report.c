@@ -144,22 +144,6 @@ hone_status hone_judge_report_head(const hone_value *r, hone_buf *b)
     return b->failed;
 }
 
-/* The figure at a dotted path: 1, or 0 when the document has none. */
-static int figure_at(const hone_value *r, const char *path, hone_arena *a, hone_figure *out)
-{
-    char parent[64];
-    const char *dot = strrchr(path, '.');
-    const hone_value *map = r, *v = hone_value_path(r, path);
-    if (!v || v->type != HONE_MAP)
-        return 0;
-    if (dot) {
-        memcpy(parent, path, (size_t)(dot - path));
-        parent[dot - path] = '\0';
-        map = hone_value_path(r, parent);
-    }
-    return hone_figure_read(map, dot ? dot + 1 : path, a, out) >= 0;
-}
-
 static double number_of(const hone_value *v)
 {
     return v && v->type == HONE_F64   ? v->u.f64
@@ -253,7 +237,7 @@ hone_status hone_judge_report_text(const hone_value *r, hone_buf *b)
     for (; rows->path; rows++) {
         if (rows->section)
             section = rows;
-        if (!figure_at(r, rows->path, &a, &f))
+        if (!hone_figure_at(r, rows->path, &a, &f))
             continue;
         if (section) {
             hone_buf_addf(b, "\n%s\n", section->section);
@@ -378,7 +362,7 @@ hone_status hone_judge_report_md(const hone_value *r, hone_buf *b)
     for (; rows->path; rows++) {
         if (rows->section)
             section = rows;
-        if (!figure_at(r, rows->path, &a, &f))
+        if (!hone_figure_at(r, rows->path, &a, &f))
             continue;
         if (section) {
             hone_buf_addf(

@@ -61,21 +61,6 @@ static double number_of(const hone_value *v)
                                       : (double)NAN;
 }
 
-static int figure_at(const hone_value *r, const char *path, hone_arena *a, hone_figure *out)
-{
-    char parent[64];
-    const char *dot = strrchr(path, '.');
-    const hone_value *map = r, *v = hone_value_path(r, path);
-    if (!v || v->type != HONE_MAP)
-        return 0;
-    if (dot) {
-        memcpy(parent, path, (size_t)(dot - path));
-        parent[dot - path] = '\0';
-        map = hone_value_path(r, parent);
-    }
-    return hone_figure_read(map, dot ? dot + 1 : path, a, out) >= 0;
-}
-
 /* ---- a figure --------------------------------------------------------------------------------------------- */
 
 typedef struct range {
@@ -186,7 +171,7 @@ static size_t section(hone_buf *b, const hone_value *r, hone_arena *a, const hon
     while (rows[n].path && !rows[n].section)
         n++;
     for (size_t i = 0; i < n; i++)
-        if (figure_at(r, rows[i].path, a, &f)) {
+        if (hone_figure_at(r, rows[i].path, a, &f)) {
             some = 1;
             widen(&scale, &f);
         }
@@ -207,7 +192,7 @@ static size_t section(hone_buf *b, const hone_value *r, hone_arena *a, const hon
         double reference = difference ? -0.10 : (double)NAN;
         char path[64];
         range mine = scale;
-        if (!figure_at(r, rows[i].path, a, &f))
+        if (!hone_figure_at(r, rows[i].path, a, &f))
             continue;
         if (own) { /* unlike things: each on its own scale */
             mine = (range){0, 1};
@@ -215,7 +200,7 @@ static size_t section(hone_buf *b, const hone_value *r, hone_arena *a, const hon
         }
         if (strncmp(rows[i].path, "agreement.", 10) == 0 && !strstr(rows[i].path, "icc")) {
             snprintf(path, sizeof path, "ceiling.%s", rows[i].path + 10);
-            if (figure_at(r, path, a, &ceiling) && !ceiling.why)
+            if (hone_figure_at(r, path, a, &ceiling) && !ceiling.why)
                 reference = ceiling.value;
         }
         row(b, rows[i].label, (hone_str){"", 0}, rows[i].meaning, &f, &mine, reference,
@@ -341,7 +326,7 @@ static void slices(hone_buf *b, const hone_value *r, hone_arena *a)
     for (size_t i = 0; i < list->u.list.n; i++)
         if (hone_figure_read(&list->u.list.items[i], "bias", a, &f) >= 0)
             widen(&scale, &f);
-    double reference = figure_at(r, "bias", a, &all) && !all.why ? all.value : (double)NAN;
+    double reference = hone_figure_at(r, "bias", a, &all) && !all.why ? all.value : (double)NAN;
     hone_buf_adds(b, "<section><h2>Bias by slice</h2><p class=\"sub\">Mean of judge minus experts; "
                      "right of zero the "
                      "judge is the milder one. The dashed line is the bias over all items.</p>\n");
