@@ -168,14 +168,37 @@ static void about_of(const hone_joined *j, hone_calib_about *out)
                               .test_reads = -1};
 }
 
-static int l_calibrate(lua_State *L)
+/* Measures joined rows and writes the document. */
+typedef hone_status (*documenter)(const hone_joined *j, const settings *set,
+                                  const hone_calib_about *about, hone_jw *w);
+
+static hone_status calibration_document(const hone_joined *j, const settings *set,
+                                        const hone_calib_about *about, hone_jw *w)
 {
-    hone_data *labels = hone__lua_data(L, 1), *verdicts = data_or_nil(L, 2),
-              *items = data_or_nil(L, 3);
+    hone_calibration c;
+    HONE_TRY(hone_calibrate(j, &set->calib, &c));
+    hone_calibration_json(&c, about, w);
+    hone_calibration_release(&c);
+    return HONE_OK;
+}
+
+static hone_status reliability_document(const hone_joined *j, const settings *set,
+                                        const hone_calib_about *about, hone_jw *w)
+{
+    hone_within within;
+    HONE_TRY(hone_within_measure(j, set->calib.replicates, set->calib.seed, &within));
+    hone_within_json(&within, j, set->policy, about, w);
+    hone_within_release(&within);
+    return HONE_OK;
+}
+
+/* The document of the rows as a table, under the options at index 4. Each of the rows may be NULL. */
+static int measured(lua_State *L, hone_data *labels, hone_data *verdicts, hone_data *items,
+                    int keep_scores, documenter document)
+{
     hone_arena a;
     hone_value map;
     hone_joined j;
-    hone_calibration c;
     settings set;
     hone_buf b;
     hone_jw w;
@@ -186,6 +209,8 @@ static int l_calibrate(lua_State *L)
     if (s >= 0)
         s = settings_of(&map, &a, &set);
     if (s >= 0) {
+        if (keep_scores)
+            set.rows.keep_scores = 1;
         hone_joined_init(&j, &set.rows);
         s = take(items, HONE_ROWS_ITEMS, "items", &j);
         if (s >= 0)
@@ -194,11 +219,10 @@ static int l_calibrate(lua_State *L)
             s = take(labels, HONE_ROWS_LABELS, "labels", &j);
         if (s >= 0)
             s = hone_joined_finish(&j);
-        if (s >= 0 && (s = hone_calibrate(&j, &set.calib, &c)) >= 0) {
+        if (s >= 0) {
             about_of(&j, &about);
             hone_jw_init(&w, &b, 0);
-            hone_calibration_json(&c, &about, &w);
-            hone_calibration_release(&c);
+            s = document(&j, &set, &about, &w);
         }
         hone_joined_release(&j);
     }
@@ -208,46 +232,18 @@ static int l_calibrate(lua_State *L)
     return s < 0 ? hone_lua_raise(L) : 1;
 }
 
+static int l_calibrate(lua_State *L)
+{
+    hone_data *labels = hone__lua_data(L, 1), *verdicts = data_or_nil(L, 2),
+              *items = data_or_nil(L, 3);
+    return measured(L, labels, verdicts, items, 0, calibration_document);
+}
+
 static int l_reliability(lua_State *L)
 {
     hone_data *verdicts = hone__lua_data(L, 1), *items = data_or_nil(L, 2),
               *labels = data_or_nil(L, 3);
-    hone_arena a;
-    hone_value map;
-    hone_joined j;
-    hone_within within;
-    settings set;
-    hone_buf b;
-    hone_jw w;
-    hone_calib_about about;
-    hone_arena_init(&a, 0);
-    hone_buf_init(&b, (size_t)64 << 20);
-    hone_status s = hone__lua_options(L, 4, &a, &map);
-    if (s >= 0)
-        s = settings_of(&map, &a, &set);
-    if (s >= 0) {
-        set.rows.keep_scores = 1;
-        hone_joined_init(&j, &set.rows);
-        s = take(items, HONE_ROWS_ITEMS, "items", &j);
-        if (s >= 0)
-            s = take(verdicts, HONE_ROWS_VERDICTS, "verdicts", &j);
-        if (s >= 0)
-            s = take(labels, HONE_ROWS_LABELS, "labels", &j);
-        if (s >= 0)
-            s = hone_joined_finish(&j);
-        if (s >= 0 &&
-            (s = hone_within_measure(&j, set.calib.replicates, set.calib.seed, &within)) >= 0) {
-            about_of(&j, &about);
-            hone_jw_init(&w, &b, 0);
-            hone_within_json(&within, &j, set.policy, &about, &w);
-            hone_within_release(&within);
-        }
-        hone_joined_release(&j);
-    }
-    hone_arena_release(&a);
-    s = push_json(L, &b, s);
-    hone_buf_release(&b);
-    return s < 0 ? hone_lua_raise(L) : 1;
+    return measured(L, labels, verdicts, items, 1, reliability_document);
 }
 
 static int l_judge_report(lua_State *L)
