@@ -30,6 +30,8 @@ hone_status hone_value_i64(const hone_value *map, const char *key, int64_t dflt,
 hone_status hone_value_f64(const hone_value *map, const char *key, double dflt, double *out);
 hone_status hone_value_bool(const hone_value *map, const char *key, int dflt, int *out);
 hone_status hone_value_string(const hone_value *map, const char *key, hone_str dflt, hone_str *out);
+/* A number of either type; NaN for anything else, and for NULL. */
+double hone_value_number(const hone_value *v);
 int hone_str_eq(hone_str a, const char *z);
 int hone_str_same(hone_str a, hone_str b);
 /* Deep copy into an arena. */

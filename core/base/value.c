@@ -4,6 +4,7 @@
  * makes a hone_map. Typed reads name the key in their error and leave the output alone on failure. */
 #include "base/json.h"
 
+#include <math.h>
 #include <string.h>
 
 int hone_str_eq(hone_str a, const char *z)
@@ -94,6 +95,13 @@ hone_status hone_value_f64(const hone_value *map, const char *key, double dflt, 
     else
         return wrong_type(key, "a number", v);
     return HONE_OK;
+}
+
+double hone_value_number(const hone_value *v)
+{
+    return v && v->type == HONE_F64   ? v->u.f64
+           : v && v->type == HONE_I64 ? (double)v->u.i64
+                                      : (double)NAN;
 }
 
 hone_status hone_value_bool(const hone_value *map, const char *key, int dflt, int *out)

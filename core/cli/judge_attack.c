@@ -251,9 +251,8 @@ static hone_status find_range(work *w)
             return s;
         }
     } else if (v && v->type == HONE_LIST && v->u.list.n == 2) {
-        const hone_value *at = v->u.list.items;
-        lo = at[0].type == HONE_I64 ? (double)at[0].u.i64 : at[0].u.f64;
-        hi = at[1].type == HONE_I64 ? (double)at[1].u.i64 : at[1].u.f64;
+        lo = hone_value_number(&v->u.list.items[0]);
+        hi = hone_value_number(&v->u.list.items[1]);
     } else {
         lo = (double)INFINITY;
         hi = -(double)INFINITY;
