@@ -144,13 +144,6 @@ hone_status hone_judge_report_head(const hone_value *r, hone_buf *b)
     return b->failed;
 }
 
-static double number_of(const hone_value *v)
-{
-    return v && v->type == HONE_F64   ? v->u.f64
-           : v && v->type == HONE_I64 ? (double)v->u.i64
-                                      : (double)NAN;
-}
-
 static int digits_of(const hone_figure *f)
 {
     return fabs(f->value) >= 100 ? 1 : 3;
@@ -167,8 +160,9 @@ static void alt_test(const hone_value *r, hone_buf *b)
     if (passed && passed->type == HONE_BOOL) {
         hone_buf_addf(b, "%s (winning rate %.2f against %lld experts, epsilon %.2f)",
                       passed->u.boolean ? "passed" : "not passed",
-                      number_of(hone_value_get(t, "winning_rate")),
-                      (long long)count_in(t, "experts"), number_of(hone_value_get(t, "epsilon")));
+                      hone_value_number(hone_value_get(t, "winning_rate")),
+                      (long long)count_in(t, "experts"),
+                      hone_value_number(hone_value_get(t, "epsilon")));
     } else {
         hone_buf_adds(b, "unknown: ");
         add_plain(b, text_in(t, "why"), 0);
@@ -280,16 +274,16 @@ static void md_confusion(const hone_value *r, hone_buf *b)
     hone_buf_adds(b,
                   "\n## Who says what\n\nRows: the experts' consensus; columns: the judge.\n\n| |");
     for (size_t i = 0; i < q; i++)
-        hone_buf_addf(b, " %g |", number_of(&levels->u.list.items[i]));
+        hone_buf_addf(b, " %g |", hone_value_number(&levels->u.list.items[i]));
     hone_buf_adds(b, "\n|---|");
     for (size_t i = 0; i < q; i++)
         hone_buf_adds(b, "---:|");
     hone_buf_addc(b, '\n');
     for (size_t i = 0; i < q; i++) {
         const hone_value *row = &counts->u.list.items[i];
-        hone_buf_addf(b, "| **%g** |", number_of(&levels->u.list.items[i]));
+        hone_buf_addf(b, "| **%g** |", hone_value_number(&levels->u.list.items[i]));
         for (size_t k = 0; row->type == HONE_LIST && k < row->u.list.n; k++)
-            hone_buf_addf(b, " %.0f |", number_of(&row->u.list.items[k]));
+            hone_buf_addf(b, " %.0f |", hone_value_number(&row->u.list.items[k]));
         hone_buf_addc(b, '\n');
     }
 }

@@ -23,14 +23,6 @@ static hone_str text_in(const hone_value *map, const char *key)
     return v && v->type == HONE_STRING ? v->u.str : (hone_str){"", 0};
 }
 
-/* NAN where there is none. */
-static double number_of(const hone_value *v)
-{
-    return v && v->type == HONE_F64   ? v->u.f64
-           : v && v->type == HONE_I64 ? (double)v->u.i64
-                                      : (double)NAN;
-}
-
 static void cell(hone_buf *b, double v, double scale)
 {
     char text[32];
@@ -69,12 +61,12 @@ static void figures(hone_buf *b, const hone_value *list)
         hone_buf_adds(b, "<tr><td>");
         hone__web_text(b, text_in(f, "name"));
         hone_buf_adds(b, "</td>");
-        cell(b, number_of(hone_value_get(f, "value")), 1);
+        cell(b, hone_value_number(hone_value_get(f, "value")), 1);
         hone_buf_adds(b, "<td>");
         hone__web_text(b, text_in(f, "unit"));
         hone_buf_adds(b, "</td>");
         for (size_t k = 0; k < COLUMNS; k++)
-            cell(b, number_of(hone_value_get(f, columns[k].key)), columns[k].scale);
+            cell(b, hone_value_number(hone_value_get(f, columns[k].key)), columns[k].scale);
         hone_buf_adds(b, "</tr>\n");
     }
     hone_buf_adds(b, "</tbody></table></div></section>\n");
@@ -96,8 +88,8 @@ static hone_status line(hone_arena *a, const hone_value *v, hone__web_series *s)
     if (!s->label || !at)
         return HONE_E_NOMEM;
     for (size_t i = 0; i < n; i++) {
-        at[i] = number_of(&x->u.list.items[i]);
-        at[n + i] = number_of(&y->u.list.items[i]);
+        at[i] = hone_value_number(&x->u.list.items[i]);
+        at[n + i] = hone_value_number(&y->u.list.items[i]);
     }
     s->x = at;
     s->y = at + n;
@@ -157,7 +149,8 @@ static hone_status page(hone_buf *b, hone_arena *a, const hone_value *r)
         chip(b, chips[i], text_in(r, chips[i]));
     hone_buf_addf(
         b, "<li>threads <b>%.0f</b></li><li>runs of each <b>%.0f</b></li></ul></header>\n<main>",
-        number_of(hone_value_get(r, "threads")), number_of(hone_value_get(r, "repeat")));
+        hone_value_number(hone_value_get(r, "threads")),
+        hone_value_number(hone_value_get(r, "repeat")));
     if (list->u.list.n)
         figures(b, list);
     if (scale->u.list.n)

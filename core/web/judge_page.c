@@ -54,13 +54,6 @@ static const hone_value *list_in(const hone_value *map, const char *path)
     return v && v->type == HONE_LIST ? v : NULL;
 }
 
-static double number_of(const hone_value *v)
-{
-    return v && v->type == HONE_F64   ? v->u.f64
-           : v && v->type == HONE_I64 ? (double)v->u.i64
-                                      : (double)NAN;
-}
-
 /* ---- a figure --------------------------------------------------------------------------------------------- */
 
 typedef struct range {
@@ -226,20 +219,21 @@ static void matrix(hone_buf *b, const hone_value *r)
         for (size_t k = 0;
              counts->u.list.items[i].type == HONE_LIST && k < counts->u.list.items[i].u.list.n;
              k++) {
-            double v = number_of(&counts->u.list.items[i].u.list.items[k]);
+            double v = hone_value_number(&counts->u.list.items[i].u.list.items[k]);
             most = v > most ? v : most;
         }
     hone_buf_adds(
         b, "<div><h2>Who says what</h2><p class=\"sub\">Rows: the experts' consensus. Columns: the "
            "judge.</p><div class=\"wide\"><table class=\"matrix\"><thead><tr><th></th>");
     for (size_t i = 0; i < q; i++)
-        hone_buf_addf(b, "<th scope=\"col\">%g</th>", number_of(&levels->u.list.items[i]));
+        hone_buf_addf(b, "<th scope=\"col\">%g</th>", hone_value_number(&levels->u.list.items[i]));
     hone_buf_adds(b, "</tr></thead><tbody>\n");
     for (size_t i = 0; i < q; i++) {
         const hone_value *line = &counts->u.list.items[i];
-        hone_buf_addf(b, "<tr><th scope=\"row\">%g</th>", number_of(&levels->u.list.items[i]));
+        hone_buf_addf(b, "<tr><th scope=\"row\">%g</th>",
+                      hone_value_number(&levels->u.list.items[i]));
         for (size_t k = 0; line->type == HONE_LIST && k < line->u.list.n; k++) {
-            double v = number_of(&line->u.list.items[k]);
+            double v = hone_value_number(&line->u.list.items[k]);
             hone_buf_addf(b, "<td class=\"cell\"><i style=\"--o:%.2f\"></i><b>%.0f</b></td>",
                           0.45 * v / most, v);
         }
@@ -271,7 +265,7 @@ static void curve(hone_buf *b, const hone_value *r)
         if (p->type != HONE_LIST || p->u.list.n != 2)
             return;
         for (size_t k = 0; k < 2; k++) {
-            double v = number_of(&p->u.list.items[k]);
+            double v = hone_value_number(&p->u.list.items[k]);
             if (!isfinite(v))
                 return;
             x.lo = v < x.lo ? v : x.lo;
@@ -307,8 +301,8 @@ static void curve(hone_buf *b, const hone_value *r)
                   plot_x(&x, x.lo), plot_y(&y, x.lo), plot_x(&x, x.hi), plot_y(&y, x.hi));
     for (size_t i = 0; i < knots->u.list.n; i++) {
         const hone_value *p = knots->u.list.items[i].u.list.items;
-        hone_buf_addf(b, "%c%.1f %.1f", i ? 'L' : 'M', plot_x(&x, number_of(&p[0])),
-                      plot_y(&y, number_of(&p[1])));
+        hone_buf_addf(b, "%c%.1f %.1f", i ? 'L' : 'M', plot_x(&x, hone_value_number(&p[0])),
+                      plot_y(&y, hone_value_number(&p[1])));
     }
     hone_buf_adds(b, "\"/></svg></figure></div>\n");
 }
@@ -361,8 +355,8 @@ static void failures(hone_buf *b, const hone_value *r, hone_arena *a)
         const hone_value *s = &list->u.list.items[i];
         if (hone_figure_read(s, "rate", a, &f) < 0)
             continue;
-        hone__web_number(number_of(hone_value_get(s, "lo")), lo);
-        hone__web_number(number_of(hone_value_get(s, "hi")), hi);
+        hone__web_number(hone_value_number(hone_value_get(s, "lo")), lo);
+        hone__web_number(hone_value_number(hone_value_get(s, "hi")), hi);
         snprintf(label, sizeof label, "%s to %s bytes", lo, hi);
         row(b, label, (hone_str){"", 0}, NULL, &f, &scale, (double)NAN, 0);
     }
@@ -397,7 +391,7 @@ static void histogram(hone_buf *b, const hone_value *r)
     if (!list || !list->u.list.n)
         return;
     for (size_t i = 0; i < list->u.list.n; i++) {
-        double v = number_of(hone_value_get(&list->u.list.items[i], "n"));
+        double v = hone_value_number(hone_value_get(&list->u.list.items[i], "n"));
         most = v > most ? v : most;
     }
     hone_buf_adds(b, "<section><h2>Scores given</h2><div class=\"wide\"><table><thead><tr><th "
@@ -405,7 +399,7 @@ static void histogram(hone_buf *b, const hone_value *r)
                      "class=\"num\">verdicts</th><th></th></tr></thead><tbody>\n");
     for (size_t i = 0; i < list->u.list.n; i++) {
         const hone_value *s = &list->u.list.items[i];
-        double v = number_of(hone_value_get(s, "n"));
+        double v = hone_value_number(hone_value_get(s, "n"));
         hone_buf_addf(
             b,
             "<tr><td class=\"num\">%g</td><td class=\"num\">%.0f</td><td style=\"width:70%%\"><svg "
@@ -413,7 +407,7 @@ static void histogram(hone_buf *b, const hone_value *r)
             "height=\"12\" "
             "aria-hidden=\"true\"><rect class=\"area c0\" width=\"%.1f\" "
             "height=\"10\"/></svg></td></tr>\n",
-            number_of(hone_value_get(s, "level")), v, 1000 * v / most);
+            hone_value_number(hone_value_get(s, "level")), v, 1000 * v / most);
     }
     hone_buf_adds(b, "</tbody></table></div></section>\n");
 }
@@ -431,7 +425,7 @@ static void notes(hone_buf *b, const hone_value *r)
                       "%.0f %% of the "
                       "experts.</li>\n",
                       passed->u.boolean ? "passed" : "not passed",
-                      100 * number_of(hone_value_get(alt, "winning_rate")));
+                      100 * hone_value_number(hone_value_get(alt, "winning_rate")));
     } else if (alt) {
         hone_buf_adds(b, "<li>The alternative-annotator test was not made: ");
         hone__web_text(b, text_in(alt, "why"));
