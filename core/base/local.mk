@@ -15,6 +15,7 @@ libhone_a_SOURCES += \
 	core/base/map.c \
 	core/base/math64.c \
 	core/base/memory.c \
+	core/base/messages.c \
 	core/base/paths.c \
 	core/base/rng.c \
 	core/base/trace.c \

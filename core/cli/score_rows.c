@@ -1,32 +1,16 @@
 /* score_rows.c - see score_rows.h. Rows have a completion, mostly a prompt (text or messages), and any other columns. */
 #include "cli/score_rows.h"
 
-#include <string.h>
+#include "base/messages.h"
 
-static hone_status read_messages(const hone_value *list, hone_arena *arena, hone_sample *out)
-{
-    hone_message *m = hone_arena_calloc(arena, list->u.list.n, sizeof *m);
-    if (!m)
-        return HONE_E_NOMEM;
-    for (size_t i = 0; i < list->u.list.n; i++) {
-        HONE_TRY(hone_value_string(&list->u.list.items[i], "role", hone_str_c(""), &m[i].role));
-        HONE_TRY(
-            hone_value_string(&list->u.list.items[i], "content", hone_str_c(""), &m[i].content));
-        if (hone_str_eq(m[i].role, "user"))
-            out->prompt = m[i].content; /* the last one of the user's */
-    }
-    out->messages = m;
-    out->n_messages = list->u.list.n;
-    return HONE_OK;
-}
+#include <string.h>
 
 hone_status hone_cli_sample(const char *data, const hone_value *row, uint64_t number,
                             hone_arena *arena, hone_sample *out)
 {
-    const hone_value *prompt = hone_value_get(row, "prompt"),
-                     *completion = hone_value_get(row, "completion");
-    const hone_value *messages = hone_value_get(row, "messages"),
+    const hone_value *completion = hone_value_get(row, "completion"),
                      *finish = hone_value_get(row, "finish");
+    hone_messages messages;
     memset(out, 0, sizeof *out);
     out->id = number;
     out->group = number;
@@ -36,13 +20,10 @@ hone_status hone_cli_sample(const char *data, const hone_value *row, uint64_t nu
         return hone_fail_hint("rows to score have prompt, completion and any other columns");
     }
     out->completion = completion->u.str;
-    out->prompt = hone_str_c("");
-    if (prompt && prompt->type == HONE_STRING)
-        out->prompt = prompt->u.str;
-    if (prompt && prompt->type == HONE_LIST)
-        HONE_TRY(read_messages(prompt, arena, out));
-    else if (messages && messages->type == HONE_LIST)
-        HONE_TRY(read_messages(messages, arena, out));
+    if (hone_messages_of_row(row, arena, &out->prompt, &messages) < 0)
+        return hone_fail_at("%s: row %llu", data, (unsigned long long)number);
+    out->messages = messages.at;
+    out->n_messages = messages.n;
     if (finish && finish->type == HONE_STRING)
         out->finish = hone_str_eq(finish->u.str, "length") ? HONE_FINISH_LENGTH
                       : hone_str_eq(finish->u.str, "stop") ? HONE_FINISH_STOP

@@ -4,6 +4,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/hash.h"
+#include "base/messages.h"
 #include "judge/answer.h"
 
 #include <math.h>
@@ -23,23 +24,6 @@ static int is_own(hone_str name)
         if (hone_str_eq(name, own[i]))
             return 1;
     return 0;
-}
-
-static hone_status read_messages(const hone_value *list, hone_arena *arena, hone_judge_item *it)
-{
-    hone_message *m = hone_arena_calloc(arena, list->u.list.n + 1, sizeof *m);
-    if (!m)
-        return HONE_E_NOMEM;
-    for (size_t i = 0; i < list->u.list.n; i++) {
-        HONE_TRY(hone_value_string(&list->u.list.items[i], "role", hone_str_c(""), &m[i].role));
-        HONE_TRY(
-            hone_value_string(&list->u.list.items[i], "content", hone_str_c(""), &m[i].content));
-        if (hone_str_eq(m[i].role, "user"))
-            it->prompt = m[i].content; /* the last one of the user's */
-    }
-    it->messages = m;
-    it->n_messages = list->u.list.n;
-    return HONE_OK;
 }
 
 static hone_status read_candidates(const hone_value *row, hone_arena *arena, hone_judge_item *it)
@@ -172,17 +156,12 @@ static hone_status read_item(const hone_value *row, uint64_t number, hone_arena 
                              hone_ask_item *out)
 {
     hone_judge_item *it = &out->it;
-    const hone_value *prompt = hone_value_get(row, "prompt"),
-                     *messages = hone_value_get(row, "messages");
+    hone_messages messages;
     if (row->type != HONE_MAP)
         return hone_fail(HONE_E_TYPE, "a map of columns is wanted");
-    it->prompt = hone_str_c("");
-    if (prompt && prompt->type == HONE_STRING)
-        it->prompt = prompt->u.str;
-    if (prompt && prompt->type == HONE_LIST)
-        HONE_TRY(read_messages(prompt, arena, it));
-    else if (messages && messages->type == HONE_LIST)
-        HONE_TRY(read_messages(messages, arena, it));
+    HONE_TRY(hone_messages_of_row(row, arena, &it->prompt, &messages));
+    it->messages = messages.at;
+    it->n_messages = messages.n;
     HONE_TRY(read_candidates(row, arena, it));
     HONE_TRY(hone_value_string(row, "reference", (hone_str){NULL, 0}, &it->reference));
     hone_column *columns = hone_arena_calloc(arena, row->u.map.n + 1, sizeof *columns);

@@ -3,6 +3,7 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "base/messages.h"
 #include "base/trace.h"
 
 #include <math.h>
@@ -10,23 +11,6 @@
 #include <string.h>
 
 /* ---- prompts ------------------------------------------------------------------------------------------ */
-
-static hone_status read_messages(hone_rollout *r, hone_rollout_prompt *p, const hone_value *list)
-{
-    if (list->type != HONE_LIST || list->u.list.n == 0)
-        return hone_fail(HONE_E_TYPE, "messages: a list of { role, content } is wanted");
-    p->messages = hone_arena_calloc(&r->arena, list->u.list.n, sizeof *p->messages);
-    if (!p->messages)
-        return HONE_E_NOMEM;
-    p->n_messages = list->u.list.n;
-    for (size_t i = 0; i < p->n_messages; i++) {
-        HONE_TRY(hone_value_string(&list->u.list.items[i], "role", (hone_str){"", 0},
-                                   &p->messages[i].role));
-        HONE_TRY(hone_value_string(&list->u.list.items[i], "content", (hone_str){"", 0},
-                                   &p->messages[i].content));
-    }
-    return HONE_OK;
-}
 
 /* A prompt that is plain text, for a model with a chat template, is one user message. */
 static hone_status one_message(hone_rollout *r, hone_str text, hone_value *out)
@@ -65,9 +49,15 @@ static hone_status encode(hone_policy *policy, hone_rollout *r, hone_rollout_pro
         messages = &wrapped;
     }
     if (s >= 0 && messages) {
-        s = read_messages(r, p, messages);
-        if (s >= 0)
+        hone_messages read;
+        s = hone_messages_read(messages, &r->arena, &read);
+        if (s >= 0 && read.n == 0)
+            s = hone_fail(HONE_E_TYPE, "messages: a list of { role, content } is wanted");
+        if (s >= 0) {
+            p->messages = read.at;
+            p->n_messages = read.n;
             s = hone_policy_encode_messages(policy, messages, &t, &text);
+        }
     } else if (s >= 0 && prompt && prompt->type == HONE_STRING) {
         s = hone_buf_add_str(&text, prompt->u.str);
         if (s >= 0)

@@ -18,7 +18,7 @@ typedef struct hone_rollout_prompt {
     size_t n_ids;
     hone_column *columns;
     size_t n_columns;
-    hone_message *messages;
+    const hone_message *messages;
     size_t n_messages;
 } hone_rollout_prompt;
 

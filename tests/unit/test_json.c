@@ -3,6 +3,7 @@
 
 #include "base/file.h"
 #include "base/json.h"
+#include "base/messages.h"
 #include "base/rng.h"
 
 #include <float.h>
@@ -500,6 +501,31 @@ static void test_the_goldens_read(void **state)
     assert_int_equal(value.type, HONE_MAP);
 }
 
+static void test_a_row_tells_its_conversation(void **state)
+{
+    (void)state;
+    hone_messages m = {NULL, 7};
+    hone_str prompt = hone_str_c("as it was");
+    assert_ok(parse("{\"prompt\":\"p\"}"));
+    assert_ok(hone_messages_of_row(&value, &arena, &prompt, &m));
+    assert_true(hone_str_eq(prompt, "p") && !m.at && m.n == 0);
+    assert_ok(
+        parse("{\"messages\":[{\"role\":\"user\",\"content\":\"a\"},{\"role\":\"user\",\"content\":"
+              "\"b\"},{\"role\":\"assistant\"}]}"));
+    assert_ok(hone_messages_of_row(&value, &arena, &prompt, &m));
+    assert_true(hone_str_eq(prompt, "b") && m.n == 3 && hone_str_eq(m.at[2].content, ""));
+    /* the list in `prompt` goes before the other column */
+    assert_ok(parse("{\"prompt\":[{\"role\":\"user\",\"content\":\"c\"}],\"messages\":[]}"));
+    assert_ok(hone_messages_of_row(&value, &arena, &prompt, &m));
+    assert_true(hone_str_eq(prompt, "c") && m.n == 1);
+    assert_ok(parse("{\"messages\":[{\"role\":\"user\"},7]}"));
+    assert_int_equal(hone_messages_of_row(&value, &arena, &prompt, &m), HONE_E_TYPE);
+    assert_non_null(strstr(hone_error_get()->message, "entry 2"));
+    assert_true(hone_str_eq(prompt, "c") && m.n == 1);
+    assert_ok(parse("{\"messages\":[{\"role\":7}]}"));
+    assert_int_equal(hone_messages_of_row(&value, &arena, &prompt, &m), HONE_E_TYPE);
+}
+
 #define json_test(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 int main(void)
 {
@@ -521,6 +547,7 @@ int main(void)
         json_test(test_writer_misuse_is_an_error),
         json_test(test_what_is_written_reads_back_equal),
         json_test(test_no_memory_is_an_error_and_leaks_nothing),
+        json_test(test_a_row_tells_its_conversation),
         json_test(test_the_goldens_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
