@@ -520,7 +520,7 @@ static void test_a_row_tells_its_conversation(void **state)
     assert_true(hone_str_eq(prompt, "c") && m.n == 1);
     assert_ok(parse("{\"messages\":[{\"role\":\"user\"},7]}"));
     assert_int_equal(hone_messages_of_row(&value, &arena, &prompt, &m), HONE_E_TYPE);
-    assert_non_null(strstr(hone_error_get()->message, "entry 2"));
+    assert_non_null(strstr(hone_error_get()->what, "entry 2"));
     assert_true(hone_str_eq(prompt, "c") && m.n == 1);
     assert_ok(parse("{\"messages\":[{\"role\":7}]}"));
     assert_int_equal(hone_messages_of_row(&value, &arena, &prompt, &m), HONE_E_TYPE);
