@@ -4,3 +4,7 @@ rewards_LIBS = -lm
 # command has a source as well: it gathers rows as those of plugins/source/sources do.
 command_CFLAGS = -D_XOPEN_SOURCE=700 $(feed_CFLAGS)
 command_SOURCES = $(feed_FILES)
+# text shares the batch loop of rewards.
+text_SOURCES = $(srcdir)/plugins/reward/rewards/common.c
+text_CFLAGS = -I$(srcdir)/plugins
+text_LIBS = -lm -lutf8proc

@@ -1,11 +1,10 @@
 /* entry.c - the one symbol of rewards.so. */
 #include "rewards.h"
 
-static const hone_component *const components[] = {&exact_match_component, &format_component,
-                                                   &json_valid_component,  &judge_component,
-                                                   &length_component,      &math_answer_component,
-                                                   &overlap_component,     &regex_component,
-                                                   &repetition_component,  NULL};
+static const hone_component *const components[] = {
+    &exact_match_component, &format_component,     &json_valid_component,
+    &judge_component,       &length_component,     &math_answer_component,
+    &regex_component,       &repetition_component, NULL};
 static const hone_magic magic = HONE_MAGIC(HONE_SDK_VERSION);
 static const hone_entry entry = {sizeof(hone_entry), 0, &magic, components, NULL, NULL, NULL};
 

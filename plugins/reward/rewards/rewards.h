@@ -116,8 +116,7 @@ const hone_value *reference_of(const scoring *s, hone_str column, uint32_t on_mi
               "a sample without that column: error, or no opinion")
 
 extern const hone_component math_answer_component, exact_match_component, regex_component,
-    format_component, length_component, repetition_component, json_valid_component, judge_component,
-    overlap_component;
+    format_component, length_component, repetition_component, json_valid_component, judge_component;
 
 extern const char *const reward_provides[];
 extern const char *const reward_needs[];

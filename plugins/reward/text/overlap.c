@@ -8,7 +8,7 @@
  * Words are runs of letters and digits (anything beyond ASCII is a letter), ASCII letters folded; nothing is stemmed. Several
  * references: the best of them (BLEU too). Words beyond the first 20,000 of a text are not looked at. It compares wording,
  * not meaning. */
-#include "rewards.h"
+#include "text.h"
 
 #include <math.h>
 
@@ -52,63 +52,6 @@ static size_t words_of(hone_str s, uint64_t *out)
     return n;
 }
 
-static int by_value(const void *a, const void *b)
-{
-    const uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-    return (x > y) - (x < y);
-}
-
-/* Sorted hashes of the n-grams; how many. */
-static size_t grams_of(const uint64_t *words, size_t n_words, size_t n, uint64_t *out)
-{
-    if (n_words < n)
-        return 0;
-    for (size_t i = 0; i + n <= n_words; i++) {
-        uint64_t h = 0x9E3779B97F4A7C15u;
-        for (size_t k = 0; k < n; k++) {
-            h = (h ^ words[i + k]) * 0xBF58476D1CE4E5B9u;
-            h ^= h >> 29;
-        }
-        out[i] = h;
-    }
-    qsort(out, n_words - n + 1, sizeof *out, by_value);
-    return n_words - n + 1;
-}
-
-static size_t in_both(const uint64_t *a, size_t n, const uint64_t *b, size_t m)
-{
-    size_t both = 0;
-    for (size_t i = 0, k = 0; i < n && k < m;) {
-        if (a[i] == b[k]) {
-            both++;
-            i++;
-            k++;
-        } else if (a[i] < b[k])
-            i++;
-        else
-            k++;
-    }
-    return both;
-}
-
-/* Length of the longest common subsequence; `row` has m + 1 counts. */
-static size_t common(const uint64_t *a, size_t n, const uint64_t *b, size_t m, uint32_t *row)
-{
-    memset(row, 0, (m + 1) * sizeof *row);
-    for (size_t i = 0; i < n; i++) {
-        uint32_t diagonal = 0;
-        for (size_t k = 0; k < m; k++) {
-            const uint32_t above = row[k + 1];
-            if (a[i] == b[k])
-                row[k + 1] = diagonal + 1;
-            else if (row[k] > above)
-                row[k + 1] = row[k];
-            diagonal = above;
-        }
-    }
-    return row[m];
-}
-
 static double ratio(uint32_t value, size_t both, size_t n, size_t m)
 {
     const double p = n ? (double)both / (double)n : 0, r = m ? (double)both / (double)m : 0;
@@ -126,7 +69,7 @@ static double bleu(const uint64_t *a, size_t n, const uint64_t *b, size_t m, uin
         return 0;
     for (size_t k = 1; k <= ORDER; k++) {
         const size_t x = grams_of(a, n, k, room), y = grams_of(b, m, k, room + n);
-        const size_t both = in_both(room, x, room + n, y), add = k > 1;
+        const size_t both = grams_shared(room, x, room + n, y), add = k > 1;
         if (both + add == 0)
             return 0;
         sum += log((double)(both + add) / (double)(x + add));
@@ -134,7 +77,7 @@ static double bleu(const uint64_t *a, size_t n, const uint64_t *b, size_t m, uin
     return exp(sum / ORDER) * (n < m ? exp(1 - (double)m / (double)n) : 1);
 }
 
-/* -1: out of memory. */
+/* Or NO_MEMORY. */
 static double compare(const overlap *o, hone_str answer, hone_str reference)
 {
     const size_t n = words_of(answer, NULL), m = words_of(reference, NULL);
@@ -142,42 +85,31 @@ static double compare(const overlap *o, hone_str answer, hone_str reference)
     uint64_t *room = memory_get(&o->base, size), *a = room, *b = room + n, *more = room + n + m;
     double out;
     if (!room)
-        return -1;
+        return NO_MEMORY;
     words_of(answer, a);
     words_of(reference, b);
     if (o->measure == BLEU)
         out = bleu(a, n, b, m, more);
     else if (o->measure == ROUGEL)
-        out = ratio(o->value, common(a, n, b, m, (uint32_t *)(void *)more), n, m);
+        out = ratio(o->value, words_common(a, n, b, m, (uint32_t *)(void *)more), n, m);
     else {
         const size_t k = o->measure == ROUGE2 ? 2 : 1;
         const size_t x = grams_of(a, n, k, more), y = grams_of(b, m, k, more + n);
-        out = ratio(o->value, in_both(more, x, more + n, y), x, y);
+        out = ratio(o->value, grams_shared(more, x, more + n, y), x, y);
     }
     memory_put(&o->base, room, size);
     return out;
 }
 
+static double compare_with(const reward *self, hone_str answer, hone_str reference)
+{
+    return compare((const overlap *)self, answer, reference);
+}
+
 static void overlap_score(const scoring *s, verdict *v)
 {
     const overlap *o = (const overlap *)s->self;
-    const hone_value *reference = reference_of(s, o->column, o->on_missing, v);
-    const size_t n = reference && reference->type == HONE_LIST ? reference->u.list.n : 1;
-    double best = 0;
-    if (!reference)
-        return;
-    for (size_t i = 0; i < n; i++) {
-        cell_text buf;
-        const hone_str text = cell_as_text(
-            reference->type == HONE_LIST ? &reference->u.list.items[i] : reference, &buf);
-        const double x = text.ptr ? compare(o, s->sample->completion, text) : -2;
-        if (x < 0) {
-            error_is(v, x == -1 ? "out of memory" : "the reference is no text");
-            return;
-        }
-        best = x > best ? x : best;
-    }
-    score_is(v, best);
+    best_reference(s, o->column, o->on_missing, compare_with, v);
 }
 
 static hone_status overlap_create(const hone_host *host, const hone_config *cfg, void **self_out)
