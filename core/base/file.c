@@ -85,6 +85,16 @@ ssize_t hone__read_some(int fd, void *p, size_t n)
     return k;
 }
 
+_Thread_local int hone__open_at_work;
+
+int hone__open_read(const char *path, int flags)
+{
+    hone__open_at_work = 1;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | flags);
+    hone__open_at_work = 0;
+    return fd;
+}
+
 /* ---- whole files ------------------------------------------------------------------------------ */
 
 hone_status hone_file_read(const char *path, size_t max, hone_buf *out)
@@ -93,7 +103,7 @@ hone_status hone_file_read(const char *path, size_t max, hone_buf *out)
     struct stat st;
     hone_buf b;
     hone_buf_init(&b, max < out->max ? max : out->max);
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = hone__open_read(path, 0);
     if (fd < 0)
         return hone_fail_errno("%s", path);
     if (fstat(fd, &st) != 0) {
@@ -200,7 +210,7 @@ hone_status hone_file_replace(const char *path, const void *p, size_t n)
 hone_status hone_file_map(const char *path, hone_mapped *out)
 {
     struct stat st;
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = hone__open_read(path, 0);
     if (fd < 0)
         return hone_fail_errno("%s", path);
     hone_status s = HONE_OK;
@@ -455,7 +465,7 @@ hone_status hone_file_copy(const char *from, const char *to)
 {
     hone_writer w;
     unsigned char *piece = NULL;
-    int fd = open(from, O_RDONLY | O_CLOEXEC);
+    int fd = hone__open_read(from, 0);
     if (fd < 0)
         return hone_fail_errno("%s", from);
     hone_status s = hone_writer_create(&w, to);
@@ -499,9 +509,14 @@ hone_status hone_list_dir(const char *path, char ***names, size_t *n)
     char **list = NULL;
     size_t used = 0, cap = 0;
     hone_status s = HONE_OK;
-    DIR *d = opendir(path);
-    if (!d)
-        return hone_fail_errno("%s", path);
+    const int fd = hone__open_read(path, O_DIRECTORY);
+    DIR *d = fd < 0 ? NULL : fdopendir(fd);
+    if (!d) {
+        const hone_status none = hone_fail_errno("%s", path);
+        if (fd >= 0)
+            close(fd);
+        return none;
+    }
     for (;;) {
         errno = 0;
         struct dirent *e = readdir(d);

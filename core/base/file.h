@@ -46,6 +46,10 @@ hone_status hone_file_write_fd(int fd, const void *p, size_t n,
                                const char *path); /* the choke point */
 void hone_file_fault_after(int64_t bytes); /* tests: ENOSPC after so many more bytes; -1 = never */
 
+/* open(2) to read. While it runs, `at_work` is set on this thread: who watches what a plugin opens (`hone plugin validate`)
+ * tells by it what the host opens for itself, or as an interface of the host says. -1 and errno on failure. */
+int hone__open_read(const char *path, int flags);
+extern _Thread_local int hone__open_at_work;
 /* read(2) that goes on after EINTR, at most 1 GiB at once; -1 and errno on failure. */
 ssize_t hone__read_some(int fd, void *p, size_t n);
 

@@ -57,7 +57,7 @@ hone_status hone_sha256_file(const char *path, char out[65])
 {
     hone_sha256 h;
     unsigned char piece[65536];
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = hone__open_read(path, 0);
     if (fd < 0)
         return hone_fail_errno("%s", path);
     hone_sha256_init(&h);
