@@ -322,6 +322,11 @@ static void release(hone_instance *inst)
             hone_log(HONE_LOG_PLUGIN_MISBEHAVING, id, "leaks %zu bytes of hone.mem/1", left);
     }
     hone__http_unlink(inst->http);
+    for (hone__at_end *e; (e = inst->at_end) != NULL;) {
+        inst->at_end = e->next;
+        e->fn(e->ctx);
+        hone_free(e);
+    }
     hone_config_destroy(inst->cfg);
     pthread_mutex_destroy(&inst->reached);
     atomic_fetch_sub(&inst->reg->n_instances, 1);
@@ -431,8 +436,8 @@ static hone_status create(hone_registry *r, const hone_component_info *info,
     HONE_TRY_GOTO(check_needs(r, &info->c), fail);
     HONE_TRY_GOTO(hone_config_create(info->c.id, info->c.fields, config, &env, &inst->cfg), fail);
     if (boxed) {
+        inst->boxed = 1; /* from its create on, which may ask the host for things */
         s = hone__box_create(inst, fd, sha256);
-        inst->boxed = 1;
         fd = -1;
         if (s < 0)
             goto fail;
@@ -526,6 +531,16 @@ hone_status hone__instance_live(hone_instance *inst, const hone_value *settings)
     hone_config *fresh;
     HONE_TRY(hone_config_create(inst->info->c.id, inst->info->c.fields, settings, &env, &fresh));
     return apply(inst, fresh);
+}
+
+hone_status hone_instance_at_end(hone_instance *inst, void (*fn)(void *ctx), void *ctx)
+{
+    hone__at_end *e = hone_calloc(1, sizeof *e);
+    if (!e)
+        return HONE_E_NOMEM;
+    *e = (hone__at_end){inst->at_end, fn, ctx};
+    inst->at_end = e;
+    return HONE_OK;
 }
 
 hone_instance *hone_instance_addref(hone_instance *inst)

@@ -179,6 +179,10 @@ hone_instance *hone_instance_addref(hone_instance *inst); /* [any-thread] */
 void hone_instance_unref(
     hone_instance *inst); /* NULL allowed; the last one destroys: on the control thread */
 
+/* For who gave the instance something of its own: `fn` takes it back behind the instance's destroy, also when its create
+ * fails. The last one given is called first. [control-thread] */
+hone_status hone_instance_at_end(hone_instance *inst, void (*fn)(void *ctx), void *ctx);
+
 /* The interface, E_UNSUPPORTED (naming what it offers) when the instance lacks it. */
 hone_status hone_instance_ref(hone_instance *inst, const char *iface_id, hone_ref *out);
 /* The same without an error: NULL when not offered. */

@@ -26,6 +26,12 @@ typedef struct hone__at_close {
     void *ctx;
 } hone__at_close;
 
+typedef struct hone__at_end {
+    struct hone__at_end *next;
+    void (*fn)(void *ctx);
+    void *ctx;
+} hone__at_end;
+
 /* One thing that the command line gave to one plugin (grant.h). */
 typedef struct hone__grant {
     struct hone__grant *next;
@@ -94,6 +100,7 @@ struct hone_instance {
     hone_instance *outer, *inner, *beside; /* whose setting it is; its own first; its neighbour */
     pthread_mutex_t reached;               /* by call-backs from boxes, where it is not REENTRANT */
     struct hone__http_link *http;          /* its part of hone.http/1; or NULL */
+    hone__at_end *at_end;                  /* the last one first */
 };
 
 /* In a box: settings that the host has checked and resolved. */
