@@ -596,9 +596,10 @@ static void print_part(const validation *a, const component *c, int brief)
         const job *j = &a->jobs[i];
         if (j->c != c || (brief && (j->result == HONE__V_PASS || j->result == HONE__V_SKIP)))
             continue;
-        int quiet = j->result == HONE__V_PASS || !j->text || !j->text[0];
-        printf("  %-5s  %-24s  %s\n", marks[j->result <= HONE__V_WARN ? j->result : 0],
-               j->test->name, quiet ? j->test->about : j->text);
+        const int said = j->text && j->text[0], pass = j->result == HONE__V_PASS;
+        printf("  %-5s  %-24s  %s%s%s%s\n", marks[j->result <= HONE__V_WARN ? j->result : 0],
+               j->test->name, pass || !said ? j->test->about : "", pass && said ? " (" : "",
+               said ? j->text : "", pass && said ? ")" : "");
     }
 }
 

@@ -19,6 +19,7 @@
 #include "cli/args.h"
 #include "hone/reward.h"
 
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdint.h>
 
@@ -118,6 +119,7 @@ struct hone__vinst {
 void hone__v_fail(hone__v *v, const char *fmt, ...) HONE_PRINTF(2, 3); /* the first one stays */
 void hone__v_warn(hone__v *v, const char *fmt, ...) HONE_PRINTF(2, 3);
 void hone__v_skip(hone__v *v, const char *fmt, ...) HONE_PRINTF(2, 3);
+void hone__v_note(hone__v *v, const char *fmt, ...) HONE_PRINTF(2, 3); /* said where it passes */
 /* A failure, and what the callback that noticed it returns. */
 hone_status hone__v_refuse(hone__v *v, hone_status s, const char *fmt, ...) HONE_PRINTF(3, 4);
 int hone__v_failed(const hone__v *v);
@@ -187,6 +189,18 @@ hone_status hone__v_trap_start(const char *const *allowed_paths, uint64_t caps);
 /* Text of the first call seen, or NULL. */
 const char *hone__v_trap_seen(void);
 extern _Thread_local int hone__v_inside; /* this thread is in the plugin */
+
+/* ---- models (validate_desk.c) ---- */
+/* Items of a large batch for a component that asks a model; of one that is cancelled: what the model has begun it ends. */
+enum { HONE__V_FEW = 64, HONE__V_FEWEST = 8 };
+/* Offers a run's models on r. */
+hone_status hone__v_desk_open(hone_registry *r);
+void hone__v_desk_forget(void); /* another test begins in this process */
+int hone__v_asks(void);         /* a model was asked in this test */
+/* n, or at most `few` for a component that asks a model, which the test's text says then. */
+size_t hone__v_most(hone__v *v, hone__vinst *i, size_t n, int few);
+/* pthread_join, during which requests to models are served; the thread sets *done at its end. */
+void hone__v_join(pthread_t id, const atomic_int *done);
 
 /* ---- tests ---- */
 enum { HONE__V_BATCH = 24 }; /* items of an ordinary call */

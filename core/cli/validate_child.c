@@ -75,6 +75,17 @@ void hone__v_skip(hone__v *v, const char *fmt, ...)
     va_end(ap);
 }
 
+void hone__v_note(hone__v *v, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    pthread_mutex_lock(&text_lock);
+    if (getpid() == own_pid && !v->page->result)
+        vsnprintf(v->page->text, sizeof v->page->text, fmt, ap);
+    pthread_mutex_unlock(&text_lock);
+    va_end(ap);
+}
+
 int hone__v_failed(const hone__v *v)
 {
     return v->page->result == HONE__V_FAIL || v->misbehaved[0];
@@ -209,6 +220,8 @@ static hone_status open_file(hone__v *v)
         HONE_TRY(hone_recipe_components(v->path, &v->registry));
     else
         HONE_TRY(hone_registry_open(&o, &v->registry));
+    if (!v->lua && v->component) /* a file in Lua has the desk of its recipe */
+        HONE_TRY(hone__v_desk_open(v->registry));
     HONE_TRY(hone_registry_allow(v->registry, v->allow));
     const hone_component_info *info;
     const hone_plugin *p = NULL;
@@ -403,6 +416,7 @@ void hone__v_run_one(hone__v *v, const hone__vtest *test)
     static const hone_arg_list none;
     current = v;
     own_pid = getpid();
+    hone__v_desk_forget();
     v->test = test;
     if (!v->sets)
         v->sets = &none;

@@ -192,7 +192,8 @@ static void t_sizes(hone__v *v)
     slots all;
     hone__vinst *i = begin(v, &all);
     for (size_t n = 0; i && n < 4; n++)
-        each(v, i, &all, &(hone__vcase){.seed = v->seed, .n = sizes[n]});
+        each(v, i, &all,
+             &(hone__vcase){.seed = v->seed, .n = hone__v_most(v, i, sizes[n], HONE__V_FEW)});
     hone__v_destroy(v, i);
 }
 
@@ -258,7 +259,8 @@ static void t_cancelled(hone__v *v)
     for (size_t k = 0; i && k < all.n; k++)
         for (size_t s = 0; s < hone__v_desc_slots(all.d[k]) && !hone__v_failed(v); s++) {
             const hone_slot *slot = hone__v_desc_slot(all.d[k], s);
-            const hone__vcase c = {.seed = v->seed, .n = BIG, .cancelled = &yes};
+            const hone__vcase c = {
+                .seed = v->seed, .n = hone__v_most(v, i, BIG, HONE__V_FEWEST), .cancelled = &yes};
             if (!usable(all.d[k], s) || !(slot->flags & HONE_SLOT_CANCELLABLE))
                 continue;
             uint64_t begun = hone_now_ns();
@@ -321,10 +323,11 @@ static hone__vcase by_chance(const hone__v *v, uint64_t round, const slots *all,
 {
     static const size_t sizes[] = {0, 1, 1, 2, 3, 7, 7, 33, 257};
     const hone_rng_key key = {v->seed, HONE_RNG_USER, 0, 77, round};
+    const size_t n = sizes[hone_rng_below(&key, 3, sizeof sizes / sizeof *sizes)];
     *k = (size_t)hone_rng_below(&key, 0, all->n);
     *s = (size_t)hone_rng_below(&key, 1, hone__v_desc_slots(all->d[*k]));
     return (hone__vcase){.seed = hone_rng_u64(&key, 2),
-                         .n = sizes[hone_rng_below(&key, 3, sizeof sizes / sizeof *sizes)],
+                         .n = hone__v_asks() && n > HONE__V_FEW ? HONE__V_FEW : n,
                          .odd = (unsigned)hone_rng_below(&key, 4, 16),
                          .larger = hone_rng_below(&key, 5, 4) == 0,
                          .refuse = hone_rng_below(&key, 6, 4) == 0 ? hone_rng_below(&key, 7, 5)

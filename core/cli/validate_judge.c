@@ -75,13 +75,15 @@ static int make_item(const hone__vwork *w, size_t k, hone__vfence *texts, hone__
     snprintf(text, sizeof text, "It is %u.", a + b);
     it->reference = w->items == HONE__V_ODD ? hone__v_odd_text(texts, k + 2)
                                             : hone__v_put_text(texts, text);
-    it->rubric = hone__v_put_text(texts, "Is the number right?");
+    if (k % 2) { /* a judge with a rubric of its own may refuse another */
+        it->rubric = hone__v_put_text(texts, "Is the number right?");
+        it->criteria = crit;
+        it->n_criteria = CRITERIA;
+    }
     for (int i = 0; i < CRITERIA; i++) {
         crit[i].name = hone__v_put_text(texts, i ? "short" : "right");
         crit[i].text = hone__v_put_text(texts, i ? "It says no more." : "The number is right.");
     }
-    it->criteria = crit;
-    it->n_criteria = CRITERIA;
     memset(col, 0, sizeof *col);
     col->name = hone__v_put_text(texts, "answer");
     col->value.type = HONE_STRING;

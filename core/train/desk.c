@@ -19,6 +19,7 @@ static hone_status make_tokenizer(void *ctx, hone_instance *inst, hone_ref *out)
 {
     hone_desk *d = ctx;
     (void)inst;
+    HONE_TRY(hone__desk_first(d));
     for (size_t i = 0; i < d->n_policies; i++) {
         const hone_text_side *t = d->policies[i]->text;
         size_t k = 0;
@@ -115,6 +116,11 @@ static hone_status ask(const hone__desk_client *c, hone__request *q, const hone_
     hone_status s;
     q->who = c->who;
     hone_arena_init(&q->arena, (size_t)1 << 30);
+    if (!d)
+        return hone_fail(HONE_E_STATE, HONE_IFACE_SCORER ": the run is over");
+    atomic_fetch_add(&d->asked, 1);
+    if (call && call->cancelled && hone_cancelled(call))
+        return hone_fail(HONE_E_CANCELLED, HONE_IFACE_SCORER ": the call was cancelled");
     if (pthread_equal(pthread_self(), d->control))
         return q->status = serve(d, q);
     s = await_answer(d, q, call);
@@ -204,17 +210,45 @@ static hone_status describe(void *self, const hone_call *call, hone_str model,
 static const hone_model_scorer_v1 scorer_v1 = {
     sizeof(hone_model_scorer_v1), 0, logprobs, labels, answers, values, describe};
 
+/* The instance is gone, and perhaps the desk before it. */
+static void end_client(void *ctx)
+{
+    hone__desk_client *c = ctx;
+    hone_desk *d = c->desk;
+    if (d) {
+        pthread_mutex_lock(&d->lock);
+        hone__desk_client **at = &d->clients;
+        while (*at != c)
+            at = &(*at)->next;
+        *at = c->next;
+        pthread_mutex_unlock(&d->lock);
+    }
+    hone_free(c);
+}
+
 /* The scorer as one instance sees it: what it may have opened depends on who asks. */
 static hone_status make_scorer(void *ctx, hone_instance *inst, hone_ref *out)
 {
     hone_desk *d = ctx;
-    hone__desk_client *c = hone_calloc(1, sizeof *c);
-    if (!c)
-        return HONE_E_NOMEM;
     pthread_mutex_lock(&d->lock);
-    *c = (hone__desk_client){d->clients, d, inst};
-    d->clients = c;
+    hone__desk_client *c = d->clients;
+    while (c && c->who != inst)
+        c = c->next;
     pthread_mutex_unlock(&d->lock);
+    if (!c) {
+        c = hone_calloc(1, sizeof *c);
+        if (!c)
+            return HONE_E_NOMEM;
+        hone_status s = inst ? hone_instance_at_end(inst, end_client, c) : HONE_OK;
+        if (s < 0) {
+            hone_free(c);
+            return s;
+        }
+        pthread_mutex_lock(&d->lock);
+        *c = (hone__desk_client){d->clients, d, inst};
+        d->clients = c;
+        pthread_mutex_unlock(&d->lock);
+    }
     *out = (hone_ref){c, &scorer_v1};
     return HONE_OK;
 }
@@ -227,7 +261,9 @@ static void close_desk(void *ctx)
     hone__desk_forget(d);
     for (hone__desk_client *c; (c = d->clients) != NULL;) {
         d->clients = c->next;
-        hone_free(c);
+        c->desk = NULL;
+        if (!c->who)
+            hone_free(c);
     }
     for (size_t i = 0; i < d->n_given; i++)
         hone_instance_unref(d->given[i]);
@@ -240,6 +276,17 @@ void hone_desk_drop(hone_desk *d)
 {
     if (d)
         hone__desk_forget(d);
+}
+
+void hone_desk_when_none(hone_desk *d, hone_status (*make)(void *ctx), void *ctx)
+{
+    d->make = make;
+    d->make_ctx = ctx;
+}
+
+uint64_t hone_desk_asked(const hone_desk *d)
+{
+    return atomic_load(&d->asked);
 }
 
 hone_status hone_desk_open(hone_env *env)

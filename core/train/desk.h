@@ -14,6 +14,11 @@ hone_status hone_desk_open(hone_env *env);
 size_t hone_desk_serve(hone_desk *d);
 /* Frees the models that were opened by name: before the pool goes. NULL is allowed. [control-thread] */
 void hone_desk_drop(hone_desk *d);
+/* `make` is called when the run's own model, or its tokenizer, is asked for and the run has none: it may make one, as who tests
+ * components does. [control-thread] */
+void hone_desk_when_none(hone_desk *d, hone_status (*make)(void *ctx), void *ctx);
+/* How many requests were made of it so far, those refused too. [any-thread] */
+uint64_t hone_desk_asked(const hone_desk *d);
 /* A policy comes and goes; policy.c calls both. */
 hone_status hone__desk_add(hone_desk *d, hone_policy *p);
 void hone__desk_remove(hone_desk *d, const hone_policy *p);

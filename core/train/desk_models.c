@@ -12,8 +12,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+hone_status hone__desk_first(hone_desk *d)
+{
+    return d->n_policies || !d->make ? HONE_OK : d->make(d->make_ctx);
+}
+
 static hone_status policy_named(hone_desk *d, hone_str name, size_t *out)
 {
+    HONE_TRY(hone__desk_first(d));
     for (size_t i = 0; i < d->n_policies; i++)
         if (!name.len || hone_str_eq(name, d->policies[i]->name)) {
             *out = i;

@@ -30,6 +30,8 @@ typedef struct hone__request {
 
 /* The model called `name`, which `who` may ask. On demand it is loaded. [control-thread] */
 hone_status hone__desk_find(hone_desk *d, hone_instance *who, hone_str name, hone__desk_model *out);
+/* Before the first policy is looked for: makes one where somebody wants that. [control-thread] */
+hone_status hone__desk_first(hone_desk *d);
 /* Frees what was loaded on demand, and the engines of all. */
 void hone__desk_forget(hone_desk *d);
 
@@ -76,6 +78,7 @@ typedef struct hone__desk_client {
 } hone__desk_client;
 
 #include <pthread.h>
+#include <stdatomic.h>
 struct hone_desk {
     pthread_t control;
     pthread_mutex_t lock;
@@ -89,6 +92,9 @@ struct hone_desk {
     size_t n_loaded;
     hone_instance *given[HONE__DESK_POLICIES]; /* tokenizers that were given out: they stay */
     size_t n_given;
-    hone__desk_client *clients; /* who has hone.model.scorer/1; they stay */
+    hone__desk_client *clients;     /* who has hone.model.scorer/1, until the instance ends */
+    hone_status (*make)(void *ctx); /* hone_desk_when_none; or NULL */
+    void *make_ctx;
+    _Atomic uint64_t asked;
 };
 #endif

@@ -9,6 +9,7 @@ import glob
 import http.server
 import json
 import os
+import pathlib
 import re
 import shutil
 import sqlite3
@@ -20,6 +21,7 @@ import urllib.parse
 import zipfile
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
+import tiny_llama  # noqa: E402
 from counted import check, finish, skip  # noqa: E402
 
 HONE = os.environ["HONE"]
@@ -27,7 +29,8 @@ ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
 work = tempfile.TemporaryDirectory(prefix="v", dir="/tmp")
 tmp = work.name + "/tmp"
 os.mkdir(tmp)
-env = {**os.environ, "TMPDIR": tmp, "XDG_DATA_HOME": work.name + "/data", "XDG_CONFIG_HOME": work.name + "/config"}
+env = {**os.environ, "TMPDIR": tmp, "XDG_DATA_HOME": work.name + "/data", "XDG_CONFIG_HOME": work.name + "/config",
+       "XDG_CACHE_HOME": work.name + "/cache"}
 os.umask(0o022)
 if subprocess.run(["nm", HONE], capture_output=True, text=True).stdout.find("__asan_init") >= 0:
     skip("validate", "hone has a sanitizer of its own, whose memory the tests of memory would count")
@@ -87,6 +90,13 @@ if ADBC:
     with zipfile.ZipFile(ADBC[-1]) as z:
         driver = z.extract(next(n for n in z.namelist() if n.endswith(".so")), work.name + "/drivers")
 DUCKDB = os.environ.get("HONE_DUCKDB") or shutil.which("duckdb")
+known = pathlib.Path(work.name, "cache/hone/models/valued")  # a known name: a box may have it opened too
+known.mkdir(parents=True)
+tiny_llama.write_model(known, tiny_llama.CONFIG, tiny_llama.draw_weights())
+with open(work.name + "/levels.lua", "w") as f:
+    f.write("""return { id = "levels", version = "1", shape = "pointwise", task = "Is the answer right?",
+  scale = { min = 0, max = 1, anchors = { "no", "yes" } } }
+""")
 SETTINGS = {  # without which an instance cannot be made, and grants
     "rewards": ["--set", "format.preset=boxed", "--set", "regex.pattern=(a+)b", "--set",
                 "judge.judge=" + json.dumps({"component": "command", "file": work.name + "/judge.py"}), "--allow", "command:exec"],
@@ -96,12 +106,12 @@ SETTINGS = {  # without which an instance cannot be made, and grants
     "adbc": ["--set", f"driver={driver}", "--set", f"uri={work.name}/rows.db", "--set", "table=rows", "--set", "key=id", "--allow",
              f"adbc:exec,fs-read:{work.name}"] if ADBC else [],
     "sources": ["--allow", "duckdb:exec"] if DUCKDB else [],
+    "reward_model": ["--set", "model=valued"],
     "rubric": ["--set", 'rubric={"id":"x","task":"t","criteria":[{"id":"a","kind":"program","verifier":{"reward":"regex","pattern":"a"}}]}']}
 DONE = {  # of each component of these kinds, this test must have passed
     "reward": "reward.answers", "objective": "objective.slopes", "optimizer": "optimizer.resume", "judge": "judge.answers",
     "tokenizer": "tokenizer.round_trip", "source": "source.seek", "model": "model.gradients"}
 NEEDS = {"org.hone.source.adbc": ADBC, "org.hone.source.duckdb": DUCKDB}  # what this machine may lack
-UNOFFERED = {"org.hone.judge.reward_model": "the validator offers no models; local_models.py calls it"}
 plugins = sorted(glob.glob(os.path.join(os.path.dirname(HONE), "plugins", "*.so")))
 check("the shipped plugins are there", len(plugins) >= 8, plugins)
 
@@ -193,11 +203,6 @@ with concurrent.futures.ThreadPoolExecutor(max(1, min(4, os.cpu_count() or 1))) 
             want = DONE.get(who.split(".")[2])
             if NEEDS.get(who, True) in ([], None):
                 skip(f"{who} was called", "it is not on this machine")
-            elif who in UNOFFERED:
-                tests_of = {t["test"]: t for t in tests if t["component"] == who}
-                check(f"{who}: why it could not be made is said", "hone.model.scorer/1" in tests_of["instance.create"]["text"]
-                      or "model" in tests_of["instance.create"]["text"], tests_of["instance.create"])
-                skip(f"{who} was called", UNOFFERED[who])
             elif want:
                 have = {t["test"]: t for t in tests if t["component"] == who}
                 check(f"{who} was called", have[want]["result"] == "pass" or "sg(" in have[want]["text"], f"{have[want]} {have['instance.call']}")
@@ -215,6 +220,126 @@ with concurrent.futures.ThreadPoolExecutor(max(1, min(4, os.cpu_count() or 1))) 
         have = {t["test"]: t for t in tests}.get(test, {"result": "missing", "text": run.stderr})
         check(f"broken {kind}: {test} is {result} ({words})", have["result"] == result and words in have["text"],
               f"{have}; found: {bad_of(tests)}")
+
+# ---- components that ask models -----------------------------------------------------------------------------------
+FEWER = "64 instead of 4096: it asks a model"
+
+
+def texts(tests):
+    return {t["test"]: (t["result"], t["text"]) for t in tests}
+
+
+run, tests = validate("reward_model", *SETTINGS["reward_model"])
+got = texts(tests)
+check("a reward model is asked, in a box too, with smaller batches", run.returncode == 0 and got["instance.batches"] == ("pass", FEWER) and
+      {got[x][0] for x in ("instance.call", "instance.leak", "instance.no_memory", "instance.grants", "instance.deterministic", "instance.batch_invariant",
+                           "instance.boxed", "fuzz.boxed", "judge.answers")} == {"pass"}, got)
+run, tests = validate("reward_model", "--set", f"model={known}")
+check("a folder is read by the host, and by none for a box", run.returncode == 0 and texts(tests)["instance.grants"][0] == "pass" and
+      "may not have the model" in texts(tests)["instance.boxed"][1], texts(tests))
+run, tests = validate("reward_model", "--set", "model=tiny", "--only", "instance.create")
+check("a model without a head", run.returncode == 1 and "has no reward model's head" in str(bad_of(tests)), tests)
+for more in ([], ["--set", "backend=model", "--set", "model=tiny"], ["--set", 'decoding={"mode":"generate","max_tokens":8}']):
+    run, tests = validate("rubric", "--set", f"rubric={work.name}/levels.lua", *more, "--timeout", "30")
+    got = texts(tests)
+    check(f"a rubric of a file, a model's answers {more}", run.returncode == 0 and got["instance.batches"] == ("pass", FEWER) and
+          got["instance.boxed"][0] == got["instance.grants"][0] == "pass", bad_of(tests) or got)
+ASKER = """
+#include "hone/hone.h"
+#include "hone/scorer.h"
+#include "hone/judging.h"
+#include <fcntl.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+struct self { const hone_host *host; hone_ref scorer; };
+static const hone_str labels[2] = {{"yes", 3}, {"no", 2}};
+struct told { hone_outcome *out; size_t stride; };
+static hone_status put(const hone_label_sink *s, size_t i, const double *x, size_t n, uint64_t tokens)
+{
+    struct told *t = s->ctx;
+    (void)tokens;
+    hone_outcome_set(t->out, t->stride, i, HONE_SCORE, (float)(n ? exp(x[0]) + BATCH * (double)i : -1));
+    return HONE_OK;
+}
+static hone_status score(void *self, const hone_call *call, const hone_sample *in, size_t n, size_t stride, hone_outcome *out,
+                         size_t ostride, const hone_notes *notes)
+{
+    struct self *s = self;
+    const hone_model_scorer_v1 *m = s->scorer.vt;
+    struct told t = {out, ostride};
+    hone_label_sink sink = {sizeof sink, 0, &t, put};
+    hone_label_item *items = calloc(n + 1, sizeof *items);
+    (void)notes;
+    if (!items) return hone_host_fail(s->host, HONE_E_NOMEM, "no memory");
+    for (size_t i = 0; i < n; i++)
+        items[i] = (hone_label_item){.prompt = {"Is it right? ", 13}, .begin = hone_sample_at(in, stride, i)->completion,
+                                     .labels = labels, .n_labels = 2};
+    hone_status st = m->labels(s->scorer.self, call, (hone_str){"", 0}, items, n, sizeof *items, &sink);
+    free(items);
+    return st;
+}
+static hone_status create(const hone_host *host, const hone_config *cfg, void **out)
+{
+    hone_ref judging;
+    uint64_t spec;
+    struct self *s = calloc(1, sizeof *s);
+    if (!s) return hone_host_fail(host, HONE_E_NOMEM, "no memory");
+    s->host = host;
+    hone_pair p = {hone_str_c("rubric"), {.type = HONE_STRING, .u.str = cfg->str(cfg, 0)}};
+    hone_value settings = {.type = HONE_MAP, .u.map = {&p, 1}};
+    hone_status st = host->get_iface(host, HONE_IFACE_SCORER, &s->scorer);
+    if (st >= 0) st = host->get_iface(host, HONE_IFACE_JUDGING, &judging);
+    if (st >= 0) {
+        const hone_judging_v1 *j = judging.vt;
+        st = j->open(judging.self, &settings, &spec); /* the host reads it */
+        if (st >= 0) j->close(judging.self, spec);
+    }
+    if (OPENS && st >= 0) {
+        char path[256];
+        hone_str own = cfg->str(cfg, 0);
+        memcpy(path, own.ptr, own.len);
+        path[own.len] = 0;
+        close(open(path, O_RDONLY)); /* the very file that the host may read */
+    }
+    if (st < 0) free(s);
+    else *out = s;
+    return st;
+}
+static void destroy(void *self) { free(self); }
+static const hone_field *const fields[] = {HONE_STR("rubric", NULL, HONE_REQUIRED, "a file"), NULL};
+static const hone_reward_v1 table = {sizeof table, 0, score, NULL, NULL};
+static const void *get_iface(void *self, const char *id) { (void)self; return strcmp(id, HONE_IFACE_REWARD) == 0 ? &table : NULL; }
+static const char *const provides[] = {HONE_IFACE_REWARD, NULL};
+static const hone_component c = {.struct_size = sizeof c, .id = "org.test.reward.asker", .kind = HONE_KIND_REWARD, .version = "1.0.0", .summary = "of a test",
+    .caps = HONE_CAP_DETERMINISTIC | HONE_CAP_BATCH_INVARIANT | HONE_CAP_REENTRANT | HONE_CAP_SLOW, .fields = fields, .provides = provides,
+    .create = create, .destroy = destroy, .get_iface = get_iface};
+static const hone_component *const all[] = {&c, NULL};
+static const hone_magic magic = HONE_MAGIC(0x000100);
+static const hone_entry entry = {.struct_size = sizeof entry, .magic = &magic, .components = all};
+HONE_EXPORT const hone_entry *hone_plugin_entry(void) { return &entry; }
+"""
+with open(work.name + "/asker.c", "w") as f:
+    f.write(ASKER)
+
+
+def asker(name, *defines):
+    so = f"{work.name}/{name}.so"
+    run = subprocess.run(["cc", "-std=gnu11", "-O1", "-shared", "-fPIC", "-fvisibility=hidden", "-w", "-I" + ROOT + "/sdk/include", *defines, "-o", so,
+                          work.name + "/asker.c", "-lm"], capture_output=True, text=True)
+    check(name + " compiles", run.returncode == 0, run.stderr)
+    return texts(validate(so, "--set", f"rubric={os.path.relpath(work.name + '/levels.lua', work.name)}", "--timeout", "30")[1])
+
+
+got = asker("asker", "-DBATCH=0", "-DOPENS=0")
+check("who asks the run's model, from two threads too", all(got[x][0] == "pass" for x in (
+    "instance.call", "instance.batch_invariant", "instance.reentrant", "instance.leak", "instance.grants", "instance.boxed", "fuzz.chance", "reward.answers")) and
+    not [x for x in got.items() if x[1][0] in ("fail", "crash")], got)
+got = asker("batchy", "-DBATCH=1e-3", "-DOPENS=0")
+check("whose answers depend on the batch", got["instance.batch_invariant"][0] == "fail" and "BATCH_INVARIANT" in got["instance.batch_invariant"][1], got)
+got = asker("opener", "-DBATCH=0", "-DOPENS=1")
+check("who opens the file that the host reads for it", got["instance.grants"] == ("fail", "opened a file without FS_READ: levels.lua"), got)
 
 # ---- kinds without a template, in Lua ---------------------------------------------------------------------------
 IN_LUA = {
