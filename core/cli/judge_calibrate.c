@@ -43,7 +43,7 @@ static const hone_arg options[] = {
     {"groups", HONE_ARG_STR, &groups_path, "G",
      "completions of prompts: several verdicts of each, or with --judge rows to be judged"},
     {"split", HONE_ARG_STR, &split_text, "S", "few-shot, dev, test or all (all)"},
-    {"shape", HONE_ARG_STR, &shape_text, "S", "pointwise or pairwise (told by the labels)"},
+    {"shape", HONE_ARG_STR, &shape_text, "S", "pointwise, pairwise or listwise (told by the rows)"},
     {"criterion", HONE_ARG_STR, &criterion, "ID", "one criterion instead of the score"},
     {"levels", HONE_ARG_STR, &levels_text, "1,2,3", "the scale (the values of the labels)"},
     {"threshold", HONE_ARG_F64, &threshold, "X", "good is X or more (the middle of the scale)"},
@@ -93,9 +93,10 @@ static int read_options(hone_joined_opts *rows, hone_calib_opts *o, double *leve
     if (shape_text)
         rows->shape = strcmp(shape_text, "pointwise") == 0  ? HONE_SHAPE_POINTWISE
                       : strcmp(shape_text, "pairwise") == 0 ? HONE_SHAPE_PAIRWISE
+                      : strcmp(shape_text, "listwise") == 0 ? HONE_SHAPE_LISTWISE
                                                             : -1;
     if (rows->shape < 0)
-        return hone_cli_usage(verb, "--shape is pointwise or pairwise");
+        return hone_cli_usage(verb, "--shape is pointwise, pairwise or listwise");
     *o = (hone_calib_opts){.tie = tie,
                            .epsilon = epsilon,
                            .has_threshold = !isnan(threshold),
@@ -125,17 +126,42 @@ static int read_options(hone_joined_opts *rows, hone_calib_opts *o, double *leve
 
 /* ---- rows ------------------------------------------------------------------------------------------------- */
 
+/* Lists are told by their rows: a ranking, or more than two candidates for a judge that is asked now. */
+static hone_status find_shape(hone_registry *r, hone_joined *j)
+{
+    int list = j->opts.shape == HONE_SHAPE_LISTWISE;
+    if (!j->opts.shape) {
+        HONE_TRY(hone_cli_judge_is_list(r, verdicts_path, HONE_ROWS_VERDICTS, &list));
+        if (!list)
+            HONE_TRY(hone_cli_judge_is_list(r, labels_path, HONE_ROWS_LABELS, &list));
+        if (!list && judge.judge)
+            HONE_TRY(hone_cli_judge_is_list(r, items_path, HONE_ROWS_ITEMS, &list));
+    }
+    if (!list)
+        return HONE_OK;
+    if (criterion)
+        return hone_fail(HONE_E_INVALID, "--criterion: a list is ranked as a whole");
+    j->opts.shape = HONE_SHAPE_LISTWISE;
+    j->shape = HONE_SHAPE_PAIRWISE;
+    return HONE_OK;
+}
+
 /* Labels first: with a judge to ask, only what has one is judged. */
 static hone_status read_all(hone_joined *j, hone_book *book, char *labels_hash)
 {
     hone_registry *r;
     HONE_TRY(hone_cli_open_registry(&paths, &r));
-    hone_status s = HONE_OK;
-    if (labels_path)
+    hone_status s = find_shape(r, j);
+    const int lists = j->opts.shape == HONE_SHAPE_LISTWISE;
+    if (s >= 0 && lists && items_path) /* they name the candidates that labels are of */
+        s = hone_cli_judge_read(r, items_path, HONE_ROWS_ITEMS, j);
+    if (s < 0)
+        ;
+    else if (labels_path)
         s = hone_cli_judge_read(r, labels_path, HONE_ROWS_LABELS, j);
     else
         s = hone_cli_judge_labels(book, batch, j, labels_hash);
-    if (s >= 0 && items_path && !judge.judge)
+    if (s >= 0 && items_path && !judge.judge && !lists)
         s = hone_cli_judge_read(r, items_path, HONE_ROWS_ITEMS, j);
     if (s >= 0 && verdicts_path)
         s = hone_cli_judge_read(r, verdicts_path, HONE_ROWS_VERDICTS, j);
@@ -298,7 +324,8 @@ int hone_cli_judge_calibrate(int argc, char **argv)
         "Compares a judge with experts: how far experts agree with each other, how far the judge\n"
         "agrees with them, where it is biased, how often it gives no number. Every figure has an\n"
         "interval over prompts, or says why there is none.\n"
-        "A label has item, expert and score, or choice (a, b, tie); a verdict id, status, score.\n"
+        "A label has item, expert and score, choice (a, b, tie) or ranking; a verdict id, status,\n"
+        "score or ranking.\n"
         "Without --verdicts, --judge J is asked about the items that have a label (answers are\n"
         "remembered in the store). A reading of the test split is counted in the store.",
         options,

@@ -5,10 +5,13 @@
 #include "base/hash.h"
 #include "cli/judge_rows.h"
 #include "judge/ask.h"
+#include "judge/listwise.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+
+enum { PEEK = 1000 };
 
 hone_status hone_cli_judge_read(hone_registry *r, const char *path, int kind, hone_joined *j)
 {
@@ -30,6 +33,26 @@ hone_status hone_cli_judge_read(hone_registry *r, const char *path, int kind, ho
     hone_arena_release(&arena);
     hone_data_close(d);
     return s;
+}
+
+hone_status hone_cli_judge_is_list(hone_registry *r, const char *path, int kind, int *list)
+{
+    hone_data *d;
+    hone_arena arena;
+    hone_value row;
+    hone_status s;
+    *list = 0;
+    if (!path)
+        return HONE_OK;
+    HONE_TRY(hone_cli_open_data(r, NULL, path, "skip", &d));
+    hone_arena_init(&arena, 0);
+    for (int i = 0; i < PEEK && !*list && (s = hone_data_next(d, &arena, &row)) > 0; i++) {
+        *list = hone_lists_is_row(kind, &row);
+        hone_arena_clear(&arena);
+    }
+    hone_arena_release(&arena);
+    hone_data_close(d);
+    return HONE_OK;
 }
 
 /* ---- labels of the store ---------------------------------------------------------------------------------- */
@@ -131,6 +154,11 @@ static size_t wanted(const hone_cli_judge_asking *a, const hone_joined *j, hone_
     size_t n = 0;
     for (size_t i = 0; i < items->n; i++) {
         const hone_joined_item *it = hone_joined_find(j, items->items[i].id);
+        if (j->lists) { /* which split a list is in is known when all is read */
+            if (!a->labelled || hone__lists_labelled(j, items->items[i].id))
+                items->items[n++] = items->items[i];
+            continue;
+        }
         if (a->labelled &&
             (!it || !it->labelled ||
              (j->opts.split != HONE_SPLIT_ALL && hone_joined_split(it) != j->opts.split)))
@@ -150,9 +178,9 @@ hone_status hone_cli_judge_ask(const hone_cli_judge_asking *a, hone_book *book, 
     hone_status s = hone_cli_judge_open(a->judge, &judge);
     if (s >= 0)
         s = hone_cli_items_read(judge.env->registry, NULL, a->items, 0, &items);
-    for (size_t i = 0; s >= 0 && i < items.n; i++)
+    for (size_t i = 0; s >= 0 && !j->lists && i < items.n; i++) /* lists read theirs first */
         s = hone_joined_add(j, HONE_ROWS_ITEMS, a->items, i + 1, &items.rows[i]);
-    if (s >= 0)
+    if (s >= 0 && !j->lists)
         s = hone_joined_settle(j);
     if (s >= 0)
         n = wanted(a, j, &items);

@@ -9,6 +9,9 @@
 /* Streams the rows of a file into `j`; with j->opts.skip_bad malformed ones are counted. [control-thread] */
 hone_status hone_cli_judge_read(hone_registry *r, const char *path, int kind, hone_joined *j);
 
+/* Is one of the first 1,000 rows one of lists of candidates (listwise.h)? A NULL path has none. [control-thread] */
+hone_status hone_cli_judge_is_list(hone_registry *r, const char *path, int kind, int *list);
+
 /* Labels of the store (of `batch`, NULL: all) as rows. sha256 (65 bytes) gets the hash of what they say. */
 hone_status hone_cli_judge_labels(hone_book *book, const char *batch, hone_joined *j, char *sha256);
 

@@ -499,6 +499,8 @@ static hone_status measure(hone__calib *d)
     HONE_TRY(hone__calib_swap(d));
     HONE_TRY(hone__calib_weighted(d));
     HONE_TRY(hone__calib_slices(d));
+    if (d->j->lists)
+        HONE_TRY(hone__calib_lists(d));
     return hone__calib_notes(d);
 }
 

@@ -10,7 +10,8 @@
  *     accuracy, and the differences;
  *   - the experts' consensus: the mean (ranks, ICC, ECE, Brier, PPI), the majority (pairwise confusion), the median
  *     level (pointwise confusion), a majority over the threshold (TPR, TNR, precision; an even split is left out).
- * Statistics are those of judge/stats.h; here is what they are asked of. */
+ * Statistics are those of judge/stats.h; here is what they are asked of. Lists of candidates (listwise.h) are calibrated as the
+ * pairs in them; what makes no sense of a ranking is a figure without a value that says why. */
 #ifndef HONE_CORE_JUDGE_CALIBRATE_H
 #define HONE_CORE_JUDGE_CALIBRATE_H
 #include "judge/joined.h"
@@ -89,6 +90,11 @@ typedef struct hone_calibration {
 
     int weighted; /* items were chosen with known probabilities: those below are there */
     hone_figure w_accuracy, w_bias, w_good, w_mean; /* weighted by one over the probability */
+
+    /* Lists (listwise.h): items, judged, labels are then of lists, and all figures above of their `pairs`. */
+    size_t pairs, least, most;                                /* candidates of a list */
+    hone_figure list_tau, list_top, experts_tau, experts_top; /* means over lists */
+    hone_figure order_top; /* verdicts in different orders with different best */
 
     const char *notes[HONE_CALIB_NOTES]; /* in the arena */
     size_t n_notes;

@@ -29,6 +29,10 @@ hone_status hone__calib_unparsed(hone__calib *d);
 hone_status hone__calib_swap(hone__calib *d);
 hone_status hone__calib_weighted(hone__calib *d);
 hone_status hone__calib_slices(hone__calib *d);
+/* Of lists: their own figures, and those of scores left out. */
+hone_status hone__calib_lists(hone__calib *d);
+/* hone_figure_more in items: of lists `f` counts pairs. */
+size_t hone__calib_more(const hone_calibration *c, const hone_figure *f, double factor);
 hone_status hone__calib_notes(hone__calib *d);
 hone_status hone__calib_note(hone_calibration *c, const char *fmt, ...) HONE_PRINTF(2, 3);
 #endif

@@ -1,5 +1,7 @@
 /* calibrate_json.c - the calibration as one JSON object (docs/judges.md, section 7). */
-#include "judge/calibrate.h"
+#include "judge/calibrate_int.h"
+
+#include <math.h>
 
 void hone__calib_about_json(const hone_calib_about *a, hone_jw *w)
 {
@@ -99,7 +101,8 @@ static void confusion(const hone_calibration *c, hone_jw *w)
         hone_jw_f64(w, c->scale[1]);
         hone_jw_end(w);
     }
-    hone_jw_kf64(w, "threshold", c->threshold);
+    hone_jw_kf64(w, "threshold",
+                 c->shape == HONE_SHAPE_LISTWISE ? (double)NAN : c->threshold); /* NaN: null */
     hone_figure_write_key(w, "tpr", &c->tpr);
     hone_figure_write_key(w, "tnr", &c->tnr);
     hone_figure_write_key(w, "precision", &c->precision);
@@ -136,7 +139,7 @@ static void failures(const hone_calibration *c, hone_jw *w)
     hone_jw_end(w);
     hone_jw_end(w);
     hone_jw_key(w, "swap_inconsistency");
-    if (c->shape == HONE_SHAPE_PAIRWISE)
+    if (c->shape != HONE_SHAPE_POINTWISE)
         hone_figure_write(w, &c->swap_inconsistency);
     else
         hone_jw_null(w);
@@ -200,10 +203,28 @@ static void rest(const hone_calibration *c, hone_jw *w)
     }
     hone_jw_key(w, "more_labels"); /* items to label beyond those there */
     hone_jw_map(w);
-    hone_jw_ki64(w, "to_halve", (int64_t)hone_figure_more(&c->kappa_w, 0.5));
-    hone_jw_ki64(w, "to_halve_accuracy", (int64_t)hone_figure_more(&c->accuracy, 0.5));
-    hone_jw_ki64(w, "to_halve_tpr", (int64_t)hone_figure_more(&c->tpr, 0.5));
-    hone_jw_ki64(w, "to_halve_tnr", (int64_t)hone_figure_more(&c->tnr, 0.5));
+    hone_jw_ki64(w, "to_halve", (int64_t)hone__calib_more(c, &c->kappa_w, 0.5));
+    hone_jw_ki64(w, "to_halve_accuracy", (int64_t)hone__calib_more(c, &c->accuracy, 0.5));
+    hone_jw_ki64(w, "to_halve_tpr", (int64_t)hone__calib_more(c, &c->tpr, 0.5));
+    hone_jw_ki64(w, "to_halve_tnr", (int64_t)hone__calib_more(c, &c->tnr, 0.5));
+    hone_jw_end(w);
+}
+
+static void lists(const hone_calibration *c, hone_jw *w)
+{
+    hone_jw_key(w, "lists");
+    hone_jw_map(w);
+    hone_jw_ki64(w, "pairs", (int64_t)c->pairs);
+    hone_jw_key(w, "candidates");
+    hone_jw_list(w);
+    hone_jw_i64(w, (int64_t)c->least);
+    hone_jw_i64(w, (int64_t)c->most);
+    hone_jw_end(w);
+    hone_figure_write_key(w, "tau_b_experts", &c->experts_tau);
+    hone_figure_write_key(w, "top1_experts", &c->experts_top);
+    hone_figure_write_key(w, "tau_b", &c->list_tau);
+    hone_figure_write_key(w, "top1", &c->list_top);
+    hone_figure_write_key(w, "order_top1", &c->order_top);
     hone_jw_end(w);
 }
 
@@ -212,7 +233,10 @@ void hone_calibration_json(const hone_calibration *c, const hone_calib_about *a,
     hone_jw_map(w);
     hone_jw_kcstr(w, "kind", "calibration");
     hone__calib_about_json(a, w);
-    hone_jw_kcstr(w, "shape", c->shape == HONE_SHAPE_PAIRWISE ? "pairwise" : "pointwise");
+    hone_jw_kcstr(w, "shape",
+                  c->shape == HONE_SHAPE_LISTWISE   ? "listwise"
+                  : c->shape == HONE_SHAPE_PAIRWISE ? "pairwise"
+                                                    : "pointwise");
     hone_jw_ki64(w, "items", (int64_t)c->items);
     hone_jw_ki64(w, "judged", (int64_t)c->judged);
     hone_jw_ki64(w, "unlabelled", (int64_t)c->unlabelled);
@@ -227,6 +251,8 @@ void hone_calibration_json(const hone_calibration *c, const hone_calib_about *a,
     else
         hone_jw_i64(w, a->test_reads);
     agreement(c, w);
+    if (c->shape == HONE_SHAPE_LISTWISE)
+        lists(c, w);
     confusion(c, w);
     failures(c, w);
     slices(c, w);

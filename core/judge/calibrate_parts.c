@@ -437,7 +437,7 @@ static hone_status notes_on_classes(hone__calib *d)
                                   "Label items of the other kind.",
                                   c->threshold, c->positives + c->negatives,
                                   c->positives ? "TNR" : "TPR and precision"));
-    if (d->j->shape == HONE_SHAPE_PAIRWISE && c->positives + c->negatives)
+    if (c->shape == HONE_SHAPE_PAIRWISE && c->positives + c->negatives)
         HONE_TRY(
             hone__calib_note(c, "Of pairs, \"good\" means that the first candidate is better."));
     if (c->divided)
@@ -537,6 +537,30 @@ static hone_status notes_on_slices(hone__calib *d)
     return HONE_OK;
 }
 
+size_t hone__calib_more(const hone_calibration *c, const hone_figure *f, double factor)
+{
+    const size_t more = hone_figure_more(f, factor);
+    return c->pairs ? (size_t)ceil((double)more * (double)c->items / (double)c->pairs) : more;
+}
+
+/* What the figures of lists are of. */
+static hone_status notes_on_lists(hone__calib *d)
+{
+    hone_calibration *c = d->c;
+    if (c->shape != HONE_SHAPE_LISTWISE)
+        return HONE_OK;
+    HONE_TRY(hone__calib_note(
+        c,
+        "Lists are compared by the pairs of candidates in them (%zu pairs of %zu lists); -1, 0, 1 "
+        "is the second, neither, the first of a pair. Bias, ECE, Brier, isotonic, PPI, ICC, TPR, "
+        "TNR, precision and prevalence are left out: a place in a list is no score.",
+        c->pairs, c->items));
+    if (d->j->rows[HONE_ROWS_VERDICTS] && c->judged && c->order_top.why)
+        HONE_TRY(hone__calib_note(c, "Whether the order of showing matters is unknown: hone judge "
+                                     "run --orders shows each list in several."));
+    return HONE_OK;
+}
+
 hone_status hone__calib_notes(hone__calib *d)
 {
     hone_calibration *c = d->c;
@@ -544,7 +568,8 @@ hone_status hone__calib_notes(hone__calib *d)
     HONE_TRY(notes_on_classes(d));
     HONE_TRY(notes_on_judge(d));
     HONE_TRY(notes_on_slices(d));
-    size_t more = hone_figure_more(&c->kappa_w, 0.5);
+    HONE_TRY(notes_on_lists(d));
+    size_t more = hone__calib_more(c, &c->kappa_w, 0.5);
     if (more)
         HONE_TRY(
             hone__calib_note(c,

@@ -202,7 +202,8 @@ static hone_status swapping(deciding *d)
     hone_str shape = hone_str_c("pointwise");
     if (d->e->calibration)
         HONE_TRY(hone_value_string(d->e->calibration, "shape", shape, &shape));
-    if (!hone_str_eq(shape, "pairwise"))
+    const int list = hone_str_eq(shape, "listwise");
+    if (!list && !hone_str_eq(shape, "pairwise"))
         return HONE_OK;
     HONE_TRY(figure(d, d->e->calibration, NULL, "swap_inconsistency", &f));
     compare(new_line(d, "swap", "does the order of two candidates change its verdict?"), &f, .15, 0,
@@ -320,7 +321,7 @@ static hone_status rates(deciding *d, int *few)
         HONE_TRY(hone_value_i64(c, "negatives", 0, &no));
         HONE_TRY(hone_value_string(c, "shape", shape, &shape));
     }
-    const int pairs = hone_str_eq(shape, "pairwise");
+    const int pairs = hone_str_eq(shape, "pairwise") || hone_str_eq(shape, "listwise");
     *few = labels < ENOUGH_LABELS || (!pairs && (yes < ENOUGH_OF_CLASS || no < ENOUGH_OF_CLASS));
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         hone_figure f, point;

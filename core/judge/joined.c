@@ -4,6 +4,7 @@
 #include "base/alloc.h"
 #include "base/hash.h"
 #include "judge/joined_int.h"
+#include "judge/listwise.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -32,7 +33,7 @@ void hone_joined_init(hone_joined *j, const hone_joined_opts *opts)
     j->opts = *opts;
     if (!j->opts.max_items || j->opts.max_items > HONE_JOINED_ITEMS)
         j->opts.max_items = HONE_JOINED_ITEMS;
-    j->shape = opts->shape;
+    j->shape = opts->shape == HONE_SHAPE_LISTWISE ? HONE_SHAPE_PAIRWISE : opts->shape;
     j->share = 1;
     hone_arena_init(&j->arena, 0);
     hone_arena_init(&j->scratch, 0);
@@ -41,6 +42,7 @@ void hone_joined_init(hone_joined *j, const hone_joined_opts *opts)
 
 void hone_joined_release(hone_joined *j)
 {
+    hone__lists_release(j->lists);
     hone_arena_release(&j->arena);
     hone_arena_release(&j->scratch);
     hone_map_release(&j->expert_map);
@@ -456,6 +458,7 @@ static hone_status nothing_joined(const hone_joined *j)
 
 hone_status hone_joined_finish(hone_joined *j)
 {
+    HONE_TRY(hone__lists_finish(j));
     if (!j->opts.keep_scores)
         HONE_TRY(nothing_joined(j));
     const int known_needed = j->rows[HONE_ROWS_VERDICTS] || j->rows[HONE_ROWS_ITEMS];

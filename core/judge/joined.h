@@ -26,7 +26,7 @@ enum {
     HONE_JOINED_REPEATS = 64, /* keep_scores: so many verdicts of an item */
     HONE_JOINED_NAMED = 3     /* so many ids are kept as examples of what is odd */
 };
-enum { HONE_SHAPE_POINTWISE = 1, HONE_SHAPE_PAIRWISE = 2 };
+enum { HONE_SHAPE_POINTWISE = 1, HONE_SHAPE_PAIRWISE = 2, HONE_SHAPE_LISTWISE = 3 };
 enum { HONE_SPLIT_FEW_SHOT, HONE_SPLIT_DEV, HONE_SPLIT_TEST, HONE_SPLIT_ALL };
 enum { HONE_ROWS_ITEMS, HONE_ROWS_VERDICTS, HONE_ROWS_LABELS };
 /* Who names an item's prompt; who comes first counts most. Labels do, because they are what is split: so an item stays in its
@@ -69,7 +69,7 @@ typedef struct hone_joined_column {
 } hone_joined_column;
 
 typedef struct hone_joined_opts {
-    int shape;             /* 0: told by the first label */
+    int shape;             /* 0: told by the first label; LISTWISE is not told: listwise.h */
     int split;             /* HONE_SPLIT_ALL, or the one that is looked at */
     const char *criterion; /* labels and verdicts of this criterion instead of the score, or NULL */
     int skip_bad;
@@ -98,7 +98,8 @@ typedef struct hone_joined_odd {
 typedef struct hone_joined {
     hone_joined_opts opts;
     hone_arena arena, scratch;
-    int shape; /* 0 while no label was read */
+    int shape; /* 0 while no label was read; of lists PAIRWISE, since their pairs are the items */
+    struct hone_lists *lists; /* opts.shape LISTWISE: what was read of them */
     double share;
     uint64_t limit; /* items with hash below it are kept; 0 = all */
 

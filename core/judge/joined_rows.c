@@ -7,6 +7,7 @@
 #include "base/hash.h"
 #include "judge/ask.h"
 #include "judge/joined_int.h"
+#include "judge/listwise.h"
 
 #include <math.h>
 #include <stdarg.h>
@@ -27,9 +28,8 @@ static const char *const known[] = {
     "tokens_in", "repeat",  "policy",       "order",     "tokens_out",  "latency_ms", "length",
     "detail",    "raw",     "inconsistency"};
 
-static hone_status bad(hone_joined *j, const char *name, uint64_t number, const char *fmt, ...)
-    HONE_PRINTF(4, 5);
-static hone_status bad(hone_joined *j, const char *name, uint64_t number, const char *fmt, ...)
+hone_status hone__joined_bad(hone_joined *j, const char *name, uint64_t number, const char *fmt,
+                             ...)
 {
     char text[300];
     va_list ap;
@@ -51,7 +51,7 @@ static hone_status bad(hone_joined *j, const char *name, uint64_t number, const 
 }
 
 /* A text of a cell that is a name: text as it is, whole numbers and truth values written out. 0: it is none. */
-static int name_of(const hone_value *v, char buf[32], hone_str *out)
+int hone__joined_name_of(const hone_value *v, char buf[32], hone_str *out)
 {
     if (!v)
         return 0;
@@ -78,7 +78,7 @@ static int name_of(const hone_value *v, char buf[32], hone_str *out)
 }
 
 /* A number of a cell: 1; nothing there: 0; something else, or not finite: -1. */
-static int number_of(const hone_value *v, double *out)
+int hone__joined_number_of(const hone_value *v, double *out)
 {
     if (!v || v->type == HONE_NULL || (v->type == HONE_STRING && v->u.str.len == 0))
         return 0;
@@ -107,14 +107,14 @@ static hone_status take_slices(hone_joined *j, hone_joined_item *it, const hone_
         if (k < sizeof known / sizeof *known || !p->key.len || p->key.len > 60 ||
             (p->key.len > 9 && memcmp(p->key.ptr, "criteria.", 9) == 0))
             continue;
-        if (name_of(&p->value, buf, &text))
+        if (hone__joined_name_of(&p->value, buf, &text))
             HONE_TRY(hone__joined_slice(j, it, p->key, text));
     }
     return HONE_OK;
 }
 
 /* The first name of a kind holds. */
-static void name_prompt(hone_joined_item *it, int who, hone_str name)
+void hone__joined_name(hone_joined_item *it, int who, hone_str name)
 {
     if (it->named >> who & 1)
         return;
@@ -135,8 +135,8 @@ static hone_status keep_same(hone_joined *j, const hone_value *v, char **at, int
     return *at ? HONE_OK : HONE_E_NOMEM;
 }
 
-static hone_status take_common(hone_joined *j, hone_joined_item *it, int kind, const char *name,
-                               uint64_t number, const hone_value *row)
+hone_status hone__joined_common(hone_joined *j, hone_joined_item *it, int kind, const char *name,
+                                uint64_t number, const hone_value *row)
 {
     const int who = kind == HONE_ROWS_ITEMS      ? HONE_NAMED_ITEM
                     : kind == HONE_ROWS_VERDICTS ? HONE_NAMED_VERDICT
@@ -146,19 +146,21 @@ static hone_status take_common(hone_joined *j, hone_joined_item *it, int kind, c
     double length;
     const hone_value *prompt = hone_value_get(row, "prompt_id"),
                      *split = hone_value_get(row, "split");
-    if (name_of(prompt, buf, &text))
-        name_prompt(it, who, text);
+    if (hone__joined_name_of(prompt, buf, &text))
+        hone__joined_name(it, who, text);
     if (split && split->type == HONE_STRING && split->u.str.len) {
         char z[16];
         snprintf(z, sizeof z, "%.*s", (int)(split->u.str.len < 15 ? split->u.str.len : 15),
                  split->u.str.ptr);
         int at = hone_split_of(z);
         if (at < 0 || at == HONE_SPLIT_ALL)
-            return bad(j, name, number, "split \"%s\" is none of few-shot, dev, test", z);
+            return hone__joined_bad(j, name, number, "split \"%s\" is none of few-shot, dev, test",
+                                    z);
         it->split = (uint8_t)at;
         it->has_split = 1;
     }
-    if (it->length < 0 && number_of(hone_value_get(row, "length"), &length) > 0 && length >= 0)
+    if (it->length < 0 && hone__joined_number_of(hone_value_get(row, "length"), &length) > 0 &&
+        length >= 0)
         it->length = (int64_t)length;
     if (kind != HONE_ROWS_LABELS)
         HONE_TRY(keep_same(j, hone_value_get(row, "policy"), &j->policy, &j->several_policies));
@@ -168,7 +170,7 @@ static hone_status take_common(hone_joined *j, hone_joined_item *it, int kind, c
 /* "12", "x-7"; the row's number where it has no id. */
 static int id_of(const hone_value *row, const char *key, char buf[32], hone_str *out)
 {
-    return name_of(hone_value_get(row, key), buf, out) && out->len <= 1000;
+    return hone__joined_name_of(hone_value_get(row, key), buf, out) && out->len <= 1000;
 }
 
 /* ---- items ------------------------------------------------------------------------------------------------ */
@@ -188,23 +190,17 @@ static hone_status text_hash(hone_joined *j, const hone_value *row, uint64_t num
         return s;
     if (s < 0) { /* without a completion it cannot be judged, but it has a prompt */
         if (prompt && prompt->type == HONE_STRING)
-            name_prompt(it, HONE_NAMED_TEXT, prompt->u.str);
+            hone__joined_name(it, HONE_NAMED_TEXT, prompt->u.str);
         return HONE_OK;
     }
-    name_prompt(it, HONE_NAMED_TEXT, item.prompt_id);
+    hone__joined_name(it, HONE_NAMED_TEXT, item.prompt_id);
     return HONE_OK;
 }
 
-static hone_status add_item(hone_joined *j, const char *name, uint64_t number,
-                            const hone_value *row)
+hone_status hone__joined_item_row(hone_joined *j, const char *name, uint64_t number,
+                                  const hone_value *row, hone_str id)
 {
-    char buf[32];
-    hone_str id;
     hone_joined_item *it;
-    if (!id_of(row, "id", buf, &id)) {
-        snprintf(buf, sizeof buf, "%llu", (unsigned long long)number);
-        id = hone_str_c(buf);
-    }
     HONE_TRY(hone__joined_item(j, id, &it));
     if (!it)
         return HONE_OK;
@@ -213,7 +209,19 @@ static hone_status add_item(hone_joined *j, const char *name, uint64_t number,
     if (completion && completion->type == HONE_STRING)
         it->length = (int64_t)completion->u.str.len;
     HONE_TRY(text_hash(j, row, number, it));
-    return take_common(j, it, HONE_ROWS_ITEMS, name, number, row);
+    return hone__joined_common(j, it, HONE_ROWS_ITEMS, name, number, row);
+}
+
+static hone_status add_item(hone_joined *j, const char *name, uint64_t number,
+                            const hone_value *row)
+{
+    char buf[32];
+    hone_str id;
+    if (!id_of(row, "id", buf, &id)) {
+        snprintf(buf, sizeof buf, "%llu", (unsigned long long)number);
+        id = hone_str_c(buf);
+    }
+    return hone__joined_item_row(j, name, number, row, id);
 }
 
 /* ---- verdicts --------------------------------------------------------------------------------------------- */
@@ -235,7 +243,7 @@ static const hone_value *score_of(const hone_joined *j, const hone_value *row)
     return NULL;
 }
 
-static int status_of(const hone_value *row, int has_score)
+int hone__joined_status_of(const hone_value *row, int has_score)
 {
     const hone_value *v = hone_value_get(row, "status");
     if (!v || v->type == HONE_NULL)
@@ -252,7 +260,7 @@ static int shown_second(const hone_value *row)
     const hone_value *order = hone_value_get(row, "order");
     double first;
     return order && order->type == HONE_LIST && order->u.list.n == 2 &&
-           number_of(&order->u.list.items[0], &first) > 0 && first != 0;
+           hone__joined_number_of(&order->u.list.items[0], &first) > 0 && first != 0;
 }
 
 /* The score and the criteria of one verdict, by its repeat. (No item is dropped here: joined.c does that when the next item
@@ -263,11 +271,12 @@ static hone_status keep_scores(hone_joined *j, uint32_t item, const hone_value *
     double repeat = 0, v;
     if (j->items[item].status[HONE_JOINED_OK] > HONE_JOINED_REPEATS)
         return HONE_OK;
-    if (number_of(hone_value_get(row, "repeat"), &repeat) <= 0 || repeat < 0 || repeat > 1e6)
+    if (hone__joined_number_of(hone_value_get(row, "repeat"), &repeat) <= 0 || repeat < 0 ||
+        repeat > 1e6)
         repeat = 0;
     HONE_TRY(hone__joined_score(j, item, (uint32_t)repeat, NULL, score));
     for (size_t i = 0; map && map->type == HONE_MAP && i < map->u.map.n; i++)
-        if (number_of(&map->u.map.pairs[i].value, &v) > 0)
+        if (hone__joined_number_of(&map->u.map.pairs[i].value, &v) > 0)
             HONE_TRY(hone__joined_score(j, item, (uint32_t)repeat, &map->u.map.pairs[i].key, v));
     return HONE_OK;
 }
@@ -278,7 +287,7 @@ static void add_orders(hone_joined_item *it, const hone_value *row, double score
 {
     const int order = shown_second(row);
     double half;
-    if (number_of(hone_value_get(row, "inconsistency"), &half) > 0) {
+    if (hone__joined_number_of(hone_value_get(row, "inconsistency"), &half) > 0) {
         it->swapped[0] += score + half;
         it->swapped[1] += score - half;
         it->n_swapped[0]++;
@@ -287,6 +296,12 @@ static void add_orders(hone_joined_item *it, const hone_value *row, double score
     }
     it->swapped[order] += score;
     it->n_swapped[order]++;
+}
+
+hone_status hone__joined_judge(hone_joined *j, const hone_value *row)
+{
+    HONE_TRY(keep_same(j, hone_value_get(row, "spec"), &j->spec, &j->several_specs));
+    return keep_same(j, hone_value_get(row, "rubric"), &j->rubric, &j->several_rubrics);
 }
 
 static hone_status add_verdict(hone_joined *j, const char *name, uint64_t number,
@@ -302,15 +317,16 @@ static hone_status add_verdict(hone_joined *j, const char *name, uint64_t number
     }
     const hone_value *cell = score_of(j, row);
     if (cell && (cell->type == HONE_LIST || cell->type == HONE_MAP))
-        return bad(j, name, number,
-                   "the score is a list: calibrate takes pointwise and pairwise verdicts");
-    int has = number_of(cell, &score), status = status_of(row, has > 0);
+        return hone__joined_bad(
+            j, name, number,
+            "the score is a list: of lists of candidates all verdicts are (shape listwise)");
+    int has = hone__joined_number_of(cell, &score), status = hone__joined_status_of(row, has > 0);
     if (status < 0)
-        return bad(j, name, number,
-                   "the status is none of ok, unparsed, refused, truncated, timeout, "
-                   "budget");
+        return hone__joined_bad(j, name, number,
+                                "the status is none of ok, unparsed, refused, truncated, timeout, "
+                                "budget");
     if (has < 0 && status == HONE_JOINED_OK)
-        return bad(j, name, number, "the score is no finite number");
+        return hone__joined_bad(j, name, number, "the score is no finite number");
     if (has == 0 && status == HONE_JOINED_OK)
         status = HONE_JOINED_UNPARSED; /* only a verdict with a number is ok */
     HONE_TRY(hone__joined_item(j, id, &it));
@@ -324,15 +340,14 @@ static hone_status add_verdict(hone_joined *j, const char *name, uint64_t number
     }
     if (j->opts.keep_scores && status == HONE_JOINED_OK)
         HONE_TRY(keep_scores(j, (uint32_t)(it - j->items), row, score));
-    HONE_TRY(keep_same(j, hone_value_get(row, "spec"), &j->spec, &j->several_specs));
-    HONE_TRY(keep_same(j, hone_value_get(row, "rubric"), &j->rubric, &j->several_rubrics));
-    return take_common(j, it, HONE_ROWS_VERDICTS, name, number, row);
+    HONE_TRY(hone__joined_judge(j, row));
+    return hone__joined_common(j, it, HONE_ROWS_VERDICTS, name, number, row);
 }
 
 /* ---- labels ----------------------------------------------------------------------------------------------- */
 
 /* 1, -1, 0 of a, b, tie; 2: none of them. */
-static int choice_of(hone_str s)
+int hone__joined_choice_of(hone_str s)
 {
     static const char *const names[] = {"a", "A", "b", "B", "tie", "Tie", "TIE"};
     static const int values[] = {1, 1, -1, -1, 0, 0, 0};
@@ -349,18 +364,19 @@ static int rating_of(hone_joined *j, const char *name, uint64_t number, const ho
     const hone_value *choice = j->opts.criterion ? NULL : hone_value_get(row, "choice");
     const hone_value *score = score_of(j, row);
     int pairwise = choice && choice->type == HONE_STRING && choice->u.str.len;
-    int has = pairwise ? 1 : number_of(score, out);
+    int has = pairwise ? 1 : hone__joined_number_of(score, out);
     *s = HONE_OK;
     if (pairwise) {
-        int c = choice_of(choice->u.str);
+        int c = hone__joined_choice_of(choice->u.str);
         *out = c;
         if (c == 2)
-            *s = bad(j, name, number, "choice \"%.*s\" is none of a, b, tie",
-                     (int)(choice->u.str.len < 40 ? choice->u.str.len : 40), choice->u.str.ptr);
+            *s = hone__joined_bad(j, name, number, "choice \"%.*s\" is none of a, b, tie",
+                                  (int)(choice->u.str.len < 40 ? choice->u.str.len : 40),
+                                  choice->u.str.ptr);
         has = c == 2 ? -1 : 1;
     } else if (has < 0) {
-        *s = bad(j, name, number, "the %s is no finite number",
-                 j->opts.criterion ? "criterion" : "score");
+        *s = hone__joined_bad(j, name, number, "the %s is no finite number",
+                              j->opts.criterion ? "criterion" : "score");
     }
     if (has <= 0)
         return has;
@@ -370,9 +386,9 @@ static int rating_of(hone_joined *j, const char *name, uint64_t number, const ho
     if (!j->shape)
         j->shape = shape;
     if (j->shape != shape) {
-        *s = bad(j, name, number, "a %s label among %s ones",
-                 pairwise ? "pairwise (\"choice\")" : "pointwise (\"score\")",
-                 pairwise ? "pointwise" : "pairwise");
+        *s = hone__joined_bad(j, name, number, "a %s label among %s ones",
+                              pairwise ? "pairwise (\"choice\")" : "pointwise (\"score\")",
+                              pairwise ? "pointwise" : "pairwise");
         return -1;
     }
     return 1;
@@ -387,17 +403,17 @@ static hone_status add_label(hone_joined *j, const char *name, uint64_t number,
     hone_status s;
     double value = 0, probability = 0, flagged = 0;
     if (!id_of(row, "item", buf, &id) && !id_of(row, "id", buf, &id))
-        return bad(j, name, number, "there is no \"item\"");
-    if (!name_of(hone_value_get(row, "expert"), buf2, &expert))
+        return hone__joined_bad(j, name, number, "there is no \"item\"");
+    if (!hone__joined_name_of(hone_value_get(row, "expert"), buf2, &expert))
         expert = hone_str_c("expert");
     if (expert.len > 300)
-        return bad(j, name, number, "the expert's name is longer than 300 bytes");
+        return hone__joined_bad(j, name, number, "the expert's name is longer than 300 bytes");
     int has = rating_of(j, name, number, row, &value, &s);
     if (has < 0)
         return s;
-    if (number_of(hone_value_get(row, "probability"), &probability) < 0 || probability < 0 ||
-        probability > 1)
-        return bad(j, name, number, "the probability is no number in (0, 1]");
+    if (hone__joined_number_of(hone_value_get(row, "probability"), &probability) < 0 ||
+        probability < 0 || probability > 1)
+        return hone__joined_bad(j, name, number, "the probability is no number in (0, 1]");
     HONE_TRY(hone__joined_item(j, id, &it));
     if (!has) {
         j->empty++;
@@ -409,10 +425,10 @@ static hone_status add_label(hone_joined *j, const char *name, uint64_t number,
     if (mark && mark->type == HONE_STRING)
         flagged = hone_str_eq(mark->u.str, "true") || hone_str_eq(mark->u.str, "yes");
     else
-        (void)number_of(mark, &flagged);
+        (void)hone__joined_number_of(mark, &flagged);
     if (probability > 0)
         it->probability = probability;
-    HONE_TRY(take_common(j, it, HONE_ROWS_LABELS, name, number, row));
+    HONE_TRY(hone__joined_common(j, it, HONE_ROWS_LABELS, name, number, row));
     return hone__joined_label(j, it, expert, value, flagged != 0); /* last: it may drop items */
 }
 
@@ -421,7 +437,9 @@ hone_status hone_joined_add(hone_joined *j, int kind, const char *name, uint64_t
 {
     j->rows[kind]++;
     if (row->type != HONE_MAP)
-        return bad(j, name, number, "a row is an object");
+        return hone__joined_bad(j, name, number, "a row is an object");
+    if (j->opts.shape == HONE_SHAPE_LISTWISE)
+        return hone__lists_add(j, kind, name, number, row);
     return kind == HONE_ROWS_ITEMS      ? add_item(j, name, number, row)
            : kind == HONE_ROWS_VERDICTS ? add_verdict(j, name, number, row)
                                         : add_label(j, name, number, row);

@@ -13,3 +13,4 @@ libhone_a_SOURCES += core/judge/judging.c core/judge/judging_ask.c core/judge/ju
 libhone_a_SOURCES += core/judge/labels.c core/judge/labels_take.c core/judge/labels_view.c core/judge/pick.c core/judge/disagree.c core/judge/label_file.c
 libhone_a_SOURCES += core/judge/changes.c
 libhone_a_SOURCES += core/judge/gate.c core/judge/gate_record.c core/judge/key.c core/judge/warrant.c
+libhone_a_SOURCES += core/judge/listwise.c core/judge/listwise_figures.c

@@ -89,11 +89,13 @@ static hone_status settings_of(const hone_value *map, hone_arena *a, settings *o
     out->rows.split = split ? hone_split_of(split) : HONE_SPLIT_ALL;
     if (out->rows.split < 0)
         return hone_fail(HONE_E_INVALID, "split is one of few-shot, dev, test, all");
-    if (shape && strcmp(shape, "pointwise") != 0 && strcmp(shape, "pairwise") != 0)
-        return hone_fail(HONE_E_INVALID, "shape is pointwise or pairwise");
-    out->rows.shape = !shape                           ? 0
-                      : strcmp(shape, "pairwise") == 0 ? HONE_SHAPE_PAIRWISE
-                                                       : HONE_SHAPE_POINTWISE;
+    out->rows.shape = !shape                            ? 0
+                      : strcmp(shape, "pointwise") == 0 ? HONE_SHAPE_POINTWISE
+                      : strcmp(shape, "pairwise") == 0  ? HONE_SHAPE_PAIRWISE
+                      : strcmp(shape, "listwise") == 0  ? HONE_SHAPE_LISTWISE
+                                                        : -1;
+    if (out->rows.shape < 0)
+        return hone_fail(HONE_E_INVALID, "shape is pointwise, pairwise or listwise");
     HONE_TRY(hone_value_bool(map, "skip_bad", 0, &out->rows.skip_bad));
     HONE_TRY(hone_value_f64(map, "at_most", 0, &most));
     HONE_TRY(hone_value_f64(map, "threshold", (double)NAN, &out->calib.threshold));
@@ -208,6 +210,8 @@ static int measured(lua_State *L, hone_data *labels, hone_data *verdicts, hone_d
     hone_status s = hone__lua_options(L, 4, &a, &map);
     if (s >= 0)
         s = settings_of(&map, &a, &set);
+    if (s >= 0 && keep_scores && set.rows.shape == HONE_SHAPE_LISTWISE)
+        s = hone_fail(HONE_E_INVALID, "reliability: a ranking has no variance within a prompt");
     if (s >= 0) {
         if (keep_scores)
             set.rows.keep_scores = 1;

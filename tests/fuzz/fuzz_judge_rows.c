@@ -83,6 +83,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
                                 .keep_scores = data[0] >> 2 & 1,
                                 .criterion = data[0] >> 3 & 1 ? "c" : NULL,
                                 .max_items = data[0] >> 4 & 1 ? 8 : 0,
+                                .shape = (data[0] & 0xa0) == 0xa0 ? HONE_SHAPE_LISTWISE : 0,
                                 .skip_bad = 1};
     hone_joined_init(&j, &o);
     uint64_t number = 0;

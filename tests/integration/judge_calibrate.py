@@ -380,8 +380,109 @@ jsonl("badv.jsonl", [{"id": "p0-0", "status": "great", "score": 1}])
 code, out, err = run("calibrate", "--labels", "labels.jsonl", "--verdicts", "badv.jsonl")
 check("a verdict's status that is none", code == 1 and "status" in err, err)
 jsonl("badv.jsonl", [{"id": "p0-0", "status": "ok", "score": [1, 2]}])
-code, out, err = run("calibrate", "--labels", "labels.jsonl", "--verdicts", "badv.jsonl")
-check("a listwise verdict is refused by name", code == 1 and "pointwise and pairwise" in err, err)
+code, out, err = run("calibrate", "--labels", "labels.jsonl", "--verdicts", "badv.jsonl", "--shape", "pointwise")
+check("a list of scores under --shape pointwise is refused by name", code == 1 and "shape listwise" in err, err)
+# ---- lists of candidates that a judge puts in order
+rng = random.Random(5)
+lists, list_labels, rankings = [], [], []
+for i in range(40):
+    true = [rng.gauss(0, 1) for _ in range(4)]
+    lists.append({"id": f"l{i}", "prompt_id": f"q{i // 2}", "prompt": f"question {i // 2}", "candidates": [f"answer {i} {c}" + "!" * c for c in range(4)],
+                  "ids": [f"l{i}c{c}" for c in range(4)], "language": "de" if i % 2 else "en"})
+    for expert in "ann", "bob":
+        seen = [t + rng.gauss(0, .4) for t in true]
+        if expert == "ann":  # a ranking; every third with a tie, as a table has it
+            order = sorted(range(4), key=lambda c: -seen[c])
+            list_labels.append({"item": f"l{i}", "expert": expert, "ranking": f"{order[0]}>{order[1]}={order[2]}>{order[3]}" if i % 3 == 0 else order})
+        else:  # levels of the candidates by their own ids
+            list_labels += [{"item": f"l{i}c{c}", "expert": expert, "score": round(seen[c] + 3)} for c in range(4)]
+    for order in [0, 1, 2, 3], [2, 3, 0, 1]:
+        seen = [true[c] + rng.gauss(0, .6) + .5 * (order.index(c) == 0) for c in range(4)]
+        rankings.append({"id": f"l{i}", "status": "ok", "score": None, "ranking": sorted(range(4), key=lambda c: -seen[c]), "order": order, "spec": "s"}
+                        if i < 39 else {"id": f"l{i}", "status": "truncated", "score": None, "order": order, "spec": "s"})
+jsonl("lists.jsonl", lists)
+jsonl("list_labels.jsonl", list_labels)
+jsonl("rankings.jsonl", rankings)
+LISTS = "--labels", "list_labels.jsonl", "--verdicts", "rankings.jsonl", "--items", "lists.jsonl"
+r = calibrate(*LISTS)
+sound("lists", r)
+
+
+def sign(x):
+    return (x > 0) - (x < 0)
+
+
+def side(label, a, b):
+    """What one expert says of candidates a and b: from a ranking, or from levels."""
+    if isinstance(label, dict):
+        return sign(label[a] - label[b])
+    if isinstance(label, str):
+        label = [int(x) for x in label.replace("=", ">").split(">")]
+        if {a, b} == {label[1], label[2]}:
+            return 0
+    return sign(label.index(b) - label.index(a))
+
+
+right = pairs = flipped = 0
+for i in range(39):
+    said = [next(lb["ranking"] for lb in list_labels if lb["item"] == f"l{i}"),
+            {c: next(lb["score"] for lb in list_labels if lb["item"] == f"l{i}c{c}") for c in range(4)}]
+    two = [v["ranking"] for v in rankings if v["id"] == f"l{i}"]
+    for a in range(4):
+        for b in range(a + 1, 4):
+            judge = sign(sum(v.index(b) - v.index(a) for v in two))
+            first, second = (sign(v.index(b) - v.index(a)) for v in two)
+            flipped += first != second and (a < 2) != (b < 2)  # of the others the order of showing is one and the same
+            experts = [side(s, a, b) for s in said]
+            truth = 0 if experts[0] != experts[1] else experts[0]
+            if truth:
+                right += .5 if judge == 0 else judge == truth
+                pairs += 1
+got = r["agreement"]["pairwise_accuracy"] if r else {}
+check("lists: pairwise accuracy is the one counted plainly", r and abs(got["value"] - right / pairs) < 1e-12 and got["n"] == pairs, (got, right, pairs))
+swap = r["swap_inconsistency"] if r else {}
+check("lists: so is the share of pairs that the order of showing turns", r and abs(swap["value"] - flipped / (4 * 39)) < 1e-12 and swap["n"] == 4 * 39, (swap, flipped))
+check("lists: told by the rows, counted as lists", r and (r["shape"], r["items"], r["judged"], r["labels"], r["lists"]["pairs"], r["lists"]["candidates"])
+      == ("listwise", 40, 39, 200, 240, [4, 4]), r)
+check("lists: prompts are the clusters", r and r["prompts"] == 20 and got["lo"] < got["value"] < got["hi"], r and r["prompts"])
+check("lists: a list is one verdict where replies fail", r and r["unparsed"]["rate"]["value"] == 2 / 80 and r["unparsed"]["statuses"]["truncated"] == 2 and r["unparsed"]["by_length"], r and r["unparsed"])
+check("lists: the ceiling, the difference, tau, who is best are there", r and all(r[a][b]["value"] is not None for a, b in (
+    ("ceiling", "kappa_w"), ("ceiling", "ac2"), ("difference", "kappa_w"), ("lists", "tau_b"), ("lists", "tau_b_experts"), ("lists", "top1"), ("lists", "order_top1"))), r)
+check("lists: what a ranking cannot tell is left out with the reason", r and all(f["value"] is None and "list" in f["why"] for f in (
+    r["tpr"], r["bias"], r["calibration"]["ece"], r["prevalence"]["raw"], r["agreement"]["icc2"], r["agreement"]["tau_b"])) and r["threshold"] is None, r)
+check("lists: slices have agreement and no bias", r and {s["value"] for s in r["slices"] if s["column"] == "language"} == {"de", "en"}
+      and all(s["bias"]["value"] is None for s in r["slices"]), r and r["slices"])
+code, out, err = run("calibrate", *LISTS, "--report", "l.html", "--report", "l.md")
+page = open(os.path.join(work, "l.html"), encoding="utf-8").read()
+check("lists: in all forms", code == 0 and "Whole lists" in out and "Whole lists" in page and "## Whole lists" in open(os.path.join(work, "l.md"), encoding="utf-8").read(), err)
+dev, test = calibrate(*LISTS, "--split", "dev"), calibrate(*LISTS, "--split", "test", "--store", "l.sqlite")
+few = calibrate(*LISTS, "--split", "few-shot")
+check("lists: splits are by prompt, and part the lists", dev and test and dev["items"] + test["items"] + (few["items"] if few else 0) == 40 and test["test_reads"] == 1, (dev, test))
+jsonl("shuffled.jsonl", rng.sample(rankings, len(rankings)))
+again = calibrate(*LISTS[:3], "shuffled.jsonl", *LISTS[4:])
+close = again and all(x[1]["value"] == y[1]["value"] or abs(x[1]["value"] - y[1]["value"]) < 1e-9 for x, y in zip(figures(r["agreement"]), figures(again["agreement"])))
+check("lists: the order of rows changes nothing", close, again)
+alone = calibrate("--labels", "list_labels.jsonl", "--items", "lists.jsonl")
+check("lists: labels alone tell the ceiling", alone and alone["ceiling"]["kappa_w"] == r["ceiling"]["kappa_w"] and alone["agreement"]["kappa_w"]["value"] is None, alone)
+with open(os.path.join(work, "lists.csv"), "w", newline="", encoding="utf-8") as f:
+    table = csv.writer(f)
+    table.writerow(["item", "expert", "ranking", "first", "second", "choice"])
+    table.writerows([["l0", "ann", "0>1=2>3", "", "", ""], ["l1", "ann", "", "0", "3", "b"]])
+r = calibrate("--labels", "lists.csv", "--verdicts", "rankings.jsonl")
+check("lists: labels as a table", r and r["items"] == 2 and r["labels"] == 2 and r["lists"]["pairs"] == 7, r)
+with open(os.path.join(work, "marks.lua"), "w", encoding="utf-8") as f:
+    f.write("""return { judge = "rubric", rubric = { id = "marks", version = "1", shape = "pointwise", criteria = {
+  { id = "three", text = "Are there three marks?", kind = "program", verifier = { reward = "regex", pattern = "!!!" } } } } }""")
+asked = calibrate("--labels", "list_labels.jsonl", "--judge", "marks.lua", "--items", "lists.jsonl", "--store", "asked.sqlite")
+sound("lists: a judge that is asked now", asked)
+check("lists: a judge that is asked now", asked and asked["shape"] == "listwise" and asked["judged"] == 40, asked)
+for bad, word in (([{"id": "l0", "ranking": [0, 1, 2]}], "orders 3 candidates, the list has 4"), ([{"id": "l0", "ranking": [0, 1, 2, 2]}], "twice"),
+                  ([{"id": "l0", "ranking": [0]}], "one candidate"), ([{"id": "elsewhere", "ranking": [0, 1]}], "")):
+    jsonl("badl.jsonl", bad)
+    code, out, err = run("calibrate", "--labels", "list_labels.jsonl" if word else "lists.csv", "--verdicts", "badl.jsonl", *(LISTS[4:] if word else ()))
+    check(f"a ranking {bad[0]['ranking']} of {bad[0]['id']} is refused", code == 1 and (word or "no label is of a list") in err and out == "", (code, err))
+code, out, err = run("calibrate", *LISTS, "--criterion", "tone")
+check("--criterion is refused for lists", code == 1 and "as a whole" in err, err)
 code, out, err = run("calibrate", "--labels", "nowhere.jsonl")
 check("a file that is not there", code == 1 and "nowhere.jsonl" in err, err)
 for bad in ("--split", "train"), ("--levels", "1"), ("--levels", "3,2"), ("--judge-scale", "1,1"), ("--tie", "2"), ("--shape", "round"):
