@@ -171,10 +171,16 @@ HONE_DESCRIBE(answer_sink, hone_answer_sink, HONE_STRUCT_SINK, (SIZE, struct_siz
                "one answer"))
 HONE_DESCRIBE(value_item, hone_value_item, 0, (STR, prompt), (STR, completion),
               (STRUCTS, messages, n_messages, message, NULLABLE), (NUM, n_messages))
+HONE_DESCRIBE(embed_item, hone_embed_item, 0, (STR, text), (NUMS, ids, n_ids, NULLABLE),
+              (NUM, n_ids))
+HONE_DESCRIBE(embed_sink, hone_embed_sink, HONE_STRUCT_SINK, (SIZE, struct_size), (PAD, reserved),
+              (OPAQUE, ctx),
+              (SLOT, put, 0, "this, item:size, vector:[f32; n], n:size, n_tokens:u64 -> status",
+               "the embedding of one text"))
 HONE_DESCRIBE_IFACE(
     model_scorer, hone_model_scorer_v1, HONE_IFACE_SCORER, NULL,
     (&score_item, &logprob_sink, &label_item, &label_sink, &answer_item, &answer_rule, &answer_sink,
-     &value_item, &text_sink, &message),
+     &value_item, &text_sink, &message, &embed_item, &embed_sink),
     (SIZE, struct_size), (PAD, reserved),
     (SLOT, logprobs, HONE_SLOT_CANCELLABLE,
      "self, call:call?, model:str, items:[hone_score_item; n, stride], n:size, "
@@ -193,7 +199,11 @@ HONE_DESCRIBE_IFACE(
      "out:out [f64; n] -> status",
      "what a reward model's head gives"),
     (SLOT, describe, OPTIONAL, "self, call:call?, model:str, sink:sink hone_text_sink -> status",
-     "the model, as JSON"))
+     "the model, as JSON"),
+    (SLOT, embed, OPTIONAL | HONE_SLOT_CANCELLABLE,
+     "self, call:call?, model:str, flags:u32, items:[hone_embed_item; n, stride], n:size, "
+     "stride:size, sink:sink hone_embed_sink -> status",
+     "what the model makes of texts, as vectors"))
 
 /* ---- the network --------------------------------------------------------------------------------------- */
 

@@ -5,12 +5,13 @@
  *   core.update(policy, list, options, objective, reference?) -> metrics      list: rollouts, or examples
  *   core.loss(policy, list, options, objective, reference?) -> loss, metrics
  *   core.logprobs(policy, examples, options) -> list of lists of lists        one list a sequence
- *   core.embed(policy, texts) -> list of vectors                              mean of the last hidden state
+ *   core.embed(policy, texts, last?, unit?) -> list of vectors                 of the last hidden states (train/hidden.h)
  *   core.schedule_at(schedule, total, t) -> share of the peak */
 #include "lua/api.h"
 
 #include "base/alloc.h"
 #include "base/json.h"
+#include "train/hidden.h"
 #include "train/schedule.h"
 
 #include <math.h>
@@ -723,67 +724,69 @@ static int l_logprobs(lua_State *L)
     return 1;
 }
 
-static hone_status embed_one(hone_policy *p, hone_str text, float *mean)
+/* Ids of all texts of the list at 2 and their vectors, in arena. */
+static hone_status embed_all(lua_State *L, hone_policy *p, uint32_t flags, hone_arena *a, size_t n,
+                             float **out)
 {
-    hone_forest f;
-    hone_tokens t;
-    int64_t C = p->model->info.hidden;
-    hone_tokens_init(&t, 0);
-    hone_forest_init(&f);
-    hone_status s = hone_policy_encode_text(p, text, &t);
-    if (s >= 0 && t.n == 0)
-        s = hone_fail(HONE_E_INVALID, "an empty text has no embedding");
-    if (s >= 0) {
-        int32_t seg = hone_forest_segment(&f, -1, t.ids, (int64_t)t.n);
-        s = seg < 0 ? seg : HONE_OK;
+    const int64_t most = p->model->info.max_positions;
+    const size_t width = (size_t)p->model->info.hidden;
+    hone_tokens *ids = hone_arena_calloc(a, n + 1, sizeof *ids);
+    hone_ids *list = hone_arena_calloc(a, n + 1, sizeof *list);
+    *out = hone_arena_calloc(a, n + 1, width * sizeof **out);
+    hone_status s = ids && list && *out ? HONE_OK : HONE_E_NOMEM;
+    for (size_t i = 0; s >= 0 && i < n; i++) {
+        hone_str text;
+        lua_rawgeti(L, 2, (lua_Integer)i + 1);
+        text.ptr = lua_tolstring(L, -1, &text.len);
+        hone_tokens_init(&ids[i], 0);
+        s = hone_policy_encode_text(p, text, &ids[i]);
+        lua_pop(L, 1);
+        if (s >= 0 && !ids[i].n)
+            s = hone_fail(HONE_E_INVALID, "an empty text has no embedding");
+        if (s >= 0 && most > 0 && ids[i].n > (size_t)most)
+            s = hone_fail(HONE_E_RANGE, "%zu tokens, and %s has %lld positions", ids[i].n, p->name,
+                          (long long)most);
+        if (s < 0)
+            hone_fail_at("text %zu", i + 1);
+        list[i] = (hone_ids){ids[i].ids, ids[i].n};
     }
-    const hone_batch *b = s >= 0 ? hone_forest_build(&f) : NULL;
-    if (s >= 0 && !b)
-        s = hone_error_get()->code;
-    if (s >= 0) {
-        hone_tape_options o = {.adapters = hone_policy_mask(p)};
-        s = hone_model_begin(p->model, p->tape, HONE_MODE_SCORE, b, &o);
-        hone_tensor h = HONE_NONE;
-        if (s >= 0) {
-            h = hone_model_hidden(p->model, p->tape);
-            hone_tape_keep(p->tape, h);
-            s = hone_tape_forward(p->tape);
-        }
-        hone_view v = s >= 0 ? hone_tape_value(p->tape, h) : (hone_view){0};
-        for (int64_t c = 0; s >= 0 && c < C; c++) {
-            double sum = 0;
-            for (int64_t i = 0; i < v.rows; i++)
-                sum += (double)((const float *)v.data)[i * v.ld + c];
-            mean[c] = (float)(sum / (double)v.rows);
-        }
-    }
-    hone_forest_release(&f);
-    hone_tokens_release(&t);
+    if (s >= 0)
+        s = hone_policy_embed(p, list, n, hone_policy_mask(p), flags, *out);
+    for (size_t i = 0; ids && i < n; i++)
+        hone_tokens_release(&ids[i]);
     return s;
 }
 
 static int l_embed(lua_State *L)
 {
     hone_policy *p = hone__lua_check(L, 1, HONE_LUA_POLICY);
+    const int64_t width = p->model->info.hidden;
+    const uint32_t flags = (lua_toboolean(L, 3) ? HONE_EMBED_LAST : 0) |
+                           (lua_toboolean(L, 4) ? HONE_EMBED_UNIT : 0);
+    float *out = NULL;
+    hone_arena a;
     luaL_checktype(L, 2, LUA_TTABLE);
-    size_t n = lua_rawlen(L, 2);
-    int64_t C = p->model->info.hidden;
-    float *mean = lua_newuserdatauv(L, (size_t)C * sizeof *mean, 0);
-    hone_lua_new_list(L, (size_t)n);
+    const size_t n = lua_rawlen(L, 2);
     for (size_t i = 0; i < n; i++) {
-        hone_str text;
-        lua_rawgeti(L, 2, (lua_Integer)i + 1);
-        text.ptr = luaL_checklstring(L, -1, &text.len);
-        if (embed_one(p, text, mean) < 0)
-            return hone_lua_raise(L);
+        if (lua_rawgeti(L, 2, (lua_Integer)i + 1) != LUA_TSTRING)
+            return luaL_error(L, "embed: text %d is a %s", (int)i + 1, luaL_typename(L, -1));
         lua_pop(L, 1);
-        hone_lua_new_list(L, (size_t)C);
-        for (int64_t c = 0; c < C; c++) {
-            lua_pushnumber(L, (double)mean[c]);
+    }
+    hone_arena_init(&a, (size_t)4 << 30);
+    if (embed_all(L, p, flags, &a, n, &out) < 0) {
+        hone_arena_release(&a);
+        return hone_lua_raise(L);
+    }
+    hone_lua_new_list(L, n);
+    for (size_t i = 0; i < n; i++) {
+        hone_lua_new_list(L, (size_t)width);
+        for (int64_t c = 0; c < width; c++) {
+            lua_pushnumber(L, (double)out[(int64_t)i * width + c]);
             lua_rawseti(L, -2, c + 1);
         }
         lua_rawseti(L, -2, (lua_Integer)i + 1);
     }
+    hone_arena_release(&a);
     return 1;
 }
 

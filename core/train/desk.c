@@ -207,8 +207,28 @@ static hone_status describe(void *self, const hone_call *call, hone_str model,
     return s;
 }
 
+static hone_status embed(void *self, const hone_call *call, hone_str model, uint32_t flags,
+                         const hone_embed_item *items, size_t n, size_t stride,
+                         const hone_embed_sink *sink)
+{
+    hone__request q = {.model = model,
+                       .serve = hone__serve_embed,
+                       .items = items,
+                       .n = n,
+                       .stride = stride,
+                       .flags = flags};
+    if (n == 0)
+        return HONE_OK;
+    hone_status s = ask(self, &q, call);
+    const hone__embedded *a = q.answer;
+    for (size_t i = 0; s >= 0 && i < n; i++)
+        s = sink->put(sink, i, a[i].vector, a[i].n, a[i].n_tokens);
+    hone_arena_release(&q.arena);
+    return s;
+}
+
 static const hone_model_scorer_v1 scorer_v1 = {
-    sizeof(hone_model_scorer_v1), 0, logprobs, labels, answers, values, describe};
+    sizeof(hone_model_scorer_v1), 0, logprobs, labels, answers, values, describe, embed};
 
 /* The instance is gone, and perhaps the desk before it. */
 static void end_client(void *ctx)

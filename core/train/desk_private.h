@@ -21,6 +21,7 @@ typedef struct hone__request {
     const void *items;
     size_t n, stride;
     const hone_answer_rule *rule; /* of answers */
+    uint32_t flags;               /* of embeddings */
     int state;
     hone_status status;
     hone_error error;
@@ -53,10 +54,16 @@ typedef struct hone__answer {
     size_t n;
     uint64_t n_prompt;
 } hone__answer;
+typedef struct hone__embedded {
+    const float *vector; /* of the hidden width; NULL: the text is too long */
+    size_t n;
+    uint64_t n_tokens;
+} hone__embedded;
 hone_status hone__serve_logprobs(hone__request *q, const hone__desk_model *m); /* hone__logprobs */
 hone_status hone__serve_labels(hone__request *q, const hone__desk_model *m);   /* hone__labels */
 hone_status hone__serve_answers(hone__request *q, const hone__desk_model *m);  /* hone__answer */
 hone_status hone__serve_values(hone__request *q, const hone__desk_model *m);   /* double */
+hone_status hone__serve_embed(hone__request *q, const hone__desk_model *m);    /* hone__embedded */
 hone_status hone__serve_describe(hone__request *q, const hone__desk_model *m); /* hone_str */
 
 /* Item i of a request's list. */

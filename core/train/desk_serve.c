@@ -12,6 +12,7 @@
 #include "base/json.h"
 #include "base/math64.h"
 #include "hone/reward.h"
+#include "train/hidden.h"
 #include "train/update.h"
 #include "train/values.h"
 
@@ -433,6 +434,56 @@ hone_status hone__serve_values(hone__request *q, const hone__desk_model *m)
     return s;
 }
 
+/* ---- embeddings -------------------------------------------------------------------------------------------- */
+
+static hone_status read_embed(const hone_policy *p, const hone_embed_item *it, hone_tokens *out)
+{
+    static const hone_str none = {NULL, 0};
+    if (it->ids)
+        return ids_of(p, none, it->ids, it->n_ids, 0, out);
+    if (!it->text.len)
+        return HONE_OK;
+    return prompt_ids(p, NULL, it->text, NULL, 0, none, 0, out);
+}
+
+hone_status hone__serve_embed(hone__request *q, const hone__desk_model *m)
+{
+    const size_t width = (size_t)m->p->model->info.hidden;
+    size_t *item_of = hone_arena_calloc(&q->arena, q->n, sizeof *item_of), n = 0;
+    hone__embedded *answer = q->answer = hone_arena_calloc(&q->arena, q->n, sizeof *answer);
+    hone_tokens *ids = hone_arena_calloc(&q->arena, q->n, sizeof *ids);
+    hone_ids *list = hone_arena_calloc(&q->arena, q->n, sizeof *list);
+    float *out = NULL;
+    if (!item_of || !answer || !ids || !list)
+        return HONE_E_NOMEM;
+    hone_status s = HONE_OK;
+    for (size_t i = 0; s >= 0 && i < q->n; i++) {
+        s = read_embed(m->p, hone__request_item(q, i), &ids[i]);
+        if (s >= 0 && !ids[i].n)
+            s = hone_fail(HONE_E_INVALID, "a text without tokens has no embedding");
+        if (s < 0) {
+            item_failed(i);
+            break;
+        }
+        if (!fits(m->p, ids[i].n))
+            continue;
+        answer[i].n_tokens = ids[i].n;
+        item_of[n] = i;
+        list[n++] = (hone_ids){ids[i].ids, ids[i].n};
+    }
+    if (s >= 0 && n) {
+        out = hone_arena_calloc(&q->arena, n, width * sizeof *out);
+        s = out ? hone_policy_embed(m->p, list, n, m->adapters, q->flags, out) : HONE_E_NOMEM;
+    }
+    for (size_t i = 0; s >= 0 && i < n; i++) {
+        answer[item_of[i]].vector = out + i * width;
+        answer[item_of[i]].n = width;
+    }
+    for (size_t i = 0; i < q->n; i++)
+        hone_tokens_release(&ids[i]);
+    return s;
+}
+
 /* ---- what it is -------------------------------------------------------------------------------------------- */
 
 hone_status hone__serve_describe(hone__request *q, const hone__desk_model *m)
@@ -457,6 +508,7 @@ hone_status hone__serve_describe(hone__request *q, const hone__desk_model *m)
     hone_jw_kcstr(&w, "checksum", sum);
     hone_jw_ki64(&w, "vocabulary", x->info.vocab_size);
     hone_jw_ki64(&w, "positions", x->info.max_positions);
+    hone_jw_ki64(&w, "hidden", x->info.hidden);
     hone_jw_kbool(&w, "template", m->p->text && m->p->text->chat);
     hone_jw_kbool(&w, "head", x->value_head != NULL);
     hone_jw_end(&w);

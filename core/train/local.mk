@@ -5,6 +5,7 @@ libhone_a_SOURCES += \
 	core/train/comm.c core/train/comm.h \
 	core/train/desk.c core/train/desk.h core/train/desk_private.h \
 	core/train/desk_models.c core/train/desk_serve.c \
+	core/train/hidden.c core/train/hidden.h \
 	core/train/metrics.c core/train/metrics.h \
 	core/train/optimizer.c core/train/optimizer.h \
 	core/train/policy.c core/train/policy.h \

@@ -1,14 +1,15 @@
 #!/usr/bin/env python3
-"""local_models.py - hone.model.scorer/1 asked for labels, answers, values and descriptions: from the command line, in a run, in process and in a
+"""local_models.py - hone.model.scorer/1 asked for labels, answers, values, embeddings and descriptions: from the command line, in a run, in process and in a
 box.
 
 A reward of the test's own asks. Labels from one prefill are compared with the log-probs of each label after a prefill of its own; answers
-with their grammar; the base with the adapter off with the policy before it was trained; a reward model that this test writes with
-the same forward in plain Python."""
+with their grammar; the base with the adapter off with the policy before it was trained; a reward model that this test writes, and embeddings of
+it, with the same forward in plain Python."""
 import json
 import math
 import os
 import pathlib
+import struct
 import subprocess
 import sys
 import tempfile
@@ -34,7 +35,7 @@ ASKER = r"""
 #include <stdlib.h>
 #include <string.h>
 struct self { const hone_host *host; const hone_config *cfg; hone_ref scorer; };
-struct told { const hone_notes *notes; size_t at; double sum[8], all; size_t n; uint64_t tokens; char text[4096], ids[4096]; uint32_t finish; };
+struct told { const hone_notes *notes; size_t at; double sum[1024], all; size_t n; uint64_t tokens; char text[4096], ids[4096]; uint32_t finish; };
 static void note(struct told *t, const char *name, const char *text)
 {
     hone_value v = {.type = HONE_STRING, .u.str = {text, strlen(text)}};
@@ -42,7 +43,7 @@ static void note(struct told *t, const char *name, const char *text)
 }
 static void numbers(struct told *t, const char *name, const double *x, size_t n)
 {
-    char text[1024];
+    char text[32768];
     size_t k = 0;
     text[0] = 0;
     for (size_t i = 0; i < n; i++) k += (size_t)snprintf(text + k, sizeof text - k, "%.17g ", x[i]);
@@ -55,6 +56,15 @@ static hone_status put_labels(const hone_label_sink *s, size_t item, const doubl
     t->n = n;
     t->tokens = n_tokens;
     if (n) memcpy(t->sum, x, n * sizeof *x);
+    return HONE_OK;
+}
+static hone_status put_vector(const hone_embed_sink *s, size_t item, const float *x, size_t n, uint64_t n_tokens)
+{
+    struct told *t = s->ctx;
+    if (item != t->at) return HONE_OK;
+    t->n = n;
+    t->tokens = n_tokens;
+    for (size_t i = 0; i < n; i++) t->sum[i] = (double)x[i];
     return HONE_OK;
 }
 static hone_status put_logprobs(const hone_logprob_sink *s, size_t item, const int32_t *ids, const float *x, size_t n)
@@ -135,6 +145,19 @@ static hone_status score(void *self, const hone_call *call, const hone_sample *i
             hone_value_item it = {.prompt = x->prompt, .completion = x->completion, .messages = chat ? user : NULL, .n_messages = chat ? 2 : 0};
             st = m->values(who, call, model, &it, 1, sizeof it, &value);
             numbers(&t, "value", &value, 1);
+        } else if (!strncmp(ask.ptr, "embed", ask.len)) { /* all of the batch in one request; `grammar` is the flags, `labels` ids */
+            hone_embed_item each[64];
+            hone_embed_sink sink = {sizeof sink, 0, &t, put_vector};
+            int32_t ids[64];
+            size_t n_ids = 0;
+            for (const char *c = list.ptr; c < list.ptr + list.len && n_ids < 64; c += strcspn(c, "|") + 1) ids[n_ids++] = atoi(c);
+            for (size_t j = 0; j < n; j++)
+                each[j] = chat ? (hone_embed_item){.ids = ids, .n_ids = list.len ? n_ids : 0}
+                               : (hone_embed_item){.text = hone_sample_at(in, stride, j)->prompt};
+            st = m->embed(who, call, model, (uint32_t)atoi(grammar.ptr), each, n, sizeof each[0], &sink);
+            const double tokens = (double)t.tokens;
+            if (st >= 0) numbers(&t, "vector", t.sum, t.n);
+            numbers(&t, "tokens", &tokens, 1);
         } else {
             hone_text_sink sink = {sizeof sink, 0, &t, put_text};
             st = m->describe(who, call, model, &sink);
@@ -312,7 +335,8 @@ def turned(x, at):
     return out
 
 
-def value_of(ids):
+def hidden_of(ids):
+    """The last hidden states, behind the final norm."""
     xs, d = [weights["model.embed_tokens.weight"][i] for i in ids], H // NH
     for i in range(LAYERS):
         w = {k.split(f"layers.{i}.")[1][:-7]: v for k, v in weights.items() if f"layers.{i}." in k}
@@ -331,7 +355,11 @@ def value_of(ids):
             n = norm(x, w["post_attention_layernorm"])
             up = [g / (1 + math.exp(-g)) * u for g, u in zip(times(w["mlp.gate_proj"], n), times(w["mlp.up_proj"], n))]
             xs[t] = [a + b for a, b in zip(x, times(w["mlp.down_proj"], up))]
-    return times(weights["score.weight"], norm(xs[-1], weights["model.norm.weight"]))[0]
+    return [norm(x, weights["model.norm.weight"]) for x in xs]
+
+
+def value_of(ids):
+    return times(weights["score.weight"], hidden_of(ids)[-1])[0]
 
 
 write_model(work / "rm", config, weights)
@@ -392,4 +420,66 @@ out = asked(trusted, data, "model=model:./none", "ask=values", code=1)
 check("a head that is missing", "score.weight of 1 x 16 is missing" in out, out[-600:])
 long = asked(trusted, rows("long.jsonl", ("y" * 200, "")), "model=model:./rm", "labels=1|2")
 check("longer than the model's positions: no labels, and no failure", long[0]["notes"]["labels"] == "" and long[0]["score"] == 0, long)
+
+# ---- embeddings: the mean of the same hidden states, or the last of them ----
+def mean_of(text):
+    x = hidden_of(list(text.encode()))
+    return [sum(col) / len(x) for col in zip(*x)]
+
+
+def unit(x):
+    n = math.sqrt(sum(a * a for a in x))
+    return [a / n for a in x]
+
+
+def f32(x):
+    return struct.unpack("f", struct.pack("f", x))[0]
+
+
+def alike(got, want):
+    return len(got) == len(want) and all(abs(a - b) < 2e-5 * max(1, abs(b)) for a, b in zip(got, want))
+
+
+texts = ["How are you?", "a", "caf\u00e9 <end> <user>"]  # special tokens in a text are text
+data = rows("embed.jsonl", *((t, "") for t in texts))
+
+
+def embedded(flags, *sets, plugin=trusted, model="model:./rm", name=data):
+    got = asked(plugin, name, f"model={model}", "ask=embed", f"grammar={flags}", *sets)
+    return [floats(r["notes"]["vector"]) for r in got]
+
+
+mean, last = embedded(0), embedded(1)
+for i, t in enumerate(texts):
+    check("an embedding is the mean of the states that Python computes", alike(mean[i], mean_of(t)), (mean[i], mean_of(t)))
+    check("or the last of them", alike(last[i], hidden_of(list(t.encode()))[-1]), last[i])
+    check("of length 1", embedded(2)[i] == [f32(x) for x in unit(mean[i])] and alike(embedded(3)[i], unit(last[i])), (embedded(2)[i], unit(mean[i])))
+    check("alone it has the same bits", embedded(0, name=rows("alone.jsonl", (t, "")))[0] == mean[i], t)
+check("by its ids it is the same", embedded(0, "chat=1", "labels=" + "|".join(str(b) for b in texts[0].encode()), name=rows("alone.jsonl", ("x", "")))[0] == mean[0])
+tiny = embedded(0, model="model:tiny")
+check("in a box the same", embedded(0, plugin=boxed, model="model:tiny") == tiny and len(tiny[0]) == 128)
+check("as wide as it is described", json.loads(asked(trusted, "one.jsonl", "model=model:./rm", "ask=describe")[0]["notes"]["description"])["hidden"] == H)
+too_long = embedded(0, name=rows("long.jsonl", ("y" * 200, ""), ("a", "")))
+check("longer than the model's positions: no vector, and the others have theirs", too_long == [[], mean[1]], too_long)
+for sets, says in ((["grammar=4"], "flags 4"), (["chat=1", "labels="], "without tokens has no embedding"), (["chat=1", "labels=7|259"], "id 259 is outside the vocabulary"),
+                   (["model=model:tiny", "chat=1", "labels=-1"], "id -1 is outside")):
+    out = asked(trusted, data, "ask=embed", *([] if "model" in sets[0] else ["model=model:./rm"]), *sets, code=1)
+    check(f"embed {sets} says {says}", says in out, out[-800:])
+out = asked(trusted, rows("empty.jsonl", ("a", ""), ("", "")), "model=model:./rm", "ask=embed", code=1)
+check("an empty text has none, and its number is said", "item 1" in out and "without tokens" in out, out[-800:])
+(work / "embed.lua").write_text("""
+local hone = require "hone"
+local run = hone.run { name = "embed" }
+local policy = run:policy { model = hone.params { model = { "tiny", "who embeds" } }.model }
+for _, o in ipairs { {}, { pooling = "mean", unit = false }, { pooling = "last" }, { unit = true }, { pooling = "last", unit = true } } do
+  for _, v in ipairs(policy:embed({ "How are you?", "a" }, o)) do
+    local s = {}
+    for i, x in ipairs(v) do s[i] = string.format("%.17g", x) end
+    print("VECTOR " .. table.concat(s, " "))
+  end
+end
+""")
+p = hone("run", "embed.lua", "model=./rm", "--run-dir", work / "embedding")
+got = [floats(x[7:]) for x in p.stdout.splitlines() if x.startswith("VECTOR ")]
+check("policy:embed is the same", got == mean[:2] * 2 + last[:2] + embedded(2)[:2] + embedded(3)[:2], p.stdout[-400:] + p.stderr[-400:])
 finish()

@@ -235,10 +235,15 @@ function Policy:generate(prompts, config)
   return out
 end
 
---- Mean of the last hidden state of each text: a list of vectors.
-function Policy:embed(texts)
-  if type(texts) == "string" then return core.embed(self.ud, { texts })[1] end
-  return core.embed(self.ud, texts)
+--- The last hidden states of each text, behind the final norm, as one vector: a list of vectors.
+-- options: pooling = "mean" (over the text's tokens) or "last" (the last token's), unit = true (length 1).
+function Policy:embed(texts, options)
+  local o = options or {}
+  check_keys(o, "policy:embed", { "pooling", "unit" })
+  if o.pooling and o.pooling ~= "mean" and o.pooling ~= "last" then error("policy:embed: pooling is \"mean\" or \"last\"", 0) end
+  local one = type(texts) == "string"
+  local out = core.embed(self.ud, one and { texts } or texts, o.pooling == "last", o.unit)
+  return one and out[1] or out
 end
 
 -- ---- training ------------------------------------------------------------------------------------------------

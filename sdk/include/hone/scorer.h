@@ -1,4 +1,4 @@
-/* hone/scorer.h - the models of a run, asked from a component: log-probs, labels, answers, values.
+/* hone/scorer.h - the models of a run, asked from a component: log-probs, labels, answers, values, embeddings.
  *
  * The host's interface "hone.model.scorer/1", by host->get_iface in create. A request waits until the engine has time: between
  * two decode steps while completions are drawn, at once while the run waits for rewards. The engine never waits for who
@@ -96,6 +96,26 @@ typedef struct hone_value_item {
     size_t n_messages;
 } hone_value_item;
 
+/* A text without special tokens, or its ids where they are not NULL. */
+typedef struct hone_embed_item {
+    hone_str text;
+    const int32_t *ids;
+    size_t n_ids;
+} hone_embed_item;
+
+#define HONE_EMBED_MEAN 0u /* the mean over the text's tokens */
+#define HONE_EMBED_LAST 1u /* that of its last token */
+#define HONE_EMBED_UNIT 2u /* brought to length 1; a vector of zeros stays one */
+
+typedef struct hone_embed_sink {
+    uint32_t struct_size, reserved;
+    void *ctx;
+    /* Item number `item`: a vector of the model's hidden width; n 0: it is longer than the model's positions. n_tokens: what
+     * was computed for it. Once an item, in order. [any-thread] */
+    hone_status (*put)(const struct hone_embed_sink *sink, size_t item, const float *vector_bor,
+                       size_t n, uint64_t n_tokens);
+} hone_embed_sink;
+
 typedef struct hone_model_scorer_v1 {
     uint32_t struct_size, reserved;
     /* Log-probs at temperature 1 under the model `model`: the name of one of the run's policies or references, or "" for
@@ -120,10 +140,15 @@ typedef struct hone_model_scorer_v1 {
                           const hone_value_item *items_bor, size_t n, size_t stride,
                           double *out_bor);
     /* What is asked when this model is: JSON with "name", "path", "arch", "parameters", "checksum" (16 hexadecimal digits of
-     * the weights, with the adapters that it is asked with), "vocabulary", "positions", "template", "head" (true: values can be asked
-     * for). [any-thread & active] */
+     * the weights, with the adapters that it is asked with), "vocabulary", "positions", "hidden" (the width of embeddings),
+     * "template", "head" (true: values can be asked for). [any-thread & active] */
     hone_status (*describe)(void *self, const hone_call *call, hone_str model,
                             const hone_text_sink *sink);
+    /* What the model makes of each text: its last hidden states, behind the final norm, as one vector. flags: HONE_EMBED_*; others are
+     * E_INVALID, and so is an item without tokens. [any-thread & active] */
+    hone_status (*embed)(void *self, const hone_call *call, hone_str model, uint32_t flags,
+                         const hone_embed_item *items_bor, size_t n, size_t stride,
+                         const hone_embed_sink *sink);
 } hone_model_scorer_v1;
 
 #ifdef __cplusplus
