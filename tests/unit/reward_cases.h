@@ -104,6 +104,28 @@ static inline hone_str text_of(const hone_value *row, const char *key)
     return v->u.str;
 }
 
+/* Creates, scores once, destroys; a sample's error for want of memory counts as E_NOMEM. */
+static inline hone_status one_life(const char *id, const hone_value *settings,
+                                   const hone_value *row)
+{
+    hone_instance *inst = NULL;
+    HONE_TRY(hone_instance_create(shipped(), NULL, id, settings, &inst));
+    static const char text[] = "so \\boxed{1, 2} a b a b a b";
+    answer a = score_text(inst, text, sizeof text - 1, row);
+    hone_instance_unref(inst);
+    return a.status == HONE_ERROR && strstr(a.reason, "memory") ? HONE_E_NOMEM : HONE_OK;
+}
+
+/* That life, and again with each of its allocations failing; the row has the answer 5. */
+static inline void assert_one_life(const char *id, const char *settings)
+{
+    hone_value row, v;
+    assert_ok(hone_json_parse("{\"answer\":\"5\"}", 14, NULL, &arena, &row));
+    assert_ok(hone_json_parse(settings, strlen(settings), NULL, &arena, &v));
+    assert_ok(one_life(id, &v, &row));
+    assert_survives_no_memory(one_life(id, &v, &row));
+}
+
 static inline int open_arena(void **state)
 {
     (void)state;

@@ -423,17 +423,6 @@ static void test_a_batch_keeps_its_order_and_stops_when_cancelled(void **state)
     hone_instance_unref(inst);
 }
 
-/* Creates, scores once, destroys; a sample's error for want of memory counts as E_NOMEM. */
-static hone_status one_life(const char *id, const hone_value *settings, const hone_value *row)
-{
-    hone_instance *inst = NULL;
-    HONE_TRY(hone_instance_create(shipped(), NULL, id, settings, &inst));
-    static const char text[] = "so \\boxed{1, 2} a b a b a b";
-    answer a = score_text(inst, text, sizeof text - 1, row);
-    hone_instance_unref(inst);
-    return a.status == HONE_ERROR && strstr(a.reason, "memory") ? HONE_E_NOMEM : HONE_OK;
-}
-
 static void test_every_failed_allocation_is_an_error_and_no_leak(void **state)
 {
     (void)state;
@@ -444,14 +433,8 @@ static void test_every_failed_allocation_is_an_error_and_no_leak(void **state)
         {"org.hone.reward.format", "{\"parts\":[\"so\"]}"},
         {"org.hone.reward.repetition", "{}"},
         {"org.hone.reward.json_valid", "{\"find\":\"first\"}"}};
-    hone_value row;
-    assert_ok(hone_json_parse("{\"answer\":\"5\"}", 14, NULL, &arena, &row));
-    for (size_t k = 0; k < sizeof settings / sizeof *settings; k++) {
-        hone_value v;
-        assert_ok(hone_json_parse(settings[k][1], strlen(settings[k][1]), NULL, &arena, &v));
-        assert_ok(one_life(settings[k][0], &v, &row));
-        assert_survives_no_memory(one_life(settings[k][0], &v, &row));
-    }
+    for (size_t k = 0; k < sizeof settings / sizeof *settings; k++)
+        assert_one_life(settings[k][0], settings[k][1]);
 }
 
 /* By hand: the cat sat on the mat / the cat is on the mat. 1-grams: 5 of 6; 2-grams: the cat, on the, the mat: 3 of 5;

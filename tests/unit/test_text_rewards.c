@@ -201,11 +201,22 @@ static void test_chrf_cases(void **state)
     }
 }
 
+static void test_every_failed_allocation_is_survived(void **state)
+{
+    (void)state;
+    assert_one_life("org.hone.reward.rouge", "{\"measure\":\"rouge2\"}");
+    assert_one_life("org.hone.reward.rouge", "{\"measure\":\"rougeLsum\"}");
+    assert_one_life("org.hone.reward.bleu", "{}");
+    assert_one_life("org.hone.reward.chrf", "{\"word_order\":2}");
+    assert_one_life("org.hone.reward.overlap", "{}");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        T(test_rouge_score_cases),   T(test_package_rouge_cases), T(test_rouge_by_hand),
-        T(test_sentence_bleu_cases), T(test_chrf_cases),
+        T(test_rouge_score_cases), T(test_package_rouge_cases),
+        T(test_rouge_by_hand),     T(test_sentence_bleu_cases),
+        T(test_chrf_cases),        T(test_every_failed_allocation_is_survived),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

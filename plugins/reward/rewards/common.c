@@ -192,3 +192,21 @@ const hone_value *reference_of(const scoring *s, hone_str column, uint32_t on_mi
         error_is(v, v->text);
     return NULL;
 }
+
+double length_of(const hone_sample *s, uint32_t unit)
+{
+    double n = 0;
+    int in_word = 0;
+    if (unit == LENGTH_TOKENS && s->tokens)
+        return (double)s->n_tokens;
+    for (size_t i = 0; i < s->completion.len; i++) {
+        char c = s->completion.ptr[i];
+        if (unit == LENGTH_WORDS) {
+            n += !is_space(c) && !in_word;
+            in_word = !is_space(c);
+        } else {
+            n += ((unsigned char)c & 0xC0) != 0x80;
+        }
+    }
+    return n;
+}

@@ -143,6 +143,14 @@ static void exact_score(const scoring *s, verdict *v)
         score_is(v, yes);
 }
 
+void exact_match_judge(const scoring *s, hone_str column, uint32_t on_missing, verdict *v)
+{
+    exact e = {.base = *s->self, .column = column, .on_missing = on_missing, .collapse = 1};
+    scoring inner = *s;
+    inner.self = &e.base;
+    exact_score(&inner, v);
+}
+
 static hone_status exact_create(const hone_host *host, const hone_config *cfg, void **self_out)
 {
     reward *r;

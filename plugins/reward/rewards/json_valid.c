@@ -12,13 +12,10 @@ typedef struct json_valid {
     json_schema checked; /* where there is a schema */
 } json_valid;
 
-enum { WHERE_WHOLE, WHERE_FENCE, WHERE_FIRST };
 enum { TYPE_ANY, TYPE_OBJECT, TYPE_ARRAY };
 enum { F_WHERE, F_TYPE, F_KEYS, F_SCHEMA };
 static const hone_field *const fields[] = {
-    HONE_ENUM("find", "whole", "whole|fence|first", 0,
-              "where the JSON is: all of the completion, its last ``` block, or its first { or ["),
-    HONE_ENUM("type", "any", "any|object|array", 0, "what it must be"),
+    FIELD_FIND, HONE_ENUM("type", "any", "any|object|array", 0, "what it must be"),
     HONE_LIST_OF("keys", 0, "members that an object must have"),
     HONE_ANY("schema", 0, "JSON Schema that it must keep to"), NULL};
 
@@ -64,6 +61,13 @@ static hone_str first_value(hone_str s)
     return none;
 }
 
+hone_str json_found(hone_str text, uint32_t where)
+{
+    return trim(where == WHERE_FENCE   ? in_fence(text)
+                : where == WHERE_FIRST ? first_value(text)
+                                       : text);
+}
+
 static int has_keys(const json_valid *j, const hone_value *v)
 {
     for (size_t i = 0; j->keys && i < j->keys->u.list.n; i++) {
@@ -82,17 +86,12 @@ static void json_score(const scoring *s, verdict *v)
 {
     const json_valid *j = (const json_valid *)s->self;
     const hone_json_v1 *vt = j->json.vt;
-    hone_str text = s->sample->completion;
+    const hone_str text = json_found(s->sample->completion, j->where);
     const hone_value *value;
     void *doc;
-    if (j->where == WHERE_FENCE)
-        text = in_fence(text);
-    else if (j->where == WHERE_FIRST)
-        text = first_value(text);
     score_is(v, 0);
     if (!text.ptr)
         return;
-    text = trim(text);
     hone_status st = vt->parse(j->json.self, text, &doc, &value);
     if (st == HONE_E_NOMEM)
         error_is(v, "out of memory");

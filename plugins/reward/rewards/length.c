@@ -13,7 +13,6 @@ typedef struct length {
     double value, soft;
 } length;
 
-enum { UNIT_TOKENS, UNIT_CHARS, UNIT_WORDS };
 enum { MODE_TARGET, MODE_MAX, MODE_MIN };
 enum { F_UNIT, F_MODE, F_VALUE, F_SOFT };
 static const hone_field *const fields[] = {
@@ -22,28 +21,10 @@ static const hone_field *const fields[] = {
     HONE_F64("value", 500, 0, 1e9, 0, "target, maximum or minimum"),
     HONE_F64("soft", 0, 0, 1e9, 0, "width over which the score falls from 1 to 0"), NULL};
 
-static double count(const hone_sample *s, uint32_t unit)
-{
-    double n = 0;
-    int in_word = 0;
-    if (unit == UNIT_TOKENS && s->tokens)
-        return (double)s->n_tokens;
-    for (size_t i = 0; i < s->completion.len; i++) {
-        char c = s->completion.ptr[i];
-        if (unit == UNIT_WORDS) {
-            n += !is_space(c) && !in_word;
-            in_word = !is_space(c);
-        } else {
-            n += ((unsigned char)c & 0xC0) != 0x80;
-        }
-    }
-    return n;
-}
-
 static void length_score(const scoring *s, verdict *v)
 {
     const length *l = (const length *)s->self;
-    double n = count(s->sample, l->unit), over = n - l->value;
+    double n = length_of(s->sample, l->unit), over = n - l->value;
     if (l->mode == MODE_MIN)
         over = -over;
     else if (l->mode == MODE_TARGET && over < 0)

@@ -426,6 +426,14 @@ static void math_score(const scoring *s, verdict *v)
     score_is(v, yes);
 }
 
+void math_answer_judge(const scoring *s, hone_str column, uint32_t on_missing, verdict *v)
+{
+    const math_answer r = {*s->self, column, on_missing, EXTRACT_AUTO, 1e-6};
+    scoring inner = *s;
+    inner.self = &r.base;
+    math_score(&inner, v);
+}
+
 static hone_status math_create(const hone_host *host, const hone_config *cfg, void **self_out)
 {
     reward *base;

@@ -99,6 +99,10 @@ size_t find(hone_str s, hone_str what, size_t from);
 size_t find_last(hone_str s, hone_str what);
 int starts_with(hone_str s, const char *z);
 
+/* Tokens (characters where the sample carries none), UTF-8 characters, or words (runs without white space). */
+enum { LENGTH_TOKENS, LENGTH_CHARS, LENGTH_WORDS };
+double length_of(const hone_sample *s, uint32_t unit);
+
 /* ---- columns ---------------------------------------------------------------------------------------- */
 
 /* The column as text: strings as they are, integers and floats written into buf. {NULL,0} for other
@@ -115,8 +119,21 @@ const hone_value *reference_of(const scoring *s, hone_str column, uint32_t on_mi
     HONE_ENUM("on_missing", "error", ON_MISSING_CHOICES, 0,                                        \
               "a sample without that column: error, or no opinion")
 
+/* ---- parts that other rewards use ---------------------------------------------------------------- */
+
+/* As math_answer and exact_match score with these settings and the defaults of the others. */
+void math_answer_judge(const scoring *s, hone_str column, uint32_t on_missing, verdict *v);
+void exact_match_judge(const scoring *s, hone_str column, uint32_t on_missing, verdict *v);
+/* Where JSON is looked for: all of the text, its last ``` block, its first { or [; {NULL,0} where it is not there. */
+enum { WHERE_WHOLE, WHERE_FENCE, WHERE_FIRST };
+hone_str json_found(hone_str text, uint32_t where);
+#define FIELD_FIND                                                                                 \
+    HONE_ENUM("find", "whole", "whole|fence|first", 0,                                             \
+              "where the JSON is: all of the completion, its last ``` block, or its first { or [")
+
 extern const hone_component math_answer_component, exact_match_component, regex_component,
-    format_component, length_component, repetition_component, json_valid_component, judge_component;
+    format_component, length_component, repetition_component, json_valid_component, judge_component,
+    json_schema_component, cosine_length_component, soft_overlong_component, think_format_component;
 
 extern const char *const reward_provides[];
 extern const char *const reward_needs[];
