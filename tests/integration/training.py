@@ -109,7 +109,7 @@ refuses("missing column", recipe("column", absent), "exact_match", "anwser")
 (work / "question.jsonl").write_text('{"question": "1+1", "answer": "#### 2"}\n{"prompt": "2+2"}\n')
 refuses("a row without the column", hone("run", "grpo", "model=tiny", "data=question.jsonl", "steps=1", "--run-dir",
                                          work / "rows"),
-        "row 2 of", "question.jsonl", "grpo.lua:", "field 'question'", "the row has the column prompt")
+        "row 2 of", "question.jsonl", "grpo.lua:", "field 'answer'", "the row has the column prompt")
 refuses("no such recipe", hone("run", "quickstrat", "--run-dir", work / "none"), "quickstrat")
 (work / "no_plugin.so").write_text("this is no shared object\n")
 refuses("a file that is no plugin", hone("plugin", "describe", "no_plugin.so"), "no_plugin.so")

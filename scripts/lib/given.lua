@@ -1,0 +1,193 @@
+--- The rows that a shipped recipe trains on: those of a file, or without one the embedded model's story problems.
+-- A call takes the recipe's parameters (data, format, set, seed; see `hone run dpo --help`) and a share of the rows, so
+-- that held-out rows are never trained on: given.pairs(p, 0, p.eval) are held out, given.pairs(p, p.eval, 1) trained on.
+-- The story problems have parts of their own: whatever is held out comes from their part "test".
+
+local hone = require "hone"
+local formats = require "hone.formats"
+local stories = require "stories"
+
+local given = {}
+
+local TRAIN, HELD_OUT = 2000, 200 -- story problems made
+
+-- An answer that is wrong: its working goes astray in the last number, or it has none, as the embedded model answers often.
+local function wrong(story, seed, i)
+  local off = 1 + math.floor(hone.random(seed, "off", i) * 3)
+  local right = math.tointeger(tonumber(story.answer))
+  local answer = tostring(right >= off and hone.random(seed, "down", i) < 0.5 and right - off or right + off)
+  if hone.random(seed, "bare", i) < 0.5 then return "Answer: " .. answer end
+  return story.working:gsub("%d+$", answer) .. "\nAnswer: " .. answer
+end
+
+local function of_stories(p, held_out, make)
+  local list = {}
+  for i, story in ipairs(stories.list(p.seed, held_out and "test" or "train", held_out and HELD_OUT or TRAIN, held_out)) do
+    list[i] = make(story, i)
+  end
+  return hone.rows(list)
+end
+
+-- Rows of the file as `convert` has them, or stories as `make` has them.
+local function rows(p, from, to, convert, make)
+  if not p.data or p.data == "" then return of_stories(p, from == 0 and to < 1, make) end
+  return hone.source(formats.source_of(p.data), { path = p.data }):map(convert):split { seed = p.seed, from = from, to = to }
+end
+
+-- The words of a text in another order, drawn by what it says.
+local function shuffled(text, seed)
+  local words, n = {}, 0
+  for word in text:gmatch "%S+" do words[#words + 1] = word end
+  for i = #words, 2, -1 do
+    n = n + 1
+    local k = 1 + math.floor(hone.random(seed, text, n) * i)
+    words[i], words[k] = words[k], words[i]
+  end
+  return table.concat(words, " ")
+end
+
+--- Demonstrations: { prompt, completion }, or messages, or text. permute = true: the words of what is learnt in another
+-- order (a control that must not learn).
+function given.demonstrations(p, from, to, permute)
+  local function made(row)
+    if not row or not permute then return row end
+    if row.messages then
+      local messages = {}
+      for i, m in ipairs(row.messages) do
+        messages[i] = m.role == "assistant" and m.content and { role = m.role, content = shuffled(m.content, p.seed) } or m
+      end
+      row.messages = messages
+    end
+    if row.completion then row.completion = shuffled(row.completion, p.seed) end
+    if row.text then row.text = shuffled(row.text, p.seed) end
+    return row
+  end
+  return rows(p, from, to, function(r) return made((formats.sft(r, p.set, p.format))) end, function(s)
+    return made { prompt = s.prompt, completion = stories.completion(s, true), answer = s.answer }
+  end)
+end
+
+--- Pairs: { prompt, chosen, rejected }; swap = true: the other way round (a control that must not learn).
+function given.pairs(p, from, to, swap)
+  local function turned(row)
+    if row and swap and row.label ~= nil then row.label = not row.label end
+    if row and swap and row.chosen then row.chosen, row.rejected = row.rejected, row.chosen end
+    return row
+  end
+  return rows(p, from, to, function(r) return turned((formats.preference(r, p.set, p.format))) end, function(s, i)
+    return turned { prompt = s.prompt, chosen = stories.completion(s, true), rejected = wrong(s, p.seed, i) }
+  end)
+end
+
+-- The text of an answer that may be a list of messages.
+local function said(answer)
+  local last = type(answer) == "table" and (answer[#answer] or answer)
+  return last and last.content or answer
+end
+
+--- Single answers with a label, { prompt, completion, label }; of a pair one of its answers, drawn by what it says.
+-- swap = true: the labels the other way round (a control that must not learn).
+function given.labelled(p, from, to, swap)
+  local function one_of(row)
+    if not row then return nil end
+    local good, completion = row.label, row.completion
+    if good == nil then
+      good = hone.hash(said(row.chosen) .. "\0" .. said(row.rejected), p.seed) % 2 == 0
+      completion = said(good and row.chosen or row.rejected)
+    end
+    return { prompt = row.prompt, messages = row.messages, completion = completion, label = good ~= (swap or false) }
+  end
+  return rows(p, from, to, function(r) return one_of((formats.preference(r, p.set, p.format))) end, function(s, i)
+    return one_of { prompt = s.prompt, chosen = stories.completion(s, true), rejected = wrong(s, p.seed, i) }
+  end)
+end
+
+--- Questions with a known answer: { prompt, answer, level } of the columns question (or prompt, problem) and answer (or
+-- solution); of GSM8K's answers what stands behind ####.
+function given.questions(p, from, to)
+  return rows(p, from, to, function(r)
+    local question, answer = r.question or r.prompt or r.problem, r.answer or r.solution
+    if question == nil then error("no question in the row: field 'question' (or 'prompt', 'problem') is missing", 0) end
+    if answer == nil then error("no answer in the row: field 'answer' (or 'solution') is missing", 0) end
+    answer = tostring(answer)
+    return { prompt = question .. (p.instruction or ""), answer = answer:match "####%s*(.+)$" or answer, level = r.level }
+  end, function(s) return { prompt = s.prompt, answer = s.answer, working = s.working } end)
+end
+
+--- The questions by level, a list each: p.levels of them by the column level of a file, or story problems of three changes
+-- and of four.
+function given.levels(p)
+  local out = {}
+  for i = 1, p.levels do out[i] = {} end
+  for row in given.questions(p, 0, 1):each() do
+    local level = row.level or select(2, row.working:gsub("=", "")) - 2
+    if math.type(level) ~= "integer" or level < 1 then error("a question's level is " .. tostring(level) .. ": a whole number from 1 is needed", 0) end
+    table.insert(out[math.min(level, p.levels)], row)
+  end
+  for i, list in ipairs(out) do
+    if #list == 0 then error("there are no questions of level " .. i .. " (set levels=)", 0) end
+  end
+  return out
+end
+
+--- The reward of those questions: exact_match for story problems, math_answer for the rows of a file.
+function given.reward(p)
+  if not p.data or p.data == "" then return hone.reward("exact_match", { id = "right", prefix = "Answer:", reference = "answer" }) end
+  return hone.reward("math_answer", { id = "right", reference = "answer" })
+end
+
+--- How many groups of a rollout have unequal rewards: the others say nothing to a policy gradient.
+function given.unequal(rollout)
+  local n = 0
+  for _, group in ipairs(rollout:advantages("group"):groups()) do
+    local first = group[1].reward
+    for _, s in ipairs(group) do
+      if s.reward ~= first then
+        n = n + 1
+        break
+      end
+    end
+  end
+  return n
+end
+
+--- Says how many held-out questions the policy answers right, greedily: story problems, or test_rows rows of the file p.test.
+-- max_tokens (44): of an answer. Returns the figure, { mean, lo, hi, n, ... }, or nil where nothing is held out.
+function given.answers(p, run, policy, when, rewards, max_tokens)
+  local list
+  if not p.data or p.data == "" then
+    list = given.questions(p, 0, 0):list()
+  elseif p.test and p.test ~= "" then
+    list = given.questions({ data = p.test, instruction = p.instruction }, 0, 1):take(p.test_rows):list()
+  else
+    return nil
+  end
+  rewards = rewards or { given.reward(p) }
+  local r = policy:eval { list, rewards = rewards, max_tokens = max_tokens or 44 }
+  run:say("%s: %.1f %% [%.1f, %.1f] of %d held-out questions answered right, %.0f tokens each", when, 100 * r.right.mean,
+    100 * r.right.lo, 100 * r.right.hi, r.n, r.length)
+  for i = 2, #rewards do
+    local other = r[rewards[i].id]
+    run:say("%s: %s %.3f [%.3f, %.3f]", when, rewards[i].id, other.mean, other.lo, other.hi)
+  end
+  return r.right, r
+end
+
+--- Says how often the policy prefers the chosen of held-out pairs to their rejected ones: by its change from the
+-- reference (a policy, or true: the adapter off), without one by the mean log-prob; and for story problems how many it
+-- answers right. Returns both figures.
+function given.prefers(p, run, policy, when, reference)
+  if p.eval == 0 then return nil end
+  local batch = policy:batch(given.pairs(p, 0, p.eval):list(), { max_tokens = p.max_tokens, on_error = "skip" })
+  local _, m = policy:loss { batch, objective = reference and "dpo" or "simpo",
+    reference = type(reference) == "table" and reference or nil }
+  local right = hone.stats.wilson(math.floor(m["rewards/accuracy"] * #batch + 0.5), #batch)
+  if reference and m["rewards/margin"] == 0 then
+    run:say("%s: as the reference", when)
+  else
+    run:say("%s: held-out pairs: accuracy %s, margin %.4f", when, tostring(right), m["rewards/margin"])
+  end
+  return right, given.answers(p, run, policy, when)
+end
+
+return given

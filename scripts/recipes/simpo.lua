@@ -1,0 +1,32 @@
+--- SimPO and its kin (objective=alphapo, cpo): mean log-probs and a margin, without a reference.
+local hone = require "hone"
+local given = require "given"
+
+local p = hone.params {
+  model = { "tiny", "model folder, GGUF file or known name" },
+  data = { "", "a file or folder of pairs: JSON, JSONL, CSV, parquet, a Hugging Face data set; empty: story problems" },
+  format = { "auto", "of its rows", choices = { "auto", "paired", "hh", "unpaired" } },
+  objective = { "simpo", "preference loss without a reference" }, beta = { 2.0, "temperature" },
+  gamma = { 0.5, "margin that the chosen answer is to lead by" },
+  steps = { 100, "updates", min = 1 }, batch = { 8, "pairs an update", min = 1 },
+  lr = { 3e-5, "peak learning rate (models of billions: 1e-6)" }, warmup = { 5, "updates of warm-up", min = 0 },
+  lora = { 0, "rank of an adapter; 0 trains all parameters", min = 0 },
+  storage = { "f32", "of frozen weights in memory", choices = { "f32", "bf16", "f16", "q8_0", "q4_0", "q4_1", "q4_k", "keep" } },
+  max_tokens = { 1024, "longest row, in tokens", min = 2 }, clip = { 1.0, "largest gradient norm", min = 0 },
+  eval = { 0.1, "share of rows held out", min = 0, max = 0.5 },
+  swap = { false, "swap chosen and rejected (a control that must not learn)" },
+  seed = { 7, "seed" }, set = { {}, "values for {{KEY}} in the rows" },
+}
+
+local run = hone.run { name = "simpo", seed = p.seed, checkpoint = { every = 50 } }
+local policy = run:policy {
+  model = p.model, storage = p.storage, lora = p.lora > 0 and { rank = p.lora } or nil, optimizer = { "adamw", lr = p.lr, weight_decay = 0 },
+}
+
+given.prefers(p, run, policy, "before")
+for _, batch in run:steps(p.steps, given.pairs(p, p.eval, 1, p.swap):shuffle(run.seed):epochs():batches(p.batch)) do
+  policy:update { batch, objective = { p.objective, beta = p.beta, gamma = p.objective ~= "cpo" and p.gamma or nil }, clip = p.clip, max_tokens = p.max_tokens,
+    on_error = "skip", schedule = { "linear", warmup = p.warmup, total = p.steps } }
+end
+given.prefers(p, run, policy, "after")
+run:save()
