@@ -24,7 +24,7 @@
  *   detach/1                   x                            -> y = x; no gradient flows back
  *
  * The second column: hone_<it>_attr below, but hone_rope and hone_attention of hone/model.h.
- * linear/1, embed/1, linear_logprob/1, logits/1: linear.h. */
+ * linear/1, embed/1, linear_logprob/1, linear_divergence/1, logits/1: linear.h. */
 #ifndef HONE_CORE_OPS_ATTRS_H
 #define HONE_CORE_OPS_ATTRS_H
 #include "hone/model.h"

@@ -9,6 +9,7 @@ libhone_a_SOURCES += \
 	core/ops/gemm.c \
 	core/ops/layernorm.c \
 	core/ops/linear.c \
+	core/ops/linear_divergence.c \
 	core/ops/linear_logprob.c \
 	core/ops/logits.c \
 	core/ops/op_util.c \
@@ -20,6 +21,7 @@ libhone_a_SOURCES += \
 	core/ops/storage.c
 KERN_FILES += \
 	core/ops/kern/attention.c \
+	core/ops/kern/divergence.c \
 	core/ops/kern/elementwise.c \
 	core/ops/kern/gated.c \
 	core/ops/kern/gemm.c \

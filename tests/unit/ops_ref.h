@@ -297,6 +297,78 @@ static void ref_linear_logprob(const struct ref *r)
     }
     free(z);
 }
+/* log-probs of a teacher's row i at the divergence's temperature */
+static void ref_teacher(const struct ref *r, int64_t row, double *logq)
+{
+    const hone_linear_divergence_attr *a = r->attr;
+    const struct ref t = {.in = {r->in[2], r->in[3]},
+                          .rows = {r->rows[2], r->rows[3]},
+                          .cols = {r->cols[2], r->cols[3]}};
+    double sum = 0;
+    ref_head(&t, row, a->teacher_logit_scale, a->teacher_softcap,
+             (double)a->divergence_inv_temperature, logq);
+    for (int64_t v = 0; v < t.rows[1]; v++)
+        sum += exp(logq[v]);
+    for (int64_t v = 0; v < t.rows[1]; v++)
+        logq[v] -= log(sum);
+}
+/* the divergence of n events */
+static double ref_divergence(double beta, const double *logq, const double *logp, int64_t n)
+{
+    double d = 0;
+    for (int64_t j = 0; j < n; j++) {
+        double q = exp(logq[j]), p = exp(logp[j]), m = log(beta * q + (1 - beta) * p);
+        if (beta == 0)
+            d += q * (logq[j] - logp[j]);
+        else if (beta == 1)
+            d += p * (logp[j] - logq[j]);
+        else
+            d += beta * q * (logq[j] - m) + (1 - beta) * p * (logp[j] - m);
+    }
+    return d;
+}
+static void ref_linear_divergence(const struct ref *r)
+{
+    const hone_linear_divergence_attr *a = r->attr;
+    const hone_linear_logprob_attr plain = {a->inv_temperature, a->softcap, a->logit_scale,
+                                            a->want_entropy};
+    struct ref lp = *r;
+    int64_t V = r->rows[1], K = r->cols[2];
+    double *logp = malloc((size_t)V * 2 * sizeof *logp), *logq = logp + V;
+    lp.attr = &plain;
+    lp.n_out = a->want_entropy ? 2 : 1;
+    lp.out[1] = r->out[2];
+    ref_linear_logprob(&lp);
+    for (int64_t i = 0; i < r->batch->n_targets; i++) {
+        double sum = 0, rest_p = 0, rest_q = 1, p[64], q[64];
+        ref_head(r, r->batch->target_row[i], a->logit_scale, a->softcap,
+                 (double)a->divergence_inv_temperature, logp);
+        for (int64_t v = 0; v < V; v++)
+            sum += exp(logp[v]);
+        for (int64_t v = 0; v < V; v++)
+            logp[v] -= log(sum);
+        if (!a->topk) {
+            ref_teacher(r, r->batch->target_row[i], logq);
+            r->out[1][i] = ref_divergence((double)a->beta, logq, logp, V);
+            continue;
+        }
+        for (int64_t k = 0; k < K; k++) {
+            p[k] = logp[(int64_t)r->in[2][i * K + k]];
+            q[k] = r->in[3][i * K + k];
+            rest_q -= exp(q[k]);
+        }
+        for (int64_t v = 0; v < V; v++) {
+            int among = 0;
+            for (int64_t k = 0; k < K; k++)
+                among |= v == (int64_t)r->in[2][i * K + k];
+            rest_p += among ? 0 : exp(logp[v]);
+        }
+        p[K] = log(rest_p);
+        q[K] = log(rest_q);
+        r->out[1][i] = ref_divergence((double)a->beta, q, p, K + 1);
+    }
+    free(logp);
+}
 static void ref_logits(const struct ref *r)
 {
     const hone_logits_attr *a = r->attr;

@@ -14,6 +14,7 @@ enum { VOCAB = 40 };
 /* Letters of an input, for T rows and C columns:
  *   x (T,C)   p (T,C) positive   r (1,C)   v (C,1)   c (T,1)   m (T,1) positive   1 (1,1)
  *   d (T,C+2)   2 (T,2C)   4 (T,4C)   i index (T+2,1) into T rows   b (C+5,1)
+ *   k, l: ids (n_targets,3) of VOCAB and their log-probs, whose sum is below 1
  *   in panels: w (C+5,C)   a (2,C)   o (C+5,2)   e (VOCAB,C) */
 struct sample {
     const char *name, *inputs;
@@ -63,6 +64,12 @@ static const hone_linear_attr plain = {0}, adapted = {1, 1, {0.5f}};
 static const hone_embed_attr embed = {0.5f};
 static const hone_linear_logprob_attr logprob = {0.8f, 0, 1, 1}, logprob_cap = {1, 4, 0.7f, 0};
 static const hone_logits_attr logits = {4, 0.7f};
+static const hone_linear_divergence_attr forward_kl = {1, 0, 1, 1, 0, 1, 0, 0, 0},
+                                         reverse_kl = {0.8f, 4, 0.7f, 0.5f, 3, 0.6f, 1, 0, 0},
+                                         jsd = {0.8f, 0, 1, 0.8f, 0, 1, 0.3f, 1, 0},
+                                         forward_few = {1, 0, 1, 1, 0, 1, 0, 0, 1},
+                                         reverse_few = {0.8f, 4, 0.7f, 0.5f, 0, 1, 1, 0, 1},
+                                         jsd_few = {0.8f, 0, 1, 0.8f, 0, 1, 0.3f, 1, 1};
 
 static const struct sample samples[] = {
     {"rmsnorm/1", "xr", ref_rmsnorm, &norm, 0, 0},
@@ -119,6 +126,12 @@ static const struct sample samples[] = {
     {"embed/1", "e", ref_embed, &embed, 0, MIXES_ROWS},
     {"linear_logprob/1", "xe", ref_linear_logprob, &logprob, 0, MIXES_ROWS},
     {"linear_logprob/1", "xe", ref_linear_logprob, &logprob_cap, 0, MIXES_ROWS},
+    {"linear_divergence/1", "xexe", ref_linear_divergence, &forward_kl, 12, MIXES_ROWS},
+    {"linear_divergence/1", "xexe", ref_linear_divergence, &reverse_kl, 12, MIXES_ROWS},
+    {"linear_divergence/1", "xexe", ref_linear_divergence, &jsd, 12, MIXES_ROWS},
+    {"linear_divergence/1", "xekl", ref_linear_divergence, &forward_few, 12, MIXES_ROWS},
+    {"linear_divergence/1", "xekl", ref_linear_divergence, &reverse_few, 12, MIXES_ROWS},
+    {"linear_divergence/1", "xekl", ref_linear_divergence, &jsd_few, 12, MIXES_ROWS},
     {"logits/1", "xe", ref_logits, &logits, 0, MIXES_ROWS | NO_BACKWARD},
 };
 #define EACH_SAMPLE(s)                                                                             \
@@ -212,6 +225,12 @@ static struct ops_run run_for(const struct sample *s, struct ops_batch *m, int64
         case 'e':
             rows = VOCAB, layout = HONE_PANELS;
             break;
+        case 'k':
+            rows = m->b.n_targets, cols = 3, dtype = HONE_I32;
+            break;
+        case 'l':
+            rows = m->b.n_targets, cols = 3;
+            break;
         default:
             break;
         }
@@ -220,7 +239,15 @@ static struct ops_run run_for(const struct sample *s, struct ops_batch *m, int64
                           ? pad
                           : 0;
         r.in[i] = ops_view(rows, cols, dtype, layout, gap);
-        if (dtype == HONE_I32)
+        if (s->inputs[i] == 'k')
+            for (int64_t t = 0; t < 3 * rows; t++) /* three that differ */
+                ((int32_t *)r.in[i].data)[t] = t % 3
+                                                   ? (((int32_t *)r.in[i].data)[t - 1] + 7) % VOCAB
+                                                   : (int32_t)ops_below(VOCAB);
+        else if (s->inputs[i] == 'l')
+            for (int64_t t = 0; t < 3 * rows; t++)
+                ((float *)r.in[i].data)[t] = -1.2f - 0.01f * (float)ops_below(300);
+        else if (dtype == HONE_I32)
             for (int64_t t = 0; t < rows; t++)
                 ((int32_t *)r.in[i].data)[t] = (int32_t)ops_below((uint32_t)T);
         else
@@ -595,13 +622,14 @@ static void test_nan_in_gives_nan_out(void **state)
                 *ops_at(&r.in[i], row, col) = NAN;
                 if (s->ref == ref_gather)
                     ((int32_t *)r.in[1].data)[0] = 16;
-                if (!strcmp(s->name, "linear_logprob/1") && i == 0) /* a row with a target */
+                if ((!strcmp(s->name, "linear_logprob/1") || s->ref == ref_linear_divergence) &&
+                    i == 0) /* a row with a target */
                     *ops_at(&r.in[0], m->b.target_row[0], 0) = NAN;
                 ops_forward(&r, 0);
                 int64_t found = 0, others = 0;
                 for (int64_t t = 0; t < r.out[0].rows; t++)
                     for (int64_t c = 0; c < r.out[0].cols; c++)
-                        if (isnan(*ops_at(&r.out[r.ctx.n_out == 2 && s->inputs[2] != 0], t, c)))
+                        if (isnan(*ops_at(&r.out[r.ctx.n_out >= 2 && s->inputs[2] != 0], t, c)))
                             t == 16 || r.in[i].rows != 17 ? found++ : others++;
                 if (s->flags & MIXES_ROWS ? found + others == 0 : !found || others)
                     fprintf(stderr, "%s (%s) input %u set %d: %lld NaN, %lld elsewhere\n", s->name,

@@ -5,19 +5,6 @@
  * in one fixed tree. */
 #include "ops/kern/rows_set.h"
 
-/* Four running sums over the row: `expr` gives the term of lanes i..i+m, with dead lanes zero. */
-#define SUM_ROW(n, total, ...)                                                                     \
-    do {                                                                                           \
-        v16 s0 = v_zero(), s1 = v_zero(), s2 = v_zero(), s3 = v_zero();                            \
-        V_ROW(n, {                                                                                 \
-            v16 term;                                                                              \
-            __VA_ARGS__                                                                            \
-            v16 s = v_add(s0, term);                                                               \
-            s0 = s1, s1 = s2, s2 = s3, s3 = s;                                                     \
-        });                                                                                        \
-        total = v_sum(v_add(v_add(s0, s1), v_add(s2, s3)));                                        \
-    } while (0)
-
 float HONE_KFN(row_sum)(const float *x, int64_t n)
 {
     float total;

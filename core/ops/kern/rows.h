@@ -112,6 +112,17 @@ typedef struct hone_rows_kernels {
     /* Index of the first largest; -1 if any is NaN or n is 0. */
     int64_t (*row_argmax)(const float *z, int64_t n);
 
+    /* ---- two rows of logits: linear_divergence. zs the student's, zt the teacher's, each with its lse at
+     * inv_temp; beta as in hone_linear_divergence_attr. */
+    /* The divergence. *part (may be NULL) is what row_divergence_grad wants: the sum over p of the
+     * student's terms. */
+    float (*row_divergence)(const float *zs, float lse_s, const float *zt, float lse_t, int64_t n,
+                            float inv_temp, float beta, float *part);
+    /* dz = g * d divergence / d zs. dz may be zt. */
+    void (*row_divergence_grad)(const float *zs, float lse_s, const float *zt, float lse_t,
+                                int64_t n, float inv_temp, float beta, float part, float g,
+                                float *dz);
+
     /* ---- norms ------------------------------------------------------------------------------- */
     /* y = (x*rstd)*(w_offset + w), rstd = 1/sqrt(mean(x^2) + eps); returns rstd. y == x is
      * allowed. */

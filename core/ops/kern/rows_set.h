@@ -39,6 +39,19 @@ V_FN void v_out(float *p, v16 x, int m, int acc)
         }                                                                                          \
     } while (0)
 
+/* Four running sums over the row: `expr` gives the term of lanes i..i+m, with dead lanes zero. */
+#define SUM_ROW(n, total, ...)                                                                     \
+    do {                                                                                           \
+        v16 s0 = v_zero(), s1 = v_zero(), s2 = v_zero(), s3 = v_zero();                            \
+        V_ROW(n, {                                                                                 \
+            v16 term;                                                                              \
+            __VA_ARGS__                                                                            \
+            v16 s = v_add(s0, term);                                                               \
+            s0 = s1, s1 = s2, s2 = s3, s3 = s;                                                     \
+        });                                                                                        \
+        total = v_sum(v_add(v_add(s0, s1), v_add(s2, s3)));                                        \
+    } while (0)
+
 #ifdef HONE_KERN
 float HONE_KFN(row_lse)(const float *z, int64_t n, float inv_temp, float *max);
 float HONE_KFN(row_entropy)(const float *z, int64_t n, float inv_temp, float lse);
@@ -47,6 +60,11 @@ void HONE_KFN(row_logprob_grad)(const float *z, int64_t n, float inv_temp, float
                                 int64_t target, float g, float g_entropy, float entropy, float *dz,
                                 int acc);
 void HONE_KFN(row_softcap)(float *z, int64_t n, float scale, float softcap);
+float HONE_KFN(row_divergence)(const float *zs, float lse_s, const float *zt, float lse_t,
+                               int64_t n, float inv_temp, float beta, float *part);
+void HONE_KFN(row_divergence_grad)(const float *zs, float lse_s, const float *zt, float lse_t,
+                                   int64_t n, float inv_temp, float beta, float part, float g,
+                                   float *dz);
 int64_t HONE_KFN(row_argmax)(const float *z, int64_t n);
 float HONE_KFN(row_sum)(const float *x, int64_t n);
 float HONE_KFN(row_dot)(const float *a, const float *b, int64_t n);
