@@ -362,21 +362,28 @@ HONE_DESCRIBE(objective_in, hone_objective_in, 0, (SIZE, struct_size), (PAD, res
               (NUMS, value, n_tokens, NULLABLE), (NUMS, advantage, n_tokens, NULLABLE),
               (NUMS, length, n_seqs, 0), (NUMS, group, n_seqs, NULLABLE),
               (NUMS, role, n_seqs, NULLABLE), (NUM, total_tokens), (NUM, total_seqs),
-              (NUM, total_pairs), (NUM, max_length))
+              (NUM, total_pairs), (NUM, max_length), (NUMS, teacher_logp, n_tokens, NULLABLE),
+              (NUMS, divergence, n_tokens, NULLABLE), (NUMS, collision, n_tokens, NULLABLE),
+              (NUMS, margin, n_seqs, NULLABLE), (NUM, total_chosen_tokens),
+              (NUMS, truncated, n_seqs, NULLABLE))
 HONE_DESCRIBE(objective_out, hone_objective_out, 0, (SIZE, struct_size), (PAD, reserved),
               (NUM, loss), (NUMS, grad_logp, n_tokens, MUTABLE),
               (NUMS, grad_entropy, n_tokens, MUTABLE | NULLABLE),
               (NUMS, grad_value, n_tokens, MUTABLE | NULLABLE), (OPAQUE, ctx),
               (SLOT, metric, 0, "this, name:cstr, how:u32, value:f64, weight:f64 -> void",
                "a number for the metrics"),
-              (NUM, n_tokens))
+              (NUM, n_tokens), (NUMS, grad_divergence, n_tokens, MUTABLE | NULLABLE))
+HONE_DESCRIBE(objective_wants, hone_objective_wants, 0, (SIZE, struct_size), (PAD, reserved),
+              (NUM, beta), (NUM, temperature), (NUM, embed_noise))
 HONE_DESCRIBE_IFACE(objective, hone_objective_v1, HONE_IFACE_OBJECTIVE, HONE_KIND_OBJECTIVE,
-                    (&objective_in, &objective_out), (SIZE, struct_size), (PAD, reserved),
-                    (SLOT, uses, 0, "self -> u32", "HONE_OBJ_*: what it reads"),
+                    (&objective_in, &objective_out, &objective_wants), (SIZE, struct_size),
+                    (PAD, reserved), (SLOT, uses, 0, "self -> u32", "HONE_OBJ_*: what it reads"),
                     (SLOT, loss, 0,
                      "self, in:hone_objective_in, out:inout hone_objective_out -> status",
                      "the loss and its gradients"),
-                    (SLOT, show, 0, "self -> str", "the formula as text"))
+                    (SLOT, show, 0, "self -> str", "the formula as text"),
+                    (SLOT, wants, OPTIONAL, "self, out:inout hone_objective_wants -> status",
+                     "what is to be computed beside log-probs"))
 HONE_DESCRIBE(advantage_in, hone_advantage_in, 0, (SIZE, struct_size), (PAD, reserved),
               (NUM, n_seqs), (NUM, n_rewards), (NUM, n_tokens),
               (NUMS2, rewards, n_rewards, n_seqs, 0), (NUMS2, scored, n_rewards, n_seqs, 0),
@@ -384,7 +391,7 @@ HONE_DESCRIBE(advantage_in, hone_advantage_in, 0, (SIZE, struct_size), (PAD, res
               (NUMS, length, n_seqs, NULLABLE), (NUMS, seq_begin, n_seqs, HONE_M_PLUS1 | NULLABLE),
               (NUMS, mask, n_tokens, NULLABLE), (NUMS, value, n_tokens, NULLABLE),
               (NUMS, logp, n_tokens, NULLABLE), (NUMS, ref_logp, n_tokens, NULLABLE),
-              (NUMS, baseline, n_seqs, NULLABLE))
+              (NUMS, baseline, n_seqs, NULLABLE), (NUM, max_length))
 HONE_DESCRIBE(advantage_out, hone_advantage_out, 0, (SIZE, struct_size), (NUM, per_token),
               (NUMS, seq, n_seqs, MUTABLE), (NUMS, token, n_tokens, MUTABLE | NULLABLE),
               (NUMS, combined, n_seqs, MUTABLE | NULLABLE),

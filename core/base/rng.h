@@ -14,8 +14,9 @@ enum {
     HONE_RNG_SHUFFLE = 3, /* data order: step = epoch, index = row */
     HONE_RNG_BOOTSTRAP = 4,
     HONE_RNG_DROPOUT = 5,
-    HONE_RNG_USER = 6,   /* recipes and plugins */
-    HONE_RNG_PERMUTE = 7 /* permuted-reward controls */
+    HONE_RNG_USER = 6,    /* recipes and plugins */
+    HONE_RNG_PERMUTE = 7, /* permuted-reward controls */
+    HONE_RNG_NOISE = 8    /* on embeddings: step, sample = tree, index = token * width + column */
 };
 typedef struct hone_rng_key {
     uint64_t seed;

@@ -32,6 +32,7 @@
     X(SLICE, "slice/1")                                                                            \
     X(CONCAT, "concat/1")                                                                          \
     X(LINEAR_LOGPROB, "linear_logprob/1")                                                          \
+    X(LINEAR_DIVERGENCE, "linear_divergence/1")                                                    \
     X(LOGITS, "logits/1")
 enum {
 #define HONE__X(id, name) HONE__OP_##id,

@@ -51,7 +51,13 @@ static hone_tensor g_embed(hone_ctx *t, hone_param table, float scale)
 {
     hone_embed_attr a = {scale};
     hone_tensor in = hone__tape_param(t, table);
-    return node(t, HONE__OP_EMBED, &in, 1, &a, sizeof a, NULL);
+    hone_tensor x = node(t, HONE__OP_EMBED, &in, 1, &a, sizeof a, NULL);
+    hone_shape shape;
+    if (!t->opts.embed_noise || t->failed < 0 || hone_tape_shape(t, x, &shape) < 0)
+        return x;
+    const hone_tensor both[2] = {
+        x, hone_tape_input(t, shape.rows, shape.cols, HONE_F32, t->opts.embed_noise)};
+    return node(t, HONE__OP_ADD, both, 2, NULL, 0, NULL);
 }
 
 static hone_tensor g_linear(hone_ctx *t, hone_tensor x, hone_param w, hone_param bias)
@@ -263,6 +269,24 @@ hone_tensor hone_tape_logprob(hone_tape *t, hone_tensor hidden, hone_param head,
     a.logit_scale = scale;
     a.want_entropy = entropy != NULL;
     return node(t, HONE__OP_LINEAR_LOGPROB, in, 2, &a, sizeof a, entropy);
+}
+
+hone_tensor hone_tape_divergence(hone_tape *t, hone_tensor hidden, hone_param head,
+                                 const hone_linear_divergence_attr *attr, hone_tensor teacher,
+                                 hone_tensor teacher_head, hone_tensor *divergence,
+                                 hone_tensor *entropy)
+{
+    hone_linear_divergence_attr a = *attr;
+    const hone_tensor in[4] = {hidden, hone__tape_param(t, head), teacher, teacher_head};
+    hone_tensor out[3] = {HONE_NONE, HONE_NONE, HONE_NONE};
+    a.want_entropy = entropy != NULL;
+    if (t->failed >= 0)
+        hone_tape_op(t, names[HONE__OP_LINEAR_DIVERGENCE], in, 4, &a, sizeof a, out,
+                     entropy ? 3 : 2);
+    *divergence = out[1];
+    if (entropy)
+        *entropy = out[2];
+    return out[0];
 }
 
 hone_tensor hone_tape_logits(hone_tape *t, hone_tensor hidden, hone_param head, float scale,

@@ -282,6 +282,24 @@ hone_tensor hone__tape_param(hone_tape *t, hone_param p)
     return id;
 }
 
+hone_tensor hone_tape_weight(hone_tape *t, const hone_view *weight)
+{
+    const hone_shape shape = {weight->rows, weight->cols, weight->dtype, weight->layout};
+    hone_tensor id = HONE_NONE;
+    hone_status s = t->failed;
+    if (s >= 0)
+        s = new_tensor(t, HONE__T_PARAM, &shape, &id);
+    if (s >= 0) {
+        t->tensors[id].value = *weight;
+        s = sign_leaf(t, &t->tensors[id]);
+    }
+    if (s < 0) {
+        hone__tape_stick(t, s);
+        return HONE_NONE;
+    }
+    return id;
+}
+
 static hone_tensor new_input(hone_tape *t, uint8_t kind, int64_t rows, int64_t cols, uint32_t dtype,
                              const void *data)
 {

@@ -62,6 +62,7 @@ typedef struct hone_tape_options {
         checkpoint_every; /* TRAIN: 0 keep all; k: replay blocks in groups of k inside backward */
     uint32_t no_param_grads; /* TRAIN without parameter gradients (gradients of inputs only) */
     uint32_t reserved;
+    const float *embed_noise; /* n_tokens x width, added to what embed gives; NULL: none. Copied */
 } hone_tape_options;
 /* Forgets the recording (buffers stay) and starts one. `params` and `batch` are borrowed until the
  * next begin; opts NULL: active adapters, keep all. params or batch NULL: only ops that need
@@ -75,12 +76,20 @@ hone_status hone_tape_begin(hone_tape *t, const hone_tape_params *params, uint32
  * plain. */
 hone_tensor hone_tape_logprob(hone_tape *t, hone_tensor hidden, hone_param head, float scale,
                               float softcap, float inv_temperature, hone_tensor *entropy);
+/* The same beside the divergence from a teacher (linear_divergence/1). Returns log-probs. */
+struct hone_linear_divergence_attr;
+hone_tensor hone_tape_divergence(hone_tape *t, hone_tensor hidden, hone_param head,
+                                 const struct hone_linear_divergence_attr *attr,
+                                 hone_tensor teacher, hone_tensor teacher_head,
+                                 hone_tensor *divergence, hone_tensor *entropy);
 /* Logits of the batch's logit_rows: n_logit_rows x vocabulary. */
 hone_tensor hone_tape_logits(hone_tape *t, hone_tensor hidden, hone_param head, float scale,
                              float softcap);
 /* A constant of rows x cols: copied now, row-major. dtype HONE_F32 or HONE_I32. */
 hone_tensor hone_tape_input(hone_tape *t, int64_t rows, int64_t cols, uint32_t dtype,
                             const void *data);
+/* A weight of another model: read where it is (borrowed until the next begin), never trained. */
+hone_tensor hone_tape_weight(hone_tape *t, const hone_view *weight);
 /* A leaf that wants a gradient (tests, gradients of inputs). Read it with hone_tape_grad(). */
 hone_tensor hone_tape_variable(hone_tape *t, int64_t rows, int64_t cols, const float *data);
 /* Any op by name; attr is copied. Fills n_out handles. */

@@ -343,8 +343,8 @@ static hone_str obj_show(void *self)
     return hone_str_c("a function of the recipe");
 }
 
-static const hone_objective_v1 objective_vt = {sizeof objective_vt, 0, obj_uses, obj_loss,
-                                               obj_show};
+static const hone_objective_v1 objective_vt = {
+    sizeof objective_vt, 0, obj_uses, obj_loss, obj_show, NULL};
 
 static void objective_free(hone_lua_comp *c)
 {

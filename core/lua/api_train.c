@@ -2,8 +2,9 @@
  *
  *   core.example(policy, row, options) -> example         prompt/completion, messages, text; or chosen/rejected
  *   core.example_info(example) -> table                   tokens, trained-on tokens, texts
- *   core.update(policy, list, options, objective, reference?) -> metrics      list: rollouts, or examples
- *   core.loss(policy, list, options, objective, reference?) -> loss, metrics
+ *   core.update(policy, list, options, objective, reference?, schedule?, teacher?) -> metrics
+ *                                                                             list: rollouts, or examples
+ *   core.loss(policy, list, options, objective, reference?, nil, teacher?) -> loss, metrics
  *   core.logprobs(policy, examples, options) -> list of lists of lists        one list a sequence
  *   core.embed(policy, texts, last?, unit?) -> list of vectors                 of the last hidden states (train/hidden.h)
  *   core.schedule_at(schedule, total, t) -> share of the peak */
@@ -344,7 +345,7 @@ static hone_rollout *as_rollout(lua_State *L, int index)
 }
 
 static hone_status from_rollouts(lua_State *L, int list, size_t n, const hone_policy *p,
-                                 uint32_t equal, hone_arena *a, data *d)
+                                 uint32_t equal, int advantages, hone_arena *a, data *d)
 {
     d->full_is_old = 1;
     d->rollouts = 1;
@@ -356,7 +357,7 @@ static hone_status from_rollouts(lua_State *L, int list, size_t n, const hone_po
         lua_pop(L, 1);
         if (!r)
             return hone_fail(HONE_E_TYPE, "entry %zu of the update is no rollout", i + 1);
-        if (!r->has_advantages)
+        if (!r->has_advantages && advantages)
             return hone_fail(HONE_E_STATE, "rollout %zu has no advantages yet", i + 1);
         if (i > 0 && r->temperature != d->temperature)
             return hone_fail(HONE_E_INVALID,
@@ -378,7 +379,7 @@ static hone_status from_rollouts(lua_State *L, int list, size_t n, const hone_po
 }
 
 static hone_status gather(lua_State *L, int list, const hone_policy *p, uint32_t equal,
-                          hone_arena *a, data *d)
+                          int advantages, hone_arena *a, data *d)
 {
     size_t n = lua_rawlen(L, list);
     memset(d, 0, sizeof *d);
@@ -389,7 +390,7 @@ static hone_status gather(lua_State *L, int list, const hone_policy *p, uint32_t
     int rollouts = luaL_testudata(L, -1, HONE_LUA_ROLLOUT) != NULL;
     lua_pop(L, 1);
     if (rollouts)
-        return from_rollouts(L, list, n, p, equal, a, d);
+        return from_rollouts(L, list, n, p, equal, advantages, a, d);
     d->trees = hone_arena_calloc(a, n, sizeof *d->trees);
     if (!d->trees)
         return HONE_E_NOMEM;
@@ -443,6 +444,7 @@ static hone_status read_settings(const hone_recipe *r, const hone_value *v, hone
         return hone_fail(HONE_E_RANGE, "epochs, minibatches and accumulate must be at least 1");
     if (micro < 0 || every < 0)
         return hone_fail(HONE_E_RANGE, "micro_tokens and checkpoint_every must not be negative");
+    x->u.seed = r->seed;
     x->u.micro_tokens = (size_t)micro;
     x->u.checkpoint_every = (uint32_t)every;
     if (r->opt.tune.checkpoint_every && !x->u.checkpoint_every)
@@ -453,7 +455,7 @@ static hone_status read_settings(const hone_recipe *r, const hone_value *v, hone
 }
 
 static void finish_settings(settings *x, const data *d, hone_lua_comp *objective,
-                            hone_policy *reference, const hone_policy *p)
+                            hone_policy *reference, hone_policy *teacher, const hone_policy *p)
 {
     x->u.objective = objective->vt;
     x->u.objective_self = objective->self;
@@ -463,6 +465,8 @@ static void finish_settings(settings *x, const data *d, hone_lua_comp *objective
     if (x->u.max_length <= 0)
         x->u.max_length = d->max_length;
     x->u.full_is_old = d->full_is_old;
+    x->u.teacher_policy = teacher;
+    x->u.teacher_adapters = teacher ? hone_policy_mask(teacher) : 0;
     if (reference) {
         x->u.reference = HONE_REF_MODEL;
         x->u.reference_policy = reference;
@@ -597,12 +601,18 @@ static hone_lua_comp *check_objective(lua_State *L, int index)
     return c;
 }
 
+/* What may give a gradient without an advantage, or wants every sample for its normalisers. */
+#define NEEDS_ALL                                                                                  \
+    (HONE_OBJ_REF | HONE_OBJ_ENTROPY | HONE_OBJ_TEACHER | HONE_OBJ_DIVERGENCE |                    \
+     HONE_OBJ_WHOLE_BATCH)
+
 static hone_status update_or_loss(lua_State *L, int train, double *loss, hone_metrics *m)
 {
     hone_policy *p = hone__lua_check(L, 1, HONE_LUA_POLICY);
     luaL_checktype(L, 2, LUA_TTABLE);
     hone_lua_comp *obj = check_objective(L, 4);
     hone_policy *ref = lua_isnoneornil(L, 5) ? NULL : hone__lua_check(L, 5, HONE_LUA_POLICY);
+    hone_policy *teacher = lua_isnoneornil(L, 7) ? NULL : hone__lua_check(L, 7, HONE_LUA_POLICY);
     const hone_objective_v1 *vt = obj->vt;
     hone_arena a;
     hone_value v;
@@ -620,13 +630,13 @@ static hone_status update_or_loss(lua_State *L, int train, double *loss, hone_me
         uint32_t uses = vt->uses(obj->self);
         hone_instance_leave(obj->instance, "uses", HONE_OK);
         pairs = (uses & HONE_OBJ_PAIRS) != 0;
-        uint32_t equal = x.skip_equal                                 ? HONE_EQUAL_SKIP
-                         : (uses & (HONE_OBJ_REF | HONE_OBJ_ENTROPY)) ? HONE_EQUAL_KEEP
-                                                                      : HONE_EQUAL_COUNT;
-        s = gather(L, 2, p, equal, &a, &d);
+        uint32_t equal = x.skip_equal         ? HONE_EQUAL_SKIP
+                         : (uses & NEEDS_ALL) ? HONE_EQUAL_KEEP
+                                              : HONE_EQUAL_COUNT;
+        s = gather(L, 2, p, equal, (uses & HONE_OBJ_ADVANTAGE) != 0, &a, &d);
     }
     if (s >= 0) {
-        finish_settings(&x, &d, obj, ref, p);
+        finish_settings(&x, &d, obj, ref, teacher, p);
         tune(&r->opt.tune, &x, &d);
         if (train && hone_region_planning() && !pairs)
             s = plan_fullest(p, &d, &x, &a);
@@ -649,7 +659,7 @@ static int l_update(lua_State *L)
     hone_recipe *r = hone__lua_recipe(L);
     hone_metrics m;
     hone_metrics_init(&m);
-    lua_settop(L, 6);
+    lua_settop(L, 7);
     hone_status s = update_or_loss(L, 1, NULL, &m);
     if (s < 0) {
         hone_metrics_release(&m);
@@ -666,7 +676,7 @@ static int l_loss(lua_State *L)
     hone_metrics m;
     double loss = 0;
     hone_metrics_init(&m);
-    lua_settop(L, 6);
+    lua_settop(L, 7);
     hone_status s = update_or_loss(L, 0, &loss, &m);
     if (s < 0) {
         hone_metrics_release(&m);
@@ -690,7 +700,7 @@ static int l_logprobs(lua_State *L)
     data d;
     size_t n = 0, at = 0;
     hone_arena_init(&a, (size_t)4 << 30);
-    hone_status s = gather(L, 2, p, HONE_EQUAL_KEEP, &a, &d);
+    hone_status s = gather(L, 2, p, HONE_EQUAL_KEEP, 0, &a, &d);
     for (size_t t = 0; s >= 0 && t < d.n; t++) {
         for (size_t q = 0; q < d.trees[t].n_seqs; q++)
             n += d.trees[t].seqs[q].n;

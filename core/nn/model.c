@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "base/map.h"
 #include "nn/value_head.h"
+#include "ops/linear.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -496,6 +497,45 @@ hone_tensor hone_model_logprob(hone_model *m, hone_tape *t, hone_tensor hidden,
 {
     return hone_tape_logprob(t, hidden, m->info.head, m->info.logit_scale, m->info.logit_softcap,
                              inv_temperature, entropy);
+}
+
+hone_tensor hone_model_divergence(hone_model *m, hone_tape *t, hone_tensor hidden,
+                                  float inv_temperature, const hone_model_teacher *teacher,
+                                  hone_tensor *divergence, hone_tensor *entropy)
+{
+    hone_linear_divergence_attr a = {.inv_temperature = inv_temperature,
+                                     .softcap = m->info.logit_softcap,
+                                     .logit_scale = m->info.logit_scale,
+                                     .divergence_inv_temperature = teacher->inv_temperature,
+                                     .teacher_logit_scale = 1.0f,
+                                     .beta = teacher->beta,
+                                     .topk = teacher->ids != NULL};
+    hone_tape_params of;
+    hone_view head, grad;
+    hone_tensor in[2];
+    hone_shape shape;
+    if (hone_tape_shape(t, hidden, &shape) < 0) {
+        hone_tape_fail(t, hone_error_get()->code);
+        *divergence = HONE_NONE;
+        return HONE_NONE;
+    }
+    if (a.topk) {
+        in[0] = hone_tape_input(t, teacher->n, teacher->k, HONE_I32, teacher->ids);
+        in[1] = hone_tape_input(t, teacher->n, teacher->k, HONE_F32, teacher->logp);
+    } else {
+        hone_model *tm = teacher->model;
+        a.teacher_softcap = tm->info.logit_softcap;
+        a.teacher_logit_scale = tm->info.logit_scale;
+        hone_params_tape(tm->params, &of);
+        if (!of.get(of.ctx, tm->info.head, &head, &grad)) {
+            hone_tape_fail(t, hone_fail(HONE_E_INVALID, "the teacher has no head"));
+            *divergence = HONE_NONE;
+            return HONE_NONE;
+        }
+        in[0] = hone_tape_input(t, shape.rows, tm->info.hidden, HONE_F32, teacher->hidden);
+        in[1] = hone_tape_weight(t, &head);
+    }
+    return hone_tape_divergence(t, hidden, m->info.head, &a, in[0], in[1], divergence, entropy);
 }
 
 hone_tensor hone_model_logits(hone_model *m, hone_tape *t, hone_tensor hidden)

@@ -81,6 +81,20 @@ hone_tensor hone_model_hidden(hone_model *m, hone_tape *t); /* T x hidden */
  * 1. */
 hone_tensor hone_model_logprob(hone_model *m, hone_tape *t, hone_tensor hidden,
                                float inv_temperature, hone_tensor *entropy);
+/* A teacher of the batch: its hidden states (n_tokens x its hidden) and the model they are of; or the K largest
+ * log-probs of each target (n_targets x K). At this beta and 1/temperature (ops/linear.h). */
+typedef struct hone_model_teacher {
+    hone_model *model;
+    const float *hidden;
+    const int32_t *ids;
+    const float *logp;
+    int64_t n, k; /* n_targets, K */
+    float beta, inv_temperature;
+} hone_model_teacher;
+/* As hone_model_logprob, and the divergence from the teacher: n_targets x 1. */
+hone_tensor hone_model_divergence(hone_model *m, hone_tape *t, hone_tensor hidden,
+                                  float inv_temperature, const hone_model_teacher *teacher,
+                                  hone_tensor *divergence, hone_tensor *entropy);
 /* n_logit_rows x vocabulary, before any temperature. */
 hone_tensor hone_model_logits(hone_model *m, hone_tape *t, hone_tensor hidden);
 

@@ -14,5 +14,6 @@ libhone_a_SOURCES += \
 	core/train/source.c core/train/source.h core/train/source_private.h \
 	core/train/stages.c \
 	core/train/stats.c core/train/stats.h \
+	core/train/teacher.c core/train/teacher.h \
 	core/train/update.c core/train/update.h \
 	core/train/values.c core/train/values.h

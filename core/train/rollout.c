@@ -571,7 +571,8 @@ hone_status hone_rollout_trees(const hone_rollout *r, uint32_t equal, hone_arena
                                        .advantage = x->token_advantage,
                                        .seq_advantage = x->advantage,
                                        .group = (uint32_t)g,
-                                       .left_out = x->left_out};
+                                       .left_out = x->left_out,
+                                       .truncated = x->finish == HONE_FINISH_LENGTH};
             any |= !x->left_out && (x->token_advantage || x->advantage != 0);
         }
         if (!any && equal == HONE_EQUAL_SKIP)

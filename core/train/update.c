@@ -11,6 +11,7 @@
 #include "train/update.h"
 
 #include "base/alloc.h"
+#include "train/teacher.h"
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/trace.h"
@@ -32,11 +33,15 @@ typedef struct step {
     const hone_train_seq **seq;
     size_t *tok; /* objective token -> its place in its sequence */
     double *logp, *entropy, *old_logp, *ref_logp, *sampler_logp, *advantage, *mask, *length;
-    double *grad, *grad_entropy;
+    double *teacher_logp, *divergence, *collision, *margin;
+    double *grad, *grad_entropy, *grad_divergence;
     float *f32; /* room for one array as float */
     uint32_t *group, *role;
-    double total_tokens, total_seqs, total_pairs;
+    uint8_t *truncated;
+    double total_tokens, total_seqs, total_pairs, total_chosen;
     uint32_t uses;
+    hone_objective_wants wants;
+    hone__teaching teaching; /* what a part's teacher says */
     hone_metrics *m;
 } step;
 
@@ -63,6 +68,7 @@ static void step_init(step *s, hone_policy *p, const hone_update_params *u, hone
 
 static void step_release(step *s)
 {
+    hone__teaching_release(&s->teaching);
     hone_forest_release(&s->forest);
     hone_arena_release(&s->arena);
 }
@@ -70,6 +76,12 @@ static void step_release(step *s)
 static int trained_on(const hone_train_seq *q, size_t i)
 {
     return !q->mask || q->mask[i];
+}
+
+/* Takes no part in the step: left out by the advantage, or cut off where the objective wants whole ones. */
+static int is_out(const step *s, const hone_train_seq *q)
+{
+    return q->left_out || (q->truncated && (s->uses & HONE_OBJ_COMPLETED));
 }
 
 static int has_row(const hone_train_tree *t, size_t i)
@@ -85,7 +97,7 @@ static hone_status alloc_arrays(step *s, const hone_train_tree *trees, size_t n)
                              t);
         for (size_t q = 0; q < trees[t].n_seqs; q++) {
             const hone_train_seq *x = &trees[t].seqs[q];
-            for (size_t i = 0; !x->left_out && i < x->n; i++)
+            for (size_t i = 0; !is_out(s, x) && i < x->n; i++)
                 s->n_tok += trained_on(x, i) && has_row(&trees[t], i);
             s->n_seq++;
         }
@@ -109,20 +121,31 @@ static hone_status alloc_arrays(step *s, const hone_train_tree *trees, size_t n)
         s->ref_logp = take(s, k, sizeof(double));
     if (s->uses & HONE_OBJ_SAMPLER)
         s->sampler_logp = take(s, k, sizeof(double));
+    if (s->uses & HONE_OBJ_TEACHER)
+        s->teacher_logp = take(s, k, sizeof(double));
+    if (s->uses & HONE_OBJ_COLLISION)
+        s->collision = take(s, k, sizeof(double));
+    if (s->uses & HONE_OBJ_DIVERGENCE) {
+        s->divergence = take(s, k, sizeof(double));
+        s->grad_divergence = take(s, k, sizeof(double));
+    }
+    s->margin = take(s, s->n_seq, sizeof(double));
+    s->truncated = take(s, s->n_seq, 1);
     if (s->uses & HONE_OBJ_ENTROPY) {
         s->entropy = take(s, k, sizeof(double));
         s->grad_entropy = take(s, k, sizeof(double));
     }
     if (!s->seq_begin || !s->tree_seq || !s->seq || !s->tok || !s->logp || !s->mask || !s->grad ||
-        !s->advantage || !s->f32 || !s->length || !s->group || !s->role)
+        !s->advantage || !s->f32 || !s->length || !s->group || !s->role || !s->margin ||
+        !s->truncated)
         return HONE_E_NOMEM;
     return HONE_OK;
 }
 
 /* Sequences that were left out, or have no trained-on token, do not enter the forest at all. */
-static int counts(const hone_train_tree *t, const hone_train_seq *q)
+static int counts(const step *s, const hone_train_tree *t, const hone_train_seq *q)
 {
-    if (q->left_out || q->counted_only)
+    if (is_out(s, q) || q->counted_only)
         return 0;
     for (size_t i = 0; i < q->n; i++) {
         if (trained_on(q, i) && has_row(t, i))
@@ -134,9 +157,10 @@ static int counts(const hone_train_tree *t, const hone_train_seq *q)
 static void count_only(step *s, const hone_train_tree *t, const hone_train_seq *q)
 {
     double n = 0;
-    for (size_t i = 0; q->counted_only && !q->left_out && i < q->n; i++)
+    for (size_t i = 0; q->counted_only && !is_out(s, q) && i < q->n; i++)
         n += trained_on(q, i) && has_row(t, i);
     s->total_tokens += n;
+    s->total_chosen += q->role == HONE_ROLE_REJECTED ? 0 : n;
     s->total_seqs += n > 0;
 }
 
@@ -164,7 +188,10 @@ static hone_status add_seq(step *s, const hone_train_tree *t, const hone_train_s
     s->length[*si] = (double)n;
     s->group[*si] = q->group;
     s->role[*si] = q->role;
+    s->margin[*si] = q->margin;
+    s->truncated[*si] = q->truncated != 0;
     s->total_tokens += (double)n;
+    s->total_chosen += q->role == HONE_ROLE_REJECTED ? 0 : (double)n;
     s->total_seqs += 1;
     (*si)++;
     s->seq_begin[*si] = *k;
@@ -181,7 +208,7 @@ static hone_status build(step *s, const hone_train_tree *trees, size_t n)
         int32_t root = -1;
         size_t n_in = 0;
         for (size_t q = 0; q < trees[t].n_seqs; q++) {
-            n_in += (size_t)counts(&trees[t], &trees[t].seqs[q]);
+            n_in += (size_t)counts(s, &trees[t], &trees[t].seqs[q]);
             count_only(s, &trees[t], &trees[t].seqs[q]);
         }
         if (n_in == 0)
@@ -197,7 +224,7 @@ static hone_status build(step *s, const hone_train_tree *trees, size_t n)
                 return root;
         }
         for (size_t q = 0; q < trees[t].n_seqs; q++) {
-            if (counts(&trees[t], &trees[t].seqs[q]))
+            if (counts(s, &trees[t], &trees[t].seqs[q]))
                 HONE_TRY(add_seq(s, &trees[t], &trees[t].seqs[q], root, &si, &k));
         }
         s->total_pairs += 1;
@@ -243,7 +270,7 @@ static hone_status begin(step *s, const hone_train_tree *trees, size_t n)
 
 typedef struct part {
     const hone_forest_part *f;
-    size_t s0, s1, k0, k1; /* objective sequences and tokens of this part */
+    size_t tree0, s0, s1, k0, k1; /* its first tree; objective sequences and tokens of this part */
 } part;
 
 static part part_of(const step *s, int32_t i)
@@ -253,6 +280,7 @@ static part part_of(const step *s, int32_t i)
         tree += (size_t)hone_forest_part_get(&s->forest, j)->batch.n_trees;
     part x;
     x.f = hone_forest_part_get(&s->forest, i);
+    x.tree0 = tree;
     x.s0 = s->tree_seq[tree];
     x.s1 = s->tree_seq[tree + (size_t)x.f->batch.n_trees];
     x.k0 = s->seq_begin[x.s0];
@@ -268,24 +296,42 @@ static void gather(const step *s, const part *x, hone_view v, double *out)
         out[k] = (double)p[(hone_forest_slot(&s->forest, (int64_t)k) - x->f->first_target) * v.ld];
 }
 
-static hone_status record(step *s, hone_policy *p, hone_tape *tape, const part *x, uint32_t mode,
-                          uint32_t adapters, int entropy, hone_tensor *lp, hone_tensor *en)
+/* What a pass over a part gives, one number a target: HONE_NONE where it was not asked for. */
+typedef struct outputs {
+    hone_tensor logp, entropy, divergence;
+} outputs;
+enum { WITH_ENTROPY = 1, WITH_DIVERGENCE = 2 };
+
+static hone_status record(step *s, hone_policy *p, const part *x, uint32_t mode, uint32_t adapters,
+                          double temperature, int with, outputs *o)
 {
+    hone_tape *tape = p->tape;
     hone_tape_options opts = {.adapters = adapters, .checkpoint_every = s->u->checkpoint_every};
     hone_trace_span span;
+    hone_model_teacher teacher;
+    *o = (outputs){HONE_NONE, HONE_NONE, HONE_NONE};
+    if (with & WITH_DIVERGENCE)
+        HONE_TRY(hone__teaching_of(&s->teaching, s->u, x->f, &s->wants, &teacher));
+    if (mode == HONE_MODE_TRAIN && s->wants.embed_noise > 0)
+        HONE_TRY(hone__teaching_noise(&s->teaching, s->u->seed, p->version, s->wants.embed_noise,
+                                      p->model->info.hidden, &x->f->batch, x->tree0,
+                                      &opts.embed_noise));
     hone_trace_begin(&span, "record the forward", HONE_TRACE_WORK, HONE_TRACE_NO_PHASE);
     HONE_TRY(hone_model_begin(p->model, tape, mode, &x->f->batch, &opts));
     hone_tensor h = hone_model_hidden(p->model, tape);
-    *en = HONE_NONE;
-    *lp = hone_model_logprob(p->model, tape, h, (float)(1.0 / s->u->temperature),
-                             entropy ? en : NULL);
-    hone_tape_keep(tape, *lp);
-    if (entropy)
-        hone_tape_keep(tape, *en);
-    if (mode == HONE_MODE_TRAIN) {
-        hone_tape_root(tape, *lp);
-        if (entropy)
-            hone_tape_root(tape, *en);
+    hone_tensor *en = with & WITH_ENTROPY ? &o->entropy : NULL;
+    const float inverse = (float)(1.0 / temperature);
+    if (with & WITH_DIVERGENCE)
+        o->logp = hone_model_divergence(p->model, tape, h, inverse, &teacher, &o->divergence, en);
+    else
+        o->logp = hone_model_logprob(p->model, tape, h, inverse, en);
+    const hone_tensor all[] = {o->logp, o->entropy, o->divergence};
+    for (size_t i = 0; i < 3; i++) {
+        if (all[i] < 0)
+            continue;
+        hone_tape_keep(tape, all[i]);
+        if (mode == HONE_MODE_TRAIN)
+            hone_tape_root(tape, all[i]);
     }
     hone_trace_end(&span, NULL);
     return hone_tape_forward(tape);
@@ -324,22 +370,28 @@ static hone_status share_values(const step *s, double *values)
 }
 
 /* Log-probs (and entropies) of all parts under another set of weights or adapters, nothing kept. */
-static hone_status score(step *s, hone_policy *p, uint32_t adapters, double *logp, double *entropy)
+static hone_status score(step *s, hone_policy *p, uint32_t adapters, double temperature,
+                         double *logp, double *entropy, double *divergence)
 {
+    const int with = (entropy ? WITH_ENTROPY : 0) | (divergence ? WITH_DIVERGENCE : 0);
     const hone_comm *c = hone_env_comm(s->p->env);
     hone_status st = HONE_OK;
     for (int32_t i = (int32_t)c->rank; st >= 0 && i < s->forest.n_parts; i += (int32_t)c->size) {
         part x = part_of(s, i);
-        hone_tensor lp, en;
-        st = record(s, p, p->tape, &x, HONE_MODE_SCORE, adapters, entropy != NULL, &lp, &en);
+        outputs o;
+        st = record(s, p, &x, HONE_MODE_SCORE, adapters, temperature, with, &o);
         if (st < 0)
             break;
-        gather(s, &x, hone_tape_value(p->tape, lp), logp);
+        gather(s, &x, hone_tape_value(p->tape, o.logp), logp);
         if (entropy)
-            gather(s, &x, hone_tape_value(p->tape, en), entropy);
+            gather(s, &x, hone_tape_value(p->tape, o.entropy), entropy);
+        if (divergence)
+            gather(s, &x, hone_tape_value(p->tape, o.divergence), divergence);
     }
     HONE_TRY(hone_comm_agree(c, st));
     HONE_TRY(share_values(s, logp));
+    if (divergence)
+        HONE_TRY(share_values(s, divergence));
     return entropy ? share_values(s, entropy) : HONE_OK;
 }
 
@@ -374,13 +426,21 @@ static hone_status call_objective(step *s, const part *x, double *loss)
                             .total_tokens = s->total_tokens,
                             .total_seqs = s->total_seqs,
                             .total_pairs = s->total_pairs,
-                            .max_length = s->u->max_length};
+                            .max_length = s->u->max_length,
+                            .teacher_logp = s->teacher_logp ? s->teacher_logp + k0 : NULL,
+                            .divergence = s->divergence ? s->divergence + k0 : NULL,
+                            .collision = s->collision ? s->collision + k0 : NULL,
+                            .margin = s->margin + x->s0,
+                            .total_chosen_tokens = s->total_chosen,
+                            .truncated = s->truncated + x->s0};
     hone_objective_out out = {.struct_size = sizeof out,
                               .grad_logp = s->grad + k0,
                               .grad_entropy = s->grad_entropy ? s->grad_entropy + k0 : NULL,
                               .ctx = s->m,
                               .metric = put_metric,
-                              .n_tokens = n};
+                              .n_tokens = n,
+                              .grad_divergence = s->grad_divergence ? s->grad_divergence + k0
+                                                                    : NULL};
     if (hone_region_planning()) /* there are no log-probs to compute a loss of */
         return HONE_OK;
     hone_trace_span span;
@@ -433,6 +493,9 @@ static hone_status fill_known(step *s)
                 s->old_logp[k] = (double)q->full_logp[s->tok[k]];
         }
     }
+    if (s->uses & HONE_OBJ_DIVERGENCE)
+        return hone__teaching_gather(&s->teaching, s->seq, s->n_seq, s->seq_begin, s->tok,
+                                     &s->forest, &s->arena);
     return HONE_OK;
 }
 
@@ -441,15 +504,37 @@ static hone_status fill_reference(step *s)
     if (!(s->uses & HONE_OBJ_REF))
         return HONE_OK;
     if (s->u->reference == HONE_REF_ADAPTER_OFF)
-        return score(s, s->p, HONE_ADAPTERS_NONE, s->ref_logp, NULL);
+        return score(s, s->p, HONE_ADAPTERS_NONE, s->u->temperature, s->ref_logp, NULL, NULL);
     if (s->u->reference == HONE_REF_MODEL && s->u->reference_policy)
         return score(s, s->u->reference_policy, hone_policy_mask(s->u->reference_policy),
-                     s->ref_logp, NULL);
+                     s->u->temperature, s->ref_logp, NULL, NULL);
     hone_status st = hone_fail(HONE_E_INVALID,
                                "the objective needs a reference, and there is none");
     hone_fail_hint("give reference = policy:reference(), or train an adapter (lora), whose base is "
                    "the reference");
     return st;
+}
+
+/* Log-probs of the teacher, and what else the objective holds constant. */
+static hone_status fill_teacher(step *s)
+{
+    const hone_update_params *u = s->u;
+    if (s->uses & HONE_OBJ_TEACHER) {
+        if (!u->teacher_policy)
+            return hone__teaching_missing();
+        HONE_TRY(score(s, u->teacher_policy, u->teacher_adapters, u->temperature, s->teacher_logp,
+                       NULL, NULL));
+    }
+    if (s->uses & HONE_OBJ_COLLISION) {
+        /* log sum p^2 = 2 log p(y) - log p'(y) of any y, p' being at half the temperature */
+        double *half = take(s, s->n_tok, sizeof *half);
+        HONE_TRY(hone_comm_agree(hone_env_comm(s->p->env), half ? HONE_OK : HONE_E_NOMEM));
+        HONE_TRY(score(s, s->p, hone_policy_mask(s->p), u->temperature, s->collision, NULL, NULL));
+        HONE_TRY(score(s, s->p, hone_policy_mask(s->p), u->temperature / 2, half, NULL, NULL));
+        for (size_t k = 0; k < s->n_tok; k++)
+            s->collision[k] = 2 * s->collision[k] - half[k];
+    }
+    return HONE_OK;
 }
 
 static void measure_mismatch(step *s)
@@ -479,23 +564,29 @@ static hone_status gradients(step *s, double *loss)
     int whole = (s->uses & HONE_OBJ_WHOLE_BATCH) && s->forest.n_parts > 1;
     if (whole) {
         part all = {.f = NULL, .s0 = 0, .s1 = s->n_seq, .k0 = 0, .k1 = s->n_tok};
-        HONE_TRY(score(s, p, hone_policy_mask(p), s->logp, s->entropy));
+        HONE_TRY(score(s, p, hone_policy_mask(p), s->u->temperature, s->logp, s->entropy,
+                       s->divergence));
         HONE_TRY(call_objective(s, &all, loss));
     }
     for (int32_t i = 0; i < s->forest.n_parts; i++) {
         part x = part_of(s, i);
-        hone_tensor lp, en;
-        HONE_TRY(record(s, p, p->tape, &x, HONE_MODE_TRAIN, hone_policy_mask(p), s->entropy != NULL,
-                        &lp, &en));
+        outputs o;
+        HONE_TRY(record(s, p, &x, HONE_MODE_TRAIN, hone_policy_mask(p), s->u->temperature,
+                        (s->entropy ? WITH_ENTROPY : 0) | (s->divergence ? WITH_DIVERGENCE : 0),
+                        &o));
         if (!whole) {
-            gather(s, &x, hone_tape_value(p->tape, lp), s->logp);
+            gather(s, &x, hone_tape_value(p->tape, o.logp), s->logp);
             if (s->entropy)
-                gather(s, &x, hone_tape_value(p->tape, en), s->entropy);
+                gather(s, &x, hone_tape_value(p->tape, o.entropy), s->entropy);
+            if (s->divergence)
+                gather(s, &x, hone_tape_value(p->tape, o.divergence), s->divergence);
             HONE_TRY(call_objective(s, &x, loss));
         }
-        HONE_TRY(seed(s, &x, p->tape, lp, s->grad));
+        HONE_TRY(seed(s, &x, p->tape, o.logp, s->grad));
         if (s->entropy)
-            HONE_TRY(seed(s, &x, p->tape, en, s->grad_entropy));
+            HONE_TRY(seed(s, &x, p->tape, o.entropy, s->grad_entropy));
+        if (s->divergence)
+            HONE_TRY(seed(s, &x, p->tape, o.divergence, s->grad_divergence));
         HONE_TRY(hone_tape_backward(p->tape));
     }
     return hone_tape_finish_grads(p->tape);
@@ -519,8 +610,9 @@ static hone_status run_step(step *s, const hone_train_tree *trees, size_t n)
     }
     HONE_TRY(hone_comm_agree(c, fill_known(s)));
     if (s->old_logp && !u->full_is_old)
-        HONE_TRY(score(s, p, hone_policy_mask(p), s->old_logp, NULL));
+        HONE_TRY(score(s, p, hone_policy_mask(p), u->temperature, s->old_logp, NULL, NULL));
     HONE_TRY(fill_reference(s));
+    HONE_TRY(fill_teacher(s));
     hone_policy_select(p);
     HONE_TRY(hone_comm_agree(c, hone_params_need_grads(p->model->params, &length)));
     hone_trace_span span;
@@ -574,12 +666,32 @@ static hone_status check(const hone_policy *p, const hone_update_params *u, int 
     return HONE_OK;
 }
 
-static uint32_t objective_uses(const hone_update_params *u)
+/* What the objective reads and wants. */
+static hone_status ask_objective(step *s)
 {
+    const hone_update_params *u = s->u;
+    hone_status st = HONE_OK;
+    s->wants = (hone_objective_wants){.struct_size = sizeof s->wants, .temperature = 1};
     hone_instance_enter(u->objective_instance);
-    uint32_t uses = u->objective->uses(u->objective_self);
+    s->uses = u->objective->uses(u->objective_self);
     hone_instance_leave(u->objective_instance, "uses", HONE_OK);
-    return uses;
+    if (HONE_HAS(u->objective, hone_objective_v1, wants)) {
+        hone_instance_enter(u->objective_instance);
+        st = hone_instance_leave(u->objective_instance, "wants",
+                                 u->objective->wants(u->objective_self, &s->wants));
+    }
+    HONE_TRY(st);
+    if (!(s->wants.beta >= 0 && s->wants.beta <= 1) || !(s->wants.temperature > 0) ||
+        !(s->wants.embed_noise >= 0 && s->wants.embed_noise <= 1e6))
+        return hone_fail(
+            HONE_E_MISBEHAVED,
+            "the objective wants a divergence with beta %g at temperature %g, and noise "
+            "of %g",
+            s->wants.beta, s->wants.temperature, s->wants.embed_noise);
+    if (s->uses & HONE_OBJ_VALUE)
+        return hone_fail(HONE_E_UNSUPPORTED,
+                         "the objective reads values, and policies have no value head");
+    return HONE_OK;
 }
 
 hone_status hone_policy_step(hone_policy *p, const hone_train_tree *trees, size_t n,
@@ -588,10 +700,11 @@ hone_status hone_policy_step(hone_policy *p, const hone_train_tree *trees, size_
     step s;
     HONE_TRY(check(p, u, 1));
     step_init(&s, p, u, m);
-    s.uses = objective_uses(u);
     hone_trace_span span;
     hone_trace_begin(&span, "update", HONE_TRACE_WORK, HONE_TRACE_NO_PHASE);
-    hone_status st = run_step(&s, trees, n);
+    hone_status st = ask_objective(&s);
+    if (st >= 0)
+        st = run_step(&s, trees, n);
     step_release(&s);
     hone_trace_end(&span, NULL);
     if (st >= 0 && m->failed < 0)
@@ -605,18 +718,21 @@ hone_status hone_policy_loss(hone_policy *p, const hone_train_tree *trees, size_
     step s;
     HONE_TRY(check(p, u, 0));
     step_init(&s, p, u, m);
-    s.uses = objective_uses(u);
     *loss = 0;
-    hone_status st = begin(&s, trees, n);
+    hone_status st = ask_objective(&s);
+    if (st >= 0)
+        st = begin(&s, trees, n);
     if (st >= 0 && s.n_tok) {
         part all = {.f = NULL, .s0 = 0, .s1 = s.n_seq, .k0 = 0, .k1 = s.n_tok};
         st = hone_comm_agree(hone_env_comm(p->env), fill_known(&s));
         if (st >= 0)
-            st = score(&s, p, hone_policy_mask(p), s.logp, s.entropy);
+            st = score(&s, p, hone_policy_mask(p), u->temperature, s.logp, s.entropy, s.divergence);
         if (st >= 0 && s.old_logp && !u->full_is_old)
             memcpy(s.old_logp, s.logp, s.n_tok * sizeof *s.old_logp);
         if (st >= 0)
             st = fill_reference(&s);
+        if (st >= 0)
+            st = fill_teacher(&s);
         if (st >= 0)
             st = call_objective(&s, &all, loss);
     }
@@ -655,8 +771,8 @@ hone_status hone_policy_logprobs(hone_policy *p, const hone_train_tree *trees, s
     if (st >= 0)
         st = begin(&s, all, n);
     if (st >= 0 && s.n_tok)
-        st = score(&s, p, adapters == HONE_ADAPTERS_ACTIVE ? hone_policy_mask(p) : adapters, s.logp,
-                   NULL);
+        st = score(&s, p, adapters == HONE_ADAPTERS_ACTIVE ? hone_policy_mask(p) : adapters,
+                   temperature, s.logp, NULL, NULL);
     size_t k = 0;
     for (size_t t = 0; st >= 0 && t < n; t++) {
         for (size_t i = 0; i < all[t].n_seqs; i++) {

@@ -25,7 +25,14 @@ typedef struct hone_train_seq {
     const double *advantage;   /* n: one a token, or NULL */
     double seq_advantage;      /* used when advantage is NULL */
     uint32_t group, role;      /* HONE_ROLE_* */
-    int left_out;              /* no gradient, not counted */
+    const int32_t
+        *teacher_ids; /* n x teacher_k: the teacher's likeliest tokens at each place, or NULL */
+    const float *teacher_logp; /* n x teacher_k: their log-probs */
+    uint32_t teacher_k;
+    double margin;    /* of a pair's chosen sequence: by how much it is better */
+    int has_margin;   /* it was given */
+    int truncated;    /* cut off at the limit */
+    int left_out;     /* no gradient, not counted */
     int counted_only; /* no gradient can come of it (advantage 0): only the normalisers count it */
 } hone_train_seq;
 
@@ -51,6 +58,9 @@ typedef struct hone_update_params {
     uint32_t checkpoint_every;         /* activation checkpointing; 0 = none */
     uint32_t reference;                /* HONE_REF_* */
     hone_policy *reference_policy;
+    hone_policy *teacher_policy; /* whom objectives that distil learn from, or NULL */
+    uint32_t teacher_adapters;   /* a mask, of its adapters */
+    uint64_t seed;               /* of noise on embeddings */
     int full_is_old; /* full_logp was drawn by this very version: it is old_logp, and mismatch is measured */
     int measure_mismatch;
 } hone_update_params;

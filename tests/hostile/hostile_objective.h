@@ -50,7 +50,7 @@ static hone_str show(void *self)
     (void)self;
     return SHOW;
 }
-static const hone_objective_v1 table = {sizeof table, 0, uses, loss, show};
+static const hone_objective_v1 table = {sizeof table, 0, uses, loss, show, NULL};
 #define KIND HONE_KIND_OBJECTIVE
 #define IFACE HONE_IFACE_OBJECTIVE
 #define TABLE_OF &table

@@ -278,7 +278,7 @@ static void test_checkpointing_changes_no_bit(void **state)
         ga = grads_of(t.m, tape, &f, 0, NULL, a, &n);
         hone_tape_get_stats(tape, &keep);
         for (uint32_t every = 1; every <= 4; every++) {
-            hone_tape_options o = {HONE_ADAPTERS_ACTIVE, every, 0, 0};
+            hone_tape_options o = {.adapters = HONE_ADAPTERS_ACTIVE, .checkpoint_every = every};
             gb = grads_of(t.m, tape, &f, 0, &o, b, &n);
             hone_tape_get_stats(tape, &replay);
             if (every == 1)
@@ -583,7 +583,7 @@ static void check_adapters(const char *json)
 {
     test_model t = random_model(json);
     hone_adapter_spec spec = {"a", 3, 6.0f, NULL, HONE_LORA_INIT_UNIFORM, 0, 11};
-    hone_tape_options off = {HONE_ADAPTERS_NONE, 0, 0, 0};
+    hone_tape_options off = {.adapters = HONE_ADAPTERS_NONE};
     float base[MAX_TOKENS], lp[MAX_TOKENS], on[MAX_TOKENS];
     double differ = 0.0, worst = 0.0;
     const hone_batch *b;

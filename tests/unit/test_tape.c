@@ -239,7 +239,7 @@ static void check_graph(uint64_t seed, uint32_t every, float *grads)
     static struct gnode n[MAX_NODES + 2];
     float data[N], want_w[COLS];
     int count = VARS + 8 + (int)(bits(seed, 0) % (MAX_NODES - VARS - 8)), roots[3];
-    hone_tape_options o = {0, every, 0, 0};
+    hone_tape_options o = {.checkpoint_every = every};
     const hone_graph_v1 *graph = hone_tape_graph();
     hone_tensor w;
     memset(n, 0, sizeof n);

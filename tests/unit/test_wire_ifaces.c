@@ -32,7 +32,7 @@ static hone_str show(void *self)
     (void)self;
     return str("sum of logp");
 }
-static const hone_objective_v1 objective = {sizeof objective, 0, uses, loss, show};
+static const hone_objective_v1 objective = {sizeof objective, 0, uses, loss, show, NULL};
 
 static char metric_text[100];
 static void take_metric(const hone_objective_out *out, const char *name, uint32_t how, double value,

@@ -19,6 +19,7 @@ __attribute__((constructor)) static void join_tables(void)
     join(policy_components, &n);
     join(preference_components, &n);
     join(supervised_components, &n);
+    join(distill_components, &n);
     join(advantage_components, &n);
 }
 

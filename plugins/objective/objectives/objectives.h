@@ -77,6 +77,7 @@ void put_mean(const hone_objective_out *out, const char *name, double sum, doubl
 extern const hone_component *const policy_components[];
 extern const hone_component *const preference_components[];
 extern const hone_component *const supervised_components[];
+extern const hone_component *const distill_components[];
 extern const hone_component *const advantage_components[];
 
 #define OBJECTIVE_CAPS (HONE_CAP_PURE | HONE_CAP_DETERMINISTIC | HONE_CAP_REENTRANT)

@@ -467,8 +467,8 @@ static hone_str policy_show(void *self)
     return hone_str_c(p->row->show);
 }
 
-static const hone_objective_v1 policy_vtable = {sizeof(hone_objective_v1), 0, policy_uses,
-                                                policy_loss, policy_show};
+static const hone_objective_v1 policy_vtable = {
+    sizeof(hone_objective_v1), 0, policy_uses, policy_loss, policy_show, NULL};
 
 const void *policy_get_iface(void *self, const char *iface_id)
 {

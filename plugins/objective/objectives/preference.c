@@ -265,8 +265,8 @@ static hone_str preference_show(void *self)
     return hone_str_c(((preference *)self)->row->show);
 }
 
-static const hone_objective_v1 preference_vtable = {sizeof(hone_objective_v1), 0, preference_uses,
-                                                    preference_loss, preference_show};
+static const hone_objective_v1 preference_vtable = {
+    sizeof(hone_objective_v1), 0, preference_uses, preference_loss, preference_show, NULL};
 const void *preference_get_iface(void *self, const char *iface_id)
 {
     (void)self;

@@ -87,8 +87,8 @@ static hone_str supervised_show(void *self)
               "step.\n");
 }
 
-static const hone_objective_v1 supervised_vtable = {sizeof(hone_objective_v1), 0, supervised_uses,
-                                                    supervised_loss, supervised_show};
+static const hone_objective_v1 supervised_vtable = {
+    sizeof(hone_objective_v1), 0, supervised_uses, supervised_loss, supervised_show, NULL};
 static const void *supervised_get_iface(void *self, const char *iface_id)
 {
     (void)self;

@@ -275,7 +275,7 @@ end
 local update_keys = { "epochs", "minibatches", "accumulate", "micro_tokens", "checkpoint_every", "lr", "clip", "max_length",
   "temperature", "skip_equal", "schedule", "total" }
 
-local own_keys = { "objective", "advantage", "reference", "raw", "eos", "max_tokens", "on_error" }
+local own_keys = { "objective", "advantage", "reference", "teacher", "raw", "eos", "max_tokens", "on_error" }
 
 local function settings(config, call)
   local c = {}
@@ -295,7 +295,8 @@ local function prepare(self, config)
   local list = {}
   for _, item in ipairs(config) do
     if rollouts.is(item) then
-      if config.advantage or not item.has_advantages then item:advantages(config.advantage or "group") end
+      local scored = item.rewards and #item.rewards > 0
+      if config.advantage or (scored and not item.has_advantages) then item:advantages(config.advantage or "group") end
       list[#list + 1] = item.ud
     elseif type(item) == "table" and (item[1] ~= nil) then
       for _, e in ipairs(self:batch(item, config)) do list[#list + 1] = e end
@@ -313,18 +314,34 @@ local function reference_of(config)
   if type(r) == "table" then return r.ud end
 end
 
+-- The objective, and the policy that it learns from: objective = { "gkd", teacher = policy }, or teacher = policy beside it.
+local function objective_of(config, default)
+  local spec, teacher = config.objective or default, config.teacher
+  if type(spec) == "table" and spec.teacher then
+    local own = {}
+    for k, v in pairs(spec) do own[k] = v end
+    teacher, own.teacher = own.teacher, nil
+    spec = own
+  end
+  if teacher ~= nil and getmetatable(teacher) ~= Policy then
+    error("objective: teacher is a policy, not a " .. type(teacher), 0)
+  end
+  return components.resolve_objective(spec), teacher and teacher.ud
+end
+
 --- One or more optimizer steps: policy:update { rollout or rows, objective = "grpo", advantage = "group", ... }.
 -- objective: a name, { "dapo", eps_high = 0.28 }, or a function over tensors. Also: epochs, minibatches,
--- accumulate, clip, schedule (a name, { name, ... }, or function(update) -> share of lr), reference, skip_equal, micro_tokens, checkpoint_every. Returns the metrics.
+-- accumulate, clip, schedule (a name, { name, ... }, or function(update) -> share of lr), reference, teacher, skip_equal, micro_tokens,
+-- checkpoint_every. Returns the metrics.
 function Policy:update(config)
   local t0 = core.now()
   local list = prepare(self, config)
   if #list == 0 then
     error("policy:update: nothing to train on" .. (self.why_left_out and ": every row was left out, such as: " .. self.why_left_out or ""), 0)
   end
-  local objective = components.resolve_objective(config.objective or "grpo")
+  local objective, teacher = objective_of(config, "grpo")
   local schedule = type(config.schedule) == "function" and config.schedule or nil
-  local m = core.update(self.ud, list, settings(config, "policy:update"), objective, reference_of(config), schedule)
+  local m = core.update(self.ud, list, settings(config, "policy:update"), objective, reference_of(config), schedule, teacher)
   if self.run.dry_run then
     plan.did("update", self.name, { tokens = m.tokens // 1 | 0, parts = m["plan/parts"] // 1 | 0,
       part_tokens = m["plan/part_tokens"] // 1 | 0, checkpoint_every = m["plan/checkpoint_every"] // 1 | 0 })
@@ -336,7 +353,8 @@ end
 --- Loss and metrics of rows (or a rollout) without training.
 function Policy:loss(config)
   local list = prepare(self, config)
-  return core.loss(self.ud, list, settings(config, "policy:loss"), components.resolve_objective(config.objective or "sft"), reference_of(config))
+  local objective, teacher = objective_of(config, "sft")
+  return core.loss(self.ud, list, settings(config, "policy:loss"), objective, reference_of(config), nil, teacher)
 end
 
 --- Log-probs of every token of the completions of rows: a list (rows) of lists (sequences) of lists.

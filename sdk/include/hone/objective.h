@@ -25,6 +25,11 @@ extern "C" {
 #define HONE_OBJ_PAIRS (1u << 6)       /* preference pairs: sequences 2i chosen, 2i+1 rejected */
 #define HONE_OBJ_WHOLE_BATCH (1u << 7) /* not separable over sequences */
 #define HONE_OBJ_UNPAIRED (1u << 8)    /* role[] says desirable or not */
+#define HONE_OBJ_TEACHER (1u << 9)     /* teacher_logp */
+#define HONE_OBJ_DIVERGENCE (1u << 10) /* divergence, of the kind that `wants` tells */
+#define HONE_OBJ_COMPLETED                                                                         \
+    (1u << 11) /* samples that were cut off at the limit are to be left out */
+#define HONE_OBJ_COLLISION (1u << 12) /* collision */
 
 enum { HONE_ROLE_NONE = 0, HONE_ROLE_CHOSEN = 1, HONE_ROLE_REJECTED = 2 };
 
@@ -43,6 +48,14 @@ typedef struct hone_objective_in {
     double total_tokens, total_seqs,
         total_pairs;   /* over the whole optimizer step: sum of mask, sequences with mask, pairs */
     double max_length; /* longest completion allowed (dr_grpo), 0 = unknown */
+    const double *teacher_logp; /* n_tokens or NULL: log-probs of the policy that is learnt from */
+    const double *divergence; /* n_tokens or NULL: teacher against policy, of whole distributions */
+    const double
+        *collision; /* n_tokens or NULL: log of the sum of squared probabilities, a constant */
+    const double
+        *margin; /* n_seqs or NULL: by how much the chosen one is better; of pair i at 2i */
+    double total_chosen_tokens; /* over the step: sum of mask of sequences that are not REJECTED */
+    const uint8_t *truncated;   /* n_seqs or NULL: 1 = cut off at the limit */
 } hone_objective_in;
 
 /* Metrics: how values of several micro-batches combine. */
@@ -61,8 +74,19 @@ typedef struct hone_objective_out {
     void *ctx;
     void (*metric)(const struct hone_objective_out *out, const char *name, uint32_t how,
                    double value, double weight); /* [worker-thread & active] */
-    size_t n_tokens;                             /* of the three arrays: those of `in` */
+    size_t n_tokens;                             /* of the arrays: those of `in` */
+    double *grad_divergence;                     /* n_tokens or NULL */
 } hone_objective_out;
+
+/* What an objective wants computed beside log-probs. The host fills in what holds where it says nothing. */
+typedef struct hone_objective_wants {
+    uint32_t struct_size, reserved;
+    /* DIVERGENCE: 0 = KL(teacher || policy), 1 = KL(policy || teacher), between: b KL(teacher || m) + (1 - b)
+     * KL(policy || m), m = b teacher + (1 - b) policy; of both at this temperature. (0, 1) */
+    double beta, temperature;
+    /* NEFTune: while training, uniform noise of at most this / sqrt(tokens * width) is added to the embeddings. (0) */
+    double embed_noise;
+} hone_objective_wants;
 
 typedef struct hone_objective_v1 {
     uint32_t struct_size, reserved;
@@ -73,6 +97,8 @@ typedef struct hone_objective_v1 {
     /* The formula, its source, its parameters' meaning and where trainers differ, as plain text, valid
      * until destroy; {NULL,0} on failure. [any-thread] */
     hone_str (*show)(void *self);
+    /* May depend on the configuration. Optional. [any-thread] */
+    hone_status (*wants)(void *self, hone_objective_wants *out_bor);
 } hone_objective_v1;
 
 /* Advantages: from rewards of a batch to one number a sequence, or one a token. */
@@ -87,6 +113,7 @@ typedef struct hone_advantage_in {
     const size_t *seq_begin; /* n_seqs + 1, or NULL when no token arrays are given */
     const double *mask, *value, *logp, *ref_logp; /* n_tokens or NULL */
     const double *baseline;                       /* n_seqs or NULL (remax) */
+    double max_length;                            /* longest completion allowed, 0 = unknown */
 } hone_advantage_in;
 typedef struct hone_advantage_out {
     uint32_t struct_size, per_token; /* the plugin sets per_token to 1 when it filled token */

@@ -53,7 +53,7 @@ hone_str show(void *) noexcept
     return hone_str_c("-(1 - p)^gamma log p, mean over tokens (focal loss)");
 }
 
-const hone_objective_v1 table = {sizeof(hone_objective_v1), 0, uses, loss, show};
+const hone_objective_v1 table = {sizeof(hone_objective_v1), 0, uses, loss, show, nullptr};
 const void *get_iface(void *, const char *id) noexcept
 {
     return std::strcmp(id, HONE_IFACE_OBJECTIVE) == 0 ? &table : nullptr;

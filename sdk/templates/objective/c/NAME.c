@@ -55,7 +55,7 @@ static void destroy(void *self)
 {
     (void)self;
 }
-static const hone_objective_v1 table = {sizeof(hone_objective_v1), 0, uses, loss, show};
+static const hone_objective_v1 table = {sizeof(hone_objective_v1), 0, uses, loss, show, NULL};
 HONE_DEFINE_OBJECTIVE(component, table, .id = "@id@", .version = "0.1.0",
                       .summary = "focal loss: known tokens count less",
                       .caps = HONE_CAP_PURE | HONE_CAP_DETERMINISTIC | HONE_CAP_REENTRANT,
