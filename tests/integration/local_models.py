@@ -4,7 +4,7 @@ box.
 
 A reward of the test's own asks. Labels from one prefill are compared with the log-probs of each label after a prefill of its own; answers
 with their grammar; the base with the adapter off with the policy before it was trained; a reward model that this test writes, and embeddings of
-it, with the same forward in plain Python."""
+it, with the same forward in plain Python; the judge `reward_model` and the reward `similarity` with what these come to."""
 import json
 import math
 import os
@@ -482,4 +482,49 @@ end
 p = hone("run", "embed.lua", "model=./rm", "--run-dir", work / "embedding")
 got = [floats(x[7:]) for x in p.stdout.splitlines() if x.startswith("VECTOR ")]
 check("policy:embed is the same", got == mean[:2] * 2 + last[:2] + embedded(2)[:2] + embedded(3)[:2], p.stdout[-400:] + p.stderr[-400:])
+
+# ---- the reward `similarity` ----
+def cosine(a, b):
+    return sum(x * y for x, y in zip(a, b)) / math.sqrt(sum(x * x for x in a) * sum(y * y for y in b))
+
+
+def scored(*pairs, sets=()):
+    (work / "similar.jsonl").write_text("".join(json.dumps({"prompt": "q", "completion": c, **({} if a is None else {"answer": a})}) + "\n" for c, a in pairs))
+    p = hone("score", "--reward", "similarity", "--set", "model=model:./rm", "--data", "similar.jsonl", "--json", *[x for s in sets for x in ("--set", s)])
+    check("hone score with similarity works", p.returncode == 0, p.stderr[-800:])
+    return [list(json.loads(x)["outcomes"].values())[0] for x in p.stdout.splitlines()]
+
+
+a, b, c = texts
+got = scored((a, b), (a, a), (c, [a, b, "zz"]), (b, [c]), ("7", 7))
+want = [cosine(mean_of(a), mean_of(b)), 1, max(cosine(mean_of(c), mean_of(x)) for x in (a, b, "zz")), cosine(mean_of(b), mean_of(c)), 1]
+check("similarity: the cosine; of several references the nearest; a text is itself; numbers are texts",
+      all(r["status"] == "score" and abs(r["score"] - w) < 1e-5 for r, w in zip(got, want)) and got[1]["score"] == got[4]["score"] == 1, (got, want))
+check("each alone has the same bits", scored((c, [a, b, "zz"]))[0] == got[2])
+got = scored((a, b), sets=["pooling=last"])[0]["score"]
+want = cosine(hidden_of(list(a.encode()))[-1], hidden_of(list(b.encode()))[-1])
+check("of the last tokens", abs(got - want) < 1e-5, (got, want))
+pairs = [(chr(x), chr(y)) for x in range(97, 123) for y in (65, 66)]
+free, clipped = scored(*pairs, sets=["pooling=last"]), scored(*pairs, sets=["pooling=last", "clip=true"])
+check("clip: what is below 0 is 0, the rest as it was", any(r["score"] < 0 for r in free) and
+      all(y["score"] == max(0, x["score"]) for x, y in zip(free, clipped)), free[:4])
+got = scored((a, b), ("", b), (a, None), (a, ""), (a, []), (a, [b, {"x": 1}]), ("y" * 200, b), (a, "y" * 200), (a, ["y" * 200, b]))
+check("what has no score says why", [(r["status"], r.get("reason", "")) for r in got[1:]] == [
+    ("abstain", "the completion is empty"), ("error", 'the row has no column "answer"'), ("error", "the reference is empty"),
+    ("error", "the list of references is empty"), ("error", "the reference is no text"), ("error", "the completion is longer than the model's positions"),
+    ("error", "the reference is longer than the model's positions"), ("error", "the reference is longer than the model's positions")] and
+      got[0]["status"] == "score", got)
+check("a missing reference may be an abstention", [r["status"] for r in scored((a, None), (a, b), sets=["on_missing=abstain"])] == ["abstain", "score"])
+p = hone("score", "--reward", "similarity", "--set", "model=model:no-such-model", "--data", "similar.jsonl")
+check("a model that is not there is refused at once", p.returncode != 0 and "no such folder, file or known name" in p.stderr, p.stderr)
+p = hone("score", "--reward", "similarity", "--data", "similar.jsonl")
+check("without a run's model it says so", p.returncode != 0 and 'no model ""' in p.stderr, p.stderr)
+(work / "near.lua").write_text("""return { id = "near", version = "1", shape = "pointwise", task = "t", criteria = { { id = "near", kind = "program",
+  text = "is it near", verifier = { reward = "similarity", model = "model:./rm", reference = "answer" } } } }""")
+(work / "judged.jsonl").write_text(json.dumps({"prompt": "q", "completion": c, "answer": [a, c + "!"]}) + "\n")
+want = cosine(mean_of(c), mean_of(c + "!"))
+for judge in (["rubric", "--set", "rubric=near.lua"], ["similarity", "--set", "model=model:./rm"]):
+    p = hone("judge", "run", "--judge", *judge, "--items", "judged.jsonl", "--out", "near.jsonl", "--no-store")
+    got = json.loads((work / "near.jsonl").read_text())["score"] if p.returncode == 0 else p.stderr[-800:]
+    check(f"{judge[0]}: similarity as a judge's program", not isinstance(got, str) and abs(got - want) < 1e-5, (got, want))
 finish()

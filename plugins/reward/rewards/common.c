@@ -7,6 +7,21 @@
 const char *const reward_provides[] = {HONE_IFACE_REWARD, NULL};
 const char *const reward_needs[] = {HONE_IFACE_MEM, NULL};
 
+void verdict_is_out(const scoring *s, verdict *v, hone_outcome *out, size_t out_stride)
+{
+    if (v->status == HONE_SCORE && !isfinite((float)v->score)) {
+        v->status = HONE_ERROR;
+        v->reason = "the score is not finite";
+    }
+    if (v->status != HONE_SCORE && v->reason) {
+        note_text(s, "reason", hone_str_c(v->reason));
+        if (v->status == HONE_ERROR)
+            hone_host_fail(s->self->host, HONE_E_INVALID, "%s", v->reason);
+    }
+    hone_outcome_set(out, out_stride, s->index, v->status,
+                     v->status == HONE_SCORE ? (float)v->score : 0);
+}
+
 static hone_status score_batch(void *self, const hone_call *call, const hone_sample *in, size_t n,
                                size_t in_stride, hone_outcome *out, size_t out_stride,
                                const hone_notes *notes)
@@ -19,16 +34,7 @@ static hone_status score_batch(void *self, const hone_call *call, const hone_sam
             return hone_host_fail(r->host, HONE_E_CANCELLED, "cancelled after %zu of %zu samples",
                                   i, n);
         r->score(&s, &v);
-        if (v.status == HONE_SCORE && !isfinite((float)v.score)) {
-            v.status = HONE_ERROR;
-            v.reason = "the score is not finite";
-        }
-        if (v.status != HONE_SCORE && v.reason) {
-            note_text(&s, "reason", hone_str_c(v.reason));
-            if (v.status == HONE_ERROR)
-                hone_host_fail(r->host, HONE_E_INVALID, "%s", v.reason);
-        }
-        hone_outcome_set(out, out_stride, i, v.status, v.status == HONE_SCORE ? (float)v.score : 0);
+        verdict_is_out(&s, &v, out, out_stride);
     }
     return HONE_OK;
 }

@@ -2,7 +2,8 @@
  *
  * Each reward is a file: a settings table, a create that reads it, and one function that scores one
  * sample. The batch loop, cancelling, notes and errors are here (common.c). All are pure, reentrant and
- * batch-invariant: an instance never changes after create.
+ * batch-invariant: an instance never changes after create. Two ask somebody else, a whole batch at once: judge.c and
+ * similarity.c.
  *
  * A sample that lacks what the reward must read (the reference column) is an error with a reason, or an
  * abstention where the settings say on_missing = abstain; never a silent 0. */
@@ -45,6 +46,9 @@ struct reward {
 hone_status reward_create(const hone_host *host, size_t size, score_fn score, reward **out);
 void reward_destroy(void *self);
 const void *reward_get_iface(void *self, const char *iface_id);
+
+/* Writes the outcome of a sample, and the note "reason" where there is no score. */
+void verdict_is_out(const scoring *s, verdict *v, hone_outcome *out, size_t out_stride);
 
 void *memory_get(const reward *r, size_t size); /* NULL: failure set */
 void memory_put(const reward *r, void *p, size_t size);
@@ -133,7 +137,8 @@ hone_str json_found(hone_str text, uint32_t where);
 
 extern const hone_component math_answer_component, exact_match_component, regex_component,
     format_component, length_component, repetition_component, json_valid_component, judge_component,
-    json_schema_component, cosine_length_component, soft_overlong_component, think_format_component;
+    json_schema_component, cosine_length_component, soft_overlong_component, think_format_component,
+    similarity_component;
 
 extern const char *const reward_provides[];
 extern const char *const reward_needs[];
