@@ -223,11 +223,12 @@ out:
 int hone__cli_model_logprobs(int argc, char **argv)
 {
     static int json, allow;
-    static const char *text, *ids, *storage, *precision;
+    static const char *text, *ids, *storage, *precision, *adapter;
     static int64_t threads;
     static const hone_arg options[] = {
         {"text", HONE_ARG_STR, &text, "TEXT", "the text to score"},
         {"ids", HONE_ARG_STR, &ids, "5,17,9", "token ids instead of a text"},
+        {"adapter", HONE_ARG_STR, &adapter, "FOLDER", "with an adapter, as hone or PEFT saved it"},
         {"threads", HONE_ARG_I64, &threads, "N", "threads (all processors)"},
         HONE_CLI_STORAGE(&storage),
         HONE_CLI_PRECISION(&precision),
@@ -253,8 +254,10 @@ int hone__cli_model_logprobs(int argc, char **argv)
     hone_env env = {0};
     hone_registry_opts none = {0};
     hone_policy *p = NULL;
-    hone_policy_config config = {
-        .model = rest.v[0], .flags = allow ? HONE_MODEL_ALLOW_UNKNOWN : 0, .precision = precision};
+    hone_policy_config config = {.model = rest.v[0],
+                                 .flags = allow ? HONE_MODEL_ALLOW_UNKNOWN : 0,
+                                 .precision = precision,
+                                 .lora.from = adapter};
     hone_status s = threads < 0 || threads > HONE_POOL_MAX
                         ? hone_fail(HONE_E_USAGE, "--threads: 1 to %d", HONE_POOL_MAX)
                         : hone_storage_parse(storage, &config.storage);

@@ -33,7 +33,8 @@
     X(CONCAT, "concat/1")                                                                          \
     X(LINEAR_LOGPROB, "linear_logprob/1")                                                          \
     X(LINEAR_DIVERGENCE, "linear_divergence/1")                                                    \
-    X(LOGITS, "logits/1")
+    X(LOGITS, "logits/1")                                                                          \
+    X(MAGNITUDE, "magnitude/1")
 enum {
 #define HONE__X(id, name) HONE__OP_##id,
     HONE__OPS(HONE__X)

@@ -60,8 +60,25 @@ static hone_tensor g_embed(hone_ctx *t, hone_param table, float scale)
     return node(t, HONE__OP_ADD, both, 2, NULL, 0, NULL);
 }
 
+/* y of W with DoRA: rows of W + scale B A get the length m, then the bias is added. */
+static hone_tensor magnitude(hone_ctx *t, hone_tensor x, hone_param m, const float *norm,
+                             hone_param bias)
+{
+    hone_tensor in[4] = {x, hone__tape_param(t, m)};
+    uint32_t n = 2;
+    if (t->failed < 0)
+        return HONE_NONE;
+    in[n++] = hone_tape_input(t, 1, t->tensors[in[1]].shape.cols, HONE_F32, norm);
+    if (bias != HONE_NONE)
+        in[n++] = hone__tape_param(t, bias);
+    return node(t, HONE__OP_MAGNITUDE, in, n, NULL, 0, NULL);
+}
+
 static hone_tensor g_linear(hone_ctx *t, hone_tensor x, hone_param w, hone_param bias)
 {
+    const float *norm;
+    hone_param m;
+    int32_t with = 0;
     hone_lora lora[HONE_TAPE_LORAS];
     hone_tensor in[3 + 2 * HONE_TAPE_LORAS];
     hone_linear_attr a;
@@ -69,9 +86,15 @@ static hone_tensor g_linear(hone_ctx *t, hone_tensor x, hone_param w, hone_param
     memset(&a, 0, sizeof a);
     if (t->failed < 0)
         return HONE_NONE;
+    if (t->params && t->params->magnitude && t->opts.adapters != HONE_ADAPTERS_NONE)
+        with = t->params->magnitude(t->params->ctx, w, t->opts.adapters, &m, &norm);
+    if (with < 0) {
+        hone__tape_stick(t, with);
+        return HONE_NONE;
+    }
     in[n++] = x;
     in[n++] = hone__tape_param(t, w);
-    if (bias != HONE_NONE) {
+    if (bias != HONE_NONE && !with) {
         a.has_bias = 1;
         in[n++] = hone__tape_param(t, bias);
     }
@@ -90,7 +113,8 @@ static hone_tensor g_linear(hone_ctx *t, hone_tensor x, hone_param w, hone_param
         in[n++] = hone__tape_param(t, lora[i].b);
     }
     a.n_adapters = n_lora;
-    return node(t, HONE__OP_LINEAR, in, n, &a, sizeof a, NULL);
+    hone_tensor y = node(t, HONE__OP_LINEAR, in, n, &a, sizeof a, NULL);
+    return with ? magnitude(t, y, m, norm, bias) : y;
 }
 
 static hone_tensor g_rmsnorm(hone_ctx *t, hone_tensor x, hone_param w, float eps, float w_offset)

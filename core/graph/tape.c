@@ -118,6 +118,11 @@ hone_status hone_tape_create(const hone_exec *exec, hone_tape **out)
     return HONE_OK;
 }
 
+const hone_exec *hone_tape_exec(const hone_tape *t)
+{
+    return &t->exec.ex;
+}
+
 void hone_tape_destroy(hone_tape *t)
 {
     if (!t)

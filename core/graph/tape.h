@@ -50,11 +50,15 @@ typedef struct hone_tape_params {
     int32_t (*get)(void *ctx, hone_param i, hone_view *value, hone_view *grad);
     uint32_t (*loras)(void *ctx, hone_param w, uint32_t mask, hone_lora *out, uint32_t max);
     const char *(*name)(void *ctx, hone_param i);
+    /* 1 with the magnitudes of w's outputs and the norms they are to be divided by (DoRA), 0: none, or a failure.
+     * May be NULL. */
+    int32_t (*magnitude)(void *ctx, hone_param w, uint32_t mask, hone_param *m, const float **norm);
 } hone_tape_params;
 
 /* `exec` runs the ops (borrowed). */
 hone_status hone_tape_create(const hone_exec *exec, hone_tape **out);
-void hone_tape_destroy(hone_tape *t); /* NULL is allowed */
+const hone_exec *hone_tape_exec(const hone_tape *t); /* what it runs on, without scratch */
+void hone_tape_destroy(hone_tape *t);                /* NULL is allowed */
 
 typedef struct hone_tape_options {
     uint32_t adapters; /* mask, or HONE_ADAPTERS_ACTIVE / HONE_ADAPTERS_NONE */

@@ -6,6 +6,7 @@
  *   core.policy_adapter(policy, config) -> policy      on the same model; config: name lora optimizer seed
  *   core.policy_info(policy) -> table                 sizes, names, version, lr
  *   core.policy_save(policy, dir, dtype)
+ *   core.policy_save_adapter(policy, dir, dtype)      the adapter alone, in the layout of PEFT
  *   core.policy_lerp(ema, policy, t)                  ema += t (policy - ema)
  *   core.generate(policy, rows, options, nil, functions?) -> list of lists of { text, ids, logprobs, finish }
  *   core.rollout(policy, rows, options, scorer?, functions?) -> rollout      functions: logits, sampler, stop
@@ -68,11 +69,65 @@ static hone_status read_optimizer(hone_arena *a, const hone_value *v, hone_polic
     return cfg->optimizer ? HONE_OK : HONE_E_NOMEM;
 }
 
+static hone_status add_kind(const hone_value *v, hone_lora_config *l)
+{
+    static const char *const names[] = {"lora", "rslora", "dora", NULL};
+    static const uint32_t kinds[] = {0, HONE_LORA_RANK_STABLE, HONE_LORA_DORA};
+    for (int i = 0; v->type == HONE_STRING && names[i]; i++)
+        if (hone_str_eq(v->u.str, names[i])) {
+            l->kind |= kinds[i];
+            return HONE_OK;
+        }
+    hone_fail(HONE_E_RANGE, "lora.kind: \"%.*s\" is none",
+              v->type == HONE_STRING ? (int)(v->u.str.len < 40 ? v->u.str.len : 40) : 1,
+              v->type == HONE_STRING ? v->u.str.ptr : "?");
+    return hone_fail_hint(
+        "\"lora\", \"rslora\", \"dora\", or a list such as { \"dora\", \"rslora\" }");
+}
+
+/* kind = "dora", or a list of kinds that go together. */
+static hone_status read_kind(const hone_value *v, hone_lora_config *l)
+{
+    if (!v || v->type == HONE_NULL)
+        return HONE_OK;
+    if (v->type != HONE_LIST)
+        return add_kind(v, l);
+    for (size_t i = 0; i < v->u.list.n; i++)
+        HONE_TRY(add_kind(&v->u.list.items[i], l));
+    return HONE_OK;
+}
+
+static hone_status check_lora_keys(const hone_value *v)
+{
+    static const char *const names[] = {"rank", "alpha", "targets", "kind", "plus", NULL};
+    if (v->type != HONE_MAP && !(v->type == HONE_LIST && v->u.list.n == 0))
+        return hone_fail(HONE_E_TYPE, "lora: a table is wanted, such as { rank = 16 }");
+    for (size_t i = 0; v->type == HONE_MAP && i < v->u.map.n; i++) {
+        const hone_str k = v->u.map.pairs[i].key;
+        int known = 0;
+        for (int j = 0; names[j]; j++)
+            known |= hone_str_eq(k, names[j]);
+        if (known)
+            continue;
+        char key[64];
+        snprintf(key, sizeof key, "%.*s", (int)(k.len < 60 ? k.len : 60), k.ptr);
+        hone_fail(HONE_E_INVALID, "lora: there is no setting \"%s\"", key);
+        const char *close = hone_closest(key, names);
+        return close ? hone_fail_hint("did you mean \"%s\"?", close) : HONE_E_INVALID;
+    }
+    return HONE_OK;
+}
+
 static hone_status read_lora(hone_arena *a, const hone_value *v, hone_lora_config *l)
 {
     int64_t rank;
     if (!v || v->type == HONE_NULL)
         return HONE_OK;
+    HONE_TRY(check_lora_keys(v));
+    HONE_TRY(read_kind(hone_value_get(v, "kind"), l));
+    HONE_TRY(hone_value_f64(v, "plus", 0, &l->plus));
+    if (!(l->plus >= 0 && l->plus < 1e6))
+        return hone_fail(HONE_E_RANGE, "lora.plus %g: how many times as fast B learns", l->plus);
     HONE_TRY(hone_value_i64(v, "rank", 8, &rank));
     HONE_TRY(hone_value_f64(v, "alpha", 0, &l->alpha));
     if (rank < 1 || rank > 4096)
@@ -107,6 +162,18 @@ static hone_status string_of(hone_arena *a, const hone_value *v, const char *key
     return *out ? HONE_OK : HONE_E_NOMEM;
 }
 
+/* Beside adapter = PATH, whose files say the rest. */
+static hone_status only_plus(const hone_value *lora)
+{
+    for (size_t i = 0; lora && lora->type == HONE_MAP && i < lora->u.map.n; i++)
+        if (!hone_str_eq(lora->u.map.pairs[i].key, "plus"))
+            return hone_fail(
+                HONE_E_INVALID, "lora.%.*s: the adapter that is loaded has one already",
+                (int)(lora->u.map.pairs[i].key.len < 40 ? lora->u.map.pairs[i].key.len : 40),
+                lora->u.map.pairs[i].key.ptr);
+    return HONE_OK;
+}
+
 /* `base`: the policy whose model it stands on, or NULL. */
 static hone_status make_policy(hone_recipe *r, hone_arena *a, const hone_value *v,
                                const hone_model_choice *component, hone_text_side *text,
@@ -129,13 +196,20 @@ static hone_status make_policy(hone_recipe *r, hone_arena *a, const hone_value *
     HONE_TRY(hone_value_bool(v, "allow_unknown_config", r->opt.allow_unknown_config, &unknown));
     cfg.flags = unknown ? HONE_MODEL_ALLOW_UNKNOWN : 0;
     HONE_TRY(read_lora(a, hone_value_get(v, "lora"), &cfg.lora));
+    const char *from = NULL;
+    HONE_TRY(string_of(a, v, "adapter", &from));
+    if (from)
+        HONE_TRY(only_plus(hone_value_get(v, "lora")));
     HONE_TRY(read_optimizer(a, hone_value_get(v, "optimizer"), &cfg));
-    if (!base && r->opt.tune.lora && cfg.optimizer && !cfg.lora.rank)
+    if (!base && r->opt.tune.lora && cfg.optimizer && !cfg.lora.rank && !from)
         cfg.lora.rank = r->opt.tune.lora;
-    if (r->opt.tune.bf16 && cfg.storage == HONE_F32 && (cfg.lora.rank || !cfg.optimizer))
+    if (r->opt.tune.bf16 && cfg.storage == HONE_F32 && (cfg.lora.rank || from || !cfg.optimizer))
         cfg.storage = HONE_BF16;
-    char *model = NULL, *tokenizer = NULL;
+    char *model = NULL, *tokenizer = NULL, *adapter = NULL;
     hone_status s = cfg.model && !base ? hone__lua_model_path(r, cfg.model, &model) : HONE_OK;
+    if (s >= 0 && from)
+        s = hone__lua_model_path(r, from, &adapter);
+    cfg.lora.from = adapter;
     if (s >= 0 && cfg.tokenizer && !base)
         s = hone__lua_model_path(r, cfg.tokenizer, &tokenizer);
     cfg.model = model;
@@ -144,6 +218,7 @@ static hone_status make_policy(hone_recipe *r, hone_arena *a, const hone_value *
         s = base ? hone_policy_adapter(base, &cfg, out) : hone_policy_create(&r->env, &cfg, out);
     hone_free(model);
     hone_free(tokenizer);
+    hone_free(adapter);
     return s;
 }
 
@@ -262,6 +337,18 @@ static int l_policy_save(lua_State *L)
     uint32_t d;
     if (hone__lua_gate_refused(hone__lua_recipe(L)) < 0 || hone_storage_parse(dtype, &d) < 0 ||
         hone__lua_may_write(hone__lua_recipe(L), dir) < 0 || hone_policy_save(p, dir, d) < 0)
+        return hone_lua_raise(L);
+    return 0;
+}
+
+static int l_policy_save_adapter(lua_State *L)
+{
+    hone_policy *p = hone__lua_check(L, 1, HONE_LUA_POLICY);
+    const char *dir = luaL_checkstring(L, 2), *dtype = luaL_optstring(L, 3, "f32");
+    uint32_t d;
+    if (hone__lua_gate_refused(hone__lua_recipe(L)) < 0 || hone_storage_parse(dtype, &d) < 0 ||
+        hone__lua_may_write(hone__lua_recipe(L), dir) < 0 ||
+        hone_policy_save_adapter(p, dir, d) < 0)
         return hone_lua_raise(L);
     return 0;
 }
@@ -798,6 +885,7 @@ void hone__lua_open_policy(lua_State *L)
                                      {"policy_adapter", l_policy_adapter},
                                      {"policy_info", l_policy_info},
                                      {"policy_save", l_policy_save},
+                                     {"policy_save_adapter", l_policy_save_adapter},
                                      {"policy_lerp", l_policy_lerp},
                                      {"generate", l_generate},
                                      {"rollout", l_rollout},

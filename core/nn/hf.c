@@ -6,7 +6,8 @@
  * a time and narrowed by the safetensors writer.
  *
  * Does not: know tokenizers (hf_tokenizer.c) or parameters' panels (params.h gives rows). */
-#include "nn/hf.h"
+#include "nn/hf_int.h"
+
 #include "base/alloc.h"
 #include "base/file.h"
 #include "base/json.h"
@@ -23,7 +24,7 @@
 enum { PIECE = 1 << 18, TEXT_MAX = 512 << 20 };
 
 /* ---- text files ------------------------------------------------------------------------------------ */
-static hone_status put_file(const char *dir, const char *name, const hone_buf *text)
+hone_status hone__hf_put_text(const char *dir, const char *name, const hone_buf *text)
 {
     HONE_TRY(hone_buf_check(text, name));
     char *path = hone_path_join(dir, name);
@@ -99,7 +100,7 @@ static hone_status put_config(const char *dir, hone_str json, uint32_t type,
             put_gguf_ids(&w, &config, like);
         hone_jw_end(&w);
         hone_buf_addc(&text, '\n');
-        s = put_file(dir, "config.json", &text);
+        s = hone__hf_put_text(dir, "config.json", &text);
     }
     hone_buf_release(&text);
     hone_arena_release(&arena);
@@ -159,7 +160,7 @@ static hone_status make_text(const char *dir, const hone_weights *like)
     put_id(&w, "pad_token_id", m, "tokenizer.ggml.padding_token_id");
     hone_jw_end(&w);
     hone_buf_addc(&text, '\n');
-    hone_status s = put_file(dir, "generation_config.json", &text);
+    hone_status s = hone__hf_put_text(dir, "generation_config.json", &text);
     if (s < 0 || !hone_weights_tokenizer(like))
         goto out;
     hone_buf_clear(&text);
@@ -171,13 +172,13 @@ static hone_status make_text(const char *dir, const hone_weights *like)
         goto out;
     }
     if (s >= 0)
-        s = put_file(dir, "tokenizer.json", &text);
+        s = hone__hf_put_text(dir, "tokenizer.json", &text);
     if (s < 0)
         goto out;
     hone_buf_clear(&text);
     s = hone_hf_tokenizer_config(m, &text);
     if (s >= 0)
-        s = put_file(dir, "tokenizer_config.json", &text);
+        s = hone__hf_put_text(dir, "tokenizer_config.json", &text);
 out:
     hone_buf_release(&text);
     return s;
@@ -288,45 +289,21 @@ static hone_status put_weights_file(const char *dir, const char *name, source *s
     return hone_safetensors_close(&w);
 }
 
-/* PEFT names a tensor of a live adapter "...lora_A.<adapter>.weight", and in files "...lora_A.weight". */
-static const char *name_in_file(hone_arena *arena, const char *name, const char *adapter)
-{
-    const char *at = strstr(name, ".lora_");
-    size_t n = adapter ? strlen(adapter) : 0, head;
-    if (!n || !at || strncmp(at + 8, adapter, n) != 0 || at[7] != '.' || at[8 + n] != '.')
-        return name;
-    head = (size_t)(at + 8 - name);
-    char *z = hone_arena_alloc(arena, strlen(name) + 1);
-    if (!z)
-        return NULL;
-    memcpy(z, name, head);
-    memcpy(z + head, at + 8 + n + 1, strlen(at + 8 + n + 1) + 1);
-    return z;
-}
-
-/* Base parameters (adapter -1) or those of one adapter, in order of declaration. Names that differ from
- * the store's lie in the arena. */
-static hone_status list_entries(const hone_params *p, int32_t adapter, uint32_t type,
-                                hone_arena *arena, hone_safetensors_entry **out, size_t *n)
+/* Base parameters, in order of declaration. */
+static hone_status list_entries(const hone_params *p, uint32_t type, hone_safetensors_entry **out,
+                                size_t *n)
 {
     int32_t count = hone_params_count(p);
-    hone_adapter_info info = {0};
-    if (adapter >= 0)
-        HONE_TRY(hone_params_adapter_info(p, adapter, &info));
     hone_safetensors_entry *e = hone_calloc(count > 0 ? (size_t)count : 1, sizeof *e);
     if (!e)
         return HONE_E_NOMEM;
     *n = 0;
     for (int32_t i = 0; i < count; i++) {
         const hone_param_item *it = hone_params_item(p, i);
-        if (!it || it->adapter != adapter)
+        if (!it || it->adapter >= 0)
             continue;
         hone_safetensors_entry *x = &e[(*n)++];
-        x->name = name_in_file(arena, it->name, info.name);
-        if (!x->name) {
-            hone_free(e);
-            return hone_error_get()->code;
-        }
+        x->name = it->name;
         x->type = type;
         x->tag = (size_t)i;
         x->n_dims = it->is_vector ? 1 : 2;
@@ -387,7 +364,7 @@ static hone_status put_index(const char *dir, const hone_safetensors_entry *e, c
     hone_jw_end(&w);
     hone_jw_end(&w);
     hone_buf_addc(&text, '\n');
-    hone_status s = put_file(dir, "model.safetensors.index.json", &text);
+    hone_status s = hone__hf_put_text(dir, "model.safetensors.index.json", &text);
     hone_buf_release(&text);
     return s;
 }
@@ -429,7 +406,7 @@ static hone_status put_weights(const char *dir, hone_params *p, const hone_hf_op
     source src = {.params = p, .merge = o->merge, .from = o->from};
     size_t n, files, *ends = NULL;
     int keep = o->type == HONE_FT_COUNT;
-    hone_status s = list_entries(p, -1, keep ? HONE_FT_F32 : o->type, NULL, &entries, &n);
+    hone_status s = list_entries(p, keep ? HONE_FT_F32 : o->type, &entries, &n);
     if (s < 0)
         return s;
     *stored = o->type;
@@ -460,8 +437,7 @@ out:
 }
 
 /* ---- the folder ------------------------------------------------------------------------------------ */
-/* `path` without trailing slashes and the folder beside it. */
-static hone_status place(const char *path, uint32_t flags, char **target, char **tmp)
+hone_status hone__hf_begin(const char *path, uint32_t flags, char **target, char **tmp)
 {
     size_t n = strlen(path);
     while (n > 1 && path[n - 1] == '/')
@@ -510,7 +486,7 @@ named:;
     return s;
 }
 
-static hone_status finish(hone_status s, char *target, char *tmp)
+hone_status hone__hf_finish(hone_status s, char *target, char *tmp)
 {
     if (s >= 0)
         s = take_name(tmp, target);
@@ -524,7 +500,7 @@ static hone_status finish(hone_status s, char *target, char *tmp)
     return s;
 }
 
-static hone_status check_type(uint32_t type, int keep)
+hone_status hone__hf_check_type(uint32_t type, int keep)
 {
     if (type == HONE_FT_F32 || type == HONE_FT_F16 || type == HONE_FT_BF16 ||
         (type == HONE_FT_COUNT && keep))
@@ -537,16 +513,16 @@ hone_status hone_hf_write(const char *path, hone_model *m, const hone_hf_options
     char *target = NULL, *tmp = NULL;
     hone_str config;
     uint32_t stored = o->type;
-    HONE_TRY(check_type(o->type, 1));
+    HONE_TRY(hone__hf_check_type(o->type, 1));
     HONE_TRY(hone_model_config_json(m, &config));
-    hone_status s = place(path, o->flags, &target, &tmp);
+    hone_status s = hone__hf_begin(path, o->flags, &target, &tmp);
     if (s >= 0)
         s = put_weights(tmp, m->params, o, &stored);
     if (s >= 0)
         s = put_config(tmp, config, stored, o->like);
     if (s >= 0)
         s = put_text(tmp, o->like);
-    return finish(s, target, tmp);
+    return hone__hf_finish(s, target, tmp);
 }
 
 hone_status hone_hf_save(hone_model *m, const hone_weights *like, const char *path, uint32_t dtype,
@@ -560,89 +536,4 @@ hone_status hone_hf_save(hone_model *m, const hone_weights *like, const char *pa
                          .like = like,
                          .merge = merge};
     return hone_hf_write(path, m, &o);
-}
-
-/* "self_attn.q_proj" of "model.layers.0.self_attn.q_proj.weight": its last part, "q_proj". */
-static hone_str module_of(const char *name)
-{
-    size_t n = strlen(name);
-    if (n > 7 && strcmp(name + n - 7, ".weight") == 0)
-        n -= 7;
-    size_t begin = n;
-    while (begin > 0 && name[begin - 1] != '.')
-        begin--;
-    return (hone_str){name + begin, n - begin};
-}
-
-static hone_status put_adapter_config(const char *dir, const hone_params *p, int32_t adapter,
-                                      const char *base)
-{
-    hone_adapter_info info;
-    hone_str seen[64];
-    size_t n = 0;
-    hone_buf text;
-    hone_jw w;
-    HONE_TRY(hone_params_adapter_info(p, adapter, &info));
-    hone_buf_init(&text, TEXT_MAX);
-    hone_jw_init(&w, &text, 2);
-    hone_jw_map(&w);
-    hone_jw_kcstr(&w, "base_model_name_or_path", base);
-    hone_jw_kcstr(&w, "bias", "none");
-    hone_jw_kbool(&w, "fan_in_fan_out", 0);
-    hone_jw_kbool(&w, "inference_mode", 1);
-    hone_jw_kf64(&w, "lora_alpha", (double)info.alpha);
-    hone_jw_kf64(&w, "lora_dropout", 0.0);
-    hone_jw_kcstr(&w, "peft_type", "LORA");
-    hone_jw_ki64(&w, "r", info.rank);
-    hone_jw_key(&w, "target_modules");
-    hone_jw_list(&w);
-    for (int32_t i = 0; i < hone_params_count(p); i++) {
-        const hone_param_item *it = hone_params_item(p, i), *base_item;
-        if (!it || it->adapter != adapter || !(base_item = hone_params_item(p, it->target)))
-            continue;
-        hone_str module = module_of(base_item->name);
-        size_t k = 0;
-        while (k < n && !hone_str_same(seen[k], module))
-            k++;
-        if (k == n && n < sizeof seen / sizeof *seen) {
-            seen[n++] = module;
-            hone_jw_str(&w, module);
-        }
-    }
-    hone_jw_end(&w);
-    hone_jw_kcstr(&w, "task_type", "CAUSAL_LM");
-    hone_jw_kbool(&w, "use_rslora", 0);
-    hone_jw_end(&w);
-    hone_buf_addc(&text, '\n');
-    hone_status s = put_file(dir, "adapter_config.json", &text);
-    hone_buf_release(&text);
-    return s;
-}
-
-hone_status hone_hf_write_adapter(const char *path, hone_model *m, int32_t adapter,
-                                  const char *base, const hone_hf_options *o)
-{
-    char *target = NULL, *tmp = NULL;
-    hone_safetensors_entry *entries = NULL;
-    source src = {.params = m->params};
-    size_t n = 0;
-    hone_arena arena;
-    HONE_TRY(check_type(o->type, 0));
-    if (adapter < 0)
-        return hone_fail(HONE_E_INVALID, "no adapter is named");
-    hone_arena_init(&arena, 0);
-    hone_status s = list_entries(m->params, adapter, o->type, &arena, &entries, &n);
-    if (s >= 0)
-        s = n ? place(path, o->flags, &target, &tmp)
-              : hone_fail(HONE_E_NOT_FOUND, "the model has no adapter %d", adapter);
-    if (s >= 0)
-        s = put_weights_file(tmp, "adapter_model.safetensors", &src, entries, n);
-    if (s >= 0)
-        s = put_adapter_config(tmp, m->params, adapter, base);
-    if (s >= 0)
-        s = put_text(tmp, o->like);
-    hone_free(src.piece);
-    hone_free(entries);
-    hone_arena_release(&arena);
-    return finish(s, target, tmp);
 }

@@ -4,7 +4,7 @@
  * tokenizer_config.json with the chat template: what transformers, llama.cpp's converter and hone itself
  * read. The folder is written beside its place and renamed. Weights stream by rows from the parameter
  * store or straight from another model's file: memory stays at a megabyte whatever the model's size.
- * Does not: choose what to write (adapters are merged by the caller, or saved by hone_hf_write_adapter). */
+ * Does not: choose what to write (adapters are merged by the caller, or saved by nn/peft.h). */
 #ifndef HONE_CORE_NN_HF_H
 #define HONE_CORE_NN_HF_H
 #include "base/buf.h"
@@ -35,11 +35,6 @@ hone_status hone_hf_write(const char *path, hone_model *m, const hone_hf_options
  * HONE_STORAGE_KEEP: each as it is stored. */
 hone_status hone_hf_save(hone_model *m, const hone_weights *like, const char *path, uint32_t dtype,
                          uint32_t merge);
-
-/* Writes adapter `adapter` of m in the layout of PEFT: adapter_config.json, adapter_model.safetensors.
- * base: what adapter_config.json calls the model it stands on, or NULL. */
-hone_status hone_hf_write_adapter(const char *path, hone_model *m, int32_t adapter,
-                                  const char *base, const hone_hf_options *options);
 
 /* tokenizer.json of a GGUF model's metadata, appended to out. E_UNSUPPORTED for vocabularies whose rules
  * tokenizer.json cannot be made from.                                                  [any-thread] */

@@ -463,6 +463,8 @@ hone_status hone_model_begin(hone_model *m, hone_tape *t, uint32_t mode, const h
         HONE_TRY(hone_params_need_grads(m->params, NULL));
     hone_params_tape(m->params, &m->tape_params);
     hone_params_set_integer(m->params, m->integer_modes >> mode & 1);
+    HONE_TRY(hone_params_refresh(m->params, opts ? opts->adapters : HONE_ADAPTERS_ACTIVE,
+                                 hone_tape_exec(t)));
     return hone_tape_begin(t, &m->tape_params, mode, batch, opts);
 }
 

@@ -26,7 +26,9 @@ hone_status hone_params_create(hone_params **out)
     hone_map_init(&p->names);
     p->region.name = "parameters";
     p->grads.name = "gradients";
+    p->norm_work.name = "scratch";
     p->flat_dirty = 1;
+    p->base_changes = 1;
     *out = p;
     return HONE_OK;
 }
@@ -35,13 +37,10 @@ void hone_params_destroy(hone_params *p)
 {
     if (!p)
         return;
-    for (int32_t k = 0; k < HONE_ADAPTERS_MAX; k++) {
-        hone_free(p->adapters[k].name);
-        hone_free(p->adapters[k].a_of);
-        hone_region_release(&p->adapters[k].region);
-    }
+    hone__params_release_adapters(p);
     hone_region_release(&p->region);
     hone_region_release(&p->grads);
+    hone_region_release(&p->norm_work);
     hone_map_release(&p->names);
     hone_arena_release(&p->arena);
     hone_free(p->items);
@@ -130,6 +129,7 @@ hone_status hone__params_add(hone_params *p, const hone_param_spec *spec, int32_
     it->init_std = spec->init_std;
     it->gguf_offset = spec->gguf_offset;
     it->length = length;
+    it->lr_scale = 1;
     HONE_TRY(hone_map_put(&p->names, it->name, strlen(it->name), it, NULL));
     p->items[p->n] = it;
     *out = p->n++;
@@ -393,7 +393,7 @@ void hone_params_get_sizes(const hone_params *p, hone_params_sizes *out)
         }
     out->bytes = p->region.mapped;
     for (int32_t k = 0; k < HONE_ADAPTERS_MAX; k++)
-        out->bytes += p->adapters[k].region.mapped;
+        out->bytes += p->adapters[k].region.mapped + p->adapters[k].norms.mapped;
     out->grad_bytes = p->grads.mapped;
 }
 
@@ -412,6 +412,12 @@ static uint32_t tape_loras(void *ctx, hone_param w, uint32_t mask, hone_lora *ou
     return hone_params_loras(ctx, w, mask, out, max);
 }
 
+static int32_t tape_magnitude(void *ctx, hone_param w, uint32_t mask, hone_param *m,
+                              const float **norm)
+{
+    return hone_params_magnitude(ctx, w, mask, m, norm);
+}
+
 static const char *tape_name(void *ctx, hone_param i)
 {
     const hone_param_item *it = hone_params_item(ctx, i);
@@ -424,14 +430,36 @@ void hone_params_tape(hone_params *p, hone_tape_params *out)
     out->n = p->n;
     out->get = tape_get;
     out->loras = tape_loras;
+    out->magnitude = tape_magnitude;
     out->name = tape_name;
+}
+
+/* ---- changes --------------------------------------------------------------------------------- */
+void hone__params_touch(hone_params *p, hone_param i)
+{
+    const int32_t of = i < 0 ? -1 : p->items[i]->adapter;
+    if (of < 0) /* a parallel load comes here too */
+        (void)__atomic_fetch_add(&p->base_changes, 1, __ATOMIC_RELAXED);
+    for (int32_t k = 0; k < HONE_ADAPTERS_MAX; k++)
+        if (i < 0 || of == k)
+            (void)__atomic_fetch_add(&p->adapters[k].changes, 1, __ATOMIC_RELAXED);
+}
+
+void hone_params_changed(hone_params *p)
+{
+    int base = 0;
+    for (hone_param i = 0; i < p->n_base; i++)
+        base |= p->items[i]->trainable;
+    for (int32_t k = 0; k < HONE_ADAPTERS_MAX; k++)
+        p->adapters[k].changes++;
+    p->base_changes += (uint64_t)base;
 }
 
 /* ---- training -------------------------------------------------------------------------------- */
 hone_status hone_params_set_trainable(hone_params *p, hone_param i, int on)
 {
     const hone_param_item *it = hone_params_item(p, i);
-    if (!it || it->trainable == !!on)
+    if (!it || it->trainable == !!on || (on && it->fixed))
         return HONE_OK;
     if (on && !hone_storage_get(it->dtype)->trained) {
         hone_fail(HONE_E_UNSUPPORTED, "model: %s is stored as %s and cannot be trained", it->name,
@@ -635,4 +663,5 @@ void hone_params_get_flat(const hone_params *p, size_t begin, size_t n, float *o
 void hone_params_set_flat(hone_params *p, size_t begin, size_t n, const float *in)
 {
     copy_flat(p, begin, n, NULL, in);
+    hone_params_changed(p);
 }

@@ -15,7 +15,12 @@
  * a new adapter changes nothing. Several named ones may stand on one base; a forward runs with a
  * set of them (a mask), so policy (on) and reference (off) share one base. A and B are parameters
  * like others (named as PEFT does: base_model.model.<module>.lora_A.<adapter>.weight), in a region
- * of the adapter.
+ * of the adapter. rsLoRA divides by sqrt(r) instead (Kalajdzievski 2023). DoRA (Liu et al. 2024) gives
+ * each row of V = W + scale B A a length m of its own: y = (m / |V|) (x V^T) + bias, the norm a constant
+ * for the gradient; norms are kept per adapter and made anew when A, B or the base changed. PiSSA
+ * (Meng et al. 2024) starts from the largest singular vectors of W: a fixed pair A0, B0 with the values that A and B start
+ * from is subtracted, W - scale B0 A0 being the residual of the paper, so that the base itself stays as it is
+ * for whoever else stands on it.
  *
  * Values leave and enter as rows, never as panels: files, checksums of single tensors and tests see
  * row-major data. (compute.md 3, 4) */
@@ -26,6 +31,7 @@
 typedef struct hone_params hone_params;
 
 #define HONE_ADAPTERS_MAX 31
+#define HONE_ADAPTER_RANK_MAX 4096
 
 /* What one parameter is; borrowed, valid while the store lives (the pointers to data and gradient
  * move only at seal, add_adapter, drop_adapter and set_trainable). */
@@ -44,6 +50,8 @@ typedef struct hone_param_item {
     void *data;                  /* `length` of them, as dtype says; NULL before seal */
     float *grad;                 /* or NULL: frozen, or no gradients asked for */
     size_t flat; /* trainable: first element in the flat arrays of gradients and optimizer state */
+    float lr_scale; /* of this parameter's learning rate: LoRA+ (Hayou et al. 2024) for B, else 1 */
+    int32_t fixed;  /* never trained: where PiSSA started */
 } hone_param_item;
 
 /* ---- life ------------------------------------------------------------------------------------ */
@@ -165,21 +173,36 @@ hone_status hone_params_init_values(hone_params *p, uint64_t seed);
 enum {
     HONE_LORA_INIT_UNIFORM =
         0, /* A ~ U(-1/sqrt(in), 1/sqrt(in)): PEFT's kaiming_uniform(a = sqrt 5) */
-    HONE_LORA_INIT_NORMAL = 1 /* A ~ N(0, std 1/r): PEFT's "gaussian" */
+    HONE_LORA_INIT_NORMAL = 1, /* A ~ N(0, std 1/r): PEFT's "gaussian" */
 };
+enum {
+    HONE_LORA_RANK_STABLE = 1u << 0, /* rsLoRA: scale = alpha / sqrt(rank) */
+    HONE_LORA_DORA = 1u << 1         /* a magnitude for each output */
+};
+/* One matrix that an adapter stands on. */
+typedef struct hone_adapter_target {
+    hone_param param; /* of the base */
+    int32_t rank;
+    float alpha;
+} hone_adapter_target;
 typedef struct hone_adapter_spec {
     const char *name; /* "default" when NULL */
     int32_t rank;     /* >= 1 */
     float alpha;      /* scale = alpha / rank */
-    const char *const
-        *roles;    /* NULL-terminated; NULL: those of q k v o gate up down that the model has */
+    /* NULL-terminated roles, or last names of modules ("q_proj"); NULL: those of q k v o gate up down that
+     * the model has */
+    const char *const *roles;
     uint32_t init; /* HONE_LORA_INIT_* */
-    uint32_t reserved;
+    uint32_t kind; /* HONE_LORA_RANK_STABLE, HONE_LORA_DORA */
     uint64_t seed;
+    float b_lr_scale; /* LoRA+: B learns so many times as fast; 0: 1 */
+    /* instead of roles: exactly these, each with a rank and alpha of its own (an adapter that is read from a file) */
+    const hone_adapter_target *targets;
+    size_t n_targets;
 } hone_adapter_spec;
 /* Returns the adapter's number (0..30) or a status < 0: E_EXISTS, E_NOT_FOUND when a role matches
- * no matrix, E_LIMIT. The new one is trainable and active; the base stays as it is (freeze it
- * yourself). */
+ * no matrix, E_LIMIT. The new one is trainable and active, and changes no output; the base stays as it
+ * is (freeze it yourself). */
 int32_t hone_params_add_adapter(hone_params *p, const hone_adapter_spec *spec);
 hone_status hone_params_drop_adapter(hone_params *p, int32_t adapter);
 int32_t hone_params_find_adapter(const hone_params *p, const char *name); /* -1 */
@@ -187,8 +210,11 @@ typedef struct hone_adapter_info {
     const char *name;
     int32_t rank;
     float alpha, scale;
-    size_t n_params;
+    size_t n_params; /* trained ones */
     char roles[160]; /* "q k v o" */
+    uint32_t kind, init;
+    float b_lr_scale;
+    int32_t n_targets; /* matrices */
 } hone_adapter_info;
 hone_status hone_params_adapter_info(const hone_params *p, int32_t adapter, hone_adapter_info *out);
 void hone_params_set_active(hone_params *p, uint32_t mask); /* bit i: adapter i */
@@ -196,6 +222,23 @@ uint32_t hone_params_active(const hone_params *p);
 /* Number of active (by `mask`) adapters on parameter w; fills at most `max` of them. */
 uint32_t hone_params_loras(const hone_params *p, hone_param w, uint32_t mask, hone_lora *out,
                            uint32_t max);
+/* Pair number i of an adapter, 0 .. n_targets - 1, in the order of the base. */
+typedef struct hone_adapter_pair {
+    hone_param target, a, b;
+    hone_param m; /* DoRA: its magnitudes, (1, outputs); else -1 */
+    float alpha, scale;
+} hone_adapter_pair;
+hone_status hone_params_adapter_pair(const hone_params *p, int32_t adapter, int32_t i,
+                                     hone_adapter_pair *out);
+/* DoRA on matrix w: 1 with its magnitudes and the norms of W + scale B A (one an output, valid until values
+ * change), 0 when no adapter of `mask` has them. E_UNSUPPORTED: another adapter is active beside it. */
+int32_t hone_params_magnitude(const hone_params *p, hone_param w, uint32_t mask, hone_param *m,
+                              const float **norm);
+/* Makes the norms that hone_params_magnitude hands out, where values changed since the last call. `exec` needs no
+ * scratch. hone_model_begin does it.                                                   [control-thread] */
+hone_status hone_params_refresh(hone_params *p, uint32_t mask, const hone_exec *exec);
+/* Whoever wrote trainable parameters through item->data says so. */
+void hone_params_changed(hone_params *p);
 /* The store as the tape sees it. Valid while the store lives; gradients are those mapped when
  * asked. */
 void hone_params_tape(hone_params *p, hone_tape_params *out);

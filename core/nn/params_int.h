@@ -1,5 +1,5 @@
-/* params_int.h - the parameter store's inside, shared by params.c (storage) and adapters.c
- * (LoRA). */
+/* params_int.h - the parameter store's inside, shared by params.c (storage), adapters.c and
+ * adapter_norms.c (LoRA, DoRA). */
 #ifndef HONE_CORE_NN_PARAMS_INT_H
 #define HONE_CORE_NN_PARAMS_INT_H
 #include "nn/params.h"
@@ -8,14 +8,27 @@
 #include "base/map.h"
 #include "tensor/region.h"
 
+struct hone__pair {
+    hone_param target, a, b, m; /* m: DoRA, else -1 */
+    float alpha, scale;
+    size_t at; /* DoRA: place of its first output in the norms */
+};
+
 struct hone__adapter {
     char *name; /* heap; NULL: no adapter has this number */
     int32_t rank;
-    float alpha;
+    float alpha, b_lr_scale;
+    uint32_t kind, init;
     char roles[160];
-    hone_param first, n; /* its parameters: A, B, A, B, ... */
-    hone_param *a_of;    /* by base parameter: its A (B is the next), or -1 */
+    hone_param first, n;      /* its parameters, matrix after matrix: A, B, ... */
+    struct hone__pair *pairs; /* heap */
+    int32_t n_pairs;
+    int32_t *pair_of; /* heap; by base parameter: place in `pairs`, or -1 */
     hone_region region;
+    /* DoRA: squares of the norms of W in double, then norms of V in float, one an output of every matrix */
+    hone_region norms;
+    size_t n_norms;
+    uint64_t changes, norms_of, squares_of; /* what the two were made of; 0: nothing yet */
 };
 
 /* What files call things: a beginning of names and what may stand in its place (NULL: left out). */
@@ -34,7 +47,9 @@ struct hone_params {
     int32_t has_grads, flat_dirty;
     size_t flat_length;
     uint32_t active;
-    int32_t integer; /* forward products over quantised matrices sum integers */
+    int32_t integer;       /* forward products over quantised matrices sum integers */
+    hone_region norm_work; /* what making norms needs */
+    uint64_t base_changes; /* counts writes to the base; each adapter counts its own */
     struct hone__adapter adapters[HONE_ADAPTERS_MAX];
 };
 
@@ -50,6 +65,15 @@ hone_status hone__params_place(hone_params *p, hone_param first, hone_region *re
                                const char *name);
 /* Forgets items from `first` on that were just added (a failed add). */
 void hone__params_unadd(hone_params *p, hone_param first);
+/* Frees all of them. */
+void hone__params_release_adapters(hone_params *p);
+/* A value of parameter i is written (i < 0: of anything). */
+void hone__params_touch(hone_params *p, hone_param i);
+/* Norms of DoRA: their place, and the magnitudes that change nothing (adapter_norms.c). */
+hone_status hone__params_place_norms(hone_params *p, struct hone__adapter *ad);
+double hone__row_square(const float *row, int64_t n);
+const float *hone__params_norms(const struct hone__adapter *ad);
+hone_status hone__params_init_magnitudes(hone_params *p, struct hone__adapter *ad);
 /* Copies adapters of src (base already copied). */
 hone_status hone__params_copy_adapters(hone_params *to, const hone_params *from);
 #endif

@@ -13,6 +13,7 @@
 #include "ops/storage.h"
 #include "tensor/pool.h"
 
+#include <math.h>
 #include <string.h>
 
 /* ---- panels -------------------------------------------------------------------------------------- */
@@ -101,6 +102,7 @@ hone_status hone_params_set_rows(hone_params *p, hone_param i, int64_t first, in
     HONE_TRY(check_rows(p, i, first, n));
     const hone_param_item *it = p->items[i];
     const hone_storage *s = hone_storage_get(it->dtype);
+    hone__params_touch(p, i);
     int64_t bad = pack(it, s, it->data, first, n, in);
     if (bad < 0)
         return HONE_OK;
@@ -121,6 +123,7 @@ hone_status hone_params_set_blocks(hone_params *p, hone_param i, int64_t row, ui
     if (!t || !s->put || hone_quant_keeps(file_type) != it->dtype)
         return hone_fail(HONE_E_UNSUPPORTED, "model: %s is stored as %s, which does not keep %s",
                          it->name, s->name, t ? t->name : "that type");
+    hone__params_touch(p, i);
     char *panel = (char *)it->data + row / HONE_PANEL * hone_storage_panel_bytes(s, it->cols);
     hone_quant_block block;
     for (int64_t b = 0; b < it->cols / s->block; b++) {
@@ -164,14 +167,34 @@ static hone_status add_product(const hone_params *p, const hone_lora *l, int64_t
     return HONE_OK;
 }
 
+/* Each of n rows of w gets the length that m says. */
+static void set_lengths(const hone_param_item *m, int64_t first, int64_t n, int64_t cols, float *w)
+{
+    const float *length = m->data;
+    for (int64_t r = 0; r < n; r++) {
+        /* the norm as a float, as it is in hone_params_magnitude: a new adapter changes no bit */
+        const float norm = (float)sqrt(hone__row_square(w + r * cols, cols)),
+                    share = norm == 0.0f ? 0.0f : length[first + r] / norm;
+        for (int64_t c = 0; c < cols; c++)
+            w[r * cols + c] *= share;
+    }
+}
+
 hone_status hone_params_get_merged_rows(const hone_params *p, hone_param i, uint32_t mask,
                                         int64_t first, int64_t n, float *out)
 {
     hone_lora lora[HONE_ADAPTERS_MAX];
     uint32_t k = hone_params_loras(p, i, mask, lora, HONE_ADAPTERS_MAX);
+    const float *norm;
+    hone_param m;
+    int32_t with = hone_params_magnitude(p, i, mask, &m, &norm);
+    if (with < 0)
+        return with;
     HONE_TRY(hone_params_get_rows(p, i, first, n, out));
     for (uint32_t j = 0; j < k; j++)
         HONE_TRY(add_product(p, &lora[j], first, n, out));
+    if (with)
+        set_lengths(p->items[m], first, n, p->items[i]->cols, out);
     return HONE_OK;
 }
 
@@ -202,6 +225,7 @@ hone_status hone_params_init_values(hone_params *p, uint64_t seed)
         return HONE_E_NOMEM;
     for (hone_param i = 0; i < p->n_base && s >= 0; i++) {
         const hone_param_item *it = p->items[i];
+        hone__params_touch(p, i);
         memset(it->data, 0, hone__params_bytes(it));
         key.sample = (uint64_t)i;
         if (it->init != HONE_INIT_NORMAL && it->init != HONE_INIT_ONE)
@@ -294,6 +318,7 @@ hone_status hone_params_lerp(hone_params *p, const hone_params *other, float t)
     if (hone_region_planning())
         return HONE_OK;
     hone_fp_setup();
+    hone__params_touch(p, -1);
     for (hone_param i = 0; i < p->n; i++) {
         const hone_param_item *it = other->items[i];
         if (!it || it->dtype != HONE_F32)

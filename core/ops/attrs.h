@@ -9,6 +9,7 @@
  *   rope/1          rope       x (T,H*D)                    -> y          the batch's positions
  *   attention/1     attention  q (T,H*D), k, v (T,KV*D)     -> y (T,H*D)  extra logsumexp (T,H)
  *   swiglu/1 geglu/1           gate (T,C), up (T,C)         -> y
+ *   magnitude/1                x (T,C), m, norm, [bias] (C) -> y = x m / norm + bias; no gradient to norm
  *   add/1 sub/1 mul/1 div/1 min/1 max/1
  *                              a (T,C), b (T,C) or (1,C) or (T,1) or (1,1) -> y (T,C)
  *   scale/1 add_scalar/1  scalar  x                         -> y

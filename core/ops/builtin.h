@@ -6,7 +6,7 @@
 
 extern const hone_op hone_op_rmsnorm, hone_op_add_rmsnorm, hone_op_head_rmsnorm, hone_op_layernorm;
 extern const hone_op hone_op_rope, hone_op_attention;
-extern const hone_op hone_op_swiglu, hone_op_geglu;
+extern const hone_op hone_op_swiglu, hone_op_geglu, hone_op_magnitude;
 /* activation.c: NULL-terminated */
 extern const hone_op *const hone__ops_unary[];
 /* elementwise.c, reshape.c: NULL-terminated */

@@ -9,13 +9,21 @@
 
 enum { PACKED_MAX = 256 };
 
-static const hone_op *const single[] = {&hone_op_linear,         &hone_op_embed,
-                                        &hone_op_linear_logprob, &hone_op_linear_divergence,
-                                        &hone_op_logits,         &hone_op_rmsnorm,
-                                        &hone_op_add_rmsnorm,    &hone_op_head_rmsnorm,
-                                        &hone_op_layernorm,      &hone_op_rope,
-                                        &hone_op_attention,      &hone_op_swiglu,
-                                        &hone_op_geglu,          NULL};
+static const hone_op *const single[] = {&hone_op_linear,
+                                        &hone_op_embed,
+                                        &hone_op_linear_logprob,
+                                        &hone_op_linear_divergence,
+                                        &hone_op_logits,
+                                        &hone_op_rmsnorm,
+                                        &hone_op_add_rmsnorm,
+                                        &hone_op_head_rmsnorm,
+                                        &hone_op_layernorm,
+                                        &hone_op_rope,
+                                        &hone_op_attention,
+                                        &hone_op_swiglu,
+                                        &hone_op_geglu,
+                                        &hone_op_magnitude,
+                                        NULL};
 static const hone_op *const *const built_in[] = {single, hone__ops_unary, hone__ops_binary,
                                                  hone__ops_reshape};
 

@@ -294,7 +294,7 @@ static hone_status make_slices(const hone_optimizer *o, hone_params *p, double l
                         : it->layout == HONE_PANELS ? HONE_LAYOUT_PANELS
                                                     : HONE_LAYOUT_ROWS;
             s->group = gi;
-            s->lr = lr * g->lr_scale;
+            s->lr = lr * g->lr_scale * (double)it->lr_scale;
             s->weight_decay = g->weight_decay;
         }
     }
@@ -341,6 +341,7 @@ hone_status hone_optimizer_step(hone_optimizer *o, hone_params *p, hone_pool *po
     hone_trace_end(&span, NULL);
     HONE_TRY_GOTO(hone_comm_agree(o->comm, j.failed < 0 ? hone_error_set(&j.error) : HONE_OK),
                   done);
+    hone_params_changed(p);
     HONE_TRY_GOTO(share_params(o, p), done);
     o->step++;
 done:

@@ -7,6 +7,7 @@
 #include "nn/choose.h"
 #include "nn/packs.h"
 #include "nn/hf.h"
+#include "nn/peft.h"
 #include "nn/value_head.h"
 #include "ops/storage.h"
 #include "train/desk.h"
@@ -119,10 +120,10 @@ void hone_text_side_unref(hone_text_side *t)
 static hone_status place(hone_policy *p, const hone_policy_config *cfg, const hone_tensor_reader *r)
 {
     HONE_TRY(hone_model_place(p->model, cfg->storage, r));
-    HONE_TRY(
-        hone_model_set_precision(p->model, cfg->precision, cfg->optimizer || cfg->lora.rank > 0));
+    HONE_TRY(hone_model_set_precision(p->model, cfg->precision,
+                                      cfg->optimizer || hone_lora_is_set(&cfg->lora)));
     const hone_params *ps = p->model->params;
-    if (!cfg->optimizer || cfg->lora.rank > 0)
+    if (!cfg->optimizer || hone_lora_is_set(&cfg->lora))
         return HONE_OK;
     for (hone_param i = 0; i < hone_params_count(ps); i++) {
         const hone_storage *s = hone_storage_get(hone_params_item(ps, i)->dtype);
@@ -209,15 +210,32 @@ static hone_status from_nothing(hone_policy *p, const hone_policy_config *cfg)
     return cfg->tokenizer ? hone_text_side_open(p->env, cfg->tokenizer, &p->text) : HONE_OK;
 }
 
-static hone_status add_lora(hone_policy *p, const hone_lora_config *l)
+static int32_t load_adapter(hone_policy *p, const hone_lora_config *l)
 {
+    hone_peft *a;
+    HONE_TRY(hone_peft_open(l->from, &a));
+    int32_t k = hone_peft_add(a, p->model->params, p->name, (float)l->plus);
+    hone_peft_close(a);
+    return k;
+}
+
+static int32_t new_adapter(hone_policy *p, const hone_lora_config *l)
+{
+    const double usual = l->kind & HONE_LORA_RANK_STABLE ? 8.0 : 2.0 * l->rank;
     hone_adapter_spec spec = {.name = p->name,
                               .rank = l->rank,
-                              .alpha = (float)(l->alpha > 0 ? l->alpha : 2.0 * l->rank),
+                              .alpha = (float)(l->alpha > 0 ? l->alpha : usual),
                               .roles = l->roles,
                               .init = HONE_LORA_INIT_UNIFORM,
+                              .kind = l->kind,
+                              .b_lr_scale = (float)l->plus,
                               .seed = l->seed};
-    int32_t a = hone_params_add_adapter(p->model->params, &spec);
+    return hone_params_add_adapter(p->model->params, &spec);
+}
+
+static hone_status add_lora(hone_policy *p, const hone_lora_config *l)
+{
+    int32_t a = l->from ? load_adapter(p, l) : new_adapter(p, l);
     if (a < 0)
         return a;
     hone_params_freeze_base(p->model->params);
@@ -267,7 +285,7 @@ hone_status hone_policy_create(hone_env *env, const hone_policy_config *cfg, hon
     hone_status s = cfg->model    ? load(p, cfg)
                     : cfg->config ? from_nothing(p, cfg)
                                   : hone_fail(HONE_E_INVALID, "a policy needs a model");
-    if (s >= 0 && cfg->lora.rank > 0)
+    if (s >= 0 && hone_lora_is_set(&cfg->lora))
         s = add_lora(p, &cfg->lora);
     if (s >= 0)
         s = add_optimizer(p, cfg);
@@ -334,7 +352,7 @@ hone_status hone_policy_adapter(hone_policy *p, const hone_policy_config *cfg, h
                   "%s trains all weights of its model, so nothing else can stand on it", p->name);
         return hone_fail_hint("give it an adapter as well (lora = { rank = 16 }), or no optimizer");
     }
-    if (cfg->lora.rank < 1)
+    if (!hone_lora_is_set(&cfg->lora))
         return hone_fail(HONE_E_INVALID, "adapter %s: lora with a rank is missing", cfg->name);
     if (!p->model_refs) {
         p->model_refs = hone_alloc(sizeof *p->model_refs);
@@ -432,4 +450,16 @@ hone_status hone_policy_save(hone_policy *p, const char *dir, uint32_t dtype)
                          p->name);
     return hone_hf_save(p->model, p->text ? p->text->weights : NULL, dir, dtype,
                         p->adapter >= 0 ? hone_policy_mask(p) : 0);
+}
+
+hone_status hone_policy_save_adapter(hone_policy *p, const char *dir, uint32_t dtype)
+{
+    const hone_storage *st = hone_storage_get(dtype);
+    const hone_file_type *t = st ? hone_file_type_named(st->name) : NULL;
+    if (p->adapter < 0) {
+        hone_fail(HONE_E_STATE, "%s has no adapter to be saved", p->name);
+        return hone_fail_hint("save the model: policy:save(path)");
+    }
+    return hone_peft_write(dir, p->model, p->adapter, p->model_path[0] ? p->model_path : NULL,
+                           t ? t->id : HONE_FT_U8, HONE_HF_OVERWRITE);
 }

@@ -58,10 +58,19 @@ typedef struct hone_policy {
 
 typedef struct hone_lora_config {
     int32_t rank; /* 0: none */
-    double alpha; /* 0: 2 * rank */
+    double alpha; /* 0: 2 * rank; rsLoRA: 8 */
     const char *const *roles;
     uint64_t seed;
+    uint32_t kind; /* HONE_LORA_RANK_STABLE, HONE_LORA_DORA */
+    double plus;   /* LoRA+: B learns so many times as fast; 0: 1 */
+    const char *
+        from; /* an adapter's folder (nn/peft.h), instead of rank, alpha, roles and kind; or NULL */
 } hone_lora_config;
+/* Is there an adapter? */
+static inline int hone_lora_is_set(const hone_lora_config *l)
+{
+    return l->rank > 0 || l->from != NULL;
+}
 
 typedef struct hone_policy_config {
     const char *name;                   /* "policy" when NULL; names files in a checkpoint */
@@ -113,4 +122,7 @@ hone_status hone_policy_encode_text(const hone_policy *p, hone_str text, hone_to
 /* Writes the model as a folder in Hugging Face layout; adapters are merged into what is written. `dtype`
  * HONE_F32, HONE_BF16, HONE_F16, or HONE_STORAGE_KEEP: each tensor as it is stored. */
 hone_status hone_policy_save(hone_policy *p, const char *dir, uint32_t dtype);
+/* Writes the policy's adapter alone, as PEFT has it (nn/peft.h). dtype HONE_F32, HONE_BF16, HONE_F16. E_STATE: it has
+ * none. */
+hone_status hone_policy_save_adapter(hone_policy *p, const char *dir, uint32_t dtype);
 #endif

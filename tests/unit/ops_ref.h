@@ -260,6 +260,14 @@ static void ref_linear(const struct ref *r)
         free(u);
     }
 }
+static void ref_magnitude(const struct ref *r)
+{
+    for (int64_t t = 0; t < r->rows[0]; t++)
+        for (int64_t c = 0; c < r->cols[0]; c++)
+            r->out[0][t * r->cols[0] + c] = r->in[0][t * r->cols[0] + c] * r->in[1][c] /
+                                                r->in[2][c] +
+                                            (r->n_in > 3 ? r->in[3][c] : 0);
+}
 static void ref_embed(const struct ref *r)
 {
     const hone_embed_attr *a = r->attr;

@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "nn/hf.h"
+#include "nn/peft.h"
 #include "nn/safetensors.h"
 
 #include <sys/stat.h>
@@ -213,8 +214,7 @@ static void test_what_cannot_be_written_is_refused(void **state)
     snprintf(path, sizeof path, "%s", out_path("a-file"));
     assert_ok(hone_file_replace(path, "x", 1));
     assert_fails(hone_hf_save(&m, NULL, path, HONE_F32, 0), HONE_E_EXISTS, "is no folder");
-    hone_hf_options o = {.type = HONE_FT_F32};
-    assert_fails(hone_hf_write_adapter(out_path("none"), &m, -1, NULL, &o), HONE_E_INVALID,
+    assert_fails(hone_peft_write(out_path("none"), &m, -1, NULL, HONE_FT_F32, 0), HONE_E_INVALID,
                  "no adapter");
     m.vt = &broken;
     assert_fails(hone_hf_save(&m, NULL, out_path("none"), HONE_F32, 0), HONE_E_MISBEHAVED,
@@ -288,9 +288,9 @@ static void test_adapter_in_the_layout_of_peft(void **state)
     assert_ok(make_model(&m));
     int32_t a = hone_params_add_adapter(m.params, &spec);
     assert_true(a >= 0);
-    hone_hf_options o = {.type = HONE_FT_F32};
-    assert_fails(hone_hf_write_adapter(dir, &m, a + 1, "base", &o), HONE_E_NOT_FOUND, "no number");
-    assert_ok(hone_hf_write_adapter(dir, &m, a, "base", &o));
+    assert_fails(hone_peft_write(dir, &m, a + 1, "base", HONE_FT_F32, 0), HONE_E_NOT_FOUND,
+                 "no number");
+    assert_ok(hone_peft_write(dir, &m, a, "base", HONE_FT_F32, 0));
     snprintf(path, sizeof path, "%s/adapter_model.safetensors", dir);
     assert_ok(hone_safetensors_open(&st, path));
     assert_int_equal(st.n, 2);

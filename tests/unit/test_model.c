@@ -353,7 +353,7 @@ static void test_products_of_one_input_are_one_job_with_the_same_bits(void **sta
     (void)state;
     enum { LAYERS = 3 };
     test_model t = random_model(TIED);
-    hone_adapter_spec spec = {"a", 3, 6.0f, NULL, HONE_LORA_INIT_UNIFORM, 0, 11};
+    hone_adapter_spec spec = {.name = "a", .rank = 3, .alpha = 6.0f, .seed = 11};
     float apart[MAX_TOKENS], together[MAX_TOKENS];
     char path[PATH_MAX];
     hone_forest f;
@@ -572,17 +572,20 @@ static void randomise_adapter(hone_model *m)
         float row[256];
         assert_true(it->adapter < 0 || it->cols <= 256);
         for (int64_t r = 0; it->adapter >= 0 && r < it->rows; r++) {
+            assert_true(!it->is_vector || hone_params_get_rows(m->params, i, 0, 1, row) >= 0);
             for (int64_t c = 0; c < it->cols; c++)
-                row[c] = 0.3f * centred((uint64_t)i + 3000, (uint64_t)(r * it->cols + c));
+                row[c] = it->is_vector /* magnitudes: a third more or less */
+                             ? row[c] * (1.0f + 0.3f * centred(4000, (uint64_t)c))
+                             : 0.3f * centred((uint64_t)i + 3000, (uint64_t)(r * it->cols + c));
             assert_ok(hone_params_set_rows(m->params, i, r, 1, row));
         }
     }
 }
 
-static void check_adapters(const char *json)
+static void check_adapters(const char *json, uint32_t kind)
 {
     test_model t = random_model(json);
-    hone_adapter_spec spec = {"a", 3, 6.0f, NULL, HONE_LORA_INIT_UNIFORM, 0, 11};
+    hone_adapter_spec spec = {.name = "a", .rank = 3, .alpha = 6.0f, .kind = kind, .seed = 11};
     hone_tape_options off = {.adapters = HONE_ADAPTERS_NONE};
     float base[MAX_TOKENS], lp[MAX_TOKENS], on[MAX_TOKENS];
     double differ = 0.0, worst = 0.0;
@@ -592,6 +595,9 @@ static void check_adapters(const char *json)
     uint64_t sum;
     float *g, *h;
     size_t n;
+    if (kind &
+        HONE_LORA_RANK_STABLE) /* the same scale: differences are taken along steps of a length */
+        spec.alpha = 2.0f * sqrtf(3.0f);
     build_shared(t.m, &f);
     b = hone_forest_build(&f);
     model_logprobs(t.m, tape, HONE_MODE_SCORE, b, NULL, base);
@@ -639,9 +645,19 @@ static void check_adapters(const char *json)
 static void test_adapters(void **state)
 {
     (void)state;
-    check_adapters(TIED);
-    check_adapters(shapes[9]); /* q, k, v in one matrix: one adapter for the roles it has */
-    check_adapters(RECURRENT); /* some of the usual roles */
+    check_adapters(TIED, 0);
+    check_adapters(TIED, HONE_LORA_RANK_STABLE);
+    check_adapters(shapes[9], 0); /* q, k, v in one matrix: one adapter for the roles it has */
+    check_adapters(RECURRENT, 0); /* some of the usual roles */
+}
+
+/* Differences are taken with the norms as they were before, which is what the paper's gradient is of. */
+static void test_adapters_with_magnitudes(void **state)
+{
+    (void)state;
+    check_adapters(TIED, HONE_LORA_DORA);
+    check_adapters(shapes[2], HONE_LORA_DORA); /* with biases */
+    check_adapters(shapes[9], HONE_LORA_DORA | HONE_LORA_RANK_STABLE);
 }
 
 /* ---- steady state ---------------------------------------------------------------------------- */
@@ -723,6 +739,7 @@ int main(void)
         cmocka_unit_test(test_modes_give_the_same_bits),
         cmocka_unit_test(test_decoding_together_gives_the_same_bits),
         cmocka_unit_test(test_adapters),
+        cmocka_unit_test(test_adapters_with_magnitudes),
         cmocka_unit_test(test_a_second_step_allocates_nothing),
         cmocka_unit_test(test_config_json_reads_back),
     };

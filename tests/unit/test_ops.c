@@ -121,6 +121,8 @@ static const struct sample samples[] = {
     {"gather_rows/1", "xi", ref_gather, NULL, 2, MIXES_ROWS},
     {"cast/1", "x", ref_copy, &to_f32, 0, 0},
     {"detach/1", "x", ref_copy, NULL, 0, BLOCKS},
+    {"magnitude/1", "xrs", ref_magnitude, NULL, 4, 0},
+    {"magnitude/1", "xrsv", ref_magnitude, NULL, 4, 0},
     {"linear/1", "xw", ref_linear, &plain, 0, 0},
     {"linear/1", "xwbao", ref_linear, &adapted, 0, 0},
     {"embed/1", "e", ref_embed, &embed, 0, MIXES_ROWS},
@@ -186,6 +188,7 @@ static struct ops_run run_for(const struct sample *s, struct ops_batch *m, int64
         uint32_t layout = HONE_ROWS, dtype = HONE_F32;
         switch (s->inputs[i]) {
         case 'r':
+        case 's':
             rows = 1;
             break;
         case 'v':
@@ -252,7 +255,7 @@ static struct ops_run run_for(const struct sample *s, struct ops_batch *m, int64
                 ((int32_t *)r.in[i].data)[t] = (int32_t)ops_below((uint32_t)T);
         else
             ops_fill(&r.in[i], strchr("wao", s->inputs[i]) ? 0.3f : 1,
-                     strchr("pm", s->inputs[i]) != NULL);
+                     strchr("pms", s->inputs[i]) != NULL);
         if (!(s->no_grad >> i & 1) && !(s->flags & NO_BACKWARD))
             r.want |= 1u << i;
     }

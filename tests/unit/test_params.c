@@ -170,7 +170,7 @@ static void test_adapters_stand_beside_the_base(void **state)
 {
     static const char *const roles[] = {"q", NULL}, *const bad[] = {"q", "zz", NULL};
     hone_params *p = small(), *c;
-    hone_adapter_spec spec = {"one", 4, 8.0f, roles, 0, 0, 1};
+    hone_adapter_spec spec = {.name = "one", .rank = 4, .alpha = 8.0f, .roles = roles, .seed = 1};
     hone_adapter_info info;
     hone_lora l[4];
     float a[28], b[160];
@@ -231,7 +231,7 @@ static void test_merging_adds_the_product(void **state)
 {
     static const char *const roles[] = {"q", NULL};
     hone_params *p = small();
-    hone_adapter_spec spec = {NULL, 2, 1.0f, roles, 0, 0, 1}; /* scale 1/2 */
+    hone_adapter_spec spec = {.rank = 2, .alpha = 1.0f, .roles = roles, .seed = 1}; /* scale 1/2 */
     float a[14], b[80], w[280], got[280];
     (void)state;
     assert_ok(hone_params_init_values(p, 1));
@@ -275,7 +275,7 @@ static void test_lerp_moves_towards_the_other(void **state)
 static hone_status whole_life(void)
 {
     static const char *const roles[] = {"q", "up", NULL};
-    hone_adapter_spec spec = {"one", 4, 8.0f, roles, 0, 0, 1};
+    hone_adapter_spec spec = {.name = "one", .rank = 4, .alpha = 8.0f, .roles = roles, .seed = 1};
     hone_params *p, *c = NULL;
     float rows[14];
     hone_param i;

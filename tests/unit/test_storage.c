@@ -530,7 +530,7 @@ static void text_logprobs(hone_model *m, float *score, float *decode)
 /* Gradients of an adapter from a text in two micro-batches, and its log-probs in TRAIN. */
 static float *adapter_grads(hone_model *m, float *train, size_t *n)
 {
-    hone_adapter_spec spec = {"a", 3, 6.0f, NULL, HONE_LORA_INIT_UNIFORM, 0, 11};
+    hone_adapter_spec spec = {.name = "a", .rank = 3, .alpha = 6.0f, .seed = 11};
     hone_params *p = m->params;
     int32_t ids[LENGTH];
     float w[2 * LENGTH], *g;

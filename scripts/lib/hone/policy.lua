@@ -62,18 +62,19 @@ function Policy:copy(name)
 end
 
 --- Another policy on the same base: an adapter and an optimizer of its own, no second copy of the weights.
--- config: lora, optimizer, seed; what is missing is as with this policy. It samples, trains, checkpoints and saves
+-- config: lora, optimizer, seed, adapter (a folder to load it from); what is missing is as with this policy. It samples, trains, checkpoints and saves
 -- by itself, and neither sees the other's adapter. A policy without an optimizer may carry adapters too.
 function Policy:adapter(name, config)
   if type(name) ~= "string" then error("policy:adapter: a name is wanted", 0) end
   local own = self.config
   local c = { name = name, lora = own.lora, optimizer = own.optimizer, seed = own.seed }
   for k, v in pairs(config or {}) do
-    if k ~= "lora" and k ~= "optimizer" and k ~= "seed" then
-      error("policy:adapter: there is no setting \"" .. tostring(k) .. "\" (lora, optimizer, seed)", 0)
+    if k ~= "lora" and k ~= "optimizer" and k ~= "seed" and k ~= "adapter" then
+      error("policy:adapter: there is no setting \"" .. tostring(k) .. "\" (lora, optimizer, seed, adapter)", 0)
     end
     c[k] = v
   end
+  if c.adapter and not (config or {}).lora then c.lora = nil end
   c.optimizer = named(c.optimizer)
   self.run:_check_name(name)
   return self.run:_adopt(wrap(self.run, core.policy_adapter(self.ud, c), name, c), true)
@@ -96,6 +97,12 @@ end
 function Policy:save(path, dtype)
   if self.run.dry_run then return end
   core.policy_save(self.ud, path, dtype or "f32")
+end
+
+--- Writes the adapter alone as PEFT does: adapter_config.json and adapter_model.safetensors. dtype: "f32", "bf16", "f16".
+function Policy:save_adapter(path, dtype)
+  if self.run.dry_run then return end
+  core.policy_save_adapter(self.ud, path, dtype or "f32")
 end
 
 -- ---- sampling ------------------------------------------------------------------------------------------------

@@ -202,7 +202,8 @@ end
 --- run:policy { model = M, lora = { rank = 16 }, optimizer = { "adamw", lr = 1e-6 }, name = "policy" }
 -- model: a folder, a GGUF file, a known name; or hone.model{...}; or config = { ... } for one made from nothing.
 -- storage = "bf16", "f16", "q8_0", "q4_0", "q4_1", "q4_k" or "keep" (as in the file): weights that are not trained themselves
--- in a half to a seventh of the memory. rollout_precision = "int8": quantised weights are sampled from with sums of integers.
+-- in a half to a seventh of the memory. lora: rank, alpha, targets, kind = "lora" | "rslora" | "dora", plus (LoRA+: B learns so
+-- many times as fast). adapter = FOLDER: one that hone or PEFT saved, instead of a new one. rollout_precision = "int8": quantised weights are sampled from with sums of integers.
 function Run:policy(config)
   local p = policy.create(self, config)
   local info = p:info()
@@ -459,13 +460,18 @@ function Run:stage(name, fn)
 end
 
 --- Writes the final model into the run directory (Hugging Face layout), with its card (model/README.md).
--- options: policy (the first one), dtype ("f32").
+-- options: policy (the first one), dtype ("f32"), adapter = true: its adapter alone as PEFT has it, in adapter/.
 function Run:save(options)
   if self.dry_run then return end
   options = options or {}
   if self.saved and not self.restored then restore(self) end
   local p = options.policy or self.policies[1]
   if not p then error("run:save: the run has no policy", 0) end
+  if options.adapter then
+    p:save_adapter(core.run_path "adapter", options.dtype)
+    write_meta(self)
+    return
+  end
   p:save(core.run_path "model", options.dtype)
   write_meta(self)
   core.run_write("model/README.md", card.text(self))

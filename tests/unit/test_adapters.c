@@ -1,0 +1,327 @@
+/* test_adapters - kinds of adapters in the parameter store: scales, norms of DoRA against double, exactness of a new
+ * adapter, what is refused. Gradients and bits of whole models with adapters are in test_model. */
+#include "nn/params.h"
+#include "ops/storage.h"
+#include "support.h"
+#include "tensor/pool.h"
+
+#include <math.h>
+
+enum { ROWS = 70, COLS = 45, RANK = 5 };
+
+static hone_pool *pool;
+
+static int setup(void **state)
+{
+    (void)state;
+    return hone_pool_create(2, &pool);
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    hone_pool_destroy(pool);
+    return 0;
+}
+
+static float number(uint64_t *seed)
+{
+    *seed = *seed * 6364136223846793005u + 1442695040888963407u;
+    return (float)((int64_t)(*seed >> 33) - (1 << 30)) * 0x1p-30f;
+}
+
+static void fill(hone_params *p, hone_param i, uint64_t seed)
+{
+    const hone_param_item *it = hone_params_item(p, i);
+    float row[256];
+    for (int64_t r = 0; r < it->rows; r++) {
+        for (int64_t c = 0; c < it->cols; c++)
+            row[c] = number(&seed);
+        assert_ok(hone_params_set_rows(p, i, r, 1, row));
+    }
+}
+
+/* Two matrices "layers.0.q_proj.weight", "layers.0.v_proj.weight" and a table. */
+static hone_params *store(uint32_t type)
+{
+    hone_params *p;
+    hone_param_spec s = {.struct_size = sizeof s, .rows = ROWS, .cols = COLS};
+    assert_ok(hone_params_create(&p));
+    s.name = "layers.0.q_proj.weight";
+    s.role = "q";
+    assert_int_equal(hone_params_declare(p, &s), 0);
+    s.name = "layers.0.v_proj.weight";
+    s.role = "v";
+    s.cols = 64;
+    assert_int_equal(hone_params_declare(p, &s), 1);
+    s.name = "embed.weight";
+    s.role = "embed";
+    s.flags = HONE_PARAM_EMBEDDING;
+    assert_int_equal(hone_params_declare(p, &s), 2);
+    if (type)
+        assert_ok(hone_params_set_storage(p, 1, type));
+    assert_ok(hone_params_seal(p));
+    fill(p, 0, 1);
+    fill(p, 1, 2);
+    return p;
+}
+
+static const hone_adapter_spec dora = {
+    .name = "d", .rank = RANK, .alpha = 2 * RANK, .kind = HONE_LORA_DORA, .seed = 7};
+
+static void test_rank_stabilised_scale_is_alpha_over_the_root_of_the_rank(void **state)
+{
+    (void)state;
+    hone_params *p = store(0);
+    hone_adapter_spec spec = {.rank = 16, .alpha = 8, .kind = HONE_LORA_RANK_STABLE};
+    hone_adapter_info info;
+    hone_lora l;
+    assert_int_equal(hone_params_add_adapter(p, &spec), 0);
+    assert_int_equal(hone_params_loras(p, 0, 1, &l, 1), 1);
+    assert_true(l.scale == 2.0f);
+    assert_ok(hone_params_adapter_info(p, 0, &info));
+    assert_true(info.scale == 2.0f && info.kind == HONE_LORA_RANK_STABLE && info.n_targets == 2);
+    hone_params_destroy(p);
+}
+
+static void test_targets_may_be_names_of_modules(void **state)
+{
+    (void)state;
+    hone_params *p = store(0);
+    const char *const module[] = {"q_proj", NULL}, *const part[] = {"proj", NULL},
+                      *const role[] = {"v", NULL};
+    hone_adapter_spec spec = {.rank = 2, .alpha = 4, .roles = module};
+    hone_lora l;
+    assert_int_equal(hone_params_add_adapter(p, &spec), 0);
+    assert_int_equal(hone_params_loras(p, 0, 1, &l, 1), 1);
+    assert_int_equal(hone_params_loras(p, 1, 1, &l, 1), 0);
+    spec.name = "b";
+    spec.roles = part;
+    assert_fails(hone_params_add_adapter(p, &spec), HONE_E_NOT_FOUND, "\"proj\"");
+    spec.roles = role;
+    assert_int_equal(hone_params_add_adapter(p, &spec), 1);
+    assert_int_equal(hone_params_loras(p, 1, 2, &l, 1), 1);
+    hone_params_destroy(p);
+}
+
+static void test_exact_targets_have_ranks_of_their_own(void **state)
+{
+    (void)state;
+    hone_params *p = store(0);
+    hone_adapter_target t[] = {{1, 3, 6}, {0, 8, 4}};
+    hone_adapter_spec spec = {
+        .rank = 8, .alpha = 4, .targets = t, .n_targets = 2, .b_lr_scale = 16};
+    hone_adapter_info info;
+    hone_adapter_pair pair;
+    hone_lora l;
+    assert_int_equal(hone_params_add_adapter(p, &spec), 0);
+    assert_int_equal(hone_params_loras(p, 1, 1, &l, 1), 1);
+    assert_true(l.scale == 2.0f && hone_params_item(p, l.a)->rows == 3);
+    assert_int_equal(hone_params_loras(p, 0, 1, &l, 1), 1);
+    assert_true(l.scale == 0.5f && hone_params_item(p, l.b)->cols == 8);
+    assert_true(hone_params_item(p, l.a)->lr_scale == 1.0f); /* LoRA+: B alone */
+    assert_true(hone_params_item(p, l.b)->lr_scale == 16.0f);
+    assert_ok(hone_params_adapter_info(p, 0, &info));
+    assert_string_equal(info.roles, "q v");
+    assert_ok(hone_params_adapter_pair(p, 0, 0, &pair));
+    assert_int_equal(pair.target, 0);
+    assert_fails(hone_params_adapter_pair(p, 0, 2, &pair), HONE_E_RANGE, "pair 2");
+    assert_fails(hone_params_adapter_pair(p, 1, 0, &pair), HONE_E_NOT_FOUND, "1");
+    spec.name = "b";
+    t[1].param = 1;
+    assert_fails(hone_params_add_adapter(p, &spec), HONE_E_EXISTS, "twice");
+    t[1].param = 2;
+    assert_fails(hone_params_add_adapter(p, &spec), HONE_E_NOT_FOUND, "no matrix");
+    t[1].param = 3; /* of an adapter */
+    assert_fails(hone_params_add_adapter(p, &spec), HONE_E_NOT_FOUND, "no matrix");
+    t[1] = (hone_adapter_target){0, 0, 1};
+    assert_fails(hone_params_add_adapter(p, &spec), HONE_E_RANGE, "rank 0");
+    spec.n_targets = 0;
+    spec.alpha = NAN;
+    assert_fails(hone_params_add_adapter(p, &spec), HONE_E_RANGE, "alpha");
+    hone_params_destroy(p);
+}
+
+/* |W + scale B A| of one output, in double, from rows. */
+static double norm_of(const hone_params *p, hone_param w, int64_t n)
+{
+    hone_lora l;
+    float row[256], b[RANK], a[256];
+    double v[256], sum = 0;
+    const int64_t cols = hone_params_item(p, w)->cols;
+    assert_int_equal(hone_params_loras(p, w, 1, &l, 1), 1);
+    assert_ok(hone_params_get_rows(p, w, n, 1, row));
+    assert_ok(hone_params_get_rows(p, l.b, n, 1, b));
+    for (int64_t c = 0; c < cols; c++)
+        v[c] = (double)row[c];
+    for (int64_t j = 0; j < RANK; j++) {
+        assert_ok(hone_params_get_rows(p, l.a, j, 1, a));
+        for (int64_t c = 0; c < cols; c++)
+            v[c] += (double)l.scale * (double)b[j] * (double)a[c];
+    }
+    for (int64_t c = 0; c < cols; c++)
+        sum += v[c] * v[c];
+    return sqrt(sum);
+}
+
+static void check_norms(hone_params *p)
+{
+    for (hone_param w = 0; w < 2; w++) {
+        const float *norm = NULL;
+        hone_param m = -1;
+        assert_int_equal(hone_params_magnitude(p, w, 1, &m, &norm), 1);
+        for (int64_t n = 0; n < ROWS; n++) {
+            const double want = norm_of(p, w, n);
+            assert_true(fabs((double)norm[n] - want) < 2e-6 * want);
+        }
+    }
+}
+
+static void norms_follow_values(uint32_t type)
+{
+    hone_params *p = store(type);
+    const hone_exec *ex = hone_pool_exec(pool);
+    const float *norm;
+    hone_param m;
+    hone_lora l;
+    assert_int_equal(hone_params_add_adapter(p, &dora), 0);
+    hone_params_freeze_base(p);
+    assert_ok(hone_params_refresh(p, 1, ex));
+    for (hone_param w = 0; w < 2; w++) { /* B is 0: not a bit is changed */
+        assert_int_equal(hone_params_magnitude(p, w, 1, &m, &norm), 1);
+        assert_memory_equal(norm, hone_params_item(p, m)->data, ROWS * sizeof *norm);
+        float want[64], got[64];
+        assert_ok(hone_params_get_rows(p, w, 33, 1, want));
+        assert_ok(hone_params_get_merged_rows(p, w, 1, 33, 1, got));
+        for (int64_t c = 0; c < hone_params_item(p, w)->cols; c++)
+            assert_true(got[c] == want[c]); /* but -0, which becomes 0 */
+        hone_params_loras(p, w, 1, &l, 1);
+        fill(p, l.b, 9);
+    }
+    assert_ok(hone_params_refresh(p, 1, ex));
+    check_norms(p);
+    size_t blocks, again;
+    hone_alloc_stats(&blocks, NULL);
+    assert_ok(hone_params_refresh(p, 1, ex)); /* nothing has changed */
+    hone_alloc_stats(&again, NULL);
+    assert_int_equal(blocks, again);
+    size_t n = hone_params_flat_length(p);
+    float *flat = malloc(n * sizeof *flat);
+    hone_params_get_flat(p, 0, n, flat);
+    for (size_t i = 0; i < n; i++)
+        flat[i] *= 0.5f;
+    hone_params_set_flat(p, 0, n, flat);
+    free(flat);
+    assert_ok(hone_params_refresh(p, 1, ex));
+    check_norms(p);
+    hone_params_loras(p, 1, 1, &l, 1);
+    ((float *)hone_params_item(p, l.b)->data)[0] += 3;
+    hone_params_changed(p); /* an optimizer wrote them in place */
+    assert_ok(hone_params_refresh(p, 1, ex));
+    check_norms(p);
+    if (!type) {
+        fill(p, 0, 77); /* another base */
+        assert_ok(hone_params_refresh(p, 1, ex));
+        check_norms(p);
+    }
+    hone_params *c;
+    assert_ok(hone_params_copy(p, &c));
+    assert_ok(hone_params_refresh(c, 1, ex));
+    check_norms(c);
+    assert_true(hone_params_checksum(c) == hone_params_checksum(p));
+    hone_params_destroy(c);
+    hone_params_destroy(p);
+}
+
+static void test_norms_follow_values(void **state)
+{
+    (void)state;
+    norms_follow_values(0);
+    norms_follow_values(HONE_BF16);
+    norms_follow_values(HONE_Q8_0);
+    norms_follow_values(HONE_Q4_0);
+}
+
+static void test_a_row_of_zeros_has_no_norm_and_gives_zeros(void **state)
+{
+    (void)state;
+    hone_params *p = store(0);
+    const float zero[COLS] = {0}, *norm;
+    float row[COLS];
+    hone_param m;
+    assert_ok(hone_params_set_rows(p, 0, 3, 1, zero));
+    assert_int_equal(hone_params_add_adapter(p, &dora), 0);
+    assert_ok(hone_params_refresh(p, 1, hone_pool_exec(pool)));
+    assert_int_equal(hone_params_magnitude(p, 0, 1, &m, &norm), 1);
+    assert_true(norm[3] == 0.0f);
+    assert_ok(hone_params_get_merged_rows(p, 0, 1, 3, 1, row));
+    for (int c = 0; c < COLS; c++)
+        assert_true(row[c] == 0.0f);
+    hone_params_destroy(p);
+}
+
+static void test_magnitudes_stand_alone_on_a_matrix(void **state)
+{
+    (void)state;
+    hone_params *p = store(0);
+    hone_adapter_spec spec = {.name = "l", .rank = 2, .alpha = 4};
+    const float *norm;
+    hone_param m;
+    assert_int_equal(hone_params_add_adapter(p, &dora), 0);
+    assert_int_equal(hone_params_add_adapter(p, &spec), 1);
+    assert_int_equal(hone_params_magnitude(p, 0, 1, &m, &norm), 1);
+    assert_string_equal(hone_params_item(p, m)->name,
+                        "base_model.model.layers.0.q_proj.lora_magnitude_vector.d.weight");
+    assert_int_equal(hone_params_magnitude(p, 0, 2, &m, &norm), 0);
+    assert_int_equal(hone_params_magnitude(p, 0, 0, &m, &norm), 0);
+    assert_int_equal(hone_params_magnitude(p, 2, 1, &m, &norm), 0);
+    assert_fails(hone_params_magnitude(p, 0, 3, &m, &norm), HONE_E_UNSUPPORTED, "adapter d");
+    assert_ok(hone_params_drop_adapter(p, 0));
+    assert_int_equal(hone_params_magnitude(p, 0, 3, &m, &norm), 0);
+    hone_params_destroy(p);
+}
+
+static hone_status life(void)
+{
+    hone_params *p = NULL, *c = NULL;
+    hone_param_spec spec = {.struct_size = sizeof spec,
+                            .name = "layers.0.q_proj.weight",
+                            .role = "q",
+                            .rows = ROWS,
+                            .cols = COLS};
+    hone_status s = hone_params_create(&p);
+    if (s < 0)
+        return s;
+    s = hone_params_declare(p, &spec);
+    if (s >= 0)
+        s = hone_params_seal(p);
+    if (s >= 0)
+        s = hone_params_add_adapter(p, &dora);
+    if (s >= 0)
+        s = hone_params_copy(p, &c);
+    if (s >= 0)
+        s = hone_params_refresh(c, 1, hone_pool_exec(pool));
+    hone_params_destroy(c);
+    hone_params_destroy(p);
+    return s < 0 ? s : HONE_OK;
+}
+
+static void test_a_life_survives_without_memory(void **state)
+{
+    (void)state;
+    assert_survives_no_memory(life());
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_rank_stabilised_scale_is_alpha_over_the_root_of_the_rank),
+        cmocka_unit_test(test_targets_may_be_names_of_modules),
+        cmocka_unit_test(test_exact_targets_have_ranks_of_their_own),
+        cmocka_unit_test(test_norms_follow_values),
+        cmocka_unit_test(test_a_row_of_zeros_has_no_norm_and_gives_zeros),
+        cmocka_unit_test(test_magnitudes_stand_alone_on_a_matrix),
+        cmocka_unit_test(test_a_life_survives_without_memory),
+    };
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
