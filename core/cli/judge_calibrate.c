@@ -26,7 +26,7 @@ static int json, skip_bad;
 static hone_cli_judge_args judge;
 static const char *groups_path, *batch;
 static int64_t repeats = 1;
-static int orders, all_items;
+static int orders, all_items, settled;
 static hone_arg_list reports, paths;
 
 static const hone_arg options[] = {
@@ -53,6 +53,8 @@ static const hone_arg options[] = {
     {"replicates", HONE_ARG_I64, &replicates, "N", "of the bootstrap (1000)"},
     {"seed", HONE_ARG_I64, &seed, "N", "of the bootstrap (0)"},
     {"at-most", HONE_ARG_I64, &most, "N", "keep a random N items (200000)"},
+    {"settled", HONE_ARG_FLAG, &settled, NULL,
+     "what a lead settled is the truth of its item (else: the experts' consensus)"},
     {"skip-bad", HONE_ARG_FLAG, &skip_bad, NULL, "leave malformed rows out and count them"},
     {"report", HONE_ARG_LIST, &reports, "F", "F.md, F.html or F.json (several times)"},
     {"store", HONE_ARG_STR, &store, "F", "the store of judges (judges.sqlite)"},
@@ -87,6 +89,7 @@ static int read_options(hone_joined_opts *rows, hone_calib_opts *o, double *leve
     *rows = (hone_joined_opts){.split = HONE_SPLIT_ALL,
                                .criterion = criterion,
                                .skip_bad = skip_bad,
+                               .settled = settled,
                                .max_items = most > 0 ? (size_t)most : 0};
     if (split_text && (rows->split = hone_split_of(split_text)) < 0)
         return hone_cli_usage(verb, "--split is one of few-shot, dev, test, all");
@@ -141,6 +144,9 @@ static hone_status find_shape(hone_registry *r, hone_joined *j)
         return HONE_OK;
     if (criterion)
         return hone_fail(HONE_E_INVALID, "--criterion: a list is ranked as a whole");
+    if (settled)
+        return hone_fail(HONE_E_INVALID, "--settled: leads settle labels of answers and pairs, "
+                                         "not rankings");
     j->opts.shape = HONE_SHAPE_LISTWISE;
     j->shape = HONE_SHAPE_PAIRWISE;
     return HONE_OK;

@@ -214,8 +214,9 @@ hone_status hone_cli_label_import(hone_registry *r, hone_book *book, const char 
     if (s < 0)
         return s;
     if (json) {
-        printf("{\"rows\":%zu,\"stored\":%zu,\"same\":%zu,\"replaced\":%zu,\"unknown\":%zu}\n",
-               sum.rows, sum.stored, sum.same, sum.replaced, sum.unknown);
+        printf("{\"rows\":%zu,\"stored\":%zu,\"same\":%zu,\"replaced\":%zu,\"unknown\":%zu,"
+               "\"settled\":%zu}\n",
+               sum.rows, sum.stored, sum.same, sum.replaced, sum.unknown, sum.settled);
         return HONE_OK;
     }
     printf("%zu labels, %zu stored, %zu there already\n", sum.rows, sum.stored, sum.same);
@@ -223,6 +224,8 @@ hone_status hone_cli_label_import(hone_registry *r, hone_book *book, const char 
         printf("%zu took the place of another answer of the same expert; the earlier one is kept "
                "in the store\n",
                sum.replaced);
+    if (sum.settled)
+        printf("%zu are a lead's settlements, which only the page takes: left out\n", sum.settled);
     if (sum.unknown)
         printf("%zu are of items that the store does not hold\n", sum.unknown);
     return HONE_OK;

@@ -125,6 +125,8 @@ hone_status hone_cli_judge_labels(hone_book *book, const char *batch, hone_joine
     hone_buf_init(&st.text, (size_t)16 << 20);
     hone_sha256_init(&st.sha);
     hone_status s = hone_book_labels(book, batch, NULL, label_row, &st);
+    if (s >= 0)
+        s = hone_book_settled(book, batch, label_row, &st);
     hone_sha256_hex(&st.sha, sha256);
     hone_arena_release(&st.arena);
     hone_buf_release(&st.text);

@@ -101,6 +101,9 @@ hone_status hone_book_put_labels(hone_book *b, const hone_label *labels, size_t 
 typedef hone_status (*hone_label_fn)(void *ctx, const hone_label *label);
 hone_status hone_book_labels(hone_book *b, const char *batch, const char *expert, hone_label_fn fn,
                              void *ctx);
+/* What leads settled, as labels: `expert` is the lead, `comment` the note, and slices have "settled": true and "settles": the
+ * experts whose labels it settles, "ann, bob". Experts' own labels are not among them. */
+hone_status hone_book_settled(hone_book *b, const char *batch, hone_label_fn fn, void *ctx);
 /* Takes a present label back: 1, or 0 when there is none. */
 hone_status hone_book_drop_label(hone_book *b, hone_str item, hone_str expert, int duplicate);
 

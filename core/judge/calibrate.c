@@ -249,8 +249,13 @@ static hone_status fill(hone__calib *d)
         d->mean[i] = m ? sum / (double)m : (double)NAN;
         d->level[i] = consensus(j->shape, v, m);
         d->yes[i] = !m ? (double)NAN : 2 * yes == (double)m ? (double)NAN : 2 * yes > (double)m;
+        if (it->has_settled) {
+            d->mean[i] = d->level[i] = it->settled;
+            d->yes[i] = it->settled >= c->threshold;
+            c->settled++;
+        }
         d->cluster[i] = it->cluster;
-        c->divided += m && 2 * yes == (double)m;
+        c->divided += m && isnan(d->yes[i]);
         c->positives += d->yes[i] == 1;
         c->negatives += d->yes[i] == 0;
         c->judged += !isnan(d->judge[i]);

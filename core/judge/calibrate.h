@@ -10,6 +10,7 @@
  *     accuracy, and the differences;
  *   - the experts' consensus: the mean (ranks, ICC, ECE, Brier, PPI), the majority (pairwise confusion), the median
  *     level (pointwise confusion), a majority over the threshold (TPR, TNR, precision; an even split is left out).
+ * What a lead settled is the consensus of its item where opts.settled of the rows says so; pairs with experts stay as they are.
  * Statistics are those of judge/stats.h; here is what they are asked of. Lists of candidates (listwise.h) are calibrated as the
  * pairs in them; what makes no sense of a ranking is a figure without a value that says why. */
 #ifndef HONE_CORE_JUDGE_CALIBRATE_H
@@ -53,7 +54,8 @@ typedef struct hone_calib_bin {
 typedef struct hone_calibration {
     int shape, split;
     size_t items, judged, unlabelled, prompts, experts, labels;
-    double share; /* of the items read that were kept */
+    size_t settled; /* items whose consensus is a lead's */
+    double share;   /* of the items read that were kept */
     double levels[HONE_CALIB_LEVELS];
     size_t n_levels; /* 0: the labels are no levels */
 

@@ -243,6 +243,7 @@ void hone_calibration_json(const hone_calibration *c, const hone_calib_about *a,
     hone_jw_ki64(w, "prompts", (int64_t)c->prompts);
     hone_jw_ki64(w, "experts", (int64_t)c->experts);
     hone_jw_ki64(w, "labels", (int64_t)c->labels);
+    hone_jw_ki64(w, "settled", (int64_t)c->settled);
     hone_jw_kf64(w, "sampled", c->share);
     hone_jw_kcstr(w, "split", hone_split_name(c->split));
     hone_jw_key(w, "test_reads");

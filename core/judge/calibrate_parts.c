@@ -398,6 +398,18 @@ static hone_status notes_on_labels(hone__calib *d)
     if (j->empty)
         HONE_TRY(hone__calib_note(c, "%llu rows of labels have no rating.",
                                   (unsigned long long)j->empty));
+    if (c->settled)
+        HONE_TRY(hone__calib_note(
+            c,
+            "On %zu items the truth is what a lead settled, in all figures with the experts' "
+            "consensus (ranks, ICC, TPR, TNR, precision, ECE, PPI); agreement of pairs and the "
+            "ceiling are of the experts' own labels.",
+            c->settled));
+    else if (j->settled)
+        HONE_TRY(hone__calib_note(c,
+                                  "%llu rows are what a lead settled: they are left out "
+                                  "(--settled takes them as the truth of their items).",
+                                  (unsigned long long)j->settled));
     HONE_TRY(odd_note(c, &j->unknown,
                       "%zu labelled items are not among the judged ones and are left out (%s%s)."));
     HONE_TRY(odd_note(

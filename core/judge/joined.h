@@ -55,10 +55,11 @@ typedef struct hone_joined_item {
     double swapped[2]; /* pairwise: the sums by order of showing, first candidate first or second */
     uint32_t n_swapped[2];
     uint32_t status[HONE_JOINED_STATUSES]; /* verdicts of each status */
+    double settled;                        /* what a lead settled, where has_settled */
     double probability;                    /* of having been selected for labelling; 0 = not said */
-    uint8_t split, has_split, named;       /* named: which of names are there, as bits */
-    uint8_t in_items, in_verdicts, labelled; /* which files named it */
-    uint8_t slice[HONE_JOINED_COLUMNS];      /* index of the value + 1, 0 = none */
+    uint8_t split, has_split, has_settled, named; /* named: which of names are there, as bits */
+    uint8_t in_items, in_verdicts, labelled;      /* which files named it */
+    uint8_t slice[HONE_JOINED_COLUMNS];           /* index of the value + 1, 0 = none */
 } hone_joined_item;
 
 typedef struct hone_joined_column {
@@ -73,6 +74,7 @@ typedef struct hone_joined_opts {
     int split;             /* HONE_SPLIT_ALL, or the one that is looked at */
     const char *criterion; /* labels and verdicts of this criterion instead of the score, or NULL */
     int skip_bad;
+    int settled; /* a lead's settlement is the truth of its item; else such rows are left out */
     int keep_scores; /* every verdict's score and criteria too, not only their mean; labels may be absent */
     size_t max_items; /* 0 = HONE_JOINED_ITEMS */
 } hone_joined_opts;
@@ -129,6 +131,7 @@ typedef struct hone_joined {
 
     /* counts of rows as read, sampled or not */
     uint64_t rows[3], bad, empty;
+    uint64_t settled;              /* rows that a lead settled, taken or not */
     hone_joined_odd unknown;       /* labels of items that neither items nor verdicts name */
     hone_joined_odd contradictory; /* the same expert, another rating, not flagged as duplicate */
     hone_joined_odd moved;         /* prompts in several splits (set by finish) */

@@ -26,6 +26,7 @@ int hone__joined_name_of(const hone_value *v, char buf[32], hone_str *out);
 int hone__joined_number_of(const hone_value *v, double *out);
 int hone__joined_status_of(const hone_value *row, int has_score);
 int hone__joined_choice_of(hone_str s);
+int hone__joined_flag(const hone_value *v); /* true, "true", "yes", a number but 0 */
 /* The prompt of an item by who names it (HONE_NAMED_*): the first name of a kind holds. */
 void hone__joined_name(hone_joined_item *it, int who, hone_str name);
 /* A malformed row: E_INVALID with its place, or with skip_bad counted and HONE_OK. */

@@ -21,12 +21,12 @@ enum { PROMPT_SEED = 1 };
 
 /* Columns that are no slices, whatever file they are in. */
 static const char *const known[] = {
-    "id",        "item",    "prompt_id",    "prompt",    "messages",    "completion", "candidates",
-    "reference", "expert",  "score",        "choice",    "criteria",    "seconds",    "at",
-    "batch",     "comment", "split",        "duplicate", "probability", "status",     "ranking",
-    "labels",    "mass",    "entropy",      "reasoning", "spec",        "rubric",     "cost",
-    "tokens_in", "repeat",  "policy",       "order",     "tokens_out",  "latency_ms", "length",
-    "detail",    "raw",     "inconsistency"};
+    "id",        "item",    "prompt_id",     "prompt",    "messages",    "completion", "candidates",
+    "reference", "expert",  "score",         "choice",    "criteria",    "seconds",    "at",
+    "batch",     "comment", "split",         "duplicate", "probability", "status",     "ranking",
+    "labels",    "mass",    "entropy",       "reasoning", "spec",        "rubric",     "cost",
+    "tokens_in", "repeat",  "policy",        "order",     "tokens_out",  "latency_ms", "length",
+    "detail",    "raw",     "inconsistency", "settled",   "settles"};
 
 hone_status hone__joined_bad(hone_joined *j, const char *name, uint64_t number, const char *fmt,
                              ...)
@@ -91,6 +91,15 @@ int hone__joined_number_of(const hone_value *v, double *out)
     else
         return -1;
     return isfinite(*out) && fabs(*out) <= 1e15 ? 1 : -1;
+}
+
+int hone__joined_flag(const hone_value *v)
+{
+    double x = 0;
+    if (v && v->type == HONE_STRING)
+        return hone_str_eq(v->u.str, "true") || hone_str_eq(v->u.str, "yes");
+    (void)hone__joined_number_of(v, &x);
+    return x != 0;
 }
 
 /* ---- columns that every kind may have ------------------------------------------------------------------ */
@@ -401,13 +410,17 @@ static hone_status add_label(hone_joined *j, const char *name, uint64_t number,
     hone_str id, expert;
     hone_joined_item *it;
     hone_status s;
-    double value = 0, probability = 0, flagged = 0;
+    double value = 0, probability = 0;
     if (!id_of(row, "item", buf, &id) && !id_of(row, "id", buf, &id))
         return hone__joined_bad(j, name, number, "there is no \"item\"");
     if (!hone__joined_name_of(hone_value_get(row, "expert"), buf2, &expert))
         expert = hone_str_c("expert");
     if (expert.len > 300)
         return hone__joined_bad(j, name, number, "the expert's name is longer than 300 bytes");
+    const int settled = hone__joined_flag(hone_value_get(row, "settled"));
+    j->settled += (uint64_t)settled;
+    if (settled && !j->opts.settled)
+        return HONE_OK;
     int has = rating_of(j, name, number, row, &value, &s);
     if (has < 0)
         return s;
@@ -421,15 +434,16 @@ static hone_status add_label(hone_joined *j, const char *name, uint64_t number,
     }
     if (!it)
         return HONE_OK;
-    const hone_value *mark = hone_value_get(row, "duplicate");
-    if (mark && mark->type == HONE_STRING)
-        flagged = hone_str_eq(mark->u.str, "true") || hone_str_eq(mark->u.str, "yes");
-    else
-        (void)hone__joined_number_of(mark, &flagged);
+    if (settled) { /* of the experts' labels, and not one of them */
+        it->settled = value;
+        it->has_settled = 1;
+        return HONE_OK;
+    }
+    const int flagged = hone__joined_flag(hone_value_get(row, "duplicate"));
     if (probability > 0)
         it->probability = probability;
     HONE_TRY(hone__joined_common(j, it, HONE_ROWS_LABELS, name, number, row));
-    return hone__joined_label(j, it, expert, value, flagged != 0); /* last: it may drop items */
+    return hone__joined_label(j, it, expert, value, flagged); /* last: it may drop items */
 }
 
 hone_status hone_joined_add(hone_joined *j, int kind, const char *name, uint64_t number,

@@ -231,10 +231,13 @@ hone_status hone_labels_export(hone_book *book, const char *path, int csv, size_
     hone_map_init(&o.extra);
     hone_status s = hone_book_begin(book); /* both passes see the same labels */
     if (s >= 0) {
-        if (csv && (s = hone_book_labels(book, NULL, NULL, find_columns, &o)) >= 0)
+        if (csv && (s = hone_book_labels(book, NULL, NULL, find_columns, &o)) >= 0 &&
+            (s = hone_book_settled(book, NULL, find_columns, &o)) >= 0)
             s = write_heads(&o);
         if (s >= 0)
             s = hone_book_labels(book, NULL, NULL, write_label, &o);
+        if (s >= 0)
+            s = hone_book_settled(book, NULL, write_label, &o);
         hone_book_rollback(book);
     }
     if (s >= 0)
@@ -473,14 +476,32 @@ static hone_status present(hone_book *book, const hone_label *l, int *same)
     return s;
 }
 
+/* Is the row a settlement, as an export has it? It is no expert's label. */
+static hone_status is_settled(const hone_label *l, hone_arena *arena, int *yes)
+{
+    hone_value v;
+    *yes = 0;
+    HONE_TRY(parse_map(l->slices, arena, &v));
+    return v.type == HONE_MAP ? take_flag(&v, "settled", yes) : HONE_OK;
+}
+
 hone_status hone_label_import_row(hone_book *book, const hone_label *label, hone_label_import *sum)
 {
     hone_arena arena;
     hone_str prompt_id, json;
-    int same = 0;
-    hone_status s = present(book, label, &same);
-    const int had = s > 0;
+    int same = 0, settled = 0;
+    hone_status s;
     sum->rows++;
+    if (label->slices.len) {
+        hone_arena_init(&arena, 0);
+        s = is_settled(label, &arena, &settled);
+        hone_arena_release(&arena);
+        sum->settled += s >= 0 && settled;
+        if (s < 0 || settled)
+            return s < 0 ? s : HONE_OK;
+    }
+    s = present(book, label, &same);
+    const int had = s > 0;
     if (s < 0)
         return s;
     if (had && same) {

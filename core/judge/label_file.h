@@ -17,6 +17,7 @@ int hone_label_is_column(hone_str name);
 hone_status hone_label_row_read(const hone_value *row, hone_arena *arena, hone_label *out);
 
 typedef struct hone_label_import {
+    size_t settled;            /* rows of settlements, left out */
     size_t rows, stored, same; /* read; new or changed; there already with the same words */
     size_t replaced; /* of the stored: another answer of the same expert to the item was there */
     size_t unknown;  /* of items that the book does not know */

@@ -48,7 +48,7 @@ static const char schema[] =
     "CREATE TABLE IF NOT EXISTS label_batch (id INTEGER PRIMARY KEY, batch TEXT NOT NULL UNIQUE,"
     " rubric TEXT NOT NULL);"
     "CREATE TABLE IF NOT EXISTS label_fact (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT "
-    "ROWID;"
+    "ROWID;" HONE_SETTLED_SCHEMA
     "INSERT OR IGNORE INTO label_fact VALUES ('id', lower(hex(randomblob(8))));";
 
 /* ---- the database ---------------------------------------------------------------------------------- */

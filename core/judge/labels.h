@@ -96,4 +96,10 @@ hone_status hone_labels_put_status(hone_labels *l, hone_jw *w);
  * told of items that wait for his own label, nor any item's id. */
 hone_status hone_labels_put_conflicts(hone_labels *l, const hone_label_expert *e, int64_t n,
                                       hone_jw *w);
+/* The lead's own word on an item where experts differ: {"id": hex, "labels": [ids of all its labels, as conflicts tell them], "level"
+ * | "choice" | "criteria", "note"}. It is a row of its own, in place of an earlier one of the item, which stays; experts'
+ * labels are not touched. The same id again is acknowledged. E_STATE: the labels have changed since; E_INVALID: it is no answer,
+ * there are not two labels, or the item is not this lead's to see yet. */
+hone_status hone_labels_settle(hone_labels *l, const hone_label_expert *e, const hone_value *body,
+                               hone_jw *w);
 #endif

@@ -31,7 +31,7 @@ static hone_status text_of(const hone_value *ev, const char *key, size_t most, h
                             : hone_fail(HONE_E_INVALID, "%s is longer than %zu bytes", key, most);
 }
 
-static int is_id(hone_str s)
+int hone__labels_is_id(hone_str s)
 {
     if (s.len < ID_LEAST || s.len > ID_MOST)
         return 0;
@@ -83,7 +83,7 @@ static int asked(const hone_rubric_criterion *c)
 
 /* Criteria of the event into JSON, and their score where the rubric gives one (else NaN). Every criterion that experts are
  * asked must be there, and no other. */
-static hone_status take_criteria(const hone_labels *l, const task *t, const hone_value *given,
+static hone_status take_criteria(const hone_labels *l, int swapped, const hone_value *given,
                                  hone_buf *json, double *score)
 {
     const hone_rubric *r = l->rubric;
@@ -104,7 +104,7 @@ static hone_status take_criteria(const hone_labels *l, const task *t, const hone
         known++;
         hone_jw_key_str(&w, c->id);
         if (r->shape == HONE_SHAPE_PAIRWISE) {
-            const char *which = side(v->u.str, t->swapped);
+            const char *which = side(v->u.str, swapped);
             if (!which)
                 return hone_fail(HONE_E_INVALID, "criterion %.*s: left, right or tie",
                                  (int)c->id.len, c->id.ptr);
@@ -159,10 +159,34 @@ static hone_status take_slices(hone_str item, hone_arena *arena, hone_buf *out)
     return hone_buf_check(out, "slices");
 }
 
+hone_status hone__labels_answer(const hone_labels *l, const hone_value *ev, int swapped,
+                                hone_buf *json, hone_label *label)
+{
+    const hone_value *criteria = hone_value_get(ev, "criteria");
+    hone_str level, choice;
+    HONE_TRY(text_of(ev, "level", 256, &level));
+    HONE_TRY(text_of(ev, "choice", 16, &choice));
+    if (criteria && criteria->type != HONE_MAP)
+        return hone_fail(HONE_E_INVALID, "criteria is no map");
+    HONE_TRY(take_criteria(l, swapped, criteria, json, &label->score));
+    label->criteria = hone_buf_str(json);
+    if (l->rubric->shape == HONE_SHAPE_PAIRWISE) {
+        const char *which = side(choice, swapped);
+        if (!which)
+            return hone_fail(HONE_E_INVALID, "choice: left, right or tie");
+        label->choice = hone_str_c(which);
+    } else if (!l->rubric->n_criteria) {
+        const hone_level *given = find_level(l->rubric->scale, l->rubric->n_scale, level);
+        if (!given)
+            return hone_fail(HONE_E_INVALID, "the scale has no such level");
+        label->score = given->value;
+    }
+    return HONE_OK;
+}
+
 static hone_status put_label(hone_labels *l, const hone_label_expert *e, const task *t,
                              const hone_value *ev, hone_arena *arena, hone_str comment)
 {
-    const hone_value *criteria = hone_value_get(ev, "criteria");
     hone_label label = {.item = t->item,
                         .expert = hone_str_c(e->name),
                         .score = (double)NAN,
@@ -171,35 +195,19 @@ static hone_status put_label(hone_labels *l, const hone_label_expert *e, const t
                         .comment = comment,
                         .probability = t->probability,
                         .duplicate = t->again};
-    hone_str level, choice, at;
+    hone_str at;
     hone_buf json, slices;
-    HONE_TRY(text_of(ev, "level", 256, &level));
-    HONE_TRY(text_of(ev, "choice", 16, &choice));
     HONE_TRY(text_of(ev, "at", 40, &at));
     HONE_TRY(hone_value_f64(ev, "seconds", (double)NAN, &label.seconds));
     if (!isnan(label.seconds) && !(label.seconds >= 0 && label.seconds < 1e7))
         return hone_fail(HONE_E_INVALID, "seconds is no time that somebody took");
-    if (criteria && criteria->type != HONE_MAP)
-        return hone_fail(HONE_E_INVALID, "criteria is no map");
     label.at = is_time(at) ? at : (hone_str){"", 0};
     hone_buf_init(&json, 1 << 16);
     hone_buf_init(&slices, 1 << 20);
-    hone_status s = take_criteria(l, t, criteria, &json, &label.score);
+    hone_status s = hone__labels_answer(l, ev, t->swapped, &json, &label);
     if (s >= 0)
         s = take_slices(t->json, arena, &slices);
-    if (s >= 0 && l->rubric->shape == HONE_SHAPE_PAIRWISE) {
-        const char *which = side(choice, t->swapped);
-        s = which ? HONE_OK : hone_fail(HONE_E_INVALID, "choice: left, right or tie");
-        if (s >= 0)
-            label.choice = hone_str_c(which);
-    } else if (s >= 0 && !l->rubric->n_criteria) {
-        const hone_level *given = find_level(l->rubric->scale, l->rubric->n_scale, level);
-        s = given ? HONE_OK : hone_fail(HONE_E_INVALID, "the scale has no such level");
-        if (s >= 0)
-            label.score = given->value;
-    }
     if (s >= 0) {
-        label.criteria = hone_buf_str(&json);
         label.slices = hone_buf_str(&slices);
         s = hone_book_put_labels(l->book, &label, 1);
     }
@@ -369,7 +377,7 @@ hone_status hone_labels_take(hone_labels *l, const hone_label_expert *e, const h
         const hone_value *ev = &events->u.list.items[i];
         hone_str id = {"", 0};
         const hone_value *given = ev->type == HONE_MAP ? hone_value_get(ev, "id") : NULL;
-        if (!given || given->type != HONE_STRING || !is_id(given->u.str)) {
+        if (!given || given->type != HONE_STRING || !hone__labels_is_id(given->u.str)) {
             s = hone_fail(HONE_E_INVALID, "event %zu: its id is not 16 to 64 digits of hex", i);
             break;
         }

@@ -235,17 +235,23 @@ static hone_status put_expert(hone_labels *l, const hone__label_expert *e, hone_
 
 static hone_status put_status(hone_labels *l, hone_jw *w)
 {
-    int64_t labels = 0, items = 0;
+    int64_t labels = 0, items = 0, settled = 0;
     hone_status s = hone__labels_number(
         l, "SELECT count(*) FROM expert_label WHERE replaced IS NULL", NULL, &labels);
     if (s >= 0)
         s = hone__labels_number(l, "SELECT count(DISTINCT item) FROM now_item", NULL, &items);
+    if (s >= 0)
+        s = hone__labels_number(l,
+                                "SELECT count(*) FROM settled_label WHERE replaced IS NULL AND "
+                                "item IN (SELECT item FROM now_item)",
+                                NULL, &settled);
     hone_jw_kcstr(w, "kind", "labelling");
     hone_jw_kstr(w, "rubric", l->rubric->id);
     hone_jw_kcstr(w, "rubric_hash", l->rubric->hash);
     hone_jw_kcstr(w, "shape", hone_shape_name(l->rubric->shape));
     hone_jw_ki64(w, "items", items);
     hone_jw_ki64(w, "labels", labels);
+    hone_jw_ki64(w, "settled", settled);
     hone_jw_key(w, "experts");
     hone_jw_list(w);
     for (size_t i = 0; s >= 0 && i < l->n_experts; i++)
@@ -362,11 +368,12 @@ static hone_status find_conflicts(hone_labels *l, int64_t who, conflicts *c)
 static hone_status put_opinions(hone_labels *l, const char *item, hone_arena *arena, hone_jw *w)
 {
     sqlite3_stmt *q = NULL;
-    hone_status s = hone__labels_sql(l,
-                                     "SELECT expert, score, choice, criteria, comment, duplicate "
-                                     "FROM expert_label WHERE item = ?1 AND replaced IS NULL ORDER "
-                                     "BY expert, duplicate",
-                                     &q);
+    hone_status s = hone__labels_sql(
+        l,
+        "SELECT expert, score, choice, criteria, comment, duplicate, id "
+        "FROM expert_label WHERE item = ?1 AND replaced IS NULL ORDER "
+        "BY expert, duplicate",
+        &q);
     if (s >= 0)
         hone__labels_bind(q, 1, hone_str_c(item));
     hone_jw_key(w, "labels");
@@ -374,6 +381,7 @@ static hone_status put_opinions(hone_labels *l, const char *item, hone_arena *ar
     while (s >= 0 && (s = hone__labels_step(l, q)) > 0) {
         hone_str criteria = hone__labels_text(q, 3), comment = hone__labels_text(q, 4);
         hone_jw_map(w);
+        hone_jw_ki64(w, "id", sqlite3_column_int64(q, 6));
         hone_jw_kstr(w, "expert", hone__labels_text(q, 0));
         if (sqlite3_column_type(q, 1) != SQLITE_NULL)
             hone_jw_kf64(w, "score", sqlite3_column_double(q, 1));
@@ -415,6 +423,8 @@ static hone_status put_conflicts(hone_labels *l, const conflicts *c, int ids, si
             s = put_texts(json, 0, arena, w);
         if (s >= 0)
             s = put_opinions(l, c->v[i].item, arena, w);
+        if (s >= 0)
+            s = hone__labels_put_settled(l, hone_str_c(c->v[i].item), arena, w);
         hone_jw_end(w);
         hone_arena_clear(arena);
     }

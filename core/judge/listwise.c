@@ -570,8 +570,7 @@ static hone_status add_label(hone_joined *j, const char *name, uint64_t number, 
     hone_lists *all = j->lists;
     char why[120];
     const char *wrong = NULL;
-    const hone_value *mark = hone_value_get(row, "duplicate");
-    double flagged = 0, p = 0;
+    double p = 0;
     hone_list *l = find(all, id);
     uint32_t own = NONE;
     hone_list_label label = {.row = number < UINT32_MAX ? (uint32_t)number : UINT32_MAX};
@@ -582,13 +581,9 @@ static hone_status add_label(hone_joined *j, const char *name, uint64_t number, 
     }
     if (!l)
         HONE_TRY(list_of(j, id, &l));
-    if (mark && mark->type == HONE_STRING)
-        flagged = hone_str_eq(mark->u.str, "true") || hone_str_eq(mark->u.str, "yes");
-    else
-        (void)hone__joined_number_of(mark, &flagged);
     if (hone__joined_number_of(hone_value_get(row, "probability"), &p) < 0 || p < 0 || p > 1)
         return hone__joined_bad(j, name, number, "the probability is no number in (0, 1]");
-    label.flagged = flagged != 0;
+    label.flagged = (uint8_t)hone__joined_flag(hone_value_get(row, "duplicate"));
     label.list = (uint32_t)(l - all->lists);
     HONE_TRY(expert_of(j, row, &label.expert));
     const hone_status s = take_label(j, l, own, row, &label, &wrong, why);
@@ -627,6 +622,10 @@ hone_status hone__lists_add(hone_joined *j, int kind, const char *name, uint64_t
             return hone__joined_bad(j, name, number, "there is no \"item\"");
         snprintf(buf, sizeof buf, "%llu", (unsigned long long)number);
         id = hone_str_c(buf);
+    }
+    if (kind == HONE_ROWS_LABELS && hone__joined_flag(hone_value_get(row, "settled"))) {
+        j->settled++; /* of single answers: lists have none */
+        return HONE_OK;
     }
     if (id.len > MOST_ID)
         return hone__joined_bad(j, name, number, "the id is longer than %d bytes", MOST_ID);

@@ -1,7 +1,7 @@
 /* api_calibrate.c - a judge beside experts, for recipes.
  *
  *   core.calibrate(labels, verdicts, items, options) -> report     rows (data), nil for what there is not
- *       options: split, shape, criterion, levels, threshold, judge_scale { lo, hi }, tie, epsilon, replicates, seed, skip_bad
+ *       options: split, shape, criterion, levels, threshold, judge_scale { lo, hi }, tie, epsilon, replicates, seed, skip_bad, settled
  *   core.reliability(verdicts, items, labels, options) -> report
  *   core.judge_report(report, "html" | "md" | "text") -> text
  *
@@ -54,9 +54,10 @@ static hone_status text_of(const hone_value *map, const char *key, hone_arena *a
 
 static hone_status check_keys(const hone_value *map)
 {
-    static const char *const names[] = {
-        "split",       "shape", "criterion",  "levels",   "tie",    "threshold", "epsilon",
-        "judge_scale", "seed",  "replicates", "skip_bad", "policy", "at_most",   NULL};
+    static const char *const names[] = {"split",   "shape",      "criterion", "levels",
+                                        "tie",     "threshold",  "epsilon",   "judge_scale",
+                                        "seed",    "replicates", "skip_bad",  "policy",
+                                        "at_most", "settled",    NULL};
     for (size_t i = 0; map->type == HONE_MAP && i < map->u.map.n; i++) {
         hone_str key = map->u.map.pairs[i].key;
         size_t k = 0;
@@ -97,6 +98,7 @@ static hone_status settings_of(const hone_value *map, hone_arena *a, settings *o
     if (out->rows.shape < 0)
         return hone_fail(HONE_E_INVALID, "shape is pointwise, pairwise or listwise");
     HONE_TRY(hone_value_bool(map, "skip_bad", 0, &out->rows.skip_bad));
+    HONE_TRY(hone_value_bool(map, "settled", 0, &out->rows.settled));
     HONE_TRY(hone_value_f64(map, "at_most", 0, &most));
     HONE_TRY(hone_value_f64(map, "threshold", (double)NAN, &out->calib.threshold));
     HONE_TRY(hone_value_f64(map, "tie", 0, &out->calib.tie));

@@ -21,7 +21,7 @@ extern const unsigned char hone__label_html[], hone__label_css[], hone__label_js
 extern const size_t hone__label_html_len, hone__label_css_len, hone__label_js_len,
     hone__label_icon_len, hone__label_worker_len;
 
-enum { ITEMS = 100, CONFLICTS = 200, BODY = 1 << 20 };
+enum { ITEMS = 100, CONFLICTS = 200, BODY = 1 << 20, SETTLE = 64 << 10 };
 
 struct hone_label_page {
     hone_labels *labels;
@@ -257,6 +257,30 @@ static hone_status get_conflicts(void *ctx, const hone_serve_request *q, hone_se
     return s;
 }
 
+static hone_status post_settle(void *ctx, const hone_serve_request *q, hone_serve_answer *a)
+{
+    hone_label_page *p = ctx;
+    hone_label_expert e;
+    hone_arena arena;
+    hone_value body;
+    hone_jw w;
+    if (!leads(p, q, &e, a))
+        return HONE_OK;
+    hone_arena_init(&arena, 4 << 20);
+    hone_status s = hone_json_parse(q->body.ptr, q->body.len, "the body", &arena, &body);
+    if (s >= 0) {
+        hone_jw_init(&w, &a->body, 0);
+        hone_jw_map(&w);
+        s = hone_labels_settle(p->labels, &e, &body, &w);
+        hone_jw_end(&w);
+    }
+    hone_arena_release(&arena);
+    if (s == HONE_E_PARSE || s == HONE_E_INVALID || s == HONE_E_TYPE || s == HONE_E_LIMIT ||
+        s == HONE_E_STATE)
+        return hone_serve_say(a, s == HONE_E_STATE ? 409 : 400, "%s", hone_error_get()->what);
+    return s;
+}
+
 static const hone_serve_route routes[] = {
     {"GET", "/", get_page, 0},
     {"GET", "/label.css", get_css, 0},
@@ -270,6 +294,7 @@ static const hone_serve_route routes[] = {
     {"POST", "/api/labels", post_labels, BODY},
     {"GET", "/api/status", get_status, 0},
     {"GET", "/api/conflicts", get_conflicts, 0},
+    {"POST", "/api/settle", post_settle, SETTLE},
 };
 
 /* ---- start, stop ----------------------------------------------------------------------------------- */

@@ -538,8 +538,8 @@ def files(tmp):
     s = Server(tmp)
     s.stop()
     r = told(tmp, "--import", "in.jsonl")
-    check("imported", r == {"rows": 3, "stored": 3, "same": 0, "replaced": 0, "unknown": 1}, r)
-    check("again changes nothing", told(tmp, "--import", "in.jsonl") == {"rows": 3, "stored": 0, "same": 3, "replaced": 0, "unknown": 0})
+    check("imported", r == {"rows": 3, "stored": 3, "same": 0, "replaced": 0, "unknown": 1, "settled": 0}, r)
+    check("again changes nothing", told(tmp, "--import", "in.jsonl") == {"rows": 3, "stored": 0, "same": 3, "replaced": 0, "unknown": 0, "settled": 0})
     check("exported", told(tmp, "--export", "out.jsonl") == {"labels": 3})
     with open(os.path.join(tmp, "out.jsonl")) as f:
         out = [json.loads(line) for line in f]
@@ -576,8 +576,133 @@ def files(tmp):
     check("and nothing of its file is stored", not book(tmp, "SELECT * FROM expert_label WHERE item = 'fresh'"))
 
 
+def settled(tmp):
+    write_items(tmp, 12, language="en")
+    s = Server(tmp, "--experts", "ann,bob", "--lead", "lea")
+    ann, bob, lea = s.tokens["ann"], s.tokens["bob"], s.tokens["lea"]
+    mine, his = all_tasks(s, ann), all_tasks(s, bob)
+    one = {t["prompt"]: t["task"] for t in his}
+    shown = [t["prompt"] for t in mine + his]
+    firsts = [t for t in mine if shown.count(t["prompt"]) == 2][:6]  # no repeats among them
+    s.post([event(i, t["task"], level="1") for i, t in enumerate(firsts)], ann)
+    s.post([event(100 + i, one[t["prompt"]], level="5") for i, t in enumerate(firsts[:4])], bob)
+
+    def settle(body, token=lea, **more):
+        status, _, text = s.ask("POST", "/api/settle", token, body, **more)
+        return status, json.loads(text)
+
+    experts = book(tmp, "SELECT * FROM expert_label ORDER BY id")
+    conflicts = s.get("/api/conflicts", lea)[1]["conflicts"]
+    check("conflicts have no settlement, and labels have ids", len(conflicts) == 4 and not any("settled" in c for c in conflicts) and
+          all(len({x["id"] for x in c["labels"]}) == 2 for c in conflicts), conflicts)
+    ids = [[x["id"] for x in c["labels"]] for c in conflicts]
+    good = {"id": "a" * 32, "labels": ids[0], "level": "4", "note": "<b>he</b> counts, \"she\" does not"}
+    status, r = settle(good)
+    check("the lead settles a conflict", status == 200 and r["accepted"] == "a" * 32, (status, r))
+    row = book(tmp, "SELECT item, lead, score, note, labels, at, replaced FROM settled_label")
+    check("a row of its own: who, what, which labels, when", len(row) == 1 and row[0][:4] == (conflicts[0]["item"], "lea", 4.0, good["note"]) and
+          sorted(json.loads(row[0][4])) == sorted(ids[0]) and row[0][5].endswith("Z") and row[0][6] is None, row)
+    check("no expert's label is touched", book(tmp, "SELECT * FROM expert_label ORDER BY id") == experts)
+    check("the same again is one", settle(good)[0] == 200 and len(book(tmp, "SELECT 1 FROM settled_label")) == 1)
+    check("other words under its id are not", settle({**good, "level": "3"})[0] == 400)
+    told = s.get("/api/conflicts", lea)[1]["conflicts"]
+    mine_now = next(c for c in told if c["item"] == conflicts[0]["item"])
+    check("and is told with the conflict", mine_now["settled"]["score"] == 4 and mine_now["settled"]["expert"] == "lea" and
+          mine_now["settled"]["before"] is False, mine_now)
+    for wrong in ({"id": "short"}, {"id": 5}, {"labels": []}, {"labels": None}, {"labels": "x"}, {"labels": [10**9]}, {"labels": ["1"]},
+                  {"level": "9"}, {"level": None}, {"criteria": {"a": "1"}}, {"criteria": 5}, {"note": 5}, {"note": "x" * 5000}):
+        status, r = settle({**good, "id": "b" * 32, **wrong})
+        check(f"not a settlement: {str(wrong)[:40]}", status == 400, (status, r))
+    alone = [x[0] for x in book(tmp, "SELECT id FROM expert_label WHERE item NOT IN (SELECT item FROM expert_label WHERE expert = 'bob')")]
+    check("nor is one label a conflict", settle({**good, "id": "b" * 32, "labels": alone[:1]})[0] == 400)
+    for labels, word in ((ids[1][:1], "one of two"), (ids[1] + alone[:1], "another's too"), ([ids[1][0]] * 2, "one twice")):
+        check(f"labels that are not those of the item: {word}", settle({**good, "id": "b" * 32, "labels": labels})[0] == 409)
+    for body in (b"{", b"[]", b"5", b"null", b"\xff"):
+        status, _, text = s.ask("POST", "/api/settle", lea, body)
+        check(f"a body that is none: {body}", status == 400, (status, text))
+    check("experts do not settle", settle({**good, "id": "b" * 32}, ann)[0] == 403 and settle({**good, "id": "b" * 32}, "x" * 43)[0] == 401 and
+          settle({**good, "id": "b" * 32}, None)[0] == 401)
+    check("nor another site's page, nor without the header", settle({**good, "id": "b" * 32}, headers={"Origin": "https://evil.example"})[0] == 403 and
+          settle({**good, "id": "b" * 32}, headers={"X-Hone": None})[0] == 403)
+    check("nor a body without end", s.ask("POST", "/api/settle", lea, b" " * (65 << 10))[0] in (0, 413))
+    check("nothing came of all that", len(book(tmp, "SELECT 1 FROM settled_label")) == 1)
+    status, r = settle({**good, "id": "c" * 32, "level": "2", "note": ""})
+    row = book(tmp, "SELECT id, score, replaced FROM settled_label ORDER BY id")
+    check("settled anew: the earlier one stays, with its successor", status == 200 and row == [(1, 4.0, 2), (2, 2.0, None)], row)
+    settle({**good, "id": "d" * 32, "labels": ids[1], "level": "5"})
+    s.post([event(300, one[next(t["prompt"] for t in firsts if t["prompt"] == conflicts[1]["prompt"])], level="2")], bob)
+    told = s.get("/api/conflicts", lea)[1]["conflicts"]
+    check("a label that came later shows", next(c for c in told if c["item"] == conflicts[1]["item"])["settled"]["before"] is True, told)
+    check("and a settlement of what was seen before is refused", settle({**good, "id": "e" * 32, "labels": ids[1]})[0] == 409)
+    check("status counts them", s.get("/api/status", lea)[1]["settled"] == 2)
+    status, r = settle({**good, "id": "f" * 32, "labels": ids[2], "level": "3"})
+    s.stop(signal.SIGKILL)
+    check("what was acknowledged survives kill -9", status == 200 and len(book(tmp, "SELECT 1 FROM settled_label WHERE replaced IS NULL")) == 3)
+
+    def hone(*args):
+        return subprocess.run([HONE, "judge", *args], cwd=tmp, capture_output=True, text=True)
+
+    for name in "out.jsonl", "out.csv":
+        r = hone("label", "--export", name)
+        check(f"{name}: exported", r.returncode == 0 and "13 labels" in r.stdout, r.stdout + r.stderr)
+    with open(os.path.join(tmp, "out.jsonl")) as f:
+        rows = [json.loads(line) for line in f]
+    marked = [r for r in rows if r.get("settled")]
+    check("with a marker, and whose labels they settle", len(marked) == 3 and {(r["expert"], r["settles"], r["language"]) for r in marked} ==
+          {("lea", "ann, bob", "en")} and {r["score"] for r in marked} == {2, 3, 5}, marked)
+    with open(os.path.join(tmp, "out.csv"), newline="") as f:
+        table = list(csv.DictReader(f))
+    check("in CSV too", sorted((r["settled"], r["settles"], r["expert"]) for r in table)[-3:] == [("true", "ann, bob", "lea")] * 3 and
+          len(table) == 13, table)
+    with open(os.path.join(tmp, "v.jsonl"), "w") as f:
+        for i in range(12):
+            f.write(json.dumps({"id": f"secretmodel-{i}", "status": "ok", "score": 2 + i % 3}) + "\n")
+    judge = {f"secretmodel-{i}": 2 + i % 3 for i in range(12)}
+    for labels in ((), ("--labels", "out.jsonl"), ("--labels", "out.csv")):
+        plain, with_them = (json.loads(hone("calibrate", *labels, "--verdicts", "v.jsonl", "--json", "--replicates", "50", *more).stdout)
+                            for more in ((), ("--settled",)))
+        of = labels[-1] if labels else "the store"
+        check(f"calibrate leaves settlements out, and says so ({of})", plain["experts"] == 2 and plain["labels"] == 10 and plain["settled"] == 0 and
+              any("3 rows are what a lead settled" in n for n in plain["notes"]), plain)
+        check(f"--settled: they are their items' truth ({of})", with_them["settled"] == 3 and with_them["experts"] == 2 and
+              with_them["ceiling"] == plain["ceiling"] and with_them["agreement"]["kappa_w"] == plain["agreement"]["kappa_w"], with_them)
+        mean = {r["item"]: [] for r in rows}
+        for r in rows:
+            if not r.get("settled"):
+                mean[r["item"]].append(r["score"])
+        truth = {k: sum(v) / len(v) for k, v in mean.items()}
+        check(f"bias by hand, without ({of})", abs(plain["bias"]["value"] - sum(judge[k] - v for k, v in truth.items()) / len(truth)) < 1e-12, plain["bias"])
+        truth.update((r["item"], r["score"]) for r in marked)
+        check(f"bias by hand, with ({of})", abs(with_them["bias"]["value"] - sum(judge[k] - v for k, v in truth.items()) / len(truth)) < 1e-12,
+              (with_them["bias"], truth))
+    os.mkdir(os.path.join(tmp, "new"))
+    for name in "out.jsonl", "out.csv":
+        r = subprocess.run([HONE, "judge", "label", "--import", os.path.join(tmp, name), "--json"], cwd=os.path.join(tmp, "new"), capture_output=True, text=True)
+        check(f"{name}: imported, no settlement becomes an expert's label", json.loads(r.stdout)["settled"] == 3 and
+              not book(os.path.join(tmp, "new"), "SELECT 1 FROM expert_label WHERE expert = 'lea'"), r.stdout + r.stderr)
+
+    pairs_of = os.path.join(tmp, "pairs")
+    os.mkdir(pairs_of)
+    write_items(pairs_of, 3, pairs=True)
+    s = Server(pairs_of, "--experts", "ann,bob", "--lead", "ann")
+    mine, his = all_tasks(s, s.tokens["ann"]), all_tasks(s, s.tokens["bob"])
+    for at, (who, tasks) in enumerate((("ann", mine), ("bob", his))):
+        s.post([{"id": f"{500 + 50 * at + i:032x}", "task": t["task"], "kind": "label",
+                 "choice": "left" if t["left"].startswith("First") == (who == "ann") else "right"} for i, t in enumerate(tasks[:-1] if who == "ann" else tasks)],
+               s.tokens[who])
+    conflicts = s.get("/api/conflicts", s.tokens["ann"])[1]["conflicts"]
+    check("a lead who labels sees only what he has labelled", len(conflicts) == 2 and not any("item" in c for c in conflicts), conflicts)
+    settle_ids = [x["id"] for x in conflicts[0]["labels"]]
+    status, r = settle({"id": "a" * 32, "labels": settle_ids, "choice": "right"}, s.tokens["ann"])
+    check("and settles it: right is the item's second", status == 200 and book(pairs_of, "SELECT choice, score FROM settled_label") == [("b", None)], (status, r))
+    hidden = [x[0] for x in book(pairs_of, "SELECT id FROM expert_label WHERE replaced IS NULL") if x[0] not in
+              {y["id"] for c in conflicts for y in c["labels"]}]
+    check("what waits for his own label is no conflict yet", settle({"id": "b" * 32, "labels": hidden, "choice": "left"}, s.tokens["ann"])[0] == 400, hidden)
+    s.stop()
+
+
 with tempfile.TemporaryDirectory() as tmp:
-    for part in (labels_are_kept, slow_clients, killed, pairs, checklists, batches, files, to_calibration, another_rubric, starting):
+    for part in (labels_are_kept, settled, slow_clients, killed, pairs, checklists, batches, files, to_calibration, another_rubric, starting):
         folder = os.path.join(tmp, part.__name__)
         os.mkdir(folder)
         part(folder)

@@ -150,7 +150,47 @@ def by_keyboard(d, tmp):
         d.find_element(By.CSS_SELECTOR, ".conflict summary").send_keys(Keys.ENTER)
         tidy(d, f"conflicts, dark {dark}")
         shot(d, os.path.join(BUILD, f"label-conflicts-{'dark' if dark else 'light'}.png"))
+    settle(d, tmp)
     check("ends", s.stop()[0] == 0)
+
+
+def settle(d, tmp):
+    """The lead, at the conflicts: by keys at 1280, by touch at 390."""
+    conflicts = len(d.find_elements(By.CSS_SELECTOR, ".conflict"))
+    said = now(tmp), now(tmp, expert="bob")
+    form = d.find_element(By.CSS_SELECTOR, ".conflict .settle")
+    form.find_element(By.CSS_SELECTOR, "button").send_keys(Keys.ENTER)
+    check("without an answer nothing is settled", conflicts > 1 and not book(tmp, "SELECT 1 FROM settled_label"))
+    form.find_element(By.CSS_SELECTOR, "input[type=radio]").send_keys(Keys.SPACE, Keys.ARROW_RIGHT, Keys.ARROW_RIGHT, Keys.TAB)
+    check("Tab goes on to the note", d.execute_script("return document.activeElement.tagName") == "TEXTAREA")
+    d.switch_to.active_element.send_keys("why? see <i>task</i>", Keys.TAB)
+    check("keys of the page write there", not d.find_element(By.ID, "help-dialog").is_displayed())
+    check("and Tab to the button", d.switch_to.active_element.text == "Settle")
+    d.switch_to.active_element.send_keys(Keys.ENTER)
+    check("the lead settles by keys alone", until(lambda: "Settled by lead: 3" in form.text and "why? see <i>task</i>" in form.text), form.text)
+    check("it is in the book, and experts' labels as they were", book(tmp, "SELECT lead, score, note FROM settled_label") ==
+          [("lead", 3.0, "why? see <i>task</i>")] and (now(tmp), now(tmp, expert="bob")) == said)
+    check("the count follows", f"{conflicts - 1} not settled" in text(d, "conflicts-lead"), text(d, "conflicts-lead"))
+    tidy(d, "settled")
+    shot(d, os.path.join(BUILD, "label-settled-1280.png"))
+    size(d, 390, 844, False)
+    form = d.find_elements(By.CSS_SELECTOR, ".conflict .settle")[1]
+    form.find_elements(By.CSS_SELECTOR, ".choices label")[4].click()
+    form.find_element(By.CSS_SELECTOR, "button").click()
+    check("and on a phone", until(lambda: "Settled by lead: 5" in form.text), form.text)
+    tidy(d, "settled on a phone")
+    shot(d, os.path.join(BUILD, "label-settled-390.png"))
+    d.refresh()
+    until(lambda: "ann" in text(d, "progress-body"))
+    d.find_element(By.CSS_SELECTOR, "[data-view=conflicts]").click()
+    check("a reload knows it", until(lambda: sum("Settled by lead" in f.text for f in d.find_elements(By.CSS_SELECTOR, ".settle")) == 2) and
+          f"{conflicts - 2} not settled" in text(d, "conflicts-lead"), text(d, "conflicts-lead"))
+    first = d.find_element(By.CSS_SELECTOR, ".conflict .settle")
+    first.find_elements(By.CSS_SELECTOR, ".choices label")[0].click()
+    first.find_element(By.CSS_SELECTOR, "button").click()
+    check("settled anew", until(lambda: "Settled by lead: 1" in first.text) and len(book(tmp, "SELECT 1 FROM settled_label")) == 3 and
+          len(book(tmp, "SELECT 1 FROM settled_label WHERE replaced IS NULL")) == 2, first.text)
+    size(d, 1280, 800, False)
 
 
 def by_touch(d, tmp):

@@ -431,12 +431,86 @@ function words(x) {
   return parts.join(', ');
 }
 
+function tellConflicts(s) {
+  const open = s.conflicts.filter((c) => !c.settled).length;
+  $('conflicts-lead').textContent = s.count ? 'Items on which experts disagree, the most first: ' + s.count + (s.count <= s.conflicts.length ? ', ' + open + ' not settled.' : '.') : 'Experts agree on everything that two of them have labelled.';
+}
+
+/* What the lead says of item number n of the list; nothing is kept on the device: it is said when the server has it. */
+function settleForm(c, n) {
+  const f = make('form', 'settle'), head = make('h3'), why = make('p', 'soft'), out = make('p', 'soft'), b = make('button', 'main');
+  let id = '', done = c.settled;
+  const told = () => {
+    head.textContent = done ? 'Settled by ' + done.expert + ': ' + words(done) : 'Settle it';
+    out.textContent = '';
+    why.textContent = done ? (done.note || '') + (done.before ? (done.note ? ' ' : '') + 'Labels have changed since.' : '') : '';
+    b.textContent = done ? 'Settle anew' : 'Settle';
+  };
+  out.setAttribute('role', 'status');
+  f.setAttribute('aria-label', 'Settle');
+  f.append(head, why);
+  questions.forEach((q, i) => {
+    const box = make('fieldset'), list = make('div', 'choices');
+    box.append(make('legend', '', q.text));
+    q.options.forEach((o) => {
+      const l = make('label'), r = make('input');
+      r.type = 'radio';
+      r.name = 'settle-' + n + '-' + i;
+      r.value = o.value;
+      r.required = true;
+      l.append(r, make('span', '', o.label));
+      if (o.text) l.title = o.text;
+      list.append(l);
+    });
+    box.append(list);
+    f.append(box);
+  });
+  const note = make('textarea');
+  note.rows = 2;
+  note.maxLength = 1000;
+  note.placeholder = 'Why, if you like';
+  note.setAttribute('aria-label', 'Note');
+  b.type = 'submit';
+  f.append(note, b, out);
+  f.addEventListener('input', () => { id = ''; });
+  f.addEventListener('submit', async (e) => {
+    e.preventDefault();
+    const criteria = {};
+    id = id || hex(16); /* the same words sent again are one settlement */
+    const body = { id, labels: c.labels.map((l) => l.id) };
+    questions.forEach((q, i) => {
+      const v = f.elements['settle-' + n + '-' + i].value;
+      if (q.id) criteria[q.id] = v;
+      else if (q.pair) body.choice = v;
+      else body.level = v;
+    });
+    if (Object.keys(criteria).length) body.criteria = criteria;
+    if (note.value.trim()) body.note = note.value.trim();
+    b.disabled = true;
+    try {
+      await ask('/api/settle', body);
+      const now = await ask('/api/conflicts');
+      const mine = now.conflicts.find((x) => x.labels.some((l) => l.id === body.labels[0]));
+      if (mine && mine.settled) done = mine.settled;
+      tellConflicts(now);
+      told();
+      f.reset();
+      say('Settled.');
+    } catch (err) {
+      out.textContent = err.status ? 'Not settled: ' + err.message : 'Not settled: the server does not answer. Try again.';
+    }
+    b.disabled = false;
+  });
+  told();
+  return f;
+}
+
 async function showConflicts() {
   setView('conflicts');
   try {
     const s = await ask('/api/conflicts');
-    $('conflicts-lead').textContent = s.count ? 'Items on which experts disagree, the most first: ' + s.count + '.' : 'Experts agree on everything that two of them have labelled.';
-    $('conflicts-body').replaceChildren(...s.conflicts.map((c) => {
+    tellConflicts(s);
+    $('conflicts-body').replaceChildren(...s.conflicts.map((c, n) => {
       const box = make('article', 'card conflict');
       box.append(table([['Expert', ''], ['Says', ''], ['Comment', '']],
         c.labels.map((l) => [l.expert + (l.repeat ? ' (again)' : ''), words(l), l.comment || ''])));
@@ -446,7 +520,7 @@ async function showConflicts() {
       if (c.left === undefined) texts.append(card('Answer', c.completion));
       else texts.append(card('A', c.left), card('B', c.right));
       d.append(texts);
-      box.append(d);
+      box.append(d, settleForm(c, n));
       return box;
     }));
   } catch (e) { $('conflicts-body').replaceChildren(make('p', 'soft', e.status ? e.message : 'The server does not answer.')); }
@@ -483,6 +557,7 @@ function onKey(e) {
     if (e.key === 'Escape') { e.target.blur(); e.preventDefault(); }
     return;
   }
+  if (view === 'conflicts' && e.target.closest && e.target.closest('textarea')) return;
   if (e.key === '?') { help(); e.preventDefault(); return; }
   if (e.key === 'u' && (view === 'label' || view === 'message')) { undo(); e.preventDefault(); return; }
   if (view !== 'label') return;
