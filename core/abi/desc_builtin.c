@@ -232,7 +232,9 @@ HONE_DESCRIBE_IFACE(http, hone_http_v1, HONE_IFACE_HTTP, NULL,
                      "self, call:call?, policy:hone_http_policy?, "
                      "requests:[hone_http_request; n, stride], n:size, stride:size, "
                      "sink:sink hone_http_sink -> status",
-                     "sends n requests and waits for all responses"))
+                     "sends n requests and waits for all responses"),
+                    (SLOT, count, 0, "self, counter:u32, add:u64, now:out u64 -> status",
+                     "numbers that outlive a box"))
 
 /* ---- optimizers ------------------------------------------------------------------------------------ */
 

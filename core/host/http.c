@@ -41,6 +41,7 @@ typedef struct hone__http_link { /* one instance's */
     hone__http *http;
     pthread_mutex_t lock;
     hone__http_place *places;
+    _Atomic uint64_t counters[HONE_HTTP_COUNTERS]; /* the plugin's, of whatever it counts */
 } hone__http_link;
 
 /* ---- what may be sent --------------------------------------------------------------------------------- */
@@ -387,7 +388,17 @@ static hone_status exchange(void *self, const hone_call *call, const hone_http_p
     return s < 0 ? hone__host_failed(s) : HONE_OK;
 }
 
-static const hone_http_v1 http_v1 = {sizeof(hone_http_v1), 0, exchange};
+static hone_status count(void *self, uint32_t counter, uint64_t add, uint64_t *now)
+{
+    hone__http_link *link = self;
+    if (counter >= HONE_HTTP_COUNTERS)
+        return hone__host_failed(
+            hone_fail(HONE_E_RANGE, "count: there are %d counters", HONE_HTTP_COUNTERS));
+    *now = atomic_fetch_add(&link->counters[counter], add) + add;
+    return HONE_OK;
+}
+
+static const hone_http_v1 http_v1 = {sizeof(hone_http_v1), 0, exchange, count};
 
 /* ---- whose it is ------------------------------------------------------------------------------------------ */
 

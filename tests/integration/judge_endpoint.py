@@ -13,6 +13,7 @@ import sys
 import tempfile
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
+from boxes import boxes_of  # noqa: E402
 from counted import check, finish  # noqa: E402
 from endpoint import Endpoint, wait_for  # noqa: E402
 
@@ -269,6 +270,40 @@ check("nobody trusts it, so it runs in a box: the same verdicts, budget and all"
 where_ = json.loads(subprocess.run([HONE, "plugin", "inspect", "rubric", "--json"], cwd=work, capture_output=True, text=True,
                                    env={**env, "HONE_PLUGIN_PATH": str(work / "untrusted")}).stdout)
 check("and it was that file", str(work / "untrusted") in json.dumps(where_), where_)
+
+# a box that is killed in the middle of the budget: the next one goes on with what is left of it
+def killing(limit, at):
+    """Asks 12 items of a box that dies when the server has seen `at` requests."""
+    killed, plain = [], server.reply
+
+    def reply_and_kill(request):
+        if len(server.seen) == at and not killed:
+            killed.extend(boxes_of(running.pid))
+            for pid in killed:
+                os.kill(pid, signal.SIGKILL)
+        return plain(request)
+
+    items(12)
+    server.clear()
+    server.reply = reply_and_kill
+    (work / "out.jsonl").unlink(missing_ok=True)
+    running = subprocess.Popen(command(budget={**limit, "otherwise": "abstain"}, prices={"input": 1, "output": 1}, http={"concurrency": 1}), cwd=work,
+                               env={**env, "HONE_PLUGIN_PATH": str(work / "untrusted")}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    err = running.communicate(timeout=300)[1]
+    server.reply = plain
+    check(f"{limit}: a box was killed, and the run went on", len(killed) == 1 and running.returncode == 0, f"{killed} {running.returncode} {err}")
+    return len(server.seen), [json.loads(x)["status"] for x in (work / "out.jsonl").read_text().splitlines()]
+
+
+seen, all_states = killing({"calls": 9}, 5)
+check("calls: never more than the budget, over both boxes", 5 <= seen <= 9 and all_states.count("budget") >= 3 and len(all_states) == 12, f"{seen} {all_states}")
+seen, all_states = killing({"calls": 60}, 5)
+check("what is left is used", all_states == ["ok"] * 12 and 12 < seen <= 60, f"{seen} {all_states}")
+for limit in ({"tokens": 1500}, {"money": .0015}):  # a request reserves its bytes, so these cover some of the twelve
+    whole = judge(12, more_env={"HONE_PLUGIN_PATH": str(work / "untrusted")}, budget={**limit, "otherwise": "abstain"}, prices={"input": 1, "output": 1})
+    seen, all_states = killing(limit, 5)
+    check(f"{limit}: never more than one box would have asked", seen <= whole.asked and all_states.count("budget") >= states(whole).count("budget"),
+          f"{seen} {all_states}; whole: {whole.asked} {states(whole)}")
 
 # ---- names that float ----
 far = {"url": "http://judge.invalid/v1", "http": {"tries": 1}}

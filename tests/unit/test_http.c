@@ -326,6 +326,28 @@ static void test_a_sink_that_refuses_ends_the_call(void **state)
     close_session(&s);
 }
 
+static void test_counters_are_the_instances(void **state)
+{
+    (void)state;
+    session s = open_session();
+    const hone_http_v1 *vt = http.vt;
+    uint64_t now = 77;
+    assert_ok(vt->count(http.self, 7, 40, &now));
+    assert_int_equal(now, 40);
+    assert_ok(vt->count(http.self, 7, (uint64_t)0 - 39, &now)); /* modulo 2^64 */
+    assert_int_equal(now, 1);
+    assert_ok(vt->count(http.self, 0, 0, &now));
+    assert_int_equal(now, 0);
+    now = 77;
+    assert_int_equal(vt->count(http.self, HONE_HTTP_COUNTERS, 1, &now), HONE_E_RANGE);
+    assert_int_equal(now, 77);
+    close_session(&s);
+    s = open_session(); /* another instance */
+    assert_ok(((const hone_http_v1 *)http.vt)->count(http.self, 7, 0, &now));
+    assert_int_equal(now, 0);
+    close_session(&s);
+}
+
 static void test_what_cannot_be_sent(void **state)
 {
     (void)state;
@@ -453,6 +475,7 @@ int main(void)
         cmocka_unit_test(test_a_deadline_ends_what_is_under_way),
         cmocka_unit_test(test_cancelling_ends_what_is_under_way),
         cmocka_unit_test(test_a_sink_that_refuses_ends_the_call),
+        cmocka_unit_test(test_counters_are_the_instances),
         cmocka_unit_test(test_what_cannot_be_sent),
         cmocka_unit_test(test_memory_that_runs_out),
         cmocka_unit_test(test_recordings_when_memory_runs_out),

@@ -36,6 +36,7 @@ typedef struct wave {
     const size_t *at; /* question of each request */
     const budget_worst *worst;
     budget_sum used;
+    uint64_t waited;      /* by the last exchange */
     uint64_t out_of_time; /* the budget of seconds ends there, before the call does; or 0 */
     hone_status fatal;    /* nothing can be answered */
     char why[512];
@@ -303,9 +304,44 @@ static hone_status send_wave(wave *w, const hone_call *call, size_t k, uint64_t 
     }
     policy.max_sends = sends;
     const hone_status s = http->exchange(e->http.self, &limited, &policy, r, k, sizeof *r, &sink);
-    budget_waited(&e->budget, now_ns() - begun);
+    w->waited = now_ns() - begun;
+    budget_waited(&e->budget, w->waited);
     return s;
 }
+
+/* ---- what outlives a box --------------------------------------------------------------------------------------------- */
+
+enum { KEPT = 4 }; /* counters of the host's: calls, tokens, money, nanoseconds */
+
+/* The host counts along, modulo 2^64: what is taken before it is sent, and afterwards what was used instead. A box that dies
+ * between the two has spent all that was taken. */
+static hone_status keep(const endpoint *e, const budget_sum *plus, const budget_sum *minus,
+                        uint64_t ns)
+{
+    const hone_http_v1 *http = e->http.vt;
+    const uint64_t more[KEPT] = {plus->calls - minus->calls, plus->tokens - minus->tokens,
+                                 plus->money - minus->money, ns};
+    uint64_t now;
+    hone_status s = HONE_OK;
+    for (uint32_t i = 0; s >= 0 && i < KEPT && HONE_HAS(http, hone_http_v1, count); i++)
+        if (more[i])
+            s = http->count(e->http.self, i, more[i], &now);
+    return s;
+}
+
+/* What was spent before this box. */
+static hone_status take_kept(endpoint *e)
+{
+    const hone_http_v1 *http = e->http.vt;
+    uint64_t *const to[KEPT] = {&e->budget.used.calls, &e->budget.used.tokens,
+                                &e->budget.used.money, &e->budget.ns_used};
+    hone_status s = HONE_OK;
+    for (uint32_t i = 0; s >= 0 && i < KEPT && HONE_HAS(http, hone_http_v1, count); i++)
+        s = http->count(e->http.self, i, 0, to[i]);
+    return s;
+}
+
+/* ---- waves ----------------------------------------------------------------------------------------------------------- */
 
 static hone_status one_wave(wave *w, const hone_call *call, size_t *at, budget_worst *worst,
                             size_t n)
@@ -327,7 +363,13 @@ static hone_status one_wave(wave *w, const hone_call *call, size_t *at, budget_w
         finish(w, 0, HONE_VERDICT_BUDGET, hone_str_c(why));
         return tell(w, at[0]);
     }
-    hone_status s = send_wave(w, call, k, sends);
+    const budget_sum none = {0};
+    hone_status s = keep(e, &taken, &none, 0);
+    if (s >= 0) {
+        s = send_wave(w, call, k, sends);
+        const hone_status after = keep(e, &w->used, &taken, w->waited);
+        s = s < 0 ? s : after;
+    }
     e->met = 1;
     if (budget_settle(&e->budget, &taken, &w->used) && !e->warned_usage) {
         e->warned_usage = 1;
@@ -414,6 +456,8 @@ hone_status endpoint_open(const hone_host *host, const endpoint_settings *settin
     e->takes = ENDPOINT_ALL;
     budget_init(&e->budget);
     s = endpoint_settings_read(e, settings);
+    if (s >= 0)
+        s = take_kept(e);
     if (s < 0) {
         endpoint_close(e);
         return s;

@@ -93,7 +93,12 @@ typedef struct hone_http_v1 {
     hone_status (*exchange)(void *self, const hone_call *call, const hone_http_policy *policy,
                             const hone_http_request *requests_bor, size_t n, size_t stride,
                             const hone_http_sink *sink);
+    /* Adds `add`, modulo 2^64, to one of this instance's HONE_HTTP_COUNTERS counters, all 0 at first, and gives its value.
+     * They are the host's: a box that is started again in the middle of a run finds what it had counted. E_RANGE where there
+     * is no such counter. Since 0.1.1. [any-thread] */
+    hone_status (*count)(void *self, uint32_t counter, uint64_t add, uint64_t *now_out);
 } hone_http_v1;
+enum { HONE_HTTP_COUNTERS = 8 };
 
 #ifdef __cplusplus
 }
