@@ -1,4 +1,4 @@
-"""make_seeds.py - writes tests/fuzz/corpus/{label,judge_rows,judge_gate,arrow,box_reach,quarantine,signature,lock,package,command,records,wire,safetensors,gguf,llama2c,quant,config,jinja,csv,tokenizer_json,tokenizer_files,encode,rubric,judge_reply,json_schema,endpoint,http_date}: small valid files for the fuzzers to spoil."""
+"""make_seeds.py - writes tests/fuzz/corpus/{label,judge_rows,judge_gate,arrow,box_reach,quarantine,signature,lock,package,command,records,wire,safetensors,gguf,llama2c,quant,config,jinja,csv,tokenizer_json,tokenizer_files,encode,rubric,judge_reply,json_schema,endpoint,http_date,http_tape}: small valid files for the fuzzers to spoil."""
 import base64
 import json
 import os
@@ -417,6 +417,12 @@ for name, schema, value in (
 put("http_date", "dates", "Sun, 06 Nov 1994 08:49:37 GMT\nSun, 06 Nov 1994 08:49:07 GMT")
 put("http_date", "old", "Sunday, 06-Nov-94 08:49:37 GMT\nSun Nov  6 08:49:37 1994")
 put("http_date", "seconds", "120")
+put("http_tape", "answers", "".join(json.dumps(x) + "\n" for x in (
+    {"request": "0" * 64, "n": 0, "method": "POST", "url": "https://example.org/v1", "status": 0, "attempts": 1, "lost": 0, "latency_ns": 7, "code": 200,
+     "head": "content-type: application/json\n", "body": "{\"score\": 1}"},
+    {"request": "0" * 64, "n": 1, "status": 0, "attempts": 3, "lost": 1, "code": 500, "head": "", "hex": "00ff80"},
+    {"request": "a" * 64, "n": 0, "status": -13, "attempts": 2, "lost": 2, "why": "the deadline passed: caf\u00e9"})))
+put("http_tape", "cut", json.dumps({"request": "b" * 64, "n": 2, "attempts": 1, "code": 404}) + "\n{\"request\":\"b")
 for name, first, content, tokens in (
         ("digits", "\4", "Verdict: 10", [("Verdict", .9, "x", .1), (":", 1, " ", .01), (" ", 1, "?", .01), ("1", .8, "2", .2), ("0", .6, "!", .4)]),
         ("pair", "\1", "tie", [("t", .5, " A", .3), ("ie", .9, "x", .1)]), ("words", "\3", "good", [("good", .7, " no", .2)])):
