@@ -11,14 +11,13 @@ FUZZ_EXTRA_http_page = $(addprefix $(srcdir)/plugins/source/,http/page.c $(addpr
 FUZZ_EXTRA_endpoint = $(addprefix $(srcdir)/plugins/judge/rubric/,endpoint_reply.c pool.c)
 FUZZ_EXTRA_command = $(wildcard $(srcdir)/plugins/reward/command/*.c) \
 	$(addprefix $(srcdir)/plugins/source/sources/,feed.c batch.c grow.c) -I$(srcdir)/plugins/source/sources
-.PHONY: fuzz fuzz-programs
+.PHONY: fuzz fuzz-programs fuzz-plugins
 if FUZZ
 tests/fuzz/fuzz_%: $(srcdir)/tests/fuzz/fuzz_%.c $(HONE_LIBS)
 	@mkdir -p $(@D)
 	$(AM_V_CCLD)$(CC) $(DEFS) -I. $(AM_CPPFLAGS) -I$(srcdir)/plugins $(AM_CFLAGS) $(CFLAGS) -fsanitize=fuzzer,address \
 		-o $@ $< $(FUZZ_EXTRA_$*) $(HONE_LIBS) $(HONE_DEP_LIBS)
 # Plugins carry the same instrumentation; its functions are found in the program that loads them.
-.PHONY: fuzz-plugins
 fuzz-plugins:
 	+$(AM_V_at)$(PLUGINS_MAKE) HONE=/nonexistent LDFLAGS="-Wl,-z,undefs" plugins
 fuzz-programs fuzz: $(FUZZ_TARGETS) fuzz-plugins
