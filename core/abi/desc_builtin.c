@@ -239,12 +239,14 @@ HONE_DESCRIBE_IFACE(http, hone_http_v1, HONE_IFACE_HTTP, NULL,
 /* ---- optimizers ------------------------------------------------------------------------------------ */
 
 HONE_DESCRIBE(opt_param, hone_opt_param, 0, (SIZE, struct_size), (NUM, group), (STR, name),
-              (NUM, rows), (NUM, cols))
+              (NUM, rows), (NUM, cols), (NUM, flags), (PAD, reserved))
 HONE_DESCRIBE(opt_state_spec, hone_opt_state_spec, 0, (SIZE, struct_size), (NUM, n_buffers),
-              (INCSTRS, names, HONE_OPT_MAX_STATE))
+              (INCSTRS, names, HONE_OPT_MAX_STATE), (INNUMS, kinds, HONE_OPT_MAX_STATE),
+              (NUM, block), (NUM, cut), (NUM, tag), (PAD, reserved), (NUM, scratch))
 HONE_DESCRIBE(opt_slice, hone_opt_slice, 0, (NUMS, param, length, MUTABLE), (NUMS, grad, length, 0),
               (INPTRS, state, HONE_OPT_MAX_STATE, length, MUTABLE | NULLABLE), (NUM, length),
-              (NUM, rows), (NUM, cols), (NUM, layout), (NUM, group), (NUM, lr), (NUM, weight_decay))
+              (NUM, rows), (NUM, cols), (NUM, layout), (NUM, group), (NUM, lr), (NUM, weight_decay),
+              (OPAQUE, scratch), (NUM, tag), (PAD, reserved))
 HONE_DESCRIBE(opt_info, hone_opt_info, 0, (SIZE, struct_size), (PAD, reserved), (NUM, step),
               (NUM, grad_scale), (NUM, grad_norm))
 HONE_DESCRIBE_IFACE(
@@ -254,7 +256,10 @@ HONE_DESCRIBE_IFACE(
      "what state a parameter needs"),
     (SLOT, step, LOCAL,
      "self, slices:[hone_opt_slice; n, stride], n:size, stride:size, info:hone_opt_info -> status",
-     "updates every slice"))
+     "updates every slice"),
+    (SLOT, evaluation, LOCAL | OPTIONAL,
+     "self, slices:[hone_opt_slice; n, stride], n:size, stride:size, info:hone_opt_info -> status",
+     "the weights to evaluate, in place of those trained with"))
 
 /* ---- sources --------------------------------------------------------------------------------------- */
 

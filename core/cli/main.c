@@ -3,6 +3,7 @@
 #include "cli/out.h"
 #include "cli/verbs.h"
 #include "judge/judging.h"
+#include "ops/matmul.h"
 #include "host/crash.h"
 #include "ops/cpu.h"
 
@@ -73,6 +74,7 @@ int main(int argc, char **argv)
         return hone_cli_finish(HONE_EXIT_USAGE);
     }
     hone_registry_on_open(hone_judging_offer);
+    hone_registry_on_open(hone_matmul_offer);
     const char *name = argv[1];
     if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 ||
         (strcmp(name, "help") == 0 && argc == 2)) {

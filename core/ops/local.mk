@@ -13,6 +13,7 @@ libhone_a_SOURCES += \
 	core/ops/linear_logprob.c \
 	core/ops/logits.c \
 	core/ops/magnitude.c \
+	core/ops/matmul.c core/ops/matmul.h \
 	core/ops/op_util.c \
 	core/ops/registry.c \
 	core/ops/reshape.c \

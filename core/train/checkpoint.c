@@ -20,12 +20,13 @@
 
 typedef enum kind { WEIGHTS, OPTIMIZER } kind;
 
-/* An array of the checkpoint as a whole: a parameter's values (state -1), or one state array. */
+/* An array of the checkpoint as a whole: a parameter's values (state NULL), or one array of its state. */
 typedef struct array {
     hone_param param;
     const hone_param_item *item;
-    int state;
+    const hone_opt_array *state;
     const char *name;
+    int64_t rows, cols;
 } array;
 
 typedef struct arrays {
@@ -34,31 +35,35 @@ typedef struct arrays {
     size_t n;
 } arrays;
 
-static int64_t rows_of(const hone_param_item *it)
-{
-    return it->is_vector ? 1 : it->rows;
-}
-
-/* HONE_FT_* of an array: values as they are stored, state in float32. */
+/* HONE_FT_* of an array: values as they are stored, state in float32 or bytes. */
 static uint32_t type_of(const array *x)
 {
-    return x->state >= 0 ? HONE_FT_F32
-                         : hone_file_type_named(hone_storage_get(x->item->dtype)->name)->id;
+    if (x->state)
+        return x->state->kind == HONE_OPT_STATE_BYTES ? HONE_FT_U8 : HONE_FT_F32;
+    return hone_file_type_named(hone_storage_get(x->item->dtype)->name)->id;
 }
 
-static hone_status add_array(arrays *a, const hone_params *p, hone_param i, int state,
-                             const char *suffix)
+static hone_status add_array(arrays *a, const hone_params *p, hone_param i,
+                             const hone_opt_array *state)
 {
     const hone_param_item *it = hone_params_item(p, i);
     char name[512];
-    int n = snprintf(name, sizeof name, "%s%s%s", it->name, state < 0 ? "" : ".", suffix);
+    int n = snprintf(name, sizeof name, "%s%s%s", it->name, state ? "." : "",
+                     state ? state->name : "");
     if (n < 0 || (size_t)n >= sizeof name)
         return hone_fail(HONE_E_LIMIT, "parameter name %s is too long", it->name);
-    if (it->cols > (int64_t)BLOCK_FLOATS)
-        return hone_fail(HONE_E_LIMIT, "%s: rows of %lld values are too long", it->name,
-                         (long long)it->cols);
     array *x = &a->items[a->n];
-    *x = (array){i, it, state, hone_arena_strndup(&a->arena, name, (size_t)n)};
+    *x = (array){i,
+                 it,
+                 state,
+                 hone_arena_strndup(&a->arena, name, (size_t)n),
+                 it->is_vector ? 1 : it->rows,
+                 it->cols};
+    if (state)
+        hone_opt_array_shape(state, it, &x->rows, &x->cols);
+    if (x->cols > (int64_t)BLOCK_FLOATS)
+        return hone_fail(HONE_E_LIMIT, "%s: rows of %lld values are too long", it->name,
+                         (long long)x->cols);
     if (!x->name)
         return HONE_E_NOMEM;
     a->n++;
@@ -72,30 +77,31 @@ static hone_status list_arrays(hone_policy *p, kind k, arrays *a)
     const hone_params *ps = p->model->params;
     const hone_optimizer *o = p->optimizer;
     int32_t n = hone_params_count(ps);
+    size_t more = k == OPTIMIZER ? o->n_arrays : 0;
     memset(a, 0, sizeof *a);
     hone_arena_init(&a->arena, 0);
     hone_policy_select(p); /* others may train other adapters of the same base */
     (void)hone_params_flat_length(ps);
-    a->items = hone_arena_calloc(&a->arena, (size_t)n * HONE_OPT_MAX_STATE + 1, sizeof *a->items);
+    a->items = hone_arena_calloc(&a->arena, (size_t)n + more + 1, sizeof *a->items);
     if (!a->items)
         return HONE_E_NOMEM;
     for (int32_t i = 0; i < n; i++) {
         const hone_param_item *it = hone_params_item(ps, i);
         if (k == WEIGHTS && it && it->adapter == p->adapter && !hone_storage_get(it->dtype)->put)
-            HONE_TRY(add_array(a, ps, i, -1, ""));
-        for (uint32_t j = 0; k == OPTIMIZER && it && it->trainable && j < o->n_state; j++)
-            HONE_TRY(add_array(a, ps, i, (int)j, o->state_names[j]));
+            HONE_TRY(add_array(a, ps, i, NULL));
     }
+    for (size_t e = 0; k == OPTIMIZER && e < o->n_entries; e++)
+        for (uint32_t j = 0; j < o->entries[e].n_state; j++)
+            HONE_TRY(add_array(a, ps, o->entries[e].param, &o->entries[e].state[j]));
     return HONE_OK;
 }
 
 /* ---- writing ------------------------------------------------------------------------------------------ */
 
-/* Some rows of an array; `at`: where the first of them lies in what the rank holds of it. */
+/* Some rows of an array: those that a rank writes. Of state, they are all that it holds. */
 typedef struct piece {
     const array *array;
     int64_t first, n;
-    size_t at;
 } piece;
 
 typedef struct shard {
@@ -133,32 +139,45 @@ static hone_status list_pieces(const hone_policy *p, kind k, const char *prefix,
     for (size_t i = 0; i < a->n; i++)
         total += a->items[i].item->length;
     for (size_t i = 0; i < a->n; i++) {
-        const hone_param_item *it = a->items[i].item;
-        piece x = {.array = &a->items[i]};
+        const array *y = &a->items[i];
+        piece x = {.array = y};
         if (k == WEIGHTS)
-            x.n = before * c->size / total == rank ? rows_of(it) : 0;
+            x.n = before * c->size / total == rank ? y->rows : 0;
         else
-            hone_params_slice_rows(it, own, &x.first, &x.n, &x.at);
-        before += it->length;
+            hone_opt_array_slice(y->state, y->item, own, &x.first, &x.n);
+        before += y->item->length;
         if (x.n > 0)
             f->pieces[f->n++] = x;
     }
     return leaf_name(f->name, prefix, p, k, rank, c->size);
 }
 
+/* Where this rank's part of an array of state begins. */
+static void *part_of(const hone_policy *p, const array *a)
+{
+    return (char *)p->optimizer->state.base + a->state->at;
+}
+
 static hone_status write_rows(hone_safetensors_writer *w, const hone_policy *p, const piece *x,
                               float *rows)
 {
-    const hone_param_item *it = x->array->item;
-    int k = x->array->state;
-    int64_t step = (int64_t)BLOCK_FLOATS / it->cols;
+    const array *a = x->array;
+    int64_t step = (int64_t)BLOCK_FLOATS / a->cols;
     for (int64_t r = 0; r < x->n; r += step) {
         int64_t n = x->n - r < step ? x->n - r : step;
-        if (k < 0)
-            HONE_TRY(hone_params_get_rows(p->model->params, x->array->param, r, n, rows));
+        size_t count = (size_t)(n * a->cols);
+        if (!a->state)
+            HONE_TRY(hone_params_get_rows(p->model->params, a->param, r, n, rows));
         else
-            hone_params_unpack(it, (const float *)p->optimizer->state[k].base + x->at, r, n, rows);
-        HONE_TRY(hone_safetensors_add(w, rows, (size_t)(n * it->cols)));
+            hone_opt_array_get(a->state, a->item, part_of(p, a), r, n, rows);
+        if (type_of(a) == HONE_FT_U8) {
+            unsigned char *bytes = (unsigned char *)
+                rows; /* in place: each is read before it is written */
+            for (size_t i = 0; i < count; i++)
+                bytes[i] = (unsigned char)rows[i];
+            HONE_TRY(hone_safetensors_add_bytes(w, bytes, count));
+        } else
+            HONE_TRY(hone_safetensors_add(w, rows, count));
     }
     return HONE_OK;
 }
@@ -173,13 +192,13 @@ static hone_status write_shard(const hone_policy *p, arrays *a, const shard *f, 
     if (s < 0)
         goto done;
     for (size_t i = 0; i < f->n; i++) {
-        const hone_param_item *it = f->pieces[i].array->item;
-        entries[i] = (hone_safetensors_entry){
-            .name = f->pieces[i].array->name,
-            .type = type_of(f->pieces[i].array),
-            .n_dims = it->is_vector ? 1 : 2,
-            .dims = {it->is_vector ? it->cols : f->pieces[i].n, it->cols},
-            .tag = i};
+        const array *x = f->pieces[i].array;
+        int flat = x->item->is_vector;
+        entries[i] = (hone_safetensors_entry){.name = x->name,
+                                              .type = type_of(x),
+                                              .n_dims = flat ? 1 : 2,
+                                              .dims = {flat ? x->cols : f->pieces[i].n, x->cols},
+                                              .tag = i};
     }
     HONE_TRY_GOTO(hone_safetensors_create(&w, path, entries, f->n, NULL, 0), done);
     for (size_t i = 0; s >= 0 && i < f->n; i++) {
@@ -197,7 +216,7 @@ done:
 
 static int has_state(const hone_policy *p)
 {
-    return p->optimizer && p->optimizer->n_state > 0;
+    return p->optimizer && p->optimizer->n_arrays > 0;
 }
 
 hone_status hone_policy_checkpoint(hone_policy *p, const char *dir, const char *prefix)
@@ -236,7 +255,7 @@ static hone_status write_list(hone_policy *p, kind k, const char *prefix, hone_j
         hone_jw_ki64(w, "tensors", (int64_t)f.n);
         for (size_t i = 0; i < f.n; i++) {
             const piece *x = &f.pieces[i];
-            if (x->n == rows_of(x->array->item))
+            if (x->n == x->array->rows)
                 continue;
             if (!open++) {
                 hone_jw_key(w, "rows");
@@ -304,7 +323,7 @@ static void set_release(set *t)
 static hone_status place(const char *path, const array *x, const hone_file_tensor *t,
                          const hone_value *rows, found *out)
 {
-    int64_t all = rows_of(x->item), first = 0, n = all;
+    int64_t all = x->rows, first = 0, n = all;
     if (rows) {
         if (rows->type != HONE_LIST || rows->u.list.n != 2 ||
             rows->u.list.items[0].type != HONE_I64 || rows->u.list.items[1].type != HONE_I64)
@@ -314,8 +333,7 @@ static hone_status place(const char *path, const array *x, const hone_file_tenso
         n = rows->u.list.items[1].u.i64;
     }
     if (t->type->id != type_of(x) || first < 0 || n < 1 || n > all || first > all - n ||
-        t->dims[t->n_dims ? t->n_dims - 1 : 0] != x->item->cols ||
-        t->rows * t->cols != n * x->item->cols)
+        t->dims[t->n_dims ? t->n_dims - 1 : 0] != x->cols || t->rows * t->cols != n * x->cols)
         return hone_fail(HONE_E_SHAPE, "%s: tensor %s has another shape or type than the policy's",
                          path, x->name);
     out->first = first;
@@ -392,7 +410,7 @@ static hone_status check_complete(set *t)
         qsort(t->pieces, t->n, sizeof *t->pieces, by_place);
     for (size_t k = 0; k < t->want.n; k++) {
         const array *x = &t->want.items[k];
-        int64_t at = 0, all = rows_of(x->item);
+        int64_t at = 0, all = x->rows;
         for (; i < t->n && t->pieces[i].array == k && t->pieces[i].first == at; i++)
             at += t->pieces[i].n;
         if (i < t->n && t->pieces[i].array == k && t->pieces[i].first < at)
@@ -454,22 +472,17 @@ static hone_status set_fill(const set *t, hone_policy *p, float *rows)
     for (size_t i = 0; i < t->n; i++) {
         const found *x = &t->pieces[i];
         const array *a = &t->want.items[x->array];
-        const hone_param_item *it = a->item;
-        int64_t first = 0, n = rows_of(it), cols = it->cols;
-        float *stored = NULL;
-        size_t at;
-        if (a->state >= 0) {
-            hone_params_slice_rows(it, p->optimizer->own, &first, &n, &at);
-            stored = (float *)p->optimizer->state[a->state].base + at;
-        }
+        int64_t first = 0, n = a->rows, cols = a->cols;
+        if (a->state)
+            hone_opt_array_slice(a->state, a->item, p->optimizer->own, &first, &n);
         int64_t from = x->first > first ? x->first : first,
                 to = x->first + x->n < first + n ? x->first + x->n : first + n,
                 step = (int64_t)BLOCK_FLOATS / cols;
         for (int64_t r = from; r < to; r += step) {
             int64_t m = to - r < step ? to - r : step;
             hone_file_tensor_read(x->tensor, (r - x->first) * cols, m * cols, rows);
-            if (stored)
-                hone_params_pack(it, stored, r - first, m, rows);
+            if (a->state)
+                hone_opt_array_set(a->state, a->item, part_of(p, a), r - first, m, rows);
             else
                 HONE_TRY(hone_params_set_rows(p->model->params, a->param, r, m, rows));
         }

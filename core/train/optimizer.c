@@ -1,110 +1,27 @@
-/* optimizer.c - see optimizer.h. */
+/* optimizer.c - see optimizer.h.
+ *
+ * A step is a list of slices, each a task: parameters that may be cut in pieces of some 65,536 elements, others whole,
+ * the largest first so that no thread ends up alone with one. What a slice becomes depends on the slice alone, so
+ * neither the order nor the threads show in the bits. */
 #include "train/optimizer.h"
 
 #include "base/alloc.h"
-#include "base/json.h"
+#include "base/log.h"
 #include "base/trace.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define SLICE 65536
 
-static int glob(const char *p, const char *s)
-{
-    const char *star = NULL, *mark = NULL;
-    while (*s) {
-        if (*p == '*') {
-            star = ++p;
-            mark = s;
-        } else if (*p == '?' || *p == *s) {
-            p++;
-            s++;
-        } else if (star) {
-            p = star;
-            s = ++mark;
-        } else {
-            return 0;
-        }
-    }
-    while (*p == '*')
-        p++;
-    return *p == '\0';
-}
-
-static hone_status read_groups(hone_optimizer *o, const hone_value *config)
-{
-    double wd = 0;
-    if (config)
-        HONE_TRY(hone_value_f64(config, "weight_decay", 0, &wd));
-    o->groups[0] = (hone_opt_group){.match = "", .lr_scale = 1, .weight_decay = wd};
-    o->n_groups = 1;
-    const hone_value *list = config ? hone_value_get(config, "groups") : NULL;
-    if (!list || list->type == HONE_NULL)
-        return HONE_OK;
-    if (list->type != HONE_LIST || list->u.list.n >= HONE_OPT_MAX_GROUPS)
-        return hone_fail(HONE_E_TYPE, "optimizer groups: a list of at most %d",
-                         HONE_OPT_MAX_GROUPS - 1);
-    for (size_t i = 0; i < list->u.list.n; i++) {
-        const hone_value *g = &list->u.list.items[i];
-        hone_opt_group *to = &o->groups[o->n_groups];
-        hone_str match;
-        HONE_TRY(hone_value_string(g, "match", (hone_str){NULL, 0}, &match));
-        if (!match.ptr || match.len >= sizeof to->match)
-            return hone_fail(HONE_E_INVALID, "optimizer group %zu: match is missing or too long",
-                             i + 1);
-        memset(to, 0, sizeof *to);
-        memcpy(to->match, match.ptr, match.len);
-        HONE_TRY(hone_value_f64(g, "lr_scale", 1, &to->lr_scale));
-        HONE_TRY(hone_value_f64(g, "weight_decay", wd, &to->weight_decay));
-        o->n_groups++;
-    }
-    return HONE_OK;
-}
-
-/* The component's own keys: without those of the host. */
-static hone_status own_keys(hone_arena *a, const hone_value *config, hone_value *out)
-{
-    static const char *const host[] = {"lr", "weight_decay", "groups"};
-    memset(out, 0, sizeof *out);
-    out->type = HONE_MAP;
-    if (!config || config->type != HONE_MAP)
-        return HONE_OK;
-    hone_pair *p = hone_arena_calloc(a, config->u.map.n + 1, sizeof *p);
-    if (!p)
-        return HONE_E_NOMEM;
-    size_t n = 0;
-    for (size_t i = 0; i < config->u.map.n; i++) {
-        int skip = 0;
-        for (size_t k = 0; k < sizeof host / sizeof *host; k++)
-            skip |= hone_str_eq(config->u.map.pairs[i].key, host[k]);
-        if (!skip)
-            p[n++] = config->u.map.pairs[i];
-    }
-    out->u.map.pairs = p;
-    out->u.map.n = n;
-    return HONE_OK;
-}
-
 hone_status hone_optimizer_create(hone_registry *reg, const char *name, const hone_value *config,
                                   hone_optimizer **out)
 {
-    hone_arena a;
-    hone_value own;
-    hone_ref ref;
     hone_optimizer *o = hone_calloc(1, sizeof *o);
     if (!o)
         return HONE_E_NOMEM;
-    hone_arena_init(&a, 0);
-    hone_status s;
-    HONE_TRY_GOTO(read_groups(o, config), done);
-    HONE_TRY_GOTO(own_keys(&a, config, &own), done);
-    HONE_TRY_GOTO(hone_instance_create(reg, HONE_KIND_OPTIMIZER, name, &own, &o->instance), done);
-    HONE_TRY_GOTO(hone_instance_ref(o->instance, HONE_IFACE_OPTIMIZER, &ref), done);
-    o->vt = ref.vt;
-    o->self = ref.self;
-done:
-    hone_arena_release(&a);
+    hone_status s = hone__opt_read(o, reg, name, config);
     if (s < 0)
         hone_optimizer_destroy(o);
     else
@@ -116,91 +33,213 @@ void hone_optimizer_destroy(hone_optimizer *o)
 {
     if (!o)
         return;
-    for (int i = 0; i < HONE_OPT_MAX_STATE; i++)
-        hone_region_release(&o->state[i]);
-    hone_instance_unref(o->instance);
+    hone_region_release(&o->state);
+    hone_region_release(&o->kept);
+    for (size_t i = 0; i < o->n_parts; i++)
+        hone_instance_unref(o->parts[i].instance);
+    hone_free(o->entries);
     hone_free(o);
-}
-
-static int sliced(const hone_optimizer *o)
-{
-    return (o->vt->flags & HONE_OPT_ELEMENTWISE) != 0;
 }
 
 hone_slice hone_optimizer_slice(const hone_optimizer *o, const hone_params *p, uint32_t rank)
 {
-    return sliced(o) ? hone_params_slice(p, rank, o->comm->size) : hone_params_slice(p, 0, 1);
+    return o->whole ? hone_params_slice(p, 0, 1) : hone_params_slice(p, rank, o->comm->size);
+}
+
+/* ---- binding ------------------------------------------------------------------------------------- */
+
+static hone_status ask(hone_optimizer *o, const hone_param_item *it, hone_param i,
+                       hone_opt_entry *e)
+{
+    *e = (hone_opt_entry){.param = i, .group = hone__opt_group_of(o, it->name)};
+    const hone_opt_part *part = &o->parts[o->groups[e->group].part];
+    hone_opt_param op = {.struct_size = sizeof op,
+                         .group = e->group,
+                         .name = hone_str_c(it->name),
+                         .rows = it->is_vector ? it->cols : it->rows,
+                         .cols = it->is_vector ? 0 : it->cols,
+                         .flags = it->flags};
+    hone_opt_state_spec spec = {.struct_size = sizeof spec};
+    hone_instance_enter(part->instance);
+    HONE_TRY(hone_instance_leave(part->instance, "state_spec",
+                                 part->vt->state_spec(part->self, &op, &spec)));
+    HONE_TRY(
+        hone_opt_entry_fill(e, &spec, part->vt->flags, hone_instance_id(part->instance), it->name));
+    o->groups[e->group].n_params++;
+    o->n_arrays += e->n_state;
+    o->whole |= e->cut == HONE_OPT_CUT_WHOLE;
+    o->scratch = e->scratch > o->scratch ? e->scratch : o->scratch;
+    return HONE_OK;
 }
 
 hone_status hone_optimizer_bind(hone_optimizer *o, const hone_params *p, const hone_comm *comm)
 {
-    uint32_t n_state = 0;
-    for (int32_t i = 0; i < hone_params_count(p); i++) {
-        const hone_param_item *it = hone_params_item(p, i);
-        if (!it || !it->trainable)
-            continue;
-        hone_opt_param op = {.struct_size = sizeof op,
-                             .name = hone_str_c(it->name),
-                             .rows = it->rows,
-                             .cols = it->is_vector ? 0 : it->cols};
-        hone_opt_state_spec spec = {.struct_size = sizeof spec};
-        hone_instance_enter(o->instance);
-        HONE_TRY(
-            hone_instance_leave(o->instance, "state_spec", o->vt->state_spec(o->self, &op, &spec)));
-        if (spec.n_buffers > HONE_OPT_MAX_STATE)
-            return hone_fail(HONE_E_MISBEHAVED, "%s: state_spec asks for %u buffers",
-                             hone_instance_id(o->instance), spec.n_buffers);
-        for (uint32_t k = 0; k < spec.n_buffers; k++)
-            o->state_names[k] = spec.names[k];
-        if (spec.n_buffers > n_state)
-            n_state = spec.n_buffers;
-    }
+    int32_t count = hone_params_count(p);
+    size_t bytes = 0;
+    hone_opt_entry *entries = hone_calloc(count > 0 ? (size_t)count : 1, sizeof *entries);
+    if (!entries)
+        return HONE_E_NOMEM;
+    hone_free(o->entries);
+    o->entries = entries;
     o->comm = comm;
     o->flat = hone_params_flat_length(p);
-    o->own = hone_optimizer_slice(o, p, comm->rank);
-    o->n_state = n_state;
-    o->step = 0;
-    for (uint32_t k = 0; k < HONE_OPT_MAX_STATE; k++) {
-        hone_region_release(&o->state[k]);
-        if (k < n_state)
-            HONE_TRY(hone_region_init(&o->state[k], "optimizer",
-                                      (o->own.end - o->own.begin) * sizeof(float)));
+    o->step = o->n_entries = o->n_arrays = o->scratch = 0;
+    o->whole = o->evaluating = 0;
+    for (size_t g = 0; g < o->n_groups; g++)
+        o->groups[g].n_params = 0;
+    for (int32_t i = 0; i < count; i++) {
+        const hone_param_item *it = hone_params_item(p, i);
+        if (it && it->trainable)
+            HONE_TRY(ask(o, it, i, &entries[o->n_entries++]));
     }
-    return HONE_OK;
+    o->own = hone_optimizer_slice(o, p, comm->rank);
+    for (size_t k = 0; k < o->n_entries; k++)
+        HONE_TRY(hone_opt_entry_place(&entries[k], hone_params_item(p, entries[k].param), o->own,
+                                      &bytes));
+    for (size_t g = 1; g < o->n_groups; g++)
+        if (!o->groups[g].n_params)
+            hone_log(HONE_LOG_WARN, "optimizer",
+                     "group %zu (%s) has no parameter: no name matches, or a later group has it", g,
+                     o->groups[g].match);
+    hone_region_release(&o->kept);
+    hone_region_release(&o->state);
+    return hone_region_init(&o->state, "optimizer", bytes);
 }
+
+/* ---- slices -------------------------------------------------------------------------------------- */
 
 typedef struct job {
     hone_optimizer *o;
+    const hone_exec *ex;
     hone_opt_slice *slices;
+    size_t n;
     hone_opt_info info;
+    double scale[HONE_OPT_MAX_GROUPS]; /* of the gradients, by group */
+    int evaluate;
     hone_status failed;
     hone_error error;
     int claimed;
 } job;
 
-static void step_task(void *arg, int64_t task, uint32_t thread)
+static void job_task(void *arg, int64_t task, uint32_t thread)
 {
     job *j = arg;
-    (void)thread;
-    hone_instance_enter(j->o->instance);
-    hone_status s = j->o->vt->step(j->o->self, &j->slices[task], 1, sizeof j->slices[task],
-                                   &j->info);
-    s = hone_instance_leave(j->o->instance, "step", s);
+    hone_opt_slice *x = &j->slices[task];
+    const hone_opt_part *part = &j->o->parts[j->o->groups[x->group].part];
+    hone_opt_info info = j->info;
+    info.grad_scale = j->scale[x->group];
+    x->scratch = j->o->scratch ? j->ex->thread_scratch(j->ex, thread) : NULL;
+    hone_instance_enter(part->instance);
+    hone_status s = (j->evaluate ? part->vt->evaluation : part->vt->step)(part->self, x, 1,
+                                                                          sizeof *x, &info);
+    s = hone_instance_leave(part->instance, j->evaluate ? "evaluation" : "step", s);
     if (s < 0 && !__atomic_exchange_n(&j->claimed, 1, __ATOMIC_ACQ_REL)) {
         j->error = *hone_error_get();
         j->failed = s;
     }
 }
 
-static const hone_opt_group *group_of(const hone_optimizer *o, const char *name, uint32_t *index)
+static int by_size(const void *pa, const void *pb)
 {
-    size_t best = 0;
-    for (size_t i = 1; i < o->n_groups; i++) {
-        if (glob(o->groups[i].match, name))
-            best = i;
+    const hone_opt_slice *a = pa, *b = pb;
+    if (a->length != b->length)
+        return a->length > b->length ? -1 : 1;
+    return a->param < b->param ? -1 : a->param > b->param;
+}
+
+static size_t piece_of(const hone_opt_entry *e, const hone_param_item *it)
+{
+    size_t unit = hone_opt_unit_of(it);
+    if (e->cut == HONE_OPT_CUT_ANY)
+        return SLICE;
+    if (e->cut == HONE_OPT_CUT_WHOLE || unit >= SLICE)
+        return e->cut == HONE_OPT_CUT_WHOLE ? it->length : unit;
+    return SLICE / unit * unit;
+}
+
+/* Those of parts that have evaluation weights, or of all. */
+static hone_status make_slices(const hone_optimizer *o, hone_params *p, double lr, job *j)
+{
+    size_t cap = 0;
+    for (size_t k = 0; k < o->n_entries; k++) {
+        const hone_opt_entry *e = &o->entries[k];
+        cap += (e->end - e->begin) / piece_of(e, hone_params_item(p, e->param)) + 1;
     }
-    *index = (uint32_t)best;
-    return &o->groups[best];
+    j->slices = hone_calloc(cap ? cap : 1, sizeof *j->slices);
+    if (!j->slices)
+        return HONE_E_NOMEM;
+    for (size_t k = 0; k < o->n_entries; k++) {
+        const hone_opt_entry *e = &o->entries[k];
+        const hone_param_item *it = hone_params_item(p, e->param);
+        const hone_opt_group *g = &o->groups[e->group];
+        size_t piece = piece_of(e, it);
+        if (j->evaluate && !HONE_HAS(o->parts[g->part].vt, hone_optimizer_v1, evaluation))
+            continue;
+        if (!j->evaluate && !it->grad)
+            continue;
+        for (size_t at = e->begin; at < e->end; at += piece) {
+            hone_opt_slice *s = &j->slices[j->n++];
+            s->param = (float *)it->data + at;
+            s->grad = j->evaluate ? NULL : it->grad + at;
+            for (uint32_t a = 0; a < e->n_state; a++)
+                s->state[a] = (float *)(void *)((char *)o->state.base + e->state[a].at +
+                                                hone_opt_array_offset(&e->state[a], it,
+                                                                      at - e->begin));
+            s->length = e->end - at < piece ? e->end - at : piece;
+            s->rows = it->is_vector ? it->cols : it->rows;
+            s->cols = it->is_vector ? 0 : it->cols;
+            s->layout = e->cut == HONE_OPT_CUT_ANY ? HONE_LAYOUT_FLAT
+                        : it->is_vector            ? HONE_LAYOUT_ROWS
+                                                   : HONE_LAYOUT_PANELS;
+            s->group = e->group;
+            s->lr = lr * g->lr_scale * (double)it->lr_scale;
+            s->weight_decay = g->weight_decay;
+            s->tag = e->tag;
+        }
+    }
+    qsort(j->slices, j->n, sizeof *j->slices, by_size);
+    return HONE_OK;
+}
+
+/* Every slice, on the pool's threads but for components that are not to be entered twice. */
+static hone_status run_job(job *j)
+{
+    int alone = 0;
+    for (size_t i = 0; i < j->o->n_parts; i++)
+        alone |= !(hone_instance_caps(j->o->parts[i].instance) & HONE_CAP_REENTRANT);
+    if (!alone)
+        j->ex->parallel(j->ex, (int64_t)j->n, job_task, j);
+    else
+        for (size_t i = 0; i < j->n; i++)
+            job_task(j, (int64_t)i, 0);
+    return j->failed < 0 ? hone_error_set(&j->error) : HONE_OK;
+}
+
+/* ---- gradients ----------------------------------------------------------------------------------- */
+
+typedef struct clamping {
+    float *g;
+    size_t n;
+    float most;
+} clamping;
+
+static void clamp_task(void *arg, int64_t task, uint32_t thread)
+{
+    const clamping *c = arg;
+    size_t at = (size_t)task * SLICE, end = c->n - at < SLICE ? c->n : at + SLICE;
+    (void)thread;
+    for (; at < end; at++) {
+        float g = c->g[at];
+        c->g[at] = g > c->most ? c->most : g < -c->most ? -c->most : g;
+    }
+}
+
+void hone_optimizer_clip_values(hone_params *p, hone_pool *pool, double most)
+{
+    clamping c = {hone_params_grads(p), hone_params_flat_length(p), (float)most};
+    const hone_exec *ex = hone_pool_exec(pool);
+    if (c.g && c.n && !hone_region_planning())
+        ex->parallel(ex, (int64_t)((c.n - 1) / SLICE + 1), clamp_task, &c);
 }
 
 /* The norm of all gradients, each rank having squared its share of the chunks. */
@@ -221,6 +260,58 @@ done:
     return s;
 }
 
+/* The norms of the gradients of groups with a clip of their own: every rank sums all of it, parameter by parameter. */
+typedef struct group_job {
+    const hone_optimizer *o;
+    const hone_params *p;
+    double *sum; /* by entry */
+} group_job;
+
+static void group_task(void *arg, int64_t task, uint32_t thread)
+{
+    const group_job *j = arg;
+    const hone_opt_entry *e = &j->o->entries[task];
+    const hone_param_item *it = hone_params_item(j->p, e->param);
+    double lane[16] = {0}, sum = 0;
+    (void)thread;
+    if (!(j->o->groups[e->group].clip > 0) || !it->grad)
+        return;
+    size_t whole = it->length / 16 * 16;
+    for (size_t i = 0; i < whole; i += 16)
+        for (size_t l = 0; l < 16; l++)
+            lane[l] += (double)it->grad[i + l] * (double)it->grad[i + l];
+    for (size_t i = whole; i < it->length; i++)
+        lane[i - whole] += (double)it->grad[i] * (double)it->grad[i];
+    for (size_t l = 0; l < 16; l++)
+        sum += lane[l];
+    j->sum[task] = sum;
+}
+
+/* scale[g] *= what brings group g's gradients, times scale[g], down to its clip. */
+static hone_status clip_groups(const hone_optimizer *o, const hone_params *p, const hone_exec *ex,
+                               double *scale)
+{
+    int any = 0;
+    for (size_t g = 0; g < o->n_groups; g++)
+        any |= o->groups[g].clip > 0;
+    if (!any)
+        return HONE_OK;
+    group_job j = {o, p, hone_calloc(o->n_entries ? o->n_entries : 1, sizeof *j.sum)};
+    if (!j.sum)
+        return HONE_E_NOMEM;
+    ex->parallel(ex, (int64_t)o->n_entries, group_task, &j);
+    for (size_t g = 0; g < o->n_groups; g++) {
+        double sum = 0, most = o->groups[g].clip;
+        for (size_t k = 0; k < o->n_entries; k++)
+            sum += o->entries[k].group == g ? j.sum[k] : 0;
+        double norm = sqrt(sum) * scale[g];
+        if (most > 0 && most / (norm + 1e-6) < 1)
+            scale[g] *= most / (norm + 1e-6);
+    }
+    hone_free(j.sum);
+    return HONE_OK;
+}
+
 static size_t block_length(hone_slice s, size_t at)
 {
     size_t n = s.end - s.begin;
@@ -232,7 +323,7 @@ static hone_status share_params(const hone_optimizer *o, hone_params *p)
 {
     const hone_comm *c = o->comm;
     size_t most = 0;
-    if (c->size == 1 || !sliced(o)) /* every rank has made the whole step */
+    if (c->size == 1 || o->whole) /* every rank has made the whole step */
         return HONE_OK;
     hone_slice *of = hone_calloc(c->size, sizeof *of);
     float *room = hone_calloc(c->size, SLICE * sizeof *room);
@@ -258,65 +349,25 @@ done:
     return s;
 }
 
-/* Cuts what is `own` of the parameters into the slices that the component gets. */
-static hone_status make_slices(const hone_optimizer *o, hone_params *p, double lr,
-                               hone_opt_slice **out, size_t *n_out)
-{
-    int cut = sliced(o);
-    size_t n = 0, cap = 0;
-    for (int32_t i = 0; i < hone_params_count(p); i++) {
-        const hone_param_item *it = hone_params_item(p, i);
-        if (it && it->trainable)
-            cap += cut ? it->length / SLICE + 1 : 1;
-    }
-    hone_opt_slice *slices = hone_calloc(cap ? cap : 1, sizeof *slices);
-    if (!slices)
-        return HONE_E_NOMEM;
-    for (int32_t i = 0; i < hone_params_count(p); i++) {
-        const hone_param_item *it = hone_params_item(p, i);
-        if (!it || !it->trainable || !it->grad)
-            continue;
-        uint32_t gi;
-        const hone_opt_group *g = group_of(o, it->name, &gi);
-        size_t step = cut ? SLICE : it->length,
-               at = o->own.begin > it->flat ? o->own.begin - it->flat : 0,
-               end = o->own.end > it->flat ? o->own.end - it->flat : 0;
-        for (end = end < it->length ? end : it->length; at < end; at += step) {
-            hone_opt_slice *s = &slices[n++];
-            s->param = (float *)it->data + at;
-            s->grad = it->grad + at;
-            for (uint32_t k = 0; k < o->n_state; k++)
-                s->state[k] = (float *)o->state[k].base + (it->flat + at - o->own.begin);
-            s->length = end - at < step ? end - at : step;
-            s->rows = it->rows;
-            s->cols = it->is_vector ? 0 : it->cols;
-            s->layout = cut                         ? HONE_LAYOUT_FLAT
-                        : it->layout == HONE_PANELS ? HONE_LAYOUT_PANELS
-                                                    : HONE_LAYOUT_ROWS;
-            s->group = gi;
-            s->lr = lr * g->lr_scale * (double)it->lr_scale;
-            s->weight_decay = g->weight_decay;
-        }
-    }
-    *out = slices;
-    *n_out = n;
-    return HONE_OK;
-}
+/* ---- the step ------------------------------------------------------------------------------------ */
 
 hone_status hone_optimizer_step(hone_optimizer *o, hone_params *p, hone_pool *pool, double lr,
                                 double clip, double *norm_out)
 {
+    double norm;
+    hone_status s = HONE_OK;
+    if (o->scratch)
+        s = hone_pool_reserve(pool, o->scratch, 0);
     if (hone_region_planning()) {
         *norm_out = 0;
-        return HONE_OK;
+        return s;
     }
     const hone_exec *ex = hone_pool_exec(pool);
-    double norm;
-    size_t n = 0;
-    hone_status s = HONE_OK;
-    if (o->flat != hone_params_flat_length(p))
+    if (s >= 0 && o->flat != hone_params_flat_length(p))
         s = hone_fail(HONE_E_STATE,
                       "the set of trainable parameters changed after the optimizer was made");
+    if (s >= 0 && o->evaluating)
+        s = hone_fail(HONE_E_STATE, "the weights are those to evaluate, not those to train");
     HONE_TRY(hone_comm_agree(o->comm, s));
     hone_trace_span span;
     hone_trace_begin(&span, "gradient norm", HONE_TRACE_WORK, HONE_TRACE_NO_PHASE);
@@ -326,24 +377,72 @@ hone_status hone_optimizer_step(hone_optimizer *o, hone_params *p, hone_pool *po
     *norm_out = norm;
     if (!isfinite(norm)) /* on every rank: it has the same bits everywhere */
         return 1;
-    job j = {.o = o};
-    HONE_TRY_GOTO(hone_comm_agree(o->comm, make_slices(o, p, lr, &j.slices, &n)), done);
+    job j = {.o = o, .ex = ex};
     j.info = (hone_opt_info){
         .struct_size = sizeof j.info, .step = o->step + 1, .grad_norm = norm, .grad_scale = 1.0};
     if (clip > 0 && clip / (norm + 1e-6) < 1) /* as torch.nn.utils.clip_grad_norm_ */
         j.info.grad_scale = clip / (norm + 1e-6);
+    for (size_t g = 0; g < o->n_groups; g++)
+        j.scale[g] = j.info.grad_scale;
+    s = clip_groups(o, p, ex, j.scale);
+    HONE_TRY_GOTO(hone_comm_agree(o->comm, s >= 0 ? make_slices(o, p, lr, &j) : s), done);
     hone_trace_begin(&span, "optimizer", HONE_TRACE_WORK, HONE_TRACE_NO_PHASE);
-    if (hone_instance_caps(o->instance) & HONE_CAP_REENTRANT)
-        ex->parallel(ex, (int64_t)n, step_task, &j);
-    else
-        for (size_t i = 0; i < n; i++)
-            step_task(&j, (int64_t)i, 0);
+    s = run_job(&j);
     hone_trace_end(&span, NULL);
-    HONE_TRY_GOTO(hone_comm_agree(o->comm, j.failed < 0 ? hone_error_set(&j.error) : HONE_OK),
-                  done);
+    HONE_TRY_GOTO(hone_comm_agree(o->comm, s), done);
     hone_params_changed(p);
     HONE_TRY_GOTO(share_params(o, p), done);
     o->step++;
+done:
+    hone_free(j.slices);
+    return s;
+}
+
+/* ---- weights to evaluate ------------------------------------------------------------------------- */
+
+int hone_optimizer_evaluates(const hone_optimizer *o)
+{
+    for (size_t i = 0; i < o->n_parts; i++)
+        if (HONE_HAS(o->parts[i].vt, hone_optimizer_v1, evaluation))
+            return 1;
+    return 0;
+}
+
+hone_status hone_optimizer_evaluation(hone_optimizer *o, hone_params *p, hone_pool *pool, int on)
+{
+    job j = {.o = o, .evaluate = 1};
+    hone_status s = HONE_OK;
+    if (!hone_optimizer_evaluates(o) || !on == !o->evaluating ||
+        (on && o->step == 0 && !hone_region_planning()))
+        return HONE_OK;
+    if (!on) {
+        o->evaluating = 0;
+        if (!hone_region_planning())
+            hone_params_set_flat(p, 0, o->flat, o->kept.base);
+        return HONE_OK;
+    }
+    if (o->flat != hone_params_flat_length(p))
+        s = hone_fail(HONE_E_STATE,
+                      "the set of trainable parameters changed after the optimizer was made");
+    if (s >= 0 && !o->kept.base)
+        s = hone_region_init(&o->kept, "weights kept", o->flat * sizeof(float));
+    if (s >= 0 && o->scratch)
+        s = hone_pool_reserve(pool, o->scratch, 0);
+    if (s >= 0 && hone_region_planning())
+        return HONE_OK;
+    j.ex = hone_pool_exec(pool);
+    j.info = (hone_opt_info){.struct_size = sizeof j.info, .step = o->step, .grad_scale = 1.0};
+    HONE_TRY_GOTO(hone_comm_agree(o->comm, s >= 0 ? make_slices(o, p, 0, &j) : s), done);
+    hone_params_get_flat(p, 0, o->flat, o->kept.base);
+    o->evaluating = 1;
+    s = hone_comm_agree(o->comm, run_job(&j));
+    hone_params_changed(p);
+    if (s >= 0)
+        s = share_params(o, p);
+    if (s < 0) {
+        hone_params_set_flat(p, 0, o->flat, o->kept.base);
+        o->evaluating = 0;
+    }
 done:
     hone_free(j.slices);
     return s;

@@ -272,8 +272,7 @@ static hone_status add_optimizer(hone_policy *p, const hone_policy_config *cfg)
         return HONE_OK;
     HONE_TRY(hone_optimizer_create(p->env->registry, cfg->optimizer, cfg->optimizer_config,
                                    &p->optimizer));
-    if (cfg->optimizer_config)
-        HONE_TRY(hone_value_f64(cfg->optimizer_config, "lr", 1e-6, &p->lr));
+    p->lr = p->optimizer->lr;
     hone_policy_select(p);
     return hone_optimizer_bind(p->optimizer, p->model->params, hone_env_comm(p->env));
 }

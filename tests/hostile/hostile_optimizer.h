@@ -43,7 +43,7 @@ static hone_status step(void *self, const hone_opt_slice *slices, size_t count, 
     }
     return HONE_OK;
 }
-static const hone_optimizer_v1 table = {sizeof table, HONE_OPT_ELEMENTWISE, state_spec, step};
+static const hone_optimizer_v1 table = {sizeof table, HONE_OPT_ELEMENTWISE, state_spec, step, NULL};
 #define KIND HONE_KIND_OPTIMIZER
 #define IFACE HONE_IFACE_OPTIMIZER
 #define TABLE_OF &table

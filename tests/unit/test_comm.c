@@ -360,9 +360,9 @@ static hone_status train_body(comm_rank *r)
     if (s >= 0)
         s = hone_instance_ref(objective, HONE_IFACE_OBJECTIVE, &oref);
     if (s >= 0 && x->whole) {
-        whole = *p->optimizer->vt;
+        whole = *p->optimizer->parts[0].vt;
         whole.flags = 0;
-        p->optimizer->vt = &whole;
+        p->optimizer->parts[0].vt = &whole;
         s = hone_optimizer_bind(p->optimizer, p->model->params, hone_env_comm(&env));
     }
     pthread_mutex_unlock(&r->board->lock);
@@ -385,8 +385,7 @@ static hone_status train_body(comm_rank *r)
     if (p) {
         out->weights = hone_params_checksum(p->model->params);
         out->version = p->version;
-        for (uint32_t k = 0; k < p->optimizer->n_state; k++)
-            out->state_bytes += p->optimizer->state[k].size;
+        out->state_bytes = p->optimizer->state.size;
     }
     hone_error failure = *hone_error_get();
     pthread_mutex_lock(&r->board->lock);

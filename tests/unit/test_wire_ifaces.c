@@ -149,7 +149,8 @@ static hone_status state_spec(void *self, const hone_opt_param *param, hone_opt_
 
 static void test_optimizers(void **state)
 {
-    static const hone_optimizer_v1 real = {sizeof real, HONE_OPT_ELEMENTWISE, state_spec, NULL};
+    static const hone_optimizer_v1 real = {sizeof real, HONE_OPT_ELEMENTWISE, state_spec, NULL,
+                                           NULL};
     (void)state;
     loop *l = loop_open(hone_desc_builtin(HONE_IFACE_OPTIMIZER), NULL, &real, NULL);
     const hone_optimizer_v1 *vt = hone_wire_stub_table(l->stub);

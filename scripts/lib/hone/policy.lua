@@ -18,11 +18,20 @@ local function wrap(run, ud, name, config)
   return setmetatable({ run = run, ud = ud, name = name, config = config or {} }, Policy)
 end
 
--- { "adamw", lr = 1e-6 } -> { name = "adamw", lr = 1e-6 }
-local function named(spec)
+-- { "adamw", lr = 1e-6 } -> { name = "adamw", lr = 1e-6 }; in its groups the pattern stands first, and another optimizer
+-- may stand likewise.
+local function named(spec, key)
   if type(spec) ~= "table" then return spec end
   local out = {}
-  for k, v in pairs(spec) do out[k == 1 and "name" or k] = v end
+  for k, v in pairs(spec) do out[k == 1 and (key or "name") or k] = v end
+  if type(out.groups) == "table" then
+    local groups = {}
+    for i, g in ipairs(out.groups) do
+      groups[i] = named(g, "match")
+      if type(g) == "table" then groups[i].optimizer = named(g.optimizer) end
+    end
+    out.groups = groups
+  end
   return out
 end
 

@@ -7,6 +7,7 @@
 #include "hone/http.h"
 #include "hone/judge.h"
 #include "hone/judging.h"
+#include "hone/matmul.h"
 #include "hone/model.h"
 #include "hone/objective.h"
 #include "hone/ops.h"

@@ -51,7 +51,8 @@ hone_status step(void *self, const hone_opt_slice *slices, size_t n, size_t stri
     });
 }
 
-const hone_optimizer_v1 table = {sizeof(hone_optimizer_v1), HONE_OPT_ELEMENTWISE, state_spec, step};
+const hone_optimizer_v1 table = {sizeof(hone_optimizer_v1), HONE_OPT_ELEMENTWISE, state_spec, step,
+                                 nullptr};
 const void *get_iface(void *, const char *id) noexcept
 {
     return std::strcmp(id, HONE_IFACE_OPTIMIZER) == 0 ? &table : nullptr;

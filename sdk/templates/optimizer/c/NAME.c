@@ -51,7 +51,7 @@ static void destroy(void *self)
     (void)self;
 }
 static const hone_optimizer_v1 table = {sizeof(hone_optimizer_v1), HONE_OPT_ELEMENTWISE, state_spec,
-                                        step};
+                                        step, NULL};
 HONE_DEFINE_OPTIMIZER(component, table, .id = "@id@", .version = "0.1.0",
                       .summary = "Lion: the sign of a running mean",
                       .caps = HONE_CAP_PURE | HONE_CAP_DETERMINISTIC | HONE_CAP_REENTRANT,
