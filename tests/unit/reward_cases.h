@@ -96,6 +96,27 @@ static inline void expect(const char *name, const char *settings, const line *li
         expect(name, settings, lines_, sizeof lines_ / sizeof *lines_);                            \
     } while (0)
 
+/* Rows of a JSONL file, or NULL. */
+static inline const hone_value *read_jsonl(const char *relative, size_t at_most, size_t *n)
+{
+    const char *path = shared_path(relative);
+    hone_value *rows;
+    *n = 0;
+    if (!path)
+        return NULL;
+    rows = hone_arena_calloc(&arena, at_most, sizeof *rows);
+    FILE *f = fopen(path, "r");
+    char *row_text = NULL;
+    size_t room = 0, k = 0;
+    ssize_t len;
+    while (k < at_most && (len = getline(&row_text, &room, f)) > 1)
+        assert_ok(hone_json_parse(row_text, (size_t)len, relative, &arena, &rows[k++]));
+    free(row_text);
+    fclose(f);
+    *n = k;
+    return rows;
+}
+
 static inline hone_str text_of(const hone_value *row, const char *key)
 {
     const hone_value *v = hone_value_get(row, key);

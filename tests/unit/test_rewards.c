@@ -183,29 +183,6 @@ static void test_math_answer_compares_meaning(void **state)
            {"\\boxed{3.2}", "{\"answer\":\"\\\\pi\"}", 0});
 }
 
-/* Rows of a JSONL file, or NULL. */
-static const hone_value *read_jsonl(const char *relative, size_t at_most, size_t *n)
-{
-    const char *path = shared_path(relative);
-    hone_buf text;
-    hone_value *rows;
-    if (!path)
-        return NULL;
-    hone_buf_init(&text, (size_t)1 << 30);
-    rows = hone_arena_calloc(&arena, at_most, sizeof *rows);
-    FILE *f = fopen(path, "r");
-    char *row_text = NULL;
-    size_t room = 0, k = 0;
-    ssize_t len;
-    while (k < at_most && (len = getline(&row_text, &room, f)) > 1)
-        assert_ok(hone_json_parse(row_text, (size_t)len, relative, &arena, &rows[k++]));
-    free(row_text);
-    fclose(f);
-    hone_buf_release(&text);
-    *n = k;
-    return rows;
-}
-
 static void test_gsm8k_golds_score_1_and_shuffled_ones_0(void **state)
 {
     (void)state;

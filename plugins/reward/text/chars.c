@@ -40,6 +40,15 @@ uint32_t text_lower(uint32_t c)
     return (uint32_t)utf8proc_tolower((utf8proc_int32_t)c);
 }
 
+uint32_t text_upper(uint32_t c)
+{
+    if (c < 0x80)
+        return c >= 'a' && c <= 'z' ? c - 32 : c;
+    if (c >= 0xD800 && c < 0xE000)
+        return c;
+    return (uint32_t)utf8proc_toupper((utf8proc_int32_t)c);
+}
+
 int text_class(uint32_t c, char major)
 {
     return utf8proc_category_string((utf8proc_int32_t)c)[0] == major;

@@ -17,6 +17,7 @@ size_t text_put(uint32_t c,
                 char out[4]);  /* as UTF-8 (of text_char's bytes: the byte); its length */
 int text_is_space(uint32_t c); /* Unicode white space, as Python's str.split() has it */
 uint32_t text_lower(uint32_t c);
+uint32_t text_upper(uint32_t c);
 int text_class(uint32_t c,
                char major); /* is its general category of this letter: 'L' 'N' 'P' 'S' 'M' */
 
@@ -55,5 +56,6 @@ typedef double (*compare_fn)(const reward *self, hone_str answer, hone_str refer
 void best_reference(const scoring *s, hone_str column, uint32_t on_missing, compare_fn compare,
                     verdict *v);
 
-extern const hone_component overlap_component, rouge_component, bleu_component, chrf_component;
+extern const hone_component overlap_component, rouge_component, bleu_component, chrf_component,
+    language_component, ifeval_component;
 #endif
