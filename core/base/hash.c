@@ -82,6 +82,12 @@ uint64_t hone_xxh64(const void *p, size_t n, uint64_t seed)
     return XXH3_64bits_withSeed(n ? p : "", n, seed);
 }
 
+hone_hash128 hone_xxh128(const void *p, size_t n)
+{
+    XXH128_hash_t h = XXH3_128bits(n ? p : "", n);
+    return (hone_hash128){h.high64, h.low64};
+}
+
 HONE_STATIC_ASSERT(sizeof(XXH3_state_t) <= sizeof(hone_xxh), "the state fits");
 
 static XXH3_state_t *xxh(hone_xxh *h)

@@ -13,7 +13,11 @@ void hone_sha256_hex(hone_sha256 *h, char out[65]);            /* finishes; lowe
 void hone_sha256_of(const void *p, size_t n, char out[65]);
 hone_status hone_sha256_file(const char *path, char out[65]);
 uint64_t hone_xxh64(const void *p, size_t n, uint64_t seed); /* XXH3_64bits_withSeed */
-/* The same in pieces. */
+typedef struct hone_hash128 {
+    uint64_t high, low;
+} hone_hash128;
+hone_hash128 hone_xxh128(const void *p, size_t n); /* XXH3_128bits */
+/* hone_xxh64 in pieces. */
 typedef struct hone_xxh {
     _Alignas(64) uint64_t opaque[72]; /* room for xxHash's state, asserted in hash.c */
 } hone_xxh;

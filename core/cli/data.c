@@ -1,10 +1,11 @@
-/* data.c - `hone data info|head`: what a data file holds, read row by row in constant memory.
+/* data.c - `hone data`: its words, and of them info and head: what a data file holds, read row by row in constant memory.
  *
  * info counts rows, malformed rows, and per column the types, the rows without it, and the range of
  * lengths or numbers; data_look.c says what the rows are as training data. head prints rows as JSON lines. */
 #include "base/alloc.h"
 #include "cli/component.h"
 #include "cli/data_look.h"
+#include "cli/data_step.h"
 #include "cli/out.h"
 #include "cli/verbs.h"
 #include "host/grant.h"
@@ -296,16 +297,39 @@ int hone_cli_data(int argc, char **argv)
                                         head_examples,
                                         0,
                                         1};
-    static const char *const subs[] = {"info", "head", NULL};
+    static const struct {
+        const char *name;
+        int (*run)(int argc, char **argv);
+        const char *about;
+    } steps[] = {
+        {"dedup", hone_cli_data_dedup, "rows that are the same, or nearly, once"},
+        {"decontaminate", hone_cli_data_decontaminate,
+         "without rows that hold pieces of evaluation sets"},
+        {"filter", hone_cli_data_filter, "without rows that published rules speak against"},
+        {"select", hone_cli_data_select, "the best rows, the most diverse rows"},
+        {"split", hone_cli_data_split, "into several files, groups whole"},
+        {"mix", hone_cli_data_mix, "several files in one, by weight"},
+    };
+    enum { N_STEPS = sizeof steps / sizeof *steps };
+    const char *subs[N_STEPS + 3] = {"info", "head"};
     hone_rest rest;
     const char *sub = argc > 1 ? argv[1] : NULL;
+    for (size_t i = 0; i < N_STEPS; i++)
+        subs[i + 2] = steps[i].name;
     if (!sub || strcmp(sub, "--help") == 0 || strcmp(sub, "-h") == 0) {
-        printf(
-            "usage: hone data info|head [FILE]\n\n  info   rows, columns, types, ranges\n  head   "
-            "the first rows\n\n"
-            "`hone data info --help` tells more.\n");
-        return sub ? HONE_EXIT_OK : hone_cli_usage("data", "info or head is missing");
+        printf("usage: hone data WORD FILE...\n\n  %-14s rows, columns, types, ranges\n  %-14s the "
+               "first "
+               "rows\n",
+               "info", "head");
+        for (size_t i = 0; i < N_STEPS; i++)
+            printf("  %-14s %s\n", steps[i].name, steps[i].about);
+        printf("\n`hone data info --help` tells more.\n");
+        return sub ? HONE_EXIT_OK
+                   : hone_cli_usage("data", "a word such as info or dedup is missing");
     }
+    for (size_t i = 0; i < N_STEPS; i++)
+        if (strcmp(sub, steps[i].name) == 0)
+            return steps[i].run(argc - 1, argv + 1);
     const int is_head = strcmp(sub, "head") == 0;
     if (is_head || strcmp(sub, "info") == 0) {
         if (!hone_args_parse(is_head ? &head_spec : &info_spec, argc - 1, argv + 1, &rest))
@@ -317,7 +341,7 @@ int hone_cli_data(int argc, char **argv)
                                   "FILE or --source is missing");
         return run_on_file(rest.n ? rest.v[0] : NULL, is_head ? head : info);
     }
-    const char *close = hone_closest(sub, subs);
+    const char *close = hone_closest(sub, (const char *const *)subs);
     return close ? hone_cli_usage("data", "unknown word \"%s\" (did you mean \"%s\"?)", sub, close)
-                 : hone_cli_usage("data", "unknown word \"%s\": info or head", sub);
+                 : hone_cli_usage("data", "unknown word \"%s\"", sub);
 }

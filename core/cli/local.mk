@@ -28,3 +28,4 @@ libhone_a_SOURCES += core/cli/judge_open.c core/cli/judge_rows.c core/cli/judge_
 libhone_a_SOURCES += core/cli/judge_calibrate.c core/cli/judge_reliability.c core/cli/judge_report.c core/cli/judge_measure.c
 libhone_a_SOURCES += core/cli/judge_label.c core/cli/judge_label_batch.c core/cli/judge_disagree.c core/cli/judge_words.c
 libhone_a_SOURCES += core/cli/prompt.c
+libhone_a_SOURCES += core/cli/data_step.c core/cli/data_decontaminate.c core/cli/data_dedup.c core/cli/data_filter.c core/cli/data_mix.c core/cli/data_select.c core/cli/data_split.c

@@ -12,7 +12,7 @@
     X(advantage, "advantage", "plugin", "advantages: what there is, formulas, values on numbers") \
     X(bench, "bench", "tool", "measures kernels, training, generation") \
     X(chat, "chat", "model", "a conversation in the terminal") \
-    X(data, "data", "data", "looks at a data file: its rows and columns") \
+    X(data, "data", "data", "looks at data files and curates them") \
     X(doctor, "doctor", "tool", "what this machine has, and what is missing") \
     X(eval, "eval", "model", "scores a model's answers on a file") \
     X(generate, "generate", "model", "continues a text") \

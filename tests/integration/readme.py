@@ -114,6 +114,7 @@ texts = {
     "labels.csv": "item,expert,score\n" + "".join(f"{i},{e},{i % 3 + 1}\n" for i in range(12) for e in ("ann", "bob")),
     "verdicts.jsonl": "".join(json.dumps({"id": str(i), "prompt_id": f"p{i // 4}", "status": "ok", "score": i % 3 + 1, "repeat": r}) + "\n"
                               for i in range(12) for r in (0, 1)),
+    "scored.jsonl": "".join(json.dumps({**s, "judge": {"score": i / 8}}) + "\n" for i, s in enumerate(samples * 8)),
     "notes.lua": 'print(require "hone".hash "x")\n',
     "numbers.json": json.dumps({"logp": [[-1.0, -2.0], [-0.5, -1.5]], "old_logp": [[-1.1, -2.0], [-0.5, -1.4]],
                                 "ref_logp": [[-1.0, -2.1], [-0.6, -1.5]], "mask": [[1, 1], [1, 0]],

@@ -11,7 +11,7 @@ import subprocess
 import sys
 
 # A file includes only its own layer and those before it.
-LAYERS = "base sandbox abi host store tensor ops graph nn text gen score train judge web lua cli".split()
+LAYERS = "base sandbox abi host store tensor ops graph nn text gen score train judge curate web lua cli".split()
 BANNED = {
     "strcpy": "hone_buf or memcpy", "strcat": "hone_buf", "strncpy": "memcpy", "strncat": "hone_buf",
     "sprintf": "snprintf or hone_buf_addf", "vsprintf": "vsnprintf", "strtok": "strcspn",

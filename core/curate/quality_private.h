@@ -1,0 +1,44 @@
+/* quality_private.h - the rules' numbers. Internal to core/curate. */
+#ifndef HONE_CORE_CURATE_QUALITY_PRIVATE_H
+#define HONE_CORE_CURATE_QUALITY_PRIVATE_H
+#include "curate/quality.h"
+
+enum {
+    HONE__Q_MIN_WORDS,
+    HONE__Q_MAX_WORDS,
+    HONE__Q_MIN_WORD_LENGTH,
+    HONE__Q_MAX_WORD_LENGTH,
+    HONE__Q_HASHES,
+    HONE__Q_ELLIPSES,
+    HONE__Q_BULLET_LINES,
+    HONE__Q_ELLIPSIS_LINES,
+    HONE__Q_ALPHABETIC,
+    HONE__Q_STOP_WORDS,
+    HONE__Q_DUP_LINES,
+    HONE__Q_DUP_PARAGRAPHS,
+    HONE__Q_DUP_LINE_CHARS,
+    HONE__Q_DUP_PARAGRAPH_CHARS,
+    HONE__Q_TOP_2,
+    HONE__Q_TOP_3,
+    HONE__Q_TOP_4,
+    HONE__Q_DUP_5,
+    HONE__Q_DUP_6,
+    HONE__Q_DUP_7,
+    HONE__Q_DUP_8,
+    HONE__Q_DUP_9,
+    HONE__Q_DUP_10,
+    HONE__Q_SENTENCES,
+    HONE__Q_LINE_WORDS,
+    HONE__Q_WORD_CHARS,
+    HONE__Q_TERMINAL,
+    HONE__Q_LOREM,
+    HONE__Q_CURLY,
+    HONE__Q_JAVASCRIPT,
+    HONE__Q_POLICY,
+    HONE__Q_PUNCTUATED,
+    HONE__Q_SHORT_LINES,
+    HONE__Q_DUP_CHARS,
+    HONE__Q_NEWLINES,
+    HONE__Q_N
+};
+#endif
