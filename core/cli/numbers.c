@@ -25,8 +25,8 @@ void hone_cli_numbers_close(hone_cli_numbers *in)
     hone_arena_release(&in->arena);
 }
 
-static hone_status read_number(hone_cli_numbers *in, const char *key, const hone_value *v,
-                               double *out)
+hone_status hone_cli_read_number(hone_cli_numbers *in, const char *key, const hone_value *v,
+                                 double *out)
 {
     double x;
     if (v->type == HONE_F64)
@@ -82,7 +82,7 @@ hone_status hone_cli_table(hone_cli_numbers *in, const char *key, size_t *n_rows
             there[r * width + i] = cell->type != HONE_NULL;
             if (cell->type == HONE_NULL && scored)
                 continue;
-            HONE_TRY(read_number(in, key, cell, &x[r * width + i]));
+            HONE_TRY(hone_cli_read_number(in, key, cell, &x[r * width + i]));
         }
     }
     *n_rows = rows;
@@ -150,7 +150,7 @@ hone_status hone_cli_rows(hone_cli_numbers *in, const char *key, const hone_cli_
             return hone_fail(HONE_E_SHAPE, "%s: row %zu of \"%s\" is not a list of %zu", in->path,
                              s + 1, key, n);
         for (size_t t = 0; t < n; t++)
-            HONE_TRY(read_number(in, key, &row->u.list.items[t], &x[shape->begin[s] + t]));
+            HONE_TRY(hone_cli_read_number(in, key, &row->u.list.items[t], &x[shape->begin[s] + t]));
     }
     *out = x;
     return HONE_OK;

@@ -19,6 +19,9 @@ typedef struct hone_cli_numbers {
 hone_status hone_cli_numbers_open(hone_cli_numbers *in, const char *path, int f32);
 void hone_cli_numbers_close(hone_cli_numbers *in);
 
+/* One number of the list `key`, rounded as the file is. */
+hone_status hone_cli_read_number(hone_cli_numbers *in, const char *key, const hone_value *v,
+                                 double *out);
 /* The list of numbers `key`: *n of them; NULL and 0 when the key is absent. `scored` (may be NULL) gets 0
  * where the list has null, 1 elsewhere; without it null is an error. */
 hone_status hone_cli_list(hone_cli_numbers *in, const char *key, size_t *n, double **out,

@@ -9,9 +9,11 @@
 #include "abi/config.h"
 #include "base/alloc.h"
 #include "cli/component.h"
+#include "cli/logits.h"
 #include "cli/numbers.h"
 #include "cli/out.h"
 #include "cli/verbs.h"
+#include "train/objective_sum.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -265,6 +267,8 @@ static hone_status compute_advantages(hone_cli_numbers *in, hone_registry *r, co
     if (!rewards)
         n = a->shape.n_seqs;
     HONE_TRY(hone_cli_list(in, "lengths", &n_len, &lengths, NULL));
+    if (lengths && n_len != n)
+        return hone_fail(HONE_E_SHAPE, "%s: %zu lengths for %zu samples", in->path, n_len, n);
     if (a->shape.n_seqs == 0 && lengths && n_len == n) { /* lengths alone make a mask too */
         a->shape.n_seqs = n;
         a->shape.begin = hone_arena_calloc(&in->arena, n + 1, sizeof *a->shape.begin);
@@ -309,8 +313,9 @@ static hone_status compute_advantages(hone_cli_numbers *in, hone_registry *r, co
         x.value = value;
         x.logp = logp;
         x.ref_logp = ref_logp;
-        x.length = lengths;
     }
+    x.length = lengths;
+    HONE_TRY(hone_value_f64(&in->root, "max_length", (double)a->shape.widest, &x.max_length));
     x.n_seqs = n;
     x.n_rewards = k;
     x.rewards = rewards;
@@ -419,19 +424,64 @@ typedef struct evaluation {
     hone_cli_shape shape;
     size_t n_chosen, n_rejected; /* preference losses: how sequences are laid out */
     uint32_t *role;
+    hone_cli_logits logits;
+    double *grad_logits; /* where there are logits */
+    double *given_divergence;
+    hone_objective_wants wants;
     metrics metrics;
 } evaluation;
+
+static hone_status zeros(hone_cli_numbers *in, size_t n, double **out)
+{
+    *out = hone_arena_calloc(&in->arena, n + 1, sizeof **out);
+    return *out ? HONE_OK : HONE_E_NOMEM;
+}
+
+/* An objective that wants whole samples alone does not see those that were cut off. */
+static hone_status drop_truncated(hone_cli_numbers *in, uint32_t uses, const hone_cli_shape *shape,
+                                  double *mask)
+{
+    double *cut;
+    size_t n;
+    HONE_TRY(hone_cli_list(in, "truncated", &n, &cut, NULL));
+    if (cut && n != shape->n_seqs)
+        return hone_fail(HONE_E_SHAPE, "%s: \"truncated\" has %zu numbers, the batch has %zu rows",
+                         in->path, n, shape->n_seqs);
+    for (size_t s = 0; cut && (uses & HONE_OBJ_COMPLETED) && s < n; s++)
+        for (size_t t = shape->begin[s]; cut[s] != 0 && t < shape->begin[s + 1]; t++)
+            mask[t] = 0;
+    return HONE_OK;
+}
 
 static hone_status prepare_tokens(hone_cli_numbers *in, hone_registry *r, uint32_t uses,
                                   evaluation *e)
 {
     static const char *const shaped[] = {"logp", NULL};
-    double *logp, *mask, *old, *ref, *sampler, *entropy, *value, *adv, *length;
+    double *logp, *mask, *old, *ref, *sampler, *entropy, *value, *adv, *length, *teacher,
+        *collision;
     uint32_t *groups;
     HONE_TRY(hone_cli_shape_of(in, shaped, &e->shape));
+    HONE_TRY(hone_cli_logits_read(in, &e->shape, &e->logits));
     if (e->shape.n_seqs == 0)
         return hone_fail(HONE_E_NOT_FOUND, "%s: there is no \"logp\" of B x T numbers", in->path);
+    if (e->logits.student)
+        HONE_TRY(hone_cli_logits_compute(in, &e->wants, &e->logits));
     HONE_TRY(hone_cli_rows(in, "logp", &e->shape, &logp));
+    if (logp)
+        e->logits.logp = NULL; /* what is given counts */
+    else if (e->logits.logp)
+        logp = e->logits.logp;
+    else
+        HONE_TRY(zeros(in, e->shape.n_tokens, &logp));
+    HONE_TRY(hone_cli_rows(in, "teacher_logp", &e->shape, &teacher));
+    if (!teacher)
+        teacher = e->logits.teacher_logp;
+    if (!teacher && (uses & HONE_OBJ_TEACHER)) /* as opd has it */
+        HONE_TRY(hone_cli_rows(in, "ref_logp", &e->shape, &teacher));
+    HONE_TRY(hone_cli_rows(in, "collision", &e->shape, &collision));
+    HONE_TRY(hone_cli_rows(in, "divergence", &e->shape, &e->given_divergence));
+    if (!e->given_divergence)
+        e->given_divergence = e->logits.divergence;
     HONE_TRY(hone_cli_rows(in, "mask", &e->shape, &mask));
     if (!mask)
         HONE_TRY(ones(in, e->shape.n_tokens, &mask));
@@ -442,7 +492,11 @@ static hone_status prepare_tokens(hone_cli_numbers *in, hone_registry *r, uint32
     HONE_TRY(hone_cli_rows(in, "values", &e->shape, &value));
     HONE_TRY(hone_cli_rows_or_list(in, "advantages", &e->shape, &adv));
     HONE_TRY(make_groups(in, e->shape.n_seqs, &groups));
+    HONE_TRY(drop_truncated(in, uses, &e->shape, mask));
     HONE_TRY(sums_of_mask(in, &e->shape, mask, &length));
+    e->x.teacher_logp = teacher;
+    e->x.collision = collision;
+    e->x.divergence = e->given_divergence;
     if (!adv && (uses & HONE_OBJ_ADVANTAGE) && hone_value_get(&in->root, "rewards")) {
         /* rewards alone: standardised in their groups, as the trainer named by --compat does */
         hone_arg_list none = {.n = 0};
@@ -470,10 +524,12 @@ static hone_status prepare_tokens(hone_cli_numbers *in, hone_registry *r, uint32
 }
 
 /* Sums of pairs: one token a sequence; chosen and rejected in turn, for unpaired losses as many as there are. */
-static hone_status prepare_pairs(hone_cli_numbers *in, int unpaired, evaluation *e)
+static hone_status prepare_pairs(hone_cli_numbers *in, uint32_t uses, evaluation *e)
 {
-    double *p[2], *ref[2], *len[2], *logp, *refs, *mask, *length;
+    const int unpaired = (uses & HONE_OBJ_UNPAIRED) != 0;
+    double *p[2], *ref[2], *len[2], *col[2], *logp, *refs, *mask, *length, *margin, *margins, *cols;
     size_t n[2], m;
+    static const char *const collisions[2] = {"collision_chosen", "collision_rejected"};
     static const char *const sides[2][3] = {{"policy_chosen", "ref_chosen", "len_chosen"},
                                             {"policy_rejected", "ref_rejected", "len_rejected"}};
     int has_ref = 1;
@@ -486,6 +542,10 @@ static hone_status prepare_pairs(hone_cli_numbers *in, int unpaired, evaluation 
             return hone_fail(HONE_E_SHAPE, "%s: \"%s\" has %zu numbers, \"%s\" has %zu", in->path,
                              sides[k][1], m, sides[k][0], n[k]);
         has_ref &= ref[k] != NULL || n[k] == 0;
+        HONE_TRY(hone_cli_list(in, collisions[k], &m, &col[k], NULL));
+        if (col[k] && m != n[k])
+            return hone_fail(HONE_E_SHAPE, "%s: \"%s\" has %zu numbers, \"%s\" has %zu", in->path,
+                             collisions[k], m, sides[k][0], n[k]);
         HONE_TRY(hone_cli_list(in, sides[k][2], &m, &len[k], NULL));
         if (len[k] && m != n[k])
             return hone_fail(HONE_E_SHAPE, "%s: \"%s\" has %zu numbers, \"%s\" has %zu", in->path,
@@ -494,6 +554,11 @@ static hone_status prepare_pairs(hone_cli_numbers *in, int unpaired, evaluation 
     if (!unpaired && n[0] != n[1])
         return hone_fail(HONE_E_SHAPE, "%s: %zu chosen and %zu rejected do not make pairs",
                          in->path, n[0], n[1]);
+    HONE_TRY(hone_cli_list(in, "margin", &m, &margin, NULL));
+    if (margin && (m != n[0] || unpaired))
+        return hone_fail(HONE_E_SHAPE, "%s: %zu margins for %zu pairs", in->path, m, n[0]);
+    HONE_TRY(zeros(in, n[0] + n[1], &margins));
+    HONE_TRY(zeros(in, n[0] + n[1], &cols));
     e->shape.n_seqs = e->shape.n_tokens = n[0] + n[1];
     e->shape.widest = 1;
     e->n_chosen = n[0];
@@ -512,6 +577,9 @@ static hone_status prepare_pairs(hone_cli_numbers *in, int unpaired, evaluation 
         logp[s] = p[k][i];
         refs[s] = ref[k] ? ref[k][i] : 0;
         length[s] = len[k] ? len[k][i] : 1;
+        cols[s] = col[k] ? col[k][i] : 0;
+        margins[s] = margin ? margin[i] : 0;
+        e->x.total_chosen_tokens += k ? 0 : 1;
         e->role[s] = k ? HONE_ROLE_REJECTED : HONE_ROLE_CHOSEN;
         e->shape.begin[s + 1] = s + 1;
     }
@@ -520,6 +588,9 @@ static hone_status prepare_pairs(hone_cli_numbers *in, int unpaired, evaluation 
     e->x.mask = mask;
     e->x.length = length;
     e->x.role = e->role;
+    e->x.margin = margins;
+    e->x.value = uses & HONE_OBJ_VALUE ? logp : NULL; /* scores */
+    e->x.collision = col[0] || col[1] ? cols : NULL;
     return HONE_OK;
 }
 
@@ -529,7 +600,7 @@ static void put_side(hone_jw *w, const evaluation *e, const char *key, uint32_t 
     hone_jw_list(w);
     for (size_t s = 0; s < e->shape.n_seqs; s++)
         if (e->role[s] == role)
-            hone_cli_number(w, e->out.grad_logp[s], !f64);
+            hone_cli_number(w, (e->x.value ? e->out.grad_value : e->out.grad_logp)[s], !f64);
     hone_jw_end(w);
 }
 
@@ -551,7 +622,18 @@ static void put_evaluation(const evaluation *e, hone_buf *b)
         put_side(&w, e, "grad_rejected", HONE_ROLE_REJECTED);
     } else {
         hone_jw_key(&w, "grad");
-        hone_cli_put_rows(&w, &e->shape, e->out.grad_logp, !f64);
+        if (e->grad_logits)
+            hone_cli_put_logits(&w, &e->shape, e->logits.V, e->grad_logits, !f64);
+        else
+            hone_cli_put_rows(&w, &e->shape, e->out.grad_logp, !f64);
+        if (e->x.divergence && !e->grad_logits) {
+            hone_jw_key(&w, "grad_divergence");
+            hone_cli_put_rows(&w, &e->shape, e->out.grad_divergence, !f64);
+        }
+        if (e->x.entropy) {
+            hone_jw_key(&w, "grad_entropy");
+            hone_cli_put_rows(&w, &e->shape, e->out.grad_entropy, !f64);
+        }
     }
     hone_jw_key(&w, "metrics");
     hone_jw_map(&w);
@@ -563,39 +645,127 @@ static void put_evaluation(const evaluation *e, hone_buf *b)
     hone_jw_end(&w);
 }
 
+/* The loss NAME, or a sum of several: dpo+0.2*sft. */
+typedef struct losses {
+    hone_instance *inst[16];
+    hone_objective_term term[16];
+    char name[16][64];
+    size_t n;
+    void *sum;
+} losses;
+
+static void close_losses(losses *l)
+{
+    hone_objective_sum_destroy(l->sum);
+    for (size_t i = 0; i < l->n; i++)
+        hone_instance_unref(l->inst[i]);
+}
+
+/* Settings that this loss knows, of those given: in a sum each term takes its own. */
+static hone_status own_sets(const hone_component_info *info, const hone_arg_list *all,
+                            hone_arg_list *own, uint8_t *taken)
+{
+    *own = (hone_arg_list){.n = 0};
+    for (int i = 0; i < all->n; i++) {
+        const char *eq = strchr(all->v[i], '=');
+        for (size_t f = 0; eq && info->c.fields && info->c.fields[f]; f++) {
+            const char *field = info->c.fields[f]->name;
+            if (strlen(field) == (size_t)(eq - all->v[i]) &&
+                strncmp(field, all->v[i], strlen(field)) == 0) {
+                own->v[own->n++] = all->v[i];
+                taken[i] = 1;
+            }
+        }
+    }
+    return HONE_OK;
+}
+
+static hone_status open_losses(hone_cli_numbers *in, hone_registry *r, const char *name, losses *l)
+{
+    const int several = strpbrk(name, "+*") != NULL && strncmp(name, "reinforce++", 11) != 0;
+    uint8_t taken[HONE_ARG_LIST_MAX] = {0};
+    memset(l, 0, sizeof *l);
+    for (const char *at = name; at;) {
+        const char *end = several ? strchr(at, '+') : NULL, *star;
+        const size_t len = end ? (size_t)(end - at) : strlen(at);
+        hone_objective_term *t = &l->term[l->n];
+        const hone_component_info *info;
+        hone_arg_list own = sets;
+        hone_value more;
+        hone_ref ref;
+        const char *rest;
+        char *n = l->name[l->n];
+        if (l->n == 16 || len == 0 || len >= sizeof l->name[0])
+            return hone_fail(HONE_E_USAGE, "%s: a loss, or up to 16 with + between them", name);
+        memcpy(n, at, len);
+        n[len] = 0;
+        t->weight = 1;
+        star = strchr(n, '*');
+        if (several && star) {
+            t->weight = hone_parse_f64(n, &rest);
+            if (rest != star)
+                return hone_fail(HONE_E_USAGE, "%s: \"%s\" is not weight*loss", name, n);
+            memmove(n, star + 1, strlen(star));
+        }
+        HONE_TRY(hone_registry_find_iface(r, HONE_KIND_OBJECTIVE, HONE_IFACE_OBJECTIVE, n, &info));
+        if (several)
+            HONE_TRY(own_sets(info, &sets, &own, taken));
+        HONE_TRY(extra_settings(in, r, HONE_IFACE_OBJECTIVE, n, &more));
+        HONE_TRY(hone_cli_instance(r, HONE_KIND_OBJECTIVE, HONE_IFACE_OBJECTIVE, n, &own, &more,
+                                   &in->arena, &l->inst[l->n], &ref));
+        t->vt = ref.vt;
+        t->self = ref.self;
+        t->instance = l->inst[l->n];
+        t->name = n;
+        l->n++;
+        at = end ? end + 1 : NULL;
+    }
+    for (int i = 0; several && i < sets.n; i++)
+        if (!taken[i])
+            return hone_fail(HONE_E_USAGE, "%s: none of its losses has the setting %s", name,
+                             sets.v[i]);
+    return hone_objective_sum_create(l->term, l->n, &l->sum);
+}
+
 static hone_status evaluate(hone_cli_numbers *in, hone_registry *r, const char *name, evaluation *e)
 {
-    hone_instance *inst = NULL;
-    hone_ref ref;
-    hone_value more;
+    const hone_objective_v1 *vt = &hone_objective_sum_vt;
+    losses l;
     memset(e, 0, sizeof *e);
-    HONE_TRY(extra_settings(in, r, HONE_IFACE_OBJECTIVE, name, &more));
-    HONE_TRY(hone_cli_instance(r, HONE_KIND_OBJECTIVE, HONE_IFACE_OBJECTIVE, name, &sets, &more,
-                               &in->arena, &inst, &ref));
-    const hone_objective_v1 *vt = ref.vt;
-    hone_instance_enter(inst);
-    uint32_t uses = vt->uses(ref.self);
-    hone_instance_leave(inst, "uses", HONE_OK);
-    hone_status s = uses & (HONE_OBJ_PAIRS | HONE_OBJ_UNPAIRED)
-                        ? prepare_pairs(in, (uses & HONE_OBJ_UNPAIRED) != 0, e)
-                        : prepare_tokens(in, r, uses, e);
+    e->wants = (hone_objective_wants){.struct_size = sizeof e->wants, .temperature = 1};
+    hone_status s = open_losses(in, r, name, &l);
+    uint32_t uses = 0;
     if (s >= 0) {
+        uses = vt->uses(l.sum);
+        s = vt->wants(l.sum, &e->wants);
+    }
+    if (s >= 0)
+        s = uses & (HONE_OBJ_PAIRS | HONE_OBJ_UNPAIRED) ? prepare_pairs(in, uses, e)
+                                                        : prepare_tokens(in, r, uses, e);
+    if (s >= 0) {
+        const size_t n = e->shape.n_tokens;
         e->x.struct_size = sizeof e->x;
         e->x.n_seqs = e->shape.n_seqs;
-        e->x.n_tokens = e->shape.n_tokens;
+        e->x.n_tokens = n;
         e->x.seq_begin = e->shape.begin;
         e->out.struct_size = sizeof e->out;
-        e->out.n_tokens = e->shape.n_tokens;
-        e->out.grad_logp = hone_arena_calloc(&in->arena, e->shape.n_tokens + 1, sizeof(double));
+        e->out.n_tokens = n;
         e->out.ctx = &e->metrics;
         e->out.metric = keep_metric;
-        s = e->out.grad_logp ? HONE_OK : HONE_E_NOMEM;
+        s = zeros(in, n, &e->out.grad_logp);
+        if (s >= 0 && e->x.entropy)
+            s = zeros(in, n, &e->out.grad_entropy);
+        if (s >= 0 && e->x.value)
+            s = zeros(in, n, &e->out.grad_value);
+        if (s >= 0 && e->x.divergence)
+            s = zeros(in, n, &e->out.grad_divergence);
     }
-    if (s >= 0) {
-        hone_instance_enter(inst);
-        s = hone_instance_leave(inst, "loss", vt->loss(ref.self, &e->x, &e->out));
-    }
-    hone_instance_unref(inst);
+    if (s >= 0)
+        s = vt->loss(l.sum, &e->x, &e->out);
+    if (s >= 0 && e->logits.student)
+        s = hone_cli_logits_grad(in, &e->wants, &e->logits, e->out.grad_logp,
+                                 e->out.grad_divergence, &e->grad_logits);
+    close_losses(&l);
     return s;
 }
 
@@ -680,7 +850,7 @@ int hone_cli_objective(int argc, char **argv)
     static const char *const show_examples[] = {"hone objective show dapo", NULL};
     static const char *const eval_examples[] = {
         "hone objective eval grpo --input numbers.json --compat trl --set beta=0.04 --f64 --json",
-        NULL};
+        "hone objective eval dpo+0.2*simpo --input numbers.json --json", NULL};
     static const words v = {
         "objective",
         HONE_IFACE_OBJECTIVE,
@@ -697,7 +867,12 @@ int hone_cli_objective(int argc, char **argv)
          "for preference\n"
          "losses policy_chosen, policy_rejected, ref_chosen, ref_rejected (sums), len_chosen, "
          "len_rejected,\n"
-         "kto_kl. The gradient is with respect to logp, or to the policy's sums.",
+         "kto_kl, margin; to learn from a teacher student_logits, teacher_logits (B x T x V), ids "
+         "(B x T), or "
+         "teacher_logp.\n"
+         "The gradient is with respect to logp, to the policy's sums, or to student_logits. NAME "
+         "may be a sum: "
+         "dpo+0.2*sft.",
          eval_options, eval_examples, 1, 1},
         objective_eval};
     return run_verb(&v, argc, argv);
@@ -709,21 +884,22 @@ int hone_cli_advantage(int argc, char **argv)
     static const char *const show_examples[] = {"hone advantage show group", NULL};
     static const char *const eval_examples[] = {
         "hone advantage eval group --input numbers.json --json", NULL};
-    static const words v = {"advantage",
-                            HONE_IFACE_ADVANTAGE,
-                            "advantages",
-                            {"advantage list", "[options]", "Names the advantages there are.",
-                             list_options, list_examples, 0, 0},
-                            {"advantage show", "NAME [options]",
-                             "Prints formula, source, settings and where trainers differ.",
-                             list_options, show_examples, 1, 1},
-                            {"advantage eval", "NAME --input F.json [options]",
-                             "Turns rewards into advantages. Keys of F.json: rewards (B, or K x B "
-                             "with null for unscored), weights\n"
-                             "(K), group_size, mask or lengths, values, logp, ref_logp (B x T), "
-                             "baseline. Gives B numbers, or B x T\n"
-                             "where the method is per token or there is a mask.",
-                             eval_options, eval_examples, 1, 1},
-                            advantage_eval};
+    static const words v = {
+        "advantage",
+        HONE_IFACE_ADVANTAGE,
+        "advantages",
+        {"advantage list", "[options]", "Names the advantages there are.", list_options,
+         list_examples, 0, 0},
+        {"advantage show", "NAME [options]",
+         "Prints formula, source, settings and where trainers differ.", list_options, show_examples,
+         1, 1},
+        {"advantage eval", "NAME --input F.json [options]",
+         "Turns rewards into advantages. Keys of F.json: rewards (B, or K x B "
+         "with null for unscored), weights\n"
+         "(K), group_size, mask or lengths, max_length, values, logp, ref_logp (B x "
+         "T), baseline. Gives B numbers, or B x T\n"
+         "where the method is per token or there is a mask.",
+         eval_options, eval_examples, 1, 1},
+        advantage_eval};
     return run_verb(&v, argc, argv);
 }

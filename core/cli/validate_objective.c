@@ -17,9 +17,11 @@ typedef struct numbers {
     hone__vfence in, out;
     size_t n_seqs, n_tokens;
     size_t *begin;
-    double *logp, *mask, *old, *ref, *sampler, *entropy, *value, *advantage, *length;
+    double *logp, *mask, *old, *ref, *sampler, *entropy, *value, *advantage, *length, *teacher,
+        *divergence, *collision, *margin;
     uint32_t *group, *role;
-    double *grad, *grad_entropy, *grad_value;
+    double *grad, *grad_entropy, *grad_value, *grad_divergence;
+    uint8_t *truncated;
     double total_tokens, total_seqs, total_pairs;
     hone_arena arena; /* the numbers before they go behind the fence */
 } numbers;
@@ -60,7 +62,7 @@ static hone_status make(numbers *b, const hone__vwork *w, uint32_t uses)
     b->n_seqs = uses & HONE_OBJ_PAIRS ? (w->n + 1) / 2 * 2 : w->n;
     for (size_t s = 0; s < b->n_seqs; s++)
         b->n_tokens += tokens_of(w->seed, w->index && s < w->n ? w->index[s] : s);
-    HONE_TRY(hone__v_fence_open(&b->in, 16384 + 160 * (b->n_tokens + b->n_seqs),
+    HONE_TRY(hone__v_fence_open(&b->in, 16384 + 200 * (b->n_tokens + b->n_seqs),
                                 "the numbers of the batch"));
     HONE_TRY(hone__v_fence_open(&b->out, 16384 + 64 * (b->n_tokens + b->n_seqs), "the gradients"));
     b->begin = room(&b->in, b->n_seqs + 1, sizeof *b->begin);
@@ -100,9 +102,18 @@ static hone_status make(numbers *b, const hone__vwork *w, uint32_t uses)
         for (size_t s = 0; s < b->n_seqs; s++)
             b->role[s] = s % 2 ? HONE_ROLE_REJECTED : HONE_ROLE_CHOSEN;
     }
+    if (uses & HONE_OBJ_TEACHER)
+        b->teacher = filled(b, w, 9, -3, -.05);
+    if (uses & HONE_OBJ_DIVERGENCE)
+        b->divergence = filled(b, w, 10, 0, 2);
+    if (uses & HONE_OBJ_COLLISION)
+        b->collision = filled(b, w, 11, -4, -.05);
+    b->margin = room(&b->in, b->n_seqs, sizeof *b->margin);
+    b->truncated = room(&b->in, b->n_seqs, 1);
     b->grad = room(&b->out, b->n_tokens, sizeof *b->grad);
     b->grad_entropy = b->entropy ? room(&b->out, b->n_tokens, sizeof *b->grad) : NULL;
     b->grad_value = b->value ? room(&b->out, b->n_tokens, sizeof *b->grad) : NULL;
+    b->grad_divergence = b->divergence ? room(&b->out, b->n_tokens, sizeof *b->grad) : NULL;
     return b->logp && b->mask && b->grad ? HONE_OK
                                          : hone_fail(HONE_E_LIMIT, "the batch does not fit");
 }
@@ -165,14 +176,22 @@ static hone_status loss(hone__v *v, hone__vinst *i, numbers *b, int larger, doub
                                 .total_tokens = b->total_tokens,
                                 .total_seqs = b->total_seqs,
                                 .total_pairs = b->total_pairs,
-                                .max_length = 8};
+                                .max_length = 8,
+                                .teacher_logp = b->teacher,
+                                .divergence = b->divergence,
+                                .collision = b->collision,
+                                .margin = b->margin,
+                                .truncated = b->truncated};
     out.out = (hone_objective_out){.struct_size = larger ? sizeof out : sizeof out.out,
                                    .grad_logp = b->grad,
                                    .grad_entropy = b->grad_entropy,
                                    .grad_value = b->grad_value,
                                    .ctx = &m,
                                    .metric = put_metric,
-                                   .n_tokens = b->n_tokens};
+                                   .n_tokens = b->n_tokens,
+                                   .grad_divergence = b->grad_divergence};
+    if (b->grad_divergence)
+        memset(b->grad_divergence, 0, b->n_tokens * sizeof *b->grad);
     memset(b->grad, 0, b->n_tokens * sizeof *b->grad);
     if (b->grad_entropy)
         memset(b->grad_entropy, 0, b->n_tokens * sizeof *b->grad);
@@ -229,7 +248,8 @@ static hone_status work(hone__v *v, hone__vinst *i, hone__vwork *w)
             if (v->lenient)
                 continue;
             else if (!isfinite(b.grad[t]) || (b.grad_entropy && !isfinite(b.grad_entropy[t])) ||
-                     (b.grad_value && !isfinite(b.grad_value[t])))
+                     (b.grad_value && !isfinite(b.grad_value[t])) ||
+                     (b.grad_divergence && !isfinite(b.grad_divergence[t])))
                 hone__v_fail(v, "sequence %zu: a gradient is not a number", k);
             else if (b.mask[t] == 0 && b.grad[t] != 0)
                 hone__v_fail(v, "sequence %zu: a token that the mask leaves out has a gradient", k);
@@ -269,14 +289,11 @@ static void t_slopes(hone__v *v)
         h = 1e-2;
         allowed = 4e-4;
     }
-    for (int of = 0; s >= 0 && of < 3; of++) {
-        double *x = of == 0   ? b.logp
-                    : of == 1 ? b.entropy
-                              : b.value,
-               *g = of == 0   ? b.grad
-                    : of == 1 ? b.grad_entropy
-                              : b.grad_value;
-        static const char *const names[] = {"log-prob", "entropy", "value"};
+    for (int of = 0; s >= 0 && of < 4; of++) {
+        double *const arrays[] = {b.logp, b.entropy, b.value, b.divergence}, *x = arrays[of];
+        double *const grads[] = {b.grad, b.grad_entropy, b.grad_value, b.grad_divergence},
+                      *g = grads[of];
+        static const char *const names[] = {"log-prob", "entropy", "value", "divergence"};
         if (!x || !g)
             continue;
         s = loss(v, i, &b, 0, &l0, &d);

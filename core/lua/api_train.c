@@ -5,6 +5,7 @@
  *   core.update(policy, list, options, objective, reference?, schedule?, teacher?) -> metrics
  *                                                                             list: rollouts, or examples
  *   core.loss(policy, list, options, objective, reference?, nil, teacher?) -> loss, metrics
+ *   core.objective_sum(list of { objective, weight, name }) -> objective
  *   core.logprobs(policy, examples, options) -> list of lists of lists        one list a sequence
  *   core.embed(policy, texts, last?, unit?) -> list of vectors                 of the last hidden states (train/hidden.h)
  *   core.schedule_at(schedule, total, t) -> share of the peak */
@@ -13,6 +14,7 @@
 #include "base/alloc.h"
 #include "base/json.h"
 #include "train/hidden.h"
+#include "train/objective_sum.h"
 #include "train/schedule.h"
 
 #include <math.h>
@@ -592,6 +594,44 @@ void hone__lua_push_metrics(lua_State *L, const hone_metrics *m)
     }
 }
 
+static hone_lua_comp *check_objective(lua_State *L, int index);
+
+static void free_sum(hone_lua_comp *c)
+{
+    hone_objective_sum_destroy(c->self);
+    c->self = NULL;
+}
+
+/* core.objective_sum(list of { objective, weight, name }) -> objective */
+static int l_objective_sum(lua_State *L)
+{
+    hone_objective_term t[16];
+    size_t n = (luaL_checktype(L, 1, LUA_TTABLE), lua_rawlen(L, 1));
+    luaL_argcheck(L, n >= 1 && n <= 16, 1, "1 to 16 losses can be added");
+    for (size_t i = 0; i < n; i++) {
+        lua_rawgeti(L, 1, (lua_Integer)i + 1);
+        luaL_checktype(L, -1, LUA_TTABLE);
+        lua_rawgeti(L, -1, 1);
+        lua_rawgeti(L, -2, 2);
+        lua_rawgeti(L, -3, 3);
+        const hone_lua_comp *c = check_objective(L, lua_gettop(L) - 2);
+        t[i] = (hone_objective_term){c->vt, c->self, c->instance, luaL_checkstring(L, -1),
+                                     luaL_checknumber(L, -2)};
+        lua_pop(L, 3); /* the table keeps the name and the objective */
+        lua_pop(L, 1);
+    }
+    hone_lua_comp *c = hone_calloc(1, sizeof *c);
+    if (!c || hone_objective_sum_create(t, n, &c->self) < 0) {
+        hone_free(c);
+        return hone_lua_raise(L);
+    }
+    c->vt = &hone_objective_sum_vt;
+    c->free_self = free_sum;
+    memcpy(c->id, "sum", sizeof "sum");
+    hone__lua_push(L, c, HONE_LUA_COMPONENT);
+    return 1;
+}
+
 static hone_lua_comp *check_objective(lua_State *L, int index)
 {
     hone_lua_comp *c = hone__lua_check(L, index, HONE_LUA_COMPONENT);
@@ -820,10 +860,9 @@ static int l_schedule_at(lua_State *L)
 void hone__lua_open_train(lua_State *L)
 {
     static const luaL_Reg funcs[] = {
-        {"example", l_example},         {"example_info", l_example_info},
-        {"update", l_update},           {"loss", l_loss},
-        {"logprobs", l_logprobs},       {"embed", l_embed},
-        {"schedule_at", l_schedule_at}, {NULL, NULL}};
+        {"example", l_example}, {"example_info", l_example_info},   {"update", l_update},
+        {"loss", l_loss},       {"objective_sum", l_objective_sum}, {"logprobs", l_logprobs},
+        {"embed", l_embed},     {"schedule_at", l_schedule_at},     {NULL, NULL}};
     hone__lua_type(L, HONE_LUA_EXAMPLE, example_release);
     luaL_setfuncs(L, funcs, 0);
 }

@@ -8,6 +8,7 @@ libhone_a_SOURCES += \
 	core/train/hidden.c core/train/hidden.h \
 	core/train/metrics.c core/train/metrics.h \
 	core/train/opt_groups.c core/train/opt_state.c core/train/opt_state.h \
+	core/train/objective_sum.c core/train/objective_sum.h \
 	core/train/optimizer.c core/train/optimizer.h \
 	core/train/policy.c core/train/policy.h \
 	core/train/rollout.c core/train/rollout.h \

@@ -38,7 +38,7 @@ typedef struct step {
     float *f32; /* room for one array as float */
     uint32_t *group, *role;
     uint8_t *truncated;
-    double total_tokens, total_seqs, total_pairs, total_chosen;
+    double total_tokens, total_seqs, total_pairs, total_chosen, chosen_seqs;
     uint32_t uses;
     hone_objective_wants wants;
     hone__teaching teaching; /* what a part's teacher says */
@@ -161,6 +161,7 @@ static void count_only(step *s, const hone_train_tree *t, const hone_train_seq *
         n += trained_on(q, i) && has_row(t, i);
     s->total_tokens += n;
     s->total_chosen += q->role == HONE_ROLE_REJECTED ? 0 : n;
+    s->chosen_seqs += n > 0 && q->role != HONE_ROLE_REJECTED;
     s->total_seqs += n > 0;
 }
 
@@ -192,6 +193,7 @@ static hone_status add_seq(step *s, const hone_train_tree *t, const hone_train_s
     s->truncated[*si] = q->truncated != 0;
     s->total_tokens += (double)n;
     s->total_chosen += q->role == HONE_ROLE_REJECTED ? 0 : (double)n;
+    s->chosen_seqs += q->role != HONE_ROLE_REJECTED;
     s->total_seqs += 1;
     (*si)++;
     s->seq_begin[*si] = *k;
@@ -432,7 +434,8 @@ static hone_status call_objective(step *s, const part *x, double *loss)
                             .collision = s->collision ? s->collision + k0 : NULL,
                             .margin = s->margin + x->s0,
                             .total_chosen_tokens = s->total_chosen,
-                            .truncated = s->truncated + x->s0};
+                            .truncated = s->truncated + x->s0,
+                            .total_chosen_seqs = s->chosen_seqs};
     hone_objective_out out = {.struct_size = sizeof out,
                               .grad_logp = s->grad + k0,
                               .grad_entropy = s->grad_entropy ? s->grad_entropy + k0 : NULL,

@@ -12,13 +12,15 @@
 typedef struct advantage {
     memory mem;
     const advantage_row *row;
-    uint32_t compat, scale, missing, kl, whiten;
-    double eps, gamma, lambda, beta;
+    uint32_t compat, scale, missing, kl, whiten, length_mode;
+    double eps, gamma, lambda, beta, reward_clip, overlong_buffer, overlong_penalty, length_penalty,
+        max_length, advantage_clip;
 } advantage;
 
 enum { SCALE_GROUP, SCALE_BATCH, SCALE_NONE };
 enum { MISSING_SKIP, MISSING_ZERO };
 enum { KL_K1, KL_K2, KL_K3, KL_ABS };
+enum { LENGTH_LINEAR, LENGTH_GROUP };
 
 hone_status advantage_create(const advantage_row *row, const hone_field *const *fields,
                              const hone_host *host, const hone_config *cfg, void **self_out)
@@ -49,6 +51,13 @@ hone_status advantage_create(const advantage_row *row, const hone_field *const *
     p->beta = settings_f64(&s, "beta", 0);
     p->kl = settings_choice(&s, "kl", KL_K1);
     p->whiten = settings_choice(&s, "whiten", 1);
+    p->reward_clip = settings_f64(&s, "reward_clip", 0);
+    p->overlong_buffer = settings_f64(&s, "overlong_buffer", 0);
+    p->overlong_penalty = settings_f64(&s, "overlong_penalty", 0);
+    p->length_penalty = settings_f64(&s, "length_penalty", 0);
+    p->length_mode = settings_choice(&s, "length_mode", LENGTH_LINEAR);
+    p->max_length = settings_f64(&s, "max_length", 0);
+    p->advantage_clip = settings_f64(&s, "advantage_clip", 0);
     *self_out = p;
     return HONE_OK;
 }
@@ -146,6 +155,71 @@ static int combine(const advantage *p, const hone_advantage_in *in, size_t s, do
         *sum += w * in->rewards[k * in->n_seqs + s];
     }
     return there > 0 && (missing == 0 || p->missing == MISSING_ZERO);
+}
+
+/* ---- shaping ----------------------------------------------------------------------------------------- */
+
+static double longest_allowed(const advantage *p, const hone_advantage_in *in)
+{
+    const size_t covered = offsetof(hone_advantage_in, max_length) + sizeof in->max_length;
+    return p->max_length > 0 ? p->max_length : in->struct_size >= covered ? in->max_length : 0;
+}
+
+static double kl_penalty(const advantage *p, const hone_advantage_in *in, size_t t);
+
+/* What each R becomes before the row's rule; the members are sorted by group. */
+static void shape_rewards(const advantage *p, const hone_advantage_in *in, work *w)
+{
+    const double longest = longest_allowed(p, in), b = p->overlong_buffer;
+    for (size_t i = 0, n; i < w->n_members; i += n) {
+        const member *m = w->members + i;
+        double least = hone_math_inf(), most = -least;
+        n = group_size(w->members, i, w->n_members);
+        for (size_t k = 0; in->length && k < n; k++) {
+            least = smaller(least, in->length[m[k].seq]);
+            most = larger(most, in->length[m[k].seq]);
+        }
+        for (size_t k = 0; k < n; k++) {
+            const size_t s = m[k].seq;
+            const double correct = w->reward[s];
+            double r = correct;
+            if (p->reward_clip > 0)
+                r = clamped(r, -p->reward_clip, p->reward_clip);
+            if (b > 0) {
+                const double over = in->length[s] - (longest - b);
+                r -= p->overlong_penalty * larger(over, 0) / b;
+            }
+            if (p->length_penalty != 0 && p->length_mode == LENGTH_LINEAR)
+                r -= p->length_penalty * in->length[s] / longest;
+            if (p->length_penalty != 0 && p->length_mode == LENGTH_GROUP && most > least) {
+                const double part = .5 - (in->length[s] - least) / (most - least);
+                r += p->length_penalty * (correct > 0 ? part : smaller(part, 0));
+            }
+            if (p->beta != 0 && p->row->kind != ADV_REINFORCE_PP && p->row->kind != ADV_GAE)
+                for (size_t t = in->seq_begin[s]; t < in->seq_begin[s + 1]; t++)
+                    r -= in->mask[t] != 0 ? in->mask[t] * kl_penalty(p, in, t) : 0;
+            w->reward[s] = r;
+        }
+    }
+}
+
+static void clip_advantages(const advantage *p, const hone_advantage_in *in,
+                            hone_advantage_out *out)
+{
+    const double c = p->advantage_clip;
+    for (size_t s = 0; c > 0 && s < in->n_seqs; s++) {
+        double sum = 0, n = 0;
+        if (!out->per_token) {
+            out->seq[s] = clamped(out->seq[s], -c, c);
+            continue;
+        }
+        for (size_t t = in->seq_begin[s]; t < in->seq_begin[s + 1]; t++) {
+            out->token[t] = clamped(out->token[t], -c, c);
+            sum += in->mask[t] * out->token[t];
+            n += in->mask[t];
+        }
+        out->seq[s] = n > 0 ? sum / n : 0;
+    }
 }
 
 /* ---- one number a sequence ------------------------------------------------------------------------ */
@@ -411,6 +485,18 @@ static hone_status check_input(const advantage *p, const hone_advantage_in *in,
     if (p->row->kind == ADV_REMAX && !in->baseline)
         return hone_host_fail(host, HONE_E_INVALID,
                               "%s: needs the rewards of the greedy answers (baseline)", name);
+    if ((p->overlong_buffer > 0 || p->length_penalty != 0) && !in->length)
+        return hone_host_fail(host, HONE_E_INVALID, "%s: needs lengths for its length penalty",
+                              name);
+    if ((p->overlong_buffer > 0 || (p->length_penalty != 0 && p->length_mode == LENGTH_LINEAR)) &&
+        longest_allowed(p, in) <= 0)
+        return hone_host_fail(host, HONE_E_INVALID,
+                              "%s: a length penalty is set, but max_length is not", name);
+    if (p->beta != 0 && (!in->seq_begin || !in->mask || !in->logp || !in->ref_logp))
+        return hone_host_fail(host, HONE_E_INVALID,
+                              "%s: beta is %g, so it needs log-probs of the policy and of the "
+                              "reference",
+                              name, p->beta);
     if (p->row->kind < ADV_REINFORCE_PP)
         return HONE_OK;
     if (!in->seq_begin || !in->mask || !out->token)
@@ -418,10 +504,9 @@ static hone_status check_input(const advantage *p, const hone_advantage_in *in,
                               name);
     if (p->row->kind == ADV_GAE && !in->value)
         return hone_host_fail(host, HONE_E_INVALID, "%s: needs values", name);
-    if ((p->row->kind == ADV_OPD || p->beta != 0) && (!in->logp || !in->ref_logp))
+    if (p->row->kind == ADV_OPD && (!in->logp || !in->ref_logp))
         return hone_host_fail(host, HONE_E_INVALID,
-                              "%s: needs log-probs of the policy and of the %s", name,
-                              p->row->kind == ADV_OPD ? "teacher" : "reference");
+                              "%s: needs log-probs of the policy and of the teacher", name);
     return HONE_OK;
 }
 
@@ -458,12 +543,15 @@ static hone_status advantage_compute(void *self, const hone_advantage_in *in,
     }
     qsort(w.members, w.n_members, sizeof *w.members, by_group);
     out->per_token = 0;
+    if (p->row->kind != ADV_OPD && p->row->kind != ADV_NORMALIZE_THEN_SUM)
+        shape_rewards(p, in, &w);
     if (p->row->kind >= ADV_REINFORCE_PP)
         per_token(p, in, &w, out);
     else if (p->row->kind == ADV_NORMALIZE_THEN_SUM)
         normalize_then_sum(p, in, &w, out->seq);
     else
         by_groups(p, in, &w, out->seq);
+    clip_advantages(p, in, out);
 done:
     memory_put(&p->mem, w.reward, in->n_seqs, sizeof *w.reward);
     memory_put(&p->mem, w.members, in->n_seqs, sizeof *w.members);

@@ -5,6 +5,14 @@
 #define COMPAT FIELD_COMPAT("whose variant, where trainers differ")
 #define FIELD_MISSING \
     HONE_ENUM("missing", "skip", "skip|zero", 0, "a sample without one of its rewards: leaves its group, or keeps the sum of the others (compat trl: zero)")
+#define FIELD_SHAPING \
+    HONE_F64("reward_clip", 0, 0, 1e9, 0, "R is cut to within +- this; 0: not"), \
+    HONE_F64("overlong_buffer", 0, 0, 1e9, 0, "overlong shaping: R falls over the last so many tokens before max_length; 0: not"), \
+    HONE_F64("overlong_penalty", 1, 0, 1e6, 0, "how far it falls"), \
+    HONE_F64("length_penalty", 0, -1e6, 1e6, 0, "weight of a length penalty; 0: none"), \
+    HONE_ENUM("length_mode", "linear", "linear|group", 0, "linear: |y| / max_length; group: within the lengths of the group (Kimi k1.5)"), \
+    HONE_F64("max_length", 0, 0, 1e9, 0, "longest completion allowed; 0: that of the rollout"), \
+    HONE_F64("advantage_clip", 0, 0, 1e9, 0, "the advantage is cut to within +- this; 0: not")
 #define FIELD_EPS HONE_F64("eps", 1e-6, 0, 1, 0, "added to the standard deviation (compat: trl 1e-4, verl 1e-6, openrlhf 1e-9)")
 #define FIELD_KL \
     HONE_F64("beta", 0, 0, 1e6, 0, "weight of a KL penalty in the reward of each token"), \
@@ -12,7 +20,15 @@
 
 #define SHOW_MISSING \
     "R: weighted sum of the rewards. A sample that lacks a weighted reward leaves its group and gets 0\n" \
-    "  (missing = skip); missing = zero sums what is there, as trl does.\n"
+    "  (missing = skip); missing = zero sums what is there, as trl does.\n" \
+    "R is shaped where asked for, in this order: reward_clip; overlong_buffer b: less overlong_penalty times\n" \
+    "  (|y| - max_length + b) / b, at least 0 (DAPO, arXiv:2503.14476, eq. 13); length_penalty w: less w |y| / max_length\n" \
+    "  (linear), or plus w (.5 - (|y| - min_G)/(max_G - min_G)), which helps only R > 0 (group; Kimi k1.5,\n" \
+    "  arXiv:2501.12599); beta: less beta times the sum over tokens of kl(logp, ref_logp), k1 as in PPO (per token\n" \
+    "  where the method is per token). advantage_clip comes last.\n"
+#define SHOW_LEAVES \
+    "A sample that lacks a weighted reward leaves its group and gets 0 (missing = skip); missing = zero sums what is\n" \
+    "  there, as trl does.\n"
 #define SHOW_ONE "differences: verl gives a group of one mean 0 and std 1, so its advantage is R; hone gives 0.\n"
 
 /* X(row, name, kind, fields, summary, show) */
@@ -26,8 +42,8 @@
       "dr_grpo: R - mean_G\n" SHOW_MISSING "source: Liu et al. 2025 (arXiv:2503.20783)\n" SHOW_ONE) \
     X(rloo, "rloo", ADV_RLOO, plain_fields, "rewards less the mean of the others in the group", \
       "rloo: R - mean of the others = n/(n-1) (R - mean_G)\n" SHOW_MISSING "source: Ahmadian et al. 2024 (arXiv:2402.14740)\n" SHOW_ONE) \
-    X(normalize_then_sum, "normalize_then_sum", ADV_NORMALIZE_THEN_SUM, eps_fields, "GDPO: each reward standardised by itself, then summed", \
-      "normalize_then_sum: z_k = (R_k - mean_G) / (std_G + eps) for each reward; sum of w_k z_k; standardised over the batch\n" SHOW_MISSING \
+    X(normalize_then_sum, "normalize_then_sum", ADV_NORMALIZE_THEN_SUM, gdpo_fields, "GDPO: each reward standardised by itself, then summed", \
+      "normalize_then_sum: z_k = (R_k - mean_G) / (std_G + eps) for each reward; sum of w_k z_k; standardised over the batch\n" SHOW_LEAVES \
       "source: GDPO; trl's multi_objective_aggregation\n") \
     X(grpo_passk, "grpo_passk", ADV_PASSK, eps_fields, "only the best of a group, by its lead", \
       "grpo_passk: (max - second) / (std_G + eps) for the best of the group, 0 for the others\n" SHOW_MISSING \
@@ -53,12 +69,13 @@
       "source: Agarwal et al. 2023 (arXiv:2306.13649); on-policy distillation as in Thinking Machines 2025\n")
 
 static const hone_field *const group_fields[] = {COMPAT, FIELD_MISSING, FIELD_EPS,
-    HONE_ENUM("scale", "group", "group|batch|none", 0, "whose standard deviation divides"), NULL};
-static const hone_field *const plain_fields[] = {COMPAT, FIELD_MISSING, NULL};
-static const hone_field *const eps_fields[] = {COMPAT, FIELD_MISSING, FIELD_EPS, NULL};
-static const hone_field *const whiten_fields[] = {COMPAT, FIELD_MISSING, HONE_FLAG("whiten", 1, 0, "whiten over the tokens of the batch"), NULL};
-static const hone_field *const return_fields[] = {COMPAT, FIELD_MISSING, HONE_F64("gamma", 1, 0, 1, 0, "discount"), FIELD_KL, HONE_FLAG("whiten", 1, 0, "whiten over the tokens of the batch"), NULL};
-static const hone_field *const gae_fields[] = {COMPAT, FIELD_MISSING, HONE_F64("gamma", 1, 0, 1, 0, "discount"), HONE_F64("lambda", 1, 0, 1, 0, "decay of the trace"), FIELD_KL, HONE_FLAG("whiten", 1, 0, "whiten over the tokens of the batch"), NULL};
+    HONE_ENUM("scale", "group", "group|batch|none", 0, "whose standard deviation divides"), FIELD_KL, FIELD_SHAPING, NULL};
+static const hone_field *const plain_fields[] = {COMPAT, FIELD_MISSING, FIELD_KL, FIELD_SHAPING, NULL};
+static const hone_field *const eps_fields[] = {COMPAT, FIELD_MISSING, FIELD_EPS, FIELD_KL, FIELD_SHAPING, NULL};
+static const hone_field *const gdpo_fields[] = {COMPAT, FIELD_MISSING, FIELD_EPS, HONE_F64("advantage_clip", 0, 0, 1e9, 0, "the advantage is cut to within +- this; 0: not"), NULL};
+static const hone_field *const whiten_fields[] = {COMPAT, FIELD_MISSING, FIELD_KL, FIELD_SHAPING, HONE_FLAG("whiten", 1, 0, "whiten over the tokens of the batch"), NULL};
+static const hone_field *const return_fields[] = {COMPAT, FIELD_MISSING, HONE_F64("gamma", 1, 0, 1, 0, "discount"), FIELD_KL, FIELD_SHAPING, HONE_FLAG("whiten", 1, 0, "whiten over the tokens of the batch"), NULL};
+static const hone_field *const gae_fields[] = {COMPAT, FIELD_MISSING, HONE_F64("gamma", 1, 0, 1, 0, "discount"), HONE_F64("lambda", 1, 0, 1, 0, "decay of the trace"), FIELD_KL, FIELD_SHAPING, HONE_FLAG("whiten", 1, 0, "whiten over the tokens of the batch"), NULL};
 static const hone_field *const opd_fields[] = {NULL};
 
 static const char *const needs[] = {HONE_IFACE_MEM, NULL};

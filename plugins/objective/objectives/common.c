@@ -21,6 +21,11 @@ uint32_t settings_choice(const settings *s, const char *name, uint32_t absent)
     return i < 0 ? absent : (uint32_t)s->cfg->i64(s->cfg, (uint32_t)i);
 }
 
+int settings_place(const settings *s, const char *name)
+{
+    return find_field(s, name);
+}
+
 int settings_given(const settings *s, const char *name)
 {
     int i = find_field(s, name);

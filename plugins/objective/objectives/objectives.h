@@ -19,6 +19,7 @@ typedef struct settings {
 } settings;
 double settings_f64(const settings *s, const char *name, double absent);
 uint32_t settings_choice(const settings *s, const char *name, uint32_t absent); /* ENUM, BOOL */
+int settings_place(const settings *s, const char *name); /* in the table, or -1 */
 int settings_given(const settings *s, const char *name);
 
 /* The host's counted memory. */

@@ -12,12 +12,16 @@
  * Sources: the rows in policy_rows.c; objectives.md. */
 #include "policy.h"
 
+#include "hone/state.h"
+
 typedef struct policy {
     memory mem;
+    int entropy_field; /* its number in the table */
     const policy_row *row;
-    uint32_t compat, reduce, kl, unbiased, sampler_level, sampler_mode;
+    uint32_t compat, reduce, kl, unbiased, sampler_level, sampler_mode, reject, mask_truncated;
     double eps_low, eps_high, delta, dual_clip, beta, max_length, entropy;
-    double tau_pos, tau_neg, dro_beta, sampler_cap, sampler_floor, off_policy, top_entropy;
+    double tau_pos, tau_neg, dro_beta, sampler_cap, sampler_floor, off_policy, top_entropy,
+        entropy_target;
 } policy;
 
 enum { KL_K1, KL_K2, KL_K3, KL_ABS };
@@ -59,6 +63,10 @@ hone_status policy_create(const policy_row *row, const hone_field *const *fields
     p->sampler_floor = settings_f64(&s, "sampler_floor", 0);
     p->off_policy = settings_f64(&s, "off_policy_threshold", 0);
     p->top_entropy = settings_f64(&s, "top_entropy", 1);
+    p->reject = settings_choice(&s, "reject", 0);
+    p->mask_truncated = settings_choice(&s, "mask_truncated", 0);
+    p->entropy_target = settings_f64(&s, "entropy_target", 0);
+    p->entropy_field = settings_place(&s, "entropy");
     *self_out = p;
     return HONE_OK;
 }
@@ -75,6 +83,11 @@ static int corrects_sampler(const policy *p)
     return p->sampler_cap > 0 || p->sampler_floor > 0;
 }
 
+static int rejects(const policy *p)
+{
+    return p->reject && corrects_sampler(p);
+}
+
 static uint32_t policy_uses(void *self)
 {
     const policy *p = self;
@@ -85,10 +98,12 @@ static uint32_t policy_uses(void *self)
         u |= HONE_OBJ_REF;
     if (corrects_sampler(p))
         u |= HONE_OBJ_SAMPLER;
-    if (p->entropy != 0 || p->top_entropy < 1)
+    if (p->entropy != 0 || p->entropy_target > 0 || p->top_entropy < 1)
         u |= HONE_OBJ_ENTROPY;
-    if (p->top_entropy < 1)
+    if (p->top_entropy < 1 || rejects(p)) /* what is rejected leaves the normalisers too */
         u |= HONE_OBJ_WHOLE_BATCH;
+    if (p->mask_truncated)
+        u |= HONE_OBJ_COMPLETED;
     return u;
 }
 
@@ -366,7 +381,7 @@ static hone_status check_input(const policy *p, const hone_objective_in *in, con
     if (corrects_sampler(p) && !in->sampler_logp)
         return hone_host_fail(host, HONE_E_INVALID,
                               "%s: sampler_cap is set but there are no sampler log-probs", name);
-    if ((p->entropy != 0 || p->top_entropy < 1) && !in->entropy)
+    if ((p->entropy != 0 || p->entropy_target > 0 || p->top_entropy < 1) && !in->entropy)
         return hone_host_fail(host, HONE_E_INVALID, "%s: entropy is set but there are no entropies",
                               name);
     if (p->reduce == REDUCE_SEQ_MEAN_TOKEN_SUM_NORM && all->max_length <= 0)
@@ -423,9 +438,63 @@ static void put_metrics(const hone_objective_in *in, const sums *m, const hone_o
         put_mean(out, "entropy", m->entropy, m->n);
 }
 
+/* The mask without what the sampler correction rejects: tokens, or sequences, whose ratio is outside the bounds. */
+static void reject(const policy *p, const hone_objective_in *in, double *mask)
+{
+    for (size_t s = 0; s < in->n_seqs; s++) {
+        const size_t begin = in->seq_begin[s], end = in->seq_begin[s + 1];
+        double sum = 0, n = 0, w;
+        for (size_t t = begin; t < end; t++) {
+            sum += in->mask[t] * sampler_log_ratio(in, t);
+            n += in->mask[t];
+        }
+        if (p->compat == COMPAT_OPENRLHF && n > 0)
+            sum /= n;
+        w = hone_exp(sum);
+        for (size_t t = begin; t < end; t++) {
+            if (p->sampler_level == LEVEL_TOKEN)
+                w = hone_exp(sampler_log_ratio(in, t));
+            mask[t] = w < p->sampler_floor || (p->sampler_cap > 0 && w > p->sampler_cap)
+                          ? 0
+                          : in->mask[t];
+        }
+    }
+}
+
+static hone_status all_sequences(const policy *p, const hone_objective_in *in,
+                                 hone_objective_out *out);
+
 static hone_status policy_loss(void *self, const hone_objective_in *in, hone_objective_out *out)
 {
     const policy *p = self;
+    double *mask, before = 0, after = 0;
+    hone_objective_in left;
+    hone_status st;
+    if (!rejects(p) || !fits_shape(in, out) || !in->sampler_logp)
+        return all_sequences(p, in, out);
+    mask = memory_get(&p->mem, in->n_tokens, sizeof *mask);
+    if (!mask)
+        return HONE_E_NOMEM;
+    for (size_t t = 0; t < in->n_tokens; t++)
+        mask[t] = 0; /* of tokens that are nobody's */
+    reject(p, in, mask);
+    memset(&left, 0, sizeof left);
+    memcpy(&left, in, in->struct_size < sizeof left ? in->struct_size : sizeof left);
+    left.mask = mask;
+    left.total_tokens = left.total_seqs = 0; /* counted anew */
+    for (size_t t = 0; t < in->n_tokens; t++) {
+        before += in->mask[t];
+        after += mask[t];
+    }
+    put_mean(out, "rejected", before - after, before);
+    st = all_sequences(p, &left, out);
+    memory_put(&p->mem, mask, in->n_tokens, sizeof *mask);
+    return st;
+}
+
+static hone_status all_sequences(const policy *p, const hone_objective_in *in,
+                                 hone_objective_out *out)
+{
     totals all;
     sums m = {0, 0, 0, hone_math_inf(), -hone_math_inf(), 0, 0, 0, 0, 0};
     double loss = 0, entropy_floor = 0;
@@ -467,12 +536,24 @@ static hone_str policy_show(void *self)
     return hone_str_c(p->row->show);
 }
 
+/* Adaptive entropy: the weight changes between updates. */
+static hone_status policy_apply(void *self, const hone_config *cfg)
+{
+    policy *p = self;
+    if (p->entropy_field >= 0)
+        p->entropy = cfg->f64(cfg, (uint32_t)p->entropy_field);
+    return HONE_OK;
+}
+
+static const hone_live_v1 policy_live = {sizeof(hone_live_v1), 0, policy_apply};
 static const hone_objective_v1 policy_vtable = {
     sizeof(hone_objective_v1), 0, policy_uses, policy_loss, policy_show, NULL};
 
 const void *policy_get_iface(void *self, const char *iface_id)
 {
     (void)self;
+    if (same_text(iface_id, HONE_IFACE_LIVE))
+        return &policy_live;
     return same_text(iface_id, HONE_IFACE_OBJECTIVE) ? &policy_vtable : NULL;
 }
 

@@ -5,6 +5,8 @@
  * yet, a row here, its golden entry in tests/golden. */
 #include "policy.h"
 
+#include "hone/state.h"
+
 /* clang-format off */
 #define FIELD_REDUCE(dflt) \
     HONE_ENUM("reduce", dflt, REDUCE_CHOICES, 0, "how token losses become one number"), \
@@ -21,12 +23,17 @@
     HONE_ENUM("kl", "k3", "k1|k2|k3|abs", 0, "estimator of the KL term"), \
     HONE_FLAG("unbiased", 0, 0, "multiply the KL term by the ratio")
 #define FIELD_EXTRAS \
-    HONE_F64("entropy", 0, -1e6, 1e6, 0, "weight of the entropy bonus"), \
+    HONE_F64("entropy", 0, -1e6, 1e6, HONE_LIVE, "weight of the entropy bonus"), \
+    HONE_F64("entropy_target", 0, 0, 1e3, 0, "adaptive entropy: the bonus holds while the last update's entropy is below this; 0: always"), \
+    HONE_F64("entropy_step", 0, 0, 1e3, 0, "adaptive entropy: its weight goes up this much after an update below the target, down after one above"), \
+    HONE_F64("entropy_max", 1, 0, 1e6, 0, "adaptive entropy: its weight stays within 0 and this"), \
     HONE_F64("top_entropy", 1, 0, 1, 0, "train only on this share of the tokens, those of highest entropy"), \
     HONE_ENUM("sampler_level", "token", "token|sequence", 0, "correct for the sampler by token or by sequence"), \
     HONE_ENUM("sampler_mode", "truncate", "truncate|mask", 0, "outside the bounds: cut the weight, or drop"), \
     HONE_F64("sampler_cap", 0, 0, 1e6, 0, "upper bound of exp(old - sampler); 0: none"), \
     HONE_F64("sampler_floor", 0, 0, 1e6, 0, "lower bound of exp(old - sampler); 0: none"), \
+    HONE_FLAG("reject", 0, 0, "what is outside the bounds leaves the batch: no loss, no KL, not counted"), \
+    HONE_FLAG("mask_truncated", 0, 0, "samples cut off at the limit are left out of the batch"), \
     HONE_F64("off_policy_threshold", 0, 0, 1e6, 0, "drop sequences with A < 0 whose mean log(sampler/policy) is above; 0: none")
 #define COMPAT FIELD_COMPAT("whose variant, where trainers differ")
 
@@ -35,7 +42,13 @@
     "  k1 = logp - ref, k2 = k1^2/2, k3 = exp(-k1) - 1 + k1, abs = |k1|; unbiased: times r.\n" \
     "  sampler correction: the policy term of each token times exp(old - sampler), cut to\n" \
     "  [sampler_floor, sampler_cap] (truncate) or dropped outside (mask); by sequence: the product of the\n" \
-    "  ratios (openrlhf, mask: gated on their geometric mean, token weights kept).\n" \
+    "  ratios (openrlhf, mask: gated on their geometric mean, token weights kept). reject: what is outside the\n" \
+    "  bounds leaves the batch and its normalisers (openrlhf: by sequence on the geometric mean).\n" \
+    "  off_policy_threshold: a sequence with A < 0 whose mean log(sampler/policy) is above has no policy term\n" \
+    "  (DeepSeek-V3.2 2025, 2512.02556). top_entropy: only that share of the tokens, those of highest entropy\n" \
+    "  (Wang et al. 2025, 2506.01939). mask_truncated: samples cut off at the limit are left out (DAPO).\n" \
+    "  entropy_target: adaptive entropy (Skywork-OR1 2025, 2505.22312): from the last update's mean entropy e the\n" \
+    "  weight moves by +-entropy_step towards it, and the bonus holds while e is below the target.\n" \
     "differences everywhere: trl counts fully masked samples in its mean over sequences, hone does not.\n"
 #define SHOW_REDUCE \
     "reduce: seq_mean_token_mean = mean over sequences of the mean over their tokens; token_mean = over all\n" \
@@ -121,7 +134,7 @@ static const hone_field *const dro_fields[] = {COMPAT, FIELD_REDUCE("token_mean"
 static const hone_field *const logp_fields[] = {COMPAT, FIELD_REDUCE("token_mean"), FIELD_KL, FIELD_EXTRAS, NULL};
 
 static const char *const needs[] = {HONE_IFACE_MEM, NULL};
-static const char *const provides[] = {HONE_IFACE_OBJECTIVE, NULL};
+static const char *const provides[] = {HONE_IFACE_OBJECTIVE, HONE_IFACE_LIVE, NULL};
 
 #define X(row, loss, level, ratio, fields_, summary_, show) \
     static const policy_row row_##row = {#row, loss, level, ratio, show}; \

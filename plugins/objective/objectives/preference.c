@@ -4,11 +4,15 @@
  * The sum over a sequence's mask is what the losses of pair_losses.c see; their derivative goes to each
  * token times its mask, divided by the pairs of the whole optimizer step. `aot` ranks all pairs of the
  * step against each other, so it needs the whole batch at once. With ld_alpha < 1 tokens beyond the
- * shorter answer's length count that much (LD-DPO, Liu et al. 2024, arXiv:2409.06411).
+ * shorter answer's length count that much (LD-DPO, Liu et al. 2024, arXiv:2409.06411). With wpo each pair's loss is
+ * weighted by how likely the policy itself is to say both answers (WPO, Zhou et al. 2024, arXiv:2406.11827). `rm` reads
+ * no log-probs but scores: what a value head gives at a sequence's last token.
  *
  * Invariants: a sequence without mask has length 1 in divisions and no gradient; nothing is kept from
  * one call to the next. */
 #include "preference.h"
+
+#include "hone/state.h"
 
 hone_status preference_create(const preference_row *row, const hone_field *const *fields,
                               const hone_host *host, const hone_config *cfg, void **self_out)
@@ -37,8 +41,12 @@ hone_status preference_create(const preference_row *row, const hone_field *const
     p->desirable = settings_f64(&s, "desirable_weight", 1);
     p->undesirable = settings_f64(&s, "undesirable_weight", 1);
     p->kl = settings_f64(&s, "kto_kl", 0);
+    p->kl_field = settings_place(&s, "kto_kl");
     p->shift = settings_f64(&s, "reward_shift", 0);
     p->ld_alpha = settings_f64(&s, "ld_alpha", 1);
+    p->wpo = settings_choice(&s, "wpo", 0);
+    p->margin = settings_f64(&s, "margin", 0);
+    p->center = settings_f64(&s, "center", 0);
     *self_out = p;
     return HONE_OK;
 }
@@ -55,6 +63,10 @@ static uint32_t preference_uses(void *self)
     uint32_t u = p->row->reference_free ? 0 : HONE_OBJ_REF;
     if (p->row->family == FAMILY_KTO || p->row->family == FAMILY_APO_UNPAIRED)
         return u | HONE_OBJ_UNPAIRED;
+    if (p->row->family == FAMILY_RM)
+        return HONE_OBJ_PAIRS | HONE_OBJ_VALUE;
+    if (p->wpo)
+        u |= HONE_OBJ_COLLISION;
     if (p->row->family == FAMILY_AOT || p->row->family == FAMILY_AOT_UNPAIRED)
         u |= HONE_OBJ_WHOLE_BATCH;
     return u | HONE_OBJ_PAIRS;
@@ -136,20 +148,86 @@ static void count_pair(const preference *p, const pair *x, tallies *m)
     m->n_rejected += 1;
 }
 
+/* WPO's weight of a pair, a constant: min(1, exp of both answers' mean log-probs, each less the log of the sum of
+ * squared probabilities, which makes an answer sampled from the policy weigh 1 on average). */
+static double pair_weight(const preference *p, const hone_objective_in *in, size_t c, const pair *x)
+{
+    const size_t covered = offsetof(hone_objective_in, collision) + sizeof in->collision;
+    double mean, inf = hone_math_inf();
+    if (!p->wpo)
+        return 1;
+    mean = x->pc / x->lc + x->pr / x->lr;
+    if (in->struct_size >= covered && in->collision)
+        mean -= masked_sum(p, in, in->collision, c, inf) / x->lc +
+                masked_sum(p, in, in->collision, c + 1, inf) / x->lr;
+    return mean < 0 ? hone_exp(mean) : 1;
+}
+
 static hone_status pairs_loss(const preference *p, const hone_objective_in *in, const totals *all,
                               hone_objective_out *out)
 {
     tallies m = {0, 0, 0, 0, 0};
-    double loss = 0;
+    double loss = 0, weights = 0;
     for (size_t i = 0; i + 1 < in->n_seqs; i += 2) {
-        double tail = full_part(p, in, i, i + 1);
+        double tail = full_part(p, in, i, i + 1), w;
         pair x;
         pair_grad g = {0, 0};
+        if (length_of(in, i) <= 0 || length_of(in, i + 1) <= 0)
+            continue; /* half a pair is none */
         read_pair(p, in, i, i + 1, &x);
-        loss += p->row->loss(p, &x, &g) / all->pairs;
-        spread(p, in, i, g.c / all->pairs, tail, out->grad_logp);
-        spread(p, in, i + 1, g.r / all->pairs, tail, out->grad_logp);
+        w = pair_weight(p, in, i, &x) / all->pairs;
+        loss += w * p->row->loss(p, &x, &g);
+        spread(p, in, i, w * g.c, tail, out->grad_logp);
+        spread(p, in, i + 1, w * g.r, tail, out->grad_logp);
         count_pair(p, &x, &m);
+        weights += w * all->pairs;
+    }
+    out->loss = loss;
+    put_rewards(&m, out, 1);
+    if (p->wpo)
+        put_mean(out, "wpo/weight", weights, m.n_chosen);
+    return HONE_OK;
+}
+
+/* ---- rm: scores instead of log-probs --------------------------------------------------------------- */
+
+/* The last trained token of a sequence: where its score stands; SIZE_MAX: none. */
+static size_t scored_token(const hone_objective_in *in, size_t s)
+{
+    for (size_t t = in->seq_begin[s + 1]; t > in->seq_begin[s]; t--)
+        if (in->mask[t - 1] != 0)
+            return t - 1;
+    return SIZE_MAX;
+}
+
+static hone_status reward_model_loss(const preference *p, const hone_objective_in *in,
+                                     const totals *all, hone_objective_out *out)
+{
+    const int margins = in->struct_size >=
+                            offsetof(hone_objective_in, margin) + sizeof in->margin &&
+                        in->margin;
+    tallies m = {0, 0, 0, 0, 0};
+    double loss = 0;
+    if (!in->value || !out->grad_value)
+        return hone_host_fail(p->mem.host, HONE_E_INVALID, "%s: needs scores (values)",
+                              p->row->name);
+    for (size_t i = 0; i + 1 < in->n_seqs; i += 2) {
+        const size_t c = scored_token(in, i), r = scored_token(in, i + 1);
+        double a, b, z, d, l;
+        if (c == SIZE_MAX || r == SIZE_MAX)
+            continue;
+        a = in->value[c];
+        b = in->value[r];
+        z = a - b - p->margin - (margins ? in->margin[i] : 0);
+        l = smoothed_logistic(p->label_smoothing, z, &d) + p->center * (a + b) * (a + b);
+        loss += l / all->pairs;
+        out->grad_value[c] += (d + 2 * p->center * (a + b)) / all->pairs;
+        out->grad_value[r] += (-d + 2 * p->center * (a + b)) / all->pairs;
+        m.chosen += a;
+        m.rejected += b;
+        m.accuracy += a > b;
+        m.n_chosen += 1;
+        m.n_rejected += 1;
     }
     out->loss = loss;
     put_rewards(&m, out, 1);
@@ -248,6 +326,8 @@ static hone_status preference_loss(void *self, const hone_objective_in *in, hone
         return hone_host_fail(p->mem.host, HONE_E_SHAPE, "%s: the sequences do not fit the arrays",
                               p->row->name);
     all = totals_of(in);
+    if (p->row->family == FAMILY_RM && in->n_seqs % 2 == 0)
+        return reward_model_loss(p, in, &all, out);
     if (!p->row->reference_free && !in->ref_logp)
         return hone_host_fail(p->mem.host, HONE_E_INVALID, "%s: needs reference log-probs",
                               p->row->name);
@@ -265,10 +345,21 @@ static hone_str preference_show(void *self)
     return hone_str_c(((preference *)self)->row->show);
 }
 
+static hone_status preference_apply(void *self, const hone_config *cfg)
+{
+    preference *p = self;
+    if (p->kl_field >= 0)
+        p->kl = cfg->f64(cfg, (uint32_t)p->kl_field);
+    return HONE_OK;
+}
+
+static const hone_live_v1 preference_live = {sizeof(hone_live_v1), 0, preference_apply};
 static const hone_objective_v1 preference_vtable = {
     sizeof(hone_objective_v1), 0, preference_uses, preference_loss, preference_show, NULL};
 const void *preference_get_iface(void *self, const char *iface_id)
 {
     (void)self;
+    if (same_text(iface_id, HONE_IFACE_LIVE))
+        return &preference_live;
     return same_text(iface_id, HONE_IFACE_OBJECTIVE) ? &preference_vtable : NULL;
 }

@@ -28,14 +28,15 @@ typedef struct preference_row {
     int by_length;      /* rewards are averages over tokens */
     const char *show;
 } preference_row;
-enum { FAMILY_PAIR, FAMILY_AOT, FAMILY_AOT_UNPAIRED, FAMILY_KTO, FAMILY_APO_UNPAIRED };
+enum { FAMILY_PAIR, FAMILY_AOT, FAMILY_AOT_UNPAIRED, FAMILY_KTO, FAMILY_APO_UNPAIRED, FAMILY_RM };
 
 struct preference {
     memory mem;
     const preference_row *row;
-    uint32_t compat, divergence, variant;
+    uint32_t compat, divergence, variant, wpo;
+    int kl_field; /* kto_kl's number in the table */
     double beta, label_smoothing, gamma, alpha, tau, nll, desirable, undesirable, kl, shift,
-        ld_alpha;
+        ld_alpha, margin, center;
 };
 
 double loss_dpo(const preference *p, const pair *x, pair_grad *g);

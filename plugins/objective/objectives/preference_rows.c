@@ -1,13 +1,17 @@
 /* preference_rows.c - the preference losses of objectives.md as table rows: settings, defaults, texts. */
 #include "preference.h"
 
+#include "hone/state.h"
+
 /* clang-format off */
 #define FIELD_BETA(dflt) HONE_F64("beta", dflt, 1e-9, 1e6, 0, "temperature of the loss")
 #define FIELD_SMOOTH(dflt, max) HONE_F64("label_smoothing", dflt, 0, max, 0, "share of swapped labels assumed")
 #define FIELD_DIVERGENCE \
     HONE_ENUM("f_divergence", "reverse_kl", "reverse_kl|forward_kl|js|alpha", 0, "divergence to the reference"), \
     HONE_F64("alpha", .5, 0, 1e3, 0, "of the alpha divergence")
-#define FIELD_LD HONE_F64("ld_alpha", 1, 0, 1, 0, "weight of tokens beyond the shorter answer's length (LD-DPO)")
+#define FIELD_WPO HONE_FLAG("wpo", 0, 0, "weigh each pair by how likely the policy is to say both answers (WPO)")
+#define FIELD_LD FIELD_WPO, FIELD_LD_ONLY
+#define FIELD_LD_ONLY HONE_F64("ld_alpha", 1, 0, 1, 0, "weight of tokens beyond the shorter answer's length (LD-DPO)")
 #define FIELD_GAMMA HONE_F64("gamma", .5, -1e6, 1e6, 0, "target margin")
 #define FIELD_NLL(dflt) HONE_F64("nll", dflt, 0, 1e6, 0, "weight of the chosen answer's mean negative log-likelihood")
 #define COMPAT FIELD_COMPAT("whose variant, where trainers differ")
@@ -16,13 +20,17 @@
     "a = log pi/ref of the chosen answer, b = of the rejected one (summed over tokens), h = a - b, s = sigmoid;\n" \
     "the loss is the mean over the pairs of the optimizer step.\n"
 
+#define SHOW_WPO \
+    "wpo: each pair's loss times sg(min(1, exp(w_c + w_r))), w = the answer's mean of logp - log sum_v p(v)^2\n" \
+    "  (Zhou et al. 2024, arXiv:2406.11827, sampled alignment; trl's use_weighting). Every loss of pairs has it but aot.\n"
+
 /* X(row, loss, family, reference-free, by length, fields, summary, show) */
 #define PREFERENCE_ROWS(X) \
     X(dpo, loss_dpo, FAMILY_PAIR, 0, 0, dpo_fields, "DPO: logistic loss on the difference of log-ratios", \
       "dpo: direct preference optimisation\n-(1 - label_smoothing) log s(beta h) - label_smoothing log s(-beta h)\n" SHOW_PAIR \
       "f_divergence: h = f'(e^a) - f'(e^b): forward_kl -e^-x, js log s(x), alpha e^((alpha-1)x)/(alpha-1).\n" \
       "source: Rafailov et al. 2023 (arXiv:2305.18290); label smoothing (cDPO): Mitchell 2023; divergences: 2309.16240;\n" \
-      "  ld_alpha: LD-DPO 2409.06411\n") \
+      "  ld_alpha: LD-DPO 2409.06411\n" SHOW_WPO) \
     X(robust, loss_robust, FAMILY_PAIR, 0, 0, robust_fields, "DPO unbiased under swapped labels", \
       "robust: [-(1 - ls) log s(beta h) + ls log s(-beta h)] / (1 - 2 ls),  ls = label_smoothing\n" SHOW_PAIR \
       "source: Chowdhury et al. 2024 (arXiv:2403.00409)\n") \
@@ -78,13 +86,20 @@
       "source: Meng et al. 2024 (arXiv:2405.14734)\ndifferences: none: trl's simpo_gamma is gamma (its gamma/beta is multiplied by beta).\n") \
     X(alphapo, loss_alphapo, FAMILY_PAIR, 1, 1, alphapo_fields, "AlphaPO: SimPO with a reward shape", \
       "alphapo: -log s(beta (R_c - R_r) - gamma),  R = (1 - p^-alpha)/alpha, log p = mean log-prob\n" \
-      "source: Gupta et al. 2025 (arXiv:2501.03884)\n")
+      "source: Gupta et al. 2025 (arXiv:2501.03884)\n") \
+    X(rm, NULL, FAMILY_RM, 1, 0, rm_fields, "reward model: Bradley-Terry on the scores of pairs", \
+      "rm: -(1 - ls) log s(r_c - r_r - margin) - ls log s(-(r_c - r_r - margin)) + center (r_c + r_r)^2,  s = sigmoid,\n" \
+      "  ls = label_smoothing; r: the score that a value head gives at the last token of each answer;\n" \
+      "  margin: of the pair (the row's column `margin`) plus the setting. The mean over the pairs of the step.\n" \
+      "source: Bradley & Terry 1952; margin: Touvron et al. 2023, Llama 2 (arXiv:2307.09288), eq. 2;\n" \
+      "  center: Eisenstein et al. 2023 (arXiv:2312.09244)\n" \
+      "differences: trl calls center center_rewards_coefficient.\n")
 
 static const hone_field *const dpo_fields[] = {COMPAT, FIELD_BETA(.1), FIELD_SMOOTH(0, .5), FIELD_DIVERGENCE, FIELD_LD, NULL};
 static const hone_field *const dpo_fields_beta[] = {COMPAT, FIELD_BETA(.1), FIELD_DIVERGENCE, FIELD_LD, NULL};
 static const hone_field *const robust_fields[] = {COMPAT, FIELD_BETA(.1), FIELD_SMOOTH(0, .49), FIELD_DIVERGENCE, FIELD_LD, NULL};
 static const hone_field *const exo_fields[] = {COMPAT, FIELD_BETA(.1), HONE_F64("label_smoothing", 1e-3, 1e-12, .5, 0, "share of swapped labels assumed; not 0"), FIELD_DIVERGENCE, FIELD_LD, NULL};
-static const hone_field *const smooth_fields[] = {COMPAT, FIELD_BETA(.1), FIELD_SMOOTH(0, .5), FIELD_LD, NULL};
+static const hone_field *const smooth_fields[] = {COMPAT, FIELD_BETA(.1), FIELD_SMOOTH(0, .5), FIELD_LD_ONLY, NULL};
 static const hone_field *const beta_fields[] = {COMPAT, FIELD_BETA(.1), FIELD_LD, NULL};
 static const hone_field *const bco_fields[] = {COMPAT, FIELD_BETA(.1), HONE_F64("reward_shift", 0, -1e6, 1e6, 0, "delta: what rewards are compared with"), FIELD_LD, NULL};
 static const hone_field *const discopop_fields[] = {COMPAT, FIELD_BETA(.1), HONE_F64("temperature", .05, 1e-6, 1e6, 0, "sharpness of the gate"), FIELD_LD, NULL};
@@ -93,13 +108,15 @@ static const hone_field *const unpaired_fields[] = {COMPAT, FIELD_BETA(.1),
 static const hone_field *const kto_fields[] = {COMPAT, FIELD_BETA(.1),
     HONE_F64("desirable_weight", 1, 0, 1e6, 0, "weight of desirable answers"), HONE_F64("undesirable_weight", 1, 0, 1e6, 0, "weight of the others"),
     HONE_F64("kto_kl", 0, -1e6, 1e6, HONE_LIVE, "estimate of the KL to the reference, over the step"), NULL};
-static const hone_field *const orpo_fields[] = {COMPAT, FIELD_BETA(.1), FIELD_NLL(1), NULL};
-static const hone_field *const cpo_fields[] = {COMPAT, FIELD_BETA(.1), FIELD_SMOOTH(0, .5), HONE_ENUM("loss", "sigmoid", "sigmoid|hinge|ipo", 0, "which loss on the pair"), FIELD_NLL(0), NULL};
-static const hone_field *const simpo_fields[] = {COMPAT, FIELD_BETA(2), FIELD_GAMMA, FIELD_SMOOTH(0, .5), FIELD_NLL(0), NULL};
-static const hone_field *const alphapo_fields[] = {COMPAT, FIELD_BETA(2), FIELD_GAMMA, HONE_F64("alpha", .25, -10, 10, 0, "shape of the reward; 0 is simpo"), FIELD_SMOOTH(0, .5), FIELD_NLL(0), NULL};
+static const hone_field *const orpo_fields[] = {COMPAT, FIELD_BETA(.1), FIELD_NLL(1), FIELD_WPO, NULL};
+static const hone_field *const cpo_fields[] = {COMPAT, FIELD_BETA(.1), FIELD_SMOOTH(0, .5), HONE_ENUM("loss", "sigmoid", "sigmoid|hinge|ipo", 0, "which loss on the pair"), FIELD_NLL(0), FIELD_WPO, NULL};
+static const hone_field *const simpo_fields[] = {COMPAT, FIELD_BETA(2), FIELD_GAMMA, FIELD_SMOOTH(0, .5), FIELD_NLL(0), FIELD_WPO, NULL};
+static const hone_field *const rm_fields[] = {COMPAT, HONE_F64("margin", 0, -1e6, 1e6, 0, "by how much the chosen answer is to lead, beside the pair's own"),
+    HONE_F64("center", 0, 0, 1e6, 0, "weight of (r_c + r_r)^2, which keeps scores about 0"), FIELD_SMOOTH(0, .5), NULL};
+static const hone_field *const alphapo_fields[] = {COMPAT, FIELD_BETA(2), FIELD_GAMMA, HONE_F64("alpha", .25, -10, 10, 0, "shape of the reward; 0 is simpo"), FIELD_SMOOTH(0, .5), FIELD_NLL(0), FIELD_WPO, NULL};
 
 static const char *const needs[] = {HONE_IFACE_MEM, NULL};
-static const char *const provides[] = {HONE_IFACE_OBJECTIVE, NULL};
+static const char *const provides[] = {HONE_IFACE_OBJECTIVE, HONE_IFACE_LIVE, NULL};
 
 #define X(row, loss_, family_, free_, length_, fields_, summary_, show_) \
     static const preference_row row_##row = {#row, loss_, family_, free_, length_, show_}; \

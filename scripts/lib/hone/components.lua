@@ -310,7 +310,29 @@ end
 
 local objectives, advantages, functions = {}, {}, setmetatable({}, { __mode = "k" })
 
+-- { { "dpo", beta = .1 }, { "sft", weight = .2 } }: a weighted sum of losses.
+local function objective_sum(spec)
+  local terms = {}
+  for i, term in ipairs(spec) do
+    local own, weight = term, 1
+    if type(term) == "table" and not term.component then
+      own = {}
+      for k, v in pairs(term) do own[k] = v end
+      weight, own.weight = own.weight or 1, nil
+    end
+    if type(weight) ~= "number" then error("objective: the weight of loss " .. i .. " is a number", 0) end
+    local name = type(own) == "table" and (own[1] or own.name) or own
+    terms[i] = { components.resolve_objective(own), weight, type(name) == "string" and name or tostring(i) }
+  end
+  local keys = {}
+  for i, t in ipairs(terms) do keys[i] = tostring(t[1]) .. "*" .. t[2] end
+  local key = table.concat(keys, "+")
+  if not objectives[key] then objectives[key] = core.objective_sum(terms) end
+  return objectives[key]
+end
+
 function components.resolve_objective(spec)
+  if type(spec) == "table" and type(spec[1]) ~= "string" and spec[1] ~= nil then return objective_sum(spec) end
   if type(spec) == "function" then
     if not functions[spec] then functions[spec] = core.tape_objective(spec, { "old_logp", "advantage" }) end
     return functions[spec]

@@ -56,6 +56,7 @@ typedef struct hone_objective_in {
         *margin; /* n_seqs or NULL: by how much the chosen one is better; of pair i at 2i */
     double total_chosen_tokens; /* over the step: sum of mask of sequences that are not REJECTED */
     const uint8_t *truncated;   /* n_seqs or NULL: 1 = cut off at the limit */
+    double total_chosen_seqs;   /* over the step: sequences with mask that are not REJECTED */
 } hone_objective_in;
 
 /* Metrics: how values of several micro-batches combine. */
