@@ -71,18 +71,20 @@ static hone_status read_optimizer(hone_arena *a, const hone_value *v, hone_polic
 
 static hone_status add_kind(const hone_value *v, hone_lora_config *l)
 {
-    static const char *const names[] = {"lora", "rslora", "dora", NULL};
-    static const uint32_t kinds[] = {0, HONE_LORA_RANK_STABLE, HONE_LORA_DORA};
+    static const char *const names[] = {"lora", "rslora", "dora", "pissa", NULL};
+    static const uint32_t kinds[] = {0, HONE_LORA_RANK_STABLE, HONE_LORA_DORA, 0},
+                          inits[] = {0, 0, 0, HONE_LORA_INIT_PRINCIPAL};
     for (int i = 0; v->type == HONE_STRING && names[i]; i++)
         if (hone_str_eq(v->u.str, names[i])) {
             l->kind |= kinds[i];
+            l->init |= inits[i];
             return HONE_OK;
         }
     hone_fail(HONE_E_RANGE, "lora.kind: \"%.*s\" is none",
               v->type == HONE_STRING ? (int)(v->u.str.len < 40 ? v->u.str.len : 40) : 1,
               v->type == HONE_STRING ? v->u.str.ptr : "?");
     return hone_fail_hint(
-        "\"lora\", \"rslora\", \"dora\", or a list such as { \"dora\", \"rslora\" }");
+        "\"lora\", \"rslora\", \"dora\", \"pissa\", or a list such as { \"dora\", \"rslora\" }");
 }
 
 /* kind = "dora", or a list of kinds that go together. */

@@ -88,64 +88,100 @@ hone_status hone__params_init_magnitudes(hone_params *p, struct hone__adapter *a
     return HONE_OK;
 }
 
-/* An executor with scratch of its own; found by address, so ex comes first. */
-struct own_exec {
-    hone_exec ex;
-    unsigned char *scratch;
-};
-
 static void *own_scratch(const hone_exec *ex, uint32_t thread)
 {
-    return ((const struct own_exec *)(const void *)ex)->scratch +
+    return ((const struct hone__work *)(const void *)ex)->scratch +
            (size_t)thread * HONE_GEMM_SCRATCH;
 }
 
-_Static_assert(offsetof(struct own_exec, ex) == 0, "own_scratch finds the executor by address");
+_Static_assert(offsetof(struct hone__work, ex) == 0, "own_scratch finds the executor by address");
 _Static_assert(HONE_GEMM_SCRATCH % 64 == 0, "scratch of every thread is aligned");
 
-/* Floats of the largest pair: U, C (rows), P, C G, G (panels and rows). 0: too many. */
+hone_status hone__params_work(hone_params *p, const hone_exec *exec, size_t floats,
+                              struct hone__work *out)
+{
+    const size_t threads = (size_t)exec->n_threads * HONE_GEMM_SCRATCH;
+    size_t bytes;
+    if (!hone_mul_size(floats, sizeof(float), &bytes) || !hone_add_size(bytes, threads, &bytes))
+        return hone_fail(HONE_E_LIMIT, "adapter: its matrices are too large");
+    if (bytes > p->norm_work.size)
+        HONE_TRY(hone_region_grow(&p->norm_work, bytes));
+    out->ex = *exec;
+    out->ex.thread_scratch = own_scratch;
+    out->ex.shared_scratch = NULL;
+    out->scratch = p->norm_work.base;
+    out->room = (float *)(void *)(out->scratch + threads);
+    return HONE_OK;
+}
+
+/* Rows of U: those of A, and of what PiSSA started from. */
+static int64_t ranks_of(const hone_params *p, const struct hone__pair *pair)
+{
+    return p->items[pair->a]->rows * (pair->a0 >= 0 ? 2 : 1);
+}
+
+/* Floats of the largest pair: U, C, P, C G, G as rows and as panels. 0: too many. */
 static size_t work_floats(const hone_params *p, const struct hone__adapter *ad)
 {
     size_t most = 0;
     for (int32_t i = 0; i < ad->n_pairs; i++) {
-        const hone_param_item *w = p->items[ad->pairs[i].target], *a = p->items[ad->pairs[i].a];
-        size_t r = (size_t)(hone_panels(a->rows) * HONE_PANEL), sum, n;
-        if (!hone_add_size((size_t)w->cols, 3 * (size_t)w->rows, &sum) ||
-            !hone_add_size(sum, 2 * r, &sum) || !hone_mul_size(sum, r, &n))
+        const hone_param_item *w = p->items[ad->pairs[i].target];
+        size_t r = (size_t)(hone_panels(ranks_of(p, &ad->pairs[i])) * HONE_PANEL), sum, n;
+        if (!hone_mul_size(3, (size_t)w->rows, &sum) ||
+            !hone_add_size(sum, (size_t)w->cols, &sum) || !hone_add_size(sum, 2 * r, &sum) ||
+            !hone_mul_size(sum, r, &n))
             return 0;
         most = n > most ? n : most;
     }
     return most;
 }
 
-static void refresh_pair(const hone_params *p, const struct hone__adapter *ad,
-                         const struct hone__pair *pair, const hone_exec *ex, float *work)
+/* U = A, or A over A0; C = scale B, or scale B beside -scale B0. */
+static void stack(const hone_params *p, const struct hone__pair *pair, int64_t R, float *U,
+                  float *C)
 {
-    const hone_param_item *w = p->items[pair->target], *a = p->items[pair->a],
-                          *b = p->items[pair->b];
-    const int64_t R = a->rows, N = w->rows, K = w->cols;
-    float *U = work, *C = U + R * K, *P = C + N * R, *CG = P + R * N, *G = CG + N * R,
+    const hone_param_item *a = p->items[pair->a], *b = p->items[pair->b];
+    const int64_t r = a->rows;
+    hone_params_unpack(a, a->data, 0, r, U);
+    if (pair->a0 >= 0)
+        hone_params_unpack(p->items[pair->a0], p->items[pair->a0]->data, 0, r, U + r * a->cols);
+    for (int64_t n = 0; n < b->rows; n++) {
+        float *c = C + n * R;
+        hone_params_unpack(b, b->data, n, 1, c);
+        if (pair->b0 >= 0)
+            hone_params_unpack(p->items[pair->b0], p->items[pair->b0]->data, n, 1, c + r);
+        for (int64_t j = 0; j < R; j++)
+            c[j] = (j < r ? pair->scale : -pair->scale) * c[j];
+    }
+}
+
+static void refresh_pair(const hone_params *p, const struct hone__adapter *ad,
+                         const struct hone__pair *pair, const struct hone__work *work)
+{
+    const hone_param_item *w = p->items[pair->target];
+    const hone_param under[2] = {pair->a, pair->a0};
+    const int64_t R = ranks_of(p, pair), N = w->rows, K = w->cols;
+    float *U = work->room, *C = U + R * K, *P = C + N * R, *CG = P + R * N, *G = CG + N * R,
           *panels = G + R * R;
     float *norm = (float *)(squares_of(ad) + ad->n_norms) + pair->at;
-    hone_params_unpack(a, a->data, 0, R, U);
-    hone_params_unpack(b, b->data, 0, N, C);
-    for (int64_t i = 0; i < N * R; i++)
-        C[i] = pair->scale * C[i];
+    stack(p, pair, R, U, C);
     hone_gemm g = {.M = R, .N = N, .K = K, .x = U, .ldx = K, .alpha = 1.0f, .y = P, .ldy = N};
     g.w = w->data;
     g.wtype = w->dtype;
-    hone_gemm_fwd(ex, &g); /* P = U W^T */
-    g.N = R;
-    g.w = a->data;
+    hone_gemm_fwd(&work->ex, &g); /* P = U W^T */
     g.wtype = HONE_F32;
-    g.y = G;
     g.ldy = R;
-    hone_gemm_fwd(ex, &g); /* G = U U^T */
+    for (int i = 0; i < 2 && under[i] >= 0; i++) { /* G = U U^T */
+        g.N = p->items[under[i]]->rows;
+        g.w = p->items[under[i]]->data;
+        g.y = G + i * g.N;
+        hone_gemm_fwd(&work->ex, &g);
+    }
     hone_panels_pack(G, R, R, R, panels);
     g = (hone_gemm){.M = N, .N = R, .K = R, .x = C, .ldx = R, .alpha = 1.0f, .y = CG, .ldy = R};
     g.w = panels;
     g.wtype = HONE_F32;
-    hone_gemm_fwd(ex, &g); /* C G, G being symmetric */
+    hone_gemm_fwd(&work->ex, &g); /* C G, G being symmetric */
     for (int64_t n = 0; n < N; n++) {
         double sum = squares_of(ad)[pair->at + (size_t)n];
         for (int64_t j = 0; j < R; j++)
@@ -156,23 +192,17 @@ static void refresh_pair(const hone_params *p, const struct hone__adapter *ad,
 
 static hone_status refresh(hone_params *p, struct hone__adapter *ad, const hone_exec *exec)
 {
-    struct own_exec own = {.ex = *exec};
-    const size_t floats = work_floats(p, ad), threads = (size_t)exec->n_threads * HONE_GEMM_SCRATCH;
-    size_t bytes;
-    if (!floats || !hone_mul_size(floats, sizeof(float), &bytes) ||
-        !hone_add_size(bytes, threads, &bytes))
+    struct hone__work work;
+    const size_t floats = work_floats(p, ad);
+    if (!floats)
         return hone_fail(HONE_E_LIMIT, "adapter %s: its matrices are too large", ad->name);
-    if (bytes > p->norm_work.size)
-        HONE_TRY(hone_region_grow(&p->norm_work, bytes));
+    HONE_TRY(hone__params_work(p, exec, floats, &work));
     if (hone_region_planning())
         return HONE_OK;
-    own.scratch = p->norm_work.base;
-    own.ex.thread_scratch = own_scratch;
-    own.ex.shared_scratch = NULL;
     if (ad->squares_of != p->base_changes)
         HONE_TRY(take_squares(p, ad));
     for (int32_t i = 0; i < ad->n_pairs; i++)
-        refresh_pair(p, ad, &ad->pairs[i], &own.ex, (float *)(own.scratch + threads));
+        refresh_pair(p, ad, &ad->pairs[i], &work);
     ad->norms_of = ad->changes + 1;
     return HONE_OK;
 }

@@ -90,8 +90,12 @@ static hone_status add_pair(hone_params *p, int32_t k, const hone_adapter_target
     struct hone__adapter *ad = &p->adapters[k];
     const hone_param_item *w = p->items[t->param];
     struct hone__pair *pair = &ad->pairs[ad->n_pairs];
-    *pair = (struct hone__pair){
-        .target = t->param, .m = HONE_NONE, .alpha = t->alpha, .at = ad->n_norms};
+    *pair = (struct hone__pair){.target = t->param,
+                                .m = HONE_NONE,
+                                .a0 = HONE_NONE,
+                                .b0 = HONE_NONE,
+                                .alpha = t->alpha,
+                                .at = ad->n_norms};
     pair->scale = ad->kind & HONE_LORA_RANK_STABLE ? t->alpha / sqrtf((float)t->rank)
                                                    : t->alpha / (float)t->rank;
     HONE_TRY(add_part(p, k, t->param, "lora_A", t->rank, w->cols, &pair->a));
@@ -100,6 +104,12 @@ static hone_status add_pair(hone_params *p, int32_t k, const hone_adapter_target
     if (ad->kind & HONE_LORA_DORA) {
         HONE_TRY(add_part(p, k, t->param, "lora_magnitude_vector", w->rows, 0, &pair->m));
         ad->n_norms += (size_t)w->rows;
+    }
+    if (ad->init == HONE_LORA_INIT_PRINCIPAL) {
+        HONE_TRY(add_part(p, k, t->param, "pissa_A", t->rank, w->cols, &pair->a0));
+        HONE_TRY(add_part(p, k, t->param, "pissa_B", w->rows, t->rank, &pair->b0));
+        p->items[pair->a0]->fixed = p->items[pair->b0]->fixed = 1;
+        p->items[pair->a0]->trainable = p->items[pair->b0]->trainable = 0;
     }
     ad->pair_of[t->param] = ad->n_pairs++;
     return HONE_OK;
@@ -175,8 +185,11 @@ static hone_status check_spec(const hone_params *p, const hone_adapter_spec *spe
     if (spec->rank < 1 || spec->rank > HONE_ADAPTER_RANK_MAX)
         return hone_fail(HONE_E_RANGE, "adapter: rank %d (1 to %d)", spec->rank,
                          HONE_ADAPTER_RANK_MAX);
-    if (spec->init > HONE_LORA_INIT_NORMAL)
+    if (spec->init > HONE_LORA_INIT_PRINCIPAL)
         return hone_fail(HONE_E_UNSUPPORTED, "adapter: initialisation %u", spec->init);
+    if (spec->init == HONE_LORA_INIT_PRINCIPAL && !spec->exec)
+        return hone_fail(HONE_E_INVALID, "adapter: PiSSA starts with products, and nothing to run"
+                                         " them on is given");
     if (!isfinite(spec->alpha) || !isfinite(spec->b_lr_scale) || spec->b_lr_scale < 0)
         return hone_fail(HONE_E_RANGE, "adapter: alpha %g, %g times the learning rate for B",
                          (double)spec->alpha, (double)spec->b_lr_scale);
@@ -210,8 +223,18 @@ static hone_status add_pairs(hone_params *p, int32_t k, const hone_adapter_spec 
             use = spec->targets[j].param == i ? &spec->targets[j] : NULL;
         if (!spec->n_targets && can_adapt(p->items[i]) && is_any(p->items[i], roles))
             use = &t;
-        if (use)
-            HONE_TRY(add_pair(p, k, use));
+        if (!use)
+            continue;
+        const hone_param_item *w = p->items[i];
+        if (spec->init == HONE_LORA_INIT_PRINCIPAL &&
+            (use->rank > w->rows || use->rank > w->cols || !(use->alpha > 0))) {
+            hone_fail(HONE_E_RANGE,
+                      "adapter: %s is %lld x %lld, and PiSSA wants %d singular values"
+                      " of it, with an alpha above 0",
+                      w->name, (long long)w->rows, (long long)w->cols, use->rank);
+            return hone_fail_hint("give a smaller rank, or name targets");
+        }
+        HONE_TRY(add_pair(p, k, use));
     }
     return HONE_OK;
 }
@@ -284,10 +307,12 @@ int32_t hone_params_add_adapter(hone_params *p, const hone_adapter_spec *spec)
     ad->n = p->n - first;
     HONE_TRY_GOTO(hone__params_place(p, first, &ad->region, "adapters"), fail);
     HONE_TRY_GOTO(hone__params_place_norms(p, ad), fail);
-    if (!hone_region_planning()) {
+    if (spec->init == HONE_LORA_INIT_PRINCIPAL)
+        HONE_TRY_GOTO(hone__params_init_principal(p, ad, spec->seed, spec->exec), fail);
+    else if (!hone_region_planning())
         HONE_TRY_GOTO(init_pairs(p, ad, spec), fail);
+    if (!hone_region_planning())
         HONE_TRY_GOTO(hone__params_init_magnitudes(p, ad), fail);
-    }
     hone_params_drop_grads(p);
     p->active |= 1u << k;
     return k;
@@ -357,7 +382,14 @@ hone_status hone_params_adapter_pair(const hone_params *p, int32_t k, int32_t i,
     if (i < 0 || i >= p->adapters[k].n_pairs)
         return hone_fail(HONE_E_RANGE, "adapter %s: there is no pair %d", p->adapters[k].name, i);
     const struct hone__pair *pair = &p->adapters[k].pairs[i];
-    *out = (hone_adapter_pair){pair->target, pair->a, pair->b, pair->m, pair->alpha, pair->scale};
+    *out = (hone_adapter_pair){.target = pair->target,
+                               .a = pair->a,
+                               .b = pair->b,
+                               .m = pair->m,
+                               .a0 = pair->a0,
+                               .b0 = pair->b0,
+                               .alpha = pair->alpha,
+                               .scale = pair->scale};
     return HONE_OK;
 }
 
@@ -387,6 +419,9 @@ uint32_t hone_params_loras(const hone_params *p, hone_param w, uint32_t mask, ho
         if (n < max)
             out[n] = (hone_lora){pair->a, pair->b, pair->scale};
         n++;
+        if (pair->a0 >= 0 && n < max)
+            out[n] = (hone_lora){pair->a0, pair->b0, -pair->scale};
+        n += pair->a0 >= 0;
     }
     return n;
 }

@@ -2,6 +2,7 @@
 libhone_a_SOURCES += \
 	core/nn/adapters.c \
 	core/nn/adapter_norms.c \
+	core/nn/adapter_svd.c \
 	core/nn/forest.c \
 	core/nn/load.c \
 	core/nn/model.c \

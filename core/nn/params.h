@@ -173,7 +173,8 @@ hone_status hone_params_init_values(hone_params *p, uint64_t seed);
 enum {
     HONE_LORA_INIT_UNIFORM =
         0, /* A ~ U(-1/sqrt(in), 1/sqrt(in)): PEFT's kaiming_uniform(a = sqrt 5) */
-    HONE_LORA_INIT_NORMAL = 1, /* A ~ N(0, std 1/r): PEFT's "gaussian" */
+    HONE_LORA_INIT_NORMAL = 1,   /* A ~ N(0, std 1/r): PEFT's "gaussian" */
+    HONE_LORA_INIT_PRINCIPAL = 2 /* PiSSA: the largest singular triples, and a fixed pair */
 };
 enum {
     HONE_LORA_RANK_STABLE = 1u << 0, /* rsLoRA: scale = alpha / sqrt(rank) */
@@ -199,10 +200,11 @@ typedef struct hone_adapter_spec {
     /* instead of roles: exactly these, each with a rank and alpha of its own (an adapter that is read from a file) */
     const hone_adapter_target *targets;
     size_t n_targets;
+    const hone_exec *exec; /* what PiSSA's start runs on; else it may be NULL */
 } hone_adapter_spec;
 /* Returns the adapter's number (0..30) or a status < 0: E_EXISTS, E_NOT_FOUND when a role matches
- * no matrix, E_LIMIT. The new one is trainable and active, and changes no output; the base stays as it
- * is (freeze it yourself). */
+ * no matrix, E_LIMIT. The new one is trainable and active, and changes no output (PiSSA: but for
+ * rounding); the base stays as it is (freeze it yourself). */
 int32_t hone_params_add_adapter(hone_params *p, const hone_adapter_spec *spec);
 hone_status hone_params_drop_adapter(hone_params *p, int32_t adapter);
 int32_t hone_params_find_adapter(const hone_params *p, const char *name); /* -1 */
@@ -225,7 +227,8 @@ uint32_t hone_params_loras(const hone_params *p, hone_param w, uint32_t mask, ho
 /* Pair number i of an adapter, 0 .. n_targets - 1, in the order of the base. */
 typedef struct hone_adapter_pair {
     hone_param target, a, b;
-    hone_param m; /* DoRA: its magnitudes, (1, outputs); else -1 */
+    hone_param m;      /* DoRA: its magnitudes, (1, outputs); else -1 */
+    hone_param a0, b0; /* PiSSA: the fixed pair that is subtracted; else -1 */
     float alpha, scale;
 } hone_adapter_pair;
 hone_status hone_params_adapter_pair(const hone_params *p, int32_t adapter, int32_t i,

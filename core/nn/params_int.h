@@ -10,6 +10,7 @@
 
 struct hone__pair {
     hone_param target, a, b, m; /* m: DoRA, else -1 */
+    hone_param a0, b0;          /* PiSSA: what A and B started as, subtracted; else -1 */
     float alpha, scale;
     size_t at; /* DoRA: place of its first output in the norms */
 };
@@ -74,6 +75,18 @@ hone_status hone__params_place_norms(hone_params *p, struct hone__adapter *ad);
 double hone__row_square(const float *row, int64_t n);
 const float *hone__params_norms(const struct hone__adapter *ad);
 hone_status hone__params_init_magnitudes(hone_params *p, struct hone__adapter *ad);
+/* PiSSA: A and B, and the fixed pair, from the largest singular triples (adapter_svd.c). */
+hone_status hone__params_init_principal(hone_params *p, const struct hone__adapter *ad,
+                                        uint64_t seed, const hone_exec *exec);
+/* An executor like `exec` whose threads have scratch for products, and room for so many floats, in memory that the store
+ * keeps. Found by its address: it is not copied. */
+struct hone__work {
+    hone_exec ex;
+    unsigned char *scratch;
+    float *room;
+};
+hone_status hone__params_work(hone_params *p, const hone_exec *exec, size_t floats,
+                              struct hone__work *out);
 /* Copies adapters of src (base already copied). */
 hone_status hone__params_copy_adapters(hone_params *to, const hone_params *from);
 #endif

@@ -34,7 +34,7 @@ struct hone_peft {
     hone_map by_name;
     int32_t rank;
     double alpha;
-    uint32_t kind;
+    uint32_t kind, init;
     hone_str base;
 };
 
@@ -105,15 +105,22 @@ static hone_status check_keys(const hone_value *c)
     return HONE_OK;
 }
 
-/* Starts that leave the base as it is: the tensors are all there is to know. Others (pissa, olora, ...) stand on a base that
- * was changed when training began. */
-static hone_status check_init(const hone_value *c)
+/* Starts that leave the base as it is: the tensors are all there is to know. With PiSSA the base became a residual, which
+ * is a function of it. Others (olora, corda, ...) stand on a base that nothing here can rebuild. */
+static hone_status check_init(const hone_value *c, uint32_t *init)
 {
     static const char *const fine[] = {"gaussian", "eva", "orthogonal", NULL};
+    static const char pissa[] = "pissa_niter_";
     const hone_value *v = hone_value_get(c, "init_lora_weights");
     if (!v || v->type == HONE_NULL || v->type == HONE_BOOL ||
         (v->type == HONE_STRING && is_one(fine, v->u.str)))
         return HONE_OK;
+    if (v->type == HONE_STRING &&
+        (hone_str_eq(v->u.str, "pissa") ||
+         (v->u.str.len > sizeof pissa - 1 && !memcmp(v->u.str.ptr, pissa, sizeof pissa - 1)))) {
+        *init = HONE_LORA_INIT_PRINCIPAL;
+        return HONE_OK;
+    }
     hone_fail(HONE_E_UNSUPPORTED,
               "adapter_config.json: init_lora_weights \"%.*s\": it stands on a base that was"
               " changed when its training began",
@@ -147,7 +154,7 @@ static hone_status read_config(hone_peft *a)
                          "adapter_config.json: peft_type \"%.*s\": only \"LORA\"",
                          (int)(type.len < 40 ? type.len : 40), type.ptr);
     HONE_TRY(check_keys(c));
-    HONE_TRY(check_init(c));
+    HONE_TRY(check_init(c, &a->init));
     HONE_TRY(check_bias(c));
     HONE_TRY(hone_value_i64(c, "r", 8, &rank));
     HONE_TRY(hone_value_f64(c, "lora_alpha", 8, &a->alpha));
@@ -462,7 +469,7 @@ static hone_status fill_all(const hone_peft *a, hone_params *p, int32_t k,
         const float *norm;
         hone_param length;
         hone_lora l;
-        if (hone_params_loras(p, targets[i].param, 1u << k, &l, 1) != 1)
+        if (hone_params_loras(p, targets[i].param, 1u << k, &l, 1) < 1)
             return hone_fail(HONE_E_STATE, "adapter: module %.*s was not made", (int)m->name.len,
                              m->name.ptr);
         HONE_TRY(fill(p, l.a, m->a));
@@ -473,12 +480,15 @@ static hone_status fill_all(const hone_peft *a, hone_params *p, int32_t k,
     return HONE_OK;
 }
 
-int32_t hone_peft_add(const hone_peft *a, hone_params *p, const char *name, float b_lr_scale)
+int32_t hone_peft_add(const hone_peft *a, hone_params *p, const char *name, float b_lr_scale,
+                      const hone_exec *exec)
 {
     hone_adapter_spec spec = {.name = name,
                               .rank = a->rank,
                               .alpha = (float)a->alpha,
                               .kind = a->kind,
+                              .init = a->init,
+                              .exec = exec,
                               .b_lr_scale = b_lr_scale,
                               .n_targets = a->n};
     hone_adapter_target *targets = hone_calloc(a->n, sizeof *targets);

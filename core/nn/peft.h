@@ -2,7 +2,9 @@
  *
  * Read and written are LoRA, rsLoRA (use_rslora) and DoRA (use_dora), with ranks and alphas that differ by module
  * (rank_pattern, alpha_pattern). Tensors are called base_model.model.<module>.lora_A.weight, .lora_B.weight and
- * .lora_magnitude_vector, as PEFT's save_pretrained does; <module>.weight is the base parameter. What a configuration
+ * .lora_magnitude_vector, as PEFT's save_pretrained does; <module>.weight is the base parameter. PiSSA is
+ * written as the plain adapter that it comes to; one that PEFT saved without converting it (init_lora_weights "pissa") is read by
+ * taking the singular triples of the base anew, as PEFT does when it loads one. What a configuration
  * asks for beyond that (bias, modules_to_save, ...) is refused by its name, never left out in silence.
  *
  * An opened adapter is checked as far as it can be without a base: pairs complete, shapes that fit each other, ranks as the
@@ -34,8 +36,9 @@ void hone_peft_module(const hone_peft *a, size_t i, hone_str *name, int32_t *ran
                       int64_t *outputs);
 
 /* Puts the adapter on a base under a name of its own; trainable and active like a new one. Its number, or a status < 0:
- * E_NOT_FOUND when a module is none of the base, E_SHAPE. b_lr_scale as in hone_adapter_spec.  [control-thread] */
-int32_t hone_peft_add(const hone_peft *a, hone_params *p, const char *name, float b_lr_scale);
+ * E_NOT_FOUND when a module is none of the base, E_SHAPE. b_lr_scale and exec as in hone_adapter_spec.  [control-thread] */
+int32_t hone_peft_add(const hone_peft *a, hone_params *p, const char *name, float b_lr_scale,
+                      const hone_exec *exec);
 
 /* Writes adapter `adapter` of m as the folder `path`, whole or not at all. base: what adapter_config.json calls the model
  * it stands on, or NULL. type: HONE_FT_F32, HONE_FT_BF16, HONE_FT_F16. flags: HONE_HF_OVERWRITE. */

@@ -2,7 +2,8 @@
  *
  * target_modules are last names ("q_proj") where the adapter stands on every module of that name, else whole names:
  * PEFT makes an adapter for whatever they match. Ranks and alphas that differ from the adapter's own go into the patterns,
- * by whole names. */
+ * by whole names. PiSSA is written as the plain adapter of twice the rank that it comes to on the base as it was: A over A0, B
+ * beside -B0 (PEFT's own conversion does the same). */
 #include "nn/peft.h"
 
 #include "base/alloc.h"
@@ -10,6 +11,7 @@
 #include "nn/hf_int.h"
 #include "nn/safetensors.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -17,8 +19,8 @@ enum { CONFIG_MAX = 16 << 20 };
 
 /* Which values a tensor of the file has. */
 typedef struct part {
-    hone_adapter_pair pair;
-    hone_param param; /* A, B or m */
+    hone_param param, fixed; /* A, B or m; PiSSA: A0, B0, else -1 */
+    int beside;              /* 1: `fixed` stands beside it with the sign turned, 0: below it */
 } part;
 
 typedef struct job {
@@ -29,6 +31,7 @@ typedef struct job {
     part *parts;
     hone_safetensors_entry *entries; /* .tag: its part */
     size_t n;
+    int32_t times; /* ranks of the file: so many times the adapter's */
 } job;
 
 static hone_str without(const char *name, const char *tail)
@@ -51,24 +54,22 @@ static hone_str last_part(hone_str module)
     return (hone_str){module.ptr + begin, module.len - begin};
 }
 
-static hone_status add_part(job *j, const hone_adapter_pair *pair, hone_param i, const char *tail,
-                            uint32_t type)
+static hone_status add_part(job *j, hone_param target, part x, const char *tail, uint32_t type)
 {
-    const hone_param_item *it = hone_params_item(j->params, i);
-    const hone_str module = module_of(j->params, pair->target);
+    const hone_param_item *it = hone_params_item(j->params, x.param);
+    const hone_str module = module_of(j->params, target);
     hone_safetensors_entry *e = &j->entries[j->n];
+    const int more = x.fixed >= 0;
     size_t room = module.len + 64;
     char *name = hone_arena_alloc(&j->arena, room);
     if (!name)
         return HONE_E_NOMEM;
     snprintf(name, room, "base_model.model.%.*s.%s", (int)module.len, module.ptr, tail);
     *e = (hone_safetensors_entry){
-        .name = name,
-        .type = type,
-        .n_dims = it->is_vector ? 1 : 2,
-        .dims = {it->is_vector ? it->cols : it->rows, it->is_vector ? 0 : it->cols},
-        .tag = j->n};
-    j->parts[j->n++] = (part){*pair, i};
+        .name = name, .type = type, .n_dims = it->is_vector ? 1 : 2, .tag = j->n};
+    e->dims[0] = it->is_vector ? it->cols : it->rows * (more && !x.beside ? 2 : 1);
+    e->dims[1] = it->is_vector ? 0 : it->cols * (more && x.beside ? 2 : 1);
+    j->parts[j->n++] = x;
     return HONE_OK;
 }
 
@@ -80,45 +81,71 @@ static hone_status list_parts(job *j, uint32_t type)
     if (!j->parts || !j->entries)
         return HONE_E_NOMEM;
     for (int32_t i = 0; i < j->info.n_targets; i++) {
-        hone_adapter_pair pair;
-        HONE_TRY(hone_params_adapter_pair(j->params, j->adapter, i, &pair));
-        HONE_TRY(add_part(j, &pair, pair.a, "lora_A.weight", type));
-        HONE_TRY(add_part(j, &pair, pair.b, "lora_B.weight", type));
-        if (pair.m >= 0)
-            HONE_TRY(add_part(j, &pair, pair.m, "lora_magnitude_vector", type));
+        hone_adapter_pair x;
+        HONE_TRY(hone_params_adapter_pair(j->params, j->adapter, i, &x));
+        HONE_TRY(add_part(j, x.target, (part){x.a, x.a0, 0}, "lora_A.weight", type));
+        HONE_TRY(add_part(j, x.target, (part){x.b, x.b0, 1}, "lora_B.weight", type));
+        if (x.m >= 0)
+            HONE_TRY(
+                add_part(j, x.target, (part){x.m, HONE_NONE, 0}, "lora_magnitude_vector", type));
     }
     return HONE_OK;
+}
+
+/* Rows of parameter i, each with `beside` behind it when there is one; `row` has room for both. */
+static hone_status put_rows(hone_safetensors_writer *w, const hone_params *p, hone_param i,
+                            hone_param beside, float *row)
+{
+    const hone_param_item *it = hone_params_item(p, i);
+    size_t n = (size_t)it->cols;
+    for (int64_t r = 0; r < it->rows; r++) {
+        HONE_TRY(hone_params_get_rows(p, i, r, 1, row));
+        if (beside >= 0)
+            HONE_TRY(hone_params_get_rows(p, beside, r, 1, row + n));
+        for (size_t c = 0; beside >= 0 && c < n; c++)
+            row[n + c] = -row[n + c];
+        HONE_TRY(hone_safetensors_add(w, row, beside >= 0 ? 2 * n : n));
+    }
+    return HONE_OK;
+}
+
+static hone_status put_part(hone_safetensors_writer *w, const hone_params *p, const part *x)
+{
+    float *row = hone_reallocarray(NULL, 2 * (size_t)hone_params_item(p, x->param)->cols,
+                                   sizeof *row);
+    if (!row)
+        return HONE_E_NOMEM;
+    hone_status s = put_rows(w, p, x->param, x->beside ? x->fixed : HONE_NONE, row);
+    if (s >= 0 && x->fixed >= 0 && !x->beside)
+        s = put_rows(w, p, x->fixed, HONE_NONE, row);
+    hone_free(row);
+    return s;
 }
 
 static hone_status put_tensors(const char *dir, const job *j)
 {
     hone_safetensors_writer w;
     char *path = hone_path_join(dir, "adapter_model.safetensors");
-    float *row = NULL;
     if (!path)
         return HONE_E_NOMEM;
     hone_status s = hone_safetensors_create(&w, path, j->entries, j->n, NULL, 0);
     hone_free(path);
     if (s < 0)
         return s;
-    for (size_t i = 0; i < j->n && s >= 0; i++) {
-        const part *x = &j->parts[j->entries[i].tag];
-        const hone_param_item *it = hone_params_item(j->params, x->param);
-        float *grown = hone_reallocarray(row, (size_t)it->cols, sizeof *row);
-        s = grown ? HONE_OK : HONE_E_NOMEM;
-        row = grown ? grown : row;
-        for (int64_t r = 0; r < it->rows && s >= 0; r++) {
-            s = hone_params_get_rows(j->params, x->param, r, 1, row);
-            if (s >= 0)
-                s = hone_safetensors_add(&w, row, (size_t)it->cols);
-        }
-    }
-    hone_free(row);
+    for (size_t i = 0; i < j->n && s >= 0; i++)
+        s = put_part(&w, j->params, &j->parts[j->entries[i].tag]);
     if (s < 0) {
         hone_safetensors_abandon(&w);
         return s;
     }
     return hone_safetensors_close(&w);
+}
+
+/* The alpha of the file that gives the same scale at its rank. */
+static double alpha_of(const job *j, float alpha)
+{
+    const double times = (double)j->times;
+    return (double)alpha * (j->info.kind & HONE_LORA_RANK_STABLE ? sqrt(times) : times);
 }
 
 /* ---- adapter_config.json ----------------------------------------------------------------------------- */
@@ -184,7 +211,7 @@ static hone_status put_pattern(hone_jw *w, const job *j, const char *key, int ra
         if (rank ? r == j->info.rank : pair.alpha == j->info.alpha)
             continue;
         hone_jw_key_str(w, module_of(j->params, pair.target));
-        put_number(w, rank ? (double)r : (double)pair.alpha);
+        put_number(w, rank ? (double)(r * j->times) : alpha_of(j, pair.alpha));
     }
     hone_jw_end(w);
     return HONE_OK;
@@ -200,12 +227,12 @@ static hone_status write_config(hone_jw *w, const job *j, const char *base)
     hone_jw_kbool(w, "inference_mode", 1);
     hone_jw_kbool(w, "init_lora_weights", 1);
     hone_jw_key(w, "lora_alpha");
-    put_number(w, (double)j->info.alpha);
+    put_number(w, alpha_of(j, j->info.alpha));
     hone_jw_kf64(w, "lora_dropout", 0.0);
     hone_jw_key(w, "modules_to_save");
     hone_jw_null(w);
     hone_jw_kcstr(w, "peft_type", "LORA");
-    hone_jw_ki64(w, "r", j->info.rank);
+    hone_jw_ki64(w, "r", j->info.rank * j->times);
     HONE_TRY(put_pattern(w, j, "rank_pattern", 1));
     HONE_TRY(put_targets(w, j));
     hone_jw_kcstr(w, "task_type", "CAUSAL_LM");
@@ -238,6 +265,7 @@ hone_status hone_peft_write(const char *path, const hone_model *m, int32_t adapt
     if (adapter < 0)
         return hone_fail(HONE_E_INVALID, "no adapter is named");
     HONE_TRY(hone_params_adapter_info(m->params, adapter, &j.info));
+    j.times = j.info.init == HONE_LORA_INIT_PRINCIPAL ? 2 : 1;
     hone_arena_init(&j.arena, 0);
     hone_status s = list_parts(&j, type);
     if (s >= 0)

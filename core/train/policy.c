@@ -214,20 +214,24 @@ static int32_t load_adapter(hone_policy *p, const hone_lora_config *l)
 {
     hone_peft *a;
     HONE_TRY(hone_peft_open(l->from, &a));
-    int32_t k = hone_peft_add(a, p->model->params, p->name, (float)l->plus);
+    int32_t k = hone_peft_add(a, p->model->params, p->name, (float)l->plus,
+                              hone_pool_exec(p->env->pool));
     hone_peft_close(a);
     return k;
 }
 
 static int32_t new_adapter(hone_policy *p, const hone_lora_config *l)
 {
-    const double usual = l->kind & HONE_LORA_RANK_STABLE ? 8.0 : 2.0 * l->rank;
+    const double usual = l->kind & HONE_LORA_RANK_STABLE       ? 8.0
+                         : l->init == HONE_LORA_INIT_PRINCIPAL ? l->rank
+                                                               : 2.0 * l->rank;
     hone_adapter_spec spec = {.name = p->name,
                               .rank = l->rank,
                               .alpha = (float)(l->alpha > 0 ? l->alpha : usual),
                               .roles = l->roles,
-                              .init = HONE_LORA_INIT_UNIFORM,
+                              .init = l->init,
                               .kind = l->kind,
+                              .exec = hone_pool_exec(p->env->pool),
                               .b_lr_scale = (float)l->plus,
                               .seed = l->seed};
     return hone_params_add_adapter(p->model->params, &spec);

@@ -58,10 +58,11 @@ typedef struct hone_policy {
 
 typedef struct hone_lora_config {
     int32_t rank; /* 0: none */
-    double alpha; /* 0: 2 * rank; rsLoRA: 8 */
+    double alpha; /* 0: 2 * rank; rsLoRA: 8; PiSSA: rank */
     const char *const *roles;
     uint64_t seed;
     uint32_t kind; /* HONE_LORA_RANK_STABLE, HONE_LORA_DORA */
+    uint32_t init; /* HONE_LORA_INIT_* */
     double plus;   /* LoRA+: B learns so many times as fast; 0: 1 */
     const char *
         from; /* an adapter's folder (nn/peft.h), instead of rank, alpha, roles and kind; or NULL */

@@ -1,6 +1,7 @@
 /* test_adapters - kinds of adapters in the parameter store: scales, norms of DoRA against double, exactness of a new
  * adapter, what is refused. Gradients and bits of whole models with adapters are in test_model. */
 #include "nn/params.h"
+#include "ops/cpu.h"
 #include "ops/storage.h"
 #include "support.h"
 #include "tensor/pool.h"
@@ -142,24 +143,32 @@ static void test_exact_targets_have_ranks_of_their_own(void **state)
     hone_params_destroy(p);
 }
 
-/* |W + scale B A| of one output, in double, from rows. */
-static double norm_of(const hone_params *p, hone_param w, int64_t n)
+/* Row n of W and the adapter's products, in double. */
+static void row_of(const hone_params *p, hone_param w, int64_t n, double *v)
 {
-    hone_lora l;
-    float row[256], b[RANK], a[256];
-    double v[256], sum = 0;
+    hone_lora l[2];
+    float row[256], b[64], a[256];
     const int64_t cols = hone_params_item(p, w)->cols;
-    assert_int_equal(hone_params_loras(p, w, 1, &l, 1), 1);
+    const uint32_t parts = hone_params_loras(p, w, 1, l, 2);
+    assert_true(parts >= 1);
     assert_ok(hone_params_get_rows(p, w, n, 1, row));
-    assert_ok(hone_params_get_rows(p, l.b, n, 1, b));
     for (int64_t c = 0; c < cols; c++)
         v[c] = (double)row[c];
-    for (int64_t j = 0; j < RANK; j++) {
-        assert_ok(hone_params_get_rows(p, l.a, j, 1, a));
-        for (int64_t c = 0; c < cols; c++)
-            v[c] += (double)l.scale * (double)b[j] * (double)a[c];
+    for (uint32_t k = 0; k < parts; k++) {
+        assert_ok(hone_params_get_rows(p, l[k].b, n, 1, b));
+        for (int64_t j = 0; j < hone_params_item(p, l[k].a)->rows; j++) {
+            assert_ok(hone_params_get_rows(p, l[k].a, j, 1, a));
+            for (int64_t c = 0; c < cols; c++)
+                v[c] += (double)l[k].scale * (double)b[j] * (double)a[c];
+        }
     }
-    for (int64_t c = 0; c < cols; c++)
+}
+
+static double norm_of(const hone_params *p, hone_param w, int64_t n)
+{
+    double v[256], sum = 0;
+    row_of(p, w, n, v);
+    for (int64_t c = 0; c < hone_params_item(p, w)->cols; c++)
         sum += v[c] * v[c];
     return sqrt(sum);
 }
@@ -281,6 +290,145 @@ static void test_magnitudes_stand_alone_on_a_matrix(void **state)
     hone_params_destroy(p);
 }
 
+/* ---- PiSSA ------------------------------------------------------------------------------------ */
+/* Number i of n orthonormal vectors: the discrete cosine transform. */
+static double cosine(int64_t i, int64_t at, int64_t n)
+{
+    return sqrt((i ? 2.0 : 1.0) / (double)n) *
+           cos(3.14159265358979323846 * (double)i * ((double)at + 0.5) / (double)n);
+}
+
+static const double sigmas[] = {9, 7, 6.5, 4, 2, 1.5, 1, 0.5, 0.25};
+enum { SIGMAS = sizeof sigmas / sizeof *sigmas, COLS_V = 64 };
+
+/* v_proj gets these singular values, with vectors that are not in order. */
+static void plant(hone_params *p)
+{
+    float row[COLS_V];
+    for (int64_t n = 0; n < ROWS; n++) {
+        for (int64_t c = 0; c < COLS_V; c++) {
+            double sum = 0;
+            for (int i = 0; i < SIGMAS; i++)
+                sum += sigmas[i] * cosine((i * 5 + 3) % ROWS, n, ROWS) *
+                       cosine((i * 11 + 2) % COLS_V, c, COLS_V);
+            row[c] = (float)sum;
+        }
+        assert_ok(hone_params_set_rows(p, 1, n, 1, row));
+    }
+}
+
+static void check_start(uint32_t type, uint32_t kind, double tolerance)
+{
+    static const char *const role[] = {"v", NULL};
+    hone_params *p = store(type);
+    hone_adapter_spec spec = {.name = "p",
+                              .rank = 4,
+                              .alpha = 6,
+                              .roles = role,
+                              .init = HONE_LORA_INIT_PRINCIPAL,
+                              .kind = kind,
+                              .seed = 5,
+                              .exec = hone_pool_exec(pool)};
+    hone_lora l[2];
+    float a[4 * COLS_V], b[4], w[COLS_V];
+    double v[COLS_V];
+    plant(p);
+    const uint64_t base = hone_params_checksum_base(p);
+    assert_int_equal(hone_params_add_adapter(p, &spec), 0);
+    assert_true(hone_params_checksum_base(p) == base); /* what the others stand on */
+    assert_int_equal(hone_params_loras(p, 1, 1, l, 2), 2);
+    assert_true(l[1].scale == -l[0].scale);
+    assert_ok(hone_params_get_rows(p, l[0].a, 0, 4, a));
+    for (int i = 0; i < 4; i++) { /* A's rows are sqrt(sigma / scale) long, orthogonal, in order */
+        double sum = 0;
+        for (int j = 0; j <= i; j++) {
+            sum = 0;
+            for (int c = 0; c < COLS_V; c++)
+                sum += (double)a[i * COLS_V + c] * (double)a[j * COLS_V + c];
+            if (j < i)
+                assert_true(fabs(sum) < 1e-3 + tolerance);
+        }
+        assert_true(fabs(sum * (double)l[0].scale - sigmas[i]) < 1e-4 + tolerance);
+    }
+    for (int64_t n = 0; n < ROWS; n++) {
+        row_of(p, 1, n, v); /* W + scale B A - scale B0 A0: W */
+        assert_ok(hone_params_get_rows(p, 1, n, 1, w));
+        assert_ok(hone_params_get_rows(p, l[0].b, n, 1, b));
+        for (int c = 0; c < COLS_V; c++) {
+            double best = 0, got = 0;
+            assert_true(fabs(v[c] - (double)w[c]) < 1e-6);
+            for (int i = 0; i < 4; i++) {
+                best += sigmas[i] * cosine((i * 5 + 3) % ROWS, n, ROWS) *
+                        cosine((i * 11 + 2) % COLS_V, c, COLS_V);
+                got += (double)l[0].scale * (double)b[i] * (double)a[i * COLS_V + c];
+            }
+            assert_true(fabs(got - best) < 1e-5 + tolerance);
+        }
+    }
+    hone_params_freeze_base(p);
+    for (hone_param i = 3; i < hone_params_count(p); i++) /* the fixed pair never learns */
+        assert_ok(hone_params_set_trainable(p, i, 1));
+    assert_int_equal(hone_params_item(p, l[1].a)->trainable, 0);
+    assert_int_equal(hone_params_item(p, l[1].b)->trainable, 0);
+    assert_int_equal(hone_params_item(p, l[0].b)->trainable, 1);
+    if (kind & HONE_LORA_DORA) {
+        const float *norm = NULL;
+        hone_param m;
+        fill(p, l[0].b, 3);
+        assert_ok(hone_params_refresh(p, 1, hone_pool_exec(pool)));
+        assert_int_equal(hone_params_magnitude(p, 1, 1, &m, &norm), 1);
+        for (int64_t n = 0; n < ROWS; n++)
+            assert_true(fabs((double)norm[n] - norm_of(p, 1, n)) < 1e-5 * norm_of(p, 1, n));
+    }
+    hone_params_destroy(p);
+}
+
+static void test_pissa_starts_from_the_largest_singular_triples(void **state)
+{
+    (void)state;
+    check_start(0, 0, 0);
+    check_start(0, HONE_LORA_RANK_STABLE, 0);
+    check_start(0, HONE_LORA_DORA, 0);
+    check_start(HONE_Q8_0, 0, 0.02);
+}
+
+static void test_pissa_has_the_same_bits_on_any_threads_and_kernels(void **state)
+{
+    (void)state;
+    uint64_t want = 0;
+    hone_pool *one;
+    assert_ok(hone_pool_create(1, &one));
+    for (int set = 0; set <= hone_cpu_get()->best; set++)
+        for (int threads = 0; threads < 2; threads++) {
+            assert_ok(hone_cpu_use(set));
+            hone_params *p = store(0);
+            hone_adapter_spec spec = {.rank = 6,
+                                      .alpha = 6,
+                                      .init = HONE_LORA_INIT_PRINCIPAL,
+                                      .seed = 5,
+                                      .exec = hone_pool_exec(threads ? pool : one)};
+            assert_int_equal(hone_params_add_adapter(p, &spec), 0);
+            const uint64_t sum = hone_params_checksum(p);
+            assert_true(!want || sum == want);
+            want = sum;
+            hone_params_destroy(p);
+        }
+    hone_pool_destroy(one);
+}
+
+static void test_pissa_refuses_what_it_cannot_start_from(void **state)
+{
+    (void)state;
+    hone_params *p = store(0);
+    hone_adapter_spec spec = {.rank = COLS + 1, .alpha = 6, .init = HONE_LORA_INIT_PRINCIPAL};
+    assert_fails(hone_params_add_adapter(p, &spec), HONE_E_INVALID, "nothing to run");
+    spec.exec = hone_pool_exec(pool);
+    assert_fails(hone_params_add_adapter(p, &spec), HONE_E_RANGE, "46 singular values");
+    spec.rank = COLS; /* all of them */
+    assert_int_equal(hone_params_add_adapter(p, &spec), 0);
+    hone_params_destroy(p);
+}
+
 static hone_status life(void)
 {
     hone_params *p = NULL, *c = NULL;
@@ -321,6 +469,9 @@ int main(void)
         cmocka_unit_test(test_norms_follow_values),
         cmocka_unit_test(test_a_row_of_zeros_has_no_norm_and_gives_zeros),
         cmocka_unit_test(test_magnitudes_stand_alone_on_a_matrix),
+        cmocka_unit_test(test_pissa_starts_from_the_largest_singular_triples),
+        cmocka_unit_test(test_pissa_has_the_same_bits_on_any_threads_and_kernels),
+        cmocka_unit_test(test_pissa_refuses_what_it_cannot_start_from),
         cmocka_unit_test(test_a_life_survives_without_memory),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

@@ -571,7 +571,7 @@ static void randomise_adapter(hone_model *m)
         const hone_param_item *it = hone_params_item(m->params, i);
         float row[256];
         assert_true(it->adapter < 0 || it->cols <= 256);
-        for (int64_t r = 0; it->adapter >= 0 && r < it->rows; r++) {
+        for (int64_t r = 0; it->adapter >= 0 && !it->fixed && r < it->rows; r++) {
             assert_true(!it->is_vector || hone_params_get_rows(m->params, i, 0, 1, row) >= 0);
             for (int64_t c = 0; c < it->cols; c++)
                 row[c] = it->is_vector /* magnitudes: a third more or less */
@@ -582,10 +582,11 @@ static void randomise_adapter(hone_model *m)
     }
 }
 
-static void check_adapters(const char *json, uint32_t kind)
+static void check_adapters(const char *json, uint32_t kind, uint32_t init)
 {
     test_model t = random_model(json);
-    hone_adapter_spec spec = {.name = "a", .rank = 3, .alpha = 6.0f, .kind = kind, .seed = 11};
+    hone_adapter_spec spec = {
+        .name = "a", .rank = 3, .alpha = 6.0f, .init = init, .kind = kind, .seed = 11};
     hone_tape_options off = {.adapters = HONE_ADAPTERS_NONE};
     float base[MAX_TOKENS], lp[MAX_TOKENS], on[MAX_TOKENS];
     double differ = 0.0, worst = 0.0;
@@ -595,8 +596,8 @@ static void check_adapters(const char *json, uint32_t kind)
     uint64_t sum;
     float *g, *h;
     size_t n;
-    if (kind &
-        HONE_LORA_RANK_STABLE) /* the same scale: differences are taken along steps of a length */
+    spec.exec = hone_pool_exec(pool3);
+    if (kind & HONE_LORA_RANK_STABLE) /* the same scale: differences go by steps of one length */
         spec.alpha = 2.0f * sqrtf(3.0f);
     build_shared(t.m, &f);
     b = hone_forest_build(&f);
@@ -604,7 +605,10 @@ static void check_adapters(const char *json, uint32_t kind)
     assert_int_equal(hone_params_add_adapter(t.m->params, &spec), 0);
     hone_params_freeze_base(t.m->params);
     model_logprobs(t.m, tape, HONE_MODE_SCORE, b, NULL, lp); /* B is zero: the same function */
-    assert_bits(base, lp, (size_t)f.n_targets);
+    if (init != HONE_LORA_INIT_PRINCIPAL)
+        assert_bits(base, lp, (size_t)f.n_targets);
+    for (int64_t k = 0; k < f.n_targets; k++) /* PiSSA: it is subtracted again */
+        assert_true(fabs((double)lp[k] - (double)base[k]) < 2e-5);
     randomise_adapter(t.m);
     model_logprobs(t.m, tape, HONE_MODE_SCORE, b, NULL, on);
     for (int64_t k = 0; k < f.n_targets; k++)
@@ -619,7 +623,7 @@ static void check_adapters(const char *json, uint32_t kind)
     assert_true(hone_params_checksum(t.m->params) == sum);
     for (hone_param i = 0; i < hone_params_count(t.m->params); i++) {
         const hone_param_item *it = hone_params_item(t.m->params, i);
-        if (it->adapter < 0)
+        if (it->adapter < 0 || it->fixed)
             assert_null(it->grad);
         else
             check_direction(t.m, &f, it, g + it->flat, NULL);
@@ -645,19 +649,26 @@ static void check_adapters(const char *json, uint32_t kind)
 static void test_adapters(void **state)
 {
     (void)state;
-    check_adapters(TIED, 0);
-    check_adapters(TIED, HONE_LORA_RANK_STABLE);
-    check_adapters(shapes[9], 0); /* q, k, v in one matrix: one adapter for the roles it has */
-    check_adapters(RECURRENT, 0); /* some of the usual roles */
+    check_adapters(TIED, 0, 0);
+    check_adapters(TIED, HONE_LORA_RANK_STABLE, 0);
+    check_adapters(shapes[9], 0, 0); /* q, k, v in one matrix: one adapter for the roles it has */
+    check_adapters(RECURRENT, 0, 0); /* some of the usual roles */
 }
 
 /* Differences are taken with the norms as they were before, which is what the paper's gradient is of. */
 static void test_adapters_with_magnitudes(void **state)
 {
     (void)state;
-    check_adapters(TIED, HONE_LORA_DORA);
-    check_adapters(shapes[2], HONE_LORA_DORA); /* with biases */
-    check_adapters(shapes[9], HONE_LORA_DORA | HONE_LORA_RANK_STABLE);
+    check_adapters(TIED, HONE_LORA_DORA, 0);
+    check_adapters(shapes[2], HONE_LORA_DORA, 0); /* with biases */
+    check_adapters(shapes[9], HONE_LORA_DORA | HONE_LORA_RANK_STABLE, 0);
+}
+
+static void test_adapters_that_start_from_singular_vectors(void **state)
+{
+    (void)state;
+    check_adapters(TIED, 0, HONE_LORA_INIT_PRINCIPAL);
+    check_adapters(shapes[2], HONE_LORA_DORA, HONE_LORA_INIT_PRINCIPAL);
 }
 
 /* ---- steady state ---------------------------------------------------------------------------- */
@@ -740,6 +751,7 @@ int main(void)
         cmocka_unit_test(test_decoding_together_gives_the_same_bits),
         cmocka_unit_test(test_adapters),
         cmocka_unit_test(test_adapters_with_magnitudes),
+        cmocka_unit_test(test_adapters_that_start_from_singular_vectors),
         cmocka_unit_test(test_a_second_step_allocates_nothing),
         cmocka_unit_test(test_config_json_reads_back),
     };
