@@ -264,9 +264,12 @@ static int push_sibling(lua_State *L, hone_policy *c)
 static int l_policy_copy(lua_State *L)
 {
     hone_policy *p = hone__lua_check(L, 1, HONE_LUA_POLICY), *c = NULL;
-    if (hone_policy_copy(p, luaL_checkstring(L, 2), &c) < 0)
-        return hone_lua_raise(L);
-    return push_sibling(L, c);
+    const char *name = luaL_checkstring(L, 2);
+    hone_status s = hone_policy_evaluation(p, 1);
+    if (s >= 0)
+        s = hone_policy_copy(p, name, &c);
+    (void)hone_policy_evaluation(p, 0);
+    return s < 0 ? hone_lua_raise(L) : push_sibling(L, c);
 }
 
 static int l_policy_adapter(lua_State *L)
@@ -338,9 +341,13 @@ static int l_policy_save(lua_State *L)
     const char *dir = luaL_checkstring(L, 2), *dtype = luaL_optstring(L, 3, "f32");
     uint32_t d;
     if (hone__lua_gate_refused(hone__lua_recipe(L)) < 0 || hone_storage_parse(dtype, &d) < 0 ||
-        hone__lua_may_write(hone__lua_recipe(L), dir) < 0 || hone_policy_save(p, dir, d) < 0)
+        hone__lua_may_write(hone__lua_recipe(L), dir) < 0)
         return hone_lua_raise(L);
-    return 0;
+    hone_status s = hone_policy_evaluation(p, 1);
+    if (s >= 0)
+        s = hone_policy_save(p, dir, d);
+    (void)hone_policy_evaluation(p, 0);
+    return s < 0 ? hone_lua_raise(L) : 0;
 }
 
 static int l_policy_save_adapter(lua_State *L)
@@ -349,10 +356,13 @@ static int l_policy_save_adapter(lua_State *L)
     const char *dir = luaL_checkstring(L, 2), *dtype = luaL_optstring(L, 3, "f32");
     uint32_t d;
     if (hone__lua_gate_refused(hone__lua_recipe(L)) < 0 || hone_storage_parse(dtype, &d) < 0 ||
-        hone__lua_may_write(hone__lua_recipe(L), dir) < 0 ||
-        hone_policy_save_adapter(p, dir, d) < 0)
+        hone__lua_may_write(hone__lua_recipe(L), dir) < 0)
         return hone_lua_raise(L);
-    return 0;
+    hone_status s = hone_policy_evaluation(p, 1);
+    if (s >= 0)
+        s = hone_policy_save_adapter(p, dir, d);
+    (void)hone_policy_evaluation(p, 0);
+    return s < 0 ? hone_lua_raise(L) : 0;
 }
 
 static int l_policy_lerp(lua_State *L)
@@ -605,7 +615,9 @@ static hone_status read_rollout(hone_recipe *r, hone_arena *a, const hone_value 
     return HONE_OK;
 }
 
-static hone_status draw(lua_State *L, hone_rollout **out)
+/* What is drawn to be trained on comes from the weights that are trained; what is drawn to be looked at (`evaluation`)
+ * from those to evaluate. */
+static hone_status draw(lua_State *L, int evaluation, hone_rollout **out)
 {
     hone_recipe *r = hone__lua_recipe(L);
     hone_policy *p = hone__lua_check(L, 1, HONE_LUA_POLICY);
@@ -636,7 +648,13 @@ static hone_status draw(lua_State *L, hone_rollout **out)
     if (no_journal)
         rp.journal = NULL;
     if (s >= 0)
+        s = hone_value_bool(&options, "evaluation", evaluation, &evaluation);
+    if (s >= 0 && evaluation)
+        s = hone_policy_evaluation(p, 1);
+    if (s >= 0)
         s = hone_rollout_draw(p, rows.u.list.items, rows.u.list.n, &rp, out);
+    if (evaluation)
+        (void)hone_policy_evaluation(p, 0);
     if (s >= 0) {
         s = hone__lua_watch_rollout(r, *out, rp.error_limit);
         if (s < 0)
@@ -651,7 +669,7 @@ static int l_rollout(lua_State *L)
 {
     hone_rollout *ro = NULL;
     lua_settop(L, 5);
-    if (draw(L, &ro) < 0)
+    if (draw(L, 0, &ro) < 0)
         return hone_lua_raise(L);
     hone__lua_push(L, ro, HONE_LUA_ROLLOUT);
     return 1;
@@ -733,7 +751,7 @@ static int l_generate(lua_State *L)
 {
     hone_rollout *r = NULL;
     lua_settop(L, 5);
-    if (draw(L, &r) < 0)
+    if (draw(L, 1, &r) < 0)
         return hone_lua_raise(L);
     hone__lua_push(L, r, HONE_LUA_ROLLOUT); /* an error below must not leak it */
     hone_lua_new_list(L, (size_t)r->n_prompts);

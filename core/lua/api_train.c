@@ -436,6 +436,10 @@ static hone_status read_settings(const hone_recipe *r, const hone_value *v, hone
     HONE_TRY(hone_value_i64(v, "total", 0, &total));
     HONE_TRY(hone_value_f64(v, "lr", p->lr, &x->lr));
     HONE_TRY(hone_value_f64(v, "clip", 1.0, &x->u.clip));
+    HONE_TRY(hone_value_f64(v, "clip_value", 0, &x->u.clip_value));
+    if (!(x->u.clip_value >= 0))
+        return hone_fail(HONE_E_RANGE, "clip_value is %g, but 0 or more is wanted",
+                         x->u.clip_value);
     HONE_TRY(hone_value_f64(v, "max_length", 0, &x->u.max_length));
     HONE_TRY(hone_value_f64(v, "temperature", 0, &x->u.temperature));
     HONE_TRY(hone_value_bool(v, "skip_equal", 0, &x->skip_equal));
@@ -687,7 +691,12 @@ static hone_status update_or_loss(lua_State *L, int train, double *loss, hone_me
     if (s >= 0 && gated)
         s = hone__lua_gate_update(r, p);
     if (s >= 0)
+        if (!train)
+            s = hone_policy_evaluation(p, 1);
+    if (s >= 0)
         s = train ? run_update(L, p, &d, &x, m) : hone_policy_loss(p, d.trees, d.n, &x.u, loss, m);
+    if (!train)
+        (void)hone_policy_evaluation(p, 0);
     if (s >= 0 && gated) /* an objective may have asked somebody */
         s = hone__lua_gate_update(r, p);
     hone_arena_release(&a);
@@ -748,9 +757,11 @@ static int l_logprobs(lua_State *L)
     float *out = NULL;
     if (s >= 0) {
         out = hone_arena_calloc(&a, n + 1, sizeof *out);
-        s = out ? hone_policy_logprobs(p, d.trees, d.n, temperature,
-                                       off ? HONE_ADAPTERS_NONE : hone_policy_mask(p), 0, out)
-                : HONE_E_NOMEM;
+        s = out ? hone_policy_evaluation(p, 1) : HONE_E_NOMEM;
+        if (s >= 0)
+            s = hone_policy_logprobs(p, d.trees, d.n, temperature,
+                                     off ? HONE_ADAPTERS_NONE : hone_policy_mask(p), 0, out);
+        (void)hone_policy_evaluation(p, 0);
     }
     if (s < 0) {
         hone_arena_release(&a);
@@ -801,7 +812,10 @@ static hone_status embed_all(lua_State *L, hone_policy *p, uint32_t flags, hone_
         list[i] = (hone_ids){ids[i].ids, ids[i].n};
     }
     if (s >= 0)
+        s = hone_policy_evaluation(p, 1);
+    if (s >= 0)
         s = hone_policy_embed(p, list, n, hone_policy_mask(p), flags, *out);
+    (void)hone_policy_evaluation(p, 0);
     for (size_t i = 0; ids && i < n; i++)
         hone_tokens_release(&ids[i]);
     return s;

@@ -425,7 +425,7 @@ hone_status hone_optimizer_evaluation(hone_optimizer *o, hone_params *p, hone_po
         s = hone_fail(HONE_E_STATE,
                       "the set of trainable parameters changed after the optimizer was made");
     if (s >= 0 && !o->kept.base)
-        s = hone_region_init(&o->kept, "weights kept", o->flat * sizeof(float));
+        s = hone_region_init(&o->kept, "optimizer", o->flat * sizeof(float));
     if (s >= 0 && o->scratch)
         s = hone_pool_reserve(pool, o->scratch, 0);
     if (s >= 0 && hone_region_planning())

@@ -399,6 +399,14 @@ hone_status hone_policy_copy(hone_policy *p, const char *name, hone_policy **out
     return HONE_OK;
 }
 
+hone_status hone_policy_evaluation(hone_policy *p, int on)
+{
+    if (!p->optimizer || !hone_optimizer_evaluates(p->optimizer))
+        return HONE_OK;
+    hone_policy_select(p);
+    return hone_optimizer_evaluation(p->optimizer, p->model->params, p->env->pool, on);
+}
+
 hone_status hone_policy_gen(hone_policy *p, hone_gen **out)
 {
     if (!p->gen) {

@@ -103,6 +103,9 @@ uint32_t hone_policy_mask(const hone_policy *p);
 /* Makes this policy's adapter the one that is trainable among those of its base. Before anything that needs
  * gradients or the layout of the optimizer's state. */
 void hone_policy_select(hone_policy *p);
+/* on: until it is called with 0, the policy's weights are those to evaluate and to save, where its optimizer tells
+ * them from those it trains with (train/optimizer.h). Collective. */
+hone_status hone_policy_evaluation(hone_policy *p, int on);
 /* The policy's generation engine, made on first use. */
 hone_status hone_policy_gen(hone_policy *p, hone_gen **out);
 

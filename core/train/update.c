@@ -633,6 +633,8 @@ static hone_status run_step(step *s, const hone_train_tree *trees, size_t n)
     HONE_TRY(hone_comm_same(c, &loss, sizeof loss, "the loss"));
     if (u->measure_mismatch)
         measure_mismatch(s);
+    if (u->clip_value > 0)
+        hone_optimizer_clip_values(p->model->params, p->env->pool, u->clip_value);
     st = hone_optimizer_step(p->optimizer, p->model->params, p->env->pool, u->lr, u->clip, &norm);
     if (st < 0)
         return st;

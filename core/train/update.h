@@ -53,6 +53,7 @@ typedef struct hone_update_params {
     double temperature;                /* of the log-probs; 1 for supervised data */
     double lr;                         /* this step's */
     double clip;                       /* largest gradient norm; 0 = none */
+    double clip_value;                 /* largest element of a gradient, before; 0 = none */
     double max_length;                 /* longest completion allowed (dr_grpo) */
     size_t micro_tokens;               /* tokens a micro-batch; 0 = automatic */
     uint32_t checkpoint_every;         /* activation checkpointing; 0 = none */

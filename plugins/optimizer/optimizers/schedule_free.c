@@ -5,15 +5,15 @@
  *   z' = z - lr_t (g / (sqrt(v) + eps) + wd y)         the sequence that steps
  *   x' = (1 - c) x + c z'        c = lr_t^2 / sum over s <= t of lr_s^2       the weights to evaluate and to save
  * Parameters hold y; z and v are state, and the sum of squares, a number a panel. x is not kept: it follows from y and z
- * (the slot `evaluation`), and y' is computed from them without it:
- *   y' = (1 - b + b c) z' + (1 - c) (y - (1 - b) z)
+ * (the slot `evaluation`), and y' is computed without it, by differences, so that what does not move stays exactly:
+ *   x = z + (y - z) / b     y' = z' + (1 - c) (y - z + b (z - z'))
  * A schedule of the learning rate is not needed beyond a warm-up, but taken as it comes.
  * Source: Defazio et al. 2024 (arXiv:2405.15682), algorithm 1. */
 #include "optimizers.h"
 
 typedef struct free_step {
     float scale, beta2, rest2, eps, decay, lr;
-    float rest1, old, fresh; /* 1 - b, 1 - c, 1 - b + b c */
+    float ahead, old; /* b lr, 1 - c */
 } free_step;
 
 /* y, z (n)  g (n)  v (n) */
@@ -25,11 +25,11 @@ OPT_BODY free_loop_body(int isa, float *restrict y, const float *restrict g, flo
         float gi = g[i] * k->scale;
         float vi = v[i] * k->beta2 + k->rest2 * (gi * gi);
         float by = gi / (__builtin_sqrtf(vi) + k->eps) + k->decay * y[i];
-        float bx = y[i] - k->rest1 * z[i]; /* b x */
+        float apart = y[i] - z[i];
         float zi = z[i] - k->lr * by;
         v[i] = vi;
         z[i] = zi;
-        y[i] = k->fresh * zi + k->old * bx;
+        y[i] = zi + k->old * (apart + k->ahead * by);
     }
 }
 OPT_LOOP(free_loop, isa,
@@ -84,9 +84,8 @@ static hone_status step(const optimizer *o, const hone_opt_slice *s, const hone_
     k.eps = (float)x->eps;
     k.decay = (float)s->weight_decay;
     k.lr = (float)lr;
-    k.rest1 = (float)(1 - x->beta1);
+    k.ahead = (float)(x->beta1 * lr);
     k.old = (float)(1 - c);
-    k.fresh = (float)(1 - x->beta1 + x->beta1 * c);
     free_loop(o->isa, s->param, s->grad, s->state[Z], s->state[V], s->length, &k);
     return HONE_OK;
 }
@@ -97,9 +96,9 @@ static hone_status evaluation(const optimizer *o, const hone_opt_slice *s,
     const schedule_free *x = (const schedule_free *)o;
     hone_status st = hone__opt_check(o, s, 3);
     (void)info;
-    float rest = (float)(1 - x->beta1), beta = (float)x->beta1;
+    const float beta = (float)x->beta1, *z = s->state[Z];
     for (size_t i = 0; st >= 0 && i < s->length; i++)
-        s->param[i] = (s->param[i] - rest * s->state[Z][i]) / beta;
+        s->param[i] = z[i] + (s->param[i] - z[i]) / beta;
     return st;
 }
 

@@ -44,11 +44,15 @@ function policy.create(run, config)
   end
   c.name = c.name or "policy"
   c.optimizer = named(c.optimizer)
+  local schedule = c.schedule
+  c.schedule = nil
   local tokenizer
   if type(c.tokenizer) == "table" then -- of hone.tokenizer, or a component
     tokenizer, c.tokenizer = components.tokenizer(c.tokenizer).ud, nil
   end
-  return wrap(run, core.policy(c, component, tokenizer), c.name, c)
+  local p = wrap(run, core.policy(c, component, tokenizer), c.name, c)
+  p.schedule = schedule
+  return p
 end
 
 --- Facts: parameters, trainable, vocab_size, max_positions, version, lr, checksum, ...
@@ -86,17 +90,25 @@ function Policy:adapter(name, config)
   if c.adapter and not (config or {}).lora then c.lora = nil end
   c.optimizer = named(c.optimizer)
   self.run:_check_name(name)
-  return self.run:_adopt(wrap(self.run, core.policy_adapter(self.ud, c), name, c), true)
+  local p = self.run:_adopt(wrap(self.run, core.policy_adapter(self.ud, c), name, c), true)
+  p.schedule = self.schedule
+  return p
 end
 
---- An average of the policy's past: call ema:track() once a step; decay d close to 1.
-function Policy:ema(d)
+--- An average of the policy's past: call ema:track() once a step, behind the update; decay d close to 1. It begins as
+-- the policy is now. warmup: the decay of the run's step t is (1 + t) / (10 + t) while that is less, so that the
+-- beginning is forgotten sooner.
+function Policy:ema(d, options)
+  local warmup = (options or {}).warmup
+  if type(d) ~= "number" or not (d >= 0 and d < 1) then error("policy:ema: a decay from 0 to below 1 is wanted, such as 0.99", 0) end
   local p = self:copy(self.run:_copy_name "ema")
   p.fixed = false
   local from = self
   function p.track(average)
     if from.run.dry_run then return end
-    core.policy_lerp(average.ud, from.ud, 1 - d)
+    local now = d
+    if warmup then now = math.min(d, (1 + from.run.step) / (10 + from.run.step)) end
+    core.policy_lerp(average.ud, from.ud, 1 - now)
   end
   return p
 end
@@ -288,15 +300,17 @@ function Policy:batch(list, options)
   return out, left_out
 end
 
-local update_keys = { "epochs", "minibatches", "accumulate", "micro_tokens", "checkpoint_every", "lr", "clip", "max_length",
+local update_keys = { "epochs", "minibatches", "accumulate", "micro_tokens", "checkpoint_every", "lr", "clip", "clip_value", "max_length",
   "temperature", "skip_equal", "schedule", "total" }
 
 local own_keys = { "objective", "advantage", "reference", "teacher", "raw", "eos", "max_tokens", "on_error" }
 
-local function settings(config, call)
+-- schedule: instead of the configuration's
+local function settings(config, call, schedule)
   local c = {}
   check_keys(config, call, update_keys, own_keys)
   for _, k in ipairs(update_keys) do c[k] = config[k] end
+  c.schedule = schedule or c.schedule
   if type(c.schedule) == "function" then c.schedule = nil end
   if type(c.schedule) == "table" and c.schedule[1] then
     local s = {}
@@ -356,8 +370,9 @@ function Policy:update(config)
     error("policy:update: nothing to train on" .. (self.why_left_out and ": every row was left out, such as: " .. self.why_left_out or ""), 0)
   end
   local objective, teacher = objective_of(config, "grpo")
-  local schedule = type(config.schedule) == "function" and config.schedule or nil
-  local m = core.update(self.ud, list, settings(config, "policy:update"), objective, reference_of(config), schedule, teacher)
+  local given = config.schedule or self.schedule
+  local schedule = type(given) == "function" and given or nil
+  local m = core.update(self.ud, list, settings(config, "policy:update", given), objective, reference_of(config), schedule, teacher)
   if self.run.dry_run then
     plan.did("update", self.name, { tokens = m.tokens // 1 | 0, parts = m["plan/parts"] // 1 | 0,
       part_tokens = m["plan/part_tokens"] // 1 | 0, checkpoint_every = m["plan/checkpoint_every"] // 1 | 0 })
@@ -430,6 +445,7 @@ function Policy:eval(config)
     "policy:eval")
   local run = self.run
   local t0 = core.now()
+  c.evaluation = true
   local list = take_rows(config[1] or config.source, config.limit)
   local rewards = config.rewards or error("policy:eval: rewards are missing", 0)
   if #list == 0 then error("policy:eval: there are no rows", 0) end
