@@ -276,11 +276,11 @@ static hone_status fresh(hone__v *v, hone__vinst *i, const hone__vwork *w, hone_
     return HONE_OK;
 }
 
-/* Parameters and what is kept as floats. */
+/* Parameters without padding, and what is kept as floats. */
 static int all_finite(const item *x, const float *data)
 {
     for (size_t e = 0; e < x->it.length; e++)
-        if (!isfinite(data[e]))
+        if (!padding(x, e) && !isfinite(data[e]))
             return 0;
     const char *state = (const char *)(data + x->it.length);
     for (uint32_t a = 0; a < x->e.n_state; a++) {

@@ -48,7 +48,7 @@ hone_status hone_opt_entry_fill(hone_opt_entry *e, const hone_opt_state_spec *sp
                              ? HONE_OPT_CUT_PANELS
                              : HONE_OPT_CUT_ANY;
         if (!spec->names[k] || !spec->names[k][0])
-            return hone_fail(HONE_E_MISBEHAVED, "%s: array %u of the state of %s has no name", who,
+            return hone_fail(HONE_E_MISBEHAVED, "%s: array %u of its state has no name (%s)", who,
                              k, name);
         if (kind > HONE_OPT_STATE_COLS || e->cut < least)
             return hone_fail(HONE_E_MISBEHAVED,
