@@ -410,7 +410,7 @@ static void gae_of(const advantage *p, const hone_advantage_in *in, const work *
             run = r + p->gamma * next - in->value[i] + p->gamma * p->lambda * run;
             next = in->value[i];
         }
-        x[i] = run;
+        x[i] = in->mask[i] != 0 || p->compat == COMPAT_VERL ? run : 0;
     }
 }
 

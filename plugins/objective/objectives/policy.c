@@ -64,6 +64,8 @@ hone_status policy_create(const policy_row *row, const hone_field *const *fields
     p->off_policy = settings_f64(&s, "off_policy_threshold", 0);
     p->top_entropy = settings_f64(&s, "top_entropy", 1);
     p->reject = settings_choice(&s, "reject", 0);
+    if (p->reject) /* what is left keeps its weight */
+        p->sampler_mode = MODE_MASK;
     p->mask_truncated = settings_choice(&s, "mask_truncated", 0);
     p->entropy_target = settings_f64(&s, "entropy_target", 0);
     p->entropy_field = settings_place(&s, "entropy");
