@@ -11,7 +11,7 @@
  *   core.generate(policy, rows, options, nil, functions?) -> list of lists of { text, ids, logprobs, finish }
  *   core.rollout(policy, rows, options, scorer?, functions?) -> rollout      functions: logits, sampler, stop
  *   core.rollout_score(rollout, scorer)
- *   core.rollout_advantages(rollout, component)
+ *   core.rollout_advantages(rollout, component, reference?, adapter_off?, baseline?)      baseline: a number a sample
  *   core.rollout_set(rollout, rewards, advantages)    from Lua: lists, false = left out
  *   core.rollout_permute(rollout, seed)               outcomes are dealt out anew (a control that must not learn)
  *   core.rollout_samples(rollout) -> list of tables
@@ -793,9 +793,27 @@ static int l_rollout_advantages(lua_State *L)
 {
     hone_rollout *r = hone__lua_check(L, 1, HONE_LUA_ROLLOUT);
     hone_lua_comp *c = hone__lua_check(L, 2, HONE_LUA_COMPONENT);
-    hone_status s;
-    s = hone_rollout_advantages(r, c->instance, c->vt, c->self);
-    if (s < 0)
+    hone_policy *ref = lua_isnoneornil(L, 3) ? NULL : hone__lua_check(L, 3, HONE_LUA_POLICY);
+    hone_rollout_beside beside = {NULL, NULL};
+    size_t tokens = 0;
+    if (lua_istable(L, 5)) {
+        double *baseline = lua_newuserdatauv(L, (r->n_samples + 1) * sizeof *baseline, 0);
+        for (size_t i = 0; i < r->n_samples; i++) {
+            lua_rawgeti(L, 5, (lua_Integer)i + 1);
+            baseline[i] = luaL_checknumber(L, -1);
+            lua_pop(L, 1);
+        }
+        beside.baseline = baseline;
+    }
+    for (size_t i = 0; ref && i < r->n_samples; i++)
+        tokens += r->samples[i].n;
+    double *logp = ref ? lua_newuserdatauv(L, (tokens + 1) * sizeof *logp, 0) : NULL;
+    beside.ref_logp = logp;
+    if (ref &&
+        hone_rollout_logprobs(
+            r, ref, lua_toboolean(L, 4) ? HONE_ADAPTERS_NONE : hone_policy_mask(ref), logp) < 0)
+        return hone_lua_raise(L);
+    if (hone_rollout_advantages(r, c->instance, c->vt, c->self, &beside) < 0)
         return hone_lua_raise(L);
     return 0;
 }

@@ -1,7 +1,5 @@
-/* api_train.c - supervised and preference examples, updates, log-probs for recipes.
+/* api_train.c - updates and log-probs for recipes; api_example.c makes the examples.
  *
- *   core.example(policy, row, options) -> example         prompt/completion, messages, text; or chosen/rejected
- *   core.example_info(example) -> table                   tokens, trained-on tokens, texts
  *   core.update(policy, list, options, objective, reference?, schedule?, teacher?) -> metrics
  *                                                                             list: rollouts, or examples
  *   core.loss(policy, list, options, objective, reference?, nil, teacher?) -> loss, metrics
@@ -9,327 +7,18 @@
  *   core.logprobs(policy, examples, options) -> list of lists of lists        one list a sequence
  *   core.embed(policy, texts, last?, unit?) -> list of vectors                 of the last hidden states (train/hidden.h)
  *   core.schedule_at(schedule, total, t) -> share of the peak */
-#include "lua/api.h"
+#include "lua/api_example.h"
 
 #include "base/alloc.h"
 #include "base/json.h"
 #include "train/hidden.h"
 #include "train/objective_sum.h"
 #include "train/schedule.h"
+#include "train/topk.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-
-/* ---- examples --------------------------------------------------------------------------------------------- */
-
-typedef struct example {
-    hone_arena arena;
-    hone_train_tree tree;
-    hone_train_seq seqs[2];
-    size_t n_trained;
-} example;
-
-static void example_release(void *p)
-{
-    example *e = p;
-    hone_arena_release(&e->arena);
-    hone_free(e);
-}
-
-typedef struct encoded {
-    hone_tokens t; /* with mask */
-    size_t first;  /* first trained-on token */
-} encoded;
-
-typedef struct encode_options {
-    int raw, eos;
-    int64_t max_tokens;
-} encode_options;
-
-static hone_status cut(encoded *e, const encode_options *o, hone_str shown)
-{
-    size_t last = 0;
-    int any = 0;
-    if (o->max_tokens > 0 && e->t.n > (size_t)o->max_tokens)
-        e->t.n = (size_t)o->max_tokens;
-    for (size_t i = 0; i < e->t.n; i++) {
-        if (!e->t.mask[i])
-            continue;
-        if (!any)
-            e->first = i;
-        any = 1;
-        last = i;
-    }
-    if (!any) {
-        hone_status s = hone_fail(HONE_E_INVALID,
-                                  "nothing to train on: no token of the completion is left%s",
-                                  o->max_tokens > 0 ? " within max_tokens" : "");
-        hone_fail_detail("%.*s", (int)(shown.len < 400 ? shown.len : 400),
-                         shown.ptr ? shown.ptr : "");
-        hone_fail_hint("raise max_tokens, or leave such rows out with filter");
-        return s;
-    }
-    e->t.n = last + 1; /* what follows the last trained-on token is seen by nobody */
-    return HONE_OK;
-}
-
-static hone_status add_plain(hone_policy *p, hone_str text, uint32_t flags, uint8_t mask,
-                             encoded *e)
-{
-    size_t from = e->t.n;
-    HONE_TRY(hone_tokenizer_encode(&p->text->tokenizer, text, flags, &e->t));
-    for (size_t i = from; i < e->t.n; i++)
-        e->t.mask[i] = mask;
-    return HONE_OK;
-}
-
-/* Prompt and completion as they are: tokenized apart, the completion trained on. */
-static hone_status encode_raw(hone_policy *p, hone_str prompt, hone_str completion,
-                              const encode_options *o, encoded *e)
-{
-    static const uint8_t one = 1;
-    if (prompt.len)
-        HONE_TRY(add_plain(p, prompt, HONE_ENCODE_ADD | HONE_ENCODE_SPECIAL, 0, e));
-    HONE_TRY(
-        add_plain(p, completion, HONE_ENCODE_SPECIAL | (prompt.len ? 0 : HONE_ENCODE_ADD), 1, e));
-    if (o->eos && p->text->n_stop_ids)
-        HONE_TRY(hone_tokens_add(&e->t, &p->text->stop_ids[0], NULL, &one, 1));
-    return cut(e, o, completion);
-}
-
-static hone_value text_value(const char *z)
-{
-    return (hone_value){.type = HONE_STRING, .u.str = hone_str_c(z)};
-}
-
-static hone_status message(hone_arena *a, const char *role, const hone_value *content,
-                           hone_value *out)
-{
-    hone_pair *p = hone_arena_calloc(a, 2, sizeof *p);
-    if (!p)
-        return HONE_E_NOMEM;
-    p[0] = (hone_pair){hone_str_c("role"), text_value(role)};
-    p[1] = (hone_pair){hone_str_c("content"), *content};
-    *out = (hone_value){.type = HONE_MAP, .u.map = {p, 2}};
-    return HONE_OK;
-}
-
-/* Messages of `prompt` (text or list) followed by those of `completion` (text or list). */
-static hone_status conversation(hone_arena *a, const hone_value *system, const hone_value *prompt,
-                                const hone_value *completion, hone_value *out)
-{
-    size_t np = prompt->type == HONE_LIST ? prompt->u.list.n : 1;
-    size_t nc = completion->type == HONE_LIST ? completion->u.list.n : 1, n = 0;
-    hone_value *m = hone_arena_calloc(a, np + nc + 1, sizeof *m);
-    if (!m)
-        return HONE_E_NOMEM;
-    if (system && system->type == HONE_STRING && system->u.str.len)
-        HONE_TRY(message(a, "system", system, &m[n++]));
-    if (prompt->type == HONE_LIST) {
-        memcpy(m + n, prompt->u.list.items, np * sizeof *m);
-        n += np;
-    } else {
-        HONE_TRY(message(a, "user", prompt, &m[n++]));
-    }
-    if (completion->type == HONE_LIST) {
-        memcpy(m + n, completion->u.list.items, nc * sizeof *m);
-        n += nc;
-    } else if (completion->type == HONE_MAP) {
-        m[n++] = *completion;
-    } else {
-        HONE_TRY(message(a, "assistant", completion, &m[n++]));
-    }
-    *out = (hone_value){.type = HONE_LIST, .u.list = {m, n}};
-    return HONE_OK;
-}
-
-static hone_status encode_chat(hone_policy *p, const hone_value *messages, const hone_value *tools,
-                               size_t turns_before, const encode_options *o, encoded *e)
-{
-    hone_buf shown;
-    hone_buf_init(&shown, (size_t)1 << 26);
-    hone_chat_options opt = {.tools = tools && tools->type == HONE_LIST ? tools : NULL,
-                             .given = turns_before};
-    hone_status s = hone_chat_encode(p->text->chat, &p->text->tokenizer, messages, &opt, &e->t);
-    if (s >= 0)
-        s = hone_tokenizer_decode(&p->text->tokenizer, e->t.ids, e->t.n < 200 ? e->t.n : 200, 0,
-                                  &shown);
-    if (s >= 0)
-        s = cut(e, o, hone_buf_str(&shown));
-    hone_buf_release(&shown);
-    return s;
-}
-
-/* One sequence from a prompt (or none) and a completion. */
-static hone_status encode_one(hone_policy *p, hone_arena *a, const hone_value *row,
-                              const hone_value *completion, const encode_options *o, encoded *e)
-{
-    const hone_value *prompt = hone_value_get(row, "prompt");
-    static const hone_value nothing = {.type = HONE_STRING, .u.str = {"", 0}};
-    hone_value all;
-    if (!prompt || prompt->type == HONE_NULL)
-        prompt = &nothing;
-    if (p->text->chat && !o->raw) {
-        HONE_TRY(conversation(a, hone_value_get(row, "system"), prompt, completion, &all));
-        size_t nc = completion->type == HONE_LIST ? completion->u.list.n : 1;
-        return encode_chat(p, &all, hone_value_get(row, "tools"),
-                           prompt->type == HONE_LIST ? all.u.list.n - nc : 0, o, e);
-    }
-    if (prompt->type != HONE_STRING || completion->type != HONE_STRING)
-        return hone_fail(
-            HONE_E_TYPE,
-            "the model has no chat template (or raw is set): prompt and completion must be texts");
-    return encode_raw(p, prompt->u.str, completion->u.str, o, e);
-}
-
-static hone_status encode_row(hone_policy *p, hone_arena *a, const hone_value *row,
-                              const encode_options *o, encoded out[2], size_t *n)
-{
-    const hone_value *messages = hone_value_get(row, "messages"),
-                     *text = hone_value_get(row, "text");
-    const hone_value *completion = hone_value_get(row, "completion");
-    const hone_value *chosen = hone_value_get(row, "chosen"),
-                     *rejected = hone_value_get(row, "rejected");
-    *n = 1;
-    if (chosen && rejected) {
-        *n = 2;
-        HONE_TRY(encode_one(p, a, row, chosen, o, &out[0]));
-        return encode_one(p, a, row, rejected, o, &out[1]);
-    }
-    if (completion && completion->type != HONE_NULL)
-        return encode_one(p, a, row, completion, o, &out[0]);
-    if (messages && messages->type == HONE_LIST) {
-        if (!p->text->chat)
-            return hone_fail(HONE_E_INVALID, "%s has no chat template, and the row has messages",
-                             p->model_path);
-        return encode_chat(p, messages, hone_value_get(row, "tools"), 0, o, &out[0]);
-    }
-    if (text && text->type == HONE_STRING)
-        return encode_raw(p, (hone_str){"", 0}, text->u.str, o, &out[0]);
-    hone_status s = hone_fail(HONE_E_INVALID, "the row has neither prompt and completion, nor "
-                                              "messages, nor text, nor chosen and rejected");
-    hone_fail_hint("bring it into one of these forms with :map(function(r) ... end)");
-    return s;
-}
-
-/* The longest common prefix that neither sequence trains on is the tree's prompt. */
-static hone_status make_tree(example *e, encoded *enc, size_t n)
-{
-    size_t shared = enc[0].first;
-    if (n == 2) {
-        if (enc[1].first < shared)
-            shared = enc[1].first;
-        for (size_t i = 0; i < shared; i++) {
-            if (enc[0].t.ids[i] != enc[1].t.ids[i])
-                shared = i;
-        }
-    } else {
-        shared = 0; /* one chain: nothing to share */
-    }
-    if (n == 2 && shared == 0)
-        return hone_fail(HONE_E_INVALID, "chosen and rejected share no prompt");
-    int32_t *prompt = hone_arena_calloc(&e->arena, shared + 1, sizeof *prompt);
-    if (!prompt)
-        return HONE_E_NOMEM;
-    memcpy(prompt, enc[0].t.ids, shared * sizeof *prompt);
-    for (size_t k = 0; k < n; k++) {
-        size_t m = enc[k].t.n - shared;
-        int32_t *ids = hone_arena_calloc(&e->arena, m + 1, sizeof *ids);
-        uint8_t *mask = hone_arena_calloc(&e->arena, m + 1, 1);
-        if (!ids || !mask)
-            return HONE_E_NOMEM;
-        memcpy(ids, enc[k].t.ids + shared, m * sizeof *ids);
-        memcpy(mask, enc[k].t.mask + shared, m);
-        for (size_t i = 0; i < m; i++)
-            e->n_trained += mask[i];
-        e->seqs[k] = (hone_train_seq){.ids = ids, .n = m, .mask = mask};
-        if (n == 2)
-            e->seqs[k].role = k == 0 ? HONE_ROLE_CHOSEN : HONE_ROLE_REJECTED;
-    }
-    e->tree = (hone_train_tree){.prompt = prompt, .n_prompt = shared, .seqs = e->seqs, .n_seqs = n};
-    return HONE_OK;
-}
-
-static hone_status make_example(hone_policy *p, const hone_value *row, const hone_value *options,
-                                hone_arena *a, example **out)
-{
-    encode_options o = {0};
-    encoded enc[2];
-    size_t n = 0;
-    if (!p->text || !p->text->tokenizer_instance)
-        return hone_fail(HONE_E_INVALID, "%s has no tokenizer", p->name);
-    HONE_TRY(hone_value_bool(options, "raw", 0, &o.raw));
-    HONE_TRY(hone_value_bool(options, "eos", !o.raw || !p->text->chat, &o.eos));
-    HONE_TRY(hone_value_i64(options, "max_tokens", 0, &o.max_tokens));
-    example *e = hone_calloc(1, sizeof *e);
-    if (!e)
-        return HONE_E_NOMEM;
-    hone_arena_init(&e->arena, 0);
-    for (int i = 0; i < 2; i++) {
-        memset(&enc[i], 0, sizeof enc[i]);
-        hone_tokens_init(&enc[i].t, HONE_TOKENS_SPANS | HONE_TOKENS_MASK);
-    }
-    hone_status s = encode_row(p, a, row, &o, enc, &n);
-    if (s >= 0)
-        s = make_tree(e, enc, n);
-    const hone_value *label = hone_value_get(row, "label");
-    if (s >= 0 && n == 1 && label && label->type == HONE_BOOL) /* a single answer, good or bad */
-        e->seqs[0].role = label->u.boolean ? HONE_ROLE_CHOSEN : HONE_ROLE_REJECTED;
-    hone_tokens_release(&enc[0].t);
-    hone_tokens_release(&enc[1].t);
-    if (s < 0) {
-        example_release(e);
-        return s;
-    }
-    *out = e;
-    return HONE_OK;
-}
-
-static int l_example(lua_State *L)
-{
-    hone_policy *p = hone__lua_check(L, 1, HONE_LUA_POLICY);
-    hone_arena a;
-    hone_value row, options;
-    example *e = NULL;
-    hone_arena_init(&a, (size_t)1 << 30);
-    hone_status s = hone_lua_to_value(L, 2, &a, &row);
-    if (s >= 0)
-        s = hone__lua_options(L, 3, &a, &options);
-    if (s >= 0)
-        s = make_example(p, &row, &options, &a, &e);
-    hone_arena_release(&a);
-    if (s < 0)
-        return hone_lua_raise(L);
-    hone__lua_push(L, e, HONE_LUA_EXAMPLE);
-    return 1;
-}
-
-static int l_example_info(lua_State *L)
-{
-    example *e = hone__lua_check(L, 1, HONE_LUA_EXAMPLE);
-    size_t n = e->tree.n_prompt;
-    for (size_t i = 0; i < e->tree.n_seqs; i++)
-        n += e->seqs[i].n;
-    lua_createtable(L, 0, 4);
-    lua_pushinteger(L, (lua_Integer)n);
-    lua_setfield(L, -2, "tokens");
-    lua_pushinteger(L, (lua_Integer)e->n_trained);
-    lua_setfield(L, -2, "trained");
-    lua_pushinteger(L, (lua_Integer)e->tree.n_prompt);
-    lua_setfield(L, -2, "shared");
-    hone_lua_new_list(L, (size_t)e->tree.n_seqs);
-    for (size_t i = 0; i < e->tree.n_seqs; i++) {
-        hone_lua_new_list(L, (size_t)e->seqs[i].n);
-        for (size_t k = 0; k < e->seqs[i].n; k++) {
-            lua_pushinteger(L, e->seqs[i].ids[k]);
-            lua_rawseti(L, -2, (lua_Integer)k + 1);
-        }
-        lua_rawseti(L, -2, (lua_Integer)i + 1);
-    }
-    lua_setfield(L, -2, "ids");
-    return 1;
-}
 
 /* ---- updates ------------------------------------------------------------------------------------------------ */
 
@@ -393,22 +82,7 @@ static hone_status gather(lua_State *L, int list, const hone_policy *p, uint32_t
     lua_pop(L, 1);
     if (rollouts)
         return from_rollouts(L, list, n, p, equal, advantages, a, d);
-    d->trees = hone_arena_calloc(a, n, sizeof *d->trees);
-    if (!d->trees)
-        return HONE_E_NOMEM;
-    for (size_t i = 0; i < n; i++) {
-        lua_rawgeti(L, list, (lua_Integer)i + 1);
-        if (!luaL_testudata(L, -1, HONE_LUA_EXAMPLE)) {
-            lua_pop(L, 1);
-            return hone_fail(HONE_E_TYPE, "entry %zu of the batch is no example", i + 1);
-        }
-        example *e = hone__lua_check(L, -1, HONE_LUA_EXAMPLE);
-        lua_pop(L, 1);
-        for (size_t k = 0; k < e->tree.n_seqs; k++)
-            e->seqs[k].group = (uint32_t)i;
-        d->trees[d->n++] = e->tree;
-    }
-    return HONE_OK;
+    return hone__lua_examples(L, list, a, &d->trees, &d->n);
 }
 
 #define SCHEDULE_HINT                                                                              \
@@ -873,10 +547,13 @@ static int l_schedule_at(lua_State *L)
 
 void hone__lua_open_train(lua_State *L)
 {
-    static const luaL_Reg funcs[] = {
-        {"example", l_example}, {"example_info", l_example_info},   {"update", l_update},
-        {"loss", l_loss},       {"objective_sum", l_objective_sum}, {"logprobs", l_logprobs},
-        {"embed", l_embed},     {"schedule_at", l_schedule_at},     {NULL, NULL}};
-    hone__lua_type(L, HONE_LUA_EXAMPLE, example_release);
+    static const luaL_Reg funcs[] = {{"update", l_update},
+                                     {"loss", l_loss},
+                                     {"objective_sum", l_objective_sum},
+                                     {"logprobs", l_logprobs},
+                                     {"embed", l_embed},
+                                     {"schedule_at", l_schedule_at},
+                                     {NULL, NULL}};
     luaL_setfuncs(L, funcs, 0);
+    hone__lua_open_example(L);
 }

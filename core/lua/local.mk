@@ -6,3 +6,4 @@ libhone_a_SOURCES += \
 	core/lua/plan.c core/lua/recipe.c core/lua/sandbox.c core/lua/api_stats.c core/lua/slot.c core/lua/state.c core/lua/value.c core/lua/watch.c
 libhone_a_SOURCES += core/lua/api_calibrate.c
 libhone_a_SOURCES += core/lua/api_gate.c
+libhone_a_SOURCES += core/lua/api_example.c core/lua/api_example.h

@@ -17,5 +17,6 @@ libhone_a_SOURCES += \
 	core/train/stages.c \
 	core/train/stats.c core/train/stats.h \
 	core/train/teacher.c core/train/teacher.h \
+	core/train/topk.c core/train/topk.h \
 	core/train/update.c core/train/update.h \
 	core/train/values.c core/train/values.h

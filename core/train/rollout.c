@@ -452,12 +452,13 @@ static size_t counting(const hone_rollout *r)
 }
 
 hone_status hone_rollout_advantages(hone_rollout *r, hone_instance *inst,
-                                    const hone_advantage_v1 *vt, void *self)
+                                    const hone_advantage_v1 *vt, void *self,
+                                    const hone_rollout_beside *beside)
 {
     size_t n = r->n_samples, nc = counting(r), n_tok = 0;
     hone_arena a;
     hone_arena_init(&a, (size_t)1 << 30);
-    if (nc == 0)
+    if (nc == 0 && !beside->ref_logp && !hone_region_planning())
         return hone_fail(HONE_E_STATE, "the rollout has no rewards, so there are no advantages");
     if (hone_region_planning()) { /* every sample trains: the dearest step there is */
         for (size_t i = 0; i < n; i++)
@@ -467,9 +468,9 @@ hone_status hone_rollout_advantages(hone_rollout *r, hone_instance *inst,
     }
     for (size_t i = 0; i < n; i++)
         n_tok += r->samples[i].n;
-    double *rewards = hone_arena_calloc(&a, n * nc, sizeof *rewards);
-    double *weights = hone_arena_calloc(&a, nc, sizeof *weights);
-    uint8_t *scored = hone_arena_calloc(&a, n * nc, 1);
+    double *rewards = hone_arena_calloc(&a, n * nc + 1, sizeof *rewards);
+    double *weights = hone_arena_calloc(&a, nc + 1, sizeof *weights);
+    uint8_t *scored = hone_arena_calloc(&a, n * nc + 1, 1);
     uint32_t *group = hone_arena_calloc(&a, n, sizeof *group);
     double *length = hone_arena_calloc(&a, n, sizeof *length),
            *seq = hone_arena_calloc(&a, n, sizeof *seq);
@@ -511,7 +512,10 @@ hone_status hone_rollout_advantages(hone_rollout *r, hone_instance *inst,
                             .length = length,
                             .seq_begin = begin,
                             .mask = mask,
-                            .logp = logp};
+                            .logp = logp,
+                            .ref_logp = beside->ref_logp,
+                            .baseline = beside->baseline,
+                            .max_length = r->max_tokens};
     hone_advantage_out out = {.struct_size = sizeof out,
                               .seq = seq,
                               .token = token,

@@ -98,10 +98,19 @@ hone_status hone_rollout_normalize(hone_rollout *r, size_t c, double shift, doub
 /* Replaces one outcome. E_RANGE, E_INVALID: a status or score that an outcome cannot have. */
 hone_status hone_rollout_set_outcome(hone_rollout *r, size_t c, size_t sample, uint32_t status,
                                      float score);
-/* Fills reward, advantage, left_out. */
-/* `inst`: the instance that `self` is, or NULL. */
+/* What an advantage may read beside rewards; each NULL where it is not there. */
+typedef struct hone_rollout_beside {
+    const double *ref_logp; /* of all tokens, sample by sample: a reference's or teacher's */
+    const double *baseline; /* of each sample (remax) */
+} hone_rollout_beside;
+/* Fills reward, advantage, left_out. Rewards may be missing where there is a ref_logp.
+ * `inst`: the instance that `self` is, or NULL. */
 hone_status hone_rollout_advantages(hone_rollout *r, hone_instance *inst,
-                                    const hone_advantage_v1 *vt, void *self);
+                                    const hone_advantage_v1 *vt, void *self,
+                                    const hone_rollout_beside *beside);
+/* Log-probs of all tokens, sample by sample, by a policy with these adapters, at the rollout's temperature. */
+hone_status hone_rollout_logprobs(const hone_rollout *r, hone_policy *p, uint32_t adapters,
+                                  double *out);
 /* What becomes of a group whose advantages are all zero: trained on like others (a KL or entropy term may give
  * a gradient), only counted by the normalisers (the same update, without its cost), or as if not drawn. */
 enum { HONE_EQUAL_KEEP = 0, HONE_EQUAL_COUNT = 1, HONE_EQUAL_SKIP = 2 };

@@ -10,6 +10,7 @@
 #include "base/alloc.h"
 #include "base/rng.h"
 #include "tensor/region.h"
+#include "train/rollout.h"
 
 #include <math.h>
 #include <string.h>
@@ -49,7 +50,7 @@ void hone__teaching_release(hone__teaching *t)
 
 hone_status hone__teaching_gather(hone__teaching *t, const hone_train_seq *const *seqs, size_t n,
                                   const size_t *seq_begin, const size_t *tok, const hone_forest *f,
-                                  hone_arena *arena)
+                                  double temperature, hone_arena *arena)
 {
     size_t k = 0, with = 0, cells;
     for (size_t i = 0; i < n; i++) {
@@ -61,6 +62,11 @@ hone_status hone__teaching_gather(hone__teaching *t, const hone_train_seq *const
                              "the teacher has %zu tokens a place in one row and %u in another", k,
                              seqs[i]->teacher_k);
         k = seqs[i]->teacher_k;
+        if (seqs[i]->teacher_temperature != temperature)
+            return hone_fail(
+                HONE_E_INVALID,
+                "the teacher's log-probs are at temperature %g, the objective wants %g",
+                seqs[i]->teacher_temperature, temperature);
     }
     if (with == 0)
         return HONE_OK;
@@ -147,4 +153,26 @@ hone_status hone__teaching_noise(hone__teaching *t, uint64_t seed, uint64_t step
     }
     *out = noise;
     return HONE_OK;
+}
+
+hone_status hone_rollout_logprobs(const hone_rollout *r, hone_policy *p, uint32_t adapters,
+                                  double *out)
+{
+    hone_arena a;
+    hone_train_tree *trees;
+    size_t n_trees, n = 0;
+    float *logp = NULL;
+    hone_arena_init(&a, (size_t)4 << 30);
+    for (size_t i = 0; i < r->n_samples; i++)
+        n += r->samples[i].n;
+    hone_status s = hone_rollout_trees(r, HONE_EQUAL_KEEP, &a, &trees, &n_trees);
+    if (s >= 0) {
+        logp = hone_arena_calloc(&a, n + 1, sizeof *logp);
+        s = logp ? hone_policy_logprobs(p, trees, n_trees, r->temperature, adapters, 0, logp)
+                 : HONE_E_NOMEM;
+    }
+    for (size_t k = 0; s >= 0 && k < n; k++)
+        out[k] = (double)logp[k];
+    hone_arena_release(&a);
+    return s;
 }

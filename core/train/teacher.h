@@ -20,10 +20,11 @@ typedef struct hone__teaching {
 /* E_INVALID: the objective learns from a teacher, and there is none. */
 hone_status hone__teaching_missing(void);
 /* Puts the teacher's likeliest tokens (hone_train_seq.teacher_ids) of `n` sequences side by side, into `arena`: target j is
- * token tok[j] of its sequence. Nothing where no sequence has any; E_INVALID where only some have, or K differs. */
+ * token tok[j] of its sequence. Nothing where no sequence has any; E_INVALID where only some have, K
+ * differs, or they are at another temperature. */
 hone_status hone__teaching_gather(hone__teaching *t, const hone_train_seq *const *seqs, size_t n,
                                   const size_t *seq_begin, const size_t *tok, const hone_forest *f,
-                                  hone_arena *arena);
+                                  double temperature, hone_arena *arena);
 /* What the student's pass over `part` is compared with: borrowed until the next call. The teacher's own forward
  * runs here when there is no list of tokens. */
 hone_status hone__teaching_of(hone__teaching *t, const hone_update_params *u,

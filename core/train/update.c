@@ -498,7 +498,7 @@ static hone_status fill_known(step *s)
     }
     if (s->uses & HONE_OBJ_DIVERGENCE)
         return hone__teaching_gather(&s->teaching, s->seq, s->n_seq, s->seq_begin, s->tok,
-                                     &s->forest, &s->arena);
+                                     &s->forest, s->wants.temperature, &s->arena);
     return HONE_OK;
 }
 

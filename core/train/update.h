@@ -29,10 +29,10 @@ typedef struct hone_train_seq {
         *teacher_ids; /* n x teacher_k: the teacher's likeliest tokens at each place, or NULL */
     const float *teacher_logp; /* n x teacher_k: their log-probs */
     uint32_t teacher_k;
-    double margin;    /* of a pair's chosen sequence: by how much it is better */
-    int has_margin;   /* it was given */
-    int truncated;    /* cut off at the limit */
-    int left_out;     /* no gradient, not counted */
+    double teacher_temperature; /* at which they are */
+    double margin;              /* of a pair's chosen sequence: by how much it is better */
+    int truncated;              /* cut off at the limit */
+    int left_out;               /* no gradient, not counted */
     int counted_only; /* no gradient can come of it (advantage 0): only the normalisers count it */
 } hone_train_seq;
 

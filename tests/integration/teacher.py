@@ -103,6 +103,140 @@ end
 is("on the policy's own samples, without rewards, " .. before .. " -> " .. gap(), gap() < before)
 """)
 
+asserts("written", """
+local said = teacher:topk(rows, { k = 16 })
+is("topk: a table for each row", #said == #rows and said[1].k == 16 and #said[1].ids == #said[1].logprobs)
+local sum, last, falling = 0, 0, true
+for i = 1, 16 do
+  sum, falling = sum + math.exp(said[1].logprobs[i]), falling and said[1].logprobs[i] <= last
+  last = said[1].logprobs[i]
+end
+is("topk: likeliest first, at most 1 together: " .. sum, falling and sum > 0.5 and sum <= 1.00001)
+local p, written = student "written", {}
+for i, r in ipairs(rows) do written[i] = { prompt = r.prompt, completion = r.completion, teacher = said[i] } end
+for _, name in ipairs { "forward_kl", "reverse_kl", "gkd" } do
+  local live = p:loss { rows, objective = { name, teacher = teacher } }
+  local part = p:loss { written, objective = name }
+  is(name .. ": K tokens and the rest are at most the whole: " .. part .. " <= " .. live, part <= live + 1e-6 and part > live * 0.3)
+end
+local wide = teacher:topk(rows, { k = teacher:info().vocab_size })
+local all = {}
+for i, r in ipairs(rows) do all[i] = { prompt = r.prompt, completion = r.completion, teacher = wide[i] } end
+for _, name in ipairs { "forward_kl", "reverse_kl", "gkd" } do
+  local live, whole = p:loss { rows, objective = { name, teacher = teacher } }, p:loss { all, objective = name }
+  is(name .. ": the whole vocabulary written down is the live teacher: " .. whole .. ", " .. live, math.abs(live - whole) < 1e-4 * (1 + live))
+end
+local function gap() return (p:loss { others, objective = { "forward_kl", teacher = teacher } }) end
+local before = gap()
+for _ = 1, 10 do p:update { written, objective = "forward_kl" } end
+is("learns from what is written, " .. before .. " -> " .. gap(), gap() < before * 0.7)
+local a, b = student "a", student "b"
+a:update { written, objective = "gkd" }
+b:update { written, objective = "gkd", micro_tokens = 40 }
+is("micro-batches give the same bits", a:info().checksum == b:info().checksum)
+local function fails(what, row, text)
+  local ok, why = pcall(p.update, p, { { row }, objective = "forward_kl" })
+  is(what .. ": " .. tostring(why), not ok and tostring(why):find(text, 1, true) ~= nil)
+end
+local r = rows[1]
+fails("another text", { prompt = r.prompt, completion = "No.", teacher = said[1] }, "another text")
+local bad = { k = 1, temperature = 1, ids = {}, logprobs = {} }
+for i = 1, #said[1].ids // 16 do bad.ids[i], bad.logprobs[i] = 1 << 40, -1 end
+fails("an id that is none", { prompt = r.prompt, completion = r.completion, teacher = bad }, "no token")
+for i = 1, #bad.ids do bad.ids[i], bad.logprobs[i] = 1, 0.5 end
+fails("a probability above 1", { prompt = r.prompt, completion = r.completion, teacher = bad }, "no log-prob")
+local warm = teacher:topk({ r }, { k = 4, temperature = 2 })
+fails("another temperature", { prompt = r.prompt, completion = r.completion, teacher = warm[1] }, "temperature 2")
+local ok, why = pcall(teacher.topk, teacher, { r }, { k = 0 })
+is("k of 0: " .. tostring(why), not ok)
+""")
+
+asserts("advantages", """
+local one = hone.reward { id = "one", score = function(b) return b:map(function(s) return #s.completion % 3 end) end }
+local p, prompts = student "p", { "Question 1", "Question 2" }
+local function gap() return (p:loss { others, objective = { "reverse_kl", teacher = teacher } }) end
+local r = p:rollout(prompts, { n = 4, max_tokens = 10 })
+r:advantages({ "opd", teacher = teacher }, p)
+local same = teacher:rollout(prompts, { n = 2, max_tokens = 6 })
+same:advantages({ "opd", teacher = teacher }, teacher)
+local none = true
+for _, s in ipairs(same:samples()) do none = none and math.abs(s.advantage) < 1e-6 end
+is("opd: a teacher has nothing to learn from itself", none)
+local before = gap()
+for _ = 1, 12 do
+  p:update { p:rollout({ "Question 21", "Question 3", "Question 22" }, { n = 6, max_tokens = 12 }), objective = "reinforce",
+    advantage = { "opd", teacher = teacher } }
+end
+is("opd closes the gap, " .. before .. " -> " .. gap(), gap() < before)
+local r = p:rollout(prompts, { n = 4, max_tokens = 10, rewards = { one } })
+local greedy = p:rollout(prompts, { n = 1, max_tokens = 10, greedy = true, rewards = { one } })
+r:advantages { "remax", baseline = greedy }
+local base, right = {}, true
+for i, g in ipairs(greedy:groups()) do base[i] = g[1].outcomes.one.score end
+for _, s in ipairs(r:samples()) do right = right and math.abs(s.advantage - (s.outcomes.one.score - base[s.group])) < 1e-9 end
+is("remax: less the greedy answer's reward", right)
+r:advantages { "dr_grpo", beta = 0 }
+local plain = r:samples()
+r:advantages({ "dr_grpo", beta = 0.1, reference = teacher }, p)
+local differ = false
+for i, s in ipairs(r:samples()) do differ = differ or math.abs(s.advantage - plain[i].advantage) > 1e-6 end
+is("a KL in the reward changes advantages", differ)
+r:advantages({ "dr_grpo", beta = 0.1, reference = p }, p)
+local equal = true
+for i, s in ipairs(r:samples()) do equal = equal and math.abs(s.advantage - plain[i].advantage) < 1e-5 end
+is("but not against the policy itself", equal)
+r:advantages { "dr_grpo", overlong_buffer = 10 }
+local punished, shaped, mean = true, r:samples(), {}
+for _, s in ipairs(shaped) do mean[s.group] = (mean[s.group] or 0) + s.n_tokens / 4 end
+for i, s in ipairs(shaped) do
+  punished = punished and math.abs(s.advantage - plain[i].advantage + (s.n_tokens - mean[s.group]) / 10) < 1e-9
+end
+is("overlong shaping knows the longest completion", punished)
+local ok, why = pcall(r.advantages, r, { "dr_grpo", beta = 0.1 })
+is("a KL without a reference: " .. tostring(why), not ok and tostring(why):find "reference")
+""")
+
+asserts("options", """
+local pairs_of = {}
+for i = 1, 4 do pairs_of[i] = { prompt = "Question " .. i, chosen = "Yes " .. i, rejected = "No no " .. i, margin = i } end
+local p = student("sum", { lora = { rank = 4 } })
+local dpo = p:loss { pairs_of, objective = "dpo" }
+local nll = p:loss { pairs_of, objective = "sft" }
+local both, m = p:loss { pairs_of, objective = { "dpo", { "sft", weight = 0.5 } } }
+""".replace('{ "dpo", { "sft", weight = 0.5 } }', '{ { "dpo" }, { "sft", weight = 0.5 } }') + """
+is("a sum of losses is their sum: " .. both, math.abs(both - dpo - 0.5 * nll) < 1e-9 and math.abs(m["loss/sft"] - nll) < 1e-9)
+local chosen = {}
+for i, r in ipairs(pairs_of) do chosen[i] = { prompt = r.prompt, completion = r.chosen } end
+local alone = p:loss { chosen, objective = "sft" }
+is("sft of pairs is that of the chosen: " .. nll .. ", " .. alone, math.abs(nll - alone) < 1e-9)
+local q, r = student "q", student "r"
+for _, x in ipairs { q, r } do
+  x:update { pairs_of, objective = { { "cpo", nll = 0 }, { "sft", weight = 0.5 } }, micro_tokens = x == q and 20 or nil }
+end
+is("a sum of losses in micro-batches has the same bits", q:info().checksum == r:info().checksum)
+local weighed, m = p:loss { pairs_of, objective = { "dpo", wpo = true } }
+is("wpo weighs pairs: " .. m["wpo/weight"], m["wpo/weight"] > 0 and m["wpo/weight"] <= 1 and weighed < dpo)
+local a, b, c = student "a", student "b", student "c"
+a:update { rows, objective = { "sft", neftune = 8 } }
+b:update { rows, objective = { "sft", neftune = 8 }, micro_tokens = 40 }
+c:update { rows, objective = "sft" }
+is("noise on embeddings changes the update", a:info().checksum ~= c:info().checksum)
+is("and is the same in any micro-batches", a:info().checksum == b:info().checksum)
+is("loss without training has no noise", a:loss { rows, objective = { "sft", neftune = 8 } } == a:loss { rows, objective = "sft" })
+local one = hone.reward { id = "one", score = function(list) return list:map(function(s) return s.completion_len % 3 end) end }
+local g = student "g"
+local seen = {}
+for i = 1, 6 do
+  local m = g:update { g:rollout({ "Question 1", "Question 2" }, { n = 4, max_tokens = 8, rewards = { one } }), advantage = "dr_grpo",
+    objective = { "grpo", entropy = 0.01, entropy_target = 100, entropy_step = 0.005, entropy_max = 0.03 } }
+  seen[i] = run.state["entropy of g"].weight
+end
+is("adaptive entropy: below the target the weight rises to its bound", math.abs(seen[1] - 0.015) < 1e-9 and seen[6] == 0.03)
+local m = g:update { g:rollout({ "Question 1", "Question 2" }, { n = 4, max_tokens = 3, rewards = { one } }), advantage = "dr_grpo",
+  objective = { "grpo", mask_truncated = true } }
+is("samples that were cut off are left out: " .. m.tokens, m.tokens < 24)
+""")
+
 asserts("said", """
 local p = student("said")
 local ok, why = pcall(p.update, p, { rows, objective = "gkd" })

@@ -326,7 +326,7 @@ local function prepare(self, config)
   for _, item in ipairs(config) do
     if rollouts.is(item) then
       local scored = item.rewards and #item.rewards > 0
-      if config.advantage or (scored and not item.has_advantages) then item:advantages(config.advantage or "group") end
+      if config.advantage or (scored and not item.has_advantages) then item:advantages(config.advantage or "group", self) end
       list[#list + 1] = item.ud
     elseif type(item) == "table" and (item[1] ~= nil) then
       for _, e in ipairs(self:batch(item, config)) do list[#list + 1] = e end
@@ -359,6 +359,25 @@ local function objective_of(config, default)
   return components.resolve_objective(spec), teacher and teacher.ud
 end
 
+-- Adaptive entropy: the weight of the bonus moves towards entropy_target by what the last update measured.
+local function adapt_entropy(self, config, objective)
+  local spec = config.objective
+  if type(spec) ~= "table" or type(spec[1] or spec.name) ~= "string" or not spec.entropy_target or spec.entropy_target <= 0 then
+    return function() end
+  end
+  local state, key = self.run.state, "entropy of " .. self.name
+  local was = state[key] or { weight = spec.entropy or 0 }
+  local on = not was.last or was.last <= spec.entropy_target
+  core.component_set(objective, { entropy = on and was.weight or 0 })
+  return function(m)
+    local e, step = m.entropy, spec.entropy_step or 0
+    if not e then return end
+    local weight = was.weight + (e < spec.entropy_target and step or -step)
+    state[key] = { weight = math.max(0, math.min(spec.entropy_max or 1, weight)), last = e }
+    if not self.run.dry_run then self.run:log { ["entropy/weight"] = on and was.weight or 0 } end
+  end
+end
+
 --- One or more optimizer steps: policy:update { rollout or rows, objective = "grpo", advantage = "group", ... }.
 -- objective: a name, { "dapo", eps_high = 0.28 }, or a function over tensors. Also: epochs, minibatches,
 -- accumulate, clip, schedule (a name, { name, ... }, or function(update) -> share of lr), reference, teacher, skip_equal, micro_tokens,
@@ -372,7 +391,9 @@ function Policy:update(config)
   local objective, teacher = objective_of(config, "grpo")
   local given = config.schedule or self.schedule
   local schedule = type(given) == "function" and given or nil
+  local measured = adapt_entropy(self, config, objective)
   local m = core.update(self.ud, list, settings(config, "policy:update", given), objective, reference_of(config), schedule, teacher)
+  measured(m)
   if self.run.dry_run then
     plan.did("update", self.name, { tokens = m.tokens // 1 | 0, parts = m["plan/parts"] // 1 | 0,
       part_tokens = m["plan/part_tokens"] // 1 | 0, checkpoint_every = m["plan/checkpoint_every"] // 1 | 0 })
@@ -393,6 +414,13 @@ end
 function Policy:logprobs(list, options)
   options = options or {}
   return core.logprobs(self.ud, self:batch(list, options), options.reference or false, options.temperature or 1)
+end
+
+--- What a teacher says of rows of one completion each, to be written down: for each row { k, temperature, ids, logprobs },
+-- the k likeliest tokens at each trained-on place. A row that carries it as `teacher` needs no teacher to learn from.
+function Policy:topk(list, options)
+  options = options or {}
+  return core.topk(self.ud, self:batch(list, options), options.k or 20, options.temperature or 1)
 end
 
 -- ---- evaluating ----------------------------------------------------------------------------------------------

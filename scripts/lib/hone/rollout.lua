@@ -84,12 +84,49 @@ local function wrong(fn, text, ...)
   error("advantage: " .. core.where(fn) .. ": " .. string.format(text, ...), 0)
 end
 
+-- What each sample's reward is compared with: a number a prompt, or another rollout of the same prompts (the greedy one).
+local function baselines(self, spec)
+  local per_prompt = spec
+  if rollout.is(spec) then
+    per_prompt = {}
+    for i, g in ipairs(spec:groups()) do
+      local sum = 0
+      for _, s in ipairs(g) do
+        sum = sum + (combined(spec.rewards or {}, s) or error("advantage: a sample of the baseline has no reward", 0))
+      end
+      per_prompt[i] = sum / #g
+    end
+  end
+  local out = {}
+  for i, s in ipairs(self:samples()) do
+    out[i] = per_prompt[s.group] or error("advantage: the baseline has no number for prompt " .. s.group, 0)
+  end
+  return out
+end
+
 --- Turns outcomes into advantages: a name, { "group", scale = "batch" }, or function(groups) that gets a list of
 -- lists of samples (with .reward, nil where one is missing) and returns a list of lists of numbers (false: left out).
-function Rollout:advantages(spec)
+-- Among the settings of a name: teacher or reference = policy, whose log-probs it reads (opd; beta, the KL in the reward;
+-- reference = "adapter_off": the policy's own base), and baseline = a rollout or a number a prompt (remax).
+function Rollout:advantages(spec, policy)
   if self.run.dry_run then spec = "group" end -- there are no rewards to make advantages of
   if type(spec) ~= "function" then
-    core.rollout_advantages(self.ud, components.resolve_advantage(spec))
+    local other, off, base
+    if type(spec) == "table" and not spec.component then
+      local own = {}
+      for k, v in pairs(spec) do own[k] = v end
+      other, base = own.teacher or own.reference, own.baseline
+      own.teacher, own.reference, own.baseline = nil, nil, nil
+      if other == "adapter_off" then
+        other, off = policy, true
+      end
+      if other ~= nil and (type(other) ~= "table" or not other.ud) then
+        error("advantage: teacher and reference are policies (or \"adapter_off\"), not a " .. type(other), 0)
+      end
+      spec = own
+    end
+    core.rollout_advantages(self.ud, components.resolve_advantage(spec), other and other.ud, off or false,
+      base and baselines(self, base))
     self.has_advantages = true
     return self
   end
