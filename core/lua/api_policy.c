@@ -7,6 +7,7 @@
  *   core.policy_info(policy) -> table                 sizes, names, version, lr
  *   core.policy_save(policy, dir, dtype)
  *   core.policy_save_adapter(policy, dir, dtype)      the adapter alone, in the layout of PEFT
+ *   core.policy_merge(policy, on)                     its adapter is added to the weights, or taken off again
  *   core.policy_lerp(ema, policy, t)                  ema += t (policy - ema)
  *   core.generate(policy, rows, options, nil, functions?) -> list of lists of { text, ids, logprobs, finish }
  *   core.rollout(policy, rows, options, scorer?, functions?) -> rollout      functions: logits, sampler, stop
@@ -325,6 +326,8 @@ static int l_policy_info(lua_State *L)
     set_num(L, "lr", p->lr);
     lua_pushboolean(L, p->adapter >= 0);
     lua_setfield(L, -2, "adapter");
+    lua_pushboolean(L, hone_policy_is_merged(p));
+    lua_setfield(L, -2, "merged");
     lua_pushboolean(L, p->text && p->text->chat);
     lua_setfield(L, -2, "chat");
     snprintf(hex, sizeof hex, "%016llx",
@@ -363,6 +366,14 @@ static int l_policy_save_adapter(lua_State *L)
         s = hone_policy_save_adapter(p, dir, d);
     (void)hone_policy_evaluation(p, 0);
     return s < 0 ? hone_lua_raise(L) : 0;
+}
+
+static int l_policy_merge(lua_State *L)
+{
+    hone_policy *p = hone__lua_check(L, 1, HONE_LUA_POLICY);
+    if ((lua_toboolean(L, 2) ? hone_policy_merge(p) : hone_policy_unmerge(p)) < 0)
+        return hone_lua_raise(L);
+    return 0;
 }
 
 static int l_policy_lerp(lua_State *L)
@@ -924,6 +935,7 @@ void hone__lua_open_policy(lua_State *L)
                                      {"policy_info", l_policy_info},
                                      {"policy_save", l_policy_save},
                                      {"policy_save_adapter", l_policy_save_adapter},
+                                     {"policy_merge", l_policy_merge},
                                      {"policy_lerp", l_policy_lerp},
                                      {"generate", l_generate},
                                      {"rollout", l_rollout},

@@ -280,6 +280,7 @@ int32_t hone_params_add_adapter(hone_params *p, const hone_adapter_spec *spec)
     int32_t k = 0;
     hone_status s;
     HONE_TRY(check_spec(p, spec, roles));
+    HONE_TRY(hone__params_unmerged(p, "to add another"));
     if (hone_params_find_adapter(p, name) >= 0)
         return hone_fail(HONE_E_EXISTS, "adapter: there is one named %s", name);
     while (k < HONE_ADAPTERS_MAX && p->adapters[k].name)
@@ -327,6 +328,8 @@ hone_status hone_params_drop_adapter(hone_params *p, int32_t k)
     struct hone__adapter *ad;
     if (k < 0 || k >= HONE_ADAPTERS_MAX || !p->adapters[k].name)
         return hone_fail(HONE_E_NOT_FOUND, "adapter: there is no number %d", k);
+    if (p->merged >> k & 1)
+        HONE_TRY(hone__params_unmerged(p, "to drop it"));
     ad = &p->adapters[k];
     hone_params_drop_grads(p);
     if (ad->first + ad->n == p->n) {
@@ -409,6 +412,7 @@ uint32_t hone_params_loras(const hone_params *p, hone_param w, uint32_t mask, ho
     uint32_t n = 0;
     if (mask == HONE_ADAPTERS_ACTIVE)
         mask = p->active;
+    mask &= ~p->merged; /* it is in W */
     if (w < 0 || w >= p->n_base)
         return 0;
     for (int32_t k = 0; k < HONE_ADAPTERS_MAX && mask >> k; k++) {
@@ -433,6 +437,7 @@ int32_t hone_params_magnitude(const hone_params *p, hone_param w, uint32_t mask,
     int32_t on = 0;
     if (mask == HONE_ADAPTERS_ACTIVE)
         mask = p->active;
+    mask &= ~p->merged; /* it is in W */
     if (w < 0 || w >= p->n_base)
         return 0;
     for (int32_t k = 0; k < HONE_ADAPTERS_MAX && mask >> k; k++) {

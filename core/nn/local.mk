@@ -1,6 +1,7 @@
 # core/nn
 libhone_a_SOURCES += \
 	core/nn/adapters.c \
+	core/nn/adapter_merge.c \
 	core/nn/adapter_norms.c \
 	core/nn/adapter_svd.c \
 	core/nn/forest.c \

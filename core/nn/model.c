@@ -459,7 +459,10 @@ hone_status hone_model_gguf_json(const hone_model *m, hone_str *out)
 hone_status hone_model_begin(hone_model *m, hone_tape *t, uint32_t mode, const hone_batch *batch,
                              const hone_tape_options *opts)
 {
-    if (mode == HONE_MODE_TRAIN && !(opts && opts->no_param_grads))
+    const int training = mode == HONE_MODE_TRAIN && !(opts && opts->no_param_grads);
+    HONE_TRY(hone_params_check_merged(m->params, opts ? opts->adapters : HONE_ADAPTERS_ACTIVE,
+                                      training));
+    if (training)
         HONE_TRY(hone_params_need_grads(m->params, NULL));
     hone_params_tape(m->params, &m->tape_params);
     hone_params_set_integer(m->params, m->integer_modes >> mode & 1);

@@ -41,6 +41,7 @@ void hone_params_destroy(hone_params *p)
     hone_region_release(&p->region);
     hone_region_release(&p->grads);
     hone_region_release(&p->norm_work);
+    hone_region_release(&p->kept);
     hone_map_release(&p->names);
     hone_arena_release(&p->arena);
     hone_free(p->items);
@@ -315,6 +316,7 @@ hone_status hone_params_copy(const hone_params *from, hone_params **out)
         if (!hone_region_planning())
             memcpy(p->region.base, from->region.base, from->region.size);
         HONE_TRY_GOTO(hone__params_copy_adapters(p, from), fail);
+        HONE_TRY_GOTO(hone__params_copy_merged(p, from), fail);
     }
     *out = p;
     return HONE_OK;
@@ -391,7 +393,7 @@ void hone_params_get_sizes(const hone_params *p, hone_params_sizes *out)
             if (p->items[i]->trainable)
                 out->n_trainable += true_size(p->items[i]);
         }
-    out->bytes = p->region.mapped;
+    out->bytes = p->region.mapped + p->kept.mapped;
     for (int32_t k = 0; k < HONE_ADAPTERS_MAX; k++)
         out->bytes += p->adapters[k].region.mapped + p->adapters[k].norms.mapped;
     out->grad_bytes = p->grads.mapped;

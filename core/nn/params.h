@@ -240,6 +240,14 @@ int32_t hone_params_magnitude(const hone_params *p, hone_param w, uint32_t mask,
 /* Makes the norms that hone_params_magnitude hands out, where values changed since the last call. `exec` needs no
  * scratch. hone_model_begin does it.                                                   [control-thread] */
 hone_status hone_params_refresh(hone_params *p, uint32_t mask, const hone_exec *exec);
+/* Adds an adapter to the base, rounding each sum once; the matrices it changes are kept. From then on a forward with it
+ * computes the base alone. E_STATE when one is merged, E_UNSUPPORTED where the base is not float32; then nothing is changed. */
+hone_status hone_params_merge(hone_params *p, int32_t adapter);
+/* The base as it was, bit for bit. E_STATE: nothing is merged. */
+hone_status hone_params_unmerge(hone_params *p);
+uint32_t hone_params_merged(const hone_params *p); /* the bit of the merged adapter, or 0 */
+/* E_STATE when a forward with these adapters, or one that trains, cannot be computed because one is merged. */
+hone_status hone_params_check_merged(const hone_params *p, uint32_t mask, int training);
 /* Whoever wrote trainable parameters through item->data says so. */
 void hone_params_changed(hone_params *p);
 /* The store as the tape sees it. Valid while the store lives; gradients are those mapped when

@@ -50,6 +50,8 @@ struct hone_params {
     uint32_t active;
     int32_t integer;       /* forward products over quantised matrices sum integers */
     hone_region norm_work; /* what making norms needs */
+    uint32_t merged;       /* the adapter that was added to the base (a bit), or 0 */
+    hone_region kept;      /* the matrices it was added to, as they were, in the order of its pairs */
     uint64_t base_changes; /* counts writes to the base; each adapter counts its own */
     struct hone__adapter adapters[HONE_ADAPTERS_MAX];
 };
@@ -87,6 +89,9 @@ struct hone__work {
 };
 hone_status hone__params_work(hone_params *p, const hone_exec *exec, size_t floats,
                               struct hone__work *out);
+/* E_STATE, saying what it would be for, while an adapter is merged (adapter_merge.c). */
+hone_status hone__params_unmerged(const hone_params *p, const char *to);
+hone_status hone__params_copy_merged(hone_params *to, const hone_params *from);
 /* Copies adapters of src (base already copied). */
 hone_status hone__params_copy_adapters(hone_params *to, const hone_params *from);
 #endif

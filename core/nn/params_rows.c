@@ -187,6 +187,7 @@ hone_status hone_params_get_merged_rows(const hone_params *p, hone_param i, uint
     uint32_t k = hone_params_loras(p, i, mask, lora, HONE_ADAPTERS_MAX);
     const float *norm;
     hone_param m;
+    HONE_TRY(hone_params_check_merged(p, mask, 0));
     int32_t with = hone_params_magnitude(p, i, mask, &m, &norm);
     if (with < 0)
         return with;
@@ -315,6 +316,8 @@ static hone_status check_lerp(const hone_params *p, const hone_params *other)
 hone_status hone_params_lerp(hone_params *p, const hone_params *other, float t)
 {
     HONE_TRY(check_lerp(p, other));
+    HONE_TRY(hone__params_unmerged(p, "to average"));
+    HONE_TRY(hone__params_unmerged(other, "to average"));
     if (hone_region_planning())
         return HONE_OK;
     hone_fp_setup();

@@ -282,6 +282,8 @@ hone_status hone_policy_state_write(hone_policy *p, const char *prefix, hone_jw 
     hone_jw_ki64(w, "version", (int64_t)p->version);
     hone_jw_ki64(w, "optimizer_step", p->optimizer ? (int64_t)p->optimizer->step : 0);
     hone_jw_ki64(w, "skipped", (int64_t)p->skipped_in_a_row);
+    if (hone_policy_is_merged(p))
+        hone_jw_kbool(w, "merged", 1);
     HONE_TRY(write_list(p, WEIGHTS, prefix, w));
     if (has_state(p))
         HONE_TRY(write_list(p, OPTIMIZER, prefix, w));
@@ -514,20 +516,25 @@ static hone_status restore(hone_policy *p, const char *dir, const char *prefix,
 hone_status hone_policy_restore(hone_policy *p, const char *dir, const char *prefix,
                                 const hone_value *manifest)
 {
-    return hone_comm_agree(hone_env_comm(p->env), restore(p, dir, prefix, manifest));
+    hone_status s = hone_policy_is_merged(p) ? hone_policy_unmerge(p) : HONE_OK;
+    return hone_comm_agree(hone_env_comm(p->env), s < 0 ? s : restore(p, dir, prefix, manifest));
 }
 
 hone_status hone_policy_state_read(hone_policy *p, const hone_value *v)
 {
     int64_t version, step, skipped;
+    int merged;
     HONE_TRY(hone_value_i64(v, "version", 0, &version));
     HONE_TRY(hone_value_i64(v, "optimizer_step", 0, &step));
     HONE_TRY(hone_value_i64(v, "skipped", 0, &skipped));
+    HONE_TRY(hone_value_bool(v, "merged", 0, &merged));
     if (version < 0 || step < 0 || skipped < 0)
         return hone_fail(HONE_E_PARSE, "policy %s: negative counts in state.json", p->name);
     p->version = (uint64_t)version;
     p->skipped_in_a_row = (uint32_t)skipped;
     if (p->optimizer)
         p->optimizer->step = (uint64_t)step;
+    if (merged && !hone_policy_is_merged(p))
+        return hone_policy_merge(p);
     return HONE_OK;
 }

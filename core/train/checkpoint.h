@@ -25,7 +25,7 @@ hone_status hone_policy_checkpoint(hone_policy *p, const char *dir, const char *
  * naming file and tensor (missing, there twice, of another shape), with the policy as it was. Collective. */
 hone_status hone_policy_restore(hone_policy *p, const char *dir, const char *prefix,
                                 const hone_value *manifest);
-/* {"version":..,"optimizer_step":..,"skipped":..} and the manifest as a value of the open writer, and the counts
+/* {"version":..,"optimizer_step":..,"skipped":..,"merged":true when its adapter is} and the manifest as a value of the open writer, and the counts
  * back. Not collective: the same on every rank. */
 hone_status hone_policy_state_write(hone_policy *p, const char *prefix, hone_jw *w);
 hone_status hone_policy_state_read(hone_policy *p, const hone_value *v);

@@ -463,14 +463,41 @@ hone_status hone_policy_save(hone_policy *p, const char *dir, uint32_t dtype)
                         p->adapter >= 0 ? hone_policy_mask(p) : 0);
 }
 
+static hone_status need_adapter(const hone_policy *p, const char *what)
+{
+    if (p->adapter >= 0)
+        return HONE_OK;
+    return hone_fail(HONE_E_STATE, "%s has no adapter to be %s", p->name, what);
+}
+
 hone_status hone_policy_save_adapter(hone_policy *p, const char *dir, uint32_t dtype)
 {
     const hone_storage *st = hone_storage_get(dtype);
     const hone_file_type *t = st ? hone_file_type_named(st->name) : NULL;
-    if (p->adapter < 0) {
-        hone_fail(HONE_E_STATE, "%s has no adapter to be saved", p->name);
-        return hone_fail_hint("save the model: policy:save(path)");
-    }
+    HONE_TRY(need_adapter(p, "saved"));
     return hone_peft_write(dir, p->model, p->adapter, p->model_path[0] ? p->model_path : NULL,
                            t ? t->id : HONE_FT_U8, HONE_HF_OVERWRITE);
+}
+
+int hone_policy_is_merged(const hone_policy *p)
+{
+    return (hone_params_merged(p->model->params) & hone_policy_mask(p)) != 0;
+}
+
+hone_status hone_policy_merge(hone_policy *p)
+{
+    HONE_TRY(need_adapter(p, "merged"));
+    if (p->model_refs && *p->model_refs > 1) {
+        hone_fail(HONE_E_STATE, "%s: %u policies stand on its weights, and one would change them",
+                  p->name, *p->model_refs);
+        return hone_fail_hint(
+            "save the merged model: policy:save(path); or merge a copy: policy:copy(name)");
+    }
+    return hone_params_merge(p->model->params, p->adapter);
+}
+
+hone_status hone_policy_unmerge(hone_policy *p)
+{
+    HONE_TRY(need_adapter(p, "taken off"));
+    return hone_params_unmerge(p->model->params);
 }

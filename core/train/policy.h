@@ -126,6 +126,11 @@ hone_status hone_policy_encode_text(const hone_policy *p, hone_str text, hone_to
 /* Writes the model as a folder in Hugging Face layout; adapters are merged into what is written. `dtype`
  * HONE_F32, HONE_BF16, HONE_F16, or HONE_STORAGE_KEEP: each tensor as it is stored. */
 hone_status hone_policy_save(hone_policy *p, const char *dir, uint32_t dtype);
+/* Adds the policy's adapter to the weights, and takes it off again (hone_params_merge). E_STATE without an adapter, or while
+ * other policies stand on the same weights. */
+hone_status hone_policy_merge(hone_policy *p);
+hone_status hone_policy_unmerge(hone_policy *p);
+int hone_policy_is_merged(const hone_policy *p);
 /* Writes the policy's adapter alone, as PEFT has it (nn/peft.h). dtype HONE_F32, HONE_BF16, HONE_F16. E_STATE: it has
  * none. */
 hone_status hone_policy_save_adapter(hone_policy *p, const char *dir, uint32_t dtype);

@@ -203,6 +203,70 @@ for f, kind in (("again", "dora"), ("adapter", "rslora")):
     check(f"load: {kind} written again has its bytes",
           (work / "load" / f / "adapter_model.safetensors").read_bytes() == (work / kind / "adapter/adapter_model.safetensors").read_bytes())
 
+# ---- merged into the weights and taken off again; killed while it is merged ----
+MERGE = """
+local hone = require "hone"
+local p = hone.params { die = { 0, "stop at this step" } }
+local run = hone.run { name = "merge", seed = 7, checkpoint = { every = 1 } }
+local function is(what, yes) print((yes and "ok " or "bad ") .. what) end
+local held = { { prompt = "q1", completion = " yes1" } }
+local a = run:policy { model = "tiny", name = "a", lora = { rank = 4, kind = "dora" }, optimizer = { "adamw", lr = 5e-3 } }
+local b = run:policy { model = "tiny", name = "b", adapter = "pissa/adapter" }
+local function numbers(x) return x:logprobs(held)[1][1] end
+local function of(x) return table.concat(numbers(x), " ") end
+local function far(x, y) local d = 0 for i = 2, #x do d = math.max(d, math.abs(x[i] - y[i])) end return d end
+local function says(what, text, fn, ...) local ok, why = pcall(fn, ...) is(what, not ok and tostring(why):find(text, 1, true) ~= nil) end
+for step, batch in run:steps(5, hone.rows(held):epochs():batches(1)) do
+  if step == 1 then
+    local bits, texts = numbers(b), b:generate("q1", { max_tokens = 8 })[1].text
+    local sum = b:info().checksum
+    b:merge()
+    is("merged: said", b:info().merged and not a:info().merged)
+    is("merged: the same to rounding", far(numbers(b), bits) < 1e-4)
+    is("merged: the same text", b:generate("q1", { max_tokens = 8 })[1].text == texts)
+    says("merged: once", "merged", b.merge, b)
+    says("merged: there is no reference", "without it", b.logprobs, b, held, { reference = true })
+    b:unmerge()
+    is("unmerged: the bits of before", of(b) == table.concat(bits, " ") and b:info().checksum == sum)
+    says("unmerged: once", "none is merged", b.unmerge, b)
+  end
+  if step == 3 then a:unmerge() end
+  a:update { batch, objective = "sft" }
+  if step == 2 then
+    a:merge()
+    b:merge()
+    says("merged: no training", "to train", a.update, a, { batch, objective = "sft" })
+  end
+  if p.die == step and not pcall(hone.source, "jsonl", { path = "alive.jsonl" }) then error("killed here", 0) end
+  run:log { a = numbers(a)[2], b = numbers(b)[2], merged = (a:info().merged and 1 or 0) + (b:info().merged and 2 or 0) }
+end
+b:unmerge()
+local c = a:adapter("c", { lora = { rank = 2 } })
+says("two on one base", "2 policies", a.merge, a)
+local q = run:policy { model = "tiny", name = "q", storage = "q8_0", lora = { rank = 2 } }
+says("quantised", "q8_0", q.merge, q)
+says("no adapter", "no adapter", run:policy { model = "tiny", name = "plain" }.merge, run.policies[#run.policies])
+a:save_adapter(run:path "a")
+b:save(run:path "b")
+run:save { policy = a }
+"""
+(work / "merge.lua").write_text(MERGE)
+run = hone("run", "merge.lua", "--run-dir", "merge", "--quiet")
+lines = [x for x in run.stdout.splitlines() if x.startswith(("ok ", "bad "))]
+check("merge: ends well", run.returncode == 0 and len(lines) == 11, run.stderr + run.stdout)
+for x in lines:
+    check("merge: " + x.split(" ", 1)[1], x.startswith("ok "))
+for die in (2, 3, 5):
+    (work / "alive.jsonl").unlink(missing_ok=True)
+    run = hone("run", "merge.lua", f"die={die}", "--run-dir", f"merge-{die}", "--quiet")
+    check(f"merge: stopped in {die}", run.returncode == 1 and "killed here" in run.stderr, run.stderr)
+    (work / "alive.jsonl").write_text("{}\n")
+    run = hone("resume", work / f"merge-{die}", "--quiet")
+    check(f"merge: resumed in {die}", run.returncode == 0 and "bad " not in run.stdout, run.stderr + run.stdout)
+    for f in ("metrics.jsonl", "a/adapter_model.safetensors", "b/model.safetensors", "model/model.safetensors"):
+        one, two = work / "merge" / f, work / f"merge-{die}" / f
+        check(f"merge: {f} equal after a resume in {die}", one.is_file() and two.is_file() and one.read_bytes() == two.read_bytes())
+
 # ---- LoRA+: B learns faster ----
 run = hone("run", "a.lua", "kind=lora", "plus=16", "--run-dir", "plus", "--quiet")
 check("plus: runs", run.returncode == 0, run.stderr)

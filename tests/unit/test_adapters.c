@@ -429,6 +429,90 @@ static void test_pissa_refuses_what_it_cannot_start_from(void **state)
     hone_params_destroy(p);
 }
 
+/* ---- merging ---------------------------------------------------------------------------------- */
+static void check_merge(const hone_adapter_spec *spec)
+{
+    hone_params *p = store(0), *c;
+    hone_lora l;
+    float want[COLS], got[COLS];
+    double far = 0;
+    size_t now, before;
+    hone_params_sizes sizes;
+    assert_int_equal(hone_params_add_adapter(p, spec), 0);
+    hone_params_freeze_base(p);
+    hone_params_loras(p, 0, 1, &l, 1);
+    fill(p, l.b, 4);
+    const uint64_t sum = hone_params_checksum(p);
+    hone_params_get_sizes(p, &sizes);
+    before = sizes.bytes;
+    assert_ok(hone_params_get_merged_rows(p, 0, 1, 40, 1, want));
+    assert_ok(hone_params_merge(p, 0));
+    assert_int_equal(hone_params_merged(p), 1);
+    hone_params_get_sizes(p, &sizes);
+    now = sizes.bytes;
+    assert_true(now > before); /* what is kept counts */
+    assert_true(hone_params_checksum(p) != sum);
+    assert_int_equal(hone_params_loras(p, 0, 1, &l, 1), 0); /* the base does it alone */
+    const float *norm;
+    hone_param m;
+    assert_int_equal(hone_params_magnitude(p, 0, 1, &m, &norm), 0);
+    assert_ok(hone_params_get_rows(p, 0, 40, 1, got));
+    assert_memory_equal(got, want, sizeof got);
+    assert_ok(hone_params_get_merged_rows(p, 0, 1, 40, 1, got));
+    assert_memory_equal(got, want, sizeof got);
+    assert_fails(hone_params_get_merged_rows(p, 0, 0, 40, 1, got), HONE_E_STATE, "without it");
+    assert_ok(hone_params_check_merged(p, 1, 0));
+    assert_fails(hone_params_check_merged(p, 0, 0), HONE_E_STATE, "without it");
+    assert_fails(hone_params_check_merged(p, 1, 1), HONE_E_STATE, "to train");
+    assert_fails(hone_params_merge(p, 0), HONE_E_STATE, "merged");
+    hone_adapter_spec other = {.name = "other", .rank = 2, .alpha = 1};
+    assert_fails(hone_params_add_adapter(p, &other), HONE_E_STATE, "merged");
+    assert_fails(hone_params_drop_adapter(p, 0), HONE_E_STATE, "to drop it");
+    assert_ok(hone_params_copy(p, &c));
+    assert_fails(hone_params_lerp(c, p, 0.5f), HONE_E_STATE, "average");
+    assert_ok(hone_params_unmerge(c)); /* a copy has what was kept, too */
+    assert_true(hone_params_checksum(c) == sum);
+    hone_params_destroy(c);
+    assert_ok(hone_params_unmerge(p));
+    assert_true(hone_params_checksum(p) == sum); /* the bits of before */
+    assert_int_equal(hone_params_merged(p), 0);
+    hone_params_get_sizes(p, &sizes);
+    assert_int_equal(sizes.bytes, before);
+    assert_fails(hone_params_unmerge(p), HONE_E_STATE, "none is merged");
+    assert_ok(hone_params_get_rows(p, 0, 40, 1, got));
+    for (int i = 0; i < COLS; i++)
+        far += fabs((double)got[i] - (double)want[i]);
+    assert_true(far > 0.1);            /* it had been there */
+    if (spec->kind & HONE_LORA_DORA) { /* norms are of the base again */
+        assert_ok(hone_params_refresh(p, 1, hone_pool_exec(pool)));
+        check_norms(p);
+    }
+    hone_params_destroy(p);
+}
+
+static void test_unmerging_gives_back_the_bits_of_the_base(void **state)
+{
+    (void)state;
+    check_merge(&dora);
+    hone_adapter_spec spec = {.rank = RANK, .alpha = 4, .seed = 3};
+    check_merge(&spec);
+    spec.init = HONE_LORA_INIT_PRINCIPAL;
+    spec.exec = hone_pool_exec(pool);
+    check_merge(&spec);
+}
+
+static void test_merging_refuses_what_it_would_round(void **state)
+{
+    (void)state;
+    hone_params *p = store(HONE_Q8_0);
+    assert_fails(hone_params_merge(p, 0), HONE_E_NOT_FOUND, "no number 0");
+    assert_int_equal(hone_params_add_adapter(p, &dora), 0);
+    const uint64_t sum = hone_params_checksum(p);
+    assert_fails(hone_params_merge(p, 0), HONE_E_UNSUPPORTED, "q8_0");
+    assert_true(hone_params_checksum(p) == sum);
+    hone_params_destroy(p);
+}
+
 static hone_status life(void)
 {
     hone_params *p = NULL, *c = NULL;
@@ -449,6 +533,12 @@ static hone_status life(void)
         s = hone_params_copy(p, &c);
     if (s >= 0)
         s = hone_params_refresh(c, 1, hone_pool_exec(pool));
+    const uint64_t sum = s >= 0 ? hone_params_checksum(c) : 0;
+    if (s >= 0)
+        s = hone_params_merge(c, 0);
+    if (s >= 0)
+        s = hone_params_unmerge(c);
+    assert_true(!sum || hone_params_checksum(c) == sum); /* a merge that failed has left no trace */
     hone_params_destroy(c);
     hone_params_destroy(p);
     return s < 0 ? s : HONE_OK;
@@ -472,6 +562,8 @@ int main(void)
         cmocka_unit_test(test_pissa_starts_from_the_largest_singular_triples),
         cmocka_unit_test(test_pissa_has_the_same_bits_on_any_threads_and_kernels),
         cmocka_unit_test(test_pissa_refuses_what_it_cannot_start_from),
+        cmocka_unit_test(test_unmerging_gives_back_the_bits_of_the_base),
+        cmocka_unit_test(test_merging_refuses_what_it_would_round),
         cmocka_unit_test(test_a_life_survives_without_memory),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

@@ -120,6 +120,18 @@ function Policy:save(path, dtype)
   core.policy_save(self.ud, path, dtype or "f32")
 end
 
+--- Adds the adapter to the weights: sampling costs what the base alone does, and gives the same log-probs but for rounding. The weights
+-- it changes are kept, so that policy:unmerge() gives them back bit for bit. Meanwhile there is no training and no reference.
+function Policy:merge()
+  core.policy_merge(self.ud, true)
+  if self.run.step > 0 then self.fixed = false end -- checkpoints hold whether it is
+end
+
+--- Takes it off again.
+function Policy:unmerge()
+  core.policy_merge(self.ud, false)
+end
+
 --- Writes the adapter alone as PEFT does: adapter_config.json and adapter_model.safetensors. dtype: "f32", "bf16", "f16".
 function Policy:save_adapter(path, dtype)
   if self.run.dry_run then return end

@@ -256,7 +256,7 @@ local function restore(self)
   if not saved or self.restored then return end
   self.restored = true
   for _, p in ipairs(self.policies) do
-    if not p.fixed then core.restore(p.name, p.ud) end
+    core.restore(p.name, p.ud) -- nothing where the checkpoint has none of it
   end
   for k in pairs(self.state) do self.state[k] = nil end
   for k, v in pairs(saved.state or {}) do self.state[k] = v end
