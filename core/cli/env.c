@@ -84,10 +84,10 @@ hone_status hone_cli_ids(const char *text, int32_t **ids_out, size_t *n_out)
     return HONE_OK;
 }
 
-hone_status hone_cli_policy(hone_env *env, const char *model, const char *storage,
-                            const char *precision, hone_policy **out)
+hone_status hone_cli_policy(hone_env *env, const char *model, const char *adapter,
+                            const char *storage, const char *precision, hone_policy **out)
 {
-    hone_policy_config cfg = {.model = model, .precision = precision};
+    hone_policy_config cfg = {.model = model, .precision = precision, .lora.from = adapter};
     HONE_TRY(hone_storage_parse(storage, &cfg.storage));
     return hone_policy_create(env, &cfg, out);
 }

@@ -12,11 +12,15 @@ hone_status hone_cli_desk_open(hone_registry *r, hone_env *env);
 void hone_cli_desk_close(hone_env *env); /* before the registry goes */
 /* "5,17,9" -> ids; E_USAGE naming the place. *ids is the caller's (hone_free). */
 hone_status hone_cli_ids(const char *text, int32_t **ids, size_t *n);
-/* A frozen policy of model M; what both options below say, NULL: f32. */
-hone_status hone_cli_policy(hone_env *env, const char *model, const char *storage,
-                            const char *precision, hone_policy **out);
+/* A frozen policy of model M, with an adapter unless NULL; what both options below say, NULL: f32. */
+hone_status hone_cli_policy(hone_env *env, const char *model, const char *adapter,
+                            const char *storage, const char *precision, hone_policy **out);
 /* All of stdin, at most 256 MiB. */
 hone_status hone_cli_stdin(hone_buf *out);
+#define HONE_CLI_ADAPTER(at)                                                                       \
+    {                                                                                              \
+        "adapter", HONE_ARG_STR, at, "FOLDER", "with an adapter, as hone or PEFT saved it"         \
+    }
 /* Rows of a table of options: how weights lie in memory and are multiplied (nn/model.h). */
 #define HONE_CLI_STORAGE(at)                                                                       \
     {                                                                                              \

@@ -16,7 +16,7 @@ static struct {
     int64_t max_tokens, top_k, seed;
     double temperature, top_p, min_p, penalty;
     int greedy, json, raw, ignore_eos;
-    const char *prompt, *ids, *system, *storage, *precision, *grammar, *schema;
+    const char *prompt, *ids, *system, *storage, *precision, *adapter, *grammar, *schema;
     hone_arg_list stop;
 } o = {.max_tokens = 256, .temperature = 1, .top_p = 1, .penalty = 1};
 
@@ -145,7 +145,7 @@ static hone_status generate(const char *model)
         return s;
     if (o.ids)
         HONE_TRY_GOTO(hone_cli_ids(o.ids, &given, &n_given), done);
-    HONE_TRY_GOTO(hone_cli_policy(&env, model, o.storage, o.precision, &p), done);
+    HONE_TRY_GOTO(hone_cli_policy(&env, model, o.adapter, o.storage, o.precision, &p), done);
     if (!o.ids) {
         if (!o.prompt || strcmp(o.prompt, "-") == 0)
             HONE_TRY_GOTO(hone_cli_stdin(&in), done);
@@ -193,6 +193,7 @@ int hone_cli_generate(int argc, char **argv)
         {"grammar", HONE_ARG_STR, &o.grammar, "FILE", "keep to this grammar (GBNF)"},
         {"schema", HONE_ARG_STR, &o.schema, "FILE",
          "answer with JSON that this JSON Schema describes"},
+        HONE_CLI_ADAPTER(&o.adapter),
         HONE_CLI_STORAGE(&o.storage),
         HONE_CLI_PRECISION(&o.precision),
         {"json", HONE_ARG_FLAG, &o.json, NULL,
@@ -272,7 +273,7 @@ static hone_status converse(const char *model)
     char line[65536];
     HONE_TRY(hone_cli_env_open(&env));
     hone_arena_init(&d.arena, (size_t)1 << 30);
-    hone_status s = hone_cli_policy(&env, model, o.storage, o.precision, &p);
+    hone_status s = hone_cli_policy(&env, model, o.adapter, o.storage, o.precision, &p);
     if (s >= 0 && (!p->text || !p->text->chat)) {
         s = hone_fail(HONE_E_INVALID, "%s has no chat template", model);
         hone_fail_hint("continue plain text with: hone generate %s --prompt TEXT", model);
@@ -308,6 +309,7 @@ int hone_cli_chat(int argc, char **argv)
         {"temperature", HONE_ARG_F64, &o.temperature, "T", "of sampling (1)"},
         {"top-p", HONE_ARG_F64, &o.top_p, "P", "only the smallest set with mass P (1: all)"},
         {"seed", HONE_ARG_I64, &o.seed, "N", "of the draws (0)"},
+        HONE_CLI_ADAPTER(&o.adapter),
         HONE_CLI_STORAGE(&o.storage),
         HONE_CLI_PRECISION(&o.precision),
         {0}};

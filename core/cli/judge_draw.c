@@ -182,7 +182,7 @@ static hone_status run(void)
     draw d;
     memset(&d, 0, sizeof d);
     HONE_TRY(hone_cli_env_open(&d.env));
-    hone_status s = hone_cli_policy(&d.env, policy_name, storage, NULL, &d.policy);
+    hone_status s = hone_cli_policy(&d.env, policy_name, NULL, storage, NULL, &d.policy);
     if (s >= 0) {
         snprintf(d.checksum, sizeof d.checksum, "%016" PRIx64,
                  hone_params_checksum_base(d.policy->model->params));

@@ -6,7 +6,7 @@ libhone_a_SOURCES += \
 	core/cli/plugin.c \
 	core/cli/plugin_list.c \
 	core/cli/term.c
-libhone_a_SOURCES += core/cli/model.c core/cli/model_convert.c core/cli/model_diff.c core/cli/model_quality.c \
+libhone_a_SOURCES += core/cli/model.c core/cli/model_adapter.c core/cli/model_convert.c core/cli/model_diff.c core/cli/model_quality.c \
 	core/cli/model_run.c
 libhone_a_SOURCES += core/cli/bench.c core/cli/trace.c core/cli/bench_kernels.c core/cli/bench_ops.c core/cli/doctor.c
 libhone_a_SOURCES += core/cli/template.c core/cli/tokenize.c core/cli/tokenize_compare.c core/cli/tokenize_stream.c \

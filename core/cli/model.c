@@ -1,8 +1,8 @@
-/* model.c - `hone model info|logprobs|export|convert|quantize|diff`: look inside a model, score a text with
+/* model.c - `hone model info|logprobs|export|convert|quantize|diff|merge`: look inside a model, score a text with
  * it, write it out, compare it.
  *
  * `info` reads headers and metadata only, so it answers at once for a model of any size. The others
- * are in model_run.c, model_convert.c and model_diff.c. Options and JSON shapes: design of the command line. */
+ * are in model_run.c, model_convert.c, model_diff.c and model_adapter.c. Options and JSON shapes: design of the command line. */
 #include "base/buf.h"
 #include "base/json.h"
 #include "cli/args.h"
@@ -215,7 +215,7 @@ static int run_info(int argc, char **argv)
         "model info",
         "MODEL [options]",
         "Shows what a model file holds, without loading it: a Hugging Face folder, a\n"
-        "GGUF file or a known name.",
+        "GGUF file or a known name; or an adapter's folder, as hone or PEFT saved it.",
         options,
         examples,
         1,
@@ -225,6 +225,8 @@ static int run_info(int argc, char **argv)
     summary s;
     if (!hone_args_parse(&spec, argc, argv, &rest))
         return rest.exit;
+    if (hone__cli_is_adapter(rest.v[0]))
+        return hone__cli_adapter_info(rest.v[0], tensors, json);
     hone_status status = hone_weights_open(rest.v[0], 0, &w);
     if (status < 0)
         return hone_cli_fail(status);
@@ -258,6 +260,7 @@ static const struct part {
     {"quantize", "writes a quantised GGUF file and measures what was lost",
      hone__cli_model_quantize},
     {"diff", "which tensors of two models differ", hone__cli_model_diff},
+    {"merge", "writes a model with an adapter added to its weights", hone__cli_model_merge},
 };
 enum { N_PARTS = sizeof parts / sizeof *parts };
 
@@ -277,8 +280,8 @@ int hone_cli_model(int argc, char **argv)
         if (strcmp(name, parts[i].name) == 0)
             return parts[i].run(argc - 1, argv + 1);
     if (!name)
-        return hone_cli_usage("model",
-                              "which part: info, logprobs, export, convert, quantize or diff?");
+        return hone_cli_usage(
+            "model", "which part: info, logprobs, export, convert, quantize, diff or merge?");
     const char *names[N_PARTS + 1];
     for (int i = 0; i < N_PARTS; i++)
         names[i] = parts[i].name;

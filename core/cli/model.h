@@ -10,6 +10,10 @@ int hone__cli_model_export(int argc, char **argv);
 int hone__cli_model_convert(int argc, char **argv);
 int hone__cli_model_quantize(int argc, char **argv);
 int hone__cli_model_diff(int argc, char **argv);
+int hone__cli_model_merge(int argc, char **argv);
+/* Is the folder an adapter and no model? What it holds, printed; the exit code. */
+int hone__cli_is_adapter(const char *path);
+int hone__cli_adapter_info(const char *path, int modules, int json);
 
 /* What quantising lost, over the tokens of a text: P is the original, Q the other. */
 typedef struct hone_quality {

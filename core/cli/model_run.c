@@ -228,7 +228,7 @@ int hone__cli_model_logprobs(int argc, char **argv)
     static const hone_arg options[] = {
         {"text", HONE_ARG_STR, &text, "TEXT", "the text to score"},
         {"ids", HONE_ARG_STR, &ids, "5,17,9", "token ids instead of a text"},
-        {"adapter", HONE_ARG_STR, &adapter, "FOLDER", "with an adapter, as hone or PEFT saved it"},
+        HONE_CLI_ADAPTER(&adapter),
         {"threads", HONE_ARG_I64, &threads, "N", "threads (all processors)"},
         HONE_CLI_STORAGE(&storage),
         HONE_CLI_PRECISION(&precision),

@@ -172,6 +172,26 @@ for kind in KINDS:
     check(f"{kind}: the adapter does something", far(on, plain) > 1e-2, far(on, plain))
     check(f"{kind}: merged is the same to rounding", far(on, logprobs(work / kind / "merged")) < 1e-4)
 
+# ---- the command line ----
+info = hone("model", "info", "dora/adapter")
+check("info", info.returncode == 0 and "kind          dora" in info.stdout and "rank, alpha   4, 8" in info.stdout, info.stdout + info.stderr)
+info = json.loads(hone("model", "info", "rslora/adapter", "--json", "--tensors").stdout)
+check("info --json", (info["format"], info["kind"], info["rank"], info["modules"], len(info["module_list"])) == ("adapter", "rslora", 4, 21, 21), info)
+check("info: parameters", info["parameters"] == sum(math.prod(s) for s, _ in tensors(work / "rslora/adapter/adapter_model.safetensors").values()), info)
+for kind in ("dora", "pissa"):
+    run = hone("model", "merge", "tiny", f"{kind}/adapter", "--out", f"{kind}-out")
+    check(f"merge {kind}", run.returncode == 0, run.stderr)
+    one, two = tensors(work / f"{kind}-out/model.safetensors"), tensors(work / kind / "merged/model.safetensors")
+    check(f"merge {kind}: as the policy saved it", one.keys() == two.keys() and all(far(one[k][1], two[k][1]) < 1e-6 for k in one))
+    check(f"merge {kind}: with its tokenizer", (work / f"{kind}-out/tokenizer.json").is_file())
+says("merge: there already", hone("model", "merge", "tiny", "dora/adapter", "--out", "dora-out"), "there already")
+says("merge: no folder", hone("model", "merge", "tiny", "dora/adapter"), "--out")
+says("merge: a model is no adapter", hone("model", "merge", "tiny", ROOT / "assets/tiny", "--out", "none"), "adapter_config.json")
+check("merge: nothing was written", not (work / "none").exists())
+plain_text, dora_text = (hone("generate", "tiny", "--prompt", "q1", "--greedy", "--max-tokens", 6, "--json", *more).stdout
+                         for more in ((), ("--adapter", "dora/adapter")))
+check("generate with an adapter", plain_text and dora_text and plain_text != dora_text, (plain_text, dora_text))
+
 # ---- loaded in a recipe: the bits that were saved; trained on; two adapters and the base at once ----
 (work / "load.lua").write_text("""
 local hone = require "hone"
