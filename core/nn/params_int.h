@@ -51,7 +51,7 @@ struct hone_params {
     int32_t integer;       /* forward products over quantised matrices sum integers */
     hone_region norm_work; /* what making norms needs */
     uint32_t merged;       /* the adapter that was added to the base (a bit), or 0 */
-    hone_region kept;      /* the matrices it was added to, as they were, in the order of its pairs */
+    hone_region kept; /* the matrices it was added to, as they were, in the order of its pairs */
     uint64_t base_changes; /* counts writes to the base; each adapter counts its own */
     struct hone__adapter adapters[HONE_ADAPTERS_MAX];
 };

@@ -140,37 +140,6 @@ static hone_status check_bias(const hone_value *c)
                      (int)(bias.len < 40 ? bias.len : 40), bias.ptr);
 }
 
-static hone_status read_config(hone_peft *a)
-{
-    const hone_value *c = &a->config;
-    hone_str type;
-    int64_t rank;
-    int rs, dora;
-    if (c->type != HONE_MAP)
-        return hone_fail(HONE_E_PARSE, "adapter_config.json: it is no JSON object");
-    HONE_TRY(hone_value_string(c, "peft_type", (hone_str){"", 0}, &type));
-    if (!hone_str_eq(type, "LORA"))
-        return hone_fail(HONE_E_UNSUPPORTED,
-                         "adapter_config.json: peft_type \"%.*s\": only \"LORA\"",
-                         (int)(type.len < 40 ? type.len : 40), type.ptr);
-    HONE_TRY(check_keys(c));
-    HONE_TRY(check_init(c, &a->init));
-    HONE_TRY(check_bias(c));
-    HONE_TRY(hone_value_i64(c, "r", 8, &rank));
-    HONE_TRY(hone_value_f64(c, "lora_alpha", 8, &a->alpha));
-    HONE_TRY(hone_value_bool(c, "use_rslora", 0, &rs));
-    HONE_TRY(hone_value_bool(c, "use_dora", 0, &dora));
-    HONE_TRY(hone_value_string(c, "base_model_name_or_path", (hone_str){NULL, 0}, &a->base));
-    if (rank < 1 || rank > HONE_ADAPTER_RANK_MAX)
-        return hone_fail(HONE_E_RANGE, "adapter_config.json: r is %lld (1 to %d)", (long long)rank,
-                         HONE_ADAPTER_RANK_MAX);
-    if (!(fabs(a->alpha) < 1e30))
-        return hone_fail(HONE_E_RANGE, "adapter_config.json: lora_alpha is %g", a->alpha);
-    a->rank = (int32_t)rank;
-    a->kind = (rs ? HONE_LORA_RANK_STABLE : 0) | (dora ? HONE_LORA_DORA : 0);
-    return HONE_OK;
-}
-
 /* PEFT takes a key as a regular expression for the end of a module's name; here it is a name, perhaps with ^ in front
  * of a whole one. */
 static hone_status check_pattern(const hone_value *map, const char *what)
@@ -205,6 +174,39 @@ static const hone_value *pattern_of(const hone_value *map, hone_str name)
             return &map->u.map.pairs[i].value;
     }
     return NULL;
+}
+
+static hone_status read_config(hone_peft *a)
+{
+    const hone_value *c = &a->config;
+    hone_str type;
+    int64_t rank;
+    int rs, dora;
+    if (c->type != HONE_MAP)
+        return hone_fail(HONE_E_PARSE, "adapter_config.json: it is no JSON object");
+    HONE_TRY(hone_value_string(c, "peft_type", (hone_str){"", 0}, &type));
+    if (!hone_str_eq(type, "LORA"))
+        return hone_fail(HONE_E_UNSUPPORTED,
+                         "adapter_config.json: peft_type \"%.*s\": only \"LORA\"",
+                         (int)(type.len < 40 ? type.len : 40), type.ptr);
+    HONE_TRY(check_keys(c));
+    HONE_TRY(check_init(c, &a->init));
+    HONE_TRY(check_bias(c));
+    HONE_TRY(hone_value_i64(c, "r", 8, &rank));
+    HONE_TRY(hone_value_f64(c, "lora_alpha", 8, &a->alpha));
+    HONE_TRY(hone_value_bool(c, "use_rslora", 0, &rs));
+    HONE_TRY(hone_value_bool(c, "use_dora", 0, &dora));
+    HONE_TRY(hone_value_string(c, "base_model_name_or_path", (hone_str){NULL, 0}, &a->base));
+    if (rank < 1 || rank > HONE_ADAPTER_RANK_MAX)
+        return hone_fail(HONE_E_RANGE, "adapter_config.json: r is %lld (1 to %d)", (long long)rank,
+                         HONE_ADAPTER_RANK_MAX);
+    if (!(fabs(a->alpha) < 1e30))
+        return hone_fail(HONE_E_RANGE, "adapter_config.json: lora_alpha is %g", a->alpha);
+    HONE_TRY(check_pattern(hone_value_get(c, "rank_pattern"), "rank_pattern"));
+    HONE_TRY(check_pattern(hone_value_get(c, "alpha_pattern"), "alpha_pattern"));
+    a->rank = (int32_t)rank;
+    a->kind = (rs ? HONE_LORA_RANK_STABLE : 0) | (dora ? HONE_LORA_DORA : 0);
+    return HONE_OK;
 }
 
 /* ---- adapter_model.safetensors ------------------------------------------------------------------------ */
@@ -311,7 +313,7 @@ static hone_status check_module(hone_peft *a, module *m)
     return m->m ? check_finite(m->m) : HONE_OK;
 }
 
-static hone_status read_tensors(hone_peft *a)
+static hone_status open_tensors(hone_peft *a)
 {
     char *path = hone_path_join(a->path, "adapter_model.safetensors");
     if (!path)
@@ -329,8 +331,11 @@ static hone_status read_tensors(hone_peft *a)
         hone_free(pickled);
     }
     hone_free(path);
-    if (s < 0)
-        return s;
+    return s;
+}
+
+static hone_status read_tensors(hone_peft *a)
+{
     a->modules = hone_arena_calloc(&a->arena, a->file.n + 1, sizeof *a->modules);
     if (!a->modules)
         return HONE_E_NOMEM;
@@ -343,7 +348,7 @@ static hone_status read_tensors(hone_peft *a)
     return HONE_OK;
 }
 
-hone_status hone_peft_open(const char *path, hone_peft **out)
+static hone_status begin(const char *path, hone_peft **out)
 {
     hone_peft *a = hone_calloc(1, sizeof *a);
     if (!a)
@@ -351,28 +356,61 @@ hone_status hone_peft_open(const char *path, hone_peft **out)
     hone_arena_init(&a->arena, (size_t)1 << 28);
     hone_map_init(&a->by_name);
     a->path = hone_strdup(path);
-    char *config = hone_path_join(path, "adapter_config.json");
-    hone_status s = a->path && config ? HONE_OK : HONE_E_NOMEM;
-    if (s >= 0)
-        s = hone_json_parse_file(config, CONFIG_MAX, &a->arena, &a->config);
-    hone_free(config);
-    if (s >= 0) {
-        s = read_config(a);
-        if (s >= 0)
-            s = check_pattern(hone_value_get(&a->config, "rank_pattern"), "rank_pattern");
-        if (s >= 0)
-            s = check_pattern(hone_value_get(&a->config, "alpha_pattern"), "alpha_pattern");
-        if (s >= 0)
-            s = read_tensors(a);
-        if (s < 0 && s != HONE_E_NOMEM)
-            s = hone_fail_at("%s", path);
-    }
-    if (s < 0) {
+    if (!a->path) {
         hone_peft_close(a);
-        return s;
+        return HONE_E_NOMEM;
     }
     *out = a;
     return HONE_OK;
+}
+
+/* The adapter, when s >= 0; else it is closed, and the path stands in front of the error where `place` asks for it. */
+static hone_status end(hone_peft *a, hone_status s, int place, hone_peft **out)
+{
+    if (s >= 0) {
+        *out = a;
+        return HONE_OK;
+    }
+    if (place && s != HONE_E_NOMEM)
+        s = hone_fail_at("%s", a->path);
+    hone_peft_close(a);
+    return s;
+}
+
+hone_status hone_peft_open(const char *path, hone_peft **out)
+{
+    hone_peft *a;
+    HONE_TRY(begin(path, &a));
+    char *config = hone_path_join(path, "adapter_config.json");
+    hone_status s = config ? hone_json_parse_file(config, CONFIG_MAX, &a->arena, &a->config)
+                           : HONE_E_NOMEM;
+    hone_free(config);
+    if (s < 0)
+        return end(a, s, 0, out);
+    s = read_config(a);
+    if (s >= 0)
+        s = open_tensors(a);
+    if (s >= 0)
+        s = read_tensors(a);
+    return end(a, s, 1, out);
+}
+
+hone_status hone_peft_parse(hone_str config, const void *weights, size_t n, const char *name,
+                            hone_peft **out)
+{
+    hone_peft *a;
+    HONE_TRY(begin(name, &a));
+    hone_status s = hone_json_parse(config.ptr, config.len, "adapter_config.json", &a->arena,
+                                    &a->config);
+    if (s >= 0)
+        s = read_config(a);
+    if (s >= 0) {
+        s = hone_safetensors_parse(&a->file, weights, n, "adapter_model.safetensors");
+        a->file_open = s >= 0;
+    }
+    if (s >= 0)
+        s = read_tensors(a);
+    return end(a, s, 1, out);
 }
 
 void hone_peft_close(hone_peft *a)

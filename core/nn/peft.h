@@ -19,6 +19,9 @@ typedef struct hone_peft hone_peft;
 
 /* E_NOT_FOUND, E_PARSE, E_SHAPE, E_RANGE, E_UNSUPPORTED, E_LIMIT with path, key or tensor and reason. [any-thread] */
 hone_status hone_peft_open(const char *path, hone_peft **out);
+/* The same of the two files' bytes; the second must live as long as the adapter. `name` stands in errors. [any-thread] */
+hone_status hone_peft_parse(hone_str config, const void *weights, size_t n, const char *name,
+                            hone_peft **out);
 void hone_peft_close(hone_peft *a); /* NULL is allowed */
 
 typedef struct hone_peft_info {

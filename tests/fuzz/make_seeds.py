@@ -1,4 +1,4 @@
-"""make_seeds.py - writes tests/fuzz/corpus/{label,judge_rows,judge_gate,arrow,box_reach,quarantine,signature,lock,package,command,records,wire,safetensors,gguf,llama2c,quant,config,jinja,csv,tokenizer_json,tokenizer_files,encode,rubric,judge_reply,json_schema,endpoint,http_date,http_tape}: small valid files for the fuzzers to spoil."""
+"""make_seeds.py - writes tests/fuzz/corpus/{adapter,label,judge_rows,judge_gate,arrow,box_reach,quarantine,signature,lock,package,command,records,wire,safetensors,gguf,llama2c,quant,config,jinja,csv,tokenizer_json,tokenizer_files,encode,rubric,judge_reply,json_schema,endpoint,http_date,http_tape}: small valid files for the fuzzers to spoil."""
 import base64
 import json
 import os
@@ -431,3 +431,13 @@ for name, first, content, tokens in (
                     for a, p, b, q in tokens]}}], "usage": {"prompt_tokens": 9, "completion_tokens": 2}}))
 put("endpoint", "parts", "\0" + '{"choices":[{"message":{"content":[{"type":"text","text":"a"}],"refusal":null},"finish_reason":"length"}]}')
 put("endpoint", "error", "\0" + '{"error":{"message":"Incorrect API key","code":"x"}}')
+
+# An adapter: the length of its configuration, that, its tensors. The base of fuzz_adapter.c has a.q_proj (4 x 3) and b (5 x 4).
+for name, config, parts in (
+        ("lora", {"r": 2, "lora_alpha": 4, "target_modules": ["q_proj"]}, [("a.q_proj.lora_A.weight", [2, 3]), ("a.q_proj.lora_B.weight", [4, 2])]),
+        ("dora", {"r": 2, "use_dora": True, "use_rslora": True, "rank_pattern": {"b": 1}, "alpha_pattern": {"^b": 3.5}},
+         [("b.lora_A.weight", [1, 4]), ("b.lora_B.weight", [5, 1]), ("b.lora_magnitude_vector", [5])]),
+        ("pissa", {"r": 1, "lora_alpha": 1, "init_lora_weights": "pissa_niter_4"}, [("b.lora_A.weight", [1, 4]), ("b.lora_B.weight", [5, 1])]),
+        ("foreign", {"modules_to_save": ["x"], "bias": "all"}, [("b.weight", [1])])):
+    text = json.dumps({"peft_type": "LORA", **config}).encode()
+    put("adapter", name, struct.pack("<H", len(text)) + text + safetensors([("base_model.model." + n, "F32", 4, s) for n, s in parts]))

@@ -223,6 +223,35 @@ for f, kind in (("again", "dora"), ("adapter", "rslora")):
     check(f"load: {kind} written again has its bytes",
           (work / "load" / f / "adapter_model.safetensors").read_bytes() == (work / kind / "adapter/adapter_model.safetensors").read_bytes())
 
+# ---- a plan knows what a run maps: with norms, fixed pairs, and what is kept while one is merged ----
+(work / "plan.lua").write_text("""
+local hone = require "hone"
+local p = hone.params { kind = { "lora", "kind" }, merge = { false, "merge at the end" } }
+local run = hone.run { name = "plan", seed = 7 }
+local policy = run:policy { model = "tiny", lora = { rank = 4, kind = p.kind }, optimizer = { "adamw", lr = 1e-3 } }
+for step, batch in run:steps(3, hone.rows { { prompt = "q1", completion = " yes1" } }:epochs():batches(1)) do
+  policy:update { batch, objective = "sft" }
+  if p.merge and step == 3 then policy:merge() end
+end
+""")
+seen = {}
+for kind, merge in (("lora", False), ("dora", False), ("pissa", False), ("lora", True)):
+    told_plan = hone("run", "plan.lua", f"kind={kind}", f"merge={str(merge).lower()}", "--dry-run", "--json")
+    check(f"plan {kind}: told", told_plan.returncode == 0, told_plan.stderr)
+    memory = json.loads(told_plan.stdout)["memory"]
+    shutil.rmtree(work / "plan", ignore_errors=True)
+    run = hone("run", "plan.lua", f"kind={kind}", f"merge={str(merge).lower()}", "--run-dir", "plan", "--quiet")
+    check(f"plan {kind}: runs", run.returncode == 0, run.stderr)
+    last = json.loads((work / "plan/timings.jsonl").read_text().splitlines()[-1])
+    for key in ("parameters", "training", "activations", "scratch"):
+        mb = memory[key] / 2**20
+        check(f"plan {kind} {merge}: {key}", mb == last[f"memory/{key}_mb"] if key in ("parameters", "training") else
+              0.98 * last[f"memory/{key}_mb"] <= mb <= 1.3 * last[f"memory/{key}_mb"], (mb, last[f"memory/{key}_mb"]))
+    seen[kind, merge] = memory
+check("plan: PiSSA keeps a second pair", seen["pissa", False]["parameters"] > seen["lora", False]["parameters"] + 100000, seen)
+check("plan: DoRA keeps norms", seen["dora", False]["parameters"] > seen["lora", False]["parameters"], seen)
+check("plan: merging keeps the base", seen["lora", True]["parameters"] > seen["lora", False]["parameters"] + 1000000, seen)
+
 # ---- merged into the weights and taken off again; killed while it is merged ----
 MERGE = """
 local hone = require "hone"
