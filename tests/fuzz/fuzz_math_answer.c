@@ -1,8 +1,11 @@
 /* Mathematical answers: any text is read or refused, and what was read is equal to itself both ways. */
-#include "../../plugins/reward/rewards/math_read.c"
-#include "../../plugins/reward/rewards/math_value.c"
-
 #include "../../plugins/reward/rewards/common.c"
+#include "../../plugins/reward/rewards/math_lex.c"
+#include "../../plugins/reward/rewards/math_eval.c"
+#include "../../plugins/reward/rewards/math_matrix.c"
+#include "../../plugins/reward/rewards/math_read.c"
+#include "../../plugins/reward/rewards/math_set.c"
+#include "../../plugins/reward/rewards/math_value.c"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)

@@ -1,6 +1,8 @@
 /* The shipped rewards: what they score, what they refuse, and real golds. */
 #include "reward_cases.h"
 
+#include "math_cases.h"
+
 /* ---- each reward ----------------------------------------------------------------------------------- */
 
 static void test_exact_match_normalises_both_sides(void **state)
@@ -303,29 +305,87 @@ static void test_math500_golds_score_1_and_shuffled_ones_0(void **state)
     hone_instance_unref(inst);
 }
 
+/* The score of `text` where `reference` is the row's. */
+static double math_score_of(hone_instance *inst, hone_str reference, hone_str text)
+{
+    hone_pair column = {hone_str_c("answer"), {.type = HONE_STRING, .u.str = reference}};
+    const hone_value row = {.type = HONE_MAP, .u.map = {&column, 1}};
+    const answer a = score_text(inst, text.ptr, text.len, &row);
+    assert_int_equal(a.status, HONE_SCORE);
+    return (double)a.score;
+}
+
+static void check_pair(hone_instance *inst, const char *reference, const char *given, int want)
+{
+    char formula[400], text[400];
+    snprintf(formula, sizeof formula, "$%s$", reference);
+    snprintf(text, sizeof text, "Therefore $\\boxed{%s}$.", given);
+    if (math_score_of(inst, hone_str_c(formula), hone_str_c(text)) != want)
+        fail_with("%s for %s: not %d", given, reference, want);
+}
+
+static void test_math_answer_tells_answers_apart(void **state)
+{
+    (void)state;
+    hone_instance *inst = open_reward("math_answer", NULL);
+    for (size_t i = 0; i < sizeof math_equal_cases / sizeof *math_equal_cases; i++) {
+        check_pair(inst, math_equal_cases[i][0], math_equal_cases[i][1], 1);
+        check_pair(inst, math_equal_cases[i][1], math_equal_cases[i][0], 1);
+        check_pair(inst, math_equal_cases[i][0], math_equal_cases[i][0], 1);
+    }
+    for (size_t i = 0; i < sizeof math_different_cases / sizeof *math_different_cases; i++) {
+        check_pair(inst, math_different_cases[i][0], math_different_cases[i][1], 0);
+        check_pair(inst, math_different_cases[i][1], math_different_cases[i][0], 0);
+    }
+    for (size_t i = 0; i < sizeof math_place_cases / sizeof *math_place_cases; i++)
+        if (math_score_of(inst, hone_str_c(math_place_cases[i].reference),
+                          hone_str_c(math_place_cases[i].completion)) != math_place_cases[i].want)
+            fail_with("\"%s\" for %s: not %d", math_place_cases[i].completion,
+                      math_place_cases[i].reference, math_place_cases[i].want);
+    hone_instance_unref(inst);
+}
+
+/* Prints what share of each kind is right. */
 static void test_math_verify_cases(void **state)
 {
     (void)state;
     const char *path = shared_path("assets/reference/math-verify-cases.json");
     hone_value v;
-    size_t right = 0, false_positive = 0;
+    size_t right = 0, false_positive = 0, n_kinds = 0;
+    struct {
+        hone_str name;
+        size_t right, all;
+    } kinds[40];
     if (!path)
         skip_without("assets/reference/math-verify-cases.json");
     assert_ok(hone_json_parse_file(path, 0, &arena, &v));
     hone_instance *inst = open_reward("math_answer", NULL);
     for (size_t i = 0; i < v.u.list.n; i++) {
         const hone_value *c = &v.u.list.items[i];
-        hone_str gold = text_of(c, "gold"), pred = text_of(c, "pred");
+        const hone_str kind = text_of(c, "test");
         int64_t want;
-        hone_pair column = {hone_str_c("answer"), {.type = HONE_STRING, .u.str = gold}};
-        hone_value row = {.type = HONE_MAP, .u.map = {&column, 1}};
+        size_t k = 0;
         assert_ok(hone_value_i64(c, "expected", -1, &want));
-        answer a = score_text(inst, pred.ptr, pred.len, &row);
-        right += a.score == (float)want;
-        false_positive += a.score == 1 && want == 0;
+        const double got = math_score_of(inst, text_of(c, "gold"), text_of(c, "pred"));
+        while (k < n_kinds && !hone_str_same(kinds[k].name, kind))
+            k++;
+        assert_true(k < 40);
+        if (k == n_kinds) {
+            kinds[n_kinds].name = kind;
+            kinds[n_kinds].right = kinds[n_kinds].all = 0;
+            n_kinds++;
+        }
+        kinds[k].all++;
+        kinds[k].right += got == (double)want;
+        right += got == (double)want;
+        false_positive += got == 1 && want == 0;
     }
+    for (size_t k = 0; k < n_kinds; k++)
+        print_message("%-40.*s %zu of %zu\n", (int)kinds[k].name.len, kinds[k].name.ptr,
+                      kinds[k].right, kinds[k].all);
+    print_message("%zu of %zu, %zu false positives\n", right, v.u.list.n, false_positive);
     assert_int_equal(v.u.list.n, 125);
-    assert_true(right >= 116);
+    assert_int_equal(right, 125);
     assert_int_equal(false_positive, 0);
     hone_instance_unref(inst);
 }
@@ -520,6 +580,7 @@ int main(void)
         T(test_gsm8k_golds_score_1_and_shuffled_ones_0),
         T(test_verdicts_on_model_solutions_equal_the_labels),
         T(test_math500_golds_score_1_and_shuffled_ones_0),
+        T(test_math_answer_tells_answers_apart),
         T(test_math_verify_cases),
         T(test_hostile_completions_get_an_outcome),
         T(test_every_failed_allocation_is_an_error_and_no_leak),

@@ -1,12 +1,13 @@
 /* math_answer.c - 1 when the completion's final answer is, as mathematics, the reference.
  *
- * The final answer is looked for in this order, and the first place that is there decides: the last
- * \boxed{}; what follows the last "####"; what follows the last "answer is" or "answer:"; the last
- * formula between dollars; all of it, when it is nothing but a formula; the last number. `extract` asks for one of these places only. A number as
- * reference may be met by the number in a phrase ("18 dollars a day").
+ * Where the final answer is looked for: math_find.h; `extract` asks for one of these places only. A reference that is no
+ * number may also be met by the formulas that "and" or "or" join, by the last run of mathematical words of plain text, and by
+ * a short completion as a whole ("No solution."); one that is a number by the number in a phrase ("18 dollars a day"). A choice
+ * with its text, "(C) 12", is either of both.
  *
  * The reference column is read likewise: after "####" (GSM8K), in its \boxed{} (MATH solutions), or
  * whole. How two answers are compared: math_value.c. */
+#include "math_find.h"
 #include "math_value.h"
 
 typedef struct math_answer {
@@ -16,14 +17,6 @@ typedef struct math_answer {
     double tolerance;
 } math_answer;
 
-enum {
-    EXTRACT_AUTO,
-    EXTRACT_BOXED,
-    EXTRACT_HASH,
-    EXTRACT_PHRASE,
-    EXTRACT_LAST_NUMBER,
-    EXTRACT_WHOLE
-};
 enum { F_REFERENCE, F_ON_MISSING, F_EXTRACT, F_TOLERANCE };
 static const hone_field *const fields[] = {
     FIELD_REFERENCE, FIELD_ON_MISSING,
@@ -32,324 +25,6 @@ static const hone_field *const fields[] = {
     HONE_F64("tolerance", 1e-6, 0, 1, 0,
              "relative error allowed where a number has a decimal point"),
     NULL};
-
-/* ---- places --------------------------------------------------------------------------------------- */
-
-/* Do two boxes with this between them make one answer: nothing but commas, "and", dollars, spaces? (What
- * stands around "or" is the same answer twice.) */
-static int joins(hone_str s)
-{
-    int any = 0;
-    for (size_t i = 0; i < s.len;) {
-        hone_str rest = part(s, i, s.len);
-        if (is_space(s.ptr[i]) || s.ptr[i] == '$' || s.ptr[i] == ',' || s.ptr[i] == ';') {
-            any |= s.ptr[i] == ',' || s.ptr[i] == ';';
-            i++;
-        } else if (starts_with(rest, "and") || starts_with(rest, "\\quad")) {
-            any |= s.ptr[i] == 'a';
-            i += s.ptr[i] == 'a' ? 3 : 5;
-        } else if (starts_with(rest, "\\(") || starts_with(rest, "\\)")) {
-            i += 2;
-        } else if (starts_with(rest, "\\text{")) {
-            size_t end = find(rest, hone_str_c("}"), 0);
-            if (end == SIZE_MAX)
-                return 0;
-            any |= find(part(rest, 0, end), hone_str_c("and"), 0) != SIZE_MAX;
-            i += end + 1;
-        } else {
-            return 0;
-        }
-    }
-    return any;
-}
-
-static int find_one_box(hone_str s, hone_str *out, size_t *begin, size_t *end);
-
-/* Inside of the last \boxed{...} or \fbox{...}, or the word after "\boxed "; boxes joined by "and" or commas
- * are one answer, boxes and all (the reader of mathematics passes over the command). */
-static int find_boxed(hone_str s, hone_str *out)
-{
-    size_t begin, end, first, stop;
-    hone_str inner;
-    if (!find_one_box(s, out, &begin, &end))
-        return 0;
-    first = begin;
-    while (find_one_box(part(s, 0, first), &inner, &begin, &stop) && joins(part(s, stop, first))) {
-        first = begin;
-        *out = part(s, first, end);
-    }
-    return 1;
-}
-
-static int find_one_box(hone_str s, hone_str *out, size_t *begin, size_t *end)
-{
-    hone_str marks[2] = {hone_str_c("\\boxed"), hone_str_c("\\fbox")};
-    size_t best = SIZE_MAX, len = 0, i, from;
-    int depth = 0;
-    for (int k = 0; k < 2; k++) {
-        size_t at = find_last(s, marks[k]);
-        if (at != SIZE_MAX && (best == SIZE_MAX || at > best)) {
-            best = at;
-            len = marks[k].len;
-        }
-    }
-    if (best == SIZE_MAX)
-        return 0;
-    *begin = best;
-    for (i = best + len; i < s.len && is_space(s.ptr[i]); i++)
-        ;
-    if (i >= s.len)
-        return 0;
-    if (s.ptr[i] != '{') {
-        for (from = i; i < s.len && s.ptr[i] != '$' && !is_space(s.ptr[i]); i++)
-            ;
-        *out = part(s, from, i);
-        *end = i;
-        return out->len > 0;
-    }
-    for (from = i + 1; i < s.len; i++) {
-        depth += s.ptr[i] == '{' ? 1 : s.ptr[i] == '}' ? -1 : 0;
-        if (depth == 0) {
-            *out = part(s, from, i);
-            *end = i + 1;
-            return 1;
-        }
-    }
-    return 0; /* never closed */
-}
-
-static hone_str line_at(hone_str s, size_t from)
-{
-    size_t end = from;
-    while (end < s.len && s.ptr[end] != '\n')
-        end++;
-    return trim(part(s, from, end));
-}
-
-static int find_hash(hone_str s, hone_str *out)
-{
-    size_t at = find_last(s, hone_str_c("####"));
-    if (at == SIZE_MAX)
-        return 0;
-    *out = line_at(s, at + 4);
-    return out->len > 0;
-}
-
-/* Case-blind last occurrence. */
-static size_t find_last_phrase(hone_str s, const char *z)
-{
-    size_t n = strlen(z);
-    for (size_t i = s.len >= n ? s.len - n + 1 : 0; i-- > 0;) {
-        size_t k = 0;
-        while (k < n && lower(s.ptr[i + k]) == z[k])
-            k++;
-        if (k == n)
-            return i + n;
-    }
-    return SIZE_MAX;
-}
-
-/* Mathematics, and not a sentence between two prices: no word of four letters but LaTeX's and its texts'. */
-static int looks_like_formula(hone_str s)
-{
-    size_t run = 0, word = 0;
-    s = trim(s);
-    while (word < s.len && is_letter(s.ptr[word]))
-        word++;
-    if (word == s.len)
-        return word > 0; /* $Even$ */
-    if (s.len == 0 || strchr("=+-*/<>", s.ptr[s.len - 1]) || strchr("=+*/<>", s.ptr[0]))
-        return 0; /* "$204 + $160" has a plus between its dollars */
-    for (size_t i = 0; i < s.len; i++) {
-        if (s.ptr[i] == '\\') {
-            while (i + 1 < s.len && s.ptr[i + 1] == '\\')
-                i++;
-            size_t name = i + 1, k = name;
-            while (k < s.len && is_letter(s.ptr[k]))
-                k++;
-            hone_str command = part(s, name, k);
-            if (k < s.len && s.ptr[k] == '{' &&
-                (starts_with(command, "text") || same(command, "mbox") || same(command, "begin") ||
-                 same(command, "end") || same(command, "operatorname") ||
-                 starts_with(command, "math")))
-                while (k < s.len && s.ptr[k] != '}')
-                    k++;
-            i = k > name ? k - 1 : i + 1;
-            run = 0;
-            continue;
-        }
-        run = is_letter(s.ptr[i]) ? run + 1 : 0;
-        if (run == 4)
-            return 0;
-    }
-    return 1;
-}
-
-/* The last formula between $ $, $$ $$, \( \) or \[ \]. */
-static int find_formula(hone_str s, hone_str *out)
-{
-    size_t end = SIZE_MAX, from = SIZE_MAX;
-    size_t round = find_last(s, hone_str_c("\\)")), square = find_last(s, hone_str_c("\\]")),
-           dollar = find_last(s, hone_str_c("$"));
-    if (round != SIZE_MAX && (square == SIZE_MAX || round > square))
-        square = SIZE_MAX;
-    else
-        round = SIZE_MAX;
-    if (round != SIZE_MAX || square != SIZE_MAX) {
-        end = round != SIZE_MAX ? round : square;
-        from = find_last(part(s, 0, end), hone_str_c(round != SIZE_MAX ? "\\(" : "\\["));
-        from = from == SIZE_MAX ? from : from + 2;
-    }
-    if (dollar != SIZE_MAX && (end == SIZE_MAX || dollar > end)) {
-        size_t stop = dollar;
-        if (stop > 0 && s.ptr[stop - 1] == '$')
-            stop--;
-        size_t start = find_last(part(s, 0, stop), hone_str_c("$"));
-        int price = dollar + 1 < s.len && is_digit(s.ptr[dollar + 1]);
-        /* dollars may be money: alone, before a number, around a sentence */
-        if (start != SIZE_MAX && !price && looks_like_formula(part(s, start + 1, stop))) {
-            end = stop;
-            from = start + 1;
-        }
-    }
-    if (end == SIZE_MAX || from == SIZE_MAX || from >= end)
-        return 0;
-    *out = trim(part(s, from, end));
-    return out->len > 0;
-}
-
-static int find_phrase(hone_str s, hone_str *out)
-{
-    static const char *const phrases[] = {"answer is",
-                                          "answer:", "answer =", "answer**:", "answer:**"};
-    size_t at = SIZE_MAX, i;
-    for (size_t k = 0; k < sizeof phrases / sizeof *phrases; k++) {
-        size_t p = find_last_phrase(s, phrases[k]);
-        if (p != SIZE_MAX && (at == SIZE_MAX || p > at))
-            at = p;
-    }
-    if (at == SIZE_MAX)
-        return 0;
-    hone_str line = line_at(s, at), formula;
-    while (line.len && (line.ptr[0] == ':' || line.ptr[0] == '*'))
-        line = trim(part(line, 1, line.len));
-    if (find_formula(line, &formula)) {
-        *out = formula;
-        return 1;
-    }
-    for (i = 0; i + 1 < line.len; i++) /* up to the end of the sentence */
-        if (line.ptr[i] == '.' && is_space(line.ptr[i + 1]))
-            break;
-    *out = trim(i + 1 < line.len ? part(line, 0, i) : line);
-    return out->len > 0;
-}
-
-/* "The final answer is ..." with a number or formula, behind the last box: said later, it counts. */
-static int find_final_phrase(hone_str s, hone_str *out)
-{
-    size_t at = find_last_phrase(s, "final answer is"), box = find_last(s, hone_str_c("\\boxed"));
-    if (at == SIZE_MAX || box == SIZE_MAX || box > at || !find_phrase(part(s, at - 15, s.len), out))
-        return 0;
-    for (size_t i = 0; i < out->len; i++)
-        if (is_digit(out->ptr[i]) || out->ptr[i] == '\\')
-            return 1;
-    return 0;
-}
-
-/* A short line of mathematics and nothing else: no word but those of LaTeX. */
-static int is_formula(hone_str s, hone_str *out)
-{
-    size_t run = 0;
-    s = trim(s);
-    for (size_t i = 0; i < s.len; i++) {
-        run = is_letter(s.ptr[i]) ? run + 1 : 0;
-        if (s.ptr[i] == '\n' || (run == 2 && (i < 2 || s.ptr[i - 2] != '\\')))
-            return 0;
-        if (run >= 2)
-            for (; i + 1 < s.len && is_letter(s.ptr[i + 1]); i++)
-                ;
-    }
-    *out = s;
-    return s.len > 0 && s.len <= 100;
-}
-
-/* Ends the text in a \( \) that spans lines? Inline formulas do not: nothing in there is an answer. */
-static int ends_in_broken_formula(hone_str s)
-{
-    size_t end = find_last(s, hone_str_c("\\)")), from;
-    if (end == SIZE_MAX || trim(part(s, end + 2, s.len)).len > 1)
-        return 0;
-    from = find_last(part(s, 0, end), hone_str_c("\\("));
-    return from != SIZE_MAX && memchr(s.ptr + from, '\n', end - from) != NULL;
-}
-
-/* The last number: sign, separators, decimals, a fraction behind it, percent. */
-static int find_last_number(hone_str s, hone_str *out)
-{
-    size_t end = s.len, from;
-    while (end > 0 && !is_digit(s.ptr[end - 1]))
-        end--;
-    if (end == 0)
-        return 0;
-    from = end;
-    while (from > 0) {
-        char c = s.ptr[from - 1];
-        int digit_before = from > 1 && is_digit(s.ptr[from - 2]);
-        if (is_digit(c) || (c == '.' && (digit_before || from < end)) ||
-            ((c == ',' || c == '/') && digit_before && is_digit(s.ptr[from])))
-            from--;
-        else
-            break;
-    }
-    if (from > 0 && s.ptr[from - 1] == '-' &&
-        (from == 1 ||
-         !(is_digit(s.ptr[from - 2]) || is_letter(s.ptr[from - 2]) || s.ptr[from - 2] == ')')))
-        from--;
-    if (from > 0 && is_letter(s.ptr[from - 1])) /* inside a word: AZYUK2A */
-        return find_last_number(part(s, 0, from), out);
-    if (end < s.len && is_letter(s.ptr[end]) && end - from < 2 && from > 0 &&
-        is_letter(s.ptr[from - 1]))
-        return 0;
-    if (end < s.len && s.ptr[end] == '%')
-        end++;
-    *out = part(s, from, end);
-    return 1;
-}
-
-static int find_answer(hone_str s, uint32_t extract, hone_str *out)
-{
-    switch (extract) {
-    case EXTRACT_BOXED:
-        return find_boxed(s, out);
-    case EXTRACT_HASH:
-        return find_hash(s, out);
-    case EXTRACT_PHRASE:
-        return find_phrase(s, out);
-    case EXTRACT_LAST_NUMBER:
-        return find_last_number(s, out);
-    case EXTRACT_WHOLE:
-        *out = trim(s);
-        return out->len > 0;
-    default:
-        if (find_final_phrase(s, out) || find_boxed(s, out) || find_hash(s, out) ||
-            find_phrase(s, out))
-            return 1;
-        if (ends_in_broken_formula(s))
-            return 0;
-        return find_formula(s, out) || is_formula(s, out) || find_last_number(s, out);
-    }
-}
-
-static hone_str read_reference(hone_str s)
-{
-    hone_str out;
-    if (find_hash(s, &out) || find_boxed(s, &out))
-        return out;
-    s = trim(s);
-    if (s.len > 120 && find_formula(s, &out)) /* a solution, and not an answer */
-        return out;
-    return s;
-}
 
 /* ---- scoring -------------------------------------------------------------------------------------- */
 
@@ -371,39 +46,160 @@ static int is_phrase(hone_str s)
     return longest >= 3;
 }
 
-/* One reference: 1, 0. m[0] is the answer's room, m[1] the reference's. */
+/* A word or words, without what LaTeX puts around them, in small letters; 0 when it is something else. `out` has room for 64. */
+static size_t plain_words(hone_str s, char *out)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < s.len;) {
+        const char c = s.ptr[i++];
+        if (is_letter(c)) {
+            if (n == 64)
+                return 0;
+            out[n++] = lower(c);
+        } else if (c == '\\') {
+            size_t end = i;
+            while (end < s.len && is_letter(s.ptr[end]))
+                end++;
+            const hone_str command = part(s, i, end);
+            if (!(starts_with(command, "text") || starts_with(command, "math") ||
+                  same(command, "mbox") || same(command, "boxed") ||
+                  (end == i && end < s.len && strchr("()[] ,", s.ptr[end]))))
+                return 0;
+            i = end > i ? end : i + 1;
+        } else if (!is_space(c) && !strchr("{}$.*'\"-", c)) {
+            return 0;
+        }
+    }
+    return n;
+}
+
+static int same_words(hone_str a, hone_str b)
+{
+    char x[64], y[64];
+    const size_t n = plain_words(a, x), m = plain_words(b, y);
+    return n > 1 && n == m && memcmp(x, y, n) == 0;
+}
+
+/* 1,22 is written for 1.22 in much of the world: digits, a comma, not three digits. The number with a point into `out`. */
+static int decimal_comma(hone_str s, char out[40], hone_str *number)
+{
+    size_t comma = 0, i = s.len && (s.ptr[0] == '-' || s.ptr[0] == '+');
+    const size_t from = i;
+    if (s.len < 3 || s.len >= 40)
+        return 0;
+    for (; i < s.len; i++) {
+        out[i] = s.ptr[i];
+        if (s.ptr[i] == ',' && !comma && i > from) {
+            comma = i;
+            out[i] = '.';
+        } else if (!is_digit(s.ptr[i])) {
+            return 0;
+        }
+    }
+    if (from)
+        out[0] = s.ptr[0];
+    number->ptr = out;
+    number->len = s.len;
+    return comma && s.len - comma != 4 && comma + 1 < s.len;
+}
+
+/* "(C) 12", "\\textbf{(C)}\\ 12": the letter and the rest. */
+static int is_choice(hone_str s, hone_str *letter, hone_str *rest)
+{
+    size_t i = 0, open;
+    while (i < s.len && (s.ptr[i] == '\\' || s.ptr[i] == '{' || s.ptr[i] == ' ' ||
+                         (i > 0 && is_letter(s.ptr[i]) && i < 12)))
+        i++;
+    open = i;
+    if (i + 3 >= s.len || s.ptr[i] != '(' || s.ptr[i + 1] < 'A' || s.ptr[i + 1] > 'H' ||
+        s.ptr[i + 2] != ')')
+        return 0;
+    for (i += 3; i < s.len && (strchr("}\\~: ", s.ptr[i])); i++)
+        ;
+    *letter = part(s, open, open + 3);
+    *rest = part(s, i, s.len);
+    return rest->len > 0;
+}
+
+/* One reference against one reading of the answer: 1, 0. m[0] is the answer's room, m[1] the reference's. */
 static int agrees(const math_answer *r, math *answer, math *reference, hone_str given,
                   hone_str want)
 {
     hone_str number;
     int readable = math_read(reference, want), read;
-    if (same_bytes(trim(given), want))
+    char room[40];
+    if (same_bytes(trim(given), want) || same_words(given, want))
         return 1;
     read = math_read(answer, given);
     if (readable && read && math_equal(reference, answer, r->tolerance))
         return 1;
+    if (decimal_comma(want, room, &number) && read && math_read(reference, number) &&
+        math_equal(reference, answer, r->tolerance))
+        return 1;
+    if (decimal_comma(trim(given), room, &number) && readable && math_read(reference, want) &&
+        math_read(answer, number) && math_equal(reference, answer, r->tolerance))
+        return 1;
+    readable = math_read(reference, want); /* again: the room was used */
+    read = math_read(answer, given);
     /* "18 dollars a day": a reference that is a number, an answer that is a phrase with one */
     if (!readable || !math_is_number(reference) || (read && math_is_number(answer)))
         return 0;
-    return is_phrase(given) && find_last_number(given, &number) && math_read(answer, number) &&
+    return is_phrase(given) && math_find_last_number(given, &number) && math_read(answer, number) &&
            math_equal(reference, answer, r->tolerance);
+}
+
+/* The answer or, where it is a choice with its text, either part of it; the reference likewise. */
+static int agrees_in_part(const math_answer *r, math *x, math *y, hone_str given, hone_str want)
+{
+    hone_str g[3] = {given, {NULL, 0}, {NULL, 0}}, w[3] = {want, {NULL, 0}, {NULL, 0}};
+    const int split_given = is_choice(given, &g[1], &g[2]),
+              split_want = is_choice(want, &w[1], &w[2]);
+    if (agrees(r, x, y, given, want))
+        return 1;
+    if (split_given && split_want) /* both: then the letters */
+        return agrees(r, x, y, g[1], w[1]);
+    for (int k = 1; k < 3; k++)
+        if ((split_given && agrees(r, x, y, g[k], want)) ||
+            (split_want && agrees(r, x, y, given, w[k])))
+            return 1;
+    return 0;
+}
+
+/* With one reference: the place that was found, and where that fails the others that may be meant. */
+static int right(const math_answer *r, math *x, math *y, hone_str text, const hone_str *given,
+                 hone_str want)
+{
+    hone_str other;
+    if (given && agrees_in_part(r, x, y, *given, want))
+        return 1;
+    if (r->extract != EXTRACT_AUTO || find(text, hone_str_c("\\boxed"), 0) != SIZE_MAX ||
+        find(text, hone_str_c("####"), 0) != SIZE_MAX)
+        return 0;
+    const hone_str whole = trim(text);
+    if (whole.len < 40 && same_words(whole, want))
+        return 1;
+    if (!math_read(y, want) || math_is_single(y)) /* a number has its place already */
+        return 0;
+    return (math_find_joined(text, &other) && agrees(r, x, y, other, want)) ||
+           (find(text, hone_str_c("$"), 0) == SIZE_MAX &&
+            find(text, hone_str_c("\\("), 0) == SIZE_MAX && math_find_plain(text, &other) &&
+            agrees(r, x, y, other, want));
 }
 
 static void math_score(const scoring *s, verdict *v)
 {
     const math_answer *r = (const math_answer *)s->self;
     const hone_value *reference = reference_of(s, r->column, r->on_missing, v);
+    const hone_str text = s->sample->completion;
     hone_str given;
     size_t n;
     char *room;
     int yes = 0;
     if (!reference)
         return;
-    if (!find_answer(s->sample->completion, r->extract, &given)) {
-        score_is(v, 0);
-        return;
-    }
-    note_text(s, "answer", given);
+    const int found = math_find(text, r->extract, &given);
+    if (found)
+        note_text(s, "answer", given);
     room = memory_get(&r->base, 2 * math_size());
     if (!room) {
         error_is(v, "out of memory");
@@ -419,8 +215,8 @@ static void math_score(const scoring *s, verdict *v)
             error_is(v, "the reference is neither text nor a number");
             return;
         }
-        yes = agrees(r, (math *)(void *)room, (math *)(void *)(room + math_size()), given,
-                     read_reference(want));
+        yes = right(r, (math *)(void *)room, (math *)(void *)(room + math_size()), text,
+                    found ? &given : NULL, math_find_reference(want));
     }
     memory_put(&r->base, room, 2 * math_size());
     score_is(v, yes);

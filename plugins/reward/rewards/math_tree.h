@@ -3,6 +3,8 @@
 #define HONE_REWARDS_MATH_TREE_H
 #include "math_value.h"
 
+#include <complex.h>
+
 enum { MAX_NODES = 768, MAX_DEPTH = 64, MAX_LIST = 64 };
 enum {
     NODE_NUMBER,
@@ -14,8 +16,10 @@ enum {
     NODE_NEG,
     NODE_PM,   /* a +- b */
     NODE_CALL, /* op: FUNC_* */
-    NODE_SEQ,  /* open, close: brackets, 0 for a bare list; children by `next` */
+    NODE_SEQ, /* open, close: brackets, 0 for a bare list; children by `next`; op: 'a' "and", 'o' "or" was between */
     NODE_UNION,
+    NODE_CAP,    /* a and b */
+    NODE_LESS,   /* a without b */
     NODE_MATRIX, /* of rows, which are SEQ */
     NODE_REL     /* op: '=' '<' 'l'(<=) '>' 'g'(>=) '!' 'i'(in) */
 };
@@ -38,7 +42,34 @@ enum {
     FUNC_FACTORIAL,
     FUNC_SUB,
     FUNC_PERCENT,
-    FUNC_BINOM
+    FUNC_BINOM,
+    FUNC_DEGREE, /* its argument; within sin and its like pi / 180 of it */
+    FUNC_FLOOR,
+    FUNC_CEIL
+};
+
+/* Tokens; others are their character. */
+enum {
+    T_END = 256,
+    T_NUMBER,
+    T_SYMBOL,
+    T_TEXT,
+    T_COMMAND,
+    T_AND, /* is_or: "or" */
+    T_LE,
+    T_GE,
+    T_NE,
+    T_SET_OPEN,
+    T_SET_CLOSE,
+    T_ROW,
+    T_APPROX,
+    T_DEGREE,
+    T_SUPER,   /* a superscript number: number */
+    T_NUMBERS, /* the real numbers and their like: word has the letter */
+    T_FLOOR,
+    T_FLOOR_END,
+    T_CEIL,
+    T_CEIL_END
 };
 
 typedef struct node {
@@ -57,13 +88,50 @@ struct math {
     size_t at;    /* of the lexer */
     int depth;    /* of the parser */
     int brackets; /* ( [ \{ open around the lexer: commas part elements there */
-    int in_abs, in_matrix;
+    int in_abs, in_matrix, in_cases, in_head; /* in_head: of a set, before its colon */
     /* the token at hand */
     int token, value_before; /* value_before: what stands before it could carry a unit */
     hone_str word;
     double number;
-    int decimal;
+    int decimal, is_or;
 };
+
+static inline int is(hone_str s, const char *z)
+{
+    return same(s, z);
+}
+void math_next(math *m); /* the next token */
+/* { ... } at the lexer's place, without its braces; {NULL,0} when there is none. */
+hone_str math_braced(math *m);
+
+/* ---- values ---------------------------------------------------------------------------------------- */
+
+typedef double complex number;
+
+enum { POINTS = 4 };
+typedef struct env { /* where to evaluate */
+    int point, sign; /* the values of symbols, 0..POINTS-1; what +- takes */
+    int bound;       /* one symbol has a value: */
+    uint64_t name;
+    double value;
+} env;
+
+number math_evaluate(const math *m, int i, const env *e);
+/* Equal within `tolerance`, relative; whole numbers exactly. */
+int math_close(number a, number b, double tolerance);
+/* Does the tree below `i` hold a node of this type? op -1: any. */
+int math_holds(const math *m, int i, int type, int op);
+int math_has_decimal(const math *m, int i);
+
+/* Two fractions of whole numbers, however large, compared exactly: 1 equal, 0 not, -1: one of them is more than + - x / and whole
+ * powers of whole numbers. */
+int math_same_exactly(const math *a, int i, const math *b, int j);
+
+/* Sets of real numbers: intervals, their unions, finite sets, conditions on one variable. 1 equal, 0 not, -1: one of them is no
+ * such set. */
+int math_same_set(const math *a, int i, const math *b, int j, double tolerance);
+/* Matrices with arithmetic around them. 1 equal, 0 not, -1: one of them is no matrix. */
+int math_same_matrix(const math *a, int i, const math *b, int j, double tolerance);
 
 /* Can the tree below node i stand for a name before "=": x, f(x), |AB|, (p,q), x_1? */
 int math_is_name(const math *m, int i);

@@ -1,193 +1,24 @@
-/* math_value.c - whether two mathematical answers mean the same.
+/* math_value.c - is this mathematical answer that one?
  *
- * The key idea: no algebra. An answer becomes a small tree (math_read.c); two expressions are equal when
- * they have the same complex value at several points, where each symbol has a value of its own that
- * depends on its name alone. So 2(x+1) = 2x+2, 1/2 = 0.5 and sqrt(8) = 2 sqrt(2) need no rules. Around
- * expressions there are tuples, intervals, sets, lists, unions, matrices, equations, inequalities, +-,
- * and words.
+ * Each answer becomes a small tree (math_lex.c, math_read.c); two expressions are equal when they have the same complex value
+ * at several points (math_eval.c). So 2(x+1) = 2x+2, 1/2 = 0.5 and sqrt(8) = 2 sqrt(2) need no rules. Around expressions
+ * there are tuples, intervals, sets, lists, unions, conditions (math_set.c), matrices (math_matrix.c), equations, +-, words.
  *
- *   x = 5 is 5; x in S is S; a < x <= b is the interval; lists and sets have no order, tuples have one;
- *   equations are equal up to a factor; 28% is 28 and .28; units, currency and degrees say nothing.
+ *   x = 5 is 5; x in S is S; a < x <= b is the interval; lists and sets have no order and nothing twice, tuples have an order;
+ *   where both sides name their values (a = 1, b = 2) the names count; equations are equal up to a factor; 28% is 28 and .28;
+ *   units, currency and degrees say nothing.
  *
  * Does not: solve, expand sums or integrals, know that 52 in base 8 is 42. A word is equal to itself.
  * Whole numbers are compared exactly, those with a decimal point within the tolerance. */
 #include "math_tree.h"
 
-#include <complex.h>
 #include <math.h>
-
-enum { POINTS = 4 };
-
-/* ---- values --------------------------------------------------------------------------------------- */
-
-typedef double complex number;
-
-static number evaluate(const math *m, int i, int point, int sign);
-
-/* Each symbol has a value at each point: between .4 and 2.4, by its name. */
-static double symbol_value(uint64_t name, int point)
-{
-    uint64_t h = name + (uint64_t)(point + 1) * 0x9E3779B97F4A7C15u;
-    h = (h ^ (h >> 30)) * 0xBF58476D1CE4E5B9u;
-    h = (h ^ (h >> 27)) * 0x94D049BB133111EBu;
-    h ^= h >> 31;
-    return 0.4 + 2 * (double)(h >> 11) / 9007199254740992.0;
-}
-
-static number call(const node *x, number a, number b)
-{
-    switch (x->op) {
-    case FUNC_SQRT:
-        return csqrt(a);
-    case FUNC_ROOT:
-        return cimag(a) == 0 && creal(a) < 0 && fmod(creal(b), 2) == 1 ? -cpow(-a, 1 / b)
-                                                                       : cpow(a, 1 / b);
-    case FUNC_SIN:
-        return csin(a);
-    case FUNC_COS:
-        return ccos(a);
-    case FUNC_TAN:
-        return ctan(a);
-    case FUNC_COT:
-        return 1 / ctan(a);
-    case FUNC_SEC:
-        return 1 / ccos(a);
-    case FUNC_CSC:
-        return 1 / csin(a);
-    case FUNC_ASIN:
-        return casin(a);
-    case FUNC_ACOS:
-        return cacos(a);
-    case FUNC_ATAN:
-        return catan(a);
-    case FUNC_LN:
-        return clog(a);
-    case FUNC_LOG:
-        return clog(a) / log(10);
-    case FUNC_EXP:
-        return cexp(a);
-    case FUNC_ABS:
-        return cabs(a);
-    case FUNC_FACTORIAL:
-        return tgamma(creal(a) + 1);
-    case FUNC_BINOM:
-        return tgamma(creal(a) + 1) / (tgamma(creal(b) + 1) * tgamma(creal(a - b) + 1));
-    case FUNC_SUB: /* another number or symbol than without the subscript */
-        return a * 1.7320508 + b * 739.0851332;
-    case FUNC_PERCENT:
-        return a / 100;
-    default:
-        return (double)NAN;
-    }
-}
-
-static number evaluate(const math *m, int i, int point, int sign)
-{
-    const node *x = &m->nodes[i];
-    number a, b;
-    switch (x->type) {
-    case NODE_NUMBER:
-        return x->number;
-    case NODE_SYMBOL:
-        if (x->op == 'i')
-            return (number)_Complex_I;
-        if (x->op == 'e')
-            return 2.718281828459045235;
-        if (x->op == 'p')
-            return 3.14159265358979323846;
-        return symbol_value(x->name, point);
-    case NODE_CALL:
-        a = evaluate(m, x->a, point, sign);
-        b = x->b >= 0 ? evaluate(m, x->b, point, sign) : 0;
-        return call(x, a, b);
-    case NODE_NEG:
-        return -evaluate(m, x->a, point, sign);
-    case NODE_ADD:
-    case NODE_MUL:
-    case NODE_DIV:
-    case NODE_POW:
-    case NODE_PM:
-        a = evaluate(m, x->a, point, sign);
-        b = evaluate(m, x->b, point, sign);
-        if (x->type == NODE_ADD)
-            return a + b;
-        if (x->type == NODE_MUL)
-            return a * b;
-        if (x->type == NODE_DIV)
-            return a / b;
-        if (x->type == NODE_PM)
-            return a + sign * b;
-        if (cimag(a) == 0 && cimag(b) == 0 && (creal(a) >= 0 || creal(b) == floor(creal(b))))
-            return pow(creal(a), creal(b));
-        return cpow(a, b);
-    default:
-        return (double)NAN; /* a tuple or a relation is no number */
-    }
-}
-
-/* Does the tree below `i` hold a node of this type? op -1: any. */
-static int holds(const math *m, int i, int type, int op)
-{
-    const node *x = &m->nodes[i];
-    int next_child;
-    if (x->type == type && (op < 0 || x->op == op))
-        return 1;
-    if (x->type == NODE_SEQ || x->type == NODE_UNION || x->type == NODE_MATRIX) {
-        for (next_child = x->a; next_child >= 0; next_child = m->nodes[next_child].next)
-            if (holds(m, next_child, type, op))
-                return 1;
-        return 0;
-    }
-    return (x->a >= 0 && holds(m, x->a, type, op)) || (x->b >= 0 && holds(m, x->b, type, op));
-}
-
-static int has_decimal(const math *m, int i)
-{
-    const node *x = &m->nodes[i];
-    return x->type == NODE_NUMBER
-               ? x->decimal
-               : (x->a >= 0 && has_decimal(m, x->a)) || (x->b >= 0 && has_decimal(m, x->b));
-}
-
-static int close_to(number a, number b, double tolerance)
-{
-    double scale;
-    if (isinf(creal(a)) || isinf(creal(b)))
-        return creal(a) == creal(b);
-    if (isnan(creal(a)) || isnan(creal(b)) || isnan(cimag(a)) || isnan(cimag(b)))
-        return 0;
-    scale = fmax(cabs(a), cabs(b));
-    /* whole numbers are compared as such: no tolerance makes 1000000 of 1000001 */
-    if (cimag(a) == 0 && cimag(b) == 0 && creal(a) == floor(creal(a)) &&
-        creal(b) == floor(creal(b)) && scale < 1e15)
-        return creal(a) == creal(b);
-    return cabs(a - b) <= tolerance * fmax(scale, 1e-12);
-}
-
-/* Two whole numbers too long for a double: their digits. */
-static int same_digits(hone_str a, hone_str b)
-{
-    size_t i = 0, j = 0;
-    while (i < a.len && (!is_digit(a.ptr[i]) || a.ptr[i] == '0'))
-        i++;
-    while (j < b.len && (!is_digit(b.ptr[j]) || b.ptr[j] == '0'))
-        j++;
-    for (;;) {
-        while (i < a.len && !is_digit(a.ptr[i]))
-            i++;
-        while (j < b.len && !is_digit(b.ptr[j]))
-            j++;
-        if (i >= a.len || j >= b.len)
-            return i >= a.len && j >= b.len;
-        if (a.ptr[i++] != b.ptr[j++])
-            return 0;
-    }
-}
 
 /* ---- equality ------------------------------------------------------------------------------------- */
 
 typedef struct part_of { /* an expression, with the sign that its +- takes */
     int i, sign;
+    int name; /* what stands before its "=", or -1 */
 } part_of;
 
 typedef struct pair {
@@ -204,20 +35,22 @@ static int equal_values(const pair *p, part_of x, part_of y)
     const node *nx = &p->a->nodes[x.i], *ny = &p->b->nodes[y.i];
     int px = nx->type == NODE_CALL && nx->op == FUNC_PERCENT,
         py = ny->type == NODE_CALL && ny->op == FUNC_PERCENT;
-    double tolerance = has_decimal(p->a, x.i) || has_decimal(p->b, y.i) ? p->tolerance
-                                                                        : fmin(p->tolerance, 1e-9);
-    if (nx->type == NODE_NUMBER && ny->type == NODE_NUMBER && nx->number >= 1e15 &&
-        ny->number >= 1e15 && !nx->decimal && !ny->decimal && nx->digits.ptr && ny->digits.ptr)
-        return same_digits(nx->digits, ny->digits);
+    double tolerance = math_has_decimal(p->a, x.i) || math_has_decimal(p->b, y.i)
+                           ? p->tolerance
+                           : fmin(p->tolerance, 1e-9);
+    const int exact = math_same_exactly(p->a, x.i, p->b, y.i);
+    if (exact >= 0)
+        return exact;
     for (int factor = 0; factor < 2; factor++) {
         int ok = 1;
         for (int k = 0; k < POINTS && ok; k++) {
-            number a = evaluate(p->a, x.i, k, x.sign), b = evaluate(p->b, y.i, k, y.sign);
+            const env ex = {.point = k, .sign = x.sign}, ey = {.point = k, .sign = y.sign};
+            number a = math_evaluate(p->a, x.i, &ex), b = math_evaluate(p->b, y.i, &ey);
             if (factor && px)
                 a *= 100;
             if (factor && py)
                 b *= 100;
-            ok = close_to(a, b, tolerance);
+            ok = math_close(a, b, tolerance);
         }
         if (ok)
             return 1;
@@ -232,12 +65,15 @@ static int bare(const math *m, int i)
 {
     const node *x = &m->nodes[i];
     int left = x->a;
+    if (x->type == NODE_MUL && m->nodes[x->a].type == NODE_SYMBOL &&
+        m->nodes[x->b].type == NODE_SEQ && m->nodes[x->b].open == '(')
+        return x->b; /* the point A(1,2) */
     if (x->type != NODE_REL || (x->op != '=' && x->op != 'i'))
         return i;
     while (m->nodes[left].type == NODE_REL && m->nodes[left].op == '=')
         left = m->nodes[left].a;
     /* 3 + 4 = 7 is 7, too; a + 3z = 0 is an equation */
-    return math_is_name(m, left) || !holds(m, left, NODE_SYMBOL, -1) ? bare(m, x->b) : i;
+    return math_is_name(m, left) || !math_holds(m, left, NODE_SYMBOL, -1) ? bare(m, x->b) : i;
 }
 
 /* An interval's ends: from inequalities or from brackets. */
@@ -291,14 +127,29 @@ static int as_interval(const math *m, int i, interval *out)
 
 static int equal_ends(const pair *p, int x, int y, double infinity)
 {
-    part_of u = {x, 1}, v = {y, 1};
+    part_of u = {x, 1, -1}, v = {y, 1, -1};
+    const env first = {.sign = 1};
     if (x < 0 && y < 0)
         return 1;
     if (x < 0)
-        return creal(evaluate(p->b, y, 0, 1)) == infinity;
+        return creal(math_evaluate(p->b, y, &first)) == infinity;
     if (y < 0)
-        return creal(evaluate(p->a, x, 0, 1)) == infinity;
+        return creal(math_evaluate(p->a, x, &first)) == infinity;
     return equal_nodes(p, u, v);
+}
+
+/* The name that a relation gives a value: x of x = 5, or -1. */
+static int name_of(const math *m, int i)
+{
+    const node *x = &m->nodes[i];
+    return x->type == NODE_REL && x->op == '=' && math_is_name(m, x->a) ? x->a : -1;
+}
+
+/* x_1 and x_2 are the same letter; a name without a subscript is itself. */
+static int letter_of(const math *m, int i)
+{
+    const node *x = &m->nodes[i];
+    return x->type == NODE_CALL && x->op == FUNC_SUB ? x->a : i;
 }
 
 /* Elements of a list, set or union, +- taken apart. */
@@ -308,18 +159,20 @@ static int elements(const math *m, int i, part_of *out)
     int n = 0, c;
     if ((x->type == NODE_SEQ && (x->open == 0 || x->open == '{')) || x->type == NODE_UNION) {
         for (c = x->a; c >= 0; c = m->nodes[c].next) {
-            int e = bare(m, c), twice = holds(m, e, NODE_PM, -1);
+            int e = bare(m, c), twice = math_holds(m, e, NODE_PM, -1);
             for (int k = 0; k <= twice; k++) {
                 if (n >= MAX_LIST)
                     return -1;
+                out[n].name = name_of(m, c);
                 out[n].i = e;
                 out[n++].sign = k ? -1 : 1;
             }
         }
         return n;
     }
-    if (holds(m, i, NODE_PM, -1)) {
+    if (math_holds(m, i, NODE_PM, -1)) {
         out[0].i = out[1].i = i;
+        out[0].name = out[1].name = -1;
         out[0].sign = 1;
         out[1].sign = -1;
         return 2;
@@ -327,27 +180,42 @@ static int elements(const math *m, int i, part_of *out)
     return 0;
 }
 
+/* Equal, and not values of two different names. Roots x_1 and x_2 may be numbered as one likes. */
+static int equal_elements(const pair *p, part_of x, part_of y)
+{
+    if (x.name >= 0 && y.name >= 0) {
+        const int a = letter_of(p->a, x.name), b = letter_of(p->b, y.name);
+        const int numbered = a != x.name && b != y.name;
+        const part_of u = {numbered ? a : x.name, 1, -1}, v = {numbered ? b : y.name, 1, -1};
+        if (!equal_values(p, u, v))
+            return 0;
+    }
+    return equal_nodes(p, x, y);
+}
+
+/* Each of the one is in the other, and the other way round: what is there twice is there. */
 static int equal_unordered(const pair *p, const part_of *x, int n, const part_of *y, int k)
 {
-    uint64_t used = 0;
-    if (n != k)
-        return 0;
+    uint64_t met = 0;
     for (int i = 0; i < n; i++) {
-        int j = 0;
-        while (j < n && ((used >> j & 1) || !equal_nodes(p, x[i], y[j])))
-            j++;
-        if (j == n)
+        int any = 0;
+        for (int j = 0; j < k; j++)
+            if (!(any && (met >> j & 1)) && equal_elements(p, x[i], y[j])) {
+                met |= (uint64_t)1 << j;
+                any = 1;
+            }
+        if (!any)
             return 0;
-        used |= (uint64_t)1 << j;
     }
-    return 1;
+    return met == (k == 64 ? ~(uint64_t)0 : ((uint64_t)1 << k) - 1);
 }
 
 static int equal_ordered(const pair *p, int x, int y)
 {
     while (x >= 0 && y >= 0) {
-        part_of u = {bare(p->a, x), 1}, v = {bare(p->b, y), 1};
-        if (!equal_nodes(p, u, v))
+        const part_of u = {bare(p->a, x), 1, name_of(p->a, x)},
+                      v = {bare(p->b, y), 1, name_of(p->b, y)};
+        if (!equal_elements(p, u, v))
             return 0;
         x = p->a->nodes[x].next;
         y = p->b->nodes[y].next;
@@ -360,18 +228,46 @@ static int equal_equations(const pair *p, const node *x, const node *y)
 {
     number f0 = 1, g0 = 1;
     for (int k = 0; k < POINTS; k++) {
-        number f = evaluate(p->a, x->a, k, 1) - evaluate(p->a, x->b, k, 1);
-        number g = evaluate(p->b, y->a, k, 1) - evaluate(p->b, y->b, k, 1);
+        const env e = {.point = k, .sign = 1};
+        number f = math_evaluate(p->a, x->a, &e) - math_evaluate(p->a, x->b, &e);
+        number g = math_evaluate(p->b, y->a, &e) - math_evaluate(p->b, y->b, &e);
         if (!isfinite(cabs(f)) || !isfinite(cabs(g)) || cabs(f) < 1e-12 || cabs(g) < 1e-12)
             return 0;
         if (k == 0) {
             f0 = f;
             g0 = g;
-        } else if (!close_to(f * g0, g * f0, 1e-9)) {
+        } else if (!math_close(f * g0, g * f0, 1e-9)) {
             return 0;
         }
     }
     return 1;
+}
+
+/* May it say which numbers are in: an interval, a union, a condition, the reals, nothing? */
+static int is_set(const math *m, int i)
+{
+    const node *x = &m->nodes[i];
+    switch (x->type) {
+    case NODE_UNION:
+    case NODE_CAP:
+    case NODE_LESS:
+        return 1;
+    case NODE_REL:
+        return x->op != '=';
+    case NODE_SYMBOL:
+        return x->op == 'R';
+    case NODE_SEQ:
+        if (x->open == 0 || x->open == '{') { /* nothing, numbers, conditions */
+            for (int c = x->a; c >= 0; c = m->nodes[c].next)
+                if (m->nodes[c].type == NODE_SEQ || m->nodes[c].type == NODE_MATRIX ||
+                    (m->nodes[c].type == NODE_REL && m->nodes[c].op == '='))
+                    return 0;
+            return 1;
+        }
+        return 1;
+    default:
+        return 0;
+    }
 }
 
 static int equal_nodes(const pair *outer, part_of u, part_of v)
@@ -384,28 +280,45 @@ static int equal_nodes(const pair *outer, part_of u, part_of v)
     int nx, ny;
     if (++inner.depth > 16)
         return 0;
-    if (x->type == NODE_MATRIX || y->type == NODE_MATRIX)
-        return x->type == y->type && equal_ordered(p, x->a, y->a);
+    if (math_holds(p->a, u.i, NODE_MATRIX, -1) || math_holds(p->b, v.i, NODE_MATRIX, -1)) {
+        const int same_matrix = math_same_matrix(p->a, u.i, p->b, v.i, p->tolerance);
+        if (same_matrix >= 0)
+            return same_matrix;
+        return x->type == NODE_MATRIX && y->type == NODE_MATRIX && equal_ordered(p, x->a, y->a);
+    }
     if (x->type == NODE_SEQ && y->type == NODE_SEQ && x->open == 'r' && y->open == 'r')
         return equal_ordered(p, x->a, y->a);
-    if (as_interval(p->a, u.i, &ix) && as_interval(p->b, v.i, &iy))
-        return ix.closed_from == iy.closed_from && ix.closed_to == iy.closed_to &&
-               equal_ends(p, ix.from, iy.from, -(double)INFINITY) &&
-               equal_ends(p, ix.to, iy.to, (double)INFINITY);
+    if (as_interval(p->a, u.i, &ix) && as_interval(p->b, v.i, &iy) &&
+        ix.closed_from == iy.closed_from && ix.closed_to == iy.closed_to &&
+        equal_ends(p, ix.from, iy.from, -(double)INFINITY) &&
+        equal_ends(p, ix.to, iy.to, (double)INFINITY))
+        return 1;
     if (x->type == NODE_REL && y->type == NODE_REL && x->op == y->op &&
         (x->op == '=' || x->op == '!'))
         return equal_equations(p, x, y);
+    if (is_set(p->a, u.i) && is_set(p->b, v.i) &&
+        (x->type != NODE_SEQ || y->type != NODE_SEQ || x->a < 0 || y->a < 0) && outer->depth < 3) {
+        const int same_set = math_same_set(p->a, u.i, p->b, v.i, p->tolerance);
+        if (same_set >= 0)
+            return same_set;
+    }
     if (x->type == NODE_SEQ && y->type == NODE_SEQ &&
         ((x->open == '(' && y->open == 0) || (x->open == 0 && y->open == '(') ||
          (x->open == y->open && x->close == y->close && x->open != 0 && x->open != '{')))
         return equal_ordered(p, x->a, y->a);
+    if (x->type == NODE_REL && y->type == NODE_REL && x->op != '=')
+        return 0; /* two conditions that are neither the same interval nor the same set */
     nx = outer->depth < 3 ? elements(p->a, u.i, ex) : 0;
     ny = outer->depth < 3 ? elements(p->b, v.i, ey) : 0;
     if (nx > 0 && ny > 0 &&
         !(nx == 2 && ny == 2 && ex[0].i == u.i && ey[0].i == v.i && outer->depth > 0))
         return equal_unordered(p, ex, nx, ey, ny);
-    if ((nx > 0) != (ny > 0) && (x->type == NODE_SEQ || y->type == NODE_SEQ ||
-                                 x->type == NODE_UNION || y->type == NODE_UNION))
+    if (nx > 0 && ny == 0 && ex[0].i != u.i &&
+        y->type != NODE_SEQ) /* {5, 5} is 5, but {5, 6} is not */
+        return equal_unordered(p, ex, nx, &v, 1);
+    if (ny > 0 && nx == 0 && ey[0].i != v.i && x->type != NODE_SEQ)
+        return equal_unordered(p, &u, 1, ey, ny);
+    if ((nx > 0) != (ny > 0) && outer->depth == 0)
         return 0;
     return equal_values(p, u, v);
 }
@@ -423,9 +336,11 @@ int math_equal(const math *a, const math *b, double tolerance)
     u.i = bare(a, a->root);
     v.i = bare(b, b->root);
     u.sign = v.sign = 1;
+    u.name = v.name = -1;
     if ((a->nodes[u.i].type == NODE_REL) != (b->nodes[v.i].type == NODE_REL)) {
         interval ix, iy;
-        if (!as_interval(a, u.i, &ix) || !as_interval(b, v.i, &iy))
+        if ((!as_interval(a, u.i, &ix) || !as_interval(b, v.i, &iy)) &&
+            (!is_set(a, u.i) || !is_set(b, v.i)))
             return 0;
     }
     return equal_nodes(&p, u, v);
@@ -433,5 +348,15 @@ int math_equal(const math *a, const math *b, double tolerance)
 
 int math_is_number(const math *m)
 {
-    return m->root >= 0 && !holds(m, m->root, NODE_SYMBOL, 0);
+    return m->root >= 0 && !math_holds(m, m->root, NODE_SYMBOL, 0);
+}
+
+int math_is_single(const math *m)
+{
+    if (m->root < 0)
+        return 1;
+    const node *x = &m->nodes[m->root];
+    return x->type == NODE_SYMBOL ||
+           (!math_holds(m, m->root, NODE_SYMBOL, 0) && !math_holds(m, m->root, NODE_SEQ, -1) &&
+            !math_holds(m, m->root, NODE_REL, -1));
 }

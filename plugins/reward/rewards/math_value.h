@@ -13,4 +13,6 @@ int math_read(math *m, hone_str text);
 int math_equal(const math *a, const math *b, double tolerance);
 /* Is it a number, or does it hold anything but symbols and words? */
 int math_is_number(const math *m);
+/* Is it one number, or a word: no list, relation, set, and no symbol among numbers? */
+int math_is_single(const math *m);
 #endif
