@@ -10,6 +10,7 @@
 #include "base/alloc.h"
 #include "base/json.h"
 #include "train/topk.h"
+#include "train/values.h"
 
 #include <math.h>
 #include <string.h>
@@ -27,7 +28,7 @@ typedef struct encoded {
 } encoded;
 
 typedef struct encode_options {
-    int raw, eos;
+    int raw, eos, scored;
     int64_t max_tokens;
 } encode_options;
 
@@ -145,6 +146,32 @@ static hone_status encode_chat(hone_policy *p, const hone_value *messages, const
     return s;
 }
 
+/* The ids that a reward model is asked about (desk_serve.c), of which the one that says what they are worth counts alone. */
+static hone_status encode_scored(hone_policy *p, const hone_value *messages, hone_str prompt,
+                                 hone_str completion, const encode_options *o, encoded *e)
+{
+    static const hone_chat_options whole = {0};
+    const hone_tokenizer *t = &p->text->tokenizer;
+    hone_tokens_clear(&e->t);
+    if (messages)
+        HONE_TRY(hone_chat_prompt(p->text->chat, t, messages, &whole, &e->t));
+    if (prompt.len)
+        HONE_TRY(hone_tokenizer_encode(t, prompt, HONE_ENCODE_ADD, &e->t));
+    if (completion.len)
+        HONE_TRY(hone_tokenizer_encode(t, completion, e->t.n ? HONE_ENCODE_CONTINUES : 0, &e->t));
+    const size_t n = e->t.n;
+    if (n < 2 || (o->max_tokens > 0 && n > (size_t)o->max_tokens)) {
+        hone_fail(HONE_E_INVALID, "a conversation of %zu tokens cannot be scored%s", n,
+                  n < 2 ? "" : ": max_tokens is less, and its end is what counts");
+        return hone_fail_hint("raise max_tokens, or leave such rows out: on_error = \"skip\"");
+    }
+    e->first = hone_value_place(p->model, e->t.ids, n);
+    memset(e->t.mask, 0, n);
+    e->t.mask[e->first] = 1;
+    e->t.n = e->first + 1;
+    return HONE_OK;
+}
+
 /* One sequence from a prompt (or none) and a completion. */
 static hone_status encode_one(hone_policy *p, hone_arena *a, const hone_value *row,
                               const hone_value *completion, const encode_options *o, encoded *e)
@@ -157,6 +184,8 @@ static hone_status encode_one(hone_policy *p, hone_arena *a, const hone_value *r
     if (p->text->chat && !o->raw) {
         HONE_TRY(conversation(a, hone_value_get(row, "system"), prompt, completion, &all));
         size_t nc = completion->type == HONE_LIST ? completion->u.list.n : 1;
+        if (o->scored)
+            return encode_scored(p, &all, (hone_str){NULL, 0}, (hone_str){NULL, 0}, o, e);
         return encode_chat(p, &all, hone_value_get(row, "tools"),
                            prompt->type == HONE_LIST ? all.u.list.n - nc : 0, o, e);
     }
@@ -164,6 +193,8 @@ static hone_status encode_one(hone_policy *p, hone_arena *a, const hone_value *r
         return hone_fail(
             HONE_E_TYPE,
             "the model has no chat template (or raw is set): prompt and completion must be texts");
+    if (o->scored)
+        return encode_scored(p, NULL, prompt->u.str, completion->u.str, o, e);
     return encode_raw(p, prompt->u.str, completion->u.str, o, e);
 }
 
@@ -304,6 +335,7 @@ static hone_status make_example(hone_policy *p, const hone_value *row, const hon
     HONE_TRY(hone_value_bool(options, "raw", 0, &o.raw));
     HONE_TRY(hone_value_bool(options, "eos", !o.raw || !p->text->chat, &o.eos));
     HONE_TRY(hone_value_i64(options, "max_tokens", 0, &o.max_tokens));
+    HONE_TRY(hone_value_bool(options, "scored", 0, &o.scored));
     hone__example *e = hone_calloc(1, sizeof *e);
     if (!e)
         return HONE_E_NOMEM;

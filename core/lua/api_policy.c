@@ -1,7 +1,7 @@
 /* api_policy.c - policies, generation and rollouts for recipes.
  *
  *   core.policy(config, component?, tokenizer?) -> policy  config: name model config tokenizer storage rollout_precision seed
- *                                                     lora optimizer
+ *                                                     lora optimizer value_head
  *   core.policy_copy(policy, name) -> policy          frozen
  *   core.policy_adapter(policy, config) -> policy      on the same model; config: name lora optimizer seed
  *   core.policy_info(policy) -> table                 sizes, names, version, lr
@@ -25,6 +25,7 @@
 #include "base/alloc.h"
 #include "base/json.h"
 #include "base/rng.h"
+#include "nn/value_head.h"
 #include "ops/storage.h"
 
 #include <stdio.h>
@@ -177,6 +178,37 @@ static hone_status only_plus(const hone_value *lora)
     return HONE_OK;
 }
 
+/* value_head = true, "value", "reward", or { "reward", detach = true }. */
+static hone_status read_head(const hone_value *v, hone_policy_config *cfg)
+{
+    const hone_value *kind = v;
+    if (!v || v->type == HONE_NULL || (v->type == HONE_BOOL && !v->u.boolean))
+        return HONE_OK;
+    if (v->type == HONE_MAP) {
+        for (size_t i = 0; i < v->u.map.n; i++)
+            if (!hone_str_eq(v->u.map.pairs[i].key, "kind") &&
+                !hone_str_eq(v->u.map.pairs[i].key, "detach"))
+                return hone_fail(
+                    HONE_E_INVALID, "value_head: there is no setting \"%.*s\" (detach)",
+                    (int)(v->u.map.pairs[i].key.len < 40 ? v->u.map.pairs[i].key.len : 40),
+                    v->u.map.pairs[i].key.ptr);
+        HONE_TRY(hone_value_bool(v, "detach", 0, &cfg->head_detached));
+        kind = hone_value_get(v, "kind");
+    }
+    cfg->value_head = HONE_HEAD_VALUE;
+    if (!kind || kind->type == HONE_BOOL)
+        return HONE_OK;
+    if (kind->type == HONE_STRING && hone_str_eq(kind->u.str, "value"))
+        return HONE_OK;
+    cfg->value_head = HONE_HEAD_REWARD;
+    if (kind->type == HONE_STRING && hone_str_eq(kind->u.str, "reward"))
+        return HONE_OK;
+    hone_fail(HONE_E_USAGE, "value_head: no such head");
+    return hone_fail_hint(
+        "true or \"value\": beside the language model; \"reward\": instead of its head; "
+        "or a table, { \"value\", detach = true }");
+}
+
 /* `base`: the policy whose model it stands on, or NULL. */
 static hone_status make_policy(hone_recipe *r, hone_arena *a, const hone_value *v,
                                const hone_model_choice *component, hone_text_side *text,
@@ -199,6 +231,7 @@ static hone_status make_policy(hone_recipe *r, hone_arena *a, const hone_value *
     HONE_TRY(hone_value_bool(v, "allow_unknown_config", r->opt.allow_unknown_config, &unknown));
     cfg.flags = unknown ? HONE_MODEL_ALLOW_UNKNOWN : 0;
     HONE_TRY(read_lora(a, hone_value_get(v, "lora"), &cfg.lora));
+    HONE_TRY(read_head(hone_value_get(v, "value_head"), &cfg));
     const char *from = NULL;
     HONE_TRY(string_of(a, v, "adapter", &from));
     if (from)
@@ -331,7 +364,7 @@ static int l_policy_info(lua_State *L)
     lua_pushboolean(L, p->text && p->text->chat);
     lua_setfield(L, -2, "chat");
     snprintf(hex, sizeof hex, "%016llx",
-             (unsigned long long)hone_params_checksum(p->model->params));
+             (unsigned long long)hone_model_checksum(p->model, UINT32_MAX));
     set_str(L, "checksum", hex);
     snprintf(hex, sizeof hex, "%016llx", (unsigned long long)p->begins_with);
     set_str(L, "begins_with", hex); /* of a policy that trains: what records of the gate name */

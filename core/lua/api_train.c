@@ -6,6 +6,7 @@
  *   core.objective_sum(list of { objective, weight, name }) -> objective
  *   core.logprobs(policy, examples, options) -> list of lists of lists        one list a sequence
  *   core.embed(policy, texts, last?, unit?) -> list of vectors                 of the last hidden states (train/hidden.h)
+ *   core.objective_scores(objective) -> boolean       it learns from what a head says of whole sequences
  *   core.schedule_at(schedule, total, t) -> share of the peak */
 #include "lua/api_example.h"
 
@@ -377,6 +378,17 @@ static hone_status update_or_loss(lua_State *L, int train, double *loss, hone_me
     return s;
 }
 
+static int l_objective_scores(lua_State *L)
+{
+    const hone_lua_comp *c = check_objective(L, 1);
+    const hone_objective_v1 *vt = c->vt;
+    hone_instance_enter(c->instance);
+    const uint32_t uses = vt->uses(c->self);
+    hone_instance_leave(c->instance, "uses", HONE_OK);
+    lua_pushboolean(L, (uses & HONE_OBJ_VALUE) && (uses & HONE_OBJ_BEHIND));
+    return 1;
+}
+
 static int l_update(lua_State *L)
 {
     hone_recipe *r = hone__lua_recipe(L);
@@ -553,6 +565,7 @@ void hone__lua_open_train(lua_State *L)
                                      {"logprobs", l_logprobs},
                                      {"embed", l_embed},
                                      {"schedule_at", l_schedule_at},
+                                     {"objective_scores", l_objective_scores},
                                      {NULL, NULL}};
     luaL_setfuncs(L, funcs, 0);
     hone__lua_open_example(L);

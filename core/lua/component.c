@@ -279,6 +279,7 @@ static uint32_t read_uses(lua_State *L, int t)
                  {"sampler", HONE_OBJ_SAMPLER},
                  {"entropy", HONE_OBJ_ENTROPY},
                  {"value", HONE_OBJ_VALUE},
+                 {"behind", HONE_OBJ_BEHIND},
                  {"advantage", HONE_OBJ_ADVANTAGE},
                  {"pairs", HONE_OBJ_PAIRS},
                  {"unpaired", HONE_OBJ_UNPAIRED},

@@ -13,6 +13,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "nn/safetensors.h"
+#include "nn/value_head.h"
 #include "ops/storage.h"
 
 #include <errno.h>
@@ -68,7 +69,7 @@ static void put_gguf_ids(hone_jw *w, const hone_value *config, const hone_weight
     }
 }
 
-static hone_status put_config(const char *dir, hone_str json, uint32_t type,
+static hone_status put_config(const char *dir, const hone_model *m, hone_str json, uint32_t type,
                               const hone_weights *like)
 {
     hone_arena arena;
@@ -80,6 +81,8 @@ static hone_status put_config(const char *dir, hone_str json, uint32_t type,
     hone_status s = hone_json_parse(json.ptr, json.len, "config.json", &arena, &config);
     if (s >= 0 && config.type != HONE_MAP)
         s = hone_fail(HONE_E_MISBEHAVED, "the model's configuration is no JSON object");
+    if (s >= 0 && m->head_kind == HONE_HEAD_REWARD)
+        s = hone_value_head_put_config(m, &config, &arena, &config);
     if (s >= 0) {
         int done = 0;
         hone_jw_init(&w, &text, 2);
@@ -289,10 +292,19 @@ static hone_status put_weights_file(const char *dir, const char *name, source *s
     return hone_safetensors_close(&w);
 }
 
+/* Is it none of the tensors of the model's own files? A reward model's head stands in the place of the language model's. */
+static int is_elsewhere(const hone_model *m, hone_param i)
+{
+    if (m->head_kind == HONE_HEAD_REWARD)
+        return i == m->info.head && m->info.head != m->info.embed;
+    return m->head_kind && i == m->value_head;
+}
+
 /* Base parameters, in order of declaration. */
-static hone_status list_entries(const hone_params *p, uint32_t type, hone_safetensors_entry **out,
+static hone_status list_entries(const hone_model *m, uint32_t type, hone_safetensors_entry **out,
                                 size_t *n)
 {
+    const hone_params *p = m->params;
     int32_t count = hone_params_count(p);
     hone_safetensors_entry *e = hone_calloc(count > 0 ? (size_t)count : 1, sizeof *e);
     if (!e)
@@ -300,7 +312,7 @@ static hone_status list_entries(const hone_params *p, uint32_t type, hone_safete
     *n = 0;
     for (int32_t i = 0; i < count; i++) {
         const hone_param_item *it = hone_params_item(p, i);
-        if (!it || it->adapter >= 0)
+        if (!it || it->adapter >= 0 || is_elsewhere(m, i))
             continue;
         hone_safetensors_entry *x = &e[(*n)++];
         x->name = it->name;
@@ -399,14 +411,14 @@ static hone_status keep_types(const source *src, hone_safetensors_entry *entries
 }
 
 /* *stored: the type of most values. */
-static hone_status put_weights(const char *dir, hone_params *p, const hone_hf_options *o,
+static hone_status put_weights(const char *dir, hone_model *m, const hone_hf_options *o,
                                uint32_t *stored)
 {
     hone_safetensors_entry *entries = NULL;
-    source src = {.params = p, .merge = o->merge, .from = o->from};
+    source src = {.params = m->params, .merge = o->merge, .from = o->from};
     size_t n, files, *ends = NULL;
     int keep = o->type == HONE_FT_COUNT;
-    hone_status s = list_entries(p, keep ? HONE_FT_F32 : o->type, &entries, &n);
+    hone_status s = list_entries(m, keep ? HONE_FT_F32 : o->type, &entries, &n);
     if (s < 0)
         return s;
     *stored = o->type;
@@ -517,9 +529,11 @@ hone_status hone_hf_write(const char *path, hone_model *m, const hone_hf_options
     HONE_TRY(hone_model_config_json(m, &config));
     hone_status s = hone__hf_begin(path, o->flags, &target, &tmp);
     if (s >= 0)
-        s = put_weights(tmp, m->params, o, &stored);
+        s = put_weights(tmp, m, o, &stored);
     if (s >= 0)
-        s = put_config(tmp, config, stored, o->like);
+        s = put_config(tmp, m, config, stored, o->like);
+    if (s >= 0 && m->head_kind == HONE_HEAD_VALUE)
+        s = hone_value_head_save(m, tmp);
     if (s >= 0)
         s = put_text(tmp, o->like);
     return hone__hf_finish(s, target, tmp);

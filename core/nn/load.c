@@ -14,7 +14,6 @@
 #include "base/map.h"
 #include "nn/dequant.h"
 #include "nn/quant_keep.h"
-#include "nn/value_head.h"
 #include "ops/storage.h"
 
 #include <pthread.h>
@@ -126,8 +125,6 @@ static int ends_with(const char *z, const char *tail)
 static int is_ignored(const struct job *j, const char *name)
 {
     int tied = j->m->info.head == j->m->info.embed;
-    if (j->m->value_head && strcmp(name, "score.weight") == 0)
-        return 1;
     if (tied && (strcmp(name, "lm_head.weight") == 0 || strcmp(name, "output.weight") == 0))
         return 1;
     if (!j->r->gguf)
@@ -222,7 +219,7 @@ hone_status hone_model_place(hone_model *m, uint32_t storage, const hone_tensor_
     for (hone_param i = 0; storage && i < hone_params_count(p); i++) {
         const hone_param_item *it = hone_params_item(p, i);
         uint32_t dtype = storage;
-        if (it->is_vector)
+        if (it->is_vector || it->beside)
             continue;
         if (storage == HONE_STORAGE_KEEP)
             HONE_TRY(type_in_file(p, it, r, &dtype));
@@ -382,8 +379,6 @@ hone_status hone_model_load(hone_model *m, const hone_tensor_reader *r, const ho
     if (!j.entries || !j.found || !j.first_task)
         goto done;
     HONE_TRY_GOTO(match(&j), done);
-    if (m->value_head)
-        HONE_TRY_GOTO(hone__value_head_load(m, r), done);
     for (hone_param i = 0; i < n; i++) {
         const hone_param_item *it = hone_params_item(m->params, i);
         j.first_task[i] = tasks;

@@ -340,6 +340,8 @@ hone_status hone_model_create(const hone_model_choice *choices, size_t n, const 
     m = hone_calloc(1, sizeof *m);
     s = m ? HONE_OK : HONE_E_NOMEM;
     HONE_TRY_GOTO(s, fail);
+    m->value_head = HONE_NONE;
+    m->value_pad = -1;
     snprintf(m->arch, sizeof m->arch, "%.*s", (int)(arch.len < 60 ? arch.len : 60), arch.ptr);
     c = (flags & HONE_MODEL_NAMED) && n ? &choices[0] : surest(choices, n, fmt, config);
     if (!c) {
@@ -392,33 +394,23 @@ void hone_model_destroy(hone_model *m)
     if (!m)
         return;
     hone_params_destroy(m->params);
-    hone_free(m->value_head);
     hone_free(m);
 }
 
 uint64_t hone_model_checksum(const hone_model *m, uint32_t adapters)
 {
     const uint64_t sum = hone_params_checksum_with(m->params, adapters);
-    return m->value_head
-               ? hone_xxh64(m->value_head, (size_t)m->info.hidden * sizeof *m->value_head, sum)
-               : sum;
+    return m->head_kind ? hone__value_head_checksum(m, sum) : sum;
 }
 
 hone_status hone_model_copy(const hone_model *from, hone_model **out)
 {
     hone_model *m = hone_alloc(sizeof *m);
-    hone_status s;
     if (!m)
         return HONE_E_NOMEM;
     *m = *from;
     m->params = NULL;
-    m->value_head = NULL;
-    s = hone_params_copy(from->params, &m->params);
-    if (s >= 0 && from->value_head) {
-        s = hone_value_head_declare(m, from->value_pad);
-        if (s >= 0)
-            memcpy(m->value_head, from->value_head, (size_t)m->info.hidden * sizeof *m->value_head);
-    }
+    hone_status s = hone_params_copy(from->params, &m->params);
     if (s < 0) {
         hone_model_destroy(m);
         return s;
@@ -541,6 +533,14 @@ hone_tensor hone_model_divergence(hone_model *m, hone_tape *t, hone_tensor hidde
         in[1] = hone_tape_weight(t, &head);
     }
     return hone_tape_divergence(t, hidden, m->info.head, &a, in[0], in[1], divergence, entropy);
+}
+
+hone_tensor hone_model_value(hone_model *m, hone_tape *t, hone_tensor hidden)
+{
+    hone_tensor own = hidden;
+    if (m->head_detached && hone_tape_op(t, "detach/1", &hidden, 1, NULL, 0, &own, 1) < 0)
+        return HONE_NONE;
+    return hone_tape_graph()->linear(t, own, m->value_head, HONE_NONE);
 }
 
 hone_tensor hone_model_logits(hone_model *m, hone_tape *t, hone_tensor hidden)

@@ -32,9 +32,11 @@ typedef struct hone_model {
     hone_params *params;          /* owned */
     hone_tape_params tape_params; /* params, as the tape sees them */
     uint32_t integer_modes;       /* bits 1 << HONE_MODE_*: where products sum integers */
-    /* A reward model's head (value_head.h): `info.hidden` floats, or NULL. */
-    float *value_head;
-    int32_t value_pad; /* padding token behind a text, which has no value of its own; -1 */
+    /* A head of one number (value_head.h): its parameter, 1 x hidden, or -1; what it is for; the padding token behind
+     * a text, which has no value of its own, or -1; whether its gradient stays with it. */
+    hone_param value_head;
+    uint32_t head_kind; /* HONE_HEAD_* */
+    int32_t value_pad, head_detached;
 } hone_model;
 
 #define HONE_MODEL_ALLOW_UNKNOWN (1u << 0) /* unknown configuration keys are ignored (and logged) */
@@ -64,7 +66,7 @@ hone_status hone_model_place(hone_model *m, uint32_t storage, const hone_tensor_
  * is not trained in SCORE as well, so that the two agree; training never does. E_USAGE: another text, or no quantised
  * matrix. After hone_model_place. */
 hone_status hone_model_set_precision(hone_model *m, const char *text, int trained);
-/* hone_params_checksum_with, and the head of a reward model. */
+/* hone_params_checksum_with, and the head of one number. */
 uint64_t hone_model_checksum(const hone_model *m, uint32_t adapters);
 void hone_model_destroy(hone_model *m); /* NULL is allowed; the component instance is not touched */
 hone_status hone_model_copy(const hone_model *m, hone_model **out);
@@ -95,6 +97,8 @@ typedef struct hone_model_teacher {
 hone_tensor hone_model_divergence(hone_model *m, hone_tape *t, hone_tensor hidden,
                                   float inv_temperature, const hone_model_teacher *teacher,
                                   hone_tensor *divergence, hone_tensor *entropy);
+/* What the head of one number says of each token's hidden state: n_tokens x 1. The model has one. */
+hone_tensor hone_model_value(hone_model *m, hone_tape *t, hone_tensor hidden);
 /* n_logit_rows x vocabulary, before any temperature. */
 hone_tensor hone_model_logits(hone_model *m, hone_tape *t, hone_tensor hidden);
 

@@ -161,6 +161,14 @@ hone_param hone_params_declare(hone_params *p, const hone_param_spec *spec)
     return out;
 }
 
+hone_param hone_params_declare_beside(hone_params *p, const hone_param_spec *spec)
+{
+    const hone_param i = hone_params_declare(p, spec);
+    if (i >= 0)
+        p->items[i]->beside = 1;
+    return i;
+}
+
 static hone_status add_file_name(hone_params *p, const char *from, const char *to)
 {
     struct hone__file_name *f = hone_arena_calloc(&p->arena, 1, sizeof *f), **end = &p->file_names;
@@ -244,7 +252,7 @@ hone_status hone_params_set_storage(hone_params *p, hone_param i, uint32_t dtype
         return hone_fail(HONE_E_STATE, "model: its parameters have values already");
     if (!it)
         return hone_fail(HONE_E_NOT_FOUND, "model: no parameter %d", i);
-    if (!s || (it->is_vector && dtype != HONE_F32) || it->cols % s->block)
+    if (!s || ((it->is_vector || it->beside) && dtype != HONE_F32) || it->cols % s->block)
         return hone_fail(HONE_E_UNSUPPORTED, "model: %s cannot be stored as %s", it->name,
                          s ? s->name : "that type");
     it->dtype = dtype;
@@ -256,10 +264,11 @@ uint32_t hone_params_storage(const hone_params *p)
     uint32_t all = 0;
     for (hone_param i = 0; i < p->n_base; i++) {
         const hone_param_item *it = p->items[i];
-        if (!it->is_vector && all && all != it->dtype)
+        if (it->is_vector || it->beside)
+            continue;
+        if (all && all != it->dtype)
             return 0;
-        if (!it->is_vector)
-            all = it->dtype;
+        all = it->dtype;
     }
     return all ? all : HONE_F32;
 }
@@ -306,6 +315,7 @@ hone_status hone_params_copy(const hone_params *from, hone_params **out)
         HONE_TRY_GOTO(hone__params_add(p, &spec, -1, HONE_NONE, &at), fail);
         p->items[at]->trainable = it->trainable;
         p->items[at]->dtype = it->dtype;
+        p->items[at]->beside = it->beside;
     }
     p->n_base = p->n;
     for (const struct hone__file_name *f = from->file_names; f; f = f->next)
@@ -451,7 +461,7 @@ void hone_params_changed(hone_params *p)
 {
     int base = 0;
     for (hone_param i = 0; i < p->n_base; i++)
-        base |= p->items[i]->trainable;
+        base |= p->items[i]->trainable && !p->items[i]->beside;
     for (int32_t k = 0; k < HONE_ADAPTERS_MAX; k++)
         p->adapters[k].changes++;
     p->base_changes += (uint64_t)base;

@@ -52,6 +52,8 @@ typedef struct hone_param_item {
     size_t flat; /* trainable: first element in the flat arrays of gradients and optimizer state */
     float lr_scale; /* of this parameter's learning rate: LoRA+ (Hayou et al. 2024) for B, else 1 */
     int32_t fixed;  /* never trained: where PiSSA started */
+    int32_t
+        beside; /* no part of the language model (a value head): always float32, in no checksum */
 } hone_param_item;
 
 /* ---- life ------------------------------------------------------------------------------------ */
@@ -59,6 +61,8 @@ hone_status hone_params_create(hone_params **out);
 void hone_params_destroy(hone_params *p); /* NULL is allowed */
 /* Declares one (before seal). Returns its index or a status < 0: E_EXISTS, E_SHAPE. */
 hone_param hone_params_declare(hone_params *p, const hone_param_spec *spec);
+/* The same for one that stands beside the language model: `beside` of its item is set. */
+hone_param hone_params_declare_beside(hone_params *p, const hone_param_spec *spec);
 /* What files call things (hone/model.h): names that begin with `from` may begin with `to` in a Hugging Face
  * file; tensors whose names begin with `prefix` are not of this model. */
 hone_status hone_params_rename(hone_params *p, const char *from, const char *to);
@@ -94,8 +98,8 @@ typedef struct hone_params_sizes {
     size_t bytes, grad_bytes;     /* mapped */
 } hone_params_sizes;
 void hone_params_get_sizes(const hone_params *p, hone_params_sizes *out);
-/* XXH3 over names and values (not gradients) of base and live adapters, in order. Values are taken as
- * float32, so a store of the same values in another type has the same sum. */
+/* XXH3 over names and values (not gradients) of base and live adapters, in order, without what stands beside. Values
+ * are taken as float32, so a store of the same values in another type has the same sum. */
 uint64_t hone_params_checksum(const hone_params *p);
 /* The same of the base alone: what a model is before it is trained, whatever adapters stand on it. */
 uint64_t hone_params_checksum_base(const hone_params *p);
@@ -168,6 +172,8 @@ void hone_params_pack(const hone_param_item *it, float *stored, int64_t first, i
 /* Initial values of every base parameter: Philox(seed, INIT, sample = index, element in row-major
  * order), so they depend on nothing else. */
 hone_status hone_params_init_values(hone_params *p, uint64_t seed);
+/* The same of parameter i alone. */
+hone_status hone_params_init_value(hone_params *p, hone_param i, uint64_t seed);
 
 /* ---- adapters -------------------------------------------------------------------------------- */
 enum {

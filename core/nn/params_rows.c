@@ -211,33 +211,48 @@ static void init_row(const hone_param_item *it, hone_rng_key *key, int64_t row, 
     }
 }
 
-hone_status hone_params_init_values(hone_params *p, uint64_t seed)
+/* `row`: room for one of its rows. */
+static hone_status init_values(hone_params *p, hone_param i, uint64_t seed, float *row)
 {
-    hone_rng_key key = {seed, HONE_RNG_INIT, 0, 0, 0};
-    float *row = NULL;
+    const hone_param_item *it = p->items[i];
+    hone_rng_key key = {seed, HONE_RNG_INIT, 0, (uint64_t)i, 0};
+    hone_status s = HONE_OK;
+    hone__params_touch(p, i);
+    memset(it->data, 0, hone__params_bytes(it));
+    if (it->init != HONE_INIT_NORMAL && it->init != HONE_INIT_ONE)
+        return HONE_OK;
+    for (int64_t r = 0; r < it->rows && s >= 0; r++) {
+        init_row(it, &key, r, row);
+        s = hone_params_set_rows(p, i, r, 1, row);
+    }
+    return s;
+}
+
+static hone_status init_range(hone_params *p, hone_param first, hone_param end, uint64_t seed)
+{
     int64_t most = 0;
     hone_status s = HONE_OK;
-    for (hone_param i = 0; i < p->n_base; i++)
-        most = p->items[i]->cols > most ? p->items[i]->cols : most;
     if (hone_region_planning())
         return HONE_OK;
-    row = hone_reallocarray(NULL, (size_t)most, sizeof *row);
+    for (hone_param i = first; i < end; i++)
+        most = p->items[i]->cols > most ? p->items[i]->cols : most;
+    float *row = hone_reallocarray(NULL, (size_t)most, sizeof *row);
     if (!row)
         return HONE_E_NOMEM;
-    for (hone_param i = 0; i < p->n_base && s >= 0; i++) {
-        const hone_param_item *it = p->items[i];
-        hone__params_touch(p, i);
-        memset(it->data, 0, hone__params_bytes(it));
-        key.sample = (uint64_t)i;
-        if (it->init != HONE_INIT_NORMAL && it->init != HONE_INIT_ONE)
-            continue;
-        for (int64_t r = 0; r < it->rows && s >= 0; r++) {
-            init_row(it, &key, r, row);
-            s = hone_params_set_rows(p, i, r, 1, row);
-        }
-    }
+    for (hone_param i = first; i < end && s >= 0; i++)
+        s = init_values(p, i, seed, row);
     hone_free(row);
     return s;
+}
+
+hone_status hone_params_init_values(hone_params *p, uint64_t seed)
+{
+    return init_range(p, 0, p->n_base, seed);
+}
+
+hone_status hone_params_init_value(hone_params *p, hone_param i, uint64_t seed)
+{
+    return init_range(p, i, i + 1, seed);
 }
 
 /* Values in the order they are stored, as float32, a few at a time; outputs that a last panel does not have
@@ -269,7 +284,7 @@ static uint64_t checksum(const hone_params *p, uint32_t adapters)
     uint64_t h = 0;
     for (hone_param i = 0; i < p->n && !hone_region_planning(); i++) {
         const hone_param_item *it = p->items[i];
-        if (!it || !it->data || (it->adapter >= 0 && !(adapters >> it->adapter & 1)))
+        if (!it || !it->data || it->beside || (it->adapter >= 0 && !(adapters >> it->adapter & 1)))
             continue;
         h = hone_xxh64(it->name, strlen(it->name), h);
         h = it->dtype == HONE_F32 ? hone_xxh64(it->data, it->length * sizeof(float), h)

@@ -2,8 +2,14 @@
 #include "nn/value_head.h"
 
 #include "base/alloc.h"
+#include "base/file.h"
+#include "base/hash.h"
 #include "base/json.h"
+#include "nn/safetensors.h"
+#include "ops/kernels.h"
+#include "tensor/region.h"
 
+#include <math.h>
 #include <string.h>
 
 static const char *const tail = "ForSequenceClassification";
@@ -30,10 +36,10 @@ static hone_status labels(const hone_value *config, int64_t *out)
 }
 
 hone_status hone_value_head_config(const hone_value *config, hone_arena *arena, hone_value *out,
-                                   int32_t *pad, int *is)
+                                   int *is)
 {
     const hone_str class = decoder_class(config);
-    int64_t n, id;
+    int64_t n;
     *is = class.len > 0;
     if (!*is)
         return HONE_OK;
@@ -45,9 +51,6 @@ hone_status hone_value_head_config(const hone_value *config, hone_arena *arena, 
                   (long long)n);
         return hone_fail_hint("its configuration says num_labels, or id2label");
     }
-    const hone_value *p = hone_value_get(config, "pad_token_id");
-    id = p && p->type == HONE_I64 ? p->u.i64 : -1;
-    *pad = id >= 0 && id <= INT32_MAX ? (int32_t)id : -1;
     char *bare = hone_arena_alloc(arena, class.len + 6);
     hone_value *name = hone_arena_calloc(arena, 1, sizeof *name);
     hone_pair *pairs = hone_arena_calloc(arena, config->u.map.n + 1, sizeof *pairs);
@@ -75,31 +78,177 @@ hone_status hone_value_head_config(const hone_value *config, hone_arena *arena, 
     return HONE_OK;
 }
 
-hone_status hone_value_head_declare(hone_model *m, int32_t pad)
+int32_t hone_value_head_pad(const hone_value *config)
 {
-    m->value_head = hone_calloc((size_t)m->info.hidden, sizeof *m->value_head);
-    m->value_pad = pad;
-    return m->value_head ? HONE_OK : HONE_E_NOMEM;
+    const hone_value *p = hone_value_get(config, "pad_token_id");
+    if (!p)
+        p = hone_value_get(config, "tokenizer.ggml.padding_token_id");
+    return p && p->type == HONE_I64 && p->u.i64 >= 0 && p->u.i64 <= INT32_MAX ? (int32_t)p->u.i64
+                                                                              : -1;
 }
 
-hone_status hone__value_head_load(hone_model *m, const hone_tensor_reader *r)
+hone_status hone_value_head_declare(hone_model *m, uint32_t kind, int32_t pad, int in_file)
 {
-    hone_tensor_entry e;
-    const int32_t found = r->find(r->ctx, "score.weight", &e);
-    if (found < 0)
-        return found;
-    if (!found || e.rows != 1 || e.cols != m->info.hidden) {
-        hone_fail(HONE_E_SHAPE, "%s: score.weight of 1 x %lld is missing", r->place,
-                  (long long)m->info.hidden);
-        return hone_fail_hint("a model with one label has it beside its decoder");
+    const hone_param_spec spec = {.struct_size = sizeof spec,
+                                  .name = HONE_VALUE_HEAD_TENSOR,
+                                  .rows = 1,
+                                  .cols = m->info.hidden,
+                                  .flags = in_file ? 0 : HONE_PARAM_OPTIONAL,
+                                  .init = kind == HONE_HEAD_REWARD ? HONE_INIT_NORMAL
+                                                                   : HONE_INIT_ZERO,
+                                  .init_std = 1.0f / sqrtf((float)m->info.hidden + 1.0f),
+                                  .layer = UINT32_MAX};
+    const hone_param i = hone_params_declare_beside(m->params, &spec);
+    if (i < 0) {
+        hone_fail_at("%s: a value head", m->id);
+        return i;
     }
-    return r->read(r->ctx, &e, 0, 1, m->value_head);
+    m->value_head = i;
+    m->head_kind = kind;
+    m->value_pad = pad;
+    return HONE_OK;
 }
 
-double hone_value_head_of(const hone_model *m, const float *hidden)
+hone_status hone_value_head_init(hone_model *m, uint64_t seed)
 {
-    double sum = 0;
-    for (int64_t i = 0; i < m->info.hidden; i++)
-        sum += (double)m->value_head[i] * (double)hidden[i];
+    const hone_param_item *it = hone_params_item(m->params, m->value_head);
+    if (hone_region_planning() || it->init != HONE_INIT_NORMAL)
+        return HONE_OK;
+    return hone_params_init_value(m->params, m->value_head, seed);
+}
+
+uint64_t hone__value_head_checksum(const hone_model *m, uint64_t sum)
+{
+    float part[128];
+    const hone_param_item *it = hone_params_item(m->params, m->value_head);
+    for (int64_t c = 0; it->data && !hone_region_planning() && c < it->cols; c += 128) {
+        const int64_t n = it->cols - c < 128 ? it->cols - c : 128;
+        for (int64_t k = 0; k < n; k++) /* row 0 of its panel */
+            part[k] = ((const float *)it->data)[(c + k) * HONE_PANEL];
+        sum = hone_xxh64(part, (size_t)n * sizeof *part, sum);
+    }
     return sum;
+}
+
+/* ---- files --------------------------------------------------------------------------------------- */
+
+int32_t hone_value_head_read(hone_model *m, const char *dir)
+{
+    char *path = hone_path_join(dir, HONE_VALUE_HEAD_FILE);
+    float *row = hone_calloc((size_t)m->info.hidden, sizeof *row);
+    hone_safetensors f;
+    int32_t s = path && row ? HONE_OK : HONE_E_NOMEM;
+    if (s < 0 || !hone_file_exists(path))
+        goto out;
+    s = hone_safetensors_open(&f, path);
+    if (s < 0)
+        goto out;
+    if (f.n != 1 || !hone_str_eq(f.tensors[0].name, HONE_VALUE_HEAD_TENSOR) ||
+        f.tensors[0].rows != 1 || f.tensors[0].cols != m->info.hidden) {
+        s = hone_fail(HONE_E_SHAPE,
+                      "%s: a value head is one tensor, " HONE_VALUE_HEAD_TENSOR " of 1 x %lld",
+                      path, (long long)m->info.hidden);
+    } else {
+        hone_file_tensor_read(&f.tensors[0], 0, m->info.hidden, row);
+        s = hone_params_set_rows(m->params, m->value_head, 0, 1, row);
+    }
+    hone_safetensors_release(&f);
+    if (s >= 0)
+        s = 1;
+out:
+    hone_free(path);
+    hone_free(row);
+    return s;
+}
+
+hone_status hone_value_head_save(const hone_model *m, const char *dir)
+{
+    hone_safetensors_writer w;
+    hone_safetensors_entry e = {.name = HONE_VALUE_HEAD_TENSOR,
+                                .type = HONE_FT_F32,
+                                .n_dims = 2,
+                                .dims = {1, m->info.hidden}};
+    char *path = hone_path_join(dir, HONE_VALUE_HEAD_FILE);
+    float *row = hone_calloc((size_t)m->info.hidden, sizeof *row);
+    hone_status s = path && row ? HONE_OK : HONE_E_NOMEM;
+    if (s >= 0)
+        s = hone_params_get_rows(m->params, m->value_head, 0, 1, row);
+    if (s >= 0)
+        s = hone_safetensors_create(&w, path, &e, 1, NULL, 0);
+    if (s >= 0) {
+        s = hone_safetensors_add(&w, row, (size_t)m->info.hidden);
+        if (s < 0)
+            hone_safetensors_abandon(&w);
+        else
+            s = hone_safetensors_close(&w);
+    }
+    hone_free(path);
+    hone_free(row);
+    return s;
+}
+
+/* The class of a decoder's reward model: LlamaForCausalLM or LlamaModel -> LlamaForSequenceClassification. */
+static hone_status class_name(const hone_value *config, hone_arena *arena, hone_str *out)
+{
+    static const char *const tails[] = {"ForCausalLM", "ForConditionalGeneration", "Model"};
+    const hone_value *a = hone_value_get(config, "architectures");
+    const hone_value *type = hone_value_get(config, "model_type");
+    if (!a || a->type != HONE_LIST || a->u.list.n < 1 || a->u.list.items[0].type != HONE_STRING)
+        return hone_fail(HONE_E_UNSUPPORTED,
+                         "the model's configuration names no class to make a reward model of");
+    hone_str name = a->u.list.items[0].u.str;
+    size_t n = name.len;
+    for (size_t i = 0; n == name.len && i < sizeof tails / sizeof *tails; i++) {
+        const size_t k = strlen(tails[i]);
+        if (name.len > k && memcmp(name.ptr + name.len - k, tails[i], k) == 0)
+            n = name.len - k;
+    }
+    if (n == name.len)
+        return hone_fail(HONE_E_UNSUPPORTED, "no reward model's class is known for %.*s",
+                         (int)(name.len < 80 ? name.len : 80), name.ptr);
+    /* the text half of a family of two: its class for texts alone */
+    const int text = type && type->type == HONE_STRING && type->u.str.len > 5 &&
+                     memcmp(type->u.str.ptr + type->u.str.len - 5, "_text", 5) == 0 &&
+                     !(n >= 4 && memcmp(name.ptr + n - 4, "Text", 4) == 0);
+    char *to = hone_arena_alloc(arena, n + strlen(tail) + 5);
+    if (!to)
+        return HONE_E_NOMEM;
+    memcpy(to, name.ptr, n);
+    memcpy(to + n, "Text", 4);
+    n += text ? 4 : 0;
+    memcpy(to + n, tail, strlen(tail));
+    *out = (hone_str){to, n + strlen(tail)};
+    return HONE_OK;
+}
+
+hone_status hone_value_head_put_config(const hone_model *m, const hone_value *config,
+                                       hone_arena *arena, hone_value *out)
+{
+    static const char *const own[] = {"architectures", "num_labels", "id2label", "label2id",
+                                      "pad_token_id"};
+    hone_value *name = hone_arena_calloc(arena, 1, sizeof *name);
+    hone_pair *labels = hone_arena_calloc(arena, 2, sizeof *labels);
+    hone_pair *pairs = hone_arena_calloc(arena, config->u.map.n + 4, sizeof *pairs);
+    size_t k = 0;
+    if (!name || !labels || !pairs)
+        return HONE_E_NOMEM;
+    name->type = HONE_STRING;
+    HONE_TRY(class_name(config, arena, &name->u.str));
+    pairs[k++] = (hone_pair){hone_str_c(own[0]), {.type = HONE_LIST, .u.list = {name, 1}}};
+    for (size_t i = 0; i < config->u.map.n; i++) {
+        int skip = 0;
+        for (size_t j = 0; j < sizeof own / sizeof *own; j++)
+            skip |= hone_str_eq(config->u.map.pairs[i].key, own[j]);
+        if (!skip)
+            pairs[k++] = config->u.map.pairs[i];
+    }
+    labels[0] = (hone_pair){hone_str_c("0"), {.type = HONE_STRING, .u.str = hone_str_c("LABEL_0")}};
+    labels[1] = (hone_pair){hone_str_c("LABEL_0"), {.type = HONE_I64, .u.i64 = 0}};
+    pairs[k++] = (hone_pair){hone_str_c("id2label"), {.type = HONE_MAP, .u.map = {labels, 1}}};
+    pairs[k++] = (hone_pair){hone_str_c("label2id"), {.type = HONE_MAP, .u.map = {labels + 1, 1}}};
+    pairs[k] = (hone_pair){hone_str_c("pad_token_id"), {.type = HONE_NULL}};
+    if (m->value_pad >= 0)
+        pairs[k].value = (hone_value){.type = HONE_I64, .u.i64 = m->value_pad};
+    *out = (hone_value){.type = HONE_MAP, .u.map = {pairs, k + 1}};
+    return HONE_OK;
 }

@@ -70,7 +70,7 @@ static hone_status add_array(arrays *a, const hone_params *p, hone_param i,
     return HONE_OK;
 }
 
-/* Weights: the trained adapter, or everything of the base but quantised matrices, which nothing changes and which
+/* Weights: the trained adapter with the head that trains beside it, or everything of the base but quantised matrices, which nothing changes and which
  * the model's own file holds. Release `a` also after a failure. */
 static hone_status list_arrays(hone_policy *p, kind k, arrays *a)
 {
@@ -87,7 +87,8 @@ static hone_status list_arrays(hone_policy *p, kind k, arrays *a)
         return HONE_E_NOMEM;
     for (int32_t i = 0; i < n; i++) {
         const hone_param_item *it = hone_params_item(ps, i);
-        if (k == WEIGHTS && it && it->adapter == p->adapter && !hone_storage_get(it->dtype)->put)
+        if (k == WEIGHTS && it && !hone_storage_get(it->dtype)->put &&
+            (it->adapter == p->adapter || (i == p->model->value_head && p->trains_head)))
             HONE_TRY(add_array(a, ps, i, NULL));
     }
     for (size_t e = 0; k == OPTIMIZER && e < o->n_entries; e++)

@@ -12,6 +12,7 @@
 #include "base/json.h"
 #include "base/math64.h"
 #include "hone/reward.h"
+#include "nn/value_head.h"
 #include "train/hidden.h"
 #include "train/update.h"
 #include "train/values.h"
@@ -410,7 +411,7 @@ hone_status hone__serve_values(hone__request *q, const hone__desk_model *m)
     double *out = hone_arena_calloc(&q->arena, q->n, sizeof *out);
     if (!answer || !ids || !list || !item_of || !out)
         return HONE_E_NOMEM;
-    hone_status s = m->p->model->value_head ? HONE_OK : hone__values_missing(m->p);
+    hone_status s = m->p->model->head_kind ? HONE_OK : hone__values_missing(m->p);
     for (size_t i = 0; s >= 0 && i < q->n; i++) {
         const hone_value_item *it = hone__request_item(q, i);
         s = prompt_ids(m->p, &q->arena, it->prompt, it->messages, it->n_messages,
@@ -510,7 +511,7 @@ hone_status hone__serve_describe(hone__request *q, const hone__desk_model *m)
     hone_jw_ki64(&w, "positions", x->info.max_positions);
     hone_jw_ki64(&w, "hidden", x->info.hidden);
     hone_jw_kbool(&w, "template", m->p->text && m->p->text->chat);
-    hone_jw_kbool(&w, "head", x->value_head != NULL);
+    hone_jw_kbool(&w, "head", x->head_kind == HONE_HEAD_REWARD);
     hone_jw_end(&w);
     hone_status s = hone_buf_check(&b, "the description of a model");
     if (s >= 0) {

@@ -14,7 +14,7 @@
 
 /* Texts [from, to), each a root. */
 static hone_status together(hone_policy *p, const hone_ids *texts, size_t from, size_t to,
-                            uint32_t adapters, hone_hidden_fn take, void *ctx)
+                            uint32_t adapters, uint32_t what, hone_hidden_fn take, void *ctx)
 {
     hone_forest f;
     hone_tensor h;
@@ -31,6 +31,8 @@ static hone_status together(hone_policy *p, const hone_ids *texts, size_t from, 
               : hone_error_get()->code;
     if (s >= 0) {
         h = hone_model_hidden(p->model, p->tape);
+        if (what == HONE_ROWS_VALUE)
+            h = hone_model_value(p->model, p->tape, h);
         hone_tape_keep(p->tape, h);
         s = hone_tape_forward(p->tape);
     }
@@ -44,7 +46,7 @@ static hone_status together(hone_policy *p, const hone_ids *texts, size_t from, 
 }
 
 hone_status hone_policy_hidden(hone_policy *p, const hone_ids *texts, size_t n, uint32_t adapters,
-                               hone_hidden_fn take, void *ctx)
+                               uint32_t what, hone_hidden_fn take, void *ctx)
 {
     const size_t most = hone_policy_auto_tokens(p);
     for (size_t i = 0; i < n; i++)
@@ -55,7 +57,7 @@ hone_status hone_policy_hidden(hone_policy *p, const hone_ids *texts, size_t n, 
         size_t tokens = texts[from].n;
         for (to = from + 1; to < n && tokens + texts[to].n <= most; to++)
             tokens += texts[to].n;
-        HONE_TRY(together(p, texts, from, to, adapters, take, ctx));
+        HONE_TRY(together(p, texts, from, to, adapters, what, take, ctx));
     }
     return HONE_OK;
 }
@@ -95,5 +97,5 @@ hone_status hone_policy_embed(hone_policy *p, const hone_ids *texts, size_t n, u
     embedding e = {texts, p->model->info.hidden, flags, out};
     if (flags & ~(HONE_EMBED_LAST | HONE_EMBED_UNIT))
         return hone_fail(HONE_E_INVALID, "flags %u of an embedding are not known here", flags);
-    return hone_policy_hidden(p, texts, n, adapters, pool, &e);
+    return hone_policy_hidden(p, texts, n, adapters, HONE_ROWS_HIDDEN, pool, &e);
 }

@@ -137,6 +137,36 @@ static hone_status place(hone_policy *p, const hone_policy_config *cfg, const ho
     return HONE_OK;
 }
 
+/* The head that the model's files have, or the one that is asked for. */
+static hone_status declare_head(hone_policy *p, const hone_policy_config *cfg, int in_file,
+                                const hone_value *config)
+{
+    const uint32_t kind = in_file ? HONE_HEAD_REWARD : cfg->value_head;
+    if (in_file && cfg->value_head == HONE_HEAD_VALUE) {
+        hone_fail(HONE_E_INVALID, "%s: %s is a reward model, which has no next token to value",
+                  p->name, cfg->model);
+        return hone_fail_hint("name a language model, or say value_head = \"reward\"");
+    }
+    if (kind == HONE_HEAD_NONE)
+        return HONE_OK;
+    HONE_TRY(hone_value_head_declare(p->model, kind, hone_value_head_pad(config), in_file));
+    p->model->head_detached = cfg->head_detached;
+    p->trains_head = cfg->optimizer != NULL;
+    return HONE_OK;
+}
+
+/* Values of a head that the model's own files do not have. */
+static hone_status fill_head(hone_policy *p, const hone_policy_config *cfg, const char *dir)
+{
+    if (p->model->head_kind == HONE_HEAD_NONE)
+        return HONE_OK;
+    HONE_TRY(hone_value_head_init(p->model, cfg->seed));
+    if (p->model->head_kind != HONE_HEAD_VALUE || hone_region_planning())
+        return HONE_OK;
+    const int32_t found = hone_value_head_read(p->model, dir);
+    return found < 0 ? found : HONE_OK;
+}
+
 static hone_status load(hone_policy *p, const hone_policy_config *cfg)
 {
     hone_weights *w;
@@ -145,13 +175,12 @@ static hone_status load(hone_policy *p, const hone_policy_config *cfg)
     const hone_value *config = hone_weights_config(w);
     hone_value bare;
     hone_arena a; /* of a reward model's configuration */
-    int32_t pad;
     int rewards = 0;
     hone_arena_init(&a, (size_t)1 << 24);
     hone_status s = config ? HONE_OK
                            : hone_fail(HONE_E_INVALID, "%s has no model configuration", cfg->model);
     if (s >= 0 && strcmp(hone_weights_format(w), "hf") == 0)
-        s = hone_value_head_config(config, &a, &bare, &pad, &rewards);
+        s = hone_value_head_config(config, &a, &bare, &rewards);
     if (s < 0 && config)
         hone_fail_at("%s", hone_weights_path(w));
     if (rewards)
@@ -160,8 +189,8 @@ static hone_status load(hone_policy *p, const hone_policy_config *cfg)
         s = hone_model_choose(p->env->registry, hone_weights_format(w), config,
                               hone_weights_path(w), cfg->flags | HONE_MODEL_DECLARED,
                               &p->model_instance, &p->model);
-    if (s >= 0 && rewards)
-        s = hone_value_head_declare(p->model, pad);
+    if (s >= 0)
+        s = declare_head(p, cfg, rewards, hone_weights_config(w));
     if (s >= 0) {
         hone_weights_reader(w, &reader);
         s = place(p, cfg, &reader);
@@ -172,6 +201,8 @@ static hone_status load(hone_policy *p, const hone_policy_config *cfg)
             hone_trace_end(&span, NULL);
         }
     }
+    if (s >= 0 && !rewards)
+        s = fill_head(p, cfg, hone_weights_path(w));
     hone_arena_release(&a);
     if (s < 0) {
         hone_weights_close(w);
@@ -201,6 +232,7 @@ static hone_status from_nothing(hone_policy *p, const hone_policy_config *cfg)
         HONE_TRY(hone_model_choose(p->env->registry, "hf", cfg->config, "the recipe's model",
                                    cfg->flags | HONE_MODEL_DECLARED, &p->model_instance,
                                    &p->model));
+    HONE_TRY(declare_head(p, cfg, 0, cfg->config));
     HONE_TRY(place(p, cfg, NULL));
     HONE_TRY(hone_params_init_values(p->model->params, cfg->seed));
     if (cfg->text) {
@@ -333,6 +365,7 @@ void hone_policy_select(hone_policy *p)
         if (it && it->adapter >= 0)
             (void)hone_params_set_trainable(ps, i, it->adapter == p->adapter); /* float32 */
     }
+    (void)hone_params_set_trainable(ps, p->model->value_head, p->trains_head); /* float32 */
     hone_params_set_active(ps, hone_policy_mask(p));
 }
 
@@ -456,9 +489,6 @@ hone_status hone_policy_encode_text(const hone_policy *p, hone_str text, hone_to
 
 hone_status hone_policy_save(hone_policy *p, const char *dir, uint32_t dtype)
 {
-    if (p->model->value_head)
-        return hone_fail(HONE_E_UNSUPPORTED, "%s: the head of a reward model is not written",
-                         p->name);
     return hone_hf_save(p->model, p->text ? p->text->weights : NULL, dir, dtype,
                         p->adapter >= 0 ? hone_policy_mask(p) : 0);
 }
@@ -475,6 +505,11 @@ hone_status hone_policy_save_adapter(hone_policy *p, const char *dir, uint32_t d
     const hone_storage *st = hone_storage_get(dtype);
     const hone_file_type *t = st ? hone_file_type_named(st->name) : NULL;
     HONE_TRY(need_adapter(p, "saved"));
+    if (p->model->head_kind == HONE_HEAD_REWARD) {
+        hone_fail(HONE_E_UNSUPPORTED, "%s: an adapter alone has no place for a reward model's head",
+                  p->name);
+        return hone_fail_hint("save the model, with the adapter merged: policy:save(path)");
+    }
     return hone_peft_write(dir, p->model, p->adapter, p->model_path[0] ? p->model_path : NULL,
                            t ? t->id : HONE_FT_U8, HONE_HF_OVERWRITE);
 }

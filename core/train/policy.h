@@ -51,6 +51,7 @@ typedef struct hone_policy {
     uint64_t version;          /* optimizer steps so far */
     uint32_t skipped_in_a_row; /* steps with a gradient that was not finite */
     int adapter;               /* number of the adapter being trained, or -1: full parameters */
+    int trains_head;           /* the head of one number (nn/value_head.h) is its to train */
     uint64_t
         begins_with; /* hone_params_checksum_base when it was made, before any training; 0: frozen */
     char model_path[1024]; /* where it came from, "" for a model made from nothing */
@@ -85,7 +86,9 @@ typedef struct hone_policy_config {
     hone_lora_config lora;
     const char *optimizer; /* component; NULL: no optimizer */
     const hone_value *optimizer_config;
-    uint32_t flags;   /* HONE_MODEL_ALLOW_UNKNOWN */
+    uint32_t value_head; /* HONE_HEAD_*: one that the model's files need not have */
+    int head_detached;   /* its gradient does not reach the model */
+    uint32_t flags;      /* HONE_MODEL_ALLOW_UNKNOWN */
     uint32_t storage; /* of frozen matrices: HONE_F32 (0), HONE_BF16, HONE_F16, HONE_STORAGE_KEEP */
     const char
         *precision; /* of products over quantised matrices: hone_model_set_precision; or NULL */

@@ -12,6 +12,7 @@
 
 #include "base/alloc.h"
 #include "train/teacher.h"
+#include "train/values.h"
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/trace.h"
@@ -34,8 +35,12 @@ typedef struct step {
     size_t *tok; /* objective token -> its place in its sequence */
     double *logp, *entropy, *old_logp, *ref_logp, *sampler_logp, *advantage, *mask, *length;
     double *teacher_logp, *divergence, *collision, *margin;
-    double *grad, *grad_entropy, *grad_divergence;
-    float *f32; /* room for one array as float */
+    double *value, *old_value,
+        *returns; /* of the head of one number: now, when the sample was drawn */
+    double *grad, *grad_entropy, *grad_divergence, *grad_value;
+    int64_t *row;  /* objective token -> the forest's row whose value is its own */
+    float *by_row; /* room for one number a row of the forest */
+    float *f32;    /* room for one array as float */
     uint32_t *group, *role;
     uint8_t *truncated;
     double total_tokens, total_seqs, total_pairs, total_chosen, chosen_seqs;
@@ -129,6 +134,13 @@ static hone_status alloc_arrays(step *s, const hone_train_tree *trees, size_t n)
         s->divergence = take(s, k, sizeof(double));
         s->grad_divergence = take(s, k, sizeof(double));
     }
+    if (s->uses & HONE_OBJ_VALUE) {
+        s->value = take(s, k, sizeof(double));
+        s->grad_value = take(s, k, sizeof(double));
+        s->row = take(s, k, sizeof *s->row);
+        if (!s->value || !s->grad_value || !s->row)
+            return HONE_E_NOMEM;
+    }
     s->margin = take(s, s->n_seq, sizeof(double));
     s->truncated = take(s, s->n_seq, 1);
     if (s->uses & HONE_OBJ_ENTROPY) {
@@ -175,10 +187,14 @@ static hone_status add_seq(step *s, const hone_train_tree *t, const hone_train_s
     for (size_t i = 0; i < q->n; i++) {
         if (!trained_on(q, i) || !has_row(t, i))
             continue;
-        int64_t e = hone_forest_target(&s->forest, hone_forest_row(&s->forest, seg, (int64_t)i),
-                                       q->ids[i]);
+        const int64_t row = hone_forest_row(&s->forest, seg, (int64_t)i);
+        int64_t e = hone_forest_target(&s->forest, row, q->ids[i]);
         if (e < 0)
             return (hone_status)e;
+        if (s->row) /* of the state before the token, or of the one behind it */
+            s->row[*k] = s->uses & HONE_OBJ_BEHIND
+                             ? s->forest.segments[seg].first_token + (int64_t)i
+                             : row;
         s->tok[*k] = i;
         s->mask[*k] = 1;
         s->advantage[*k] = q->advantage ? q->advantage[i] : q->seq_advantage;
@@ -240,6 +256,11 @@ static hone_status build(step *s, const hone_train_tree *trees, size_t n)
     s->tree_seq[s->n_trees] = si;
     if (!hone_forest_build(&s->forest))
         return hone_error_get()->code;
+    if (s->value) {
+        s->by_row = take(s, (size_t)s->forest.n_tokens, sizeof *s->by_row);
+        if (!s->by_row)
+            return HONE_E_NOMEM;
+    }
     int32_t parts = hone_forest_split(
         &s->forest,
         (int64_t)(s->u->micro_tokens ? s->u->micro_tokens : hone_policy_auto_tokens(s->p)));
@@ -301,8 +322,9 @@ static void gather(const step *s, const part *x, hone_view v, double *out)
 /* What a pass over a part gives, one number a target: HONE_NONE where it was not asked for. */
 typedef struct outputs {
     hone_tensor logp, entropy, divergence;
+    hone_tensor value; /* one number a row instead */
 } outputs;
-enum { WITH_ENTROPY = 1, WITH_DIVERGENCE = 2 };
+enum { WITH_ENTROPY = 1, WITH_DIVERGENCE = 2, WITH_VALUE = 4 };
 
 static hone_status record(step *s, hone_policy *p, const part *x, uint32_t mode, uint32_t adapters,
                           double temperature, int with, outputs *o)
@@ -311,7 +333,7 @@ static hone_status record(step *s, hone_policy *p, const part *x, uint32_t mode,
     hone_tape_options opts = {.adapters = adapters, .checkpoint_every = s->u->checkpoint_every};
     hone_trace_span span;
     hone_model_teacher teacher;
-    *o = (outputs){HONE_NONE, HONE_NONE, HONE_NONE};
+    *o = (outputs){HONE_NONE, HONE_NONE, HONE_NONE, HONE_NONE};
     if (with & WITH_DIVERGENCE)
         HONE_TRY(hone__teaching_of(&s->teaching, s->u, x->f, &s->wants, &teacher));
     if (mode == HONE_MODE_TRAIN && s->wants.embed_noise > 0)
@@ -327,8 +349,10 @@ static hone_status record(step *s, hone_policy *p, const part *x, uint32_t mode,
         o->logp = hone_model_divergence(p->model, tape, h, inverse, &teacher, &o->divergence, en);
     else
         o->logp = hone_model_logprob(p->model, tape, h, inverse, en);
-    const hone_tensor all[] = {o->logp, o->entropy, o->divergence};
-    for (size_t i = 0; i < 3; i++) {
+    if (with & WITH_VALUE)
+        o->value = hone_model_value(p->model, tape, h);
+    const hone_tensor all[] = {o->logp, o->entropy, o->divergence, o->value};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
         if (all[i] < 0)
             continue;
         hone_tape_keep(tape, all[i]);
@@ -373,9 +397,10 @@ static hone_status share_values(const step *s, double *values)
 
 /* Log-probs (and entropies) of all parts under another set of weights or adapters, nothing kept. */
 static hone_status score(step *s, hone_policy *p, uint32_t adapters, double temperature,
-                         double *logp, double *entropy, double *divergence)
+                         double *logp, double *entropy, double *divergence, double *value)
 {
-    const int with = (entropy ? WITH_ENTROPY : 0) | (divergence ? WITH_DIVERGENCE : 0);
+    const int with = (entropy ? WITH_ENTROPY : 0) | (divergence ? WITH_DIVERGENCE : 0) |
+                     (value ? WITH_VALUE : 0);
     const hone_comm *c = hone_env_comm(s->p->env);
     hone_status st = HONE_OK;
     for (int32_t i = (int32_t)c->rank; st >= 0 && i < s->forest.n_parts; i += (int32_t)c->size) {
@@ -389,11 +414,15 @@ static hone_status score(step *s, hone_policy *p, uint32_t adapters, double temp
             gather(s, &x, hone_tape_value(p->tape, o.entropy), entropy);
         if (divergence)
             gather(s, &x, hone_tape_value(p->tape, o.divergence), divergence);
+        if (value)
+            hone__values_gather(x.f, hone_tape_value(p->tape, o.value), s->row, x.k0, x.k1, value);
     }
     HONE_TRY(hone_comm_agree(c, st));
     HONE_TRY(share_values(s, logp));
     if (divergence)
         HONE_TRY(share_values(s, divergence));
+    if (value)
+        HONE_TRY(share_values(s, value));
     return entropy ? share_values(s, entropy) : HONE_OK;
 }
 
@@ -435,13 +464,15 @@ static hone_status call_objective(step *s, const part *x, double *loss)
                             .margin = s->margin + x->s0,
                             .total_chosen_tokens = s->total_chosen,
                             .truncated = s->truncated + x->s0,
-                            .total_chosen_seqs = s->chosen_seqs};
+                            .total_chosen_seqs = s->chosen_seqs,
+                            .value = s->value ? s->value + k0 : NULL};
     hone_objective_out out = {.struct_size = sizeof out,
                               .grad_logp = s->grad + k0,
                               .grad_entropy = s->grad_entropy ? s->grad_entropy + k0 : NULL,
                               .ctx = s->m,
                               .metric = put_metric,
                               .n_tokens = n,
+                              .grad_value = s->grad_value ? s->grad_value + k0 : NULL,
                               .grad_divergence = s->grad_divergence ? s->grad_divergence + k0
                                                                     : NULL};
     if (hone_region_planning()) /* there are no log-probs to compute a loss of */
@@ -507,10 +538,10 @@ static hone_status fill_reference(step *s)
     if (!(s->uses & HONE_OBJ_REF))
         return HONE_OK;
     if (s->u->reference == HONE_REF_ADAPTER_OFF)
-        return score(s, s->p, HONE_ADAPTERS_NONE, s->u->temperature, s->ref_logp, NULL, NULL);
+        return score(s, s->p, HONE_ADAPTERS_NONE, s->u->temperature, s->ref_logp, NULL, NULL, NULL);
     if (s->u->reference == HONE_REF_MODEL && s->u->reference_policy)
         return score(s, s->u->reference_policy, hone_policy_mask(s->u->reference_policy),
-                     s->u->temperature, s->ref_logp, NULL, NULL);
+                     s->u->temperature, s->ref_logp, NULL, NULL, NULL);
     hone_status st = hone_fail(HONE_E_INVALID,
                                "the objective needs a reference, and there is none");
     hone_fail_hint("give reference = policy:reference(), or train an adapter (lora), whose base is "
@@ -526,14 +557,16 @@ static hone_status fill_teacher(step *s)
         if (!u->teacher_policy)
             return hone__teaching_missing();
         HONE_TRY(score(s, u->teacher_policy, u->teacher_adapters, u->temperature, s->teacher_logp,
-                       NULL, NULL));
+                       NULL, NULL, NULL));
     }
     if (s->uses & HONE_OBJ_COLLISION) {
         /* log sum p^2 = 2 log p(y) - log p'(y) of any y, p' being at half the temperature */
         double *half = take(s, s->n_tok, sizeof *half);
         HONE_TRY(hone_comm_agree(hone_env_comm(s->p->env), half ? HONE_OK : HONE_E_NOMEM));
-        HONE_TRY(score(s, s->p, hone_policy_mask(s->p), u->temperature, s->collision, NULL, NULL));
-        HONE_TRY(score(s, s->p, hone_policy_mask(s->p), u->temperature / 2, half, NULL, NULL));
+        HONE_TRY(
+            score(s, s->p, hone_policy_mask(s->p), u->temperature, s->collision, NULL, NULL, NULL));
+        HONE_TRY(
+            score(s, s->p, hone_policy_mask(s->p), u->temperature / 2, half, NULL, NULL, NULL));
         for (size_t k = 0; k < s->n_tok; k++)
             s->collision[k] = 2 * s->collision[k] - half[k];
     }
@@ -568,14 +601,15 @@ static hone_status gradients(step *s, double *loss)
     if (whole) {
         part all = {.f = NULL, .s0 = 0, .s1 = s->n_seq, .k0 = 0, .k1 = s->n_tok};
         HONE_TRY(score(s, p, hone_policy_mask(p), s->u->temperature, s->logp, s->entropy,
-                       s->divergence));
+                       s->divergence, s->value));
         HONE_TRY(call_objective(s, &all, loss));
     }
     for (int32_t i = 0; i < s->forest.n_parts; i++) {
         part x = part_of(s, i);
         outputs o;
         HONE_TRY(record(s, p, &x, HONE_MODE_TRAIN, hone_policy_mask(p), s->u->temperature,
-                        (s->entropy ? WITH_ENTROPY : 0) | (s->divergence ? WITH_DIVERGENCE : 0),
+                        (s->entropy ? WITH_ENTROPY : 0) | (s->divergence ? WITH_DIVERGENCE : 0) |
+                            (s->value ? WITH_VALUE : 0),
                         &o));
         if (!whole) {
             gather(s, &x, hone_tape_value(p->tape, o.logp), s->logp);
@@ -583,6 +617,9 @@ static hone_status gradients(step *s, double *loss)
                 gather(s, &x, hone_tape_value(p->tape, o.entropy), s->entropy);
             if (s->divergence)
                 gather(s, &x, hone_tape_value(p->tape, o.divergence), s->divergence);
+            if (s->value)
+                hone__values_gather(x.f, hone_tape_value(p->tape, o.value), s->row, x.k0, x.k1,
+                                    s->value);
             HONE_TRY(call_objective(s, &x, loss));
         }
         HONE_TRY(seed(s, &x, p->tape, o.logp, s->grad));
@@ -590,6 +627,9 @@ static hone_status gradients(step *s, double *loss)
             HONE_TRY(seed(s, &x, p->tape, o.entropy, s->grad_entropy));
         if (s->divergence)
             HONE_TRY(seed(s, &x, p->tape, o.divergence, s->grad_divergence));
+        if (s->value)
+            HONE_TRY(hone__values_seed(x.f, p->tape, o.value, s->row, x.k0, x.k1, s->grad_value,
+                                       s->by_row));
         HONE_TRY(hone_tape_backward(p->tape));
     }
     return hone_tape_finish_grads(p->tape);
@@ -613,7 +653,7 @@ static hone_status run_step(step *s, const hone_train_tree *trees, size_t n)
     }
     HONE_TRY(hone_comm_agree(c, fill_known(s)));
     if (s->old_logp && !u->full_is_old)
-        HONE_TRY(score(s, p, hone_policy_mask(p), u->temperature, s->old_logp, NULL, NULL));
+        HONE_TRY(score(s, p, hone_policy_mask(p), u->temperature, s->old_logp, NULL, NULL, NULL));
     HONE_TRY(fill_reference(s));
     HONE_TRY(fill_teacher(s));
     hone_policy_select(p);
@@ -693,10 +733,12 @@ static hone_status ask_objective(step *s)
             "the objective wants a divergence with beta %g at temperature %g, and noise "
             "of %g",
             s->wants.beta, s->wants.temperature, s->wants.embed_noise);
-    if (s->uses & HONE_OBJ_VALUE)
-        return hone_fail(HONE_E_UNSUPPORTED,
-                         "the objective reads values, and policies have no value head");
-    return HONE_OK;
+    if (!(s->uses & HONE_OBJ_VALUE) || s->p->model->head_kind)
+        return HONE_OK;
+    hone_fail(HONE_E_UNSUPPORTED, "the objective reads values, and %s has no value head",
+              s->p->name);
+    return hone_fail_hint("give it one: run:policy { ..., value_head = true }; a reward model's is "
+                          "value_head = \"reward\"");
 }
 
 hone_status hone_policy_step(hone_policy *p, const hone_train_tree *trees, size_t n,
@@ -731,7 +773,8 @@ hone_status hone_policy_loss(hone_policy *p, const hone_train_tree *trees, size_
         part all = {.f = NULL, .s0 = 0, .s1 = s.n_seq, .k0 = 0, .k1 = s.n_tok};
         st = hone_comm_agree(hone_env_comm(p->env), fill_known(&s));
         if (st >= 0)
-            st = score(&s, p, hone_policy_mask(p), u->temperature, s.logp, s.entropy, s.divergence);
+            st = score(&s, p, hone_policy_mask(p), u->temperature, s.logp, s.entropy, s.divergence,
+                       s.value);
         if (st >= 0 && s.old_logp && !u->full_is_old)
             memcpy(s.old_logp, s.logp, s.n_tok * sizeof *s.old_logp);
         if (st >= 0)
@@ -777,7 +820,7 @@ hone_status hone_policy_logprobs(hone_policy *p, const hone_train_tree *trees, s
         st = begin(&s, all, n);
     if (st >= 0 && s.n_tok)
         st = score(&s, p, adapters == HONE_ADAPTERS_ACTIVE ? hone_policy_mask(p) : adapters,
-                   temperature, s.logp, NULL, NULL);
+                   temperature, s.logp, NULL, NULL, NULL);
     size_t k = 0;
     for (size_t t = 0; st >= 0 && t < n; t++) {
         for (size_t i = 0; i < all[t].n_seqs; i++) {

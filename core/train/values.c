@@ -2,22 +2,26 @@
 #include "train/values.h"
 
 #include "nn/value_head.h"
+#include "tensor/region.h"
 #include "train/hidden.h"
+
+#include <string.h>
 
 hone_status hone__values_missing(const hone_policy *p)
 {
     hone_fail(HONE_E_UNSUPPORTED, "%s has no reward model's head",
               p->model_path[0] ? p->model_path : p->name);
-    return hone_fail_hint("name a folder of a *ForSequenceClassification model with one label");
+    return hone_fail_hint(
+        "name a folder of a *ForSequenceClassification model with one label, or train one: "
+        "run:policy { ..., value_head = true } or \"reward\"");
 }
 
-/* The row whose hidden state counts: the last token that is no padding; the last, where all are. */
-static int64_t counted(const hone_model *m, const hone_ids *text)
+size_t hone_value_place(const hone_model *m, const int32_t *ids, size_t n)
 {
-    int64_t i = (int64_t)text->n - 1;
-    while (i > 0 && text->ids[i] == m->value_pad)
+    size_t i = n - 1;
+    while (i > 0 && ids[i] == m->value_pad)
         i--;
-    return text->ids[i] == m->value_pad ? (int64_t)text->n - 1 : i;
+    return ids[i] == m->value_pad ? n - 1 : i;
 }
 
 typedef struct valuing {
@@ -29,8 +33,8 @@ typedef struct valuing {
 static hone_status take(void *ctx, size_t text, const float *rows, int64_t ld)
 {
     const valuing *v = ctx;
-    const int64_t row = counted(v->p->model, &v->texts[text]);
-    v->out[text] = hone_value_head_of(v->p->model, rows + row * ld);
+    const hone_ids *x = &v->texts[text];
+    v->out[text] = (double)rows[(int64_t)hone_value_place(v->p->model, x->ids, x->n) * ld];
     return HONE_OK;
 }
 
@@ -38,7 +42,29 @@ hone_status hone_policy_values(hone_policy *p, const hone_ids *texts, size_t n, 
                                double *out)
 {
     valuing v = {p, texts, out};
-    if (!p->model->value_head)
+    if (p->model->head_kind == HONE_HEAD_NONE)
         return hone__values_missing(p);
-    return hone_policy_hidden(p, texts, n, adapters, take, &v);
+    return hone_policy_hidden(p, texts, n, adapters, HONE_ROWS_VALUE, take, &v);
+}
+
+/* ---- inside a step ------------------------------------------------------------------------------------------- */
+
+void hone__values_gather(const hone_forest_part *part, hone_view view, const int64_t *row,
+                         size_t k0, size_t k1, double *out)
+{
+    const float *p = view.data;
+    for (size_t k = k0; k < k1 && !hone_region_planning(); k++)
+        out[k] = (double)p[(row[k] - part->first_token) * view.ld];
+}
+
+hone_status hone__values_seed(const hone_forest_part *part, hone_tape *tape, hone_tensor t,
+                              const int64_t *row, size_t k0, size_t k1, const double *grad,
+                              float *by_row)
+{
+    if (hone_region_planning())
+        return HONE_OK;
+    memset(by_row, 0, (size_t)part->batch.n_tokens * sizeof *by_row);
+    for (size_t k = k0; k < k1; k++)
+        by_row[row[k] - part->first_token] += (float)grad[k];
+    return hone_tape_seed(tape, t, by_row);
 }

@@ -130,10 +130,15 @@ function given.levels(p)
   return out
 end
 
---- The reward of those questions: exact_match for story problems, math_answer for the rows of a file.
+--- The reward of those questions: exact_match for story problems, math_answer for the rows of a file. With p.reward_model it
+-- is that model's score, and the other is only measured.
 function given.reward(p)
-  if not p.data or p.data == "" then return hone.reward("exact_match", { id = "right", prefix = "Answer:", reference = "answer" }) end
-  return hone.reward("math_answer", { id = "right", reference = "answer" })
+  local model = p.reward_model and p.reward_model ~= "" and p.reward_model
+  local name, settings = "math_answer", { id = "right", reference = "answer", weight = model and 0 or 1 }
+  if not p.data or p.data == "" then name, settings.prefix = "exact_match", "Answer:" end
+  local right = hone.reward(name, settings)
+  if not model then return right end
+  return right, hone.reward("judge", { id = "score", judge = hone.judge("reward_model", { model = model }) })
 end
 
 --- How many groups of a rollout have unequal rewards: the others say nothing to a policy gradient.
@@ -173,6 +178,12 @@ function given.answers(p, run, policy, when, rewards, max_tokens)
   return r.right, r
 end
 
+local function say_pairs(run, when, m, n)
+  local right = hone.stats.wilson(math.floor((m["rewards/accuracy"] or 0) * n + 0.5), n) -- a plan computes nothing
+  run:say("%s: held-out pairs: accuracy %s, margin %.4f", when, tostring(right), m["rewards/margin"] or 0)
+  return right
+end
+
 --- Says how often the policy prefers the chosen of held-out pairs to their rejected ones: by its change from the
 -- reference (a policy, or true: the adapter off), without one by the mean log-prob; and for story problems how many it
 -- answers right. Returns both figures.
@@ -181,13 +192,22 @@ function given.prefers(p, run, policy, when, reference)
   local batch = policy:batch(given.pairs(p, 0, p.eval):list(), { max_tokens = p.max_tokens, on_error = "skip" })
   local _, m = policy:loss { batch, objective = reference and "dpo" or "simpo",
     reference = type(reference) == "table" and reference or nil }
-  local right = hone.stats.wilson(math.floor(m["rewards/accuracy"] * #batch + 0.5), #batch)
+  local right
   if reference and m["rewards/margin"] == 0 then
     run:say("%s: as the reference", when)
   else
-    run:say("%s: held-out pairs: accuracy %s, margin %.4f", when, tostring(right), m["rewards/margin"])
+    right = say_pairs(run, when, m, #batch)
   end
   return right, given.answers(p, run, policy, when)
+end
+
+--- Says how often a reward model scores the chosen of held-out pairs (eval_pairs of them) above their rejected ones.
+function given.scores(p, run, policy, when)
+  if p.eval == 0 then return nil end
+  local list = given.pairs(p, 0, p.eval):take(p.eval_pairs):list()
+  local batch = policy:batch(list, { scored = true, max_tokens = p.max_tokens, on_error = "skip" })
+  local _, m = policy:loss { batch, objective = "rm" }
+  return say_pairs(run, when, m, #batch)
 end
 
 return given

@@ -15,6 +15,7 @@ local p = hone.params {
   instruction = { "\nShow the calculation as equations like 3 * 4 = 12, then write: The answer is 12.", "added to the questions of a file" },
   pattern = { [[\s*\$?\d[^\n=]*=\s*\$?-?\d.*]], "what format asks of a completion: to begin with an equation (a regular expression)" },
   format = { 0.0, "weight of the format reward" },
+  reward_model = { "", "a folder that `hone run reward_model` saved: its score is the reward instead" },
   permute = { false, "deal the rewards out anew among the samples (a control that must not learn)" }, seed = { 7, "seed" },
 }
 
@@ -23,7 +24,7 @@ local policy = run:policy {
   model = p.model, storage = p.storage, lora = p.lora > 0 and { rank = p.lora } or nil, optimizer = { "adamw", lr = p.lr, weight_decay = 0 },
 }
 local rewards = { given.reward(p) }
-if p.format > 0 then rewards[2] = hone.reward("format", { pattern = p.pattern, weight = p.format }) end
+if p.format > 0 then rewards[#rewards + 1] = hone.reward("format", { pattern = p.pattern, weight = p.format }) end
 local reference = p.beta > 0 and p.lora == 0 and policy:reference() or nil
 local questions = given.questions(p, 0, 1):shuffle(run.seed):epochs():batches(p.prompts)
 local drawing = { n = p.n, max_tokens = p.max_tokens, temperature = p.temperature, rewards = rewards, permute = p.permute and run.seed or nil }

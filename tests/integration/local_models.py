@@ -417,7 +417,7 @@ out = asked(trusted, data, "model=model:./two", "ask=values", code=1)
 check("a classifier of two labels is refused", "a classifier of 2 labels" in out, out[-600:])
 write_model(work / "none", config, {k: v for k, v in weights.items() if k != "score.weight"})
 out = asked(trusted, data, "model=model:./none", "ask=values", code=1)
-check("a head that is missing", "score.weight of 1 x 16 is missing" in out, out[-600:])
+check("a head that is missing", "1 missing (score.weight)" in out, out[-600:])
 long = asked(trusted, rows("long.jsonl", ("y" * 200, "")), "model=model:./rm", "labels=1|2")
 check("longer than the model's positions: no labels, and no failure", long[0]["notes"]["labels"] == "" and long[0]["score"] == 0, long)
 

@@ -24,14 +24,15 @@ PREFERRED = re.compile(r"^(before|after): held-out pairs: accuracy ([\d.]+) \[([
 runs = 0
 
 
-def run(*args):
-    """What a recipe says of held-out questions and pairs: { "before": (share, lo, hi), ... } of each."""
+def run(*args, says=0):
+    """What a recipe says of held-out questions and pairs: { "before": (share, lo, hi), ... } of each; it has to say the one
+    numbered `says`."""
     global runs
     runs += 1
     r = subprocess.run([HONE, "run", *args, "--run-dir", work / str(runs)], capture_output=True, text=True, cwd=work, timeout=600)
     check(f"{' '.join(args)} ends well", r.returncode == 0, r.stderr[-500:])
     found = [{m[0]: tuple(map(float, m[1:])) for m in which.findall(r.stdout + r.stderr)} for which in (ANSWERED, PREFERRED)]
-    check(f"{' '.join(args)} says what it measured", {"before", "after"} <= found[0].keys(), r.stdout[-500:])
+    check(f"{' '.join(args)} says what it measured", {"before", "after"} <= found[says].keys(), r.stdout[-500:])
     return found
 
 
@@ -59,5 +60,20 @@ for name, settings, spoil in METHODS:
     control, pairs = run(name, *settings, f"{spoil}=true")
     if {"before", "after"} <= control.keys():
         check(f"{title}, {spoil}: it is not", control["after"][1] < control["before"][2] + 5, control)
+
+# A reward model tells wrong answers without working, half of the rejected ones, from right ones; sums it does not check, so
+# about three of four pairs are told apart. As the only reward it makes the policy show its working.
+pairs = run("reward_model", says=1)[1]
+folder = work / str(runs) / "model"
+control = run("reward_model", "swap=true", says=1)[1]
+if {"before", "after"} <= pairs.keys() & control.keys():
+    check("reward_model: held-out pairs are told apart", pairs["after"][1] > 0.65 and pairs["after"][0] > pairs["before"][0], pairs)
+    check("reward_model, swap: they are told the wrong way round", control["after"][2] < 0.45, control)
+answers = run("grpo", "--no-gate", f"reward_model={folder}", "steps=60")[0]
+if {"before", "after"} <= answers.keys():
+    check("grpo with its score: more is answered right", answers["after"][1] > answers["before"][2] + 15, answers)
+answers = run("grpo", "--no-gate", f"reward_model={work / str(runs - 1) / 'model'}", "steps=60")[0]
+if {"before", "after"} <= answers.keys():
+    check("grpo with the score of the swapped one: it is not", answers["after"][1] < answers["before"][2] + 5, answers)
 
 finish()

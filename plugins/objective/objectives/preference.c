@@ -64,7 +64,7 @@ static uint32_t preference_uses(void *self)
     if (p->row->family == FAMILY_KTO || p->row->family == FAMILY_APO_UNPAIRED)
         return u | HONE_OBJ_UNPAIRED;
     if (p->row->family == FAMILY_RM)
-        return HONE_OBJ_PAIRS | HONE_OBJ_VALUE;
+        return HONE_OBJ_PAIRS | HONE_OBJ_VALUE | HONE_OBJ_BEHIND;
     if (p->wpo)
         u |= HONE_OBJ_COLLISION;
     if (p->row->family == FAMILY_AOT || p->row->family == FAMILY_AOT_UNPAIRED)

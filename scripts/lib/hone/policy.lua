@@ -43,7 +43,7 @@ function policy.create(run, config)
     component, c.config, c.model = c.model.component, c.model.config, nil
   end
   c.name = c.name or "policy"
-  c.optimizer = named(c.optimizer)
+  c.optimizer, c.value_head = named(c.optimizer), named(c.value_head, "kind")
   local schedule = c.schedule
   c.schedule = nil
   local tokenizer
@@ -289,11 +289,12 @@ end
 -- ---- training ------------------------------------------------------------------------------------------------
 
 --- Rows as the trainer wants them: prompt and completion, messages, text, or prompt, chosen and rejected.
--- options: raw, eos, max_tokens, on_error = "stop" | "skip".
+-- options: raw, eos, max_tokens, on_error = "stop" | "skip", scored (as a reward model reads them: whole conversations,
+-- of which only the last token counts).
 function Policy:batch(list, options)
   options = options or {}
   local skip = options.on_error == "skip"
-  local c = { raw = options.raw, eos = options.eos, max_tokens = options.max_tokens }
+  local c = { raw = options.raw, eos = options.eos, max_tokens = options.max_tokens, scored = options.scored }
   local out, left_out = {}, 0
   for i, row in ipairs(list) do
     if type(row) == "userdata" then
@@ -333,17 +334,18 @@ local function settings(config, call, schedule)
 end
 
 -- Rollouts get their advantages; rows become examples.
-local function prepare(self, config)
-  local list = {}
+local function prepare(self, config, objective)
+  local list, rows_as = {}, { raw = config.raw, eos = config.eos, max_tokens = config.max_tokens, on_error = config.on_error,
+    scored = core.objective_scores(objective) }
   for _, item in ipairs(config) do
     if rollouts.is(item) then
       local scored = item.rewards and #item.rewards > 0
       if config.advantage or (scored and not item.has_advantages) then item:advantages(config.advantage or "group", self) end
       list[#list + 1] = item.ud
     elseif type(item) == "table" and (item[1] ~= nil) then
-      for _, e in ipairs(self:batch(item, config)) do list[#list + 1] = e end
+      for _, e in ipairs(self:batch(item, rows_as)) do list[#list + 1] = e end
     elseif type(item) == "table" then
-      for _, e in ipairs(self:batch({ item }, config)) do list[#list + 1] = e end
+      for _, e in ipairs(self:batch({ item }, rows_as)) do list[#list + 1] = e end
     else
       list[#list + 1] = item
     end
@@ -396,11 +398,11 @@ end
 -- checkpoint_every. Returns the metrics.
 function Policy:update(config)
   local t0 = core.now()
-  local list = prepare(self, config)
+  local objective, teacher = objective_of(config, "grpo")
+  local list = prepare(self, config, objective)
   if #list == 0 then
     error("policy:update: nothing to train on" .. (self.why_left_out and ": every row was left out, such as: " .. self.why_left_out or ""), 0)
   end
-  local objective, teacher = objective_of(config, "grpo")
   local given = config.schedule or self.schedule
   local schedule = type(given) == "function" and given or nil
   local measured = adapt_entropy(self, config, objective)
@@ -416,8 +418,8 @@ end
 
 --- Loss and metrics of rows (or a rollout) without training.
 function Policy:loss(config)
-  local list = prepare(self, config)
   local objective, teacher = objective_of(config, "sft")
+  local list = prepare(self, config, objective)
   return core.loss(self.ud, list, settings(config, "policy:loss"), objective, reference_of(config), nil, teacher)
 end
 

@@ -30,6 +30,8 @@ extern "C" {
 #define HONE_OBJ_COMPLETED                                                                         \
     (1u << 11) /* samples that were cut off at the limit are to be left out */
 #define HONE_OBJ_COLLISION (1u << 12) /* collision */
+#define HONE_OBJ_BEHIND                                                                            \
+    (1u << 13) /* with VALUE: of the state behind each token (a score), not before it */
 
 enum { HONE_ROLE_NONE = 0, HONE_ROLE_CHOSEN = 1, HONE_ROLE_REJECTED = 2 };
 
