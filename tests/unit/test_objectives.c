@@ -503,6 +503,8 @@ static void test_show_says_formula_source_and_differences(void **state)
             text = ((const hone_objective_v1 *)ref.vt)->show(ref.self);
         }
         assert_true(text.len > 40);
+        if (!strstr(text.ptr, "\nsource: ") || !strstr(text.ptr, "\ndifferences: "))
+            fail_with("%s: show says no source, or not where trainers differ", info->short_name);
         assert_int_equal(strncmp(text.ptr, info->short_name, strlen(info->short_name)), 0);
         hone_instance_unref(inst);
     }

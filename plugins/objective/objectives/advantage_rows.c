@@ -44,19 +44,20 @@
       "rloo: R - mean of the others = n/(n-1) (R - mean_G)\n" SHOW_MISSING "source: Ahmadian et al. 2024 (arXiv:2402.14740)\n" SHOW_ONE) \
     X(normalize_then_sum, "normalize_then_sum", ADV_NORMALIZE_THEN_SUM, gdpo_fields, "GDPO: each reward standardised by itself, then summed", \
       "normalize_then_sum: z_k = (R_k - mean_G) / (std_G + eps) for each reward; sum of w_k z_k; standardised over the batch\n" SHOW_LEAVES \
-      "source: GDPO; trl's multi_objective_aggregation\n") \
+      "source: GDPO, Liu et al. 2026 (arXiv:2601.05242)\n" \
+      "differences: trl: multi_objective_aggregation = normalize_then_sum, eps 1e-4.\n") \
     X(grpo_passk, "grpo_passk", ADV_PASSK, eps_fields, "only the best of a group, by its lead", \
       "grpo_passk: (max - second) / (std_G + eps) for the best of the group, 0 for the others\n" SHOW_MISSING \
-      "source: verl's grpo_passk (arXiv:2503.19595)\n") \
+      "source: Tang et al. 2025 (arXiv:2503.19595)\ndifferences: none known; verl's values are met.\n") \
     X(remax, "remax", ADV_REMAX, plain_fields, "rewards less the greedy answer's", \
-      "remax: R - R(greedy answer to the same prompt), given as baseline\n" SHOW_MISSING "source: Li et al. 2023 (arXiv:2310.10505)\n") \
+      "remax: R - R(greedy answer to the same prompt), given as baseline\n" SHOW_MISSING "source: Li et al. 2023 (arXiv:2310.10505)\ndifferences: none known; verl's values are met.\n") \
     X(opo, "opo", ADV_OPO, plain_fields, "rewards less the length-weighted mean of the group", \
       "opo: R - sum(len R) / sum(len) over the group\n" SHOW_MISSING "source: Hao et al. 2025 (arXiv:2505.23585)\n" SHOW_ONE) \
     X(gpg, "gpg", ADV_GPG, plain_fields, "centred rewards, scaled by the share that is not zero", \
       "gpg: (B / number of rewards that are not 0) (R - mean_G)\n" SHOW_MISSING "source: Chu et al. 2025 (arXiv:2504.02546), as in verl\n" SHOW_ONE) \
     X(reinforce_pp, "reinforce++", ADV_REINFORCE_PP, return_fields, "discounted returns, whitened over the batch", \
       "reinforce++: G_t = r_t + gamma G_{t+1}, R at the last token, less beta KL a token; whitened over all tokens\n" SHOW_MISSING \
-      "source: Hu 2025 (arXiv:2501.03262)\n") \
+      "source: Hu 2025 (arXiv:2501.03262)\ndifferences: none known; verl's values are met.\n") \
     X(reinforce_pp_baseline, "reinforce++_baseline", ADV_REINFORCE_PP_BASELINE, whiten_fields, "centred in the group, whitened over the batch", \
       "reinforce++_baseline: R - mean_G at each token, whitened over all tokens\n" SHOW_MISSING \
       "source: Hu 2025 (arXiv:2501.03262)\n" SHOW_ONE) \
@@ -66,7 +67,8 @@
       "differences: compat verl leaves numbers on masked tokens, hone 0; nothing reads them.\n") \
     X(opd, "opd", ADV_OPD, opd_fields, "on-policy distillation: the teacher's log-prob less the student's", \
       "opd: -(logp - ref_logp) at each token; ref_logp is the teacher's\n" \
-      "source: Agarwal et al. 2023 (arXiv:2306.13649); on-policy distillation as in Thinking Machines 2025\n")
+      "source: Agarwal et al. 2023 (arXiv:2306.13649); on-policy distillation as in Thinking Machines 2025\n" \
+      "differences: none known.\n")
 
 static const hone_field *const group_fields[] = {COMPAT, FIELD_MISSING, FIELD_EPS,
     HONE_ENUM("scale", "group", "group|batch|none", 0, "whose standard deviation divides"), FIELD_KL, FIELD_SHAPING, NULL};

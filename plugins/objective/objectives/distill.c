@@ -234,10 +234,11 @@ static const void *distill_get_iface(void *self, const char *iface_id)
       "differences: trl: the same; it has temperature .9 by default.\n") \
     X(forward_kl, DISTILL_FORWARD, kl_fields, "distillation: KL(teacher || policy), which covers the teacher", \
       "forward_kl: l_t = sum q (log q - log p)\n" SHOW_TEACHER \
-      "source: Hinton et al. 2015 (arXiv:1503.02531), without its factor temperature^2\n") \
+      "source: Hinton et al. 2015 (arXiv:1503.02531), without its factor temperature^2\n" \
+      "differences: trl reaches it as gkd with beta 0.\n") \
     X(reverse_kl, DISTILL_REVERSE, kl_fields, "distillation: KL(policy || teacher), which seeks the teacher's modes", \
       "reverse_kl: l_t = sum p (log p - log q)\n" SHOW_TEACHER \
-      "source: Gu et al. 2023 (arXiv:2306.08543)\n") \
+      "source: Gu et al. 2023 (arXiv:2306.08543)\ndifferences: trl reaches it as gkd with beta 1.\n") \
     X(minillm, DISTILL_MINILLM, minillm_fields, "MiniLLM: reverse KL of whole sequences, by policy gradient", \
       "minillm: l_t = -min(r A, clip(r, 1 - eps_low, 1 + eps_high) A) + KL(p_t || q_t),  r = exp(logp - old_logp)\n" \
       "  A_t = sg(sum over i > t of gamma^(i-t) R_i),  R_i = teacher_logp - logp of the sampled token; with\n" \

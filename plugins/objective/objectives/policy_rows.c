@@ -90,7 +90,8 @@
     X(gspo_token, LOSS_GSPO_TOKEN, 0, 1, gspo_fields, "GSPO with an advantage per token", \
       "gspo_token: the sequence's ratio, each token's own gradient\n" \
       "s_t = sg(exp(mean of log r)) * exp(logp_t - sg(logp_t));  l_t = -min(s_t A_t, clip(s_t) A_t)\n" SHOW_REDUCE \
-      "source: Zheng et al. 2025 (arXiv:2507.18071), section 4.3\n" SHOW_EXTRAS) \
+      "source: Zheng et al. 2025 (arXiv:2507.18071), section 4.3\n" \
+      "differences: verl's gspo is written like this.\n" SHOW_EXTRAS) \
     X(cispo, LOSS_CISPO, 0, 1, cispo_fields, "CISPO: the capped ratio as a constant weight", \
       "cispo: clipped importance-sampling weights\n" \
       "l_t = -sg(clip(r, 1 - eps_low, 1 + eps_high)) A logp: no token loses its gradient.\n" SHOW_REDUCE \
@@ -99,23 +100,25 @@
     X(sapo, LOSS_SAPO, 0, 1, sapo_fields, "SAPO: a soft gate instead of a clip", \
       "sapo: soft adaptive policy optimisation\n" \
       "l_t = -(4/tau) sigmoid(tau (r - 1)) A,  tau = tau_pos for A > 0, else tau_neg\n" SHOW_REDUCE \
-      "source: Gao et al. 2025 (arXiv:2511.20347)\n" SHOW_EXTRAS) \
+      "source: Gao et al. 2025 (arXiv:2511.20347)\n" \
+      "differences: none known; trl's and verl's values are met.\n" SHOW_EXTRAS) \
     X(gmpo, LOSS_GMPO, 1, 1, gmpo_fields, "GMPO: geometric mean of clamped ratios", \
       "gmpo: geometric-mean policy optimisation\n" \
       "l = -A exp(mean over |y| of x), x = min(log r, eps_high) for A > 0, max(log r, -eps_low) for A < 0\n" SHOW_REDUCE \
-      "source: Zhao et al. 2025 (arXiv:2507.20673); verl's geo_mean\n" SHOW_EXTRAS) \
+      "source: Zhao et al. 2025 (arXiv:2507.20673)\ndifferences: verl calls it geo_mean; its values are met.\n" SHOW_EXTRAS) \
     X(gpg, LOSS_LOGP, 0, 0, logp_fields, "GPG: plain policy gradient", \
       "gpg: group policy gradient\n" \
       "l_t = -A logp; use with advantage gpg.\n" SHOW_REDUCE \
-      "source: Chu et al. 2025 (arXiv:2504.02546)\n" SHOW_EXTRAS) \
+      "source: Chu et al. 2025 (arXiv:2504.02546)\ndifferences: none known; verl's values are met.\n" SHOW_EXTRAS) \
     X(dro, LOSS_DRO, 0, 1, dro_fields, "DRO: policy gradient with a squared log-ratio", \
       "dro: direct reward optimisation\n" \
       "l_t = -(A logp - beta/2 (logp - old_logp)^2); beta is this term's weight (no KL term to a reference).\n" SHOW_REDUCE \
-      "source: Richemond et al. 2024 (arXiv:2405.19107), as in Kimi k1.5 and verl\n" SHOW_EXTRAS) \
+      "source: Richemond et al. 2024 (arXiv:2405.19107), as in Kimi k1.5\ndifferences: none known; verl's values are met.\n" SHOW_EXTRAS) \
     X(reinforce, LOSS_LOGP, 0, 0, logp_fields, "REINFORCE: -A logp", \
       "reinforce: the score-function gradient\n" \
       "l_t = -A logp; there is no ratio, so one update a rollout.\n" SHOW_REDUCE \
-      "source: Williams 1992\n" SHOW_EXTRAS)
+      "source: Williams 1992\n" \
+      "differences: trl and verl reach it as their clipped loss on fresh samples, where r = 1.\n" SHOW_EXTRAS)
 
 static const hone_field *const ppo_fields[] = {COMPAT, FIELD_REDUCE("token_mean"), FIELD_CLIP(.2, .2), FIELD_KL, FIELD_EXTRAS, NULL};
 static const hone_field *const grpo_fields[] = {COMPAT, FIELD_REDUCE("seq_mean_token_mean"), FIELD_CLIP(.2, .2), FIELD_KL, FIELD_EXTRAS, NULL};

@@ -30,63 +30,66 @@
       "dpo: direct preference optimisation\n-(1 - label_smoothing) log s(beta h) - label_smoothing log s(-beta h)\n" SHOW_PAIR \
       "f_divergence: h = f'(e^a) - f'(e^b): forward_kl -e^-x, js log s(x), alpha e^((alpha-1)x)/(alpha-1).\n" \
       "source: Rafailov et al. 2023 (arXiv:2305.18290); label smoothing (cDPO): Mitchell 2023; divergences: 2309.16240;\n" \
-      "  ld_alpha: LD-DPO 2409.06411\n" SHOW_WPO) \
+      "  ld_alpha: LD-DPO 2409.06411\n" SHOW_WPO \
+      "differences: trl: f_alpha_divergence_coef is alpha, use_weighting wpo; openrlhf: the same loss.\n") \
     X(robust, loss_robust, FAMILY_PAIR, 0, 0, robust_fields, "DPO unbiased under swapped labels", \
       "robust: [-(1 - ls) log s(beta h) + ls log s(-beta h)] / (1 - 2 ls),  ls = label_smoothing\n" SHOW_PAIR \
-      "source: Chowdhury et al. 2024 (arXiv:2403.00409)\n") \
+      "source: Chowdhury et al. 2024 (arXiv:2403.00409)\ndifferences: none known; trl's values are met.\n") \
     X(ipo, loss_ipo, FAMILY_PAIR, 0, 0, dpo_fields_beta, "IPO: squared distance to a margin", \
       "ipo: (h - 1/(2 beta))^2 on summed log-probs\n" SHOW_PAIR \
       "source: Azar et al. 2023 (arXiv:2310.12036)\ndifferences: trl divides a and b by their lengths; openrlhf sums, as the paper.\n") \
     X(hinge, loss_hinge, FAMILY_PAIR, 0, 0, dpo_fields_beta, "SLiC's hinge on the difference of log-ratios", \
-      "hinge: max(0, 1 - beta h)\n" SHOW_PAIR "source: Zhao et al. 2023, SLiC-HF (arXiv:2305.10425)\n") \
+      "hinge: max(0, 1 - beta h)\n" SHOW_PAIR "source: Zhao et al. 2023, SLiC-HF (arXiv:2305.10425)\ndifferences: none known; trl's values are met.\n") \
     X(exo, loss_exo, FAMILY_PAIR, 0, 0, exo_fields, "EXO: reverse KL between the pair's distributions", \
       "exo: s(z) [log s(z) - log(1 - ls)] + s(-z) [log s(-z) - log ls],  z = beta h, ls = label_smoothing\n" SHOW_PAIR \
-      "source: Ji et al. 2024 (arXiv:2402.00856), eq. 16; trl's exo_pair\n") \
+      "source: Ji et al. 2024 (arXiv:2402.00856), eq. 16\ndifferences: trl calls it exo_pair and wants label_smoothing above 0, as here.\n") \
     X(nca, loss_nca, FAMILY_PAIR, 0, 0, beta_fields, "NCA: noise-contrastive alignment for pairs", \
       "nca: -log s(beta a) - 1/2 log s(-beta a) - 1/2 log s(-beta b)\n" SHOW_PAIR \
-      "source: Chen et al. 2024 (arXiv:2402.05369); trl's nca_pair\n") \
+      "source: Chen et al. 2024 (arXiv:2402.05369)\ndifferences: trl calls it nca_pair.\n") \
     X(bco, loss_bco, FAMILY_PAIR, 0, 0, bco_fields, "BCO: each answer against a reward shift", \
       "bco: -log s(beta a - reward_shift) - log s(-(beta b - reward_shift))\n" SHOW_PAIR \
       "source: Jung et al. 2024 (arXiv:2404.04656); trl's bco_pair\n" \
       "differences: trl keeps the running mean of rewards as the shift; here the recipe sets reward_shift.\n") \
     X(sppo, loss_sppo, FAMILY_PAIR, 0, 0, beta_fields, "SPPO with hard labels: squared targets of +-1/(2 beta)", \
       "sppo: (a - 1/(2 beta))^2 + (b + 1/(2 beta))^2\n" SHOW_PAIR \
-      "source: Wu et al. 2024 (arXiv:2405.00675); trl's sppo_hard\n") \
+      "source: Wu et al. 2024 (arXiv:2405.00675)\ndifferences: trl calls it sppo_hard.\n") \
     X(aot, NULL, FAMILY_AOT, 0, 0, smooth_fields, "AOT: ranks of the policy's differences against the reference's", \
       "aot: logistic loss on beta (u_(k) - v_(k)), u = pc - pr and v = rc - rr of all pairs, each sorted\n" SHOW_PAIR \
-      "source: Melnyk et al. 2024 (arXiv:2406.05882)\n") \
+      "source: Melnyk et al. 2024 (arXiv:2406.05882)\ndifferences: older trl calls it aot_pair, and sorts each micro-batch by itself; hone the whole step.\n") \
     X(aot_unpaired, NULL, FAMILY_AOT_UNPAIRED, 0, 0, smooth_fields, "AOT on marginals: ranks of chosen against rejected", \
       "aot_unpaired: logistic loss on beta (a_(k) - b_(k)), a and b each sorted over the step\n" SHOW_PAIR \
-      "source: Melnyk et al. 2024 (arXiv:2406.05882)\n") \
+      "source: Melnyk et al. 2024 (arXiv:2406.05882)\ndifferences: older trl calls it aot, and sorts each micro-batch by itself; hone the whole step.\n") \
     X(apo_zero, loss_apo_zero, FAMILY_PAIR, 0, 0, beta_fields, "APO-zero: chosen up, rejected down", \
-      "apo_zero: 1 - s(beta a) + s(beta b)\n" SHOW_PAIR "source: D'Oosterlinck et al. 2024 (arXiv:2408.06266)\n") \
+      "apo_zero: 1 - s(beta a) + s(beta b)\n" SHOW_PAIR "source: D'Oosterlinck et al. 2024 (arXiv:2408.06266)\ndifferences: none known; trl's values are met.\n") \
     X(apo_down, loss_apo_down, FAMILY_PAIR, 0, 0, beta_fields, "APO-down: both down, rejected more", \
-      "apo_down: s(beta a) + 1 - s(beta (a - b))\n" SHOW_PAIR "source: D'Oosterlinck et al. 2024 (arXiv:2408.06266)\n") \
+      "apo_down: s(beta a) + 1 - s(beta (a - b))\n" SHOW_PAIR "source: D'Oosterlinck et al. 2024 (arXiv:2408.06266)\ndifferences: none known; trl's values are met.\n") \
     X(apo_zero_unpaired, NULL, FAMILY_APO_UNPAIRED, 0, 0, unpaired_fields, "APO-zero on single labelled answers", \
       "apo_zero_unpaired: 1 - s(beta a) for desirable answers, s(beta b) for the others; mean over all\n" \
-      "source: D'Oosterlinck et al. 2024 (arXiv:2408.06266); trl's KTO trainer\n") \
+      "source: D'Oosterlinck et al. 2024 (arXiv:2408.06266)\ndifferences: none known; trl's KTO trainer has it.\n") \
     X(discopop, loss_discopop, FAMILY_PAIR, 0, 0, discopop_fields, "DiscoPOP: logistic and exponential, mixed by a gate", \
       "discopop: (1 - m) (-log s(z)) + m e^-z,  m = s(z / temperature), z = beta h\n" SHOW_PAIR \
-      "source: Lu et al. 2024 (arXiv:2406.08414); trl's discopop_tau is temperature\n") \
+      "source: Lu et al. 2024 (arXiv:2406.08414)\ndifferences: trl's discopop_tau is temperature.\n") \
     X(sigmoid_norm, loss_sigmoid_norm, FAMILY_PAIR, 0, 0, dpo_fields, "DPO on length-normalised log-ratios", \
-      "sigmoid_norm: dpo with a and b divided by their lengths\n" SHOW_PAIR "source: trl's sigmoid_norm; Tulu 3 (arXiv:2411.15124)\n") \
+      "sigmoid_norm: dpo with a and b divided by their lengths\n" SHOW_PAIR "source: Tulu 3 (arXiv:2411.15124)\ndifferences: none known; trl's values are met.\n") \
     X(kto, NULL, FAMILY_KTO, 0, 0, kto_fields, "KTO: single labelled answers against a KL estimate", \
       "kto: desirable_weight (1 - s(beta (a - z))), undesirable_weight (1 - s(beta (z - b))); mean over all answers\n" \
       "  z = max(0, kto_kl), the KL to the reference estimated on mismatched prompts and answers.\n" \
-      "source: Ethayarajh et al. 2024 (arXiv:2402.01306)\n") \
+      "source: Ethayarajh et al. 2024 (arXiv:2402.01306)\n" \
+      "differences: trl makes the estimate itself from each micro-batch; here it is given once a step (kto_kl, a live setting).\n") \
     X(orpo, loss_orpo, FAMILY_PAIR, 1, 1, orpo_fields, "ORPO: NLL of the chosen plus the log odds ratio", \
       "orpo: nll * (-log p_c) - beta log s(logodds(p_c) - logodds(p_r)),  log p = mean log-prob over the completion\n" \
       "source: Hong et al. 2024 (arXiv:2403.07691)\ndifferences: trl's NLL takes the prompt too and averages over tokens; the entry in its tests has nll 0.\n") \
     X(cpo, loss_cpo, FAMILY_PAIR, 1, 0, cpo_fields, "CPO: DPO with a uniform reference", \
       "cpo: loss sigmoid: logistic of beta (pc - pr); hinge: max(0, 1 - beta (pc - pr)); ipo: squared, on averages;\n" \
       "  plus nll * mean negative log-likelihood of the chosen answer.\n" \
-      "source: Xu et al. 2024 (arXiv:2401.08417); the paper and trl's trainer (cpo_alpha) use nll 1 beside this loss.\n") \
+      "source: Xu et al. 2024 (arXiv:2401.08417); the paper uses nll 1 beside this loss.\n" \
+      "differences: trl's cpo_alpha is nll, 1 by default.\n") \
     X(simpo, loss_simpo, FAMILY_PAIR, 1, 1, simpo_fields, "SimPO: average log-probs and a margin, no reference", \
       "simpo: -log s(beta (pc/|yc| - pr/|yr|) - gamma)\n" \
       "source: Meng et al. 2024 (arXiv:2405.14734)\ndifferences: none: trl's simpo_gamma is gamma (its gamma/beta is multiplied by beta).\n") \
     X(alphapo, loss_alphapo, FAMILY_PAIR, 1, 1, alphapo_fields, "AlphaPO: SimPO with a reward shape", \
       "alphapo: -log s(beta (R_c - R_r) - gamma),  R = (1 - p^-alpha)/alpha, log p = mean log-prob\n" \
-      "source: Gupta et al. 2025 (arXiv:2501.03884)\n") \
+      "source: Gupta et al. 2025 (arXiv:2501.03884)\ndifferences: trl's simpo_gamma is gamma; its values are met.\n") \
     X(rm, NULL, FAMILY_RM, 1, 0, rm_fields, "reward model: Bradley-Terry on the scores of pairs", \
       "rm: -(1 - ls) log s(r_c - r_r - margin) - ls log s(-(r_c - r_r - margin)) + center (r_c + r_r)^2,  s = sigmoid,\n" \
       "  ls = label_smoothing; r: the score that a value head gives at the last token of each answer;\n" \

@@ -127,7 +127,9 @@ static hone_str supervised_show(void *self)
         ((supervised *)self)->dft
             ? "dft: dynamic fine-tuning\nl_t = -sg(exp(logp)) logp\n" SHOW_TAIL
               "source: Wu et al. 2025 (arXiv:2508.05629)\n"
+              "differences: trl averages each micro-batch by itself; hone the whole step.\n"
             : "sft: negative log-likelihood of the trained tokens\nl_t = -logp\n" SHOW_TAIL
+              "source: maximum likelihood; Ouyang et al. 2022 (arXiv:2203.02155), section 3.5\n"
               "differences: trl and verl average each micro-batch by itself; hone the whole "
               "step.\n");
 }
