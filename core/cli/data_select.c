@@ -1,27 +1,43 @@
 /* data_select.c - `hone data select`: the rows with the best scores, and the most diverse of them. */
 #include "cli/data_step.h"
+#include "cli/env.h"
 #include "cli/out.h"
+#include "curate/ifd.h"
 #include "curate/select.h"
+#include "curate/verdicts.h"
 
 #include <math.h>
 
-static const char *by, *embedding;
-static int lowest;
+static const char *by, *embedding, *ifd_model, *question, *answer, *verdicts, *judge, *as;
+static int lowest, raw;
 static double least, most, share;
-static int64_t top, diverse, seed = 1;
+static int64_t top, diverse, seed = 1, max_tokens = 2048;
+
+/* A source of scores that is not a column. */
+typedef struct scorer {
+    hone_env env;
+    hone_policy *policy;
+    hone_ifd *ifd;
+    hone_verdicts *verdicts;
+} scorer;
+
+static int has_score(void)
+{
+    return by || ifd_model || verdicts;
+}
 
 static void put_summary(void *ctx, hone_jw *w)
 {
     const hone_select_result *r = ctx;
     hone_jw_ki64(w, "rows", (int64_t)r->pass.rows);
     hone_jw_ki64(w, "malformed", (int64_t)r->pass.bad);
-    if (by) {
+    if (has_score()) {
         hone_jw_ki64(w, "scored", (int64_t)r->scored);
         hone_jw_ki64(w, "within", (int64_t)r->within);
     }
     hone_jw_ki64(w, "kept", (int64_t)r->kept);
     hone_jw_ki64(w, "dropped", (int64_t)r->dropped);
-    if (by && r->kept) {
+    if (has_score() && r->kept) {
         hone_jw_kf64(w, "least", r->least);
         hone_jw_kf64(w, "most", r->most);
     }
@@ -31,12 +47,20 @@ static void put_summary(void *ctx, hone_jw *w)
 
 static hone_status prepare(hone_cli_step *step, hone_select_spec *spec)
 {
-    if (!by && (top || share != 0 || !isnan(least) || !isnan(most)))
-        return hone_fail(HONE_E_USAGE, "--by COLUMN is missing: which score?");
-    if (!by && !diverse)
-        return hone_fail(HONE_E_USAGE, "--by COLUMN or --diverse N is missing");
-    if (by && !top && share == 0 && isnan(least) && isnan(most) && !diverse)
-        return hone_fail(HONE_E_USAGE, "--top, --share, --min, --max or --diverse is missing");
+    if ((by != NULL) + (ifd_model != NULL) + (verdicts != NULL) > 1)
+        return hone_fail(HONE_E_USAGE, "--by, --ifd and --verdicts are three different scores");
+    if (!has_score() && (top || share != 0 || !isnan(least) || !isnan(most) || as))
+        return hone_fail(HONE_E_USAGE, "which score? --by COLUMN, --ifd MODEL or --verdicts STORE");
+    if (!has_score() && !diverse)
+        return hone_fail(HONE_E_USAGE,
+                         "--by COLUMN, --ifd MODEL, --verdicts STORE or --diverse N is missing");
+    if (has_score() && !top && share == 0 && isnan(least) && isnan(most) && !diverse && !as)
+        return hone_fail(HONE_E_USAGE,
+                         "--top, --share, --min, --max, --diverse or --as is missing");
+    if (ifd_model && (!question || !answer))
+        return hone_fail(HONE_E_USAGE, "--ifd needs --question COLUMNS and --answer COLUMNS");
+    if (judge && !verdicts)
+        return hone_fail(HONE_E_USAGE, "--judge is one of --verdicts STORE");
     if (top < 0 || diverse < 0 || share < 0 || share > 1)
         return hone_fail(HONE_E_USAGE, "--top and --diverse count rows, --share is from 0 to 1");
     *spec = (hone_select_spec){.by = by,
@@ -50,8 +74,22 @@ static hone_status prepare(hone_cli_step *step, hone_select_spec *spec)
                                .embedding = embedding,
                                .seed = (uint64_t)seed,
                                .skip_bad = hone__step_args.skip_bad};
+    spec->as = as;
     if (by)
         hone_jw_kcstr(&step->w, "by", by);
+    if (ifd_model) {
+        hone_jw_kcstr(&step->w, "ifd", ifd_model);
+        hone_jw_kcstr(&step->w, "question", question);
+        hone_jw_kcstr(&step->w, "answer", answer);
+        hone_jw_kbool(&step->w, "raw", raw);
+        hone_jw_ki64(&step->w, "max_tokens", max_tokens);
+    }
+    if (verdicts) {
+        hone_jw_kcstr(&step->w, "verdicts", verdicts);
+        hone_jw_kcstr(&step->w, "judge", judge);
+    }
+    if (as)
+        hone_jw_kcstr(&step->w, "as", as);
     hone_jw_kbool(&step->w, "lowest", lowest);
     hone_jw_kf64(&step->w, "min", least);
     hone_jw_kf64(&step->w, "max", most);
@@ -64,10 +102,47 @@ static hone_status prepare(hone_cli_step *step, hone_select_spec *spec)
     return HONE_OK;
 }
 
+static hone_status open_scorer(hone_cli_step *step, hone_select_spec *spec, scorer *k)
+{
+    if (verdicts) {
+        HONE_TRY(hone_verdicts_open(verdicts, judge, step->input, &k->verdicts));
+        spec->score = hone_verdicts_score;
+        spec->ctx = k->verdicts;
+    }
+    if (!ifd_model)
+        return HONE_OK;
+    HONE_TRY(hone_cli_env_open(&k->env));
+    HONE_TRY(hone_cli_policy(&k->env, ifd_model, NULL, NULL, &k->policy));
+    HONE_TRY(hone_ifd_create(k->policy, question, answer, raw, (uint64_t)max_tokens, &k->ifd));
+    spec->score = hone_ifd_score;
+    spec->ctx = k->ifd;
+    spec->every = 64;
+    return HONE_OK;
+}
+
+static void close_scorer(scorer *k)
+{
+    hone_verdicts_close(k->verdicts);
+    hone_ifd_destroy(k->ifd);
+    hone_policy_destroy(k->policy);
+    if (k->env.pool)
+        hone_cli_env_close(&k->env);
+}
+
 int hone_cli_data_select(int argc, char **argv)
 {
     static const hone_arg options[] = {
         {"by", HONE_ARG_STR, &by, "A.B", "the column of the score"},
+        {"ifd", HONE_ARG_STR, &ifd_model, "MODEL",
+         "the score is the instruction-following difficulty with this model"},
+        {"question", HONE_ARG_STR, &question, "A,B.C", "ifd: columns of the instruction"},
+        {"answer", HONE_ARG_STR, &answer, "A,B.C", "ifd: columns of the answer"},
+        {"raw", HONE_ARG_FLAG, &raw, NULL, "ifd: without the model's chat template"},
+        {"max-tokens", HONE_ARG_I64, &max_tokens, "N", "ifd: longer texts are cut there (2048)"},
+        {"verdicts", HONE_ARG_STR, &verdicts, "STORE",
+         "the score is what a judge said of the row (judges.sqlite)"},
+        {"judge", HONE_ARG_STR, &judge, "HASH", "verdicts: the beginning of the judge's spec hash"},
+        {"as", HONE_ARG_STR, &as, "NAME", "the score is written into the rows as this column"},
         {"top", HONE_ARG_I64, &top, "N", "the N best"},
         {"share", HONE_ARG_F64, &share, "X", "this share of those that have a score"},
         {"min", HONE_ARG_F64, &least, "X", "a score of at least X"},
@@ -83,6 +158,8 @@ int hone_cli_data_select(int argc, char **argv)
         "hone data select scored.jsonl --by judge.score --top 10 --out best.jsonl",
         "hone data select scored.jsonl --by judge.score --min 0.5 --diverse 2 --columns prompt "
         "--out few.jsonl",
+        "hone data select rows.jsonl --ifd tiny --question prompt --answer completion --max 1 "
+        "--top 5 --as ifd --out hard.jsonl",
         NULL};
     static const hone_args spec = {"data select",
                                    "FILE... [options]",
@@ -95,6 +172,7 @@ int hone_cli_data_select(int argc, char **argv)
     hone_cli_step step;
     hone_select_spec what;
     hone_select_result result = {0};
+    scorer score = {0};
     least = most = NAN;
     if (!hone_args_parse(&spec, argc, argv, &rest))
         return rest.exit;
@@ -104,6 +182,10 @@ int hone_cli_data_select(int argc, char **argv)
     if (s >= 0)
         s = hone_cli_step_open(&step, rest.n, rest.v, NULL, 0);
     if (s >= 0)
+        s = open_scorer(&step, &what, &score);
+    if (s >= 0)
         s = hone_select_run(&what, step.input, step.pool, step.job, &result);
-    return hone_cli_step_close(&step, s, put_summary, &result);
+    int code = hone_cli_step_close(&step, s, put_summary, &result);
+    close_scorer(&score);
+    return code;
 }

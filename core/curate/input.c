@@ -36,7 +36,7 @@ struct hone_input {
     size_t begin, end, cap;
     int at_end;
     hone_input_row *rows;
-    size_t cap_rows;
+    size_t cap_rows, limit; /* limit: rows in a batch, 0: none */
     int64_t skipped;
 };
 
@@ -283,6 +283,8 @@ static hone_status take_lines(hone_input *in, size_t *n)
     for (;;) {
         const char *from = in->window + in->begin;
         const size_t left = in->end - in->begin;
+        if (in->limit && *n == in->limit)
+            return HONE_OK;
         const char *newline = left ? memchr(from, '\n', left) : NULL;
         if (!newline && (!in->at_end || !left))
             return HONE_OK;
@@ -324,7 +326,7 @@ static hone_status take_source(hone_input *in, size_t *n)
     hone_status s = 1;
     hone_buf_init(&text, 2 * (size_t)HONE_INPUT_MAX_ROW);
     in->begin = in->end = 0;
-    while (in->end < WINDOW / 2 && s > 0) {
+    while (in->end < WINDOW / 2 && s > 0 && (!in->limit || *n < in->limit)) {
         hone_jw w;
         hone_arena_clear(&in->arena);
         s = hone_data_next(in->data, &in->arena, &row);
@@ -387,6 +389,11 @@ hone_status hone_input_next(hone_input *in, const hone_input_row **rows, size_t 
     *rows = in->rows;
     *n = got;
     return got > 0;
+}
+
+void hone_input_limit(hone_input *in, size_t rows)
+{
+    in->limit = rows;
 }
 
 hone_input_place hone_input_tell(const hone_input *in)

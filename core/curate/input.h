@@ -56,6 +56,8 @@ int64_t hone_input_skipped(const hone_input *in);
 /* Copies what cannot be read twice into files in `dir`; one that is there whole is taken as it is. */
 hone_status hone_input_spool(hone_input *in, const char *dir);
 
+/* At most so many rows in a batch from now on (0: a window of them): where each costs much. */
+void hone_input_limit(hone_input *in, size_t rows);
 /* The next rows: 1, or 0 at the end. They belong to the input. */
 hone_status hone_input_next(hone_input *in, const hone_input_row **rows, size_t *n);
 /* Where the row after the last batch is; and back to such a place. A source that was not spooled goes there by reading. */

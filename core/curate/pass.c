@@ -146,13 +146,16 @@ hone_status hone_pass_run(const hone_pass *p, hone_input *in, hone_pool *pool, h
     pthread_mutex_init(&r->lock, NULL);
     hone_status s = HONE_OK;
     uint32_t threads = hone_pool_threads(pool);
+    uint64_t noted = counts->rows;
     for (uint32_t t = 0; s >= 0 && p->work && t < threads; t++)
         s = hone_scan_init(&r->scan[t], p->columns);
     while (s >= 0 && (s = hone_input_next(in, &r->rows, &r->n)) > 0) {
         s = batch(r, in);
         noting n = {r, hone_input_tell(in)};
-        if (s < 0 || !job || !hone_job_due(job, &n.place))
+        const int many = p->every && counts->rows - noted >= p->every;
+        if (s < 0 || !job || !(many || hone_job_due(job, &n.place)))
             continue;
+        noted = counts->rows;
         if (p->before_note)
             s = p->before_note(p->ctx);
         if (s >= 0)

@@ -30,6 +30,7 @@ typedef struct hone_pass {
     hone_status (*before_note)(void *ctx);
     void (*note)(void *ctx, hone_jw *w);
     int skip_bad;
+    uint64_t every; /* a note after so many rows, too; 0: by what was read alone */
 } hone_pass;
 
 typedef struct hone_pass_counts {

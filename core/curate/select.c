@@ -32,6 +32,7 @@ typedef struct selection {
     size_t dim;        /* of embeddings, once known */
     uint64_t phase;
     int read;
+    hone_buf line; /* a kept row with its score */
     hone_select_result *out;
 } selection;
 
@@ -211,9 +212,12 @@ static hone_status read_all(selection *p, hone_pool *pool)
                       .take = take_scored,
                       .before_note = settle,
                       .note = note_scores,
-                      .skip_bad = p->spec->skip_bad};
+                      .skip_bad = p->spec->skip_bad,
+                      .every = p->spec->every};
     HONE_TRY(hone_input_seek(p->in, &place));
+    hone_input_limit(p->in, (size_t)p->spec->every);
     HONE_TRY(hone_pass_run(&pass, p->in, pool, p->job, &p->out->pass));
+    hone_input_limit(p->in, 0);
     while (p->scores.n < hone_input_tell(p->in).n)
         HONE_TRY(add_row(p, bits_of(NAN), NULL));
     HONE_TRY(settle(p));
@@ -428,6 +432,35 @@ static hone_status choose(selection *p, hone_pool *pool)
 
 /* ---- phase 3 ------------------------------------------------------------------------------------------------------------ */
 
+/* The row with its score as one more column behind the others. */
+static hone_status keep_scored(selection *p, const hone_input_row *row)
+{
+    hone_arena *arena = &p->workers[0].arena;
+    hone_value v;
+    hone_jw w;
+    hone_arena_clear(arena);
+    HONE_TRY(hone_json_parse(row->text.ptr, row->text.len, NULL, arena, &v));
+    if (hone_value_get(&v, p->spec->as))
+        return hone_fail(HONE_E_EXISTS, "%s:%llu: the row has a column \"%s\" already",
+                         hone_input_path(p->in, row->file), (unsigned long long)row->line,
+                         p->spec->as);
+    size_t end = row->text.len;
+    while (row->text.ptr[end - 1] != '}')
+        end--;
+    hone_buf_clear(&p->line);
+    hone_buf_add(&p->line, row->text.ptr, end - 1);
+    if (v.u.map.n)
+        hone_buf_addc(&p->line, ',');
+    hone_jw_init(&w, &p->line, 0);
+    hone_jw_cstr(&w, p->spec->as);
+    hone_buf_addc(&p->line, ':');
+    hone_jw_init(&w, &p->line, 0);
+    hone_jw_f64(&w, number_of(p->chosen.v[row->n]));
+    HONE_TRY(hone_buf_addc(&p->line, '}'));
+    const hone_str text = hone_buf_str(&p->line);
+    return hone_job_keep(p->job, 0, row, &text);
+}
+
 static hone_status take_kept(void *ctx, const hone_input_row *row, void *slot)
 {
     selection *p = ctx;
@@ -439,7 +472,7 @@ static hone_status take_kept(void *ctx, const hone_input_row *row, void *slot)
         return HONE_OK;
     }
     p->out->kept++;
-    return hone_job_keep(p->job, 0, row, NULL);
+    return p->spec->as ? keep_scored(p, row) : hone_job_keep(p->job, 0, row, NULL);
 }
 
 static hone_status get_state(selection *p, hone_input_place *place)
@@ -485,6 +518,7 @@ hone_status hone_select_run(const hone_select_spec *spec, hone_input *in, hone_p
     hone_pass_counts again = {0};
     hone_input_place place = {0};
     p.threads = hone_pool_threads(pool);
+    hone_buf_init(&p.line, HONE_BUF_MAX_DEFAULT);
     p.scores.w.fd = p.sketches.w.fd = p.chosen.w.fd = -1;
     memset(out, 0, sizeof *out);
     hone_status s = prepare(&p);
@@ -510,6 +544,7 @@ hone_status hone_select_run(const hone_select_spec *spec, hone_input *in, hone_p
         hone_arena_release(&p.workers[t].arena);
     }
     hone_free(p.workers);
+    hone_buf_release(&p.line);
     hone_table_release(&p.scores);
     hone_table_release(&p.sketches);
     hone_table_release(&p.chosen);

@@ -18,11 +18,13 @@ typedef struct hone_select_spec {
     /* The score of a row, NaN: it has none. Called in the order of the rows; NULL: `by`. */
     hone_status (*score)(void *ctx, const hone_input_row *row, double *out);
     void *ctx;
-    int lowest;                      /* the least is the best */
-    double min, max;                 /* NaN: no limit */
-    uint64_t top;                    /* 0: all */
-    double share;                    /* of rows that have a score; 0: all */
-    uint64_t diverse;                /* 0: not */
+    uint64_t every;   /* with `score`: rows between two notes, where each costs much; 0: as usual */
+    const char *as;   /* the score is written into the kept row as this column; NULL: not */
+    int lowest;       /* the least is the best */
+    double min, max;  /* NaN: no limit */
+    uint64_t top;     /* 0: all */
+    double share;     /* of rows that have a score; 0: all */
+    uint64_t diverse; /* 0: not */
     const char *columns, *embedding; /* what rows are alike by */
     uint64_t seed;
     int skip_bad;

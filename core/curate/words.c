@@ -8,14 +8,17 @@
 #include <string.h>
 #include <utf8proc.h>
 
-/* 0: neither, 1: white space, 2: of a word */
-static int ascii_kind(unsigned char c)
-{
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9')
-               ? HONE_CHAR_WORD
-           : c == ' ' || (c >= 9 && c <= 13) ? HONE_CHAR_SPACE
-                                             : HONE_CHAR_OTHER;
-}
+#define OTHER HONE_CHAR_OTHER
+#define BLANK HONE_CHAR_SPACE
+#define WORD HONE_CHAR_WORD
+#define FOUR(k) k, k, k, k
+#define TEN(k) FOUR(k), FOUR(k), k, k
+#define LETTERS TEN(WORD), TEN(WORD), FOUR(WORD), WORD, WORD
+static const unsigned char ascii_kinds[128] = {
+    FOUR(OTHER), FOUR(OTHER), OTHER, FOUR(BLANK), BLANK,       TEN(OTHER),
+    FOUR(OTHER), FOUR(OTHER), BLANK, FOUR(OTHER), TEN(OTHER),  OTHER,
+    TEN(WORD),   FOUR(OTHER), OTHER, OTHER,       OTHER,       LETTERS,
+    FOUR(OTHER), OTHER,       OTHER, LETTERS,     FOUR(OTHER), OTHER};
 
 /* Scripts that write no blanks between words. */
 static int stands_alone(uint32_t c)
@@ -29,7 +32,7 @@ static int stands_alone(uint32_t c)
 int hone_char_kind(uint32_t c)
 {
     if (c < 0x80)
-        return ascii_kind((unsigned char)c);
+        return ascii_kinds[c];
     switch (utf8proc_category((utf8proc_int32_t)c)) {
     case UTF8PROC_CATEGORY_LU:
     case UTF8PROC_CATEGORY_LL:
@@ -116,7 +119,7 @@ static hone_status ascii_run(hone_str t, size_t i, size_t *to, hone_buf *low)
 {
     size_t end = i;
     while (end < t.len && (unsigned char)t.ptr[end] < 0x80 &&
-           ascii_kind((unsigned char)t.ptr[end]) == HONE_CHAR_WORD)
+           ascii_kinds[(unsigned char)t.ptr[end]] == HONE_CHAR_WORD)
         end++;
     const size_t at = low->len;
     HONE_TRY(hone_buf_add(low, t.ptr + i, end - i));
@@ -138,7 +141,7 @@ hone_status hone_words_of(hone_words *w, hone_str text)
         uint32_t c = (unsigned char)text.ptr[i];
         int kind, n = 1;
         if (c < 0x80) {
-            kind = ascii_kind((unsigned char)c);
+            kind = ascii_kinds[c];
             if (kind == HONE_CHAR_WORD) {
                 from = w->low.len ? from : i;
                 HONE_TRY(ascii_run(text, i, &i, &w->low));
@@ -181,28 +184,40 @@ hone_status hone_fold_parse(const char *name, hone_fold *out)
 
 hone_status hone_fold_text(hone_fold how, hone_str t, hone_buf *out)
 {
+    size_t room;
     int blank = 0;
-    const size_t begin = out->len;
     if (how == HONE_FOLD_NONE)
         return hone_buf_add_str(out, t);
-    HONE_TRY(hone_buf_reserve(out, t.len));
+    if (!hone_mul_size(
+            t.len, 2, &room)) /* a small letter may be longer than its capital, not twice as long */
+        return hone_fail(HONE_E_LIMIT, "a text is too long");
+    HONE_TRY(hone_buf_reserve(out, room + 8));
+    char *const begin = out->ptr + out->len, *to = begin;
     for (size_t i = 0; i < t.len;) {
         uint32_t c = (unsigned char)t.ptr[i];
-        int n = c < 0x80 ? 1 : hone_utf8_step(t, i, &c);
+        const int n = c < 0x80 ? 1 : hone_utf8_step(t, i, &c);
         if (n <= 0)
             return hone_fail(HONE_E_PARSE, "a text is not well-formed UTF-8");
-        const int kind = hone_char_kind(c);
-        const int parts = how == HONE_FOLD_WORDS ? kind < HONE_CHAR_WORD : kind == HONE_CHAR_SPACE;
-        if (!parts) {
-            if (blank && out->len > begin)
-                HONE_TRY(hone_buf_addc(out, ' '));
-            if (how == HONE_FOLD_SPACE)
-                HONE_TRY(hone_buf_add(out, t.ptr + i, (size_t)n));
-            else
-                HONE_TRY(add_low(out, c));
+        const int kind = c < 0x80 ? ascii_kinds[c] : hone_char_kind(c);
+        if (how == HONE_FOLD_WORDS ? kind < HONE_CHAR_WORD : kind == HONE_CHAR_SPACE) {
+            blank = to > begin;
+            i += (size_t)n;
+            continue;
         }
-        blank = parts;
+        *to = ' ';
+        to += blank;
+        blank = 0;
+        if (c < 0x80) {
+            *to++ = how != HONE_FOLD_SPACE && c >= 'A' && c <= 'Z' ? (char)(c | 32) : (char)c;
+        } else if (how == HONE_FOLD_SPACE) {
+            memcpy(to, t.ptr + i, (size_t)n);
+            to += n;
+        } else {
+            to += put_code((uint32_t)utf8proc_tolower((utf8proc_int32_t)c), to);
+        }
         i += (size_t)n;
     }
+    out->len += (size_t)(to - begin);
+    out->ptr[out->len] = 0;
     return HONE_OK;
 }

@@ -214,6 +214,62 @@ write("points.jsonl", [{"e": [1, 0.1 * k]} for k in range(5)] + [{"e": [-1, 0.01
 hone("select", "points.jsonl", "--diverse", 2, "--embedding", "e", "--out", "s.jsonl")
 check("--embedding: the other way is the farthest", [r["e"][0] for r in read("s.jsonl")] == [1, -1])
 
+hone("select", "scored.jsonl", "--by", "s.v", "--top", 3, "--as", "points", "--out", "s.jsonl")
+check("--as writes the score behind the other columns", all(r["points"] == r["s"]["v"] and list(r)[-1] == "points" for r in read("s.jsonl")))
+run = hone("select", "scored.jsonl", "--by", "s.v", "--top", 3, "--as", "text", "--out", "s2.jsonl", code=1)
+check("a column that is there is not written twice", "already" in run.stderr.decode() and not os.path.exists("s2.jsonl"), run.stderr)
+
+# ---- select by what a judge said ----
+with open("length.lua", "w") as f:
+    f.write("""local hone = require "hone"
+return hone.judge { id = "length", judge = function(items)
+    local out = {}
+    for i, it in ipairs(items) do out[i] = { score = #it.candidates[1] } end
+    return out
+  end, spec = function() return '{"rubric":{"id":"length","hash":"h"}}' end }
+""")
+answers = [{"id": f"r{i}", "prompt": "p", "completion": "x" * ((i * 7) % 23 + 1)} for i in range(23)] + [{"prompt": "q", "completion": "y" * 40}]
+write("answers.jsonl", answers)
+subprocess.run([HONE, "judge", "run", "--judge", "length.lua", "--items", "answers.jsonl", "--store", "j.sqlite", "--repeats", "2",
+                "--out", "v.jsonl"], check=True, capture_output=True)
+answers[4]["completion"] += " changed since"  # what was said was said of another text
+write("answers.jsonl", answers)
+got = summary("select", "answers.jsonl", "--verdicts", "j.sqlite", "--top", 5, "--out", "s.jsonl")
+best = sorted((r for i, r in enumerate(answers) if i != 4), key=lambda r: -len(r["completion"]))[:5]
+check("--verdicts: the best by the judge; a row that was not judged has no score",
+      sorted(map(json.dumps, read("s.jsonl"))) == sorted(map(json.dumps, best)) and got["scored"] == 23 and got["most"] == 40, got)
+run = hone("select", "answers.jsonl", "--verdicts", "j.sqlite", "--judge", "zz", "--top", 1, code=1)
+check("an unknown judge is named", "zz" in run.stderr.decode(), run.stderr)
+
+# ---- select by IFD: the ratio of perplexities that `hone model logprobs` gives ----
+
+
+def tool(*args, stdin=None):
+    return json.loads(subprocess.run([HONE, *args], input=stdin, capture_output=True, text=True, check=True).stdout)
+
+
+def nll(ids, first):
+    logp = tool("model", "logprobs", "tiny", "--ids", ",".join(map(str, ids)), "--json")["logprobs"]
+    return -sum(logp[i - 1] for i in range(first, len(ids)))
+
+
+if subprocess.run([HONE, "model", "info", "tiny"], capture_output=True).returncode:
+    skip("IFD", "no model tiny", 2)
+else:
+    pairs = [("Leo has a red ball. Where is it?", "The ball is in the garden."), ("Mia went to", "the park with her dog, and they played all day."),
+             ("x", "")]
+    write("pairs.jsonl", [{"q": q, "a": a} for q, a in pairs])
+    got = summary("select", "pairs.jsonl", "--ifd", "tiny", "--question", "q", "--answer", "a", "--raw", "--as", "ifd", "--out", "s.jsonl")
+    wrong = []
+    for (q, a), r in zip(pairs, read("s.jsonl")):
+        ids = [tool("tokenize", "tiny", "--whole", "--json", *add, stdin=t)["ids"] for t, add in ((q, ["--add"]), (a, []), ("", ["--add"]))]
+        begin, first = ids[2], 0 if ids[2] else 1
+        want = 2.718281828459045 ** ((nll(ids[0] + ids[1], len(ids[0]) + first) - nll(begin + ids[1], len(begin) + first)) / (len(ids[1]) - first))
+        if abs(r["ifd"] / want - 1) > 1e-5:
+            wrong.append((q, r["ifd"], want))
+    check("IFD is the ratio of the answer's perplexities", not wrong and len(read("s.jsonl")) == 2, wrong)
+    check("an empty answer has none", got["scored"] == 2 and got["dropped"] == 1, got)
+
 # ---- split ----
 people = [{"user": f"u{i % 50}", "text": text_of(rng, 8)} for i in range(1000)]
 write("people.jsonl", people)
