@@ -8,7 +8,7 @@
 
 #include <math.h>
 
-static const char *by, *embedding, *ifd_model, *question, *answer, *verdicts, *judge, *as;
+static const char *by, *embedding, *ifd_model, *question, *answer, *verdicts, *judge, *as, *adapter;
 static int lowest, raw;
 static double least, most, share;
 static int64_t top, diverse, seed = 1, max_tokens = 2048;
@@ -79,6 +79,7 @@ static hone_status prepare(hone_cli_step *step, hone_select_spec *spec)
         hone_jw_kcstr(&step->w, "by", by);
     if (ifd_model) {
         hone_jw_kcstr(&step->w, "ifd", ifd_model);
+        hone_jw_kcstr(&step->w, "adapter", adapter);
         hone_jw_kcstr(&step->w, "question", question);
         hone_jw_kcstr(&step->w, "answer", answer);
         hone_jw_kbool(&step->w, "raw", raw);
@@ -112,7 +113,7 @@ static hone_status open_scorer(hone_cli_step *step, hone_select_spec *spec, scor
     if (!ifd_model)
         return HONE_OK;
     HONE_TRY(hone_cli_env_open(&k->env));
-    HONE_TRY(hone_cli_policy(&k->env, ifd_model, NULL, NULL, &k->policy));
+    HONE_TRY(hone_cli_policy(&k->env, ifd_model, adapter, NULL, NULL, &k->policy));
     HONE_TRY(hone_ifd_create(k->policy, question, answer, raw, (uint64_t)max_tokens, &k->ifd));
     spec->score = hone_ifd_score;
     spec->ctx = k->ifd;
@@ -135,6 +136,7 @@ int hone_cli_data_select(int argc, char **argv)
         {"by", HONE_ARG_STR, &by, "A.B", "the column of the score"},
         {"ifd", HONE_ARG_STR, &ifd_model, "MODEL",
          "the score is the instruction-following difficulty with this model"},
+        HONE_CLI_ADAPTER(&adapter),
         {"question", HONE_ARG_STR, &question, "A,B.C", "ifd: columns of the instruction"},
         {"answer", HONE_ARG_STR, &answer, "A,B.C", "ifd: columns of the answer"},
         {"raw", HONE_ARG_FLAG, &raw, NULL, "ifd: without the model's chat template"},

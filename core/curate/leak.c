@@ -7,6 +7,7 @@
 
 #include "base/alloc.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 enum { NONE = UINT32_MAX, SHOWN = 8 };
@@ -240,7 +241,7 @@ void hone_leaks_of(const hone_leaks *l, uint32_t file, uint64_t *items, uint64_t
 
 /* ---- rows ------------------------------------------------------------------------------------------------------------- */
 
-/* What a row's slot holds: the items it shares pieces with, most first; `list` lives until take_row. */
+/* What a row's slot holds: the items it shares pieces with; `list` lives until take_row. */
 typedef struct leaked {
     leak *list;
     size_t n, cap;
@@ -249,14 +250,35 @@ typedef struct leaked {
 
 static hone_status add_leak(leaked *f, uint32_t number, uint32_t at, uint32_t row_at)
 {
-    for (size_t i = 0; i < f->n; i++)
-        if (f->list[i].item == number) {
-            f->list[i].pieces++;
-            return HONE_OK;
-        }
     HONE_TRY(grow((void **)&f->list, f->n + 1, &f->cap, sizeof *f->list));
     f->list[f->n++] = (leak){number, at, 1, row_at};
     return HONE_OK;
+}
+
+static int by_item(const void *a, const void *b)
+{
+    const leak *x = a, *y = b;
+    return x->item != y->item       ? (x->item < y->item ? -1 : 1)
+           : x->at != y->at         ? (x->at < y->at ? -1 : 1)
+           : x->row_at != y->row_at ? (x->row_at < y->row_at ? -1 : 1)
+                                    : 0;
+}
+
+/* One entry for each item, with its first piece and how many different ones the row has. */
+static void gather(leaked *f)
+{
+    size_t n = 0;
+    uint32_t last = 0;
+    if (f->n)
+        qsort(f->list, f->n, sizeof *f->list, by_item);
+    for (size_t i = 0; i < f->n; i++) {
+        if (n == 0 || f->list[n - 1].item != f->list[i].item)
+            f->list[n++] = f->list[i];
+        else if (f->list[i].at != last)
+            f->list[n - 1].pieces++;
+        last = f->list[i].at;
+    }
+    f->n = n;
 }
 
 static int same_words(const hone_leaks *l, const worker *w, size_t i, const item *t, uint32_t at)
@@ -267,7 +289,6 @@ static int same_words(const hone_leaks *l, const worker *w, size_t i, const item
     return 1;
 }
 
-/* Each distinct piece of an item counts once, however often the row has it. */
 static hone_status look_up(const hone_leaks *l, const worker *w, size_t i, uint32_t n, leaked *f)
 {
     const uint64_t hash = run_hash(l, w->sum, i, n);
@@ -323,6 +344,7 @@ static hone_status look_at_row(void *ctx, uint32_t thread, const hone_input_row 
         for (size_t i = 0; s >= 0 && i + l->lengths[k] <= w->words.n; i++)
             s = look_up(l, w, i, l->lengths[k], f);
     size_t kept = 0;
+    gather(f);
     for (size_t i = 0; i < f->n; i++)
         if (is_leak(l, &f->list[i]))
             f->list[kept++] = f->list[i];

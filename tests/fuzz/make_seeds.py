@@ -1,4 +1,4 @@
-"""make_seeds.py - writes tests/fuzz/corpus/{adapter,label,judge_rows,judge_gate,arrow,box_reach,quarantine,signature,lock,package,command,records,wire,safetensors,gguf,llama2c,quant,config,jinja,csv,tokenizer_json,tokenizer_files,encode,rubric,judge_reply,json_schema,endpoint,http_date,http_tape}: small valid files for the fuzzers to spoil."""
+"""make_seeds.py - writes tests/fuzz/corpus/{adapter,scan,label,judge_rows,judge_gate,arrow,box_reach,quarantine,signature,lock,package,command,records,wire,safetensors,gguf,llama2c,quant,config,jinja,csv,tokenizer_json,tokenizer_files,encode,rubric,judge_reply,json_schema,endpoint,http_date,http_tape}: small valid files for the fuzzers to spoil."""
 import base64
 import json
 import os
@@ -27,6 +27,11 @@ def safetensors(tensors, metadata=None):
     return struct.pack("<Q", len(text)) + text + bytes(i % 251 for i in range(at))
 
 
+for i, row in enumerate(('{"a":"b c","b":{"c":[1,-2.5e3,true,null,"\\u00e9\\n"]},"role":"x"}',
+                         '{"m":[{"c":"The cat sat. It was fine!\\n\\nBye..."},{"c":"# a\\n- b"}],"a":"x"}',
+                         '{"a":{"b":"q"},"c":"\\ud83d\\ude00 \u6f22\u5b57"}')):
+    for columns in range(5):
+        put("scan", f"row{i}{columns}", bytes([columns]) + row.encode())
 put("csv", "quoted", '\ufeffa,b\r\n"x ""y"", z",1\r\n"line\n2",2.5\r\n\r\n,true\r\n')
 put("csv", "types", "a\tb\tc\n[1]\t007\t1e3\n{}\t8\tx\n")
 put("judge_gate", "verdicts", "".join(x + "\n" for x in (

@@ -154,6 +154,11 @@ check("items are counted", (got["items"], got["items_too_brief"], got["items_hit
 got = summary("decontaminate", "train.jsonl", "--against", "eval.jsonl", "--share", "0.5", "--out", "d.jsonl")
 check("--share asks for more of an item", got["dropped"] == 1, got)
 
+write("again.jsonl", [{"text": (" ".join(question.split()[:13]) + " ; ") * 20}, {"text": question}])
+hone("decontaminate", "again.jsonl", "--against", "eval.jsonl", "--share", "0.2", "--out", "d.jsonl", "--report", "d.rep")
+check("--share: a piece that stands there again is not another one", [r["line"] for r in read("d.rep")] == [2] and
+      read("d.rep")[0]["hits"][0]["pieces"] == 8, read("d.rep"))
+
 # ---- filter: a row for each rule that must fail by it ----
 good = ("The old garden lies behind the house, and a low wall of stone keeps the wind out. In spring we have to be quick with the "
         "seeds. Roses that climb along the gate need water every evening! Who would not rest there, under the pear tree, with a book? "
