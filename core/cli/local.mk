@@ -12,7 +12,7 @@ libhone_a_SOURCES += core/cli/bench.c core/cli/trace.c core/cli/bench_kernels.c 
 libhone_a_SOURCES += core/cli/template.c core/cli/tokenize.c core/cli/tokenize_compare.c core/cli/tokenize_stream.c \
 	core/cli/bench_tokenize.c
 libhone_a_SOURCES += core/cli/bench_run.c core/cli/bench_yard.c core/cli/bench_blas.c core/cli/bench_command.c core/cli/bench_flat.c core/cli/bench_scale.c core/cli/bench_watch.c core/cli/bench_all.c core/cli/bench_start.c core/cli/bench_train.c core/cli/bench_generate.c core/cli/bench_judge.c core/cli/bench_grpo.c
-libhone_a_SOURCES += core/cli/component.c core/cli/data.c core/cli/data_look.c core/cli/logits.c core/cli/numbers.c core/cli/objective.c core/cli/score.c
+libhone_a_SOURCES += core/cli/component.c core/cli/data.c core/cli/data_look.c core/cli/logits.c core/cli/numbers.c core/cli/objective.c core/cli/objective_numbers.c core/cli/score.c
 libhone_a_SOURCES += core/cli/run.c
 libhone_a_SOURCES += core/cli/env.c core/cli/generate.c
 libhone_a_SOURCES += core/cli/eval.c

@@ -10,7 +10,7 @@
 #include "base/alloc.h"
 #include "cli/component.h"
 #include "cli/logits.h"
-#include "cli/numbers.h"
+#include "cli/objective_numbers.h"
 #include "cli/out.h"
 #include "cli/verbs.h"
 #include "train/objective_sum.h"
@@ -158,205 +158,13 @@ static int show_one(const char *iface, const char *name)
     return code;
 }
 
-/* ---- what both evals share ------------------------------------------------------------------------ */
-
-/* Settings that the command line and the file give beside --set: compat, kto_kl. */
-static hone_status extra_settings(hone_cli_numbers *in, hone_registry *r, const char *iface,
-                                  const char *name, hone_value *out)
-{
-    const hone_component_info *info;
-    const hone_value *kl = hone_value_get(&in->root, "kto_kl");
-    HONE_TRY(hone_registry_find_iface(r, HONE_KIND_OBJECTIVE, iface, name, &info));
-    hone_pair *pairs = hone_arena_calloc(&in->arena, 2, sizeof *pairs);
-    if (!pairs)
-        return HONE_E_NOMEM;
-    size_t n = 0;
-    for (size_t i = 0; info->c.fields && info->c.fields[i]; i++) {
-        const char *field = info->c.fields[i]->name;
-        if (compat && strcmp(field, "compat") == 0) {
-            pairs[n].key = hone_str_c(field);
-            pairs[n].value.type = HONE_STRING;
-            pairs[n++].value.u.str = hone_str_c(compat);
-        }
-        if (kl && kl->type != HONE_NULL && strcmp(field, "kto_kl") == 0) {
-            pairs[n].key = hone_str_c(field);
-            pairs[n++].value = *kl;
-        }
-    }
-    memset(out, 0, sizeof *out);
-    out->type = HONE_MAP;
-    out->u.map.pairs = pairs;
-    out->u.map.n = n;
-    return HONE_OK;
-}
-
-static hone_status make_groups(hone_cli_numbers *in, size_t n, uint32_t **out)
-{
-    int64_t size;
-    double *given;
-    size_t n_given;
-    HONE_TRY(hone_value_i64(&in->root, "group_size", 0, &size));
-    HONE_TRY(hone_cli_list(in, "groups", &n_given, &given, NULL));
-    uint32_t *g = hone_arena_calloc(&in->arena, n + 1, sizeof *g);
-    if (!g)
-        return HONE_E_NOMEM;
-    if (size < 0 || (given && n_given != n))
-        return hone_fail(HONE_E_SHAPE, "%s: group_size or groups do not fit %zu samples", in->path,
-                         n);
-    if (size > 0 && n % (size_t)size != 0)
-        return hone_fail(HONE_E_SHAPE, "%s: %zu samples do not make groups of %lld", in->path, n,
-                         (long long)size);
-    for (size_t i = 0; i < n; i++)
-        g[i] = given ? (uint32_t)given[i] : size > 0 ? (uint32_t)(i / (size_t)size) : 0;
-    *out = g;
-    return HONE_OK;
-}
-
-static hone_status ones(hone_cli_numbers *in, size_t n, double **out)
-{
-    double *x = hone_arena_calloc(&in->arena, n + 1, sizeof *x);
-    if (!x)
-        return HONE_E_NOMEM;
-    for (size_t i = 0; i < n; i++)
-        x[i] = 1;
-    *out = x;
-    return HONE_OK;
-}
-
-static hone_status sums_of_mask(hone_cli_numbers *in, const hone_cli_shape *shape,
-                                const double *mask, double **out)
-{
-    double *x = hone_arena_calloc(&in->arena, shape->n_seqs + 1, sizeof *x);
-    if (!x)
-        return HONE_E_NOMEM;
-    for (size_t s = 0; s < shape->n_seqs; s++)
-        for (size_t t = shape->begin[s]; t < shape->begin[s + 1]; t++)
-            x[s] += mask[t];
-    *out = x;
-    return HONE_OK;
-}
-
 /* ---- advantages ----------------------------------------------------------------------------------- */
-
-typedef struct advantages {
-    hone_cli_shape shape; /* n_seqs, and tokens where there is a mask */
-    int has_mask;
-    double *mask, *seq, *token, *returns;
-    uint32_t per_token;
-} advantages;
-
-static hone_status compute_advantages(hone_cli_numbers *in, hone_registry *r, const char *name,
-                                      const hone_arg_list *settings, advantages *a)
-{
-    static const char *const shaped[] = {"mask", "logp", "values", NULL};
-    hone_advantage_in x = {.struct_size = sizeof x};
-    hone_advantage_out out = {.struct_size = sizeof out};
-    hone_value more;
-    hone_instance *inst = NULL;
-    hone_ref ref;
-    size_t n, k, n_weights = 0, n_base = 0, n_len = 0;
-    double *rewards, *weights, *lengths, *baseline = NULL, *value, *logp, *ref_logp;
-    uint8_t *scored;
-    uint32_t *groups;
-    memset(a, 0, sizeof *a);
-    HONE_TRY(hone_cli_table(in, "rewards", &k, &n, &rewards, &scored));
-    HONE_TRY(hone_cli_shape_of(in, shaped, &a->shape));
-    a->has_mask = a->shape.n_seqs > 0 && hone_value_get(&in->root, "mask") != NULL;
-    if (!rewards && a->shape.n_seqs == 0)
-        return hone_fail(HONE_E_NOT_FOUND, "%s: there are no \"rewards\"", in->path);
-    if (!rewards)
-        n = a->shape.n_seqs;
-    HONE_TRY(hone_cli_list(in, "lengths", &n_len, &lengths, NULL));
-    if (lengths && n_len != n)
-        return hone_fail(HONE_E_SHAPE, "%s: %zu lengths for %zu samples", in->path, n_len, n);
-    if (a->shape.n_seqs == 0 && lengths && n_len == n) { /* lengths alone make a mask too */
-        a->shape.n_seqs = n;
-        a->shape.begin = hone_arena_calloc(&in->arena, n + 1, sizeof *a->shape.begin);
-        if (!a->shape.begin)
-            return HONE_E_NOMEM;
-        for (size_t s = 0; s < n; s++) {
-            if (!(lengths[s] >= 0 && lengths[s] <= 1e6))
-                return hone_fail(HONE_E_RANGE, "%s: length %zu is %g", in->path, s + 1, lengths[s]);
-            a->shape.begin[s + 1] = a->shape.begin[s] + (size_t)lengths[s];
-        }
-        a->shape.n_tokens = a->shape.begin[n];
-    }
-    if (a->shape.n_seqs && a->shape.n_seqs != n)
-        return hone_fail(HONE_E_SHAPE, "%s: %zu rewards for %zu rows", in->path, n,
-                         a->shape.n_seqs);
-    HONE_TRY(make_groups(in, n, &groups));
-    HONE_TRY(hone_cli_list(in, "weights", &n_weights, &weights, NULL));
-    if (weights && n_weights != k)
-        return hone_fail(HONE_E_SHAPE, "%s: %zu weights for %zu rewards", in->path, n_weights, k);
-    const hone_value *base = hone_value_get(&in->root, "baseline");
-    if (base && (base->type == HONE_F64 || base->type == HONE_I64)) {
-        HONE_TRY(ones(in, n, &baseline));
-        for (size_t i = 0; i < n; i++)
-            baseline[i] = base->type == HONE_F64 ? base->u.f64 : (double)base->u.i64;
-    } else {
-        HONE_TRY(hone_cli_list(in, "baseline", &n_base, &baseline, NULL));
-        if (baseline && n_base != n)
-            return hone_fail(HONE_E_SHAPE, "%s: %zu baselines for %zu samples", in->path, n_base,
-                             n);
-    }
-    if (a->shape.n_seqs) {
-        HONE_TRY(hone_cli_rows(in, "mask", &a->shape, &a->mask));
-        if (!a->mask)
-            HONE_TRY(ones(in, a->shape.n_tokens, &a->mask));
-        HONE_TRY(hone_cli_rows(in, "values", &a->shape, &value));
-        HONE_TRY(hone_cli_rows(in, "logp", &a->shape, &logp));
-        HONE_TRY(hone_cli_rows(in, "ref_logp", &a->shape, &ref_logp));
-        HONE_TRY(sums_of_mask(in, &a->shape, a->mask, &lengths));
-        x.seq_begin = a->shape.begin;
-        x.n_tokens = a->shape.n_tokens;
-        x.mask = a->mask;
-        x.value = value;
-        x.logp = logp;
-        x.ref_logp = ref_logp;
-    }
-    x.length = lengths;
-    HONE_TRY(hone_value_f64(&in->root, "max_length", (double)a->shape.widest, &x.max_length));
-    x.n_seqs = n;
-    x.n_rewards = k;
-    x.rewards = rewards;
-    x.scored = scored;
-    x.weights = weights;
-    x.group = groups;
-    x.baseline = baseline;
-    if (!weights)
-        HONE_TRY(ones(in, k, &weights));
-    x.weights = weights;
-    out.seq = a->seq = hone_arena_calloc(&in->arena, n + 1, sizeof *a->seq);
-    out.token = a->token = a->shape.n_seqs
-                               ? hone_arena_calloc(&in->arena, x.n_tokens + 1, sizeof *a->token)
-                               : NULL;
-    out.returns = a->returns = a->shape.n_seqs ? hone_arena_calloc(&in->arena, x.n_tokens + 1,
-                                                                   sizeof *a->returns)
-                                               : NULL;
-    out.combined = hone_arena_calloc(&in->arena, n + 1, sizeof *out.combined);
-    out.left_out = hone_arena_calloc(&in->arena, n + 1, 1);
-    out.n_seqs = n;
-    out.n_tokens = a->shape.n_seqs ? x.n_tokens : 0;
-    if (!out.seq || (a->shape.n_seqs && (!out.token || !out.returns)) || !out.combined ||
-        !out.left_out)
-        return HONE_E_NOMEM;
-    HONE_TRY(extra_settings(in, r, HONE_IFACE_ADVANTAGE, name, &more));
-    HONE_TRY(hone_cli_instance(r, HONE_KIND_OBJECTIVE, HONE_IFACE_ADVANTAGE, name, settings, &more,
-                               &in->arena, &inst, &ref));
-    hone_instance_enter(inst);
-    hone_status s = hone_instance_leave(
-        inst, "compute", ((const hone_advantage_v1 *)ref.vt)->compute(ref.self, &x, &out));
-    a->per_token = out.per_token;
-    a->shape.n_seqs = n;
-    hone_instance_unref(inst);
-    return s;
-}
 
 static int advantage_eval(const char *name)
 {
     hone_registry *r = NULL;
     hone_cli_numbers in;
-    advantages a;
+    hone__advantages a;
     hone_buf b;
     hone_jw w;
     hone_status s = hone_cli_numbers_open(&in, input, !f64);
@@ -365,7 +173,7 @@ static int advantage_eval(const char *name)
     hone_buf_init(&b, HONE_BUF_MAX_DEFAULT);
     s = hone_cli_open_registry(&paths, &r);
     if (s >= 0)
-        s = compute_advantages(&in, r, name, &sets, &a);
+        s = hone__eval_advantages(&in, r, compat, name, &sets, &a);
     if (s >= 0) {
         hone_jw_init(&w, &b, 0);
         hone_jw_map(&w);
@@ -484,24 +292,24 @@ static hone_status prepare_tokens(hone_cli_numbers *in, hone_registry *r, uint32
         e->given_divergence = e->logits.divergence;
     HONE_TRY(hone_cli_rows(in, "mask", &e->shape, &mask));
     if (!mask)
-        HONE_TRY(ones(in, e->shape.n_tokens, &mask));
+        HONE_TRY(hone__eval_ones(in, e->shape.n_tokens, &mask));
     HONE_TRY(hone_cli_rows(in, "old_logp", &e->shape, &old));
     HONE_TRY(hone_cli_rows(in, "ref_logp", &e->shape, &ref));
     HONE_TRY(hone_cli_rows(in, "sampler_logp", &e->shape, &sampler));
     HONE_TRY(hone_cli_rows(in, "entropy", &e->shape, &entropy));
     HONE_TRY(hone_cli_rows(in, "values", &e->shape, &value));
     HONE_TRY(hone_cli_rows_or_list(in, "advantages", &e->shape, &adv));
-    HONE_TRY(make_groups(in, e->shape.n_seqs, &groups));
+    HONE_TRY(hone__eval_groups(in, e->shape.n_seqs, &groups));
     HONE_TRY(drop_truncated(in, uses, &e->shape, mask));
-    HONE_TRY(sums_of_mask(in, &e->shape, mask, &length));
+    HONE_TRY(hone__eval_lengths(in, &e->shape, mask, &length));
     e->x.teacher_logp = teacher;
     e->x.collision = collision;
     e->x.divergence = e->given_divergence;
     if (!adv && (uses & HONE_OBJ_ADVANTAGE) && hone_value_get(&in->root, "rewards")) {
         /* rewards alone: standardised in their groups, as the trainer named by --compat does */
         hone_arg_list none = {.n = 0};
-        advantages a;
-        HONE_TRY(compute_advantages(in, r, "group", &none, &a));
+        hone__advantages a;
+        HONE_TRY(hone__eval_advantages(in, r, compat, "group", &none, &a));
         adv = hone_arena_calloc(&in->arena, e->shape.n_tokens + 1, sizeof *adv);
         if (!adv)
             return HONE_E_NOMEM;
@@ -570,7 +378,7 @@ static hone_status prepare_pairs(hone_cli_numbers *in, uint32_t uses, evaluation
     e->role = hone_arena_calloc(&in->arena, e->shape.n_seqs + 1, sizeof *e->role);
     if (!e->shape.begin || !logp || !refs || !length || !e->role)
         return HONE_E_NOMEM;
-    HONE_TRY(ones(in, e->shape.n_seqs, &mask));
+    HONE_TRY(hone__eval_ones(in, e->shape.n_seqs, &mask));
     for (size_t s = 0, at[2] = {0, 0}; s < e->shape.n_seqs; s++) {
         int k = at[0] > at[1] && at[1] < n[1] ? 1 : at[0] < n[0] ? 0 : 1;
         size_t i = at[k]++;
@@ -710,7 +518,7 @@ static hone_status open_losses(hone_cli_numbers *in, hone_registry *r, const cha
         HONE_TRY(hone_registry_find_iface(r, HONE_KIND_OBJECTIVE, HONE_IFACE_OBJECTIVE, n, &info));
         if (several)
             HONE_TRY(own_sets(info, &sets, &own, taken));
-        HONE_TRY(extra_settings(in, r, HONE_IFACE_OBJECTIVE, n, &more));
+        HONE_TRY(hone__eval_extra(in, r, compat, HONE_IFACE_OBJECTIVE, n, &more));
         HONE_TRY(hone_cli_instance(r, HONE_KIND_OBJECTIVE, HONE_IFACE_OBJECTIVE, n, &own, &more,
                                    &in->arena, &l->inst[l->n], &ref));
         t->vt = ref.vt;

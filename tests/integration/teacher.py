@@ -247,4 +247,35 @@ local ok, why = pcall(p.update, p, { p:rollout({ "Question 1" }, { n = 2, max_to
 is("grpo wants advantages: " .. tostring(why), not ok and tostring(why):find "no advantages")
 """)
 
+
+# ---- numbers on the command line that do not fit -------------------------------------------------------------------
+def refused(what, name, numbers, text, *args):
+    path = work / "numbers.json"
+    path.write_text(numbers if isinstance(numbers, str) else json.dumps(numbers))
+    run = subprocess.run([HONE, "objective", "eval", name, "--input", str(path), "--json", *args], capture_output=True, text=True)
+    check(f"{what} is refused", run.returncode in (1, 2), (run.returncode, run.stdout))
+    check(f"{what}: says {text}", text in run.stderr and not run.stdout, run.stderr)
+
+
+TWO = [[[0.1, 0.2], [0.3, 0.4]]]
+refused("no teacher", "gkd", {"student_logits": TWO}, "needs a teacher")
+refused("no numbers", "gkd", {}, "logp")
+refused("a teacher of another length", "gkd", {"student_logits": TWO, "teacher_logits": [[[1, 2]]]}, "row 1 is not 2 long")
+refused("a teacher of other tokens", "gkd", {"student_logits": TWO, "teacher_logits": [[[1, 2, 3], [1, 2, 3]]]}, "not 2 logits")
+refused("ragged logits", "gkd", {"student_logits": [[[1, 2], [3]]], "teacher_logits": TWO}, "token 2")
+refused("logits that are no lists", "gkd", {"student_logits": [[1, 2]], "teacher_logits": TWO}, "token 1")
+refused("logits that are texts", "gkd", {"student_logits": [[["a", "b"]]], "teacher_logits": TWO}, "no number")
+refused("an id beyond the vocabulary", "minillm", {"student_logits": TWO, "teacher_logits": TWO, "ids": [[0, 2]]}, "vocabulary of 2")
+refused("empty logits", "gkd", {"student_logits": [[[], []]], "teacher_logits": TWO}, "logits")
+PAIR = {"policy_chosen": [-1], "policy_rejected": [-2], "ref_chosen": [-1], "ref_rejected": [-1]}
+refused("a sum with an unknown loss", "dpo+dpoo", PAIR, "dpoo")
+refused("a sum with a weight that is none", "1x*dpo", PAIR, "weight*loss")
+refused("a sum with an empty term", "dpo+", PAIR, "+ between them")
+refused("a sum of 17", "+".join(["dpo"] * 17), PAIR, "up to 16")
+refused("a setting that no term has", "dpo+hinge", PAIR, "none of its losses", "--set", "eps_low=1")
+refused("divergences that differ", "forward_kl+reverse_kl", {"student_logits": TWO, "teacher_logits": TWO}, "divergences that differ")
+refused("margins of another number", "rm", {**PAIR, "margin": [1, 2]}, "2 margins for 1 pairs")
+refused("cut-off samples of another number", "grpo", {"logp": [[-1]], "advantages": [1], "truncated": [1, 0]}, "truncated",
+        "--set", "mask_truncated=true")
+
 finish()
