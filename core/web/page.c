@@ -62,6 +62,7 @@ const char hone__web_css[] =
     "th{font-weight:600;color:var(--soft);font-size:.82rem;white-space:nowrap}\n"
     "td.num,th.num{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}\n"
     ".facts th{white-space:normal;width:11rem}\n"
+    ".made th{white-space:normal;overflow-wrap:normal}\n.made td{font-variant-numeric:tabular-nums}\n"
     ".controls{display:flex;flex-wrap:wrap;gap:.6rem .9rem;align-items:end;margin:0 0 .8rem}\n"
     ".controls label{font-size:.8rem;color:var(--soft);display:grid;gap:.15rem;min-width:0}\n"
     ".controls .wide{flex:1 1 14rem}\n"
@@ -106,6 +107,7 @@ const char hone__web_css[] =
     ".facts th,.facts td{display:block;width:auto;padding:.1rem 0;border:0}\n"
     ".facts tr{display:block;padding:.4rem 0;border-bottom:1px solid var(--rule)}\n"
     ".facts thead{display:none}\n"
+    ".made{font-size:.8rem}\n.made th,.made td{padding:.3rem .35rem}\n"
     "}\n"
     "@media print{nav,.controls,.more{display:none}}\n";
 

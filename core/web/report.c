@@ -53,9 +53,14 @@ static hone_status read_run(const char *dir, size_t samples, hone__web_run *r)
     HONE_TRY(hone_run_state_get(dir, &r->meta, &r->state));
     HONE_TRY(table(dir, "metrics.jsonl", &r->metrics));
     HONE_TRY(table(dir, "timings.jsonl", &r->timings));
-    char *path = hone_path_join(dir, "rollouts.jsonl.zst");
-    hone_status s = path ? hone__web_samples_read(path, samples, &r->arena, &r->samples)
-                         : HONE_E_NOMEM;
+    char *path = hone_path_join(dir, "tables.json");
+    hone_status s = path ? HONE_OK : HONE_E_NOMEM;
+    if (path && hone_file_exists(path))
+        s = hone_json_parse_file(path, 0, &r->arena, &r->tables);
+    hone_free(path);
+    HONE_TRY(s);
+    path = hone_path_join(dir, "rollouts.jsonl.zst");
+    s = path ? hone__web_samples_read(path, samples, &r->arena, &r->samples) : HONE_E_NOMEM;
     hone_free(path);
     return s;
 }
@@ -436,9 +441,10 @@ static void facts(hone_buf *b, const hone__web_run *r, int many)
 
 static void navigation(hone_buf *b, hone_str body)
 {
-    static const char *const parts[][2] = {{"story", "What happened"}, {"curves", "Curves"},
-                                           {"outcomes", "Outcomes"},   {"times", "Time"},
-                                           {"samples", "Samples"},     {"facts", "What ran"}};
+    static const char *const parts[][2] = {{"story", "What happened"}, {"tables", "Tables"},
+                                           {"curves", "Curves"},       {"outcomes", "Outcomes"},
+                                           {"times", "Time"},          {"samples", "Samples"},
+                                           {"facts", "What ran"}};
     char id[64];
     hone_buf_adds(b, "<nav aria-label=\"sections\"><ul>");
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
@@ -465,6 +471,7 @@ static void page(hone_buf *b, const hone__web_run *runs, size_t n)
         n_samples += runs[r].samples.n;
     }
     hone_buf_adds(&body, "</section>\n");
+    hone__web_recipe_tables(&body, runs, n);
     hone__web_curves(&body, runs, n);
     hone__web_outcomes(&body, runs, n);
     hone__web_times(&body, runs, n);

@@ -8,7 +8,7 @@ typedef struct hone__web_run {
     const char *dir;
     char label[160]; /* the folder's name */
     hone_arena arena;
-    hone_value meta;
+    hone_value meta, tables; /* tables: run:table of the recipe; null without */
     hone_run_state state;
     hone__web_table metrics, timings;
     hone__web_samples samples;
@@ -22,6 +22,8 @@ void hone__web_recipe(hone_buf *out, const hone_value *meta);
 void hone__web_curves(hone_buf *out, const hone__web_run *runs, size_t n);
 void hone__web_outcomes(hone_buf *out, const hone__web_run *runs, size_t n);
 void hone__web_times(hone_buf *out, const hone__web_run *runs, size_t n);
+/* What the recipe set out in tables (recipe_tables.c); nothing without. */
+void hone__web_recipe_tables(hone_buf *out, const hone__web_run *runs, size_t n);
 /* The id in "reward/<id>/mean" (in out, at most size-1 bytes); 0 when `name` is no such name. */
 int hone__web_reward_id(const char *name, const char *tail, char *out, size_t size);
 #endif

@@ -184,6 +184,92 @@ local function say_pairs(run, when, m, n)
   return right
 end
 
+-- The story problems' tasks: what is asked at the end, and how it is answered.
+local asked = {
+  { name = "answer", ask = nil, prefix = "Answer:", text = function(s) return stories.completion(s, true) end, answer = function(s) return s.answer end },
+  { name = "result", ask = "Say the result.", prefix = "Result:", text = function(s) return s.working .. "\nResult: " .. s.answer end,
+    answer = function(s) return s.answer end },
+  { name = "start", ask = "What was it at first?", prefix = "Start:", answer = function(s) return s.working:match "^%d+" end },
+}
+
+local function task_rows(p, task, held_out)
+  local list = {}
+  for i, s in ipairs(stories.list(p.seed, held_out and "test" or "train", held_out and HELD_OUT or TRAIN, held_out)) do
+    local answer = task.answer(s)
+    list[i] = { prompt = task.ask and s.prompt:gsub("[^.]*%?\n$", " " .. task.ask .. "\n") or s.prompt, answer = answer,
+      completion = task.text and task.text(s) or task.prefix .. " " .. answer }
+  end
+  return list
+end
+
+--- Tasks that are learnt one after another: { name, rows, test, reward } each; the story problems' three, or those of the column task of
+-- the files p.data and p.test, where an answer is right when it is the row's.
+function given.tasks(p)
+  local out, at = {}, {}
+  if p.data == "" then
+    for i, task in ipairs(asked) do
+      out[i] = { name = task.name, rows = task_rows(p, task), test = task_rows(p, task, true),
+        reward = hone.reward("exact_match", { id = task.name, prefix = task.prefix, reference = "answer" }) }
+    end
+    return out
+  end
+  if p.test == "" then error("test=FILE is missing: the tasks are measured on held-out rows", 0) end
+  local function take(path, which)
+    for r in hone.source(formats.source_of(path), { path = path }):each() do
+      if r.task == nil or r.question == nil or r.answer == nil then error(path .. ": a row needs question, answer and task", 0) end
+      local t = out[at[r.task]]
+      if not t then
+        t = { name = tostring(r.task), rows = {}, test = {}, reward = hone.reward("exact_match", { id = tostring(r.task), reference = "answer" }) }
+        out[#out + 1], at[r.task] = t, #out + 1
+      end
+      table.insert(t[which], { prompt = r.question .. p.instruction, completion = tostring(r.answer), answer = tostring(r.answer) })
+    end
+  end
+  take(p.data, "rows")
+  take(p.test, "test")
+  for _, t in ipairs(out) do
+    if #t.rows == 0 or #t.test == 0 then error("task " .. t.name .. " has no rows to " .. (#t.rows == 0 and "train on" or "measure with"), 0) end
+  end
+  return out
+end
+
+--- The first earlier task that after task k is below the interval it had when it was learnt; nil when none is.
+function given.forgotten(matrix, k)
+  for j = 1, k - 1 do
+    if matrix[k][j].mean < matrix[j][j].lo then return j end
+  end
+end
+
+--- The forgetting matrix as a table: a row for each task that was learnt, a column for each that was measured.
+function given.matrix_shown(tasks, matrix)
+  local shown = { columns = { "after" }, rows = {} }
+  for j, t in ipairs(tasks) do shown.columns[j + 1] = t.name end
+  for k, row in ipairs(matrix) do
+    shown.rows[k] = { tasks[k].name }
+    for j, f in ipairs(row) do shown.rows[k][j + 1] = string.format("%.3f [%.3f, %.3f]", f.mean, f.lo, f.hi) end
+  end
+  return shown
+end
+
+--- The teacher of a distillation: the model p.teacher, or, for story problems, the student after an SFT of its own, in a stage that a
+-- resumed run skips. Its answers to held-out questions are said. p.permute: it learns from shuffled words.
+function given.teacher(p, run)
+  if p.teacher ~= "" then
+    local teacher = run:policy { name = "teacher", model = p.teacher }
+    given.answers(p, run, teacher, "teacher", nil, p.max_tokens)
+    return teacher
+  end
+  if p.data ~= "" then error("teacher=MODEL is missing: only story problems have a teacher of their own", 0) end
+  local teacher = run:policy { name = "teacher", model = p.model, optimizer = { "adamw", lr = 1e-4, weight_decay = 0 } }
+  run:stage("teacher", function()
+    for _, batch in run:steps(100, given.demonstrations(p, 0, 1, p.permute):shuffle(run.seed):epochs():batches(8)) do
+      teacher:update { batch, objective = "sft", schedule = { "cosine", warmup = 5, total = 100, min = 0.1 } }
+    end
+    given.answers(p, run, teacher, "teacher", nil, p.max_tokens)
+  end)
+  return teacher
+end
+
 --- Says how often the policy prefers the chosen of held-out pairs to their rejected ones: by its change from the
 -- reference (a policy, or true: the adapter off), without one by the mean log-prob; and for story problems how many it
 -- answers right. Returns both figures.

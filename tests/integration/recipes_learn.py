@@ -4,6 +4,7 @@
 A recipe is run on the story problems twice: as it is, and with what it learns from spoilt (labels swapped, rewards dealt out
 anew, completions shuffled). The share of 200 held-out questions answered right must rise far beyond its interval in the one
 and not in the other; for preferences the held-out pairs too. Seeds are fixed, so the same machine gives the same numbers."""
+import json
 import os
 import pathlib
 import re
@@ -75,5 +76,26 @@ if {"before", "after"} <= answers.keys():
 answers = run("grpo", "--no-gate", f"reward_model={work / str(runs - 1) / 'model'}", "steps=60")[0]
 if {"before", "after"} <= answers.keys():
     check("grpo with the score of the swapped one: it is not", answers["after"][1] < answers["before"][2] + 5, answers)
+
+# ---- a teacher ----
+for spoil in "false", "true":
+    answers, _ = run("gkd", f"permute={spoil}")
+    if {"before", "after"} <= answers.keys():
+        rise = answers["after"][1] > answers["before"][2] + 15
+        check(f"gkd, permute={spoil}: the student {'learns' if spoil == 'false' else 'does not learn'}", rise == (spoil == "false"), answers)
+
+# ---- one task after another ----
+for replay, versions in ("0.6", 3), ("0", 1):
+    where = work / f"specialist-{replay}"
+    r = subprocess.run([HONE, "run", "specialist", f"replay={replay}", "--run-dir", where], capture_output=True, text=True, cwd=work,
+                       timeout=600)
+    text = r.stdout + r.stderr
+    check(f"specialist, replay={replay}: ends well", r.returncode == 0, r.stderr[-500:])
+    check(f"specialist, replay={replay}: {versions} promoted", len(re.findall("version . promoted", text)) == versions, text[-800:])
+    check(f"specialist, replay={replay}: refuses what forgets", ("answer is forgotten" in text) == (versions < 3), text[-800:])
+    table = json.loads((where / "tables.json").read_text())["forgetting"]
+    check(f"specialist, replay={replay}: the matrix", len(table["rows"]) == min(versions + 1, 3) and
+          all(re.fullmatch(r"[\d.]+ \[[\d.]+, [\d.]+\]", c) for row in table["rows"] for c in row[1:]), table)
+    check(f"specialist, replay={replay}: the report has it", "<h3>forgetting</h3>" in (where / "report.html").read_text())
 
 finish()

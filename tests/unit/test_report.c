@@ -227,6 +227,26 @@ static void test_damage_is_named_with_its_place(void **state)
     assert_false(hone_file_exists(out));
 }
 
+static void test_tables_of_the_recipe_are_shown_as_text(void **state)
+{
+    (void)state;
+    const char *dir = make_run("tables", "x"), *out = scratch_path("tables.html");
+    put(dir, "tables.json",
+        "{\"forgetting\":{\"columns\":[\"after\",\"<b>\"],\"rows\":[[\"one\",\"0.5 [0.4, "
+        "0.6]\"],7,[\"two\",3,0.25]]},"
+        "\"odd\":{\"columns\":3},\"odder\":1}");
+    char *page = page_of(&dir, 1);
+    assert_non_null(strstr(page, "<section id=\"tables\">"));
+    assert_non_null(strstr(page, "<h3>forgetting</h3>"));
+    assert_non_null(strstr(page, "<th>after</th><th>&lt;b&gt;</th>"));
+    assert_non_null(strstr(page, "<tr><th>one</th><td>0.5 [0.4, 0.6]</td></tr>"));
+    assert_non_null(strstr(page, "<tr><th>two</th><td>3</td><td>0.25</td></tr>"));
+    assert_null(strstr(page, "<h3>odd"));
+    hone_free(page);
+    put(dir, "tables.json", "{\"cut\":");
+    assert_fails(hone_report_write(&dir, 1, out), HONE_E_PARSE, "tables.json");
+}
+
 static void test_same_files_give_the_same_page(void **state)
 {
     (void)state;
@@ -355,6 +375,7 @@ int main(void)
         cmocka_unit_test(test_a_run_without_a_step_has_a_page),
         cmocka_unit_test(test_a_killed_run_is_reported_as_far_as_it_came),
         cmocka_unit_test(test_damage_is_named_with_its_place),
+        cmocka_unit_test(test_tables_of_the_recipe_are_shown_as_text),
         cmocka_unit_test(test_same_files_give_the_same_page),
         cmocka_unit_test(test_several_runs_share_a_chart),
         cmocka_unit_test(test_samples_are_whole_steps_first_last_and_between),

@@ -148,6 +148,30 @@ function Run:write(name, text)
   core.run_write(name, text)
 end
 
+--- A table for people: to the terminal, to tables.json and into the report. t: { columns = { texts }, rows = { { texts }, ... } },
+-- a row's first entry its name.
+function Run:table(name, t)
+  if type(t) ~= "table" or type(t.columns) ~= "table" or type(t.rows) ~= "table" then
+    error("run:table: { columns = { ... }, rows = { { ... }, ... } } is wanted", 0)
+  end
+  if self.dry_run then return end
+  local widths, lines = {}, { t.columns, table.unpack(t.rows) }
+  for _, line in ipairs(lines) do
+    for i, text in ipairs(line) do widths[i] = math.max(widths[i] or 0, utf8.len(tostring(text)) or #tostring(text)) end
+  end
+  for _, line in ipairs(lines) do
+    local out = {}
+    for i, text in ipairs(line) do
+      text = tostring(text)
+      out[i] = text .. string.rep(" ", widths[i] - (utf8.len(text) or #text))
+    end
+    self:say("%s", (table.concat(out, "  "):gsub("%s+$", "")))
+  end
+  self.tables = self.tables or {}
+  self.tables[name] = { columns = t.columns, rows = t.rows }
+  core.run_write("tables.json", require "hone.json".encode(self.tables))
+end
+
 --- Numbers for this step's line of metrics.jsonl: run:log { ["my/number"] = 1 }
 function Run:log(numbers)
   core.log(numbers)
