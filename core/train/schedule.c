@@ -44,9 +44,23 @@ static hone_status read_count(const hone_value *map, const char *key, uint64_t d
     return HONE_OK;
 }
 
+static hone_status read_shape(const hone_value *map, uint32_t *out)
+{
+    static const char *const shapes[] = {"linear", "cosine", "1-sqrt", NULL};
+    hone_str given;
+    HONE_TRY(hone_value_string(map, "shape", hone_str_c(shapes[0]), &given));
+    for (uint32_t k = 0; shapes[k]; k++)
+        if (hone_str_eq(given, shapes[k])) {
+            *out = k;
+            return HONE_OK;
+        }
+    return hone_fail(HONE_E_INVALID, "schedule: shape is linear, cosine or 1-sqrt");
+}
+
 static hone_status check_keys(const hone_value *map)
 {
-    static const char *const keys[] = {"name", "warmup", "total", "min", "cycles", "decay", NULL};
+    static const char *const keys[] = {"name",     "warmup", "total", "min", "cycles",
+                                       "multiply", "decay",  "shape", NULL};
     for (size_t i = 0; i < map->u.map.n; i++) {
         hone_str key = map->u.map.pairs[i].key;
         char text[64];
@@ -61,14 +75,14 @@ static hone_status check_keys(const hone_value *map)
         hone_fail(HONE_E_INVALID, "schedule: it has no setting \"%s\"", text);
         const char *close = hone_closest(text, keys);
         return close ? hone_fail_hint("did you mean \"%s\"?", close)
-                     : hone_fail_hint("name, warmup, total, min, cycles, decay");
+                     : hone_fail_hint("name, warmup, total, min, cycles, multiply, decay, shape");
     }
     return HONE_OK;
 }
 
 hone_status hone_schedule_read(const hone_value *given, uint64_t total, hone_schedule *out)
 {
-    hone_schedule s = {HONE_SCHEDULE_CONSTANT, 1, 0, total, 0, 0.2};
+    hone_schedule s = {.cycles = 1, .total = total, .decay = 0.2, .multiply = 1};
     uint64_t cycles = 1;
     if (given && given->type == HONE_STRING) {
         HONE_TRY(read_name(given->u.str, &s.kind));
@@ -87,6 +101,8 @@ hone_status hone_schedule_read(const hone_value *given, uint64_t total, hone_sch
         HONE_TRY(read_count(given, "cycles", 1, &cycles));
         HONE_TRY(hone_value_f64(given, "min", 0, &s.min));
         HONE_TRY(hone_value_f64(given, "decay", 0.2, &s.decay));
+        HONE_TRY(hone_value_f64(given, "multiply", 1, &s.multiply));
+        HONE_TRY(read_shape(given, &s.shape));
     } else if (given && given->type != HONE_NULL) {
         return hone_fail(HONE_E_TYPE, "schedule: neither a name nor a table");
     }
@@ -100,6 +116,15 @@ hone_status hone_schedule_read(const hone_value *given, uint64_t total, hone_sch
     if (cycles < 1 || cycles > 1000000)
         return hone_fail(HONE_E_INVALID, "schedule: cycles is %llu, at least 1 is needed",
                          (unsigned long long)cycles);
+    if (cycles > 1 && s.kind != HONE_SCHEDULE_LINEAR && s.kind != HONE_SCHEDULE_COSINE)
+        return hone_fail(HONE_E_INVALID, "schedule: %s has no cycles; linear and cosine have",
+                         names[s.kind]);
+    if (!(s.multiply >= 1 && s.multiply <= 100) || (s.multiply > 1 && cycles > 64))
+        return hone_fail(
+            HONE_E_INVALID,
+            "schedule: multiply is %g (with %llu cycles): from 1 to 100 is wanted, and "
+            "at most 64 cycles",
+            s.multiply, (unsigned long long)cycles);
     if (s.kind != HONE_SCHEDULE_CONSTANT && s.kind != HONE_SCHEDULE_INV_SQRT && s.total == 0) {
         hone_fail(HONE_E_INVALID, "schedule: %s needs the total number of updates", names[s.kind]);
         return hone_fail_hint("give total = N");
@@ -107,6 +132,23 @@ hone_status hone_schedule_read(const hone_value *given, uint64_t total, hone_sch
     s.cycles = (uint32_t)cycles;
     *out = s;
     return HONE_OK;
+}
+
+/* How far the present cycle has come, from how far all of them have; 1 at the very end. */
+static double within_cycle(const hone_schedule *s, double done)
+{
+    double x = done * s->cycles, all = 0, length = 1;
+    if (done >= 1)
+        return 1;
+    if (!(s->multiply > 1))
+        return x - floor(x);
+    for (uint32_t i = 0; i < s->cycles; i++, length *= s->multiply)
+        all += length;
+    x = done * all;
+    length = 1;
+    for (uint32_t i = 1; i < s->cycles && x >= length; i++, length *= s->multiply)
+        x -= length;
+    return x / length;
 }
 
 double hone_schedule_at(const hone_schedule *s, uint64_t t)
@@ -119,17 +161,20 @@ double hone_schedule_at(const hone_schedule *s, uint64_t t)
         done = 1;
     switch (s->kind) {
     case HONE_SCHEDULE_LINEAR:
-        return s->min + (1 - s->min) * (1 - done);
+        return s->min + (1 - s->min) * (1 - within_cycle(s, done));
     case HONE_SCHEDULE_COSINE:
-        x = done * s->cycles;
-        part = done >= 1 ? 1 : x - floor(x);
+        part = within_cycle(s, done);
         return s->min + (1 - s->min) * 0.5 * (1 + hone_math_cos(pi * part));
     case HONE_SCHEDULE_WSD:
         from = (double)s->total * (1 - s->decay);
         if ((double)t <= from)
             return 1;
         part = ((double)t - from) / ((double)s->total * s->decay);
-        return s->min + (1 - s->min) * (part >= 1 ? 0 : 1 - part);
+        part = part > 1 ? 1 : part;
+        x = s->shape == HONE_DECAY_SQRT     ? 1 - sqrt(part)
+            : s->shape == HONE_DECAY_COSINE ? 0.5 * (1 + hone_math_cos(pi * part))
+                                            : 1 - part;
+        return s->min + (1 - s->min) * x;
     case HONE_SCHEDULE_INV_SQRT:
         from = s->warmup ? (double)s->warmup : 1;
         x = sqrt(from / (double)(t ? t : 1));

@@ -78,11 +78,11 @@ static void test_sgd_follows_its_formula(void **state)
                  {"{\"momentum\":0.9,\"nesterov\":true}", .9, 0, 1}};
     for (size_t c = 0; c < 4; c++) {
         rig r = open_optimizer("sgd", cases[c].settings);
-        hone_opt_param param = {.struct_size = sizeof param, .rows = 1};
+        hone_opt_param one = {.struct_size = sizeof one, .rows = 1};
         hone_opt_state_spec spec = {.struct_size = sizeof spec};
         float p = 0.7f, buf = 0;
         double P = (double)0.7f, B = 0;
-        assert_ok(r.vt->state_spec(r.ref.self, &param, &spec));
+        assert_ok(r.vt->state_spec(r.ref.self, &one, &spec));
         assert_int_equal(spec.n_buffers, cases[c].momentum != 0);
         for (uint64_t t = 1; t <= 20; t++) {
             float g = wobble(t);

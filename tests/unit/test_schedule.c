@@ -3,6 +3,8 @@
 
 #include "train/schedule.h"
 
+#include <math.h>
+
 static hone_arena arena;
 
 static hone_status read_text(const char *json, uint64_t total, hone_schedule *out)
@@ -67,6 +69,43 @@ static void test_each_schedule_at_its_corners(void **state)
     close_to(hone_schedule_at(&s, 1), 0);
 }
 
+/* Every update of every schedule against its formula. */
+static void test_each_schedule_follows_its_formula(void **state)
+{
+    (void)state;
+    enum { W = 5, T = 65 };
+    hone_schedule linear, cosine, anew, longer, saw, wsd[3], root;
+    assert_ok(read_text("{\"name\":\"linear\",\"warmup\":5,\"min\":0.25}", T, &linear));
+    assert_ok(read_text("{\"name\":\"cosine\",\"warmup\":5,\"min\":0.25}", T, &cosine));
+    assert_ok(read_text("{\"name\":\"cosine\",\"warmup\":5,\"cycles\":3}", T, &anew));
+    assert_ok(read_text("{\"name\":\"linear\",\"warmup\":5,\"cycles\":3}", T, &saw));
+    assert_ok(
+        read_text("{\"name\":\"cosine\",\"warmup\":5,\"cycles\":4,\"multiply\":2}", T, &longer));
+    assert_ok(read_text("{\"name\":\"wsd\",\"warmup\":5,\"decay\":0.2,\"min\":0.1}", T, &wsd[0]));
+    assert_ok(read_text("{\"name\":\"wsd\",\"warmup\":5,\"shape\":\"cosine\"}", T, &wsd[1]));
+    assert_ok(read_text("{\"name\":\"wsd\",\"warmup\":5,\"shape\":\"1-sqrt\"}", T, &wsd[2]));
+    assert_ok(read_text("{\"name\":\"inverse_sqrt\",\"warmup\":5}", 0, &root));
+    for (uint64_t t = 1; t <= T + 3; t++) {
+        const double u = (double)(t < T ? t : T), d = t < W ? 0 : (u - W) / (T - W), pi = acos(-1);
+        const double up = (double)t / W;
+        close_to(hone_schedule_at(&linear, t), t < W ? up : .25 + .75 * (1 - d));
+        close_to(hone_schedule_at(&cosine, t), t < W ? up : .25 + .375 * (1 + cos(pi * d)));
+        close_to(hone_schedule_at(&root, t), t < W ? up : sqrt(W / (double)t));
+        /* three times 20 updates; 4, 8, 16 and 32 of them */
+        double third = t >= T ? 1 : (double)((t - W) % 20) / 20, at = (double)t - W, n = 4;
+        for (; n < 32 && at >= n; n *= 2)
+            at -= n;
+        at = t >= T ? 1 : at / n;
+        close_to(hone_schedule_at(&anew, t), t < W ? up : .5 * (1 + cos(pi * third)));
+        close_to(hone_schedule_at(&saw, t), t < W ? up : 1 - third);
+        close_to(hone_schedule_at(&longer, t), t < W ? up : .5 * (1 + cos(pi * at)));
+        double down = u <= 52 ? 0 : (u - 52) / 13; /* the last fifth of 65 */
+        close_to(hone_schedule_at(&wsd[0], t), t < W ? up : .1 + .9 * (1 - down));
+        close_to(hone_schedule_at(&wsd[1], t), t < W ? up : .5 * (1 + cos(pi * down)));
+        close_to(hone_schedule_at(&wsd[2], t), t < W ? up : 1 - sqrt(down));
+    }
+}
+
 static void test_wrong_settings_are_named(void **state)
 {
     (void)state;
@@ -79,6 +118,11 @@ static void test_wrong_settings_are_named(void **state)
     assert_fails(read_text("{\"name\":\"linear\",\"warmup\":-1}", 9, &s), HONE_E_INVALID, "warmup");
     assert_fails(read_text("\"cosine\"", 0, &s), HONE_E_INVALID, "total");
     assert_fails(read_text("3", 9, &s), HONE_E_TYPE, "schedule");
+    assert_fails(read_text("{\"name\":\"wsd\",\"shape\":\"round\"}", 9, &s), HONE_E_INVALID,
+                 "shape");
+    assert_fails(read_text("{\"name\":\"wsd\",\"cycles\":2}", 9, &s), HONE_E_INVALID, "cycles");
+    assert_fails(read_text("{\"name\":\"cosine\",\"multiply\":0.5}", 9, &s), HONE_E_INVALID,
+                 "multiply");
 }
 
 static int open_arena(void **state)
@@ -99,6 +143,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_cosine_equals_the_reference),
         cmocka_unit_test(test_each_schedule_at_its_corners),
+        cmocka_unit_test(test_each_schedule_follows_its_formula),
         cmocka_unit_test(test_wrong_settings_are_named),
     };
     return cmocka_run_group_tests(tests, open_arena, close_arena);
