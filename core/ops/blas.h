@@ -1,7 +1,7 @@
 /* blas.h - OpenBLAS, opened at run time with the right kernels: the yardstick, never the engine.
  *
- * A model's products run on panels (ops/kernels.h). OpenBLAS serves plugins, matrix-wise optimizers
- * and statistics, and `hone bench kernels` and `hone doctor` measure it. Releases older than a
+ * A model's products run on panels (ops/kernels.h). OpenBLAS serves plugins and
+ * statistics, and `hone bench kernels` and `hone doctor` measure it. Releases older than a
  * processor do not know it and fall back to kernels five times slower, so hone chooses a core type
  * from what the processor can do and says so in OPENBLAS_CORETYPE before it opens the library. A
  * user's own setting wins, but not in benchmarks (hone_blas_ask); an empty one counts as unset. One

@@ -434,8 +434,8 @@ hone_status hone_policy_copy(hone_policy *p, const char *name, hone_policy **out
 
 hone_status hone_policy_evaluation(hone_policy *p, int on)
 {
-    if (!p->optimizer || !hone_optimizer_evaluates(p->optimizer))
-        return HONE_OK;
+    if (!p->optimizer || !hone_optimizer_evaluates(p->optimizer) || hone_policy_is_merged(p))
+        return HONE_OK; /* merged: those to evaluate are in the base */
     hone_policy_select(p);
     return hone_optimizer_evaluation(p->optimizer, p->model->params, p->env->pool, on);
 }
@@ -528,7 +528,13 @@ hone_status hone_policy_merge(hone_policy *p)
         return hone_fail_hint(
             "save the merged model: policy:save(path); or merge a copy: policy:copy(name)");
     }
-    return hone_params_merge(p->model->params, p->adapter);
+    hone_status s = hone_policy_evaluation(p, 1); /* those are added */
+    int swapped = p->optimizer && p->optimizer->evaluating;
+    if (s >= 0)
+        s = hone_params_merge(p->model->params, p->adapter);
+    if (swapped)
+        (void)hone_optimizer_evaluation(p->optimizer, p->model->params, p->env->pool, 0);
+    return s;
 }
 
 hone_status hone_policy_unmerge(hone_policy *p)
