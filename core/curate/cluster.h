@@ -24,7 +24,7 @@ typedef struct hone_cluster_spec {
     double threshold;
     int verify; /* 0: candidates are joined as they are */
     int skip_bad;
-    size_t memory; /* of each sorter; 0: 64 MiB */
+    size_t memory; /* of each sorter; 0: 32 MiB */
 } hone_cluster_spec;
 
 typedef struct hone_cluster_counts {

@@ -18,8 +18,8 @@
 enum { WINDOW = 2 << 20, PLACE_BITS = 48, MAX_FILES = 1 << 15 };
 
 typedef struct input_file {
-    char *path, *copy; /* copy: where its rows lie as lines, or NULL */
-    int is_lines, is_stdin, fetch_fd;
+    char *path, *copy;                /* copy: where its rows lie as lines, or NULL */
+    int is_lines, is_stdin, fetch_fd; /* is_stdin: a pipe, too; it can be read once */
     uint64_t size;
     int64_t changed_s, changed_ns;
 } input_file;
@@ -29,7 +29,7 @@ struct hone_input {
     input_file *files;
     size_t n, until;     /* files; where hone_input_next ends */
     hone_input_place at; /* of the first byte in the window that was not given out */
-    int fd;              /* of the open file, -1: none */
+    int fd, pipe;        /* of the open file, -1: none; it can be read once */
     hone_data *data;     /* of the open source, or NULL */
     hone_arena arena;
     char *window;
@@ -56,6 +56,10 @@ static hone_status look_at(hone_input *in, input_file *f)
     if (stat(f->path, &st) != 0)
         return in->spec.open && !in->spec.lines ? HONE_OK : hone_fail_errno("%s", f->path);
     f->size = S_ISREG(st.st_mode) ? (uint64_t)st.st_size : 0;
+    if (S_ISFIFO(st.st_mode)) { /* a pipe with a name, or a shell's <(...) */
+        f->is_lines = f->is_stdin = 1;
+        return HONE_OK;
+    }
     f->changed_s = st.st_mtim.tv_sec;
     f->changed_ns = st.st_mtim.tv_nsec;
     f->is_lines = in->spec.lines && S_ISREG(st.st_mode) &&
@@ -158,7 +162,7 @@ size_t hone_input_files(const hone_input *in)
 
 const char *hone_input_path(const hone_input *in, uint32_t file)
 {
-    return in->files[file].is_stdin ? "standard input" : in->files[file].path;
+    return strcmp(in->files[file].path, "-") == 0 ? "standard input" : in->files[file].path;
 }
 
 uint64_t hone_input_bytes(const hone_input *in)
@@ -194,16 +198,18 @@ static const char *where_of(const input_file *f)
 
 static hone_status open_lines(hone_input *in, const input_file *f)
 {
-    if (f->is_stdin && !f->copy) {
+    if (f->is_stdin && !f->copy && in->at.at > 0)
+        return hone_fail(HONE_E_UNSUPPORTED, "%s cannot be read again",
+                         hone_input_path(in, (uint32_t)in->at.file));
+    in->pipe = f->is_stdin && !f->copy;
+    if (in->pipe && strcmp(f->path, "-") == 0) {
         in->fd = STDIN_FILENO;
-        return in->at.at == 0
-                   ? HONE_OK
-                   : hone_fail(HONE_E_UNSUPPORTED, "standard input cannot be read again");
+        return HONE_OK;
     }
     in->fd = open(where_of(f), O_RDONLY | O_CLOEXEC);
     if (in->fd < 0)
         return hone_fail_errno("%s", where_of(f));
-    if (lseek(in->fd, (off_t)in->at.at, SEEK_SET) < 0)
+    if (!in->pipe && lseek(in->fd, (off_t)in->at.at, SEEK_SET) < 0)
         return hone_fail_errno("%s", where_of(f));
     return HONE_OK;
 }
@@ -406,8 +412,9 @@ hone_status hone_input_seek(hone_input *in, const hone_input_place *place)
     if (place->file > in->n)
         return hone_fail(HONE_E_STATE, "the place is in file %llu of %zu",
                          (unsigned long long)place->file + 1, in->n);
-    if (in->fd == STDIN_FILENO && in->at.n > 0)
-        return hone_fail(HONE_E_UNSUPPORTED, "standard input cannot be read again");
+    if (in->fd >= 0 && in->pipe && in->at.at > 0)
+        return hone_fail(HONE_E_UNSUPPORTED, "%s cannot be read again",
+                         hone_input_path(in, (uint32_t)in->at.file));
     close_file(in);
     in->at = *place;
     return HONE_OK;

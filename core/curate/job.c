@@ -208,6 +208,8 @@ static hone_status read_journal(hone_job *j)
     hone_status s = 0;
     if (hone_file_exists(path)) {
         s = hone_json_parse_file(path, 0, &j->arena, &j->journal);
+        if (s < 0)
+            hone_fail_hint("--fresh begins the step anew");
         hone_str what = {"", 0};
         if (s >= 0)
             s = hone_value_string(&j->journal, "what", what, &what);
@@ -417,10 +419,10 @@ static hone_status chain_of(hone_job *j, hone_str before)
     return hone_buf_addc(&j->chain, ']');
 }
 
-static hone_status put_lineage(hone_job *j, output *o, const hone_input_row *row)
+static hone_status put_lineage(hone_job *j, output *o, const hone_input_row *row, hone_str text)
 {
     origin_of *known = &j->origins[row->file];
-    hone_origin from = {.line = row->line};
+    hone_origin from = {.line = row->line, .own = hone_lineage_own(row->text)};
     const char *name = hone_input_path(j->input, row->file);
     hone_str path = {name, strlen(name)}, steps = {"[]", 2};
     if (!known->looked) {
@@ -442,6 +444,7 @@ static hone_status put_lineage(hone_job *j, output *o, const hone_input_row *row
         HONE_TRY(chain_of(j, steps));
         HONE_TRY(hone_lineage_chain(o->lineage, hone_buf_str(&j->chain), &o->last_chain));
     }
+    from.own = text.ptr == row->text.ptr ? from.own : hone_lineage_own(text);
     from.file = o->last_file;
     from.chain = o->last_chain;
     return hone_lineage_put(o->lineage, &from);
@@ -468,7 +471,7 @@ hone_status hone_job_keep(hone_job *j, size_t k, const hone_input_row *row, cons
     HONE_TRY(hone_writer_add(&o->w, t.ptr, t.len));
     HONE_TRY(hone_writer_add(&o->w, "\n", 1));
     if (o->lineage)
-        HONE_TRY(put_lineage(j, o, row));
+        HONE_TRY(put_lineage(j, o, row, t));
     o->rows++;
     return HONE_OK;
 }

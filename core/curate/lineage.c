@@ -19,7 +19,7 @@ static const char *const schema[] = {
     "CREATE TABLE IF NOT EXISTS chain(id INTEGER PRIMARY KEY, steps TEXT NOT NULL UNIQUE)",
     "CREATE TABLE IF NOT EXISTS row(n INTEGER PRIMARY KEY, file INTEGER NOT NULL, line INTEGER NOT "
     "NULL, "
-    "hash BLOB NOT NULL, chain INTEGER NOT NULL)",
+    "hash BLOB NOT NULL, chain INTEGER NOT NULL, own INTEGER NOT NULL)",
     "CREATE VIEW IF NOT EXISTS kept AS SELECT n, path, line, lower(hex(hash)) AS hash, steps FROM "
     "row "
     "JOIN file ON file.id = row.file JOIN chain ON chain.id = row.chain",
@@ -54,6 +54,11 @@ static hone_status run(hone_lineage *l, const char *sql)
 {
     int rc = sqlite3_exec(l->db, sql, NULL, NULL, NULL);
     return rc == SQLITE_OK ? HONE_OK : db_fail(l->path, l->db, rc);
+}
+
+uint64_t hone_lineage_own(hone_str row)
+{
+    return hone_xxh64(row.ptr, row.len, 0);
 }
 
 char *hone_lineage_name(const char *data)
@@ -140,7 +145,7 @@ hone_status hone_lineage_open(const char *path, uint64_t rows, hone_lineage **ou
     if (s >= 0)
         s = run(l, "BEGIN");
     if (s >= 0) {
-        rc = sqlite3_prepare_v2(l->db, "INSERT INTO row VALUES(?,?,?,?,?)", -1, &l->put, NULL);
+        rc = sqlite3_prepare_v2(l->db, "INSERT INTO row VALUES(?,?,?,?,?,?)", -1, &l->put, NULL);
         s = rc == SQLITE_OK ? HONE_OK : db_fail(path, l->db, rc);
     }
     if (s < 0) {
@@ -213,6 +218,7 @@ hone_status hone_lineage_put(hone_lineage *l, const hone_origin *o)
     sqlite3_bind_int64(l->put, 3, (sqlite3_int64)o->line);
     sqlite3_bind_blob(l->put, 4, hash, sizeof hash, SQLITE_STATIC);
     sqlite3_bind_int64(l->put, 5, o->chain);
+    sqlite3_bind_int64(l->put, 6, (sqlite3_int64)o->own);
     int rc = sqlite3_step(l->put);
     sqlite3_reset(l->put);
     if (rc != SQLITE_DONE)
@@ -248,7 +254,7 @@ hone_status hone_lineage_look(const char *data, hone_lineage_reader **out)
     if (rc == SQLITE_OK)
         rc = sqlite3_prepare_v2(
             r->db,
-            "SELECT n, line, hash, path, steps FROM row JOIN file ON file.id = "
+            "SELECT n, line, hash, path, steps, own FROM row JOIN file ON file.id = "
             "row.file JOIN chain ON chain.id = row.chain WHERE n >= ? ORDER BY n",
             -1, &r->q, NULL);
     if (rc != SQLITE_OK) {
@@ -291,16 +297,18 @@ hone_status hone_lineage_read(hone_lineage_reader *r, uint64_t n, hone_origin *o
     }
     if (rc != SQLITE_ROW && rc != SQLITE_DONE)
         return db_fail(r->path, r->db, rc);
-    if (rc == SQLITE_DONE || (uint64_t)sqlite3_column_int64(r->q, 0) != n) {
+    const int known = rc == SQLITE_ROW && (uint64_t)sqlite3_column_int64(r->q, 0) == n;
+    if (!known || (uint64_t)sqlite3_column_int64(r->q, 5) != o->own) {
         r->next = 0;
-        hone_fail(HONE_E_STATE, "%s: it knows no row %llu", r->path, (unsigned long long)n);
+        hone_fail(HONE_E_STATE, known ? "%s: row %llu is another one" : "%s: it knows no row %llu",
+                  r->path, (unsigned long long)n);
         return hone_fail_hint("the data file was changed after hone wrote it: remove the file that "
                               "tells of its rows, or make both again");
     }
     const unsigned char *hash = sqlite3_column_blob(r->q, 2);
     if (sqlite3_column_bytes(r->q, 2) != 16)
         return hone_fail(HONE_E_PARSE, "%s: a hash is damaged", r->path);
-    memset(o, 0, sizeof *o);
+    o->hash = (hone_hash128){0, 0};
     for (int i = 0; i < 8; i++) {
         o->hash.high = o->hash.high << 8 | hash[i];
         o->hash.low = o->hash.low << 8 | hash[8 + i];

@@ -2,7 +2,8 @@
  *
  *   file(id, path)        first sources, as they were named
  *   chain(id, steps)      what was done, in order: a JSON list of {"verb", "settings"}
- *   row(n, file, line, hash, chain)   row n of the data file (from 1): the line of the file it was, XXH3-128 of its bytes there
+ *   row(n, file, line, hash, chain, own)   row n of the data file (from 1): the line of the file it was, XXH3-128 of its bytes there;
+ *                         own: XXH3-64 of its bytes in the data file, by which a file that was changed since is found out
  *   kept(n, path, line, hash, steps)  a view of all three
  *
  * The key idea: where an input has such a file itself, its rows' origins are carried on, so that after any number of steps a row
@@ -23,6 +24,7 @@ typedef struct hone_origin {
     uint64_t line;
     hone_hash128 hash;
     uint32_t chain; /* of hone_lineage_chain */
+    uint64_t own;   /* hone_lineage_own of the row as it is written */
 } hone_origin;
 
 /* Made where it is not there; rows behind the first `rows` are taken away. */
@@ -39,9 +41,11 @@ typedef struct hone_lineage_reader hone_lineage_reader;
 /* *out is NULL where the data file `data` has none. E_PARSE: it is damaged. */
 hone_status hone_lineage_look(const char *data, hone_lineage_reader **out);
 void hone_lineage_reader_close(hone_lineage_reader *r);
-/* Row n (from 1): its origin, path and steps; good until the next call. E_STATE: the file knows fewer rows. */
+/* Row n (from 1): its origin, path and steps; good until the next call. E_STATE: the file knows fewer rows; the row's own hash (o->own
+ * is given) is another. */
 hone_status hone_lineage_read(hone_lineage_reader *r, uint64_t n, hone_origin *o, hone_str *path,
                               hone_str *steps);
+uint64_t hone_lineage_own(hone_str row);
 /* "<data>.lineage" in a new string. */
 char *hone_lineage_name(const char *data);
 #endif

@@ -14,7 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { MEMORY = 64 << 20, FAN = 32, LEVELS = 8, READ_ROOM = 1 << 16 };
+enum { MEMORY = 32 << 20, FAN = 32, LEVELS = 8, READ_ROOM = 1 << 16 };
 
 typedef struct run_reader {
     int fd; /* -1: the records in memory */

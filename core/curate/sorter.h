@@ -14,7 +14,7 @@ enum { HONE_SORTER_WORDS = 4 };
 
 typedef struct hone_sorter hone_sorter;
 
-/* Runs lie in `dir` as <name>.<level>.<number>. `memory` bytes of records (0: 64 MiB). `state`: what hone_sorter_note wrote, or NULL;
+/* Runs lie in `dir` as <name>.<level>.<number>. `memory` bytes of records (0: 32 MiB). `state`: what hone_sorter_note wrote, or NULL;
  * other files of that name are removed. */
 hone_status hone_sorter_open(const char *dir, const char *name, size_t words, size_t memory,
                              const hone_value *state, hone_sorter **out);

@@ -90,8 +90,12 @@ static hone_status get_state(split *p, hone_input_place *place)
     HONE_TRY(hone_job_get_count(state, "left_out", &p->out->left_out));
     if (list->type != HONE_LIST || list->u.list.n != p->spec->n)
         return hone_fail(HONE_E_STATE, "the journal of the step does not count its outputs");
-    for (size_t i = 0; i < p->spec->n; i++)
-        p->out->rows[i] = (uint64_t)list->u.list.items[i].u.i64;
+    for (size_t i = 0; i < p->spec->n; i++) {
+        const hone_value *v = &list->u.list.items[i];
+        if (v->type != HONE_I64 || v->u.i64 < 0)
+            return hone_fail(HONE_E_STATE, "the journal of the step does not count its outputs");
+        p->out->rows[i] = (uint64_t)v->u.i64;
+    }
     return hone_job_finished(p->job) ? HONE_OK : hone_job_get_place(state, place);
 }
 

@@ -129,6 +129,9 @@ hone("dedup", "near.jsonl", "--near", "--columns", "text", "--out", "n3.jsonl", 
 check("the same bytes on 1 and 3 threads", open("n1.jsonl", "rb").read() == one == open("n3.jsonl", "rb").read())
 check("the same rows from standard input to standard output",
       hone("dedup", "-", "--near", "--columns", "text", stdin=open("near.jsonl", "rb").read()).stdout == one)
+run = subprocess.run(["bash", "-c", f"{HONE} data dedup <(head -100 near.jsonl) <(tail -n +101 near.jsonl) --near --columns text --out np.jsonl"],
+                     capture_output=True, text=True)
+check("and from pipes", run.returncode == 0 and open("np.jsonl", "rb").read() == one, run.stderr)
 with gzip.open("near.jsonl.gz", "wb") as f:
     f.write(open("near.jsonl", "rb").read())
 hone("dedup", "near.jsonl.gz", "--near", "--columns", "text", "--out", "nz.jsonl")
@@ -327,6 +330,12 @@ told = kept("l4.jsonl")
 check("lineage names the first file and line of every row", len(told) == len(final) - 1 == 400 and
       all(first[path][line - 1] == final[n - 1] for n, path, line, _, _ in told))
 check("and every step", {tuple(s["verb"] for s in json.loads(r[4])) for r in told} == {("dedup", "split", "mix")})
+
+lines = open("l4.jsonl").read().split("\n")
+open("l4.jsonl", "w").write("\n".join(lines[1:2] + lines[0:1] + lines[2:]))
+run = hone("filter", "l4.jsonl", "--rule", "min_words=1", "--out", "l5.jsonl", code=1)
+check("a file that was changed behind its lineage is found out", "another one" in run.stderr.decode() and not os.path.exists("l5.jsonl"), run.stderr)
+hone("filter", "l4.jsonl", "--rule", "min_words=1", "--no-lineage", "--out", "l5.jsonl")
 
 # ---- bad input ----
 for name, text, why in (("bad1.jsonl", '{"a":1}\n{"a":\n', "bad1.jsonl:2"), ("bad2.jsonl", '{"a":"\xff"}\n', "UTF-8"),

@@ -136,4 +136,33 @@ os.close(write)
 os.close(read)
 p.communicate()
 check("the first goes on", open("y").read() == '{"a":"b"}\n')
+
+# A full disk: said so, nothing at the output's place; with room again it goes on (developer builds inject it).
+hone = [HONE, "data", "dedup", "a.jsonl", "b.csv", "--near", "--columns", "text", "--out", "full"] + COMMON
+for room in (2000, 300_000, 3_000_000, 8_000_000):
+    run = subprocess.run(hone, capture_output=True, text=True, env={**os.environ, "HONE_FAULT_ENOSPC": str(room)})
+    if run.returncode == 0:
+        break
+    check(f"a disk with room for {room} bytes", run.returncode == 1 and not os.path.exists("full") and "space" in run.stderr.lower(), run.stderr)
+run = subprocess.run(hone, capture_output=True, text=True)
+with open("dedup.direct", "rb") as f, open("full", "rb") as g:
+    check("with room again: the same bytes", run.returncode == 0 and f.read() == g.read(), run.stderr)
+
+# Memory does not grow with the data. (near: its sorters do, up to their size: test_minhash.c)
+PEAK = """import resource, subprocess, sys
+subprocess.run(sys.argv[1:], check=True, stdout=subprocess.DEVNULL)
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"""
+with open("a.jsonl") as f:
+    lines = f.readlines()
+with open("large.jsonl", "w") as f:
+    for i in range(8):
+        f.writelines(line.replace('"text": "', f'"text": "{i} ', 1) for line in lines)
+for args in (["dedup"], ["filter", "--rules", "all"], ["decontaminate", "--against", "eval.jsonl"], ["select", "--by", "s", "--share", "0.5"],
+             ["split", "--into", "m2=0.5"], ["mix"]):
+    peak = []
+    for name in ("a.jsonl", "large.jsonl"):
+        to = [] if args[0] == "split" else ["--out", "m"]
+        run = subprocess.run([sys.executable, "-c", PEAK, HONE, "data", args[0], name, *args[1:], *to, "--fresh"], capture_output=True, text=True)
+        peak.append(int(run.stdout or 0))
+    check(f"{args[0]}: eight times the data, no more memory", 0 < peak[1] < peak[0] + 6000, f"{peak} KB {run.stderr}")
 finish()

@@ -115,7 +115,7 @@ static void test_lineage_is_cut_back_and_read_along(void **state)
     char *path = hone_lineage_name(data);
     hone_lineage *l;
     hone_lineage_reader *r;
-    hone_origin o = {.hash = {0x0123456789abcdefull, 0xfedcba9876543210ull}};
+    hone_origin o = {.hash = {0x0123456789abcdefull, 0xfedcba9876543210ull}, .own = 77};
     hone_str file, steps;
     uint32_t again;
     (void)state;
@@ -143,7 +143,7 @@ static void test_lineage_is_cut_back_and_read_along(void **state)
     static const uint64_t asked[] = {1, 2, 3, 900, 1999, 2000, 2001, 7, 2001};
     assert_int_equal(hone_lineage_look(data, &r), HONE_OK);
     for (size_t i = 0; i < sizeof asked / sizeof *asked; i++) {
-        hone_origin got;
+        hone_origin got = {.own = 77};
         assert_int_equal(hone_lineage_read(r, asked[i], &got, &file, &steps), HONE_OK);
         assert_true(got.line == (asked[i] > 2000 ? 5 : 2 * asked[i]) &&
                     got.hash.high == o.hash.high && got.hash.low == o.hash.low);
@@ -151,6 +151,8 @@ static void test_lineage_is_cut_back_and_read_along(void **state)
                     hone_str_eq(steps, asked[i] > 2000 ? "[2]" : "[1]"));
     }
     assert_int_equal(hone_lineage_read(r, 2002, &o, &file, &steps), HONE_E_STATE);
+    o.own = 78; /* the data file's row is not the one that was written */
+    assert_int_equal(hone_lineage_read(r, 3, &o, &file, &steps), HONE_E_STATE);
     hone_lineage_reader_close(r);
     hone_free(path);
     write_text("e.jsonl.lineage",
