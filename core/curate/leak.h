@@ -5,8 +5,8 @@
  * words; with fewer than `least` words it is too common to mean anything and is not looked for (it is counted).
  * Words are compared as words.h has them: without case and punctuation.
  *
- * The key idea: the pieces of the items lie in a table of hashes in memory (16 bytes for each piece and 8 for each word of the evaluation sets; it
- * does not grow with the data); data streams by once. A hash that is found is confirmed word by word.
+ * The key idea: the pieces of the items lie in a table of hashes in memory (at most 80 bytes for each word of the evaluation sets; it does
+ * not grow with the data); data streams by once. A hash that is found is confirmed word by word.
  * Source: Brown et al. 2020 (GPT-3), appendix C. [control-thread], look-ups [any-thread] */
 #ifndef HONE_CORE_CURATE_LEAK_H
 #define HONE_CORE_CURATE_LEAK_H

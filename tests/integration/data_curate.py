@@ -19,6 +19,7 @@ HONE = os.path.abspath(os.environ["HONE"])
 SHARED = pathlib.Path(os.environ.get("HONE_SHARED") or
                       os.path.join(os.path.dirname(__file__), "..", "..", "..", "shared")).resolve()
 scratch = tempfile.TemporaryDirectory()
+__file__ = os.path.abspath(__file__)
 os.chdir(scratch.name)
 WORDS = [f"word{i:04}" for i in range(3000)]
 
@@ -352,6 +353,16 @@ for args, why in ((("dedup", "none.jsonl"), "none.jsonl"), (("filter", "same.jso
                   (("mix", "same.jsonl=x"), "WEIGHT"), (("decontaminate", "same.jsonl"), "--against")):
     run = hone(*args, code=None)
     check(f"{' '.join(args)} says why not", run.returncode in (1, 2) and why in run.stderr.decode(), run.stderr.decode())
+
+# ---- the examples of docs/data.md ----
+docs = open(os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))), "docs", "data.md"), encoding="utf-8").read()
+block = [line.strip() for line in docs.split("## Curating data")[1].split("## ")[0].split("\n") if line.startswith("    hone data ")]
+write("raw.jsonl", [{"text": good + " " + text_of(rng, 60)} for _ in range(80)] * 2)
+write("chat.jsonl", [{"messages": [{"role": "user", "content": text_of(rng, 9)}]} for _ in range(30)])
+check("there are examples", len(block) > 4, block)
+for line in block:
+    hone(*line.split()[2:])
+    check(f"docs/data.md: {line}", True)
 
 # ---- real data ----
 train, test = SHARED / "assets/data/gsm8k/train.jsonl", SHARED / "assets/data/gsm8k/test.jsonl"
