@@ -309,7 +309,8 @@ int32_t hone_params_add_adapter(hone_params *p, const hone_adapter_spec *spec)
     HONE_TRY_GOTO(hone__params_place(p, first, &ad->region, "adapters"), fail);
     HONE_TRY_GOTO(hone__params_place_norms(p, ad), fail);
     if (spec->init == HONE_LORA_INIT_PRINCIPAL)
-        HONE_TRY_GOTO(hone__params_init_principal(p, ad, spec->seed, spec->exec), fail);
+        HONE_TRY_GOTO(hone__params_init_principal(p, ad, spec->seed, spec->exact != 0, spec->exec),
+                      fail);
     else if (!hone_region_planning())
         HONE_TRY_GOTO(init_pairs(p, ad, spec), fail);
     if (!hone_region_planning())

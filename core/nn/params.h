@@ -207,6 +207,8 @@ typedef struct hone_adapter_spec {
     const hone_adapter_target *targets;
     size_t n_targets;
     const hone_exec *exec; /* what PiSSA's start runs on; else it may be NULL */
+    int32_t
+        exact; /* PiSSA: as near to the singular triples as products in float32 allow; it takes longer */
 } hone_adapter_spec;
 /* Returns the adapter's number (0..30) or a status < 0: E_EXISTS, E_NOT_FOUND when a role matches
  * no matrix, E_LIMIT. The new one is trainable and active, and changes no output (PiSSA: but for

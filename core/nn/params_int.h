@@ -79,7 +79,7 @@ const float *hone__params_norms(const struct hone__adapter *ad);
 hone_status hone__params_init_magnitudes(hone_params *p, struct hone__adapter *ad);
 /* PiSSA: A and B, and the fixed pair, from the largest singular triples (adapter_svd.c). */
 hone_status hone__params_init_principal(hone_params *p, const struct hone__adapter *ad,
-                                        uint64_t seed, const hone_exec *exec);
+                                        uint64_t seed, int exact, const hone_exec *exec);
 /* An executor like `exec` whose threads have scratch for products, and room for so many floats, in memory that the store
  * keeps. Found by its address: it is not copied. */
 struct hone__work {

@@ -527,6 +527,7 @@ int32_t hone_peft_add(const hone_peft *a, hone_params *p, const char *name, floa
                               .kind = a->kind,
                               .init = a->init,
                               .exec = exec,
+                              .exact = 1,
                               .b_lr_scale = b_lr_scale,
                               .n_targets = a->n};
     hone_adapter_target *targets = hone_calloc(a->n, sizeof *targets);

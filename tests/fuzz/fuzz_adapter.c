@@ -6,15 +6,13 @@
 #include "nn/peft.h"
 #include "tensor/pool.h"
 
-static hone_pool *pool;
-
 /* Two maps of 4 x 3 and 5 x 4. */
 static hone_params *base(void)
 {
     hone_params *p;
     hone_param_spec s = {.struct_size = sizeof s, .role = "q", .rows = 4, .cols = 3};
     s.name = "a.q_proj.weight";
-    if ((!pool && hone_pool_create(1, &pool) < 0) || hone_params_create(&p) < 0)
+    if (hone_params_create(&p) < 0)
         __builtin_trap();
     hone_params_declare(p, &s);
     s.name = "b.weight";
@@ -38,7 +36,10 @@ static void use(const hone_peft *a)
     hone_peft_get_info(a, &info);
     for (size_t i = 0; i < info.n_modules; i++)
         hone_peft_module(a, i, &name, &rank, &in, &out);
+    hone_pool *pool;
     hone_params *p = base();
+    if (hone_pool_create(1, &pool) < 0)
+        __builtin_trap();
     const uint64_t sum = hone_params_checksum(p);
     int32_t k = hone_peft_add(a, p, "x", 0, hone_pool_exec(pool));
     if (k >= 0) {
@@ -51,6 +52,7 @@ static void use(const hone_peft *a)
         __builtin_trap();
     }
     hone_params_destroy(p);
+    hone_pool_destroy(pool);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

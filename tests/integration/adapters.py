@@ -252,6 +252,43 @@ check("plan: PiSSA keeps a second pair", seen["pissa", False]["parameters"] > se
 check("plan: DoRA keeps norms", seen["dora", False]["parameters"] > seen["lora", False]["parameters"], seen)
 check("plan: merging keeps the base", seen["lora", True]["parameters"] > seen["lora", False]["parameters"] + 1000000, seen)
 
+# ---- over quantised weights: kept as they are or widened when they are loaded, the same bytes ----
+(work / "wide.lua").write_text("""
+local hone = require "hone"
+local run = hone.run { name = "wide", seed = 2 }
+run:policy { config = { model_type = "llama", vocab_size = 512, hidden_size = 256, intermediate_size = 256, num_hidden_layers = 2,
+  num_attention_heads = 4, num_key_value_heads = 2, max_position_embeddings = 256, rms_norm_eps = 1e-5, tie_word_embeddings = true }, tokenizer = "tiny" }
+run:save()
+""")
+(work / "stored.lua").write_text("""
+local hone = require "hone"
+local p = hone.params { model = { "", "" }, storage = { "f32", "" }, kind = { "lora", "" } }
+local run = hone.run { name = "stored", seed = 3 }
+local policy = run:policy { model = p.model, storage = p.storage, lora = { rank = 4, kind = p.kind }, optimizer = { "adamw", lr = 5e-3 } }
+local long = hone.reward { id = "long", score = function(b) return b:map(function(s) return #s.completion % 7 end) end }
+for step, batch in run:steps(3, hone.source("lua", function(i) return { prompt = "q" .. i, completion = " yes" .. (i % 3) } end):batches(3)) do
+  policy:update { batch, objective = "sft" }
+  local m = policy:update { policy:rollout(batch, { n = 3, max_tokens = 6, rewards = { long } }), objective = { "grpo", beta = 0.1 }, advantage = "group" }
+  if m["mismatch/max"] ~= 0 then error("sampler and trainer differ") end
+end
+policy:save(run:path "whole")
+run:save { adapter = true }
+""")
+run = hone("run", "wide.lua", "--run-dir", "wide", "--quiet")
+check("wide: made", run.returncode == 0, run.stderr)
+for stored, kind in (("q4_k", "lora"), ("q4_k", "dora"), ("q4_k", "pissa"), ("q8_0", "dora"), ("q4_0", "pissa")):
+    if not (work / f"{stored}.gguf").exists():
+        run = hone("model", "convert", "wide/model", f"{stored}.gguf", "--type", stored)
+        check(f"{stored}: converted", run.returncode == 0, run.stderr)
+    for storage in ("f32", "keep"):
+        run = hone("run", "stored.lua", f"model={stored}.gguf", f"storage={storage}", f"kind={kind}", "--run-dir", f"{stored}-{kind}-{storage}", "--quiet")
+        check(f"{stored} {kind}: trains as {storage}", run.returncode == 0, run.stderr)
+    for f in ("metrics.jsonl", "adapter/adapter_model.safetensors", "whole/model.safetensors"):
+        one, two = work / f"{stored}-{kind}-f32" / f, work / f"{stored}-{kind}-keep" / f
+        check(f"{stored} {kind}: {f} is the same kept and widened", one.is_file() and two.is_file() and one.read_bytes() == two.read_bytes())
+    on = logprobs(f"{stored}.gguf", "--adapter", work / f"{stored}-{kind}-keep/adapter", "--storage", "keep")
+    check(f"{stored} {kind}: merged is the same to rounding", far(on, logprobs(work / f"{stored}-{kind}-keep/whole")) < 1e-4)
+
 # ---- merged into the weights and taken off again; killed while it is merged ----
 MERGE = """
 local hone = require "hone"
