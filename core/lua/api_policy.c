@@ -404,9 +404,13 @@ static int l_policy_save_adapter(lua_State *L)
 static int l_policy_merge(lua_State *L)
 {
     hone_policy *p = hone__lua_check(L, 1, HONE_LUA_POLICY);
-    if ((lua_toboolean(L, 2) ? hone_policy_merge(p) : hone_policy_unmerge(p)) < 0)
-        return hone_lua_raise(L);
-    return 0;
+    const int on = lua_toboolean(L, 2);
+    hone_status s = on ? hone_policy_evaluation(p, 1) : HONE_OK; /* what would be saved */
+    if (s >= 0)
+        s = on ? hone_policy_merge(p) : hone_policy_unmerge(p);
+    if (on)
+        (void)hone_policy_evaluation(p, 0);
+    return s < 0 ? hone_lua_raise(L) : 0;
 }
 
 static int l_policy_lerp(lua_State *L)
