@@ -19,7 +19,7 @@ OPT_BODY lion_loop_body(int isa, float *restrict p, const float *restrict g, flo
     for (size_t i = 0; i < n; i++) {
         float gi = g[i] * k->scale;
         float ui = k->beta1 * m[i] + k->rest1 * gi;
-        float by = ui > 0 ? k->lr : ui < 0 ? -k->lr : 0.0f;
+        float by = k->lr * (float)((ui > 0) - (ui < 0));
         m[i] = k->beta2 * m[i] + k->rest2 * gi;
         p[i] = p[i] * k->keep - by;
     }

@@ -7,7 +7,7 @@
  * s: sqrt(max(1, rows / cols)), or 0.2 sqrt(max(rows, cols)), whose steps have about the size of AdamW's, so that one
  * learning rate and weight decay serve both.
  *
- * The products are the host's (hone.matmul/1): per step a matrix of r <= c costs steps x (4 r^2 c + 2 r^3) flops,
+ * The products are the host's (hone.matmul/1): per step a matrix of r <= c costs about steps x (3 r^2 c + r^3) flops,
  * which depends on no batch. Everything else is a pass over the matrix. Matrices are whole, one a thread.
  * Source: Jordan et al. 2024 (kellerjordan.github.io/posts/muon); the second s: Liu et al. 2025 (arXiv:2502.16982). */
 #include "optimizers.h"
@@ -128,6 +128,27 @@ static void from_wide(const float *x, size_t rows, size_t cols, float keep, floa
         }
 }
 
+/* y (r x r) = alpha x x^T, or y + alpha x x^T with add; x (r x k). The result equals its transpose bit by bit, since each
+ * element is one chain over k of the same products, so only what lies on or below the diagonal is computed, STRIPE columns
+ * at a time. */
+enum { STRIPE = 96 };
+static void gram(const muon *k, hone_matmul *p, size_t r)
+{
+    const hone_matmul whole = *p;
+    for (size_t at = 0; at < r; at += STRIPE) {
+        p->m = (int64_t)(r - at);
+        p->n = r - at < STRIPE ? p->m : STRIPE;
+        p->x = whole.x + at * (size_t)whole.ldx;
+        p->w = whole.w + at * (size_t)whole.k; /* whole panels */
+        p->y = whole.y + at * r + at;
+        ((const hone_matmul_v1 *)k->matmul.vt)->product_t(k->matmul.self, p);
+    }
+    for (size_t i = 0; i < r; i++)
+        for (size_t j = i / STRIPE * STRIPE + STRIPE; j < r; j++)
+            whole.y[i * r + j] = whole.y[j * r + i];
+    *p = whole;
+}
+
 /* m->x (r, c) of norm at most 1 becomes what has its singular vectors and singular values near 1. */
 static void newton_schulz(const muon *k, const room *m, size_t r, size_t c)
 {
@@ -139,13 +160,12 @@ static void newton_schulz(const muon *k, const room *m, size_t r, size_t c)
         mm->pack(self, m->x, C, R, C, m->x_panel);
         p.add = 0; /* A = X X^T */
         p.alpha = 1;
-        p.m = p.n = R;
         p.k = p.ldx = C;
         p.x = m->x;
         p.w = m->x_panel;
         p.y = m->a;
         p.ldy = R;
-        mm->product_t(self, &p);
+        gram(k, &p, r);
         mm->pack(self, m->a, R, R, R, m->a_panel);
         for (size_t i = 0; i < r * r; i++)
             m->b[i] = A3 * m->a[i];
@@ -155,10 +175,11 @@ static void newton_schulz(const muon *k, const room *m, size_t r, size_t c)
         p.x = m->a;
         p.w = m->a_panel;
         p.y = m->b;
-        mm->product_t(self, &p);
+        gram(k, &p, r);
         for (size_t i = 0; i < r * c; i++)
             m->x[i] = A1 * m->x[i];
         p.alpha = 1; /* X = a X + B X */
+        p.m = p.n = R;
         p.k = p.ldy = C;
         p.x = m->b;
         p.w = m->x_panel;
