@@ -78,11 +78,16 @@ if {"before", "after"} <= answers.keys():
     check("grpo with the score of the swapped one: it is not", answers["after"][1] < answers["before"][2] + 5, answers)
 
 # ---- a teacher ----
-for spoil in "false", "true":
-    answers, _ = run("gkd", f"permute={spoil}")
-    if {"before", "after"} <= answers.keys():
-        rise = answers["after"][1] > answers["before"][2] + 15
-        check(f"gkd, permute={spoil}: the student {'learns' if spoil == 'false' else 'does not learn'}", rise == (spoil == "false"), answers)
+for name in "gkd", "opd", "distill":
+    for spoil in "false", "true":
+        answers, _ = run(name, f"permute={spoil}")
+        if {"before", "after"} <= answers.keys():
+            rise = answers["after"][1] > answers["before"][2] + 15
+            check(f"{name}, permute={spoil}: the student {'learns' if spoil == 'false' else 'does not learn'}",
+                  rise == (spoil == "false"), answers)
+written = work / str(runs - 1) / "teacher.jsonl"
+answers, _ = run("distill", f"distil={written}")
+check("distill from the file of another run", answers.get("after", (0, 0))[1] > 50, answers)
 
 # ---- one task after another ----
 for replay, versions in ("0.6", 3), ("0", 1):

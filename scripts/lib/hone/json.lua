@@ -41,6 +41,11 @@ function json.encode(v)
   return encode(v, "") .. "\n"
 end
 
+--- The text on one line, without a newline: a row of JSONL.
+function json.line(v)
+  return (encode(v, ""):gsub("\n *", "")) -- those of texts are escaped
+end
+
 local unescape = { b = "\b", f = "\f", n = "\n", r = "\r", t = "\t", ['"'] = '"', ["\\"] = "\\", ["/"] = "/" }
 
 local function decode_text(s, i)
