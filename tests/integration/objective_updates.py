@@ -124,6 +124,15 @@ end
 for _, name in ipairs {lua(UNPAIRED)} do
   splits(name, {{ labelled }}, spec(name, {{ beta = 0.5 }}))
 end
+local mixed = {{}}
+for i, r in ipairs(labelled) do mixed[i] = {{ prompt = r.prompt, completion = labelled[i % 6 + 1].completion }} end
+local a, b, c = fresh(), fresh(), fresh()
+for _, p in ipairs {{ a, b, c }} do p:update {{ {{ {{ prompt = "Hello", completion = "zzz zz z" }} }}, objective = "sft" }} end
+local apart = a:loss {{ mixed, objective = {{ "reinforce", beta = 1, kl = "k1", reduce = "seq_mean_token_sum" }}, reference = base }}
+a:update {{ labelled, objective = {{ "kto", beta = 0.5 }}, reference = base }}
+b:update {{ labelled, objective = {{ "kto", beta = 0.5, kto_kl = math.max(0, apart) }}, reference = base }}
+c:update {{ labelled, objective = {{ "kto", beta = 0.5, kto_kl = math.max(0, apart) + 1 }}, reference = base }}
+is("kto: the KL is estimated on other prompts' answers, " .. apart, a:info().checksum == b:info().checksum and a:info().checksum ~= c:info().checksum)
 """)
 
 for k, part in enumerate(some(POLICY, 5)):

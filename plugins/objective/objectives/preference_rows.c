@@ -75,7 +75,8 @@
       "kto: desirable_weight (1 - s(beta (a - z))), undesirable_weight (1 - s(beta (z - b))); mean over all answers\n" \
       "  z = max(0, kto_kl), the KL to the reference estimated on mismatched prompts and answers.\n" \
       "source: Ethayarajh et al. 2024 (arXiv:2402.01306)\n" \
-      "differences: trl makes the estimate itself from each micro-batch; here it is given once a step (kto_kl, a live setting).\n") \
+      "  policy:update estimates it from the batch, each prompt with the next row's answer, unless kto_kl is given.\n" \
+      "differences: trl estimates it from each micro-batch; hone from the whole update.\n") \
     X(orpo, loss_orpo, FAMILY_PAIR, 1, 1, orpo_fields, "ORPO: NLL of the chosen plus the log odds ratio", \
       "orpo: nll * (-log p_c) - beta log s(logodds(p_c) - logodds(p_r)),  log p = mean log-prob over the completion\n" \
       "source: Hong et al. 2024 (arXiv:2403.07691)\ndifferences: trl's NLL takes the prompt too and averages over tokens; the entry in its tests has nll 0.\n") \

@@ -392,6 +392,33 @@ local function adapt_entropy(self, config, objective)
   end
 end
 
+-- KTO compares rewards with the KL to the reference, estimated on answers that belong to other prompts: each prompt of the
+-- batch with the next row's answer. Not where kto_kl is given, or rows were encoded before.
+local function estimate_kto(self, config, objective)
+  local spec = config.objective
+  local name = type(spec) == "table" and (spec[1] or spec.name) or spec
+  if name ~= "kto" or type(spec) == "table" and spec.kto_kl or self.run.dry_run then return end
+  local rows_of, mixed = {}, {}
+  for _, item in ipairs(config) do
+    for _, row in ipairs(type(item) == "table" and item[1] ~= nil and item or { item }) do
+      if type(row) == "table" and row.prompt and row.completion then rows_of[#rows_of + 1] = row end
+    end
+  end
+  if #rows_of < 2 then return end
+  for i, row in ipairs(rows_of) do
+    local m = {}
+    for k, v in pairs(row) do m[k] = v end
+    m.completion, m.label, m.teacher = rows_of[i % #rows_of + 1].completion, nil, nil
+    mixed[i] = m
+  end
+  local list = self:batch(mixed, { raw = config.raw, eos = config.eos, max_tokens = config.max_tokens, on_error = "skip" })
+  if #list == 0 then return end
+  local kl = core.loss(self.ud, list, settings(config, "policy:update"),
+    components.resolve_objective { "reinforce", beta = 1, kl = "k1", reduce = "seq_mean_token_sum" }, reference_of(config))
+  core.component_set(objective, { kto_kl = math.max(0, kl) })
+  self.run:log { ["kto/kl"] = math.max(0, kl) }
+end
+
 --- One or more optimizer steps: policy:update { rollout or rows, objective = "grpo", advantage = "group", ... }.
 -- objective: a name, { "dapo", eps_high = 0.28 }, or a function over tensors. Also: epochs, minibatches,
 -- accumulate, clip, schedule (a name, { name, ... }, or function(update) -> share of lr), reference, teacher, skip_equal, micro_tokens,
@@ -406,6 +433,7 @@ function Policy:update(config)
   local given = config.schedule or self.schedule
   local schedule = type(given) == "function" and given or nil
   local measured = adapt_entropy(self, config, objective)
+  estimate_kto(self, config, objective)
   local m = core.update(self.ud, list, settings(config, "policy:update", given), objective, reference_of(config), schedule, teacher)
   measured(m)
   if self.run.dry_run then
