@@ -1,5 +1,6 @@
-/* Mathematical answers: any text is read or refused, and what was read is equal to itself both ways. */
+/* Mathematical answers: any text is read or refused, equality holds both ways, and an answer found in a text is a part of it. */
 #include "../../plugins/reward/rewards/common.c"
+#include "../../plugins/reward/rewards/math_find.c"
 #include "../../plugins/reward/rewards/math_lex.c"
 #include "../../plugins/reward/rewards/math_eval.c"
 #include "../../plugins/reward/rewards/math_matrix.c"
@@ -24,6 +25,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     if (x && y && math_equal(&a, &b, 1e-6) != math_equal(&b, &a, 1e-6))
         abort();
     math_is_number(&a);
+    const hone_str whole = {copy, n};
+    hone_str found;
+    for (uint32_t place = EXTRACT_AUTO; place <= EXTRACT_WHOLE + 2; place++)
+        if (place <= EXTRACT_WHOLE       ? math_find(whole, place, &found)
+            : place == EXTRACT_WHOLE + 1 ? math_find_joined(whole, &found)
+                                         : math_find_plain(whole, &found))
+            if (found.ptr < copy || found.len > n || found.ptr + found.len > copy + n)
+                abort();
     free(copy);
     return 0;
 }

@@ -411,11 +411,35 @@ static void test_hostile_completions_get_an_outcome(void **state)
             a = score_text(inst, big, 200, &row);
             assert_int_equal(a.status, HONE_SCORE);
         }
-        memcpy(big, "\\boxed{", 7);
-        for (size_t i = 7; i + 6 < BIG; i += 6)
-            memcpy(big + i, "\\frac{", 6);
-        assert_true(score_text(inst, big, BIG, &row).status != HONE_PENDING);
-        assert_true(score_text(inst, big, 900, &row).status != HONE_PENDING);
+        static const char *const patterns[] = {"\\frac{",
+                                               "a1",
+                                               "\\boxed{1},",
+                                               "$1$ and ",
+                                               "\\boxed{x}\\boxed{",
+                                               "so 1 ",
+                                               "x = 1, ",
+                                               "1 000 ",
+                                               "\\left(",
+                                               "1+",
+                                               "-",
+                                               "\\begin{pmatrix}1&",
+                                               "|x<",
+                                               "{1}",
+                                               "\\sqrt[3]",
+                                               "\\cup(",
+                                               "!^",
+                                               "answer is"};
+        for (size_t p = 0; p < sizeof patterns / sizeof *patterns; p++) {
+            const size_t len = strlen(patterns[p]);
+            memcpy(big, "\\boxed{", 7);
+            for (size_t i = 7; i + len < BIG; i += len)
+                memcpy(big + i, patterns[p], len);
+            for (size_t f = 0; f < 4;
+                 f++) { /* with the head and without, long and as long as is read */
+                const size_t from = f & 1 ? 7 : 0, n = f & 2 ? 4000 : BIG - 64;
+                assert_true(score_text(inst, big + from, n, &row).status != HONE_PENDING);
+            }
+        }
         hone_instance_unref(inst);
     }
     hone_free(big);

@@ -176,7 +176,7 @@ static int right(const math_answer *r, math *x, math *y, hone_str text, const ho
         find(text, hone_str_c("####"), 0) != SIZE_MAX)
         return 0;
     const hone_str whole = trim(text);
-    if (whole.len < 40 && same_words(whole, want))
+    if (whole.len < 40 && (given ? same_words(whole, want) : agrees(r, x, y, whole, want)))
         return 1;
     if (!math_read(y, want) || math_is_single(y)) /* a number has its place already */
         return 0;

@@ -22,6 +22,20 @@ static double symbol_value(uint64_t name, int point)
     return 0.4 + 2 * (double)(h >> 11) / 9007199254740992.0;
 }
 
+/* Of two whole numbers below 2^53; not a number of anything else. */
+static double divisor(number a, number b)
+{
+    double x = fabs(creal(a)), y = fabs(creal(b));
+    if (cimag(a) != 0 || cimag(b) != 0 || x != floor(x) || y != floor(y) || x > 9e15 || y > 9e15)
+        return (double)NAN;
+    while (y > 0) {
+        const double rest = fmod(x, y);
+        x = y;
+        y = rest;
+    }
+    return x;
+}
+
 static number call(const node *x, number a, number b)
 {
     switch (x->op) {
@@ -36,6 +50,14 @@ static number call(const node *x, number a, number b)
         return cimag(a) == 0 ? floor(creal(a) + 1e-12 * fabs(creal(a))) : (double)NAN;
     case FUNC_CEIL:
         return cimag(a) == 0 ? ceil(creal(a) - 1e-12 * fabs(creal(a))) : (double)NAN;
+    case FUNC_MAX:
+        return cimag(a) == 0 && cimag(b) == 0 ? fmax(creal(a), creal(b)) : (double)NAN;
+    case FUNC_MIN:
+        return cimag(a) == 0 && cimag(b) == 0 ? fmin(creal(a), creal(b)) : (double)NAN;
+    case FUNC_GCD:
+        return divisor(a, b);
+    case FUNC_LCM:
+        return cabs(a * b) / divisor(a, b);
     case FUNC_SIN:
         return csin(a);
     case FUNC_COS:
@@ -99,7 +121,9 @@ number math_evaluate(const math *m, int i, const env *e)
             a *= PI / 180;
         return call(x, a, b);
     case NODE_NEG:
-        return -math_evaluate(m, x->a, e);
+        a = math_evaluate(m, x->a, e);
+        return cimag(a) == 0 ? (number)-creal(a)
+                             : -a; /* no -0 i: it would turn square roots round */
     case NODE_ADD:
     case NODE_MUL:
     case NODE_DIV:

@@ -5,6 +5,8 @@
  * nothing is allocated, what is found is a part of the text. */
 #include "math_find.h"
 
+enum { MOST_JOINED = 64 }; /* answers that are joined to one */
+
 /* ---- places --------------------------------------------------------------------------------------- */
 
 /* Over the name and the equals sign before a box, "y_2 = \boxed{...}": their length, or 0. */
@@ -62,7 +64,9 @@ static int find_boxed(hone_str s, hone_str *out)
     if (!find_one_box(s, out, &begin, &end))
         return 0;
     first = begin;
-    while (find_one_box(part(s, 0, first), &inner, &begin, &stop) && joins(part(s, stop, first))) {
+    for (int k = 0; k < MOST_JOINED && find_one_box(part(s, 0, first), &inner, &begin, &stop) &&
+                    joins(part(s, stop, first));
+         k++) {
         first = begin;
         *out = part(s, first, end);
     }
@@ -214,7 +218,7 @@ int math_find_joined(hone_str s, hone_str *out)
         return 0;
     const char *end = out->ptr + out->len;
     first = *out;
-    for (int k = 0; k < 16; k++) {
+    for (int k = 0; k < MOST_JOINED; k++) {
         hone_str before = trim(part(s, 0, (size_t)(first.ptr - s.ptr)));
         if (before.len && before.ptr[before.len - 1] == '$')
             before.len--;
@@ -336,10 +340,11 @@ static int ends_in_broken_formula(hone_str s)
     return from != SIZE_MAX && memchr(s.ptr + from, '\n', end - from) != NULL;
 }
 
-/* The last number: sign, separators, decimals, a fraction behind it, percent. */
-int math_find_last_number(hone_str s, hone_str *out)
+/* The last run of digits as a number: sign, separators, decimals, a fraction behind it, percent. */
+static int last_number(hone_str s, hone_str *out, size_t *before)
 {
     size_t end = s.len, from;
+    *before = 0;
     while (end > 0 && !is_digit(s.ptr[end - 1]))
         end--;
     if (end == 0)
@@ -357,8 +362,7 @@ int math_find_last_number(hone_str s, hone_str *out)
     while (from > 1 && end - from >= 3 && s.ptr[from - 1] == ' ' && is_digit(s.ptr[from - 2]) &&
            (end - from == 3 || s.ptr[from + 3] == ' ' || s.ptr[from + 3] == '.' ||
             s.ptr[from + 3] == ',')) {
-        size_t group = from -
-                       1; /* 1 000: one to three digits, and nothing of a number before them */
+        size_t group = from - 1; /* 1 000: one to three digits, nothing of a number before */
         while (group > 0 && is_digit(s.ptr[group - 1]))
             group--;
         if (from - 1 - group > 3 || (group > 0 && strchr(".,/", s.ptr[group - 1])))
@@ -371,14 +375,23 @@ int math_find_last_number(hone_str s, hone_str *out)
         (from == 1 ||
          !(is_digit(s.ptr[from - 2]) || is_letter(s.ptr[from - 2]) || s.ptr[from - 2] == ')')))
         from--;
+    *before = from;
     if (from > 0 && is_letter(s.ptr[from - 1])) /* inside a word: AZYUK2A */
-        return math_find_last_number(part(s, 0, from), out);
-    if (end < s.len && is_letter(s.ptr[end]) && end - from < 2 && from > 0 &&
-        is_letter(s.ptr[from - 1]))
         return 0;
     if (end < s.len && s.ptr[end] == '%')
         end++;
     *out = part(s, from, end);
+    return 1;
+}
+
+int math_find_last_number(hone_str s, hone_str *out)
+{
+    size_t before;
+    while (!last_number(s, out, &before)) {
+        if (!before)
+            return 0;
+        s = part(s, 0, before);
+    }
     return 1;
 }
 
@@ -438,7 +451,10 @@ static int find_last_value(hone_str s, hone_str *out)
         to--;
     for (size_t i = from; i < to; i++)
         more |= s.ptr[i] == '\\' || s.ptr[i] == '^' || starts_with(part(s, i, to), "π") ||
-                starts_with(part(s, i, to), "√");
+                starts_with(part(s, i, to), "√") || starts_with(part(s, i, to), "−") ||
+                starts_with(part(s, i, to), "sqrt(") || starts_with(part(s, i, to), "pi/") ||
+                (i > from && i + 1 < to && (s.ptr[i] == 'e' || s.ptr[i] == 'E') &&
+                 is_digit(s.ptr[i - 1]) && (is_digit(s.ptr[i + 1]) || s.ptr[i + 1] == '-'));
     if (more && to - from < 100 && mathematical(part(s, from, to)) == 2)
         *out = part(s, from, to);
     return 1;

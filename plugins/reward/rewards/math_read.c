@@ -385,6 +385,22 @@ static int is_dressing(hone_str w)
     return 0;
 }
 
+/* max(a, b, c) and its like: of two, and of that with the next. */
+static int fold_list(math *m, hone_str w)
+{
+    const int func = is(w, "max")   ? FUNC_MAX
+                     : is(w, "min") ? FUNC_MIN
+                     : is(w, "gcd") ? FUNC_GCD
+                                    : FUNC_LCM;
+    const int list = parse_bracket(m, m->token);
+    if (list < 0 || m->nodes[list].type != NODE_SEQ)
+        return list;
+    int a = m->nodes[list].a;
+    for (int c = a < 0 ? -1 : m->nodes[a].next; a >= 0 && c >= 0; c = m->nodes[c].next)
+        a = make_call(m, func, a, c);
+    return a;
+}
+
 static int parse_command(math *m)
 {
     hone_str w = m->word;
@@ -392,7 +408,7 @@ static int parse_command(math *m)
     if (func >= 0)
         return parse_function(m, func);
     if (is(w, "frac") || is(w, "dfrac") || is(w, "tfrac") || is(w, "cfrac") || is(w, "binom") ||
-        is(w, "dbinom")) {
+        is(w, "dbinom") || is(w, "tbinom")) {
         math_next(m);
         a = parse_argument(m);
         b = a < 0 ? -1 : parse_argument(m);
@@ -424,6 +440,10 @@ static int parse_command(math *m)
     if (is(w, "infty") || is(w, "infinity") || is(w, "inf") || is(w, "oo")) {
         math_next(m);
         return make_number(m, (double)INFINITY);
+    }
+    if (is(w, "max") || is(w, "min") || is(w, "gcd") || is(w, "lcm")) {
+        math_next(m);
+        return m->token == '(' || m->token == T_SET_OPEN ? fold_list(m, w) : -1;
     }
     if (is(w, "cbrt")) {
         math_next(m);
@@ -507,7 +527,7 @@ static int is_integer(const math *m, int i)
 
 static int has_value(const math *m, int i)
 {
-    return m->nodes[i].type != NODE_SYMBOL;
+    return m->nodes[i].type != NODE_SYMBOL || m->nodes[i].op == 'p';
 }
 
 /* Over a unit and its power. */
@@ -523,6 +543,14 @@ static int pass_unit(math *m)
     return 1;
 }
 
+/* Degrees, those of temperature with their letter. */
+static int make_degree(math *m, int a)
+{
+    if (m->token == T_SYMBOL && (is(m->word, "C") || is(m->word, "F")))
+        math_next(m);
+    return make_call(m, FUNC_DEGREE, a, -1);
+}
+
 /* An atom with what follows it: powers, subscripts, factorial, percent, units. */
 static int parse_postfix(math *m)
 {
@@ -530,7 +558,7 @@ static int parse_postfix(math *m)
     while (a >= 0) {
         if (m->token == T_DEGREE) {
             math_next(m);
-            a = make_call(m, FUNC_DEGREE, a, -1);
+            a = make_degree(m, a);
         } else if (m->token == T_SUPER) {
             a = make_two(m, NODE_POW, a, make_number(m, m->number));
             math_next(m);
@@ -543,7 +571,7 @@ static int parse_postfix(math *m)
             math_next(m);
             if (m->token == T_DEGREE) {
                 math_next(m);
-                a = make_call(m, FUNC_DEGREE, a, -1);
+                a = make_degree(m, a);
                 continue;
             }
             if (m->token == '{') { /* ^{\\circ} */
@@ -554,7 +582,7 @@ static int parse_postfix(math *m)
                     math_next(m);
                 if (m->token == '}') {
                     math_next(m);
-                    a = degree ? make_call(m, FUNC_DEGREE, a, -1) : a;
+                    a = degree ? make_degree(m, a) : a;
                     continue;
                 }
                 m->at = at;
@@ -568,6 +596,9 @@ static int parse_postfix(math *m)
             math_next(m);
             b = parse_argument(m);
             a = b < 0 ? -1 : make_call(m, FUNC_SUB, a, b);
+        } else if (m->token == '\'' && m->nodes[a].type == NODE_SYMBOL) { /* f': another name */
+            math_next(m);
+            a = make_call(m, FUNC_SUB, a, make_number(m, .5));
         } else if (m->token == '!') {
             math_next(m);
             a = make_call(m, FUNC_FACTORIAL, a, -1);
@@ -749,6 +780,8 @@ int math_is_name(const math *m, int i)
     if (x->type == NODE_SYMBOL || x->type == NODE_SEQ ||
         (x->type == NODE_CALL && (x->op == FUNC_ABS || x->op == FUNC_SUB)))
         return 1;
+    if (x->type == NODE_POW) /* an inverse function */
+        return m->nodes[x->a].type == NODE_SYMBOL && is_minus_one(m, x->b);
     return (x->type == NODE_MUL || x->type == NODE_DIV) && math_is_name(m, x->a) &&
            math_is_name(m, x->b);
 }
@@ -756,7 +789,10 @@ int math_is_name(const math *m, int i)
 /* a < x < b is REL(REL(a < x) < b) */
 static int parse_relation(math *m)
 {
-    int a = parse_union(m), op;
+    int a, op;
+    if (m->token == T_APPROX || m->token == '=') /* "= 5" */
+        math_next(m);
+    a = parse_union(m);
     while (a >= 0 && (op = relation_of(m)) != 0) {
         int about = m->token == T_APPROX, b;
         math_next(m);
@@ -792,7 +828,10 @@ static int parse_list(math *m)
     if (group < 0)
         return -1;
     while (m->token == ',' || m->token == ';' || m->token == T_AND) {
-        const int semicolon = m->token == ';';
+        /* "x = 3, y = 4 or x = 4, y = 3" is parted as by a semicolon */
+        const int semicolon = m->token == ';' ||
+                              (m->token == T_AND && m->is_or && m->nodes[group].type == NODE_REL &&
+                               m->nodes[group].op == '=' && (in_group > 1 || list_first >= 0));
         ors |= m->token == T_AND && m->is_or;
         ands |= m->token == T_AND && !m->is_or;
         math_next(m);
@@ -842,8 +881,10 @@ static int parse_list(math *m)
 int math_read(math *m, hone_str text)
 {
     text = trim(text);
-    while (text.len && strchr(".,:;$", text.ptr[text.len - 1]) && text.ptr[text.len - 1])
+    while (text.len && strchr(".,:;?$\"", text.ptr[text.len - 1]) && text.ptr[text.len - 1])
         text = trim(part(text, 0, text.len - 1));
+    while (text.len && text.ptr[0] == '"')
+        text = trim(part(text, 1, text.len));
     m->n = 0;
     m->text = text;
     m->at = 0;

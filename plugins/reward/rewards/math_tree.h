@@ -45,7 +45,11 @@ enum {
     FUNC_BINOM,
     FUNC_DEGREE, /* its argument; within sin and its like pi / 180 of it */
     FUNC_FLOOR,
-    FUNC_CEIL
+    FUNC_CEIL,
+    FUNC_MAX,
+    FUNC_MIN,
+    FUNC_GCD,
+    FUNC_LCM
 };
 
 /* Tokens; others are their character. */

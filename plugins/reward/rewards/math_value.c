@@ -187,7 +187,7 @@ static int equal_elements(const pair *p, part_of x, part_of y)
         const int a = letter_of(p->a, x.name), b = letter_of(p->b, y.name);
         const int numbered = a != x.name && b != y.name;
         const part_of u = {numbered ? a : x.name, 1, -1}, v = {numbered ? b : y.name, 1, -1};
-        if (!equal_values(p, u, v))
+        if (!equal_nodes(p, u, v))
             return 0;
     }
     return equal_nodes(p, x, y);
