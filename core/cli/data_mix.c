@@ -8,7 +8,7 @@
 #include <string.h>
 
 static int64_t rows, seed = 1;
-static int stop_first, repeat;
+static int stop_first, repeat, by_bytes;
 static char paths[HONE_MIX_MAX][1024], *names[HONE_MIX_MAX];
 
 typedef struct mixing {
@@ -25,6 +25,11 @@ static void put_summary(void *ctx, hone_jw *w)
     hone_jw_map(w);
     for (size_t k = 0; k < m->spec.n; k++)
         hone_jw_ki64(w, names[k], (int64_t)m->result.from[k]);
+    hone_jw_end(w);
+    hone_jw_key(w, "bytes");
+    hone_jw_map(w);
+    for (size_t k = 0; k < m->spec.n; k++)
+        hone_jw_ki64(w, names[k], (int64_t)m->result.bytes[k]);
     hone_jw_end(w);
 }
 
@@ -58,6 +63,9 @@ static hone_status prepare(hone_cli_step *step, mixing *m, int n, char **files)
     m->spec.rows = rows > 0 ? (uint64_t)rows : 0;
     m->spec.stop = stop_first;
     m->spec.repeat = repeat;
+    m->spec.by_bytes = by_bytes;
+    if (by_bytes)
+        hone_jw_kbool(&step->w, "by_bytes", 1);
     hone_jw_ki64(&step->w, "seed", seed);
     hone_jw_ki64(&step->w, "count", rows);
     hone_jw_kbool(&step->w, "stop_first", stop_first);
@@ -70,6 +78,7 @@ int hone_cli_data_mix(int argc, char **argv)
     static const hone_arg options[] = {
         {"count", HONE_ARG_I64, &rows, "N", "so many rows (until all files are at their end)"},
         {"seed", HONE_ARG_I64, &seed, "N", "of the draws (1)"},
+        {"by-bytes", HONE_ARG_FLAG, &by_bytes, NULL, "weights are shares of bytes, not of rows"},
         {"stop-first", HONE_ARG_FLAG, &stop_first, NULL, "end with the first file that ends"},
         {"repeat", HONE_ARG_FLAG, &repeat, NULL, "a file that ends begins anew; with --count"},
         HONE_CLI_STEP_OPTIONS,

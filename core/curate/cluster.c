@@ -10,7 +10,7 @@
 
 #include <string.h>
 
-enum { LINE_BITS = 48, SETS = 512 };
+enum { LINE_BITS = 48, SETS = 512, SET_MAX = 4096 };
 
 typedef struct worker {
     hone_words words;
@@ -296,14 +296,21 @@ static hone_status set_of_row(clustering *c, uint64_t row, const hone_shingles *
         HONE_TRY(hone_input_fetch(c->in, c->places.v[row], &c->row));
         HONE_TRY(hone_scan_row(&c->scan, hone_buf_str(&c->row)));
         HONE_TRY(hone_words_of(&w->words, hone_buf_str(&c->scan.text)));
-        if (s->set.cap > 1 << 16) /* a long text's place is not kept */
-            hone_shingles_release(&s->set);
         HONE_TRY(hone_shingles_of(&c->minhash, &w->words, &s->set));
         hone_shingles_sort(&s->set);
         s->row = row + 1;
     }
     *out = &s->set;
     return HONE_OK;
+}
+
+/* Many shingles are not remembered: SETS long texts would be more than memory should hold. */
+static void forget_long(set_of *s)
+{
+    if (s->set.cap > SET_MAX) {
+        hone_shingles_release(&s->set);
+        s->row = 0;
+    }
 }
 
 static hone_status compare(clustering *c, uint64_t a, uint64_t b, int *alike)
@@ -320,12 +327,15 @@ static hone_status compare(clustering *c, uint64_t a, uint64_t b, int *alike)
         if (s >= 0)
             *alike = hone_shingles_jaccard(&kept, sb) >= c->spec->threshold;
         hone_shingles_release(&kept);
+        forget_long(&c->sets[b % SETS]);
         c->counts->compared++;
         return s;
     }
     HONE_TRY(set_of_row(c, b, &sb));
     c->counts->compared++;
     *alike = hone_shingles_jaccard(sa, sb) >= c->spec->threshold;
+    forget_long(&c->sets[a % SETS]);
+    forget_long(&c->sets[b % SETS]);
     return HONE_OK;
 }
 

@@ -15,7 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { WINDOW = 2 << 20, PLACE_BITS = 48, MAX_FILES = 1 << 15 };
+enum { WINDOW = 2 << 20, MAX_ROWS = 16384, PLACE_BITS = 48, MAX_FILES = 1 << 15 };
 
 typedef struct input_file {
     char *path, *copy;                /* copy: where its rows lie as lines, or NULL */
@@ -36,7 +36,7 @@ struct hone_input {
     size_t begin, end, cap;
     int at_end;
     hone_input_row *rows;
-    size_t cap_rows, limit; /* limit: rows in a batch, 0: none */
+    size_t cap_rows, limit; /* limit: rows in a batch */
     int64_t skipped;
 };
 
@@ -82,6 +82,7 @@ hone_status hone_input_open(const hone_input_spec *spec, hone_input **out)
     in->files = hone_calloc(spec->n, sizeof *in->files);
     in->window = hone_alloc(WINDOW);
     in->cap = WINDOW;
+    in->limit = MAX_ROWS;
     hone_status s = in->files && in->window ? HONE_OK : HONE_E_NOMEM;
     int inputs = 0;
     for (size_t i = 0; s >= 0 && i < spec->n; i++) {
@@ -289,7 +290,7 @@ static hone_status take_lines(hone_input *in, size_t *n)
     for (;;) {
         const char *from = in->window + in->begin;
         const size_t left = in->end - in->begin;
-        if (in->limit && *n == in->limit)
+        if (*n == in->limit)
             return HONE_OK;
         const char *newline = left ? memchr(from, '\n', left) : NULL;
         if (!newline && (!in->at_end || !left))
@@ -332,7 +333,7 @@ static hone_status take_source(hone_input *in, size_t *n)
     hone_status s = 1;
     hone_buf_init(&text, 2 * (size_t)HONE_INPUT_MAX_ROW);
     in->begin = in->end = 0;
-    while (in->end < WINDOW / 2 && s > 0 && (!in->limit || *n < in->limit)) {
+    while (in->end < WINDOW / 2 && s > 0 && *n < in->limit) {
         hone_jw w;
         hone_arena_clear(&in->arena);
         s = hone_data_next(in->data, &in->arena, &row);
@@ -399,7 +400,7 @@ hone_status hone_input_next(hone_input *in, const hone_input_row **rows, size_t 
 
 void hone_input_limit(hone_input *in, size_t rows)
 {
-    in->limit = rows;
+    in->limit = rows && rows < MAX_ROWS ? rows : MAX_ROWS;
 }
 
 hone_input_place hone_input_tell(const hone_input *in)

@@ -7,10 +7,13 @@
 
 #include <string.h>
 
+enum { LATELY = 32 };
+
 typedef struct stream {
     const hone_input_row *rows;
     size_t n, at;
     int ended;
+    double length; /* of its rows, the last LATELY or so */
 } stream;
 
 typedef struct mixing {
@@ -47,6 +50,8 @@ static void note(void *ctx, hone_jw *w)
         hone_jw_map(w);
         hone_job_put_place(w, &place);
         hone_jw_ki64(w, "from", (int64_t)m->out->from[k]);
+        hone_jw_kf64(w, "length", m->streams[k].length);
+        hone_jw_ki64(w, "bytes", (int64_t)m->out->bytes[k]);
         hone_jw_ki64(w, "epochs", (int64_t)m->out->epochs[k]);
         hone_jw_kbool(w, "ended", m->streams[k].ended);
         hone_jw_end(w);
@@ -68,6 +73,8 @@ static hone_status get_state(mixing *m)
         hone_input_place place;
         HONE_TRY(hone_job_get_place(f, &place));
         HONE_TRY(hone_job_get_count(f, "from", &m->out->from[k]));
+        HONE_TRY(hone_value_f64(f, "length", 0, &m->streams[k].length));
+        HONE_TRY(hone_job_get_count(f, "bytes", &m->out->bytes[k]));
         HONE_TRY(hone_job_get_count(f, "epochs", &m->out->epochs[k]));
         HONE_TRY(hone_value_bool(f, "ended", 0, &m->streams[k].ended));
         if (!hone_job_finished(m->job))
@@ -99,19 +106,34 @@ static hone_status see_row(mixing *m, size_t k)
     return HONE_OK;
 }
 
+/* By bytes (of all there are so far, weights' sum): weight / length of a row comes out as the share; the correction takes away what the estimate of the length leaves. */
+static double weight_of(const mixing *m, size_t k, double all, double weights)
+{
+    const stream *s = &m->streams[k];
+    if (s->ended || !m->spec->by_bytes)
+        return s->ended ? 0 : m->spec->weight[k];
+    const double length = m->out->from[k] ? s->length : (double)s->rows[s->at].text.len + 1;
+    const double due = all * m->spec->weight[k] / weights, some = LATELY * length;
+    return m->spec->weight[k] / length * (due + some) / ((double)m->out->bytes[k] + some);
+}
+
 /* The file of the next output row; n: no file has one. */
 static size_t draw(const mixing *m)
 {
     const hone_rng_key key = {.seed = m->spec->seed, .purpose = hone_rng_purpose("curate.mix")};
-    double all = 0, at = 0;
+    double all = 0, at = 0, bytes = 0, weights = 0;
     size_t last = m->spec->n;
+    for (size_t k = 0; k < m->spec->n; k++) {
+        bytes += (double)m->out->bytes[k];
+        weights += m->spec->weight[k];
+    }
     for (size_t k = 0; k < m->spec->n; k++)
-        all += m->streams[k].ended ? 0 : m->spec->weight[k];
+        all += weight_of(m, k, bytes, weights);
     const double u = hone_rng_uniform(&key, m->out->rows) * all;
     for (size_t k = 0; k < m->spec->n; k++) {
         if (m->streams[k].ended)
             continue;
-        at += m->spec->weight[k];
+        at += weight_of(m, k, bytes, weights);
         last = k;
         if (u < at)
             return k;
@@ -128,9 +150,12 @@ static hone_status keep_row(mixing *m, size_t k)
     if (st < 0)
         return hone_fail_at("%s:%llu", hone_input_path(m->in[k], 0), (unsigned long long)row.line);
     HONE_TRY(hone_job_keep(m->job, 0, &row, NULL));
+    const double length = (double)row.text.len + 1;
+    s->length = m->out->from[k] ? s->length + (length - s->length) / LATELY : length;
     s->at++;
     m->out->from[k]++;
     m->out->rows++;
+    m->out->bytes[k] += row.text.len + 1;
     m->bytes += row.text.len + 1;
     return HONE_OK;
 }

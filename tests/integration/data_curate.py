@@ -318,6 +318,13 @@ hone("mix", "m1.jsonl=0.5", "m3.jsonl=0.5", "--count", 400, "--repeat", "--out",
 threes = [r["i"] for r in read("m.jsonl") if r["f"] == 3]
 check("--repeat begins a file anew", len(threes) > 150 and threes == [i % 7 for i in range(len(threes))], len(threes))
 
+write("m4.jsonl", [{"f": 4, "text": "x" * (50 + i % 300)} for i in range(3000)])
+got = summary("mix", "m1.jsonl=0.5", "m4.jsonl=0.5", "--by-bytes", "--count", 3000, "--repeat", "--out", "m.jsonl")
+part = got["bytes"]["m4.jsonl"] / sum(got["bytes"].values())
+check("--by-bytes: shares of bytes", abs(part - 0.5) < 0.03 and got["files"]["m1.jsonl"] > 5 * got["files"]["m4.jsonl"], got)
+hone("filter", "m.jsonl", "--rule", "min_words=0", "--out", "m.jsonl")  # the input may be the output
+check("a file may take its own place", len(read("m.jsonl")) == 3000 and kept("m.jsonl")[0][4].count("verb") == 2)
+
 # ---- lineage: through three steps back to the first files ----
 write("l0.jsonl", [{"text": text_of(rng, 12)} for _ in range(300)])
 write("l9.jsonl", [{"text": text_of(rng, 12)} for _ in range(100)] + read("l0.jsonl")[:50])

@@ -13,7 +13,7 @@ import tempfile
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
-from counted import check, finish  # noqa: E402
+from counted import check, finish, skip  # noqa: E402
 
 HONE = os.path.abspath(os.environ["HONE"])
 scratch = tempfile.TemporaryDirectory()
@@ -47,6 +47,12 @@ with open("eval.jsonl", "w") as f:
     for i in range(0, 5000, 250):
         f.write(json.dumps({"q": " ".join(old[i].split()[20:60])}) + "\n")
 
+with open("a.jsonl") as f, open("qa.jsonl", "w") as g:
+    for i, line in enumerate(f):
+        if i % 25 == 0:
+            w = json.loads(line)["text"].split()
+            g.write(json.dumps({"q": " ".join(w[:8]), "a": " ".join(w[8:20])}) + "\n")
+
 COMMON = ["--checkpoint-mb", "1"]
 STEPS = {
     "dedup": ["dedup", "a.jsonl", "b.csv", "--near", "--columns", "text", "--report", "{}.rep", "--out", "{}"],
@@ -55,7 +61,9 @@ STEPS = {
     "filter": ["filter", "a.jsonl", "b.csv", "--rules", "all", "--rule", "min_stop_words=off", "--rule", "min_sentences=off",
                "--rule", "min_punctuated_lines=off", "--report", "{}.rep", "--out", "{}"],
     "select": ["select", "a.jsonl", "b.csv", "--by", "s", "--top", "4000", "--diverse", "300", "--columns", "text", "--out", "{}"],
+    "ifd": ["select", "qa.jsonl", "--ifd", "tiny", "--question", "q", "--answer", "a", "--share", "0.5", "--as", "ifd", "--out", "{}"],
     "split": ["split", "a.jsonl", "b.csv", "--near", "--columns", "text", "--into", "{}=0.7", "--into", "{}.rest=0.3"],
+    "bytes": ["mix", "b.csv=0.3", "a.jsonl=0.7", "--by-bytes", "--count", "9000", "--repeat", "--out", "{}"],
     "mix": ["mix", "a.jsonl=0.5", "b.csv=0.5", "--count", "15000", "--repeat", "--out", "{}"],
 }
 
@@ -87,6 +95,9 @@ def made(name):
     return out
 
 
+if subprocess.run([HONE, "model", "info", "tiny"], capture_output=True).returncode:
+    skip("ifd", "no model tiny", 4)
+    del STEPS["ifd"]
 for step in STEPS:
     run = subprocess.run(command(step, f"{step}.direct"), capture_output=True, text=True, env={**os.environ, "HONE_THREADS": "1"})
     if run.returncode:
@@ -96,7 +107,7 @@ for step in STEPS:
     for attempt in range(60):
         seen = mark(name + ".work")
         p = subprocess.Popen(command(step, name), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        until = time.monotonic() + rng.choice((0.01, 0.05, 0.2, 9))  # the clock only chooses where it is killed
+        until = time.monotonic() + rng.choice((0.01, 0.05, 0.2, 9, 9))  # the clock only chooses where it is killed
         while p.poll() is None and mark(name + ".work") == seen and time.monotonic() < until:
             time.sleep(0.0005)
         if p.poll() is None and attempt < 59:
