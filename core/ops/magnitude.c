@@ -6,7 +6,8 @@
  * in PEFT the norm counts as a constant in backward: dx = dy m / norm, dm = sum over t of dy x / norm, db = sum over
  * t of dy. The sums are one chain over rows from the stored gradient, so that no split into micro-batches changes a bit;
  * a product is rounded before it is added, in every kernel set. Where the norm is 0 the row of V is zeros
- * and so is x: its factor is 0. Does not: know where norms come from (nn/adapter_norms.c). */
+ * and so is x: its factor is 0. Without a bias x / norm is y / m, and it is y that is kept for dm: whoever reads y mostly
+ * keeps it too, and y may lie where x was (an output of magnitude 0 is then past learning). Does not: know where norms come from (nn/adapter_norms.c). */
 #include "ops/builtin.h"
 #include "ops/op_util.h"
 
@@ -23,8 +24,12 @@ static hone_status infer(hone_shape_ctx *c)
     c->needs_grad &= ~(1u << NORM);
     c->n_out = 1;
     c->out[0] = hone__shape(c->in[X].rows, n);
-    c->saves_in = (c->needs_grad >> M & 1 ? 1u << X | 1u << NORM : 0) |
+    const int learns = c->needs_grad >> M & 1, from_y = c->n_in <= BIAS;
+    c->saves_in = (!learns  ? 0
+                   : from_y ? 1u << M
+                            : 1u << X | 1u << NORM) |
                   (c->needs_grad >> X & 1 ? 1u << M | 1u << NORM : 0);
+    c->saves_out = learns && from_y;
     return HONE_OK;
 }
 
@@ -78,19 +83,21 @@ static void dx_rows(void *arg, int64_t from, int64_t to, uint32_t thread)
     }
 }
 
-/* Columns [from, to) of dm. */
+/* Columns [from, to) of dm: sums of dy x / norm, or of dy y / m. */
 static void dm_columns(void *arg, int64_t from, int64_t to, uint32_t thread)
 {
     const hone_op_args *a = ((const struct job *)arg)->a;
-    const float *norm = a->in[NORM].data;
+    const int from_y = a->n_in <= BIAS;
+    const hone_view *v = from_y ? &a->out[0] : &a->in[X];
+    const float *by = a->in[from_y ? M : NORM].data;
     float *dm = a->din[M].data;
     (void)thread;
     for (int64_t c = from; c < to && !hone__acc(a, M); c++)
         dm[c] = 0.0f;
     for (int64_t t = 0; t < a->dout[0].rows; t++) {
-        const float *dy = hone__row(&a->dout[0], t), *x = hone__row(&a->in[X], t);
+        const float *dy = hone__row(&a->dout[0], t), *x = hone__row(v, t);
         for (int64_t c = from; c < to; c++)
-            dm[c] = dm[c] + dy[c] * share(x[c], norm[c]);
+            dm[c] = dm[c] + dy[c] * share(x[c], by[c]);
     }
 }
 

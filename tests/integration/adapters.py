@@ -192,6 +192,10 @@ plain_text, dora_text = (hone("generate", "tiny", "--prompt", "q1", "--greedy", 
                          for more in ((), ("--adapter", "dora/adapter")))
 check("generate with an adapter", plain_text and dora_text and plain_text != dora_text, (plain_text, dora_text))
 
+run = hone("model", "convert", "tiny", "tiny-f32.gguf", "--type", "f32")
+check("a base as GGUF", run.returncode == 0, run.stderr)
+check("takes the same adapter", far(logprobs("tiny-f32.gguf", "--adapter", "dora/adapter"), logprobs("tiny", "--adapter", "dora/adapter")) < 1e-6)
+
 # ---- loaded in a recipe: the bits that were saved; trained on; two adapters and the base at once ----
 (work / "load.lua").write_text("""
 local hone = require "hone"
@@ -352,6 +356,50 @@ for die in (2, 3, 5):
     for f in ("metrics.jsonl", "a/adapter_model.safetensors", "b/model.safetensors", "model/model.safetensors"):
         one, two = work / "merge" / f, work / f"merge-{die}" / f
         check(f"merge: {f} equal after a resume in {die}", one.is_file() and two.is_file() and one.read_bytes() == two.read_bytes())
+
+# ---- policy, reference and judge: three adapters on one copy of the weights; copies and averages of them ----
+(work / "three.lua").write_text("""
+local hone = require "hone"
+local run = hone.run { name = "three", seed = 7 }
+local function is(what, yes) print((yes and "ok " or "bad ") .. what) end
+local held = { { prompt = "q1", completion = " yes1" } }
+local function of(p) return table.concat(p:logprobs(held)[1][1], " ") end
+local alone = run:policy { model = "tiny", name = "alone" }:info().bytes
+local policy = run:policy { model = "tiny", name = "policy", lora = { rank = 4, kind = "dora" }, optimizer = { "adamw", lr = 5e-3 } }
+local reference = policy:adapter("reference", { adapter = "rslora/adapter" })
+local judge = policy:adapter("judge", { adapter = "pissa+dora/adapter", optimizer = { "adamw", lr = 5e-3 } })
+is("one base: " .. policy:info().bytes / alone, policy:info().bytes < 2 * alone)
+local function asked() -- a component asks the judge by its name
+  local r = policy:rollout(held, { n = 2, max_tokens = 6, seed = 1, first_sample = 0, step = 1, temperature = 2, no_journal = true,
+    rewards = { hone.reward("similarity", { model = "judge", reference = "answer" }) } })
+  return r:samples()[1].outcomes.similarity.score .. " " .. r:samples()[1].completion
+end
+held[1].answer = "yes1"
+for step, batch in run:steps(4, hone.rows(held):epochs():batches(1)) do
+  local ref, jud = of(reference), of(judge)
+  local m = policy:update { policy:rollout(batch, { n = 3, max_tokens = 6, rewards = { hone.reward("similarity", { model = "judge", reference = "answer" }) } }),
+    objective = { "grpo", beta = 0.1 }, advantage = "group", reference = reference }
+  is("sampler and trainer agree", m["mismatch/max"] == 0)
+  is("reference and judge are as they were", of(reference) == ref and of(judge) == jud)
+end
+local pol, twice = of(policy), asked()
+is("the same question, the same answer", asked() == twice)
+judge:update { held, objective = "sft" }
+is("the judge learns", of(policy) == pol and asked() ~= twice)
+local frozen, ema = policy:reference(), policy:ema(0)
+is("a copy has the bits", of(frozen) == pol and of(ema) == pol)
+policy:update { held, objective = "sft" }
+is("a copy stays", of(frozen) == pol and of(policy) ~= pol)
+ema:track()
+local x, y, far = ema:logprobs(held)[1][1], policy:logprobs(held)[1][1], 0
+for i = 2, #x do far = math.max(far, math.abs(x[i] - y[i])) end
+is("an average of the last one is it", far < 1e-5 and of(ema) ~= pol)
+""")
+run = hone("run", "three.lua", "--run-dir", "three", "--quiet", "--no-gate")
+lines = [x for x in run.stdout.splitlines() if x.startswith(("ok ", "bad "))]
+check("three: ends well", run.returncode == 0 and len(lines) == 14, run.stderr + run.stdout)
+for x in lines:
+    check("three: " + x.split(" ", 1)[1], x.startswith("ok "))
 
 # ---- LoRA+: B learns faster ----
 run = hone("run", "a.lua", "kind=lora", "plus=16", "--run-dir", "plus", "--quiet")

@@ -513,7 +513,7 @@ static void test_merging_refuses_what_it_would_round(void **state)
     hone_params_destroy(p);
 }
 
-static hone_status life(void)
+static hone_status life(const hone_adapter_spec *kind)
 {
     hone_params *p = NULL, *c = NULL;
     hone_param_spec spec = {.struct_size = sizeof spec,
@@ -528,7 +528,7 @@ static hone_status life(void)
     if (s >= 0)
         s = hone_params_seal(p);
     if (s >= 0)
-        s = hone_params_add_adapter(p, &dora);
+        s = hone_params_add_adapter(p, kind);
     if (s >= 0)
         s = hone_params_copy(p, &c);
     if (s >= 0)
@@ -547,7 +547,11 @@ static hone_status life(void)
 static void test_a_life_survives_without_memory(void **state)
 {
     (void)state;
-    assert_survives_no_memory(life());
+    hone_adapter_spec pissa = dora;
+    assert_survives_no_memory(life(&dora));
+    pissa.init = HONE_LORA_INIT_PRINCIPAL;
+    pissa.exec = hone_pool_exec(pool);
+    assert_survives_no_memory(life(&pissa));
 }
 
 int main(void)

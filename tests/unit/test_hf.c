@@ -313,6 +313,50 @@ static void test_adapter_in_the_layout_of_peft(void **state)
     hone_params_destroy(m.params);
 }
 
+/* An adapter of a kind, written, read under another name: the same values on the same base. */
+static hone_status round_trip(const char *dir, uint32_t kind)
+{
+    static const char *const roles[] = {"q", NULL};
+    hone_adapter_spec spec = {
+        .name = "mine", .rank = 2, .alpha = 8, .roles = roles, .kind = kind, .seed = 1};
+    hone_peft *a = NULL;
+    hone_adapter_pair x, y;
+    hone_model m;
+    float one[COLS], two[COLS];
+    HONE_TRY(make_model(&m));
+    hone_status s = hone_params_add_adapter(m.params, &spec);
+    if (s >= 0)
+        s = hone_peft_write(dir, &m, 0, "base", HONE_FT_F32, HONE_HF_OVERWRITE);
+    if (s >= 0)
+        s = hone_peft_open(dir, &a);
+    if (s >= 0)
+        s = hone_peft_add(a, m.params, "again", 4, NULL);
+    if (s >= 0) {
+        assert_int_equal(s, 1);
+        assert_ok(hone_params_adapter_pair(m.params, 0, 0, &x));
+        assert_ok(hone_params_adapter_pair(m.params, 1, 0, &y));
+        assert_true(x.scale == y.scale && (x.m >= 0) == (y.m >= 0));
+        assert_true(hone_params_item(m.params, y.b)->lr_scale == 4.0f);
+        assert_ok(hone_params_get_rows(m.params, x.a, 1, 1, one));
+        assert_ok(hone_params_get_rows(m.params, y.a, 1, 1, two));
+        assert_memory_equal(one, two, sizeof one);
+    } else if (m.params) {
+        assert_int_equal(hone_params_find_adapter(m.params, "again"), -1);
+    }
+    hone_peft_close(a);
+    hone_params_destroy(m.params);
+    return s < 0 ? s : HONE_OK;
+}
+
+static void test_adapters_come_back(void **state)
+{
+    (void)state;
+    assert_ok(round_trip(out_path("trip"), 0));
+    assert_ok(round_trip(out_path("trip"), HONE_LORA_RANK_STABLE | HONE_LORA_DORA));
+    assert_survives_no_memory(round_trip(out_path("trip-torture"), HONE_LORA_DORA));
+    assert_no_leftovers();
+}
+
 static hone_status save_all(const char *dir)
 {
     hone_model m;
@@ -338,6 +382,7 @@ int main(void)
         cmocka_unit_test(test_text_files_are_copied),
         cmocka_unit_test(test_full_disk_leaves_the_old_folder),
         cmocka_unit_test(test_adapter_in_the_layout_of_peft),
+        cmocka_unit_test(test_adapters_come_back),
         cmocka_unit_test(test_no_memory_leaves_nothing_behind),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
