@@ -1,11 +1,13 @@
 /* data_filter.c - `hone data filter`: leaves rows out whose text the rules of Gopher, C4 or FineWeb speak against. */
+#include "base/hash.h"
 #include "cli/data_step.h"
 #include "cli/out.h"
 #include "curate/filter.h"
 
 #include <stdio.h>
 
-static const char *rule_sets;
+static const char *rule_sets, *bad_words;
+static hone_phrases *bad;
 static hone_arg_list rules;
 static int list;
 static hone_quality quality;
@@ -46,6 +48,13 @@ static hone_status prepare(hone_cli_step *step)
 {
     HONE_TRY(hone_quality_init(&quality, rule_sets || rules.n ? rule_sets : "gopher", rules.v,
                                (size_t)rules.n));
+    if (bad_words) {
+        char hash[65];
+        HONE_TRY(hone_phrases_read(bad_words, &bad));
+        HONE_TRY(hone_sha256_file(bad_words, hash));
+        quality.bad_words = bad;
+        hone_jw_kcstr(&step->w, "bad_words", hash);
+    }
     hone_jw_key(&step->w, "rules");
     hone_jw_map(&step->w);
     for (size_t i = 0; i < hone_quality_n(); i++) {
@@ -67,6 +76,8 @@ int hone_cli_data_filter(int argc, char **argv)
          "gopher, gopher_repetition, c4, fineweb, all (gopher)"},
         {"rule", HONE_ARG_LIST, &rules, "NAME=LIMIT",
          "another limit of a rule, or off (several times)"},
+        {"bad-words", HONE_ARG_STR, &bad_words, "FILE",
+         "c4: words and phrases, one a line, that a text may not have"},
         {"list", HONE_ARG_FLAG, &list, NULL, "prints all rules with their limits"},
         HONE_CLI_STEP_OPTIONS,
         {0}};
@@ -99,5 +110,7 @@ int hone_cli_data_filter(int argc, char **argv)
     if (s >= 0)
         s = hone_filter_run(&quality, hone__step_args.columns, hone__step_args.skip_bad, step.input,
                             step.pool, step.job, &result);
-    return hone_cli_step_close(&step, s, put_summary, &result);
+    int code = hone_cli_step_close(&step, s, put_summary, &result);
+    hone_phrases_free(bad);
+    return code;
 }

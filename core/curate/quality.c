@@ -59,6 +59,9 @@ const hone_quality_rule hone_quality_rules[] = {
     {"policy", C4, 0, 0, 1,
      "nor lines that speak of cookies and terms of use (0: they are); no reason of its own"},
 
+    {"max_bad_words", C4, 1, 0, 0,
+     "words and phrases of the list --bad-words FILE (without one none); none is shipped"},
+
     {"min_punctuated_lines", FINEWEB, 0, 1, 0.12,
      "share of lines that end with a mark of punctuation (this much is a reason, too)"},
     {"max_short_lines", FINEWEB, 1, 1, 0.67,

@@ -10,7 +10,7 @@
  * Does not: judge languages other than by these rules (the sets were made for English), change the text. [any-thread] */
 #ifndef HONE_CORE_CURATE_QUALITY_H
 #define HONE_CORE_CURATE_QUALITY_H
-#include "curate/words.h"
+#include "curate/phrases.h"
 
 typedef enum hone_quality_set {
     HONE_QUALITY_GOPHER,            /* quality */
@@ -38,6 +38,7 @@ const char *hone_quality_set_name(
 typedef struct hone_quality {
     unsigned char on[HONE_QUALITY_MAX];
     double limit[HONE_QUALITY_MAX];
+    const hone_phrases *bad_words; /* of c4.max_bad_words; NULL: it measures nothing. Borrowed */
 } hone_quality;
 
 /* All sets that `sets` names ("gopher,c4", "all"), at their defaults; then `settings`: "NAME=NUMBER" or "NAME=off", the name

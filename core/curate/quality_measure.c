@@ -34,7 +34,8 @@ struct hone_quality_scratch {
     seen_slot *seen;
     size_t n_tokens, cap_tokens, n_lines, cap_lines, n_paragraphs, cap_paragraphs, cap_seen;
     hone_buf low;
-    size_t chars; /* of the whole text */
+    hone_words words; /* for lists of them */
+    size_t chars;     /* of the whole text */
 };
 
 hone_status hone_quality_scratch_create(hone_quality_scratch **out)
@@ -43,6 +44,7 @@ hone_status hone_quality_scratch_create(hone_quality_scratch **out)
     if (!s)
         return HONE_E_NOMEM;
     hone_buf_init(&s->low, HONE_BUF_MAX_DEFAULT);
+    hone_words_init(&s->words);
     *out = s;
     return HONE_OK;
 }
@@ -52,6 +54,7 @@ void hone_quality_scratch_destroy(hone_quality_scratch *s)
     if (!s)
         return;
     hone_buf_release(&s->low);
+    hone_words_release(&s->words);
     hone_free(s->tokens);
     hone_free(s->lines);
     hone_free(s->paragraphs);
@@ -446,7 +449,7 @@ static size_t line_words(hone_str t, size_t *longest)
     return n;
 }
 
-static hone_status c4(const hone_quality *q, hone_quality_scratch *s, double *v)
+static hone_status c4(const hone_quality *q, hone_quality_scratch *s, hone_str t, double *v)
 {
     size_t sentences = 0, lorem = 0, curly = 0;
     for (size_t i = 0; i < s->n_lines; i++) {
@@ -469,6 +472,10 @@ static hone_status c4(const hone_quality *q, hone_quality_scratch *s, double *v)
         if (q->on[HONE__Q_POLICY] && q->limit[HONE__Q_POLICY] != 0 && speaks_of_policy(low))
             continue;
         sentences += sentences_of(line);
+    }
+    if (q->bad_words && q->on[HONE__Q_BAD_WORDS]) {
+        HONE_TRY(hone_words_of(&s->words, t));
+        v[HONE__Q_BAD_WORDS] = (double)hone_phrases_count(q->bad_words, &s->words);
     }
     v[HONE__Q_SENTENCES] = (double)sentences;
     v[HONE__Q_LOREM] = (double)lorem;
@@ -518,7 +525,7 @@ hone_status hone_quality_look(const hone_quality *q, hone_str text, hone_quality
     if (sets >> HONE_QUALITY_GOPHER_REPETITION & 1)
         HONE_TRY(repetition(q, s, out->value));
     if (sets >> HONE_QUALITY_C4 & 1)
-        HONE_TRY(c4(q, s, out->value));
+        HONE_TRY(c4(q, s, text, out->value));
     if (sets >> HONE_QUALITY_FINEWEB & 1)
         HONE_TRY(fineweb(s, text, out->value));
     for (size_t i = 0; i < HONE__Q_N; i++) {

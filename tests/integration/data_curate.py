@@ -203,6 +203,16 @@ got = summary("filter", "pages.jsonl", "--rules", "gopher", "--rule", "min_words
 check("a rule's limit can be set, and a rule switched off", "gopher.min_words" not in got["reasons"] and
       "gopher.max_hashes" not in got["reasons"], got)
 
+with open("words.txt", "w") as f:
+    f.write("# a list\nBADWORD\nvery Bad phrase\n\n")
+write("bad.jsonl", [{"text": good + t} for t in (" Not a badwords here.", " One badword!", " A very, bad\nphrase is there.", " Very bad indeed.")])
+got = summary("filter", "bad.jsonl", "--rules", "c4", "--rule", "min_sentences=0", "--bad-words", "words.txt", "--out", "f.jsonl", "--report", "f.rep")
+check("--bad-words: whole words and phrases, without case", [r["line"] for r in read("f.rep")] == [2, 3] and
+      got["reasons"] == {"c4.max_bad_words": 2}, read("f.rep"))
+open("words.txt", "w").write("a b c d e f g h i\n")
+run = hone("filter", "bad.jsonl", "--rules", "c4", "--bad-words", "words.txt", code=1)
+check("a phrase that is too long is named", "words.txt:1" in run.stderr.decode(), run.stderr)
+
 # ---- select ----
 scored = [{"i": i, "s": {"v": (i * 37) % 101 / 10}, "text": text_of(rng, 20)} for i in range(100)]
 scored[3]["s"]["v"] = None
