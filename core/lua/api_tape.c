@@ -1,6 +1,6 @@
 /* api_tape.c - objectives written as Lua functions over tensors on a tape.
  *
- *   core.tape_objective(function, { "old_logp", "ref_logp", ... } [, id]) -> component
+ *   core.tape_objective(function, { "old_logp", "ref_logp", ... } [, id [, beta, temperature]]) -> component
  *   with an id it is in the registry too, where `hone plugin validate` finds it
  *
  * The function gets a table b of tensors (logp, mask, and what it asked for: old_logp, ref_logp, sampler_logp,
@@ -26,6 +26,7 @@ typedef struct objective {
     hone_recipe *recipe;
     int fn; /* registry reference */
     uint32_t uses;
+    double beta, temperature; /* of the divergence that it uses */
     hone_tape *tape;
     uint64_t generation;
     char id[96]; /* of the component it is, or "" */
@@ -215,6 +216,14 @@ static uint32_t obj_uses(void *self)
     return ((objective *)self)->uses | HONE_OBJ_WHOLE_BATCH;
 }
 
+static hone_status obj_wants(void *self, hone_objective_wants *out)
+{
+    const objective *o = self;
+    out->beta = o->beta;
+    out->temperature = o->temperature;
+    return HONE_OK;
+}
+
 static hone_status column(objective *o, size_t n, const double *v, int variable, hone_tensor *out)
 {
     float *f = hone_reallocarray(NULL, n ? n : 1, sizeof *f);
@@ -231,11 +240,13 @@ static hone_status column(objective *o, size_t n, const double *v, int variable,
 typedef struct call {
     objective *o;
     const hone_objective_in *in;
-    hone_tensor logp, entropy, cols[6], loss;
+    hone_tensor logp, vars[3], cols[6], loss;
 } call;
 
+/* With a gradient, and without. */
+static const char *const var_names[3] = {"entropy", "value", "divergence"};
 static const char *const col_names[6] = {"old_logp",  "ref_logp", "sampler_logp",
-                                         "advantage", "mask",     "length"};
+                                         "advantage", "mask",     "teacher_logp"};
 
 /* Builds b, calls the function, takes its result. Runs inside a pcall. */
 static int call_function(lua_State *L)
@@ -246,9 +257,11 @@ static int call_function(lua_State *L)
     lua_newtable(L);
     push_tensor(L, o, c->logp);
     lua_setfield(L, -2, "logp");
-    if (c->entropy != HONE_NONE) {
-        push_tensor(L, o, c->entropy);
-        lua_setfield(L, -2, "entropy");
+    for (int i = 0; i < 3; i++) {
+        if (c->vars[i] == HONE_NONE)
+            continue;
+        push_tensor(L, o, c->vars[i]);
+        lua_setfield(L, -2, var_names[i]);
     }
     for (int i = 0; i < 6; i++) {
         if (c->cols[i] == HONE_NONE)
@@ -286,12 +299,16 @@ static hone_status run_tape(call *c, hone_objective_out *out)
     objective *o = c->o;
     const hone_objective_in *in = c->in;
     const double *src[6] = {in->old_logp,  in->ref_logp, in->sampler_logp,
-                            in->advantage, in->mask,     NULL};
+                            in->advantage, in->mask,     in->teacher_logp};
+    const double *var[3] = {in->entropy, in->value, in->divergence};
+    double *const to[3] = {out->grad_entropy, out->grad_value, out->grad_divergence};
     size_t n = in->n_tokens;
     HONE_TRY(column(o, n, in->logp, 1, &c->logp));
-    c->entropy = HONE_NONE;
-    if (in->entropy)
-        HONE_TRY(column(o, n, in->entropy, 1, &c->entropy));
+    for (int i = 0; i < 3; i++) {
+        c->vars[i] = HONE_NONE;
+        if (var[i])
+            HONE_TRY(column(o, n, var[i], 1, &c->vars[i]));
+    }
     for (int i = 0; i < 6; i++) {
         c->cols[i] = HONE_NONE;
         if (src[i])
@@ -313,10 +330,12 @@ static hone_status run_tape(call *c, hone_objective_out *out)
     hone_view g = hone_tape_grad(o->tape, c->logp);
     for (size_t i = 0; g.data && i < n; i++)
         out->grad_logp[i] = (double)((const float *)g.data)[(int64_t)i * g.ld];
-    if (c->entropy != HONE_NONE && out->grad_entropy) {
-        g = hone_tape_grad(o->tape, c->entropy);
+    for (int k = 0; k < 3; k++) {
+        if (c->vars[k] == HONE_NONE || !to[k])
+            continue;
+        g = hone_tape_grad(o->tape, c->vars[k]);
         for (size_t i = 0; g.data && i < n; i++)
-            out->grad_entropy[i] = (double)((const float *)g.data)[(int64_t)i * g.ld];
+            to[k][i] = (double)((const float *)g.data)[(int64_t)i * g.ld];
     }
     return HONE_OK;
 }
@@ -344,7 +363,7 @@ static hone_str obj_show(void *self)
 }
 
 static const hone_objective_v1 objective_vt = {
-    sizeof objective_vt, 0, obj_uses, obj_loss, obj_show, NULL};
+    sizeof objective_vt, 0, obj_uses, obj_loss, obj_show, obj_wants};
 
 static void objective_free(hone_lua_comp *c)
 {
@@ -399,11 +418,10 @@ static int l_tape_objective(lua_State *L)
     static const struct {
         const char *name;
         uint32_t bit;
-    } bits[] = {{"old_logp", HONE_OBJ_OLD},
-                {"ref_logp", HONE_OBJ_REF},
-                {"sampler_logp", HONE_OBJ_SAMPLER},
-                {"entropy", HONE_OBJ_ENTROPY},
-                {"advantage", HONE_OBJ_ADVANTAGE}};
+    } bits[] = {{"old_logp", HONE_OBJ_OLD},          {"ref_logp", HONE_OBJ_REF},
+                {"sampler_logp", HONE_OBJ_SAMPLER},  {"entropy", HONE_OBJ_ENTROPY},
+                {"value", HONE_OBJ_VALUE},           {"teacher_logp", HONE_OBJ_TEACHER},
+                {"divergence", HONE_OBJ_DIVERGENCE}, {"advantage", HONE_OBJ_ADVANTAGE}};
     hone_recipe *r = hone__lua_recipe(L);
     luaL_checktype(L, 1, LUA_TFUNCTION);
     uint32_t uses = 0;
@@ -415,15 +433,19 @@ static int l_tape_objective(lua_State *L)
         for (size_t k = 0; k < sizeof bits / sizeof *bits; k++)
             bit |= strcmp(bits[k].name, name) == 0 ? bits[k].bit : 0;
         if (!bit)
-            return luaL_error(L,
-                              "an objective can use old_logp, ref_logp, sampler_logp, entropy, "
-                              "advantage; not \"%s\"",
-                              name);
+            return luaL_error(
+                L,
+                "an objective can use old_logp, ref_logp, sampler_logp, entropy, value, "
+                "teacher_logp, divergence, advantage; not \"%s\"",
+                name);
         uses |= bit;
         lua_pop(L, 1);
     }
     objective *o = lua_newuserdatauv(L, sizeof *o, 0);
-    *o = (objective){.recipe = r, .uses = uses};
+    *o = (objective){.recipe = r,
+                     .uses = uses,
+                     .beta = luaL_optnumber(L, 4, 0),
+                     .temperature = luaL_optnumber(L, 5, 1)};
     luaL_ref(L, LUA_REGISTRYINDEX);
     lua_pushvalue(L, 1);
     o->fn = luaL_ref(L, LUA_REGISTRYINDEX);

@@ -237,6 +237,19 @@ local m = g:update { g:rollout({ "Question 1", "Question 2" }, { n = 4, max_toke
 is("samples that were cut off are left out: " .. m.tokens, m.tokens < 24)
 """)
 
+asserts("own", """
+local mean = hone.objective { uses = { "divergence", "teacher_logp" }, beta = 0.3, temperature = 2,
+  loss = function(b) return b.divergence:masked_mean(b.mask) + ((b.teacher_logp - b.logp):square() * 0.1):masked_mean(b.mask) end }
+local p, q = student "p", student "q"
+local own = p:loss { rows, objective = mean, teacher = teacher }
+local plain = p:loss { rows, objective = { "gkd", beta = 0.3, temperature = 2, teacher = teacher } }
+is("a loss of the recipe's own reads the divergence: " .. own .. " > " .. plain, own > plain and own < plain + 10)
+local only = hone.objective { uses = { "divergence" }, beta = 0.3, temperature = 2, loss = function(b) return b.divergence:masked_mean(b.mask) end }
+local m = p:update { rows, objective = only, teacher = teacher }
+local n = q:update { rows, objective = { "gkd", beta = 0.3, temperature = 2, teacher = teacher } }
+is("and its gradient flows: " .. m.grad_norm .. ", " .. n.grad_norm, math.abs(m.grad_norm - n.grad_norm) < 1e-4 * n.grad_norm)
+""")
+
 asserts("said", """
 local p = student("said")
 local ok, why = pcall(p.update, p, { rows, objective = "gkd" })

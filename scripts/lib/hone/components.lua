@@ -349,7 +349,7 @@ end
 function components.objective(name, settings)
   if type(name) == "function" then return { component = core.tape_objective(name, { "old_logp", "advantage" }) } end
   if type(name) == "table" and type(name.loss) == "function" and not name.id then
-    return { component = core.tape_objective(name.loss, name.uses or { "old_logp", "advantage" }) }
+    return { component = core.tape_objective(name.loss, name.uses or { "old_logp", "advantage" }, nil, name.beta, name.temperature) }
   end
   if type(name) == "table" and has_function(name) then
     return { component = core.lua_component(name, "objective") }
