@@ -295,6 +295,8 @@ static void test_language_is_or_share(void **state)
     hone_instance *inst = open_reward("language", NULL);
     assert_int_equal(score(inst, "42", NULL).status, HONE_ABSTAIN);
     assert_string_equal(score(inst, "Xyzzq", NULL).notes[0], "language=unknown");
+    assert_string_equal(score(inst, "bright crystal goodness", NULL).notes[0], "language=en");
+    assert_string_equal(score(inst, "Schlechtigkeit, Deutung", NULL).notes[0], "language=de");
     hone_instance_unref(inst);
     assert_fails(try_component("org.hone.reward.language", "{\"language\":\"xx\"}", &inst),
                  HONE_E_INVALID, "not known here");

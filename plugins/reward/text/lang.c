@@ -2,15 +2,15 @@
  *
  * Most scripts belong to one language. Where several share a script (Latin, Cyrillic, Arabic, Devanagari) each word that is
  * among the commonest of some languages speaks for these, the more the fewer they are, and each word with a letter that only
- * some write speaks for those a little. The language with the most behind it wins. A text without any such word is of no
- * known language: a single noun is not guessed at. Japanese is Han with kana, Chinese without; simplified or traditional by
+ * some write speaks for those a little. The language with the most behind it wins. A few words with no
+ * such word among them are told by groups of letters; a single noun is not guessed at. Japanese is Han with kana, Chinese without; simplified or traditional by
  * characters that differ.
  *
  * The tables (lang_words.c) are common knowledge about the languages, written for this; no corpus was counted. It is good
  * for texts of a sentence and more, not for a word or a name, and does not tell dialects apart. */
 #include "lang.h"
 
-enum { MOST_BYTES = 100000, LONGEST_WORD = 24, MOST_LANGS = 64 };
+enum { MOST_BYTES = 100000, LONGEST_WORD = 24, MOST_LANGS = 64, FEW = 40 };
 
 uint8_t lang_script(uint32_t c)
 {
@@ -125,10 +125,26 @@ static lang_guess guess(const char *code, size_t letters, double certainty)
 }
 
 /* Which of the languages of one script: the words of that script weighed. */
+/* How often a word has the groups of letters of a list. */
+static double groups_in(const char *groups, hone_str word)
+{
+    size_t n = 0;
+    for (const char *p = groups; *p;) {
+        const char *end = p;
+        while (*end && *end != ' ')
+            end++;
+        const hone_str g = {p, (size_t)(end - p)};
+        for (size_t at = 0; (at = find(word, g, at)) != SIZE_MAX; at++)
+            n++;
+        p = *end ? end + 1 : end;
+    }
+    return (double)n;
+}
+
 static lang_guess by_words(hone_str s, uint8_t script, size_t letters)
 {
-    double scores[MOST_LANGS] = {0}, all = 0;
-    size_t best = 0;
+    double scores[MOST_LANGS] = {0}, spelling[MOST_LANGS] = {0}, all = 0, *by = scores;
+    size_t best = 0, words = 0;
     char word[4 * LONGEST_WORD];
     for (size_t i = 0; i <= s.len;) {
         size_t n = 0, k = 0, end = i;
@@ -143,18 +159,28 @@ static lang_guess by_words(hone_str s, uint8_t script, size_t letters)
                 n += text_put(text_lower(c), word + n);
             k++;
         }
-        if (k > 0 && k <= LONGEST_WORD)
+        if (k > 0 && k <= LONGEST_WORD) {
             weigh((hone_str){word, n}, script, scores);
+            for (size_t j = 0; words < FEW && j < lang_count && j < MOST_LANGS; j++)
+                if (lang_rows[j].script == script && lang_rows[j].groups)
+                    spelling[j] += groups_in(lang_rows[j].groups, (hone_str){word, n});
+            words++;
+        }
         if (i >= s.len && (k == 0 || end == s.len))
             break;
     }
-    for (size_t k = 0; k < lang_count && k < MOST_LANGS; k++) {
+    for (size_t k = 0; k < lang_count && k < MOST_LANGS; k++)
         all += scores[k];
-        if (scores[k] > scores[best])
+    if (all == 0 && words > 1) /* a few words, none of them common: how they are spelt */
+        by = spelling;
+    all = 0;
+    for (size_t k = 0; k < lang_count && k < MOST_LANGS; k++) {
+        all += by[k];
+        if (by[k] > by[best])
             best = k;
     }
-    return scores[best] > 0 ? guess(lang_rows[best].code, letters, scores[best] / all)
-                            : guess("", letters, 0);
+    return by[best] > 0 ? guess(lang_rows[best].code, letters, by[best] / all)
+                        : guess("", letters, 0);
 }
 
 lang_guess lang_detect(hone_str s)

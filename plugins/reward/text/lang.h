@@ -11,6 +11,7 @@ typedef struct lang_row {
     const char *code;
     uint8_t script;
     const char *letters, *words;
+    const char *groups; /* groups of letters that its words often have, or NULL */
 } lang_row;
 
 enum {
