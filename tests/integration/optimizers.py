@@ -165,6 +165,34 @@ trained = tensors(next((WORK / "schedule_free/checkpoints").glob("step-000012/mo
 saved = tensors(WORK / "schedule_free/model/model.safetensors")
 check("and not what was trained with", any(trained[n][1] != saved[n][1] for n in saved if n in trained))
 
+write("draw.lua", """local hone = require "hone"
+local p = hone.params { load = { false, "" } }
+local run = hone.run { name = "draw", seed = 3 }
+local policy = run:policy { model = p.load and "draw/model" or "tiny", optimizer = not p.load and { "schedule_free", lr = 3e-4 } or nil }
+local brief = hone.reward { id = "brief", score = function(b) return b:map(function(s) return -#s.completion end) end }
+local prompts = { "What is 3?", "Name two." }
+local function looked(name)
+  local r = policy:eval { { { prompt = prompts[1] }, { prompt = prompts[2] } }, rewards = { brief }, max_tokens = 12, log = false }
+  local all = {}
+  for _, s in ipairs(r.samples) do all[#all + 1] = table.concat(s.ids, ",") end
+  run:say("%s %s", name, table.concat(all, ";"))
+end
+if not p.load then
+  for step in run:steps(4) do
+    local r = policy:rollout(prompts, { n = 4, max_tokens = 12, rewards = { brief } })
+    policy:update { r, objective = "grpo" }
+  end
+  run:save()
+end
+looked "eval"
+""")
+draw = hone("run", "draw.lua", "--run-dir", "draw")
+again = hone("run", "draw.lua", "load=true", "--run-dir", "draw-again")
+check("what is updated is what was drawn from", draw.returncode == 0 and
+      [m["mismatch/max"] for m in metrics("draw") if m["grad_norm"] > 0] == [0] * 4, (draw.stderr, metrics("draw")))
+eval_of = [[x for x in r.stdout.splitlines() if x.startswith("eval ")] for r in (draw, again)]
+check("policy:eval draws from what is saved", len(eval_of[0]) == 1 and eval_of[0] == eval_of[1], (eval_of, again.stderr))
+
 # ---- groups, clipping, schedules -------------------------------------------------------------------------------------------
 
 write("groups.lua", """local hone = require "hone"
