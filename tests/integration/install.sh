@@ -58,7 +58,7 @@ case $(words hone plugin '') in *list*new* | *new*list*) ;; *) exit 1 ;; esac
 [ "$(words hone plugin new rew)" = reward ] || exit 1
 [ "$(words hone plugin new s)" = source ] || exit 1
 [ "$(words hone score --reward math_a)" = math_answer ] || exit 1
-[ "$(words hone plugin inspect adam)" = adamw ] || exit 1
+[ "$(words hone plugin inspect adaf)" = adafactor ] || exit 1
 [ "$(words hone plugin list --kind opt)" = optimizer ] || exit 1
 [ "$(words hone run gr)" = grpo ] || exit 1
 STEP
