@@ -38,6 +38,19 @@ for step, prompts in run:steps(2, rows:batches(2)) do
 end
 run:save()
 """
+OPTIMIZERS = """
+local hone = require "hone"
+local run = hone.run { name = "torture", seed = 3 }
+local policy = run:policy { model = "tiny", optimizer = { "schedule_free", lr = 1e-4, groups = { { "*.mlp.*", optimizer = "muon" },
+  { "*embed*", clip = 0.1, optimizer = { "adam8bit", min_size = 0 } }, { "*.q_proj*", optimizer = "adafactor" } } } }
+local average = policy:ema(0.9)
+for step in run:steps(2) do
+  policy:update { { { prompt = "One", completion = "two" } }, objective = "sft" }
+  average:track()
+  policy:loss { { { prompt = "One", completion = "two" } }, objective = "sft" }
+end
+run:save()
+"""
 JUDGE = """
 local hone = require "hone"
 return hone.judge { id = "long", spec = { version = 1 }, judge = function(items)
@@ -71,6 +84,7 @@ COMMANDS = {
     "advantage-eval": "advantage eval group --input advantage.json --json",
     "recipe-help": "run quickstart --help",
     "grpo": "run recipe.lua --quiet",
+    "optimizers": "run optimizers.lua --quiet",
     "sft": "run sft model=tiny data=rows.jsonl steps=2 batch=2 --quiet",
     "dpo": "run dpo model=tiny data=pairs.jsonl steps=2 batch=2 --quiet",
     "report": "report run",
@@ -89,7 +103,7 @@ def prepare(folder):
     with open(os.path.join(ROOT, "scripts/rubrics/support_reply.lua")) as f:
         rubric = f.read()
     files = {"judge.lua": JUDGE, "items.jsonl": ITEMS, "labels.jsonl": LABELS, "verdicts.jsonl": VERDICTS, "rubric.lua": rubric,
-             "list.gbnf": 'root ::= item ("," item)*\nitem ::= [a-z]+ | "(" root ")"\n', "rows.jsonl": ROWS, "pairs.jsonl": PAIRS, "recipe.lua": RECIPE, "objective.json": OBJECTIVE,
+             "list.gbnf": 'root ::= item ("," item)*\nitem ::= [a-z]+ | "(" root ")"\n', "rows.jsonl": ROWS, "pairs.jsonl": PAIRS, "recipe.lua": RECIPE, "optimizers.lua": OPTIMIZERS, "objective.json": OBJECTIVE,
              "advantage.json": ADVANTAGE,
              "messages.json": json.dumps([{"role": "user", "content": "Hi"}]),
              "chat.jinja": "{% for m in messages %}<{{ m.role|upper }}>{{ m['content']|trim }}{% endfor %}",
@@ -119,7 +133,7 @@ def verdict(result, clean, name):
         lines = [x for x in text.splitlines() if "Sanitizer" in x or x.lstrip().startswith("#")]
         return "\n        ".join(lines[:12])
     if result.returncode == 0:
-        stable = name not in ("grpo", "sft", "dpo", "report", "runs", "eval")
+        stable = name not in ("grpo", "optimizers", "sft", "dpo", "report", "runs", "eval")
         told = b"out of memory" in result.stdout  # an outcome of its own: a reward that met it says error
         return "" if not stable or told or result.stdout == clean.stdout else f"exit 0, other output: {text[:200]}"
     if result.returncode != 1:
