@@ -372,7 +372,8 @@ HONE_DESCRIBE(objective_in, hone_objective_in, 0, (SIZE, struct_size), (PAD, res
               (NUM, total_pairs), (NUM, max_length), (NUMS, teacher_logp, n_tokens, NULLABLE),
               (NUMS, divergence, n_tokens, NULLABLE), (NUMS, collision, n_tokens, NULLABLE),
               (NUMS, margin, n_seqs, NULLABLE), (NUM, total_chosen_tokens),
-              (NUMS, truncated, n_seqs, NULLABLE), (NUM, total_chosen_seqs))
+              (NUMS, truncated, n_seqs, NULLABLE), (NUM, total_chosen_seqs),
+              (NUMS, old_value, n_tokens, NULLABLE), (NUMS, returns, n_tokens, NULLABLE))
 HONE_DESCRIBE(objective_out, hone_objective_out, 0, (SIZE, struct_size), (PAD, reserved),
               (NUM, loss), (NUMS, grad_logp, n_tokens, MUTABLE),
               (NUMS, grad_entropy, n_tokens, MUTABLE | NULLABLE),

@@ -12,7 +12,8 @@
  *   core.generate(policy, rows, options, nil, functions?) -> list of lists of { text, ids, logprobs, finish }
  *   core.rollout(policy, rows, options, scorer?, functions?) -> rollout      functions: logits, sampler, stop
  *   core.rollout_score(rollout, scorer)
- *   core.rollout_advantages(rollout, component, reference?, adapter_off?, baseline?)      baseline: a number a sample
+ *   core.rollout_advantages(rollout, component, reference?, adapter_off?, baseline?, critic?)
+ *                                                     baseline: a number a sample; critic: a policy with a head
  *   core.rollout_set(rollout, rewards, advantages)    from Lua: lists, false = left out
  *   core.rollout_permute(rollout, seed)               outcomes are dealt out anew (a control that must not learn)
  *   core.rollout_samples(rollout) -> list of tables
@@ -178,37 +179,6 @@ static hone_status only_plus(const hone_value *lora)
     return HONE_OK;
 }
 
-/* value_head = true, "value", "reward", or { "reward", detach = true }. */
-static hone_status read_head(const hone_value *v, hone_policy_config *cfg)
-{
-    const hone_value *kind = v;
-    if (!v || v->type == HONE_NULL || (v->type == HONE_BOOL && !v->u.boolean))
-        return HONE_OK;
-    if (v->type == HONE_MAP) {
-        for (size_t i = 0; i < v->u.map.n; i++)
-            if (!hone_str_eq(v->u.map.pairs[i].key, "kind") &&
-                !hone_str_eq(v->u.map.pairs[i].key, "detach"))
-                return hone_fail(
-                    HONE_E_INVALID, "value_head: there is no setting \"%.*s\" (detach)",
-                    (int)(v->u.map.pairs[i].key.len < 40 ? v->u.map.pairs[i].key.len : 40),
-                    v->u.map.pairs[i].key.ptr);
-        HONE_TRY(hone_value_bool(v, "detach", 0, &cfg->head_detached));
-        kind = hone_value_get(v, "kind");
-    }
-    cfg->value_head = HONE_HEAD_VALUE;
-    if (!kind || kind->type == HONE_BOOL)
-        return HONE_OK;
-    if (kind->type == HONE_STRING && hone_str_eq(kind->u.str, "value"))
-        return HONE_OK;
-    cfg->value_head = HONE_HEAD_REWARD;
-    if (kind->type == HONE_STRING && hone_str_eq(kind->u.str, "reward"))
-        return HONE_OK;
-    hone_fail(HONE_E_USAGE, "value_head: no such head");
-    return hone_fail_hint(
-        "true or \"value\": beside the language model; \"reward\": instead of its head; "
-        "or a table, { \"value\", detach = true }");
-}
-
 /* `base`: the policy whose model it stands on, or NULL. */
 static hone_status make_policy(hone_recipe *r, hone_arena *a, const hone_value *v,
                                const hone_model_choice *component, hone_text_side *text,
@@ -231,7 +201,8 @@ static hone_status make_policy(hone_recipe *r, hone_arena *a, const hone_value *
     HONE_TRY(hone_value_bool(v, "allow_unknown_config", r->opt.allow_unknown_config, &unknown));
     cfg.flags = unknown ? HONE_MODEL_ALLOW_UNKNOWN : 0;
     HONE_TRY(read_lora(a, hone_value_get(v, "lora"), &cfg.lora));
-    HONE_TRY(read_head(hone_value_get(v, "value_head"), &cfg));
+    HONE_TRY(hone_value_head_parse(hone_value_get(v, "value_head"), &cfg.value_head,
+                                   &cfg.head_detached));
     const char *from = NULL;
     HONE_TRY(string_of(a, v, "adapter", &from));
     if (from)
@@ -842,7 +813,9 @@ static int l_rollout_advantages(lua_State *L)
     hone_rollout *r = hone__lua_check(L, 1, HONE_LUA_ROLLOUT);
     hone_lua_comp *c = hone__lua_check(L, 2, HONE_LUA_COMPONENT);
     hone_policy *ref = lua_isnoneornil(L, 3) ? NULL : hone__lua_check(L, 3, HONE_LUA_POLICY);
-    hone_rollout_beside beside = {NULL, NULL};
+    const hone_advantage_v1 *vt = c->vt;
+    const int values = (vt->flags & HONE_ADV_VALUE) != 0;
+    hone_rollout_beside beside = {NULL, NULL, NULL};
     size_t tokens = 0;
     if (lua_istable(L, 5)) {
         double *baseline = lua_newuserdatauv(L, (r->n_samples + 1) * sizeof *baseline, 0);
@@ -853,7 +826,7 @@ static int l_rollout_advantages(lua_State *L)
         }
         beside.baseline = baseline;
     }
-    for (size_t i = 0; ref && i < r->n_samples; i++)
+    for (size_t i = 0; (ref || values) && i < r->n_samples; i++)
         tokens += r->samples[i].n;
     double *logp = ref ? lua_newuserdatauv(L, (tokens + 1) * sizeof *logp, 0) : NULL;
     beside.ref_logp = logp;
@@ -861,6 +834,16 @@ static int l_rollout_advantages(lua_State *L)
         hone_rollout_logprobs(
             r, ref, lua_toboolean(L, 4) ? HONE_ADAPTERS_NONE : hone_policy_mask(ref), logp) < 0)
         return hone_lua_raise(L);
+    if (values && lua_isnoneornil(L, 6))
+        return luaL_error(
+            L, "advantage: it reads values, and there is no policy to ask for them: use it in "
+               "policy:update, or name one: { \"gae\", critic = policy }");
+    if (values) {
+        double *value = lua_newuserdatauv(L, (tokens + 1) * sizeof *value, 0);
+        if (hone_rollout_values(r, hone__lua_check(L, 6, HONE_LUA_POLICY), value) < 0)
+            return hone_lua_raise(L);
+        beside.value = value;
+    }
     if (hone_rollout_advantages(r, c->instance, c->vt, c->self, &beside) < 0)
         return hone_lua_raise(L);
     return 0;
@@ -878,7 +861,7 @@ static int l_rollout_set(lua_State *L)
         s->left_out = !lua_isnumber(L, -1);
         s->advantage = s->left_out ? 0 : lua_tonumber(L, -1);
         s->reward = lua_isnumber(L, -2) ? lua_tonumber(L, -2) : 0;
-        s->token_advantage = NULL;
+        s->token_advantage = s->value = s->returns = NULL;
         lua_pop(L, 2);
     }
     r->has_advantages = 1;

@@ -56,7 +56,7 @@ static hone_status from_rollouts(lua_State *L, int list, size_t n, const hone_po
                              "rollouts of one update were drawn at different temperatures");
         d->temperature = r->temperature;
         d->max_length = r->max_tokens > d->max_length ? r->max_tokens : d->max_length;
-        d->full_is_old &= r->version == p->version;
+        d->full_is_old &= r->drawn_by == p && r->version == p->version;
         HONE_TRY(hone_rollout_trees(r, equal, a, &t, &nt));
         hone_train_tree *all = hone_arena_calloc(a, d->n + nt + 1, sizeof *all);
         if (!all)
@@ -322,7 +322,7 @@ static hone_lua_comp *check_objective(lua_State *L, int index)
 
 /* What may give a gradient without an advantage, or wants every sample for its normalisers. */
 #define NEEDS_ALL                                                                                  \
-    (HONE_OBJ_REF | HONE_OBJ_ENTROPY | HONE_OBJ_TEACHER | HONE_OBJ_DIVERGENCE |                    \
+    (HONE_OBJ_REF | HONE_OBJ_VALUE | HONE_OBJ_ENTROPY | HONE_OBJ_TEACHER | HONE_OBJ_DIVERGENCE |   \
      HONE_OBJ_WHOLE_BATCH)
 
 static hone_status update_or_loss(lua_State *L, int train, double *loss, hone_metrics *m)

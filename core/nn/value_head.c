@@ -78,6 +78,44 @@ hone_status hone_value_head_config(const hone_value *config, hone_arena *arena, 
     return HONE_OK;
 }
 
+/* A name that a table of settings has and that is none. */
+static hone_status check_settings(const hone_value *v)
+{
+    for (size_t i = 0; i < v->u.map.n; i++) {
+        const hone_str key = v->u.map.pairs[i].key;
+        if (!hone_str_eq(key, "kind") && !hone_str_eq(key, "detach"))
+            return hone_fail(HONE_E_INVALID, "value_head: there is no setting \"%.*s\" (detach)",
+                             (int)(key.len < 40 ? key.len : 40), key.ptr);
+    }
+    return HONE_OK;
+}
+
+hone_status hone_value_head_parse(const hone_value *v, uint32_t *kind, int *detached)
+{
+    const hone_value *of = v;
+    int own = 0;
+    if (!v || v->type == HONE_NULL || (v->type == HONE_BOOL && !v->u.boolean))
+        return HONE_OK;
+    if (v->type == HONE_MAP) {
+        HONE_TRY(check_settings(v));
+        HONE_TRY(hone_value_bool(v, "detach", 0, &own));
+        of = hone_value_get(v, "kind");
+    }
+    if (!of || of->type == HONE_BOOL ||
+        (of->type == HONE_STRING && hone_str_eq(of->u.str, "value")))
+        *kind = HONE_HEAD_VALUE;
+    else if (of->type == HONE_STRING && hone_str_eq(of->u.str, "reward"))
+        *kind = HONE_HEAD_REWARD;
+    else {
+        hone_fail(HONE_E_USAGE, "value_head: no such head");
+        return hone_fail_hint(
+            "true or \"value\": beside the language model; \"reward\": instead of its "
+            "head; or a table, { \"value\", detach = true }");
+    }
+    *detached = own;
+    return HONE_OK;
+}
+
 int32_t hone_value_head_pad(const hone_value *config)
 {
     const hone_value *p = hone_value_get(config, "pad_token_id");

@@ -23,6 +23,8 @@ enum { HONE_HEAD_NONE = 0, HONE_HEAD_VALUE = 1, HONE_HEAD_REWARD = 2 };
  * one. */
 hone_status hone_value_head_config(const hone_value *config, hone_arena *arena, hone_value *out,
                                    int *is);
+/* What a recipe asks for: true, "value", "reward", or { kind =, detach = }; NULL, null and false: none. E_USAGE, E_INVALID. */
+hone_status hone_value_head_parse(const hone_value *v, uint32_t *kind, int *detached);
 /* The padding token that a configuration names (Hugging Face, or a GGUF file's metadata), or -1. */
 int32_t hone_value_head_pad(const hone_value *config);
 /* Gives m, which is declared and has no memory yet, a head. in_file: hone_model_load wants it among the model's tensors; else

@@ -33,12 +33,15 @@ static hone_status ask(const hone_objective_term *t, uint32_t *uses, hone_object
 static hone_status gather(const sum *x, uint32_t *uses, hone_objective_wants *out)
 {
     const char *from = NULL;
+    uint32_t all = 0, scores = 0;
     *uses = 0;
     for (size_t i = 0; i < x->n; i++) {
         hone_objective_wants w;
         uint32_t u;
         HONE_TRY(ask(&x->term[i], &u, &w));
         *uses |= u;
+        all++;
+        scores += (u & HONE_OBJ_BEHIND) != 0;
         if (w.embed_noise > out->embed_noise)
             out->embed_noise = w.embed_noise;
         if (!(u & HONE_OBJ_DIVERGENCE))
@@ -51,6 +54,10 @@ static hone_status gather(const sum *x, uint32_t *uses, hone_objective_wants *ou
         out->temperature = w.temperature;
         from = x->term[i].name;
     }
+    if (scores && scores < all)
+        return hone_fail(
+            HONE_E_INVALID,
+            "a sum of losses: what learns from scores of whole answers goes with its like alone");
     return HONE_OK;
 }
 

@@ -320,6 +320,7 @@ hone_status hone_rollout_draw(hone_policy *policy, const hone_value *rows, size_
     r->n_prompts = n_rows;
     r->group_size = p->n;
     r->n_samples = n_rows * p->n;
+    r->drawn_by = policy;
     r->version = policy->version;
     r->step = p->step;
     r->first_sample = p->first_sample;
@@ -451,6 +452,16 @@ static size_t counting(const hone_rollout *r)
     return n;
 }
 
+/* A sample's part of an array of all tokens. */
+static hone_status keep(hone_arena *a, const double *from, size_t n, double **out)
+{
+    *out = hone_arena_calloc(a, n + 1, sizeof **out);
+    if (!*out)
+        return HONE_E_NOMEM;
+    memcpy(*out, from, n * sizeof **out);
+    return HONE_OK;
+}
+
 hone_status hone_rollout_advantages(hone_rollout *r, hone_instance *inst,
                                     const hone_advantage_v1 *vt, void *self,
                                     const hone_rollout_beside *beside)
@@ -480,7 +491,8 @@ hone_status hone_rollout_advantages(hone_rollout *r, hone_instance *inst,
            *logp = hone_arena_calloc(&a, n_tok + 1, sizeof *logp);
     size_t *begin = hone_arena_calloc(&a, n + 1, sizeof *begin);
     uint8_t *left_out = hone_arena_calloc(&a, n, 1);
-    hone_status s = HONE_OK;
+    double *returns = beside->value ? hone_arena_calloc(&a, n_tok + 1, sizeof *returns) : NULL;
+    hone_status s = !beside->value || returns ? HONE_OK : HONE_E_NOMEM;
     if (!rewards || !weights || !scored || !group || !length || !seq || !combined || !token ||
         !mask || !logp || !begin || !left_out)
         s = HONE_E_NOMEM;
@@ -515,12 +527,14 @@ hone_status hone_rollout_advantages(hone_rollout *r, hone_instance *inst,
                             .logp = logp,
                             .ref_logp = beside->ref_logp,
                             .baseline = beside->baseline,
+                            .value = beside->value,
                             .max_length = r->max_tokens};
     hone_advantage_out out = {.struct_size = sizeof out,
                               .seq = seq,
                               .token = token,
                               .combined = combined,
                               .left_out = left_out,
+                              .returns = returns,
                               .n_seqs = n,
                               .n_tokens = n_tok};
     if (s >= 0) {
@@ -532,23 +546,22 @@ hone_status hone_rollout_advantages(hone_rollout *r, hone_instance *inst,
         x->reward = combined[i];
         x->left_out = left_out[i];
         x->advantage = seq[i];
-        x->token_advantage = NULL;
+        x->token_advantage = x->value = x->returns = NULL;
         if (out.per_token) {
             double sum = 0;
-            x->token_advantage = hone_arena_calloc(&r->arena, x->n + 1, sizeof(double));
-            if (!x->token_advantage) {
-                s = HONE_E_NOMEM;
-                break;
-            }
-            for (size_t k = 0; k < x->n; k++) {
-                x->token_advantage[k] = token[begin[i] + k];
+            HONE_TRY_GOTO(keep(&r->arena, token + begin[i], x->n, &x->token_advantage), done);
+            for (size_t k = 0; k < x->n; k++)
                 sum += token[begin[i] + k];
-            }
             x->advantage = x->n ? sum / (double)x->n : 0;
+        }
+        if (returns) {
+            HONE_TRY_GOTO(keep(&r->arena, beside->value + begin[i], x->n, &x->value), done);
+            HONE_TRY_GOTO(keep(&r->arena, returns + begin[i], x->n, &x->returns), done);
         }
         if (!isfinite(x->advantage) && !x->left_out)
             s = hone_fail(HONE_E_MISBEHAVED, "the advantage of sample %zu is not finite", i);
     }
+done:
     hone_arena_release(&a);
     if (s >= 0)
         r->has_advantages = 1;
@@ -573,6 +586,8 @@ hone_status hone_rollout_trees(const hone_rollout *r, uint32_t equal, hone_arena
                                        .sampler_logp = x->logprob,
                                        .full_logp = x->full,
                                        .advantage = x->token_advantage,
+                                       .value = x->value,
+                                       .returns = x->returns,
                                        .seq_advantage = x->advantage,
                                        .group = (uint32_t)g,
                                        .left_out = x->left_out,

@@ -32,6 +32,7 @@ typedef struct hone_rollout_sample {
     double reward; /* weighted sum; NaN when the sample left its group */
     double advantage;
     double *token_advantage; /* n, or NULL */
+    double *value, *returns; /* n: what a head said before each token, what it is to say; or NULL */
     int left_out;
 } hone_rollout_sample;
 
@@ -41,7 +42,8 @@ typedef struct hone_rollout {
     hone_rollout_sample *samples; /* group after group */
     size_t n_prompts, n_samples;
     uint32_t group_size, has_advantages;
-    uint64_t version; /* of the policy that drew it */
+    const hone_policy *drawn_by; /* to be compared, not looked into: it may be gone */
+    uint64_t version;            /* of that policy */
     uint64_t step, first_sample;
     double temperature;
     int32_t max_tokens;
@@ -102,6 +104,7 @@ hone_status hone_rollout_set_outcome(hone_rollout *r, size_t c, size_t sample, u
 typedef struct hone_rollout_beside {
     const double *ref_logp; /* of all tokens, sample by sample: a reference's or teacher's */
     const double *baseline; /* of each sample (remax) */
+    const double *value;    /* of all tokens: what a head of one number says before each (gae) */
 } hone_rollout_beside;
 /* Fills reward, advantage, left_out. Rewards may be missing where there is a ref_logp.
  * `inst`: the instance that `self` is, or NULL. */
@@ -111,6 +114,8 @@ hone_status hone_rollout_advantages(hone_rollout *r, hone_instance *inst,
 /* Log-probs of all tokens, sample by sample, by a policy with these adapters, at the rollout's temperature. */
 hone_status hone_rollout_logprobs(const hone_rollout *r, hone_policy *p, uint32_t adapters,
                                   double *out);
+/* What a policy's head says before each of them. E_UNSUPPORTED: it has none. */
+hone_status hone_rollout_values(const hone_rollout *r, hone_policy *p, double *out);
 /* What becomes of a group whose advantages are all zero: trained on like others (a KL or entropy term may give
  * a gradient), only counted by the normalisers (the same update, without its cost), or as if not drawn. */
 enum { HONE_EQUAL_KEEP = 0, HONE_EQUAL_COUNT = 1, HONE_EQUAL_SKIP = 2 };

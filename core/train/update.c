@@ -465,7 +465,9 @@ static hone_status call_objective(step *s, const part *x, double *loss)
                             .total_chosen_tokens = s->total_chosen,
                             .truncated = s->truncated + x->s0,
                             .total_chosen_seqs = s->chosen_seqs,
-                            .value = s->value ? s->value + k0 : NULL};
+                            .value = s->value ? s->value + k0 : NULL,
+                            .old_value = s->old_value ? s->old_value + k0 : NULL,
+                            .returns = s->returns ? s->returns + k0 : NULL};
     hone_objective_out out = {.struct_size = sizeof out,
                               .grad_logp = s->grad + k0,
                               .grad_entropy = s->grad_entropy ? s->grad_entropy + k0 : NULL,
@@ -512,8 +514,22 @@ static hone_status seed(step *s, const part *x, hone_tape *tape, hone_tensor t, 
 
 /* ---- old, reference, sampler ------------------------------------------------------------------------ */
 
+/* Old values and returns, where every sequence has them. */
+static hone_status want_returns(step *s)
+{
+    size_t have = 0;
+    for (size_t i = 0; s->value && i < s->n_seq; i++)
+        have += s->seq[i]->value && s->seq[i]->returns;
+    if (have == 0 || have < s->n_seq)
+        return HONE_OK;
+    s->old_value = take(s, s->n_tok, sizeof(double));
+    s->returns = take(s, s->n_tok, sizeof(double));
+    return s->old_value && s->returns ? HONE_OK : HONE_E_NOMEM;
+}
+
 static hone_status fill_known(step *s)
 {
+    HONE_TRY(want_returns(s));
     for (size_t i = 0; i < s->n_seq; i++) {
         const hone_train_seq *q = s->seq[i];
         if ((s->uses & HONE_OBJ_SAMPLER) && !q->sampler_logp)
@@ -525,6 +541,10 @@ static hone_status fill_known(step *s)
                 s->sampler_logp[k] = (double)q->sampler_logp[s->tok[k]];
             if (s->old_logp && q->full_logp)
                 s->old_logp[k] = (double)q->full_logp[s->tok[k]];
+            if (s->returns) {
+                s->old_value[k] = q->value[s->tok[k]];
+                s->returns[k] = q->returns[s->tok[k]];
+            }
         }
     }
     if (s->uses & HONE_OBJ_DIVERGENCE)
@@ -788,17 +808,17 @@ hone_status hone_policy_loss(hone_policy *p, const hone_train_tree *trees, size_
     return st;
 }
 
-hone_status hone_policy_logprobs(hone_policy *p, const hone_train_tree *trees, size_t n,
-                                 double temperature, uint32_t adapters, size_t micro_tokens,
-                                 float *out)
+/* Scores every token, whatever its mask: log-probs, or values where the head is asked. `store` gets the number of token
+ * `at`, in the order of sequences; NaN where there is none. */
+static hone_status score_tokens(hone_policy *p, const hone_train_tree *trees, size_t n,
+                                const hone_update_params *u, uint32_t adapters, int values,
+                                void (*store)(void *out, size_t at, double v), void *out)
 {
     step s;
-    hone_update_params u = {.temperature = temperature, .micro_tokens = micro_tokens};
     hone_metrics m;
     size_t at = 0;
     hone_metrics_init(&m);
-    HONE_TRY(check(p, &u, 0));
-    /* Every token counts here, whatever its mask. */
+    HONE_TRY(check(p, u, 0));
     hone_arena a;
     hone_arena_init(&a, (size_t)1 << 30);
     hone_train_tree *all = hone_arena_calloc(&a, n ? n : 1, sizeof *all);
@@ -814,21 +834,51 @@ hone_status hone_policy_logprobs(hone_policy *p, const hone_train_tree *trees, s
         all[t] = trees[t];
         all[t].seqs = q;
     }
-    step_init(&s, p, &u, &m);
+    step_init(&s, p, u, &m);
+    s.uses = values ? HONE_OBJ_VALUE : 0;
     st = hone_comm_agree(hone_env_comm(p->env), st);
     if (st >= 0)
         st = begin(&s, all, n);
     if (st >= 0 && s.n_tok)
-        st = score(&s, p, adapters == HONE_ADAPTERS_ACTIVE ? hone_policy_mask(p) : adapters,
-                   temperature, s.logp, NULL, NULL, NULL);
+        st = score(&s, p, adapters, u->temperature, s.logp, NULL, NULL, s.value);
+    const double *of = values ? s.value : s.logp;
     size_t k = 0;
     for (size_t t = 0; st >= 0 && t < n; t++) {
         for (size_t i = 0; i < all[t].n_seqs; i++) {
             for (size_t j = 0; j < all[t].seqs[i].n; j++)
-                out[at++] = has_row(&all[t], j) ? (float)s.logp[k++] : NAN;
+                store(out, at++, has_row(&all[t], j) ? of[k++] : (double)NAN);
         }
     }
     step_release(&s);
     hone_arena_release(&a);
     return st;
+}
+
+static void store_float(void *out, size_t at, double v)
+{
+    ((float *)out)[at] = (float)v;
+}
+
+static void store_double(void *out, size_t at, double v)
+{
+    ((double *)out)[at] = v;
+}
+
+hone_status hone_policy_logprobs(hone_policy *p, const hone_train_tree *trees, size_t n,
+                                 double temperature, uint32_t adapters, size_t micro_tokens,
+                                 float *out)
+{
+    const hone_update_params u = {.temperature = temperature, .micro_tokens = micro_tokens};
+    if (adapters == HONE_ADAPTERS_ACTIVE)
+        adapters = hone_policy_mask(p);
+    return score_tokens(p, trees, n, &u, adapters, 0, store_float, out);
+}
+
+hone_status hone_policy_token_values(hone_policy *p, const hone_train_tree *trees, size_t n,
+                                     size_t micro_tokens, double *out)
+{
+    const hone_update_params u = {.temperature = 1, .micro_tokens = micro_tokens};
+    if (!p->model->head_kind)
+        return hone__values_missing(p);
+    return score_tokens(p, trees, n, &u, hone_policy_mask(p), 1, store_double, out);
 }

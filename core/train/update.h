@@ -23,8 +23,10 @@ typedef struct hone_train_seq {
     const float *sampler_logp; /* n: of the distribution sampled from, or NULL */
     const float *full_logp;    /* n: of the full one at the temperature (old log-probs), or NULL */
     const double *advantage;   /* n: one a token, or NULL */
-    double seq_advantage;      /* used when advantage is NULL */
-    uint32_t group, role;      /* HONE_ROLE_* */
+    const double *value;   /* n: what a head said before each token when it was drawn, or NULL */
+    const double *returns; /* n: what it is to say (with value), or NULL */
+    double seq_advantage;  /* used when advantage is NULL */
+    uint32_t group, role;  /* HONE_ROLE_* */
     const int32_t
         *teacher_ids; /* n x teacher_k: the teacher's likeliest tokens at each place, or NULL */
     const float *teacher_logp; /* n x teacher_k: their log-probs */
@@ -77,6 +79,9 @@ hone_status hone_policy_loss(hone_policy *p, const hone_train_tree *trees, size_
 hone_status hone_policy_logprobs(hone_policy *p, const hone_train_tree *trees, size_t n,
                                  double temperature, uint32_t adapters, size_t micro_tokens,
                                  float *out);
+/* What the head of one number says before every token of every sequence, likewise. E_UNSUPPORTED: the policy has none. */
+hone_status hone_policy_token_values(hone_policy *p, const hone_train_tree *trees, size_t n,
+                                     size_t micro_tokens, double *out);
 /* Largest token count of a micro-batch that is planned for by default. */
 size_t hone_policy_auto_tokens(const hone_policy *p);
 #endif

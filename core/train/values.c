@@ -4,6 +4,8 @@
 #include "nn/value_head.h"
 #include "tensor/region.h"
 #include "train/hidden.h"
+#include "train/rollout.h"
+#include "train/update.h"
 
 #include <string.h>
 
@@ -67,4 +69,17 @@ hone_status hone__values_seed(const hone_forest_part *part, hone_tape *tape, hon
     for (size_t k = k0; k < k1; k++)
         by_row[row[k] - part->first_token] += (float)grad[k];
     return hone_tape_seed(tape, t, by_row);
+}
+
+hone_status hone_rollout_values(const hone_rollout *r, hone_policy *p, double *out)
+{
+    hone_arena a;
+    hone_train_tree *trees;
+    size_t n;
+    hone_arena_init(&a, (size_t)4 << 30);
+    hone_status s = hone_rollout_trees(r, HONE_EQUAL_KEEP, &a, &trees, &n);
+    if (s >= 0)
+        s = hone_policy_token_values(p, trees, n, 0, out);
+    hone_arena_release(&a);
+    return s;
 }

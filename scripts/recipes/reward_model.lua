@@ -27,8 +27,9 @@ local policy = run:policy {
 local objective = { "rm", margin = p.margin, center = p.center }
 
 given.scores(p, run, policy, "before")
-for _, batch in run:steps(p.steps, given.pairs(p, p.eval, 1, p.swap):shuffle(run.seed):epochs():batches(p.batch)) do
-  policy:update { batch, objective = objective, clip = p.clip, max_tokens = p.max_tokens, on_error = "skip",
+local fits = function(row) return #policy:batch({ row }, { scored = true, max_tokens = p.max_tokens, on_error = "skip" }) == 1 end
+for _, batch in run:steps(p.steps, given.pairs(p, p.eval, 1, p.swap):filter(fits):shuffle(run.seed):epochs():batches(p.batch)) do
+  policy:update { batch, objective = objective, clip = p.clip, max_tokens = p.max_tokens,
     schedule = { "linear", warmup = p.warmup, total = p.steps } }
 end
 given.scores(p, run, policy, "after")

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """objective_updates.py - every loss that `hone objective list` names, in updates of a model: the same bits whatever the
 micro-batches and accumulation, the same loss in any order of the samples, nothing from samples that are left out, and
-an advantage of zero gives no gradient. Names that need what policies lack (rm: a value head) say so."""
+an advantage of zero gives no gradient. Names that need what a policy lacks (rm, value: a head) say so."""
 import json
 import os
 import pathlib
@@ -22,7 +22,7 @@ FIELDS = {e["name"]: {f["name"] for f in e["settings"]} for e in listed["objecti
 UNPAIRED = ["kto", "apo_zero_unpaired"]
 ROWS = ["sft", "dft", "gkd", "forward_kl", "reverse_kl"]
 POLICY = [n for n, f in FIELDS.items() if "sampler_cap" in f]
-PAIRS = [n for n in FIELDS if n not in UNPAIRED + ROWS + POLICY + ["minillm", "rm"]]
+PAIRS = [n for n in FIELDS if n not in UNPAIRED + ROWS + POLICY + ["minillm", "rm", "value"]]
 check("the families cover every name", len(POLICY) == 13 and len(PAIRS) > 15, (POLICY, PAIRS))
 
 HEAD = """local hone = require "hone"
@@ -32,9 +32,10 @@ local base = run:policy { model = "tiny", name = "base" }
 local teacher = run:policy { model = "tiny", name = "teacher", optimizer = { "adamw", lr = 1e-3 } }
 for _ = 1, 2 do teacher:update { { { prompt = "Hello", completion = "zzz zz z" } }, objective = "sft" } end
 local count = 0
+local head -- of the policies made from here on
 local function fresh()
   count = count + 1
-  return run:policy { model = "tiny", name = "p" .. count, optimizer = { "adamw", lr = 1e-3, weight_decay = 0 } }
+  return run:policy { model = "tiny", name = "p" .. count, value_head = head, optimizer = { "adamw", lr = 1e-3, weight_decay = 0 } }
 end
 local function spec(name, more)
   local s = { name }
@@ -133,6 +134,36 @@ a:update {{ labelled, objective = {{ "kto", beta = 0.5 }}, reference = base }}
 b:update {{ labelled, objective = {{ "kto", beta = 0.5, kto_kl = math.max(0, apart) }}, reference = base }}
 c:update {{ labelled, objective = {{ "kto", beta = 0.5, kto_kl = math.max(0, apart) + 1 }}, reference = base }}
 is("kto: the KL is estimated on other prompts' answers, " .. apart, a:info().checksum == b:info().checksum and a:info().checksum ~= c:info().checksum)
+""")
+
+asserts("heads", """
+local rows = {}
+for i = 1, 6 do rows[i] = { prompt = "Question " .. i, chosen = "It is " .. i * 3 .. " then", rejected = "No " .. i, margin = i / 10 } end
+head = "reward"
+untouched = fresh():info().checksum
+local _, m = splits("rm", { rows }, { "rm", center = 0.1 })
+local _, back = once({ reversed(rows) }, { "rm", center = 0.1 })
+is("rm: the order of pairs does not matter", math.abs(m.loss - back.loss) <= 1e-5 and math.abs(m.grad_norm - back.grad_norm) <= 1e-3 * m.grad_norm)
+local ok, why = pcall(once, { rows }, { { "rm" }, { "dpo", weight = 0.5 } })
+is("rm beside a loss on tokens is refused: " .. tostring(why), not ok and tostring(why):find "with its like alone")
+head = { "value" }
+local critic = fresh()
+untouched = critic:info().checksum
+local odd = hone.reward { id = "odd", score = function(list) return list:map(function(s) return s.completion_len % 4 end) end }
+local drawn = base:rollout({ "Question 1", "Question 2", "Question 3" }, { n = 4, max_tokens = 9, rewards = { odd } })
+ok, why = pcall(drawn.advantages, drawn, "gae")
+is("gae says whom it wants: " .. tostring(why), not ok and tostring(why):find "no policy to ask")
+ok, why = pcall(drawn.advantages, drawn, { "gae", critic = base })
+is("gae of a policy without a head: " .. tostring(why), not ok and tostring(why):find "head")
+drawn:advantages "group"
+ok, why = pcall(once, { drawn }, { "ppo", vf_coef = 1 })
+is("ppo with vf_coef says where returns come from: " .. tostring(why), not ok and tostring(why):find "advantage gae")
+drawn:advantages { "gae", lambda = 0.9, critic = critic }
+_, m = splits("ppo with a value loss", { drawn }, { "ppo", vf_coef = 0.5 })
+is("values begin with 0", m["value/mean"] == 0 and m["value/returns"] ~= 0)
+_, m = splits("value", { drawn }, "value")
+local sum, plain = once({ drawn }, { "ppo", vf_coef = 0 })
+is("without it only the policy learns", plain["value/loss"] == nil and plain.grad_norm > 0)
 """)
 
 for k, part in enumerate(some(POLICY, 5)):

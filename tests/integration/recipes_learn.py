@@ -46,7 +46,7 @@ METHODS = (
     + [("simpo", [f"objective={o}"], "swap") for o in ("simpo", "alphapo", "cpo")]
     + [("grpo", [f"objective={o}", f"advantage={a}"], "permute") for o, a in (
         ("grpo", "group"), ("dr_grpo", "dr_grpo"), ("gspo", "group"), ("cispo", "group"), ("sapo", "group"), ("gmpo", "group"))]
-    + [("grpo", ["objective=dapo", "dynamic=true", "steps=60"], "permute"), ("rloo", [], "permute"),
+    + [("grpo", ["objective=dapo", "dynamic=true", "steps=60"], "permute"), ("rloo", [], "permute"), ("ppo", [], "permute"), ("ppo", ["critic=true"], "permute"),
        ("reinforce++", [], "permute"), ("reinforce++", ["baseline=true"], "permute"), ("online_dpo", [], "permute"),
        ("rejection_sampling", [], "permute"), ("curriculum", [], "permute")]
 )

@@ -17,7 +17,7 @@ typedef struct batch {
         entropy[MAX_TOKENS], adv[MAX_TOKENS], mask[MAX_TOKENS], length[MAX_SEQS];
     uint32_t group[MAX_SEQS], role[MAX_SEQS];
     double value[MAX_TOKENS], teacher[MAX_TOKENS], divergence[MAX_TOKENS], collision[MAX_TOKENS],
-        margin[MAX_SEQS];
+        margin[MAX_SEQS], old_value[MAX_TOKENS], returns[MAX_TOKENS];
     double total_tokens, total_seqs, total_pairs, max_length, chosen_tokens, chosen_seqs;
 } batch;
 
@@ -78,6 +78,8 @@ static inline hone_status evaluate(const hone_ref *ref, const batch *b, result *
     in.divergence = b->divergence;
     in.collision = b->collision;
     in.margin = b->margin;
+    in.old_value = b->old_value;
+    in.returns = b->returns;
     in.total_chosen_tokens = b->chosen_tokens;
     in.total_chosen_seqs = b->chosen_seqs;
     out.grad_value = r->grad_value;

@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "base/hash.h"
 #include "ops/matmul.h"
+#include "nn/value_head.h"
 #include "train/checkpoint.h"
 #include "train/update.h"
 
@@ -212,6 +213,7 @@ typedef struct recipe {
     int lora, whole; /* whole: the optimizer says that it wants whole matrices */
     int poison;      /* step whose advantages are not numbers, or 0 */
     int stray;       /* this rank gets another batch, or 0 */
+    uint32_t head;   /* HONE_HEAD_* */
     const char *objective, *settings;
     const char *optimizer, *tune; /* adamw; its settings */
     const char *save, *load;      /* folders */
@@ -265,6 +267,7 @@ static hone_status make_policy(hone_env *env, const recipe *x, hone_arena *a, ho
                               .optimizer = x->optimizer ? x->optimizer : "adamw",
                               .optimizer_config = &opt};
     cfg.seed = 3;
+    cfg.value_head = x->head;
     cfg.lora = (hone_lora_config){.rank = x->lora, .seed = 5};
     HONE_TRY(hone_json_parse(CONFIG, strlen(CONFIG), "config", a, &config));
     HONE_TRY(hone_json_parse(optimizer, strlen(optimizer), "optimizer", a, &opt));
@@ -462,6 +465,15 @@ static void test_ranks_train_an_adapter(void **state)
 {
     (void)state; /* its flat array is shorter than a chunk: some ranks have no share of the norm */
     assert_same_training((recipe){GRPO, .micro_tokens = 40, .lora = 2});
+}
+
+static void test_ranks_train_a_head_of_one_number(void **state)
+{
+    (void)state;
+    assert_same_training((recipe){.objective = "org.hone.objective.rm",
+                                  .settings = "{\"center\":0.1}",
+                                  .head = HONE_HEAD_REWARD,
+                                  .micro_tokens = 40});
 }
 
 static void test_an_optimizer_of_whole_matrices_is_not_sliced(void **state)
@@ -754,6 +766,7 @@ int main(void)
         cmocka_unit_test(test_slices_are_whole_rows_and_cover_everything),
         cmocka_unit_test(test_any_number_of_ranks_trains_the_same_bits),
         cmocka_unit_test(test_ranks_train_an_adapter),
+        cmocka_unit_test(test_ranks_train_a_head_of_one_number),
         cmocka_unit_test(test_an_optimizer_of_whole_matrices_is_not_sliced),
         cmocka_unit_test(test_ranks_train_with_state_of_other_kinds),
         cmocka_unit_test(test_ranks_skip_a_step_together),

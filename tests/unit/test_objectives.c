@@ -33,6 +33,8 @@ static void make_batch(batch *b, uint64_t seed)
             b->entropy[t] = 0.2 + wobble(k + 4);
             b->adv[t] = 3 * wobble(seed + 999 + s) - 1.5;
             b->value[t] = 2 * wobble(k + 5) - 1;
+            b->old_value[t] = b->value[t] + 0.9 * (wobble(k + 11) - 0.5);
+            b->returns[t] = 3 * wobble(k + 12) - 1.5;
             b->teacher[t] = b->logp[t] + 0.8 * (wobble(k + 6) - 0.5);
             b->divergence[t] = wobble(k + 7);
             b->collision[t] = -0.05 - 3 * wobble(k + 8);
@@ -117,6 +119,9 @@ static const subject subjects[] = {
      0},
     {"grpo", "{\"top_entropy\":0.5,\"mask_truncated\":true}", 0, 0},
     {"grpo", "{\"off_policy_threshold\":0.05}", 0, 0},
+    {"ppo", "{\"vf_coef\":0.7,\"vf_clip\":0.25}", 0, 0},
+    {"value", NULL, 0, 1},
+    {"value", "{\"vf_clip\":0}", 0, 1},
 };
 enum { N_SUBJECTS = sizeof subjects / sizeof *subjects };
 
@@ -199,6 +204,42 @@ static void test_stop_gradients_follow_their_formula(void **state)
     hone_instance_unref(inst);
 }
 
+/* verl's compute_value_loss (0.5 of the mean of the larger square) by hand, and what is clipped. */
+static void test_the_value_loss_follows_its_formula(void **state)
+{
+    batch b;
+    result r, q, none;
+    hone_ref ref;
+    double want = 0, cut = 0;
+    (void)state;
+    make_batch(&b, 8);
+    hone_instance *inst = open_component("org.hone.objective.value", "{\"vf_clip\":0.2}",
+                                         HONE_IFACE_OBJECTIVE, &ref);
+    assert_ok(evaluate(&ref, &b, &r));
+    hone_instance_unref(inst);
+    for (size_t t = 0; t < b.n_tokens; t++) {
+        double lo = b.old_value[t] - 0.2, hi = b.old_value[t] + 0.2, v = b.value[t];
+        double c = v < lo ? lo : v > hi ? hi : v, e = v - b.returns[t], f = c - b.returns[t];
+        want += b.mask[t] * (e * e > f * f ? e * e : f * f) / 2 / b.total_tokens;
+        cut += b.mask[t] * (f * f > e * e) / b.total_tokens;
+        assert_close(r.grad_value[t], f * f > e * e ? 0 : b.mask[t] * e / b.total_tokens,
+                     "a gradient", "value");
+        assert_true(r.grad[t] == 0);
+    }
+    assert_true(cut > 0.1 && cut < 0.9);
+    assert_close(r.loss, want, "the loss", "value");
+    assert_close(metric(&r, "value/clip"), cut, "the share cut", "value");
+    inst = open_component("org.hone.objective.ppo", NULL, HONE_IFACE_OBJECTIVE, &ref);
+    assert_ok(evaluate(&ref, &b, &none));
+    hone_instance_unref(inst);
+    inst = open_component("org.hone.objective.ppo", "{\"vf_coef\":0.5}", HONE_IFACE_OBJECTIVE,
+                          &ref);
+    assert_ok(evaluate(&ref, &b, &q));
+    hone_instance_unref(inst);
+    assert_close(q.loss, none.loss + want / 2, "the loss", "ppo");
+    assert_memory_equal(q.grad, none.grad, sizeof q.grad);
+}
+
 static void test_zero_advantage_gives_zero_policy_gradient(void **state)
 {
     (void)state;
@@ -233,7 +274,8 @@ static void test_masked_tokens_and_samples_change_nothing(void **state)
         for (size_t t = 0; t < b.n_tokens; t++)
             if (b.mask[t] == 0)
                 c.logp[t] = c.old[t] = c.ref[t] = c.sampler[t] = c.entropy[t] = c.adv[t] =
-                    c.value[t] = c.teacher[t] = c.divergence[t] = c.collision[t] = 1e6 + (double)t;
+                    c.value[t] = c.old_value[t] = c.returns[t] = c.teacher[t] = c.divergence[t] =
+                        c.collision[t] = 1e6 + (double)t;
         assert_ok(evaluate(&ref, &b, &x));
         assert_ok(evaluate(&ref, &c, &y));
         assert_true(x.loss == y.loss);
@@ -279,7 +321,8 @@ static void test_micro_batches_give_the_same_gradients(void **state)
                 m.seq_begin[s] = b.seq_begin[cuts[c] + s] - from;
 #define SHIFT(a) memmove(m.a, b.a + from, m.n_tokens * sizeof *m.a)
             SHIFT(logp), SHIFT(old), SHIFT(ref), SHIFT(sampler), SHIFT(entropy), SHIFT(adv),
-                SHIFT(mask), SHIFT(value), SHIFT(teacher), SHIFT(divergence), SHIFT(collision);
+                SHIFT(mask), SHIFT(value), SHIFT(old_value), SHIFT(returns), SHIFT(teacher),
+                SHIFT(divergence), SHIFT(collision);
 #undef SHIFT
             memmove(m.length, b.length + cuts[c], m.n_seqs * sizeof *m.length);
             memmove(m.role, b.role + cuts[c], m.n_seqs * sizeof *m.role);
@@ -313,7 +356,8 @@ static void test_the_order_of_samples_does_not_matter(void **state)
             c.seq_begin[s + 1] = c.seq_begin[s] + n;
 #define MOVE(a) memcpy(c.a + c.seq_begin[s], b.a + from, n * sizeof *c.a)
             MOVE(logp), MOVE(old), MOVE(ref), MOVE(sampler), MOVE(entropy), MOVE(adv), MOVE(mask);
-            MOVE(value), MOVE(teacher), MOVE(divergence), MOVE(collision);
+            MOVE(value), MOVE(old_value), MOVE(returns), MOVE(teacher), MOVE(divergence),
+                MOVE(collision);
 #undef MOVE
             c.length[s] = b.length[order[s]];
             c.group[s] = b.group[order[s]];
@@ -362,6 +406,17 @@ static void test_missing_inputs_are_named(void **state)
     hone_instance_enter(inst);
     assert_fails(hone_instance_leave(inst, "loss", vt->loss(ref.self, &in, &out)), HONE_E_INVALID,
                  "max_length");
+    hone_instance_unref(inst);
+    inst = open_component("org.hone.objective.value", NULL, HONE_IFACE_OBJECTIVE, &ref);
+    vt = ref.vt;
+    in.value = x;
+    hone_instance_enter(inst);
+    assert_fails(hone_instance_leave(inst, "loss", vt->loss(ref.self, &in, &out)), HONE_E_INVALID,
+                 "needs values");
+    out.grad_value = grad;
+    hone_instance_enter(inst);
+    assert_fails(hone_instance_leave(inst, "loss", vt->loss(ref.self, &in, &out)), HONE_E_INVALID,
+                 "needs returns, which come with the advantage gae");
     hone_instance_unref(inst);
     assert_fails(try_component("org.hone.objective.grpo", "{\"eps_hihg\":0.3}", &inst),
                  HONE_E_INVALID, "eps_hihg");
@@ -515,6 +570,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_gradients_are_difference_quotients),
         cmocka_unit_test(test_stop_gradients_follow_their_formula),
+        cmocka_unit_test(test_the_value_loss_follows_its_formula),
         cmocka_unit_test(test_zero_advantage_gives_zero_policy_gradient),
         cmocka_unit_test(test_masked_tokens_and_samples_change_nothing),
         cmocka_unit_test(test_micro_batches_give_the_same_gradients),

@@ -255,6 +255,89 @@ static void test_scores_of_training_are_the_values(void **state)
     unmake(&x);
 }
 
+/* Samples as a rollout has them: all tokens count, values and returns come with them. */
+static void fill_samples(batch *b, double old[PAIRS][2][LENGTH], double back[PAIRS][2][LENGTH])
+{
+    for (size_t t = 0; t < PAIRS; t++)
+        for (size_t q = 0; q < 2; q++) {
+            hone_train_seq *x = &b->seqs[t][q];
+            for (size_t i = 0; i < LENGTH; i++) {
+                old[t][q][i] = 0.02 * (double)(i + 3 * t) - 0.1;
+                back[t][q][i] = 0.6 - 0.3 * (double)((i + t + q) % 5);
+            }
+            x->mask = NULL;
+            x->role = HONE_ROLE_NONE;
+            x->value = old[t][q];
+            x->returns = back[t][q];
+            x->seq_advantage = q ? -0.4 : 0.9;
+        }
+}
+
+/* A prompt's last row says the value before the first token of both samples: its gradient is of both. */
+static void test_the_value_loss_reaches_head_and_trunk(void **state)
+{
+    static double old[PAIRS][2][LENGTH], back[PAIRS][2][LENGTH];
+    static const size_t micro[] = {0, 1, 25};
+    made x;
+    batch b;
+    uint64_t first = 0;
+    (void)state;
+    loss_of l = objective("org.hone.objective.value", "{\"vf_clip\":0.3}", 0, 25);
+    fill(&b, 21);
+    fill_samples(&b, old, back);
+    make(&x, CONFIG("true"), HONE_HEAD_REWARD, 0, 0, 0); /* values that are not all 0 */
+    one_step(&x, &b, &l);
+    for (int64_t c = 0; c < HIDDEN; c += 9)
+        assert_gradient(&x, &b, &l, x.p->model->value_head, 0, c);
+    for (hone_param i = 0; i < hone_params_count(x.p->model->params); i++) {
+        const hone_param_item *it = hone_params_item(x.p->model->params, i);
+        if (i != x.p->model->info.embed && it->cols <= HIDDEN * 2)
+            assert_gradient(&x, &b, &l, i, it->rows / 3, it->cols / 2);
+    }
+    hone_instance_unref(l.inst);
+    unmake(&x);
+    for (size_t k = 0; k < sizeof micro / sizeof *micro; k++) {
+        l = objective("org.hone.objective.ppo", "{\"vf_coef\":0.5}", 0.01, micro[k]);
+        make(&x, CONFIG("true"), HONE_HEAD_VALUE, 0, 0, 0.01);
+        for (int i = 0; i < 3; i++)
+            one_step(&x, &b, &l);
+        const uint64_t sum = hone_model_checksum(x.p->model, UINT32_MAX);
+        first = k ? first : sum;
+        assert_true(sum == first);
+        hone_instance_unref(l.inst);
+        unmake(&x);
+    }
+}
+
+/* The value before token i is that of the text up to it. */
+static void test_values_are_of_the_state_before_a_token(void **state)
+{
+    static double out[PAIRS * 2 * LENGTH];
+    made x;
+    batch b;
+    size_t at = 0;
+    (void)state;
+    fill(&b, 33);
+    make(&x, CONFIG("true"), HONE_HEAD_REWARD, 0, 0, 0);
+    x.p->model->value_pad = -1;
+    assert_ok(hone_policy_token_values(x.p, b.trees, PAIRS, 0, out));
+    for (size_t t = 0; t < PAIRS; t++)
+        for (size_t q = 0; q < 2; q++)
+            for (size_t i = 0; i < b.seqs[t][q].n; i++, at++) {
+                int32_t ids[PROMPT + LENGTH];
+                double want;
+                memcpy(ids, b.prompt[t], sizeof b.prompt[t]);
+                memcpy(ids + PROMPT, b.ids[t][q], i * sizeof *ids);
+                const hone_ids text = {ids, PROMPT + i};
+                assert_ok(hone_policy_values(x.p, &text, 1, HONE_ADAPTERS_NONE, &want));
+                assert_true(out[at] == want);
+            }
+    unmake(&x);
+    make(&x, CONFIG("true"), HONE_HEAD_NONE, 0, 0, 0);
+    assert_fails(hone_policy_token_values(x.p, b.trees, PAIRS, 0, out), HONE_E_UNSUPPORTED, "head");
+    unmake(&x);
+}
+
 static void test_padding_behind_a_text_has_no_value(void **state)
 {
     static const int32_t ids[] = {7, 5, 9, 5, 5};
@@ -466,6 +549,8 @@ int main(void)
         cmocka_unit_test(test_a_detached_head_keeps_its_gradient),
         cmocka_unit_test(test_any_split_trains_the_same_bits),
         cmocka_unit_test(test_scores_of_training_are_the_values),
+        cmocka_unit_test(test_the_value_loss_reaches_head_and_trunk),
+        cmocka_unit_test(test_values_are_of_the_state_before_a_token),
         cmocka_unit_test(test_padding_behind_a_text_has_no_value),
         cmocka_unit_test(test_a_checkpoint_goes_on_with_the_same_bits),
         cmocka_unit_test(test_the_head_trains_beside_an_adapter_alone),

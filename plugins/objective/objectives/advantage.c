@@ -568,10 +568,15 @@ static const hone_advantage_v1 per_sequence_vtable = {sizeof(hone_advantage_v1),
                                                       advantage_compute, advantage_show};
 static const hone_advantage_v1 per_token_vtable = {sizeof(hone_advantage_v1), HONE_ADV_PER_TOKEN,
                                                    advantage_compute, advantage_show};
+static const hone_advantage_v1 gae_vtable = {sizeof(hone_advantage_v1),
+                                             HONE_ADV_PER_TOKEN | HONE_ADV_VALUE, advantage_compute,
+                                             advantage_show};
 const void *advantage_get_iface(void *self, const char *iface_id)
 {
     const advantage *p = self;
     if (!same_text(iface_id, HONE_IFACE_ADVANTAGE))
         return NULL;
+    if (p->row->kind == ADV_GAE)
+        return &gae_vtable;
     return p->row->kind >= ADV_REINFORCE_PP ? &per_token_vtable : &per_sequence_vtable;
 }

@@ -20,6 +20,7 @@ __attribute__((constructor)) static void join_tables(void)
     join(preference_components, &n);
     join(supervised_components, &n);
     join(distill_components, &n);
+    join(value_components, &n);
     join(advantage_components, &n);
 }
 

@@ -75,10 +75,25 @@ void put_mean(const hone_objective_out *out, const char *name, double sum, doubl
 /* settings that several tables share */
 #define FIELD_COMPAT(doc) HONE_ENUM("compat", "none", COMPAT_CHOICES, 0, doc)
 
+/* value.c: adds `weight` times the value loss to *loss and its gradient to out. */
+hone_status value_loss(const memory *mem, const char *name, const hone_objective_in *in,
+                       const totals *all, double weight, double clip, hone_objective_out *out,
+                       double *loss);
+#define FIELD_VF_CLIP                                                                              \
+    HONE_F64("vf_clip", .2, 0, 1e9, 0,                                                             \
+             "how far a value may move from what it was in one update; 0: any")
+#define VALUE_SHOW                                                                                 \
+    "l_t = 1/2 max((V - R)^2, (clip(V, V_old - vf_clip, V_old + vf_clip) - R)^2), mean over the "  \
+    "tokens of the step;\n"                                                                        \
+    "  V: what the head says before each token, V_old: what it said when the sample was drawn, R " \
+    "= A + V_old before\n"                                                                         \
+    "  whitening, both of the advantage gae.\n"
+
 extern const hone_component *const policy_components[];
 extern const hone_component *const preference_components[];
 extern const hone_component *const supervised_components[];
 extern const hone_component *const distill_components[];
+extern const hone_component *const value_components[];
 extern const hone_component *const advantage_components[];
 
 #define OBJECTIVE_CAPS (HONE_CAP_PURE | HONE_CAP_DETERMINISTIC | HONE_CAP_REENTRANT)

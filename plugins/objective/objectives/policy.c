@@ -21,7 +21,7 @@ typedef struct policy {
     uint32_t compat, reduce, kl, unbiased, sampler_level, sampler_mode, reject, mask_truncated;
     double eps_low, eps_high, delta, dual_clip, beta, max_length, entropy;
     double tau_pos, tau_neg, dro_beta, sampler_cap, sampler_floor, off_policy, top_entropy,
-        entropy_target;
+        entropy_target, vf_coef, vf_clip;
 } policy;
 
 enum { KL_K1, KL_K2, KL_K3, KL_ABS };
@@ -63,6 +63,8 @@ hone_status policy_create(const policy_row *row, const hone_field *const *fields
     p->sampler_floor = settings_f64(&s, "sampler_floor", 0);
     p->off_policy = settings_f64(&s, "off_policy_threshold", 0);
     p->top_entropy = settings_f64(&s, "top_entropy", 1);
+    p->vf_coef = settings_f64(&s, "vf_coef", 0);
+    p->vf_clip = settings_f64(&s, "vf_clip", 0);
     p->reject = settings_choice(&s, "reject", 0);
     if (p->reject) /* what is left keeps its weight */
         p->sampler_mode = MODE_MASK;
@@ -106,6 +108,8 @@ static uint32_t policy_uses(void *self)
         u |= HONE_OBJ_WHOLE_BATCH;
     if (p->mask_truncated)
         u |= HONE_OBJ_COMPLETED;
+    if (p->vf_coef > 0)
+        u |= HONE_OBJ_VALUE;
     return u;
 }
 
@@ -526,6 +530,11 @@ static hone_status all_sequences(const policy *p, const hone_objective_in *in,
         q.mean_log_r /= q.length;
         q.gate = sequence_gate(p, in, &q);
         loss += one_sequence(p, in, &q, entropy_floor, out, &m);
+    }
+    if (p->vf_coef > 0) {
+        st = value_loss(&p->mem, p->row->name, in, &all, p->vf_coef, p->vf_clip, out, &loss);
+        if (st < 0)
+            return st;
     }
     out->loss = loss;
     put_metrics(in, &m, out);

@@ -60,11 +60,13 @@
 
 /* X(row, loss, level, reads old, fields, summary, show) */
 #define POLICY_ROWS(X) \
-    X(ppo, LOSS_CLIP, 0, 1, ppo_fields, "PPO's clipped surrogate, mean over tokens", \
+    X(ppo, LOSS_CLIP, 0, 1, value_fields, "PPO's clipped surrogate, mean over tokens", \
       "ppo: clipped surrogate\n" SHOW_CLIP "reduced by token_mean.\n" SHOW_REDUCE \
+      "vf_coef: times the value loss is added, of a head that the policy has (value_head = true):\n  " VALUE_SHOW \
       "source: Schulman et al. 2017 (arXiv:1707.06347); dual clip: Ye et al. 2019 (1912.09729);\n" \
       "  delta: INTELLECT-2 2025 (2505.07291)\n" \
-      "differences: verl calls it vanilla; clip_ratio_c is dual_clip. openrlhf: sample-mean is seq_mean_token_mean.\n" SHOW_EXTRAS) \
+      "differences: value loss: trl has vf_coef .1 and clips at .2, a critic apart in verl clips at .5, in openrlhf at .2.\n" \
+      "  verl calls it vanilla; clip_ratio_c is dual_clip. openrlhf: sample-mean is seq_mean_token_mean.\n" SHOW_EXTRAS) \
     X(grpo, LOSS_CLIP, 0, 1, grpo_fields, "GRPO: clipped surrogate, mean over sequences of token means", \
       "grpo: group relative policy optimisation\n" SHOW_CLIP "reduced by seq_mean_token_mean.\n" SHOW_REDUCE \
       "source: Shao et al. 2024, DeepSeekMath (arXiv:2402.03300)\n" \
@@ -120,6 +122,8 @@
       "source: Williams 1992\n" \
       "differences: trl and verl reach it as their clipped loss on fresh samples, where r = 1.\n" SHOW_EXTRAS)
 
+static const hone_field *const value_fields[] = {COMPAT, FIELD_REDUCE("token_mean"), FIELD_CLIP(.2, .2), FIELD_KL, FIELD_EXTRAS,
+    HONE_F64("vf_coef", 0, 0, 1e6, 0, "weight of the value loss; 0: none, and no values are read"), FIELD_VF_CLIP, NULL};
 static const hone_field *const ppo_fields[] = {COMPAT, FIELD_REDUCE("token_mean"), FIELD_CLIP(.2, .2), FIELD_KL, FIELD_EXTRAS, NULL};
 static const hone_field *const grpo_fields[] = {COMPAT, FIELD_REDUCE("seq_mean_token_mean"), FIELD_CLIP(.2, .2), FIELD_KL, FIELD_EXTRAS, NULL};
 static const hone_field *const dapo_fields[] = {COMPAT, FIELD_REDUCE("token_mean"), FIELD_CLIP(.2, .28), FIELD_KL, FIELD_EXTRAS, NULL};

@@ -107,16 +107,20 @@ end
 --- Turns outcomes into advantages: a name, { "group", scale = "batch" }, or function(groups) that gets a list of
 -- lists of samples (with .reward, nil where one is missing) and returns a list of lists of numbers (false: left out).
 -- Among the settings of a name: teacher or reference = policy, whose log-probs it reads (opd; beta, the KL in the reward;
--- reference = "adapter_off": the policy's own base), and baseline = a rollout or a number a prompt (remax).
+-- reference = "adapter_off": the policy's own base), baseline = a rollout or a number a prompt (remax),
+-- and critic = a policy with a head of one number (gae; else it is the policy that is updated).
 function Rollout:advantages(spec, policy)
   if self.run.dry_run then spec = "group" end -- there are no rewards to make advantages of
   if type(spec) ~= "function" then
     local other, off, base
+    local critic = policy
     if type(spec) == "table" and not spec.component then
       local own = {}
       for k, v in pairs(spec) do own[k] = v end
       other, base = own.teacher or own.reference, own.baseline
-      own.teacher, own.reference, own.baseline = nil, nil, nil
+      critic = own.critic or critic
+      own.teacher, own.reference, own.baseline, own.critic = nil, nil, nil, nil
+      if critic ~= nil and (type(critic) ~= "table" or not critic.ud) then error("advantage: critic is a policy, not a " .. type(critic), 0) end
       if other == "adapter_off" then
         other, off = policy, true
       end
@@ -126,7 +130,7 @@ function Rollout:advantages(spec, policy)
       spec = own
     end
     core.rollout_advantages(self.ud, components.resolve_advantage(spec), other and other.ud, off or false,
-      base and baselines(self, base))
+      base and baselines(self, base), critic and critic.ud)
     self.has_advantages = true
     return self
   end

@@ -59,6 +59,8 @@ typedef struct hone_objective_in {
     double total_chosen_tokens; /* over the step: sum of mask of sequences that are not REJECTED */
     const uint8_t *truncated;   /* n_seqs or NULL: 1 = cut off at the limit */
     double total_chosen_seqs;   /* over the step: sequences with mask that are not REJECTED */
+    /* What the values were when the samples were drawn, and what they are to be: n_tokens, or NULL. */
+    const double *old_value, *returns;
 } hone_objective_in;
 
 /* Metrics: how values of several micro-batches combine. */
@@ -129,6 +131,7 @@ typedef struct hone_advantage_out {
     size_t n_seqs, n_tokens; /* of the arrays: those of `in` */
 } hone_advantage_out;
 #define HONE_ADV_PER_TOKEN (1u << 0)
+#define HONE_ADV_VALUE (1u << 1) /* reads value */
 typedef struct hone_advantage_v1 {
     uint32_t struct_size, flags;
     hone_status (*compute)(void *self, const hone_advantage_in *in_bor,
