@@ -138,6 +138,7 @@ int hone__lua_open_core(lua_State *L)
     hone__lua_open_components(L);
     hone__lua_open_policy(L);
     hone__lua_open_train(L);
+    hone__lua_open_spread(L);
     hone__lua_open_tape(L);
     hone__lua_open_run(L);
     hone__lua_open_plan(L);

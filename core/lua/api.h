@@ -50,6 +50,7 @@ typedef struct hone_recipe_options {
     int no_run;    /* hone.run makes no run directory: a verb that only computes */
     uint64_t seed; /* overrides the recipe's when has_seed */
     int has_seed;
+    const char *const *sinks; /* --sink: NAME[:key=value,...], NULL-terminated; or NULL */
     const char *const *allow; /* --allow grants, NULL-terminated; or NULL */
     int allow_unknown_config; /* models: configuration keys hone does not know are ignored */
     char *dir_out;            /* room for the run directory's path, or NULL */
@@ -169,6 +170,7 @@ hone_scorer *hone__lua_check_scorer(lua_State *L, int index); /* NULL when absen
 void hone__lua_open_components(lua_State *L);
 void hone__lua_open_policy(lua_State *L);
 void hone__lua_open_train(lua_State *L);
+void hone__lua_open_spread(lua_State *L);
 void hone__lua_open_tape(lua_State *L);
 void hone__lua_open_run(lua_State *L);
 void hone__lua_open_data(lua_State *L);

@@ -937,16 +937,6 @@ static int l_rollout_outcome(lua_State *L)
     return 0;
 }
 
-static int l_rollout_record(lua_State *L)
-{
-    hone_recipe *rec = hone__lua_recipe(L);
-    hone_rollout *r = hone__lua_check(L, 1, HONE_LUA_ROLLOUT);
-    hone_rollout_metrics(r, &rec->metrics);
-    if (hone_rollout_write(r, &rec->rollouts) < 0)
-        return hone_lua_raise(L);
-    return 0;
-}
-
 void hone__lua_open_policy(lua_State *L)
 {
     static const luaL_Reg funcs[] = {{"policy", l_policy},
@@ -967,7 +957,6 @@ void hone__lua_open_policy(lua_State *L)
                                      {"rollout_info", l_rollout_info},
                                      {"rollout_normalize", l_rollout_normalize},
                                      {"rollout_outcome", l_rollout_outcome},
-                                     {"rollout_record", l_rollout_record},
                                      {NULL, NULL}};
     hone__lua_type(L, HONE_LUA_POLICY, policy_release);
     hone__lua_type(L, HONE_LUA_ROLLOUT, rollout_release);

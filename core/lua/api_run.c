@@ -17,7 +17,7 @@
  *   core.random_state() -> table, core.random_restore(table), core.random_step(step)   of math.random
  *   core.find_file(name) -> path, core.set_seed(n) -> seed, core.stop()
  *   core.plugins() -> list, core.machine() -> table, core.file_sha256(path)
- *   core.progress(text), core.say(text), core.now(), core.process_age(), core.memory(), core.interrupted() */
+ *   core.progress(text), core.say(text), core.note(text), core.now(), core.process_age(), core.memory(), core.interrupted() */
 #include "lua/api.h"
 
 #include "base/alloc.h"
@@ -52,6 +52,16 @@ static void set_bool(lua_State *L, const char *key, int v)
     lua_setfield(L, -2, key);
 }
 
+static void set_texts(lua_State *L, const char *key, const char *const *v)
+{
+    lua_newtable(L);
+    for (int i = 0; v && v[i]; i++) {
+        lua_pushstring(L, v[i]);
+        lua_rawseti(L, -2, i + 1);
+    }
+    lua_setfield(L, -2, key);
+}
+
 static int l_options(lua_State *L)
 {
     const hone_recipe_options *o = &hone__lua_recipe(L)->opt;
@@ -76,12 +86,8 @@ static int l_options(lua_State *L)
         lua_pushinteger(L, (lua_Integer)o->seed);
         lua_setfield(L, -2, "seed");
     }
-    lua_newtable(L);
-    for (int i = 0; o->set && o->set[i]; i++) {
-        lua_pushstring(L, o->set[i]);
-        lua_rawseti(L, -2, i + 1);
-    }
-    lua_setfield(L, -2, "set");
+    set_texts(L, "set", o->set);
+    set_texts(L, "sinks", o->sinks);
     return 1;
 }
 
@@ -736,6 +742,17 @@ static int l_say(lua_State *L)
     return 0;
 }
 
+/* core.note(text): a line in log.txt alone */
+static int l_note(lua_State *L)
+{
+    hone_recipe *r = hone__lua_recipe(L);
+    hone_str text;
+    text.ptr = luaL_checklstring(L, 1, &text.len);
+    if (r->run && hone_run_log(r->run, text) < 0)
+        return hone_lua_raise(L);
+    return 0;
+}
+
 static int l_now(lua_State *L)
 {
     lua_pushnumber(L, hone_now_s());
@@ -916,6 +933,7 @@ void hone__lua_open_run(lua_State *L)
                                      {"file_sha256", l_file_sha256},
                                      {"progress", l_progress},
                                      {"say", l_say},
+                                     {"note", l_note},
                                      {"usage", l_usage},
                                      {"now", l_now},
                                      {"memory", l_memory},

@@ -435,7 +435,7 @@ hone_status hone_rollout_set_outcome(hone_rollout *r, size_t c, size_t sample, u
 }
 
 /* The score of component c as it counts. */
-static double counted(const hone_rollout *r, size_t c, size_t i)
+double hone__rollout_counted(const hone_rollout *r, size_t c, size_t i)
 {
     double v = ((double)r->results[c * r->n_samples + i].score - r->shift[c]) * r->scale[c];
     if (r->clip[c] > 0)
@@ -506,7 +506,7 @@ hone_status hone_rollout_advantages(hone_rollout *r, hone_instance *inst,
                 continue;
             weights[k] = r->weight[c];
             scored[k * n + i] = r->results[c * n + i].status == HONE_SCORE;
-            rewards[k++ * n + i] = counted(r, c, i);
+            rewards[k++ * n + i] = hone__rollout_counted(r, c, i);
         }
         for (size_t k = 0; k < x->n; k++) {
             mask[begin[i] + k] = 1;

@@ -125,6 +125,24 @@ hone_status hone_rollout_trees(const hone_rollout *r, uint32_t equal, hone_arena
 /* reward, group, advantage and length metrics of recipes-and-cli.md. group/all_pass and all_fail speak of the
  * first component: every sample of the group scored at least 1, at most 0. */
 void hone_rollout_metrics(const hone_rollout *r, hone_metrics *m);
+/* What the score of component c counts for sample i before its weight: normalised, the gate's value. */
+double hone__rollout_counted(const hone_rollout *r, size_t c, size_t i);
+/* What alarms look at (scripts/lib/hone/alarms.lua). Sums of squares and products around the mean of each group, over
+ * samples that every weighted component scored; df: samples less groups. */
+typedef struct hone_rollout_spread {
+    double df, length, reward, both; /* length in tokens */
+    double total;                    /* of the reward around the mean of all */
+    double n,
+        entropy; /* tokens; the sum of -log p of what was drawn, at the sampling temperature */
+} hone_rollout_spread;
+/* One component: its own sum of squares within groups, as if it were alone; that of all components in the groups in
+ * which this one differs; how many those are. */
+typedef struct hone_rollout_part {
+    double own, all, groups;
+} hone_rollout_part;
+/* part: (n_components). */
+hone_status hone_rollout_spread_get(const hone_rollout *r, hone_rollout_spread *out,
+                                    hone_rollout_part *part);
 /* One JSON object a line for every sample. */
 hone_status hone_rollout_write(const hone_rollout *r, hone_buf *out);
 /* Sample i as a reward sees it (borrowed from r). */

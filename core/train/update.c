@@ -11,6 +11,7 @@
 #include "train/update.h"
 
 #include "base/alloc.h"
+#include "train/estimates.h"
 #include "train/teacher.h"
 #include "train/values.h"
 #include "base/hash.h"
@@ -593,23 +594,17 @@ static hone_status fill_teacher(step *s)
     return HONE_OK;
 }
 
-static void measure_mismatch(step *s)
+/* What the objective did not report; `before`: the weights of its ratio and KL when the step began. */
+static void estimate(step *s, const double before[2])
 {
-    double sum = 0, max = 0;
-    size_t n = 0;
-    for (size_t i = 0; i < s->n_seq; i++) {
-        const hone_train_seq *q = s->seq[i];
-        for (size_t k = s->seq_begin[i]; q->full_logp && k < s->seq_begin[i + 1]; k++) {
-            double d = fabs(s->logp[k] - (double)q->full_logp[s->tok[k]]);
-            sum += d;
-            max = d > max || isnan(d) ? d : max;
-            n++;
-        }
-    }
-    if (n) {
-        hone_metrics_add(s->m, "mismatch/mean", HONE_METRIC_MEAN, sum / (double)n, (double)n);
-        hone_metrics_add(s->m, "mismatch/max", HONE_METRIC_MAX, max, 1);
-    }
+    const hone__trained t = {s->seq, s->seq_begin, s->tok, s->logp, s->n_seq};
+    if (hone_region_planning())
+        return;
+    if (s->u->measure_mismatch)
+        hone__estimate_mismatch(&t, s->m);
+    hone__estimate_policy(&t, hone__estimate_weight(s->m, "ratio/mean") > before[0],
+                          hone__estimate_weight(s->m, "kl/k1") > before[1], s->m);
+    hone__estimate_lengths(&t, s->m);
 }
 
 /* ---- the step ----------------------------------------------------------------------------------------- */
@@ -685,14 +680,15 @@ static hone_status run_step(step *s, const hone_train_tree *trees, size_t n)
     hone_params_tape(p->model->params, &p->model->tape_params);
     if (hone_region_planning())
         tell_split(s);
+    const double before[2] = {hone__estimate_weight(s->m, "ratio/mean"),
+                              hone__estimate_weight(s->m, "kl/k1")};
     hone_status st = hone_comm_agree(c, gradients(s, &loss));
     if (st < 0) {
         hone_tape_drop_deferred(p->tape);
         return st;
     }
     HONE_TRY(hone_comm_same(c, &loss, sizeof loss, "the loss"));
-    if (u->measure_mismatch)
-        measure_mismatch(s);
+    estimate(s, before);
     if (u->clip_value > 0)
         hone_optimizer_clip_values(p->model->params, p->env->pool, u->clip_value);
     st = hone_optimizer_step(p->optimizer, p->model->params, p->env->pool, u->lr, u->clip, &norm);

@@ -87,6 +87,8 @@ const char hone__web_css[] =
     "mark{background:#ffe08a;color:#1d1f24;border-radius:.15rem}\n"
     ".status{font-size:.85rem;color:var(--soft);margin:.6rem 0}\n"
     ".sha{word-break:break-all}\n"
+    ".alarms{list-style:none;padding:0;margin:0 0 1rem;max-width:46rem}\n"
+    ".alarm{border-left:3px solid var(--c4);padding:.1rem 0 .1rem .8rem;margin:0 0 .5rem}\n"
     "details summary{cursor:pointer;color:var(--link)}\n"
     "footer{color:var(--soft);font-size:.85rem;padding-bottom:2.5rem}\n"
     ".run{border-left:3px solid var(--c);padding-left:.9rem;margin-bottom:1.4rem}\n"

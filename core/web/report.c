@@ -425,7 +425,8 @@ static void facts(hone_buf *b, const hone__web_run *r, int many)
     hone_buf_adds(b, "<table class=\"facts\"><tbody>");
     for (size_t i = 0; i < r->meta.u.map.n; i++) {
         const hone_pair *p = &r->meta.u.map.pairs[i];
-        if (!hone_str_eq(p->key, "plugins") && !hone_str_eq(p->key, "finished"))
+        if (!hone_str_eq(p->key, "plugins") && !hone_str_eq(p->key, "finished") &&
+            !hone_str_eq(p->key, "alarms"))
             fact(b, p->key, &p->value);
     }
     hone_buf_adds(b, "</tbody></table>");

@@ -186,6 +186,27 @@ static void ending(hone_buf *b, const hone__web_run *r)
     hone_buf_adds(b, "</p>");
 }
 
+/* What the run was warned of (run.json). */
+static void alarms(hone_buf *b, const hone__web_run *r)
+{
+    const hone_value *list = hone_value_get(&r->meta, "alarms");
+    if (!list || list->type != HONE_LIST || list->u.list.n == 0)
+        return;
+    hone_buf_addf(b, "<p><b>%zu %s</b></p><ul class=\"alarms\">", list->u.list.n,
+                  list->u.list.n == 1 ? "alarm:" : "alarms:");
+    for (size_t i = 0; i < list->u.list.n; i++) {
+        hone_str text = {"", 0};
+        int64_t step = 0;
+        if (hone_value_string(&list->u.list.items[i], "text", text, &text) < 0 ||
+            hone_value_i64(&list->u.list.items[i], "step", 0, &step) < 0)
+            continue;
+        hone_buf_addf(b, "<li class=\"alarm\">Step %" PRId64 ": ", step);
+        hone__web_text(b, text);
+        hone_buf_adds(b, ".</li>");
+    }
+    hone_buf_adds(b, "</ul>");
+}
+
 static double mean_all(const hone__web_table *t, const char *key)
 {
     const double *v = hone__web_column_get(t, key);
@@ -298,6 +319,7 @@ void hone__web_story(hone_buf *b, const hone__web_run *r)
     char id[160], what[224];
     ending(b, r);
     judges(b, r);
+    alarms(b, r);
     if (t->n_rows == 0)
         return;
     hone_buf_adds(b, "<ul class=\"story\">");

@@ -162,7 +162,7 @@ local function within(groups, x, y)
   return { df, sxx, syy, sxy }
 end
 
--- The correlation over the steps kept, with its interval by Fisher's z; nil where there is none to tell.
+--- The correlation over the steps kept ({ df, sxx, syy, sxy } each), with its interval by Fisher's z; nil where there is none to tell.
 local function correlation(steps)
   local df, sxx, syy, sxy = 0, 0, 0, 0
   for _, s in ipairs(steps) do df, sxx, syy, sxy = df + s[1], sxx + s[2], syy + s[3], sxy + s[4] end
@@ -175,6 +175,8 @@ local function correlation(steps)
   end
   return r, back(z - half), back(z + half), df
 end
+
+monitor.correlation = correlation
 
 local function keep(list, value, most)
   list[#list + 1] = value
@@ -453,9 +455,10 @@ function Monitor:alarms()
   return state and state.alarms or {}
 end
 
---- All alarms that a run's state holds, in the order of steps; nil when there is none.
-function monitor.alarms(state)
+--- All alarms that a run's state holds, with those of `more`, in the order of steps; nil when there is none.
+function monitor.alarms(state, more)
   local out = {}
+  for _, a in ipairs(more) do out[#out + 1] = a end
   for key, s in pairs(state) do
     if type(key) == "string" and key:find "^monitor/" then
       for _, a in ipairs(s.alarms or {}) do out[#out + 1] = a end

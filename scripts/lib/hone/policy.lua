@@ -2,6 +2,7 @@
 
 local components = require "hone.components"
 local core = require "hone.core"
+local method = require "hone.method"
 local plan = require "hone.plan"
 local rollouts = require "hone.rollout"
 local rows = require "hone.rows"
@@ -430,6 +431,7 @@ function Policy:update(config)
   if #list == 0 then
     error("policy:update: nothing to train on" .. (self.why_left_out and ": every row was left out, such as: " .. self.why_left_out or ""), 0)
   end
+  method.note(self.run, self.name, config, "grpo")
   local given = config.schedule or self.schedule
   local schedule = type(given) == "function" and given or nil
   local measured = adapt_entropy(self, config, objective)

@@ -158,9 +158,9 @@ function Rollout:advantages(spec, policy)
   return self
 end
 
--- Metrics and samples join the step in progress.
-function Rollout:_record()
-  core.rollout_record(self.ud)
+-- Metrics and samples join the step in progress. exact: an objective has computed the step's entropy.
+function Rollout:_record(exact)
+  core.rollout_record(self.ud, exact)
 end
 
 return rollout

@@ -2,6 +2,7 @@
 -- Resuming executes the recipe again from its top. Policies are made as at first; when run:steps comes to the
 -- loop that was interrupted, policies, rows and run.state are put back to the checkpoint and the loop goes on.
 
+local alarms = require "hone.alarms"
 local core = require "hone.core"
 local params = require "hone.params"
 local card = require "hone.card"
@@ -20,7 +21,21 @@ local current -- the run of this recipe, once it is open
 
 -- ---- sinks ---------------------------------------------------------------------------------------------------
 
-local function open_sinks(list)
+-- A sink of the command line: NAME, or NAME:key=value,key=value.
+local function given_sink(text)
+  local name, rest = text:match "^([^:]+):?(.*)$"
+  if not name then error("--sink " .. text .. ": NAME or NAME:key=value,... is wanted", 0) end
+  local settings = {}
+  for item in rest:gmatch "[^,]+" do
+    local key, v = item:match "^([^=]+)=(.*)$"
+    if not key then error("--sink " .. text .. ": \"" .. item .. "\" is no key=value", 0) end
+    if v == "true" or v == "false" then v = v == "true" else v = math.tointeger(tonumber(v)) or tonumber(v) or v end
+    settings[key] = v
+  end
+  return components.sink(name, settings)
+end
+
+local function open_sinks(list, given)
   if type(list) ~= "table" then error("run: sinks is a list of sinks", 0) end
   local sinks = {}
   for i, s in ipairs(list) do
@@ -28,6 +43,7 @@ local function open_sinks(list)
     if sink.iface ~= "hone.sink/1" then error("run: sinks: " .. sink.id .. " is no sink, it offers " .. sink.iface, 0) end
     sinks[i] = sink
   end
+  for _, text in ipairs(given) do sinks[#sinks + 1] = given_sink(text) end
   return sinks
 end
 
@@ -56,7 +72,7 @@ local function describe(config, seed)
   local options = core.options()
   local meta = {
     name = config.name, seed = seed, recipe = options.recipe, set = options.set, params = params.values,
-    from = options.from, fitted = options.fitted, machine = core.machine(),
+    from = options.from, fitted = options.fitted, machine = core.machine(), sinks = options.sinks[1] and options.sinks or nil,
   }
   if options.recipe then meta.recipe_sha256 = core.file_sha256(options.recipe) end
   return meta
@@ -89,11 +105,11 @@ local function write_meta(self, finished)
   self.meta.gate = core.gate()
   self.meta.finished = finished or nil
   self.meta.steps = self.step
-  self.meta.alarms = monitor.alarms(self.state)
+  self.meta.alarms = monitor.alarms(self.state, self.alarms.state and self.alarms.state.list or {})
   core.run_write("run.json", require "hone.json".encode(self.meta))
 end
 
---- hone.run { name = "grpo", seed = 7, checkpoint = { every = 100, keep = 2 }, sinks = { hone.sink("name"), ... } }
+--- hone.run { name = "grpo", seed = 7, checkpoint = { every = 100, keep = 2 }, sinks = { hone.sink("name"), ... }, alarms = { kl = 0.5 } }
 function run.open(config)
   config = config or {}
   local options = core.options()
@@ -104,8 +120,9 @@ function run.open(config)
     every = (config.checkpoint or {}).every or 100, keep = (config.checkpoint or {}).keep or 2,
     policies = {}, by_name = {}, loops = {}, loop_count = {}, stages = {}, stage_name = "", sources = {},
     times = {}, normal = {}, pending = {}, models = {}, dry_run = options.dry_run, copies = 0,
-    sinks = open_sinks(config.sinks or {}),
+    sinks = open_sinks(config.sinks or {}, not options.no_run and options.sinks or {}),
   }, Run)
+  self.alarms = alarms.open(self, config.alarms)
   if options.dry_run then
     plan.name = self.name
     core.run_open(self.name, meta) -- makes nothing
@@ -184,13 +201,16 @@ end
 
 --- Watches the rewards of a loop: see hone/monitor.lua. local watch = run:monitor { rewards = ..., panel = ... }; watch(rollout).
 function Run:monitor(config)
-  return monitor.open(self, config)
+  local m = monitor.open(self, config)
+  if m.correlations then self.alarms.limits.length = nil end -- which the monitor watches, with a panel to ask
+  return m
 end
 
--- An alarm stands in run.json with the next checkpoint, goes to the sinks, and may end the run behind the open step.
+-- An alarm stands in run.json and log.txt at once and goes to the sinks; it may end the run behind the open step.
 function Run:_alarmed(alarm)
   self:_event("alarm", alarm)
-  self.wrote_meta = false
+  core.note(string.format("alarm: step %d: %s", alarm.step, alarm.text))
+  write_meta(self)
 end
 
 function Run:_pause(why)
@@ -263,7 +283,7 @@ function Run:_checkpoint()
   for name, source in pairs(self.sources) do positions[name] = source:position() end
   core.checkpoint(self.step, list, {
     loops = self.loops, stages = self.stages, current = self.current, state = self.state, sources = positions, seed = self.seed,
-    random = core.random_state(), normal = self.normal,
+    random = core.random_state(), normal = self.normal, alarms = self.alarms:save(),
   }, self.keep)
   self.checkpointed = self.step
   self:_event("checkpoint", { step = self.step })
@@ -286,10 +306,13 @@ local function restore(self)
   for k, v in pairs(saved.state or {}) do self.state[k] = v end
   if saved.random then core.random_restore(saved.random) end
   self.normal = saved.normal or {}
+  self.alarms:load(saved.alarms)
   self.step = self.saved_step
   self.checkpointed = self.saved_step
   core.step_clear()
   self.pending = {}
+  local old = core.run_meta()
+  if old and old.alarms then write_meta(self) end -- those behind the checkpoint have not been yet
 end
 
 -- ---- steps ---------------------------------------------------------------------------------------------------
@@ -326,7 +349,11 @@ end
 local function end_step(self, loop)
   local now = core.now()
   local total = now - (loop.step_t0 or now)
-  for _, rollout in ipairs(self.pending) do rollout:_record() end
+  local exact, spreads = core.metric "entropy" ~= nil, {}
+  for i, rollout in ipairs(self.pending) do
+    rollout:_record(exact)
+    spreads[i] = self.alarms.state and core.rollout_spread(rollout.ud) or nil
+  end
   self.pending = {}
   self.times["time/total"] = total
   if not self.first_step_ended then -- what a newcomer waits for; time/eval has what evaluations took of it
@@ -339,6 +366,7 @@ local function end_step(self, loop)
   self.last_metrics = core.metrics()
   local fields = #self.sinks > 0 and core.metrics()
   core.step_end(self.step, self.times)
+  self.alarms:look(self.last_metrics, spreads)
   if fields then
     fields.step = self.step
     self:_event("step", fields)
