@@ -140,7 +140,7 @@ int hone_cli_run(int argc, char **argv)
     static int dry_run, json, quiet, no_gate;
     static const char *memory, *trace;
     static int64_t seed = -1;
-    static hone_arg_list allow;
+    static hone_arg_list allow, sinks;
     static int unknown;
     static const hone_arg options[] = {
         {"runs", HONE_ARG_STR, &runs, "DIR", "folder of run directories (runs)"},
@@ -158,12 +158,18 @@ int hone_cli_run(int argc, char **argv)
          "what the run may take, such as 800M or 1.5G (what the machine has)"},
         {"no-gate", HONE_ARG_FLAG, &no_gate, NULL,
          "train on a judge without a gate record (written into the run)"},
+        {"sink", HONE_ARG_LIST, &sinks, "NAME[:K=V,...]",
+         "metrics also go there: tensorboard, csv, or another sink (several times)"},
         HONE_CLI_TRACE(&trace),
         {"quiet", HONE_ARG_FLAG, &quiet, NULL, "no progress, no samples"},
         {0}};
     static const char *const examples[] = {
-        "hone run quickstart", "hone run quickstart --dry-run", "hone run grpo --help",
-        "hone run sft model=tiny data=rows.jsonl steps=20 lr=1e-4", NULL};
+        "hone run quickstart",
+        "hone run quickstart --dry-run",
+        "hone run grpo --help",
+        "hone run sft model=tiny data=rows.jsonl steps=20 lr=1e-4",
+        "hone run grpo --sink tensorboard --sink csv",
+        NULL};
     static const hone_args spec = {
         "run",
         "RECIPE [key=value ...] [options]",
@@ -202,6 +208,7 @@ int hone_cli_run(int argc, char **argv)
                              .help = help,
                              .quiet = quiet,
                              .no_gate = no_gate,
+                             .sinks = sinks.v,
                              .allow = allow.v,
                              .allow_unknown_config = unknown};
     if (seed >= 0) {
@@ -213,6 +220,21 @@ int hone_cli_run(int argc, char **argv)
     int code = s < 0 ? hone_cli_fail(s) : dry_run && !help ? dry(&o, json) : execute(&o, trace);
     hone_free(path);
     return code;
+}
+
+/* The texts of a list of run.json, NULL-terminated. */
+static hone_status texts(hone_arena *a, const hone_value *list, const char ***out)
+{
+    const size_t n = list && list->type == HONE_LIST ? list->u.list.n : 0;
+    const char **v = hone_arena_calloc(a, n + 1, sizeof *v);
+    for (size_t i = 0; v && i < n; i++) {
+        const hone_value *x = &list->u.list.items[i];
+        v[i] = x->type == HONE_STRING ? hone_arena_strndup(a, x->u.str.ptr, x->u.str.len) : "";
+        if (!v[i])
+            return HONE_E_NOMEM;
+    }
+    *out = v;
+    return v ? HONE_OK : HONE_E_NOMEM;
 }
 
 int hone_cli_resume(int argc, char **argv)
@@ -248,7 +270,7 @@ int hone_cli_resume(int argc, char **argv)
     hone_arena a;
     hone_value meta;
     hone_str recipe = {NULL, 0};
-    const char **set = NULL;
+    const char **set = NULL, **sinks = NULL;
     hone_arena_init(&a, 0);
     char *path = hone_path_join(rest.v[0], "run.json");
     hone_status s = path ? HONE_OK : HONE_E_NOMEM;
@@ -262,17 +284,10 @@ int hone_cli_resume(int argc, char **argv)
         s = hone_value_string(&meta, "recipe", recipe, &recipe);
     if (s >= 0 && !recipe.ptr)
         s = hone_fail(HONE_E_PARSE, "%s names no recipe", path);
-    const hone_value *given = s >= 0 ? hone_value_get(&meta, "set") : NULL;
-    size_t n = given && given->type == HONE_LIST ? given->u.list.n : 0;
-    if (s >= 0) {
-        set = hone_arena_calloc(&a, n + 1, sizeof *set);
-        s = set ? HONE_OK : HONE_E_NOMEM;
-        for (size_t i = 0; s >= 0 && i < n; i++)
-            set[i] = given->u.list.items[i].type == HONE_STRING
-                         ? hone_arena_strndup(&a, given->u.list.items[i].u.str.ptr,
-                                              given->u.list.items[i].u.str.len)
-                         : "";
-    }
+    if (s >= 0)
+        s = texts(&a, hone_value_get(&meta, "set"), &set);
+    if (s >= 0)
+        s = texts(&a, hone_value_get(&meta, "sinks"), &sinks);
     int64_t seed = 0, micro = 0, every = 0;
     if (s >= 0)
         s = hone_value_i64(&meta, "seed", 0, &seed);
@@ -299,6 +314,7 @@ int hone_cli_resume(int argc, char **argv)
             .force = force,
             .quiet = quiet,
             .no_gate = no_gate,
+            .sinks = sinks,
             .seed = (uint64_t)seed,
             .has_seed = 1,
             .tune = {.micro_tokens = (uint32_t)micro, .checkpoint_every = (uint32_t)every},
