@@ -16,7 +16,7 @@ libhone_a_SOURCES += core/cli/component.c core/cli/data.c core/cli/data_look.c c
 libhone_a_SOURCES += core/cli/run.c
 libhone_a_SOURCES += core/cli/env.c core/cli/generate.c
 libhone_a_SOURCES += core/cli/eval.c
-libhone_a_SOURCES += core/cli/report.c core/cli/runs.c
+libhone_a_SOURCES += core/cli/replay.c core/cli/report.c core/cli/runs.c core/cli/watch.c
 libhone_a_SOURCES += core/cli/bench_calls.c core/cli/bench_lua.c core/cli/bench_plugins.c core/cli/plugin_replay.c core/cli/plugin_try.c core/cli/score_rows.c core/cli/new.c core/cli/plugin_trust.c core/cli/plugin_quarantine.c
 libhone_a_SOURCES += core/cli/validate.c core/cli/validate_child.c core/cli/validate_claims.c core/cli/validate_desk.c core/cli/validate_fence.c core/cli/validate_heap.c \
 	core/cli/validate_process.c core/cli/validate_library.c core/cli/validate_instance.c core/cli/validate_reward.c core/cli/validate_judge.c core/cli/validate_optimizer.c \

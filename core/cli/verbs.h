@@ -24,13 +24,15 @@
     X(paths, "paths", "tool", "where hone finds its plugins, scripts and models") \
     X(plugin, "plugin", "plugin", "plugins: new ones, what there is, whom to trust") \
     X(prompt, "prompt", "model", "versioned prompts: what differs, a better one") \
+    X(replay, "replay", "run", "scores recorded samples anew: what other rewards would change") \
     X(report, "report", "run", "one page with the curves and samples of runs") \
     X(resume, "resume", "run", "goes on with a run from its last checkpoint") \
     X(run, "run", "run", "runs a recipe") \
     X(runs, "runs", "run", "a table of the runs in a folder") \
     X(score, "score", "run", "scores the samples of a file with rewards") \
     X(template, "template", "model", "renders messages through a chat template") \
-    X(tokenize, "tokenize", "model", "text to token ids and back")
+    X(tokenize, "tokenize", "model", "text to token ids and back") \
+    X(watch, "watch", "run", "looks at a run while it runs")
 
 /* clang-format on */
 

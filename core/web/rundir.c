@@ -184,7 +184,7 @@ static double number(const hone_value *v)
     return isfinite(x) ? x : (double)NAN;
 }
 
-static hone_status add_row(hone__web_table *t, const hone_value *row)
+hone_status hone__web_table_add(hone__web_table *t, const hone_value *row)
 {
     const hone_value *step = hone_value_get(row, "step");
     if (row->type != HONE_MAP || !step || isnan(number(step)))
@@ -235,7 +235,7 @@ hone_status hone__web_table_read(const char *path, hone__web_table *t)
         hone_arena_clear(&a);
         s = hone_json_parse(from, (size_t)(nl - from), NULL, &a, &row);
         if (s >= 0)
-            s = add_row(t, &row);
+            s = hone__web_table_add(t, &row);
         if (s == HONE_E_PARSE)
             hone_fail_at("%s:%zu", path, line);
         i += (size_t)(nl - from) + 1;

@@ -44,6 +44,8 @@ enum { HONE_WEB_COLUMNS = 400 };
  * replaces what followed it. A missing file is an empty table. Release in any case. */
 hone_status hone__web_table_read(const char *path, hone__web_table *t);
 void hone__web_table_release(hone__web_table *t);
+/* One such object as the next row. E_PARSE for anything else. */
+hone_status hone__web_table_add(hone__web_table *t, const hone_value *row);
 /* NULL when there is no such column. */
 const double *hone__web_column_get(const hone__web_table *t, const char *name);
 

@@ -140,7 +140,7 @@ for line in ["hone plugin new reward my_reward --dir made && make -s -C made && 
 # Why an example is not run here; the first pattern found decides.
 NOT_HERE = [
     (r"smollm2|gsm8k", "needs the real model"),
-    (r"^hone (resume|report) runs/|/data/runs", "needs a run of that name"),
+    (r"^hone (resume|report|replay|watch) runs/|/data/runs", "needs a run of that name"),
     (r"^hone run \w+$", "trains to the end"),
     (r"^hone bench ", "a measurement: timings are the bench tests' business"),
     (r"^hone plugin bench ", "a measurement: plugin_tools.py runs it"),
