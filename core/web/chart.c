@@ -346,6 +346,11 @@ size_t hone__web_chart_write(hone_buf *b, const hone__web_chart *c)
     label(b, c, p);
     hone_buf_addf(b, " data-box=\"%d,%d,%d,%d\" data-x=\"%.10g,%.10g\" data-y=\"%.10g,%.10g\"",
                   LEFT, W - RIGHT, TOP, H - BOTTOM, f.x0, f.x1, f.y0, f.y1);
+    if (c->x_name) {
+        hone_buf_adds(b, " data-name=\"");
+        hone__web_textz(b, c->x_name);
+        hone_buf_addc(b, '"');
+    }
     data(b, p, c->n);
     hone_buf_addc(b, '>');
     axes(b, &f, c->places ? &p[0] : NULL, c->x_name);

@@ -2,7 +2,8 @@
  *
  * A table names the keys of metrics.jsonl that belong together; what it does not name gets a chart of
  * its own, so that a recipe's own metrics appear too. With one run the keys of a line share a chart;
- * with several, each key has its chart, in which the runs stand side by side. */
+ * with several, each key has its chart, in which the runs stand side by side, drawn by step, by tokens and by time: the
+ * style sheet shows the one that is chosen, so that no script is needed for it. */
 #include "base/alloc.h"
 #include "web/chart.h"
 #include "web/html.h"
@@ -85,27 +86,35 @@ static int shown_elsewhere(const char *name)
            hone__web_reward_id(name, "/timeout", id, sizeof id);
 }
 
-static void add(hone__web_chart *c, const char *label, const hone__web_table *t, const double *y,
-                size_t look)
+static void add(hone__web_chart *c, const char *label, const hone__web_table *t, const double *x,
+                const double *y, size_t look)
 {
-    if (c->n == HONE_CHART_SERIES || !y)
+    if (c->n == HONE_CHART_SERIES || !y || !x)
         return;
     c->s[c->n++] = (hone__web_series){.label = label,
-                                      .x = t->step,
+                                      .x = x,
                                       .y = y,
                                       .n = t->n_rows,
                                       .color = (int)(look % 8),
                                       .dash = (int)(look / 8 + look % 8) % 4};
 }
 
+/* Against what a curve is drawn. */
+enum { BY_STEP, BY_TOKENS, BY_TIME, AXES };
+
 /* One chart of one key, a line for each run. */
 static size_t side_by_side(hone_buf *b, const char *title, const char *note, int zero,
-                           const char *key, const hone__web_run *runs, size_t n, int timings)
+                           const char *key, const hone__web_run *runs, size_t n, int timings,
+                           int axis)
 {
-    hone__web_chart c = {.title = title, .note = note, .zero = zero};
+    static const char *const names[] = {NULL, "tokens", "seconds"};
+    hone__web_chart c = {.title = title, .note = note, .zero = zero, .x_name = names[axis]};
     for (size_t r = 0; r < n; r++) {
         const hone__web_table *t = timings ? &runs[r].timings : &runs[r].metrics;
-        add(&c, n == 1 ? key : runs[r].label, t, hone__web_column_get(t, key), r);
+        const double *x = axis == BY_TOKENS ? runs[r].tokens
+                          : axis == BY_TIME ? runs[r].seconds
+                                            : t->step;
+        add(&c, n == 1 ? key : runs[r].label, t, x, hone__web_column_get(t, key), r);
     }
     return hone__web_chart_write(b, &c);
 }
@@ -128,7 +137,7 @@ static size_t names_of(const hone__web_run *runs, size_t n, const char **seen, s
 }
 
 static size_t planned(hone_buf *b, const plan *p, const hone__web_run *runs, size_t n,
-                      const char **names, size_t k)
+                      const char **names, size_t k, int axis)
 {
     size_t drawn = 0, matches = 0;
     char text[224], title[256];
@@ -143,8 +152,8 @@ static size_t planned(hone_buf *b, const plan *p, const hone__web_run *runs, siz
             if (!key_of(p, names[i]))
                 continue;
             snprintf(labels[c.n], sizeof labels[c.n], "%s", leaf(names[i], text));
-            add(&c, labels[c.n], &runs->metrics, hone__web_column_get(&runs->metrics, names[i]),
-                c.n);
+            add(&c, labels[c.n], &runs->metrics, runs->metrics.step,
+                hone__web_column_get(&runs->metrics, names[i]), c.n);
         }
         drawn = hone__web_chart_write(b, &c);
         hone_free(labels);
@@ -157,13 +166,14 @@ static size_t planned(hone_buf *b, const plan *p, const hone__web_run *runs, siz
             continue;
         snprintf(title, sizeof title, matches > 1 || strchr(p->keys, '*') ? "%s: %s" : "%s",
                  p->title, leaf(names[i], text));
-        drawn += side_by_side(b, title, p->note, p->zero, names[i], runs, n, 0);
+        drawn += side_by_side(b, title, p->note, p->zero, names[i], runs, n, 0, axis);
     }
     return drawn;
 }
 
 void hone__web_curves(hone_buf *b, const hone__web_run *runs, size_t n)
 {
+    static const char *const axes[AXES] = {"step", "tokens", "time"};
     size_t max = HONE_REPORT_RUNS * HONE_WEB_COLUMNS, drawn = 0;
     const char **names = hone_calloc(max, sizeof *names);
     if (!names) {
@@ -171,20 +181,31 @@ void hone__web_curves(hone_buf *b, const hone__web_run *runs, size_t n)
         return;
     }
     size_t k = names_of(runs, n, names, max), start = b->len;
-    hone_buf_adds(
-        b, "<section id=\"curves\"><h2>Curves</h2><p class=\"lead\">By step. The pale line is each "
-           "step, the strong one a moving average. Point at a chart, or focus it and use the arrow "
-           "keys, to read values.</p><div class=\"charts\">\n");
-    for (size_t p = 0; p < N_PLANS; p++)
-        drawn += planned(b, &plans[p], runs, n, names, k);
-    for (size_t i = 0; i < k; i++) {
-        int known = shown_elsewhere(names[i]);
-        for (size_t p = 0; p < N_PLANS && !known; p++)
-            known = key_of(&plans[p], names[i]) > 0;
-        if (!known)
-            drawn += side_by_side(b, names[i], "", 0, names[i], runs, n, 0);
+    hone_buf_addf(
+        b,
+        "<section id=\"curves\"><h2>Curves</h2><p class=\"lead\">%s The pale line is each "
+        "step, the strong one a moving average. Point at a chart, or focus it and use the arrow "
+        "keys, to read values.</p>",
+        n == 1 ? "By step." : "Each run a line; by step, by tokens trained on so far, or by time.");
+    for (int axis = 0; n > 1 && axis < AXES; axis++)
+        hone_buf_addf(
+            b, "<input type=\"radio\" name=\"axis\" id=\"by-%s\"%s><label for=\"by-%s\">%s</label>",
+            axes[axis], axis ? "" : " checked", axes[axis], axes[axis]);
+    for (int axis = 0; axis < (n > 1 ? AXES : 1); axis++) {
+        hone_buf_addf(b, "<div class=\"charts%s%s\">\n", n > 1 ? " by by-" : "",
+                      n > 1 ? axes[axis] : "");
+        for (size_t p = 0; p < N_PLANS; p++)
+            drawn += planned(b, &plans[p], runs, n, names, k, axis);
+        for (size_t i = 0; i < k; i++) {
+            int known = shown_elsewhere(names[i]);
+            for (size_t p = 0; p < N_PLANS && !known; p++)
+                known = key_of(&plans[p], names[i]) > 0;
+            if (!known)
+                drawn += side_by_side(b, names[i], "", 0, names[i], runs, n, 0, axis);
+        }
+        hone_buf_adds(b, "</div>");
     }
-    hone_buf_adds(b, "</div></section>\n");
+    hone_buf_adds(b, "</section>\n");
     if (!drawn && b->failed >= 0) {
         b->len = start;
         b->ptr[start] = '\0';
@@ -308,7 +329,7 @@ void hone__web_times(hone_buf *b, const hone__web_run *runs, size_t n)
     size_t start = b->len, drawn = 0;
     char id[160], title[224];
     hone_buf_adds(b, "<section id=\"times\"><h2>Time and memory</h2><div class=\"charts\">\n");
-    drawn += side_by_side(b, "Tokens a second", "", 1, "tokens_per_s", runs, n, 1);
+    drawn += side_by_side(b, "Tokens a second", "", 1, "tokens_per_s", runs, n, 1, BY_STEP);
     for (size_t r = 0; r < n; r++)
         drawn += split(b, &runs[r], n > 1);
     for (size_t r = 0; r < n; r++) {
@@ -321,12 +342,12 @@ void hone__web_times(hone_buf *b, const hone__web_run *runs, size_t n)
             hone__web_chart ch = {
                 .title = title, .note = n > 1 ? runs[r].label : "milliseconds a call", .zero = 1};
             snprintf(key, sizeof key, "reward/%s/p95_ms", id);
-            add(&ch, "median", t, t->cols[c].v, 0);
-            add(&ch, "95th percentile", t, hone__web_column_get(t, key), 1);
+            add(&ch, "median", t, t->step, t->cols[c].v, 0);
+            add(&ch, "95th percentile", t, t->step, hone__web_column_get(t, key), 1);
             drawn += hone__web_chart_write(b, &ch);
         }
     }
-    drawn += side_by_side(b, "Peak memory", "MB", 1, "memory/peak_mb", runs, n, 1);
+    drawn += side_by_side(b, "Peak memory", "MB", 1, "memory/peak_mb", runs, n, 1, BY_STEP);
     hone_buf_adds(b, "</div></section>\n");
     if (!drawn && b->failed >= 0) {
         b->len = start;

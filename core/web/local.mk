@@ -1,5 +1,5 @@
 # core/web
-libhone_a_SOURCES += core/web/rundir.c core/web/follow.c core/web/html.c core/web/page.c core/web/chart.c core/web/curves.c \
+libhone_a_SOURCES += core/web/rundir.c core/web/follow.c core/web/html.c core/web/page.c core/web/chart.c core/web/curves.c core/web/differ.c \
 	core/web/story.c core/web/recipe_tables.c core/web/report.c core/web/bench_page.c core/web/judge_page.c core/web/serve.c core/web/mhd.c
 # The labelling page: files of its own, put into the program as bytes.
 libhone_a_SOURCES += core/web/label_page.c

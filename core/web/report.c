@@ -21,6 +21,8 @@
 static void release(hone__web_run *r)
 {
     hone_free(r->samples.items);
+    hone_free(r->tokens);
+    hone_free(r->seconds);
     hone__web_table_release(&r->metrics);
     hone__web_table_release(&r->timings);
     hone_arena_release(&r->arena);
@@ -53,6 +55,7 @@ static hone_status read_run(const char *dir, size_t samples, hone__web_run *r)
     HONE_TRY(hone_run_state_get(dir, &r->meta, &r->state));
     HONE_TRY(table(dir, "metrics.jsonl", &r->metrics));
     HONE_TRY(table(dir, "timings.jsonl", &r->timings));
+    HONE_TRY(hone__web_axes(r));
     char *path = hone_path_join(dir, "tables.json");
     hone_status s = path ? HONE_OK : HONE_E_NOMEM;
     if (path && hone_file_exists(path))
@@ -442,10 +445,10 @@ static void facts(hone_buf *b, const hone__web_run *r, int many)
 
 static void navigation(hone_buf *b, hone_str body)
 {
-    static const char *const parts[][2] = {{"story", "What happened"}, {"tables", "Tables"},
-                                           {"curves", "Curves"},       {"outcomes", "Outcomes"},
-                                           {"times", "Time"},          {"samples", "Samples"},
-                                           {"facts", "What ran"}};
+    static const char *const parts[][2] = {
+        {"story", "What happened"}, {"differences", "What differs"}, {"tables", "Tables"},
+        {"curves", "Curves"},       {"outcomes", "Outcomes"},        {"times", "Time"},
+        {"one", "One prompt"},      {"samples", "Samples"},          {"facts", "What ran"}};
     char id[64];
     hone_buf_adds(b, "<nav aria-label=\"sections\"><ul>");
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
@@ -473,9 +476,13 @@ static void page(hone_buf *b, const hone__web_run *runs, size_t n)
     }
     hone_buf_adds(&body, "</section>\n");
     hone__web_recipe_tables(&body, runs, n);
+    if (n > 1)
+        hone__web_differences(&body, runs, n);
     hone__web_curves(&body, runs, n);
     hone__web_outcomes(&body, runs, n);
     hone__web_times(&body, runs, n);
+    if (n > 1 && n_samples)
+        hone__web_one_prompt(&body);
     if (n_samples)
         samples(&body, runs, n);
     hone_buf_adds(&body, "<section id=\"facts\"><h2>What ran</h2>");

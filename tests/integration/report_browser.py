@@ -286,7 +286,28 @@ with tempfile.TemporaryDirectory() as tmp:
             scroll, client, wide = d.execute_script(WIDE)
             check(f"two runs, {width} px: nothing overflows", scroll <= client and not wide, f"{scroll} > {client}, {wide}")
             check(f"two runs, {width} px: both in the first chart", len(d.find_elements(
-                By.CSS_SELECTOR, "#curves figure:first-child .legend li")) == 2)
+                By.CSS_SELECTOR, "#curves .by-step figure:first-child .legend li")) == 2)
+            drawn = "#curves .by-%s figure:first-child svg.chart"
+            for axis, name, end in (("tokens", "tokens", 160 * 1280), ("time", "seconds", 160), ("step", None, 160)):
+                d.find_element(By.CSS_SELECTOR, f"label[for=by-{axis}]").click()
+                svg = d.find_element(By.CSS_SELECTOR, drawn % axis)
+                check(f"two runs, {width} px: by {axis}", svg.is_displayed() and svg.get_attribute("data-name") == name and
+                      float(svg.get_attribute("data-x").split(",")[1]) == end and
+                      sum(d.find_element(By.CSS_SELECTOR, drawn % a).is_displayed() for a in ("step", "tokens", "time")) == 1,
+                      svg.get_attribute("data-x"))
+            differ = {r.find_element(By.TAG_NAME, "th").text: [c.text for c in r.find_elements(By.TAG_NAME, "td")]
+                      for r in d.find_elements(By.CSS_SELECTOR, ".differ tbody tr")}
+            check(f"two runs, {width} px: what differs, and nothing else", list(differ) == ["note"] and "onerror" in differ["note"][0] and
+                  differ["note"][1].endswith("-"), differ)
+            links = [a.get_attribute("href").split("#")[1] for a in d.find_elements(By.CSS_SELECTOR, "nav a")]
+            check(f"two runs, {width} px: the navigation has every section", links == [x.get_attribute("id") for x in
+                  d.find_elements(By.CSS_SELECTOR, "main > section")], links)
+            shared = d.find_element(By.ID, "shared")
+            options = shared.find_elements(By.TAG_NAME, "option")
+            boxes = d.find_elements(By.CSS_SELECTOR, "#beside > div")
+            check(f"two runs, {width} px: samples of one prompt beside each other", options and len(boxes) == 2 and
+                  all("reward" in x.text and "answer" in x.text.lower() for x in boxes), [x.text[:200] for x in boxes])
+            check(f"two runs, {width} px: words that differ are marked", d.find_elements(By.CSS_SELECTOR, "#beside > div mark"))
             shot(d, f"report-two-{width}.png", width, 4000)
         log = [e for e in d.get_log("browser")]
         check("the console is silent", not log, log)
