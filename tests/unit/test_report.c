@@ -263,8 +263,11 @@ static void test_several_runs_share_a_chart(void **state)
     const char *dirs[2] = {make_run("first", "a"), make_run("second", "b")};
     char *page = page_of(dirs, 2);
     assert_true(has(page, "2 runs side by side"));
-    assert_int_equal(times(page, "<h3>Loss</h3>"), 1);
+    /* by step and by time; these runs do not tell their tokens */
+    assert_int_equal(times(page, "<h3>Loss</h3>"), 2);
     const char *loss = strstr(page, "<h3>Loss</h3>"), *end = strstr(loss, "</figure>");
+    assert_true(strstr(page, "by by-step") < loss && loss < strstr(page, "by by-tokens"));
+    assert_true(strstr(page, "by by-time") < strstr(end, "<h3>Loss</h3>"));
     const char *one = strstr(loss, ">first</span>"), *two = strstr(loss, ">second</span>");
     assert_true(one && two && one < end && two < end);
     assert_true(has(page, "<select id=\"run\""));
