@@ -266,7 +266,7 @@ static hone_status prepare_tokens(hone_cli_numbers *in, hone_registry *r, uint32
 {
     static const char *const shaped[] = {"logp", NULL};
     double *logp, *mask, *old, *ref, *sampler, *entropy, *value, *adv, *length, *teacher,
-        *collision;
+        *collision, *old_value, *returns;
     uint32_t *groups;
     HONE_TRY(hone_cli_shape_of(in, shaped, &e->shape));
     HONE_TRY(hone_cli_logits_read(in, &e->shape, &e->logits));
@@ -298,6 +298,8 @@ static hone_status prepare_tokens(hone_cli_numbers *in, hone_registry *r, uint32
     HONE_TRY(hone_cli_rows(in, "sampler_logp", &e->shape, &sampler));
     HONE_TRY(hone_cli_rows(in, "entropy", &e->shape, &entropy));
     HONE_TRY(hone_cli_rows(in, "values", &e->shape, &value));
+    HONE_TRY(hone_cli_rows(in, "old_values", &e->shape, &old_value));
+    HONE_TRY(hone_cli_rows(in, "returns", &e->shape, &returns));
     HONE_TRY(hone_cli_rows_or_list(in, "advantages", &e->shape, &adv));
     HONE_TRY(hone__eval_groups(in, e->shape.n_seqs, &groups));
     HONE_TRY(drop_truncated(in, uses, &e->shape, mask));
@@ -324,6 +326,8 @@ static hone_status prepare_tokens(hone_cli_numbers *in, hone_registry *r, uint32
     e->x.sampler_logp = sampler;
     e->x.entropy = entropy;
     e->x.value = value;
+    e->x.old_value = old_value ? old_value : value; /* a first pass: as they were drawn */
+    e->x.returns = returns;
     e->x.advantage = adv;
     e->x.group = groups;
     e->x.length = length;
@@ -441,6 +445,10 @@ static void put_evaluation(const evaluation *e, hone_buf *b)
         if (e->x.entropy) {
             hone_jw_key(&w, "grad_entropy");
             hone_cli_put_rows(&w, &e->shape, e->out.grad_entropy, !f64);
+        }
+        if (e->x.value) {
+            hone_jw_key(&w, "grad_values");
+            hone_cli_put_rows(&w, &e->shape, e->out.grad_value, !f64);
         }
     }
     hone_jw_key(&w, "metrics");
@@ -671,7 +679,8 @@ int hone_cli_objective(int argc, char **argv)
         {"objective eval", "NAME --input F.json [options]",
          "Evaluates a loss and its gradient. Keys of F.json: logp, old_logp, ref_logp, "
          "sampler_logp, entropy,\n"
-         "values, mask (B x T), advantages (B, or B x T) or rewards with group_size, max_length; "
+         "values, old_values, returns, mask (B x T), advantages (B, or B x T) or rewards with "
+         "group_size, max_length; "
          "for preference\n"
          "losses policy_chosen, policy_rejected, ref_chosen, ref_rejected (sums), len_chosen, "
          "len_rejected,\n"

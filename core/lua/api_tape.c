@@ -441,11 +441,9 @@ static int l_tape_objective(lua_State *L)
         uses |= bit;
         lua_pop(L, 1);
     }
+    const double beta = luaL_optnumber(L, 4, 0), temperature = luaL_optnumber(L, 5, 1);
     objective *o = lua_newuserdatauv(L, sizeof *o, 0);
-    *o = (objective){.recipe = r,
-                     .uses = uses,
-                     .beta = luaL_optnumber(L, 4, 0),
-                     .temperature = luaL_optnumber(L, 5, 1)};
+    *o = (objective){.recipe = r, .uses = uses, .beta = beta, .temperature = temperature};
     luaL_ref(L, LUA_REGISTRYINDEX);
     lua_pushvalue(L, 1);
     o->fn = luaL_ref(L, LUA_REGISTRYINDEX);

@@ -474,6 +474,36 @@ def check_supervised(name):
         counted.check(f"{name} {how}", got and near(got["loss"], loss(c), 1e-9) and near(got["grad"], slopes(loss, c), 1e-6), got)
 
 
+def value_loss(d, o, v):
+    """Half the larger of the squared errors, of the value and of the value held near the old one; mean over tokens."""
+    near_ = o.get("vf_clip", .2)
+    rows = [[max((x - r) ** 2, ((min(max(x, p - near_), p + near_) if near_ else x) - r) ** 2) / 2 for x, p, r in zip(*three)]
+            for three in zip(v, d["old_values"], d["returns"])]
+    return reduced(rows, d["mask"], "token_mean", 0)
+
+
+def check_value(name):
+    rng = random.Random(name)
+    cut = False
+    for o in {}, {"vf_clip": 0}, {"vf_clip": .05}, {"vf_clip": .4}:
+        d = policy_batch(rng)
+        for key, spread in ("old_values", 1), ("values", .5), ("returns", 1):
+            d[key] = [[rng.uniform(-spread, spread) + (d["old_values"][s][t] if key != "old_values" else 0) for t in range(len(r))]
+                      for s, r in enumerate(d["logp"])]
+        got = evaluate("objective", name, d, *options(o))
+        counted.check(f"{name} {o}: loss", got and near(got["loss"], value_loss(d, o, d["values"]), 1e-9), got)
+        counted.check(f"{name} {o}: gradient", got and near(got["grad_values"], slopes(lambda v: value_loss(d, o, v), d["values"]), 1e-6),
+                      got)
+        both, alone = evaluate("objective", "ppo", d, *options({**o, "vf_coef": .4})), evaluate("objective", "ppo", d)
+        counted.check(f"ppo vf_coef {o}: the sum", both and near(both["loss"], alone["loss"] + .4 * got["loss"], 1e-9), both)
+        counted.check(f"ppo vf_coef {o}: both gradients", both and near(both["grad"], alone["grad"], 1e-12) and near(
+            both["grad_values"], [[.4 * g for g in r] for r in got["grad_values"]], 1e-9), both)
+        cut = cut or got["metrics"]["value/clip"] > 0
+    counted.check(f"{name}: the clip is at work", cut)
+    del d["returns"]
+    counted.check(f"{name}: without returns it says so", evaluate("objective", name, d) is None)
+
+
 # ---- advantages ----------------------------------------------------------------------------------------------------
 
 def shaped(name, d, o):
@@ -628,7 +658,7 @@ def listed(verb, key):
 FIELDS = listed("objective", "objectives")
 for name in FIELDS:
     how = check_policy if name in DEFAULTS else check_preference if name in PREFERENCE else check_distill if name in DISTILL else \
-        check_supervised if name in ("sft", "dft") else None
+        check_supervised if name in ("sft", "dft") else check_value if name == "value" else None
     counted.check(f"{name} has a formula here", how is not None)
     if how:
         how(name)
