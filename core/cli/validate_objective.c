@@ -18,7 +18,7 @@ typedef struct numbers {
     size_t n_seqs, n_tokens;
     size_t *begin;
     double *logp, *mask, *old, *ref, *sampler, *entropy, *value, *advantage, *length, *teacher,
-        *divergence, *collision, *margin;
+        *divergence, *collision, *margin, *old_value, *returns;
     uint32_t *group, *role;
     double *grad, *grad_entropy, *grad_value, *grad_divergence;
     uint8_t *truncated;
@@ -93,8 +93,11 @@ static hone_status make(numbers *b, const hone__vwork *w, uint32_t uses)
         b->sampler = filled(b, w, 5, -3, -.05);
     if (uses & HONE_OBJ_ENTROPY)
         b->entropy = filled(b, w, 6, .1, 3);
-    if (uses & HONE_OBJ_VALUE)
+    if (uses & HONE_OBJ_VALUE) {
         b->value = filled(b, w, 7, -1, 1);
+        b->old_value = filled(b, w, 12, -1, 1);
+        b->returns = filled(b, w, 13, -1, 1);
+    }
     if (uses & HONE_OBJ_ADVANTAGE)
         b->advantage = filled(b, w, 8, -2, 2);
     if (uses & (HONE_OBJ_PAIRS | HONE_OBJ_UNPAIRED)) {
@@ -178,6 +181,8 @@ static hone_status loss(hone__v *v, hone__vinst *i, numbers *b, int larger, doub
                                 .total_pairs = b->total_pairs,
                                 .max_length = 8,
                                 .teacher_logp = b->teacher,
+                                .old_value = b->old_value,
+                                .returns = b->returns,
                                 .divergence = b->divergence,
                                 .collision = b->collision,
                                 .margin = b->margin,

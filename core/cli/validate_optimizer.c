@@ -276,7 +276,7 @@ static hone_status fresh(hone__v *v, hone__vinst *i, const hone__vwork *w, hone_
     return HONE_OK;
 }
 
-/* Parameters without padding, and what is kept as floats. */
+/* Parameters and what is kept as floats, without padding: that has a test of its own. */
 static int all_finite(const item *x, const float *data)
 {
     for (size_t e = 0; e < x->it.length; e++)
@@ -286,8 +286,9 @@ static int all_finite(const item *x, const float *data)
     for (uint32_t a = 0; a < x->e.n_state; a++) {
         const float *f = (const float *)(const void *)(state + x->e.state[a].at);
         size_t n = array_bytes(x, a, x->it.length) / sizeof *f;
-        for (size_t e = 0; x->e.state[a].kind != HONE_OPT_STATE_BYTES && e < n; e++)
-            if (!isfinite(f[e]))
+        const uint32_t kind = x->e.state[a].kind;
+        for (size_t e = 0; kind != HONE_OPT_STATE_BYTES && e < n; e++)
+            if (!isfinite(f[e]) && !(kind == HONE_OPT_STATE_ELEMENTS && padding(x, e)))
                 return 0;
     }
     return 1;

@@ -179,7 +179,7 @@ BROKEN = [  # kind, what is changed, test, result, words of its text
     ("optimizer", [("k < s->length; k++", "k <= s->length; k++")], "instance.call", "crash", "past the end of"),
     ("optimizer", [("float g = s->grad[k] * scale, c", "float g = s->grad[k] / (s->grad[k] * s->grad[k]), c")],
      "optimizer.zero_gradient", "fail", "no numbers"),
-    ("optimizer", [("p[k] = p[k] * keep", "p[k] = p[k] * keep + (float)k")], "optimizer.cut", "fail", "ELEMENTWISE"),
+    ("optimizer", [("p[k] = p[k] * keep", "p[k] = p[k] * keep + (float)k")], "optimizer.cut", "fail", "says that they may be cut"),
     ("objective", [("* p * logp - rest * (1 - p));", "* p * logp - rest);")], "objective.slopes", "fail", "slope there is"),
     ("objective", [("        if (weight == 0)\n            continue;\n", ""),
                    ("out->grad_logp[t] += weight *", "out->grad_logp[t] += .1 *")], "instance.call", "fail", "mask leaves out"),
