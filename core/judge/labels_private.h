@@ -38,6 +38,8 @@ hone_status hone__labels_sql(hone_labels *l, const char *sql, sqlite3_stmt **q);
 hone_status hone__labels_step(hone_labels *l, sqlite3_stmt *q); /* 1: a row, 0: done */
 hone_str hone__labels_text(sqlite3_stmt *q, int column);        /* until the next step */
 void hone__labels_bind(sqlite3_stmt *q, int at, hone_str s);
+/* Members of the open object: who said what, in columns 0 to 3 of q: expert, score, choice, criteria. */
+hone_status hone__labels_put_given(hone_jw *w, sqlite3_stmt *q, hone_arena *arena);
 /* One number of a query without parameters, or with one text. */
 hone_status hone__labels_number(hone_labels *l, const char *sql, const char *text, int64_t *out);
 /* Lock and transaction, and their end: commits when s >= 0. Returns s, or the failure to commit. */

@@ -234,22 +234,10 @@ hone_status hone__labels_put_settled(hone_labels *l, hone_str item, hone_arena *
         s = hone__labels_step(l, q);
     }
     if (s > 0) {
-        const hone_str criteria = hone__labels_text(q, 3), note = hone__labels_text(q, 4);
+        const hone_str note = hone__labels_text(q, 4);
         hone_jw_key(w, "settled");
         hone_jw_map(w);
-        hone_jw_kstr(w, "expert", hone__labels_text(q, 0));
-        if (sqlite3_column_type(q, 1) != SQLITE_NULL)
-            hone_jw_kf64(w, "score", sqlite3_column_double(q, 1));
-        if (sqlite3_column_type(q, 2) != SQLITE_NULL)
-            hone_jw_kstr(w, "choice", hone__labels_text(q, 2));
-        if (criteria.len) {
-            hone_value v;
-            s = hone_json_parse(criteria.ptr, criteria.len, "criteria", arena, &v);
-            if (s >= 0) {
-                hone_jw_key(w, "criteria");
-                hone_jw_value(w, &v);
-            }
-        }
+        s = hone__labels_put_given(w, q, arena);
         if (note.len)
             hone_jw_kstr(w, "note", note);
         hone_jw_kstr(w, "at", hone__labels_text(q, 5));

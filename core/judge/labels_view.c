@@ -365,6 +365,23 @@ static hone_status find_conflicts(hone_labels *l, int64_t who, conflicts *c)
     return s;
 }
 
+hone_status hone__labels_put_given(hone_jw *w, sqlite3_stmt *q, hone_arena *arena)
+{
+    const hone_str criteria = hone__labels_text(q, 3);
+    hone_value v;
+    hone_jw_kstr(w, "expert", hone__labels_text(q, 0));
+    if (sqlite3_column_type(q, 1) != SQLITE_NULL)
+        hone_jw_kf64(w, "score", sqlite3_column_double(q, 1));
+    if (sqlite3_column_type(q, 2) != SQLITE_NULL)
+        hone_jw_kstr(w, "choice", hone__labels_text(q, 2));
+    if (criteria.len) {
+        HONE_TRY(hone_json_parse(criteria.ptr, criteria.len, "criteria", arena, &v));
+        hone_jw_key(w, "criteria");
+        hone_jw_value(w, &v);
+    }
+    return HONE_OK;
+}
+
 static hone_status put_opinions(hone_labels *l, const char *item, hone_arena *arena, hone_jw *w)
 {
     sqlite3_stmt *q = NULL;
@@ -379,22 +396,10 @@ static hone_status put_opinions(hone_labels *l, const char *item, hone_arena *ar
     hone_jw_key(w, "labels");
     hone_jw_list(w);
     while (s >= 0 && (s = hone__labels_step(l, q)) > 0) {
-        hone_str criteria = hone__labels_text(q, 3), comment = hone__labels_text(q, 4);
+        const hone_str comment = hone__labels_text(q, 4);
         hone_jw_map(w);
         hone_jw_ki64(w, "id", sqlite3_column_int64(q, 6));
-        hone_jw_kstr(w, "expert", hone__labels_text(q, 0));
-        if (sqlite3_column_type(q, 1) != SQLITE_NULL)
-            hone_jw_kf64(w, "score", sqlite3_column_double(q, 1));
-        if (sqlite3_column_type(q, 2) != SQLITE_NULL)
-            hone_jw_kstr(w, "choice", hone__labels_text(q, 2));
-        if (criteria.len) {
-            hone_value v;
-            s = hone_json_parse(criteria.ptr, criteria.len, "criteria", arena, &v);
-            if (s >= 0) {
-                hone_jw_key(w, "criteria");
-                hone_jw_value(w, &v);
-            }
-        }
+        s = hone__labels_put_given(w, q, arena);
         if (comment.len)
             hone_jw_kstr(w, "comment", comment);
         hone_jw_kbool(w, "repeat", sqlite3_column_int(q, 5));

@@ -342,7 +342,8 @@ static int l_policy_info(lua_State *L)
     return 1;
 }
 
-static int l_policy_save(lua_State *L)
+/* What a policy is written by, with the weights that are evaluated. */
+static int save_by(lua_State *L, hone_status (*save)(hone_policy *, const char *, uint32_t))
 {
     hone_policy *p = hone__lua_check(L, 1, HONE_LUA_POLICY);
     const char *dir = luaL_checkstring(L, 2), *dtype = luaL_optstring(L, 3, "f32");
@@ -352,24 +353,19 @@ static int l_policy_save(lua_State *L)
         return hone_lua_raise(L);
     hone_status s = hone_policy_evaluation(p, 1);
     if (s >= 0)
-        s = hone_policy_save(p, dir, d);
+        s = save(p, dir, d);
     (void)hone_policy_evaluation(p, 0);
     return s < 0 ? hone_lua_raise(L) : 0;
 }
 
+static int l_policy_save(lua_State *L)
+{
+    return save_by(L, hone_policy_save);
+}
+
 static int l_policy_save_adapter(lua_State *L)
 {
-    hone_policy *p = hone__lua_check(L, 1, HONE_LUA_POLICY);
-    const char *dir = luaL_checkstring(L, 2), *dtype = luaL_optstring(L, 3, "f32");
-    uint32_t d;
-    if (hone__lua_gate_refused(hone__lua_recipe(L)) < 0 || hone_storage_parse(dtype, &d) < 0 ||
-        hone__lua_may_write(hone__lua_recipe(L), dir) < 0)
-        return hone_lua_raise(L);
-    hone_status s = hone_policy_evaluation(p, 1);
-    if (s >= 0)
-        s = hone_policy_save_adapter(p, dir, d);
-    (void)hone_policy_evaluation(p, 0);
-    return s < 0 ? hone_lua_raise(L) : 0;
+    return save_by(L, hone_policy_save_adapter);
 }
 
 static int l_policy_merge(lua_State *L)
