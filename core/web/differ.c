@@ -118,6 +118,19 @@ static int differs(const flat *f, size_t n, const char *name)
     return 0;
 }
 
+/* Whether each run's value is that of its parameter of this name (the run's seed is most often the recipe's parameter). */
+static int told_as_parameter(const flat *f, size_t n, const char *name)
+{
+    char parameter[NAME_BYTES + 8];
+    snprintf(parameter, sizeof parameter, "params.%s", name);
+    for (size_t r = 0; r < n; r++) {
+        const char *t = text_of(&f[r], name), *p = text_of(&f[r], parameter);
+        if (!t != !p || (t && strcmp(t, p) != 0))
+            return 0;
+    }
+    return 1;
+}
+
 static int told_before(const flat *f, size_t run, const char *name)
 {
     for (size_t r = 0; r < run; r++) {
@@ -161,7 +174,8 @@ void hone__web_differences(hone_buf *b, const hone__web_run *runs, size_t n)
     hone_buf_adds(b, "<section id=\"differences\"><h2>What differs</h2>");
     for (size_t r = 0; s >= 0 && r < n; r++) {
         for (size_t i = 0; i < f[r].n; i++) {
-            if (told_before(f, r, f[r].name[i]) || !differs(f, n, f[r].name[i]))
+            if (told_before(f, r, f[r].name[i]) || !differs(f, n, f[r].name[i]) ||
+                told_as_parameter(f, n, f[r].name[i]))
                 continue;
             if (rows++ == 0) {
                 hone_buf_adds(b, "<table class=\"differ\"><thead><tr><th scope=\"col\"></th>");

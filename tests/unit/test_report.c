@@ -274,6 +274,22 @@ static void test_several_runs_share_a_chart(void **state)
     hone_free(page);
 }
 
+static void test_a_seed_that_is_a_parameter_is_told_once(void **state)
+{
+    (void)state;
+    const char *dirs[2] = {make_run("one", "a"), make_run("other", "a")};
+    put(dirs[0], "run.json", "{\"name\":\"a\",\"seed\":7,\"params\":{\"seed\":7}}");
+    put(dirs[1], "run.json", "{\"name\":\"a\",\"seed\":8,\"params\":{\"seed\":8}}");
+    for (int told = 1; told <= 2; told++) {
+        char *page = page_of(dirs, 2), *from = strstr(page, "<section id=\"differences\">");
+        assert_non_null(from);
+        *strstr(from, "</section>") = '\0';
+        assert_int_equal(times(from, "<th scope=\"row\">seed</th>"), told);
+        hone_free(page);
+        put(dirs[1], "run.json", "{\"name\":\"a\",\"seed\":9,\"params\":{\"seed\":8}}");
+    }
+}
+
 static void test_samples_are_whole_steps_first_last_and_between(void **state)
 {
     (void)state;
@@ -381,6 +397,7 @@ int main(void)
         cmocka_unit_test(test_tables_of_the_recipe_are_shown_as_text),
         cmocka_unit_test(test_same_files_give_the_same_page),
         cmocka_unit_test(test_several_runs_share_a_chart),
+        cmocka_unit_test(test_a_seed_that_is_a_parameter_is_told_once),
         cmocka_unit_test(test_samples_are_whole_steps_first_last_and_between),
         cmocka_unit_test(test_steps_done_again_replace_what_followed),
         cmocka_unit_test(test_state_tells_running_from_resumable),
