@@ -458,10 +458,14 @@ static int l_logprobs(lua_State *L)
         hone_lua_new_list(L, (size_t)d.trees[t].n_seqs);
         for (size_t q = 0; q < d.trees[t].n_seqs; q++) {
             size_t k = d.trees[t].seqs[q].n;
+            const uint8_t *mask = d.trees[t].seqs[q].mask;
+            lua_Integer kept = 0;
             hone_lua_new_list(L, (size_t)k);
-            for (size_t i = 0; i < k; i++) {
-                lua_pushnumber(L, (double)out[at++]);
-                lua_rawseti(L, -2, (lua_Integer)i + 1);
+            for (size_t i = 0; i < k; i++, at++) {
+                if ((mask && !mask[i]) || (d.trees[t].n_prompt == 0 && i == 0))
+                    continue; /* the prompt of a row by itself; a token that nothing stands before */
+                lua_pushnumber(L, (double)out[at]);
+                lua_rawseti(L, -2, ++kept);
             }
             lua_rawseti(L, -2, (lua_Integer)q + 1);
         }

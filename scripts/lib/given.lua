@@ -178,12 +178,6 @@ function given.answers(p, run, policy, when, rewards, max_tokens)
   return r.right, r
 end
 
-local function say_pairs(run, when, m, n)
-  local right = hone.stats.wilson(math.floor((m["rewards/accuracy"] or 0) * n + 0.5), n) -- a plan computes nothing
-  run:say("%s: held-out pairs: accuracy %s, margin %.4f", when, tostring(right), m["rewards/margin"] or 0)
-  return right
-end
-
 -- The story problems' tasks: what is asked at the end, and how it is answered.
 local asked = {
   { name = "answer", ask = nil, prefix = "Answer:", text = function(s) return stories.completion(s, true) end, answer = function(s) return s.answer end },
@@ -270,19 +264,65 @@ function given.teacher(p, run)
   return teacher
 end
 
+-- What a policy makes of each held-out example, the sum of log-probs (or their mean a token): of a pair's chosen answer beyond
+-- its rejected one, of a single answer by itself.
+local function worth(policy, batch, mean, options)
+  local out = {}
+  for i, answers in ipairs(policy:logprobs(batch, options)) do
+    local of = {}
+    for k, tokens in ipairs(answers) do
+      local sum = 0
+      for _, x in ipairs(tokens) do sum = sum + x end
+      of[k] = mean and sum / math.max(#tokens, 1) or sum
+    end
+    out[i] = of[1] - (of[2] or 0)
+  end
+  return out
+end
+
+-- Which of the margins are right, as 1 and 0.
+local function right_ones(margins)
+  local out = {}
+  for i, x in ipairs(margins) do out[i] = x > 0 and 1 or 0 end
+  return out
+end
+
 --- Says how often the policy prefers the chosen of held-out pairs to their rejected ones: by its change from the
--- reference (a policy, or true: the adapter off), without one by the mean log-prob; and for story problems how many it
--- answers right. Returns both figures.
+-- reference (a policy, or true: the adapter off; margins are 0.1 times sums of log-probs), without one by mean log-probs
+-- (2 times; then also what changed, pair by pair). Of rows with a label it says how often a good answer's value is above a bad
+-- one's. For story problems it also says how many it answers right. Returns both figures.
 function given.prefers(p, run, policy, when, reference)
   if p.eval == 0 then return nil end
-  local batch = policy:batch(given.pairs(p, 0, p.eval):list(), { max_tokens = p.max_tokens, on_error = "skip" })
-  local _, m = policy:loss { batch, objective = reference and "dpo" or "simpo",
-    reference = type(reference) == "table" and reference or nil }
-  local right
-  if reference and m["rewards/margin"] == 0 then
+  if reference and when == "before" then
     run:say("%s: as the reference", when)
-  else
-    right = say_pairs(run, when, m, #batch)
+    return nil, given.answers(p, run, policy, when)
+  end
+  local batch, labels = {}, {}
+  for row in given.pairs(p, 0, p.eval):each() do
+    local made = policy:batch({ row }, { max_tokens = p.max_tokens, on_error = "skip" })
+    if made[1] then
+      batch[#batch + 1] = made[1]
+      if row.label ~= nil then labels[#batch] = row.label and 1 or 0 end
+    end
+  end
+  if #batch == 0 then error("held-out rows: none fits (max_tokens), or none is a pair or has a label", 0) end
+  local margins = worth(policy, batch, not reference)
+  local base = reference and worth(type(reference) == "table" and reference or policy, batch, false, { reference = reference == true })
+  for i, x in ipairs(margins) do margins[i] = base and 0.1 * (x - base[i]) or 2 * x end
+  local right
+  if labels[1] then
+    right = hone.stats.pairwise_accuracy(margins, labels, { ties = "half" })
+    run:say("%s: held-out answers: good above bad %s", when, hone.stats.text(right))
+    return right, given.answers(p, run, policy, when)
+  end
+  right = hone.stats.share(right_ones(margins))
+  run:say("%s: held-out pairs: accuracy %s, margin %s", when, tostring(right), hone.stats.text(hone.stats.mean(margins)))
+  local was = run.state["held-out margins"]
+  if not base and when == "before" then
+    run.state["held-out margins"] = margins
+  elseif not base and was then
+    run:say("%s: the same pairs: margin changed by %s, accuracy by %s", when, hone.stats.text(hone.stats.difference(margins, was)),
+      hone.stats.text(hone.stats.difference(right_ones(margins), right_ones(was))))
   end
   return right, given.answers(p, run, policy, when)
 end
@@ -293,7 +333,9 @@ function given.scores(p, run, policy, when)
   local list = given.pairs(p, 0, p.eval):take(p.eval_pairs):list()
   local batch = policy:batch(list, { scored = true, max_tokens = p.max_tokens, on_error = "skip" })
   local _, m = policy:loss { batch, objective = "rm" }
-  return say_pairs(run, when, m, #batch)
+  local right = hone.stats.wilson(math.floor((m["rewards/accuracy"] or 0) * #batch + 0.5), #batch) -- a plan computes nothing
+  run:say("%s: held-out pairs: accuracy %s, margin %.4f", when, tostring(right), m["rewards/margin"] or 0)
+  return right
 end
 
 return given
