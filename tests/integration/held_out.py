@@ -1,0 +1,85 @@
+#!/usr/bin/env python3
+"""held_out.py - what the preference recipes say of held-out rows.
+
+Pairs come with the interval of their margin, without a reference also with what changed pair by pair; rows with a label are
+measured by how often a good answer stands above a bad one, and turned labels turn that round; and policy:logprobs, which all
+of it stands on, gives the completion's tokens and no others."""
+import json
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lib"))
+from counted import check, finish  # noqa: E402
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+HONE = os.environ.get("HONE", str(ROOT / "build" / "hone"))
+scratch = tempfile.TemporaryDirectory(prefix="hone-held-out-")
+work = pathlib.Path(scratch.name)
+runs = 0
+
+
+def run(*args):
+    global runs
+    runs += 1
+    r = subprocess.run([HONE, "run", *args, "--run-dir", work / str(runs)], capture_output=True, text=True, cwd=work, timeout=300)
+    return r.returncode, r.stdout + r.stderr
+
+
+INTERVAL = r"(-?[\d.]+) \[(-?[\d.]+), (-?[\d.]+)\]"
+
+# ---- log-probs: as many as the completion has tokens, whatever the form of the row ----
+
+(work / "logprobs.lua").write_text("""
+local hone = require "hone"
+local run = hone.run { name = "logprobs" }
+local policy = run:policy { model = "tiny" }
+local one = policy:logprobs { { prompt = "Tom has 3 apples.", completion = " Good." } }
+local two = policy:logprobs { { prompt = "Tom has 3 apples.", chosen = " Good.", rejected = " Bad" } }
+local function line(list)
+  local out = {}
+  for i, x in ipairs(list) do out[i] = string.format("%.4f", x) end
+  return table.concat(out, " ")
+end
+print("one " .. line(one[1][1]))
+print("two " .. line(two[1][1]))
+""")
+rc, said = run("logprobs.lua")
+lines = dict(re.findall(r"^(one|two) (.*)$", said, re.M))
+check("log-probs of a completion: none is missing", rc == 0 and lines.get("one") and "nan" not in lines["one"], said[-500:])
+check("log-probs of a completion: those that it has as the chosen of a pair", lines.get("one") == lines.get("two"), lines)
+
+# ---- pairs ----
+
+rc, said = run("dpo", "steps=15")
+m = re.search(rf"^after: held-out pairs: accuracy {INTERVAL} \(n = 200\), margin {INTERVAL} \(n = 200\)$", said, re.M)
+check("dpo: accuracy and margin with intervals", rc == 0 and m, said[-500:])
+if m:
+    check("dpo: the margin rose", float(m[5]) > 0, m[0])
+check("dpo: before it, the policy is its reference", "before: as the reference\n" in said, said[-500:])
+
+rc, said = run("orpo", "steps=15", "swap=true")
+first, last = (re.search(rf"^{when}: held-out pairs: accuracy {INTERVAL} \(n = 200\), margin {INTERVAL}", said, re.M) for when in ("before", "after"))
+change = re.search(rf"^after: the same pairs: margin changed by {INTERVAL} \(n = 200\), accuracy by {INTERVAL}", said, re.M)
+check("orpo: before, after, and what changed", rc == 0 and first and last and change, said[-500:])
+if first and last and change:
+    check("orpo: the change is that of the means", abs(float(last[4]) - float(first[4]) - float(change[1])) < 0.0016, change[0])
+    check("orpo, swap: margins fell, pair by pair", float(change[3]) < 0, change[0])
+
+# ---- rows with a label ----
+
+with open(work / "labels.jsonl", "w") as f:
+    for i in range(120):
+        f.write(json.dumps({"prompt": f"Tom has {i} apples.", "completion": " It is good to see." if i % 2 else " This was not.", "label": i % 2 == 1}) + "\n")
+for swap, wanted in (("false", "1.000"), ("true", "0.000")):
+    rc, said = run("kto", "data=labels.jsonl", "eval=0.3", "steps=20", f"swap={swap}")
+    m = re.search(r"^after: held-out answers: good above bad ([\d.]+)", said, re.M)
+    check(f"kto on rows with a label, swap={swap}: good above bad", rc == 0 and m and m[1] == wanted, said[-500:])
+
+rc, said = run("kto", "data=labels.jsonl", "eval=0.3", "steps=1", "max_tokens=2")
+check("held-out rows that do not fit are an error that says so", rc != 0 and ("none fits" in said or "left out" in said), said[-500:])
+
+finish()
