@@ -4,7 +4,9 @@
 -- The story problems have parts of their own: whatever is held out comes from their part "test".
 
 local hone = require "hone"
+local core = require "hone.core"
 local formats = require "hone.formats"
+local params = require "hone.params"
 local stories = require "stories"
 
 local given = {}
@@ -130,30 +132,83 @@ function given.levels(p)
   return out
 end
 
---- The reward of those questions: exact_match for story problems, math_answer for the rows of a file. With p.reward_model it
--- is that model's score, and the other is only measured.
-function given.reward(p)
+--- The rewards of those questions: exact_match for story problems, math_answer for the rows of a file. With p.reward_model it
+-- is that model's score, and the other is only measured; with p.overlong DAPO's punishment of long answers is added.
+function given.rewards(p)
   local model = p.reward_model and p.reward_model ~= "" and p.reward_model
   local name, settings = "math_answer", { id = "right", reference = "answer", weight = model and 0 or 1 }
   if not p.data or p.data == "" then name, settings.prefix = "exact_match", "Answer:" end
-  local right = hone.reward(name, settings)
-  if not model then return right end
-  return right, hone.reward("judge", { id = "score", judge = hone.judge("reward_model", { model = model }) })
+  local out = { hone.reward(name, settings) }
+  if model then out[2] = hone.reward("judge", { id = "score", judge = hone.judge("reward_model", { model = model }) }) end
+  if p.overlong and p.overlong > 0 then
+    local cache = p.overlong < 1 and p.overlong * p.max_tokens or p.overlong
+    out[#out + 1] = hone.reward("soft_overlong", { id = "overlong", max_length = p.max_tokens, cache = cache })
+  end
+  return out
 end
 
---- How many groups of a rollout have unequal rewards: the others say nothing to a policy gradient.
-function given.unequal(rollout)
-  local n = 0
-  for _, group in ipairs(rollout:advantages("group"):groups()) do
-    local first = group[1].reward
-    for _, s in ipairs(group) do
-      if s.reward ~= first then
-        n = n + 1
-        break
+--- DAPO's dynamic sampling: groups whose samples all have the same of reward `id` say nothing, whatever else was added to it, so
+-- their advantages are 0 (policy:update leaves such groups out with skip_equal = true). Returns how many are left.
+function given.mixed(rollout, id, advantage)
+  if rollout.run.dry_run then return #rollout:groups() end
+  local found = 0
+  rollout:advantages(advantage):advantages(function(groups)
+    local out = {}
+    for i, group in ipairs(groups) do
+      local lo, hi
+      for _, s in ipairs(group) do
+        local score = s.outcomes[id].score
+        if score then lo, hi = math.min(lo or score, score), math.max(hi or score, score) end
       end
+      out[i] = {}
+      for j, s in ipairs(group) do out[i][j] = lo ~= hi and s.advantage or 0 end
+      if lo ~= hi then found = found + 1 end
     end
+    return out
+  end)
+  return found
+end
+
+-- What a recipe sets of each optimizer besides lr; `lr`: what its default lr is times, since the recipes' are AdamW's.
+local optimizers = {
+  adamw = {}, adam8bit = {}, lion = { lr = 0.5 }, muon = { lr = 3 }, adafactor = { relative_step = false, scale_parameter = false },
+  sgd = { lr = 300, momentum = 0.9 }, schedule_free = { lr = 2 },
+}
+
+--- The parameter `optimizer` of the recipes.
+given.optimizers = { "adamw", "of the updates; the default lr is fitted to it", choices = {
+  "adamw", "adam8bit", "lion", "muon", "adafactor", "sgd", "schedule_free" } }
+
+--- The optimizer that p.optimizer names, with p.lr, or where that is not given what of it suits this optimizer. settings: others.
+function given.optimizer(p, settings)
+  local out = { p.optimizer, weight_decay = 0 }
+  for _, t in ipairs { optimizers[p.optimizer], settings or {} } do
+    for k, v in pairs(t) do out[k] = v end
   end
-  return n
+  out.lr = params.given.lr and p.lr or p.lr * (optimizers[p.optimizer].lr or 1)
+  return out
+end
+
+--- The schedule of a recipe's updates; with schedule_free its warm-up alone.
+function given.schedule(p, schedule)
+  return p.optimizer == "schedule_free" and { "constant", warmup = schedule.warmup } or schedule
+end
+
+--- The examples of one packed update: those of the batch, and of more batches of `rows` until p.pack tokens are there. With 0 it is
+-- the batch as it is, which lies behind each other without padding all the same, however long its rows are.
+function given.packed(p, policy, batch, rows)
+  if p.pack == 0 then return batch end
+  local out, tokens = {}, 0
+  while batch do
+    local before = #out
+    for _, e in ipairs(policy:batch(batch, { max_tokens = p.max_tokens, on_error = "skip" })) do
+      out[#out + 1] = e
+      tokens = tokens + core.example_info(e).tokens
+    end
+    if tokens >= p.pack or #out == before then break end
+    batch = rows:next()
+  end
+  return out
 end
 
 --- Says how many held-out questions the policy answers right, greedily: story problems, or test_rows rows of the file p.test.
@@ -167,7 +222,7 @@ function given.answers(p, run, policy, when, rewards, max_tokens)
   else
     return nil
   end
-  rewards = rewards or { given.reward(p) }
+  rewards = rewards or given.rewards(p)
   local r = policy:eval { list, rewards = rewards, max_tokens = max_tokens or 44 }
   run:say("%s: %.1f %% [%.1f, %.1f] of %d held-out questions answered right, %.0f tokens each", when, 100 * r.right.mean,
     100 * r.right.lo, 100 * r.right.hi, r.n, r.length)

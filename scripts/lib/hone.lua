@@ -27,6 +27,9 @@ local hone = {
 -- Shown by `hone run RECIPE --help`, set with key=value. Returns a table of values.
 hone.params = params.declare
 
+--- Another recipe with other defaults: hone.recipe("grpo", { objective = "dapo", dynamic = true }).
+hone.recipe = params.recipe
+
 --- Starts (or resumes) the run. name: of its folder; seed; checkpoint = { every = 100, keep = 2 }.
 hone.run = run.open
 

@@ -12,15 +12,16 @@ local p = hone.params {
   window = { 5, "steps that the share is taken over", min = 1 }, keep = { 0.25, "share of questions from levels already passed", min = 0, max = 1 },
   steps = { 100, "policy updates", min = 1 }, prompts = { 8, "prompts a step", min = 1 }, n = { 4, "samples a prompt", min = 2 },
   lr = { 7e-5, "peak learning rate" }, lora = { 0, "rank of an adapter; 0 trains all parameters", min = 0 },
+  optimizer = given.optimizers,
   objective = { "grpo", "policy loss" }, max_tokens = { 44, "new tokens a sample", min = 1 },
   permute = { false, "deal the rewards out anew among the samples (a control that must not learn)" }, seed = { 7, "seed" },
 }
 
 local run = hone.run { name = "curriculum", seed = p.seed, checkpoint = { every = 50 } }
 local policy = run:policy {
-  model = p.model, lora = p.lora > 0 and { rank = p.lora } or nil, optimizer = { "adamw", lr = p.lr, weight_decay = 0 },
+  model = p.model, lora = p.lora > 0 and { rank = p.lora } or nil, optimizer = given.optimizer(p),
 }
-local rewards = { given.reward(p) }
+local rewards = given.rewards(p)
 local levels = given.levels(p)
 local state = run.state
 state.level, state.recent = state.level or 1, state.recent or {}
@@ -41,7 +42,7 @@ end
 given.answers(p, run, policy, "before", rewards, p.max_tokens)
 for step in run:steps(p.steps) do
   local rollout = policy:rollout(draw(step), { n = p.n, max_tokens = p.max_tokens, rewards = rewards, permute = p.permute and run.seed or nil })
-  policy:update { rollout, objective = p.objective, advantage = "group", schedule = { "linear", warmup = 5, total = p.steps, min = 0.1 } }
+  policy:update { rollout, objective = p.objective, advantage = "group", schedule = given.schedule(p, { "linear", warmup = 5, total = p.steps, min = 0.1 }) }
   run:log { ["curriculum/level"] = state.level }
   table.insert(state.recent, hone.stats.mean(rollout:map(function(s) return s.outcomes.right.score or 0 end)).value)
   if #state.recent > p.window then table.remove(state.recent, 1) end

@@ -15,6 +15,7 @@ local p = hone.params {
   objective = { "forward_kl", "divergence", choices = { "forward_kl", "reverse_kl", "gkd" } },
   steps = { 100, "updates", min = 1 }, batch = { 8, "rows an update", min = 1 },
   lr = { 1e-4, "peak learning rate" }, lora = { 0, "rank of an adapter; 0 trains all parameters", min = 0 },
+  optimizer = given.optimizers,
   max_tokens = { 44, "new tokens of an answer", min = 1 }, clip = { 1.0, "largest gradient norm", min = 0 },
   permute = { false, "the teacher learns from demonstrations whose words are shuffled (a control that must not learn)" },
   seed = { 7, "seed" },
@@ -22,7 +23,7 @@ local p = hone.params {
 
 local run = hone.run { name = "distill", seed = p.seed, checkpoint = { every = 50 } }
 local policy = run:policy {
-  model = p.model, lora = p.lora > 0 and { rank = p.lora } or nil, optimizer = { "adamw", lr = p.lr, weight_decay = 0 },
+  model = p.model, lora = p.lora > 0 and { rank = p.lora } or nil, optimizer = given.optimizer(p),
 }
 local teacher = p.distil == "" and given.teacher(p, run) or nil
 
@@ -43,7 +44,7 @@ end)
 given.answers(p, run, policy, "before", nil, p.max_tokens)
 local written = hone.source("jsonl", { path = p.distil ~= "" and p.distil or run:path "teacher.jsonl" })
 for _, batch in run:steps(p.steps, written:shuffle(run.seed):epochs():batches(p.batch)) do
-  policy:update { batch, objective = p.objective, clip = p.clip, schedule = { "linear", warmup = 5, total = p.steps, min = 0.1 } }
+  policy:update { batch, objective = p.objective, clip = p.clip, schedule = given.schedule(p, { "linear", warmup = 5, total = p.steps, min = 0.1 }) }
 end
 given.answers(p, run, policy, "after", nil, p.max_tokens)
 run:save()

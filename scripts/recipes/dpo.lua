@@ -9,6 +9,7 @@ local p = hone.params {
   objective = { "dpo", "preference loss" }, beta = { 0.1, "its temperature" },
   steps = { 100, "updates", min = 1 }, batch = { 8, "pairs an update", min = 1 },
   lr = { 3e-5, "peak learning rate (models of billions: 1e-6)" }, warmup = { 5, "updates of warm-up", min = 0 },
+  optimizer = given.optimizers,
   lora = { 0, "rank of an adapter; 0 trains all parameters", min = 0 },
   storage = { "f32", "of frozen weights in memory", choices = { "f32", "bf16", "f16", "q8_0", "q4_0", "q4_1", "q4_k", "keep" } },
   max_tokens = { 1024, "longest row, in tokens", min = 2 }, clip = { 1.0, "largest gradient norm", min = 0 },
@@ -19,14 +20,14 @@ local p = hone.params {
 
 local run = hone.run { name = "dpo", seed = p.seed, checkpoint = { every = 50 } }
 local policy = run:policy {
-  model = p.model, storage = p.storage, lora = p.lora > 0 and { rank = p.lora } or nil, optimizer = { "adamw", lr = p.lr, weight_decay = 0 },
+  model = p.model, storage = p.storage, lora = p.lora > 0 and { rank = p.lora } or nil, optimizer = given.optimizer(p),
 }
 local reference = p.lora > 0 or policy:reference() -- with an adapter: the base, the adapter off
 
 given.prefers(p, run, policy, "before", reference)
 for _, batch in run:steps(p.steps, given.pairs(p, p.eval, 1, p.swap):shuffle(run.seed):epochs():batches(p.batch)) do
   policy:update { batch, objective = { p.objective, beta = p.beta }, reference = p.lora == 0 and reference or nil, clip = p.clip, max_tokens = p.max_tokens,
-    on_error = "skip", schedule = { "linear", warmup = p.warmup, total = p.steps } }
+    on_error = "skip", schedule = given.schedule(p, { "linear", warmup = p.warmup, total = p.steps }) }
 end
 given.prefers(p, run, policy, "after", reference)
 run:save()

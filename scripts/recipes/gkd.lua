@@ -12,6 +12,7 @@ local p = hone.params {
   own = { 0.5, "share of updates on the student's own answers", min = 0, max = 1 },
   steps = { 100, "updates", min = 1 }, batch = { 8, "rows an update", min = 1 },
   lr = { 1e-4, "peak learning rate" }, lora = { 0, "rank of an adapter; 0 trains all parameters", min = 0 },
+  optimizer = given.optimizers,
   max_tokens = { 44, "new tokens of an own answer", min = 1 }, clip = { 1.0, "largest gradient norm", min = 0 },
   permute = { false, "the teacher learns from demonstrations whose words are shuffled (a control that must not learn)" },
   seed = { 7, "seed" }, set = { {}, "values for {{KEY}} in the rows" },
@@ -19,7 +20,7 @@ local p = hone.params {
 
 local run = hone.run { name = "gkd", seed = p.seed, checkpoint = { every = 50 } }
 local policy = run:policy {
-  model = p.model, lora = p.lora > 0 and { rank = p.lora } or nil, optimizer = { "adamw", lr = p.lr, weight_decay = 0 },
+  model = p.model, lora = p.lora > 0 and { rank = p.lora } or nil, optimizer = given.optimizer(p),
 }
 local teacher = given.teacher(p, run)
 local objective = { p.objective, beta = p.objective == "gkd" and p.beta or nil, teacher = teacher }
@@ -28,7 +29,7 @@ given.answers(p, run, policy, "before")
 for step, batch in run:steps(p.steps, given.demonstrations(p, 0, 1):shuffle(run.seed):epochs():batches(p.batch)) do
   local learnt = batch
   if hone.random(p.seed, "own", step) < p.own then learnt = policy:rollout(batch, { max_tokens = p.max_tokens }) end
-  policy:update { learnt, objective = objective, clip = p.clip, schedule = { "linear", warmup = 5, total = p.steps, min = 0.1 } }
+  policy:update { learnt, objective = objective, clip = p.clip, schedule = given.schedule(p, { "linear", warmup = 5, total = p.steps, min = 0.1 }) }
 end
 given.answers(p, run, policy, "after")
 run:save()

@@ -10,6 +10,7 @@ local p = hone.params {
   instruction = { "", "added to the questions of a file" },
   steps = { 100, "policy updates", min = 1 }, prompts = { 16, "prompts a step", min = 1 }, n = { 2, "samples a prompt", min = 1 },
   lr = { 1e-4, "peak learning rate" }, lora = { 0, "rank of an adapter; 0 trains all parameters", min = 0 },
+  optimizer = given.optimizers,
   objective = { "ppo", "policy loss" }, temperature = { 1.0, "of sampling" }, max_tokens = { 44, "new tokens a sample", min = 1 },
   permute = { false, "the teacher learns from demonstrations whose words are shuffled (a control that must not learn)" },
   seed = { 7, "seed" },
@@ -17,7 +18,7 @@ local p = hone.params {
 
 local run = hone.run { name = "opd", seed = p.seed, checkpoint = { every = 50 } }
 local policy = run:policy {
-  model = p.model, lora = p.lora > 0 and { rank = p.lora } or nil, optimizer = { "adamw", lr = p.lr, weight_decay = 0 },
+  model = p.model, lora = p.lora > 0 and { rank = p.lora } or nil, optimizer = given.optimizer(p),
 }
 local teacher = given.teacher(p, run)
 
@@ -25,7 +26,7 @@ given.answers(p, run, policy, "before", nil, p.max_tokens)
 for _, prompts in run:steps(p.steps, given.questions(p, 0, 1):shuffle(run.seed):epochs():batches(p.prompts)) do
   local rollout = policy:rollout(prompts, { n = p.n, max_tokens = p.max_tokens, temperature = p.temperature })
   policy:update { rollout, objective = p.objective, advantage = { "opd", teacher = teacher },
-    schedule = { "linear", warmup = 5, total = p.steps, min = 0.1 } }
+    schedule = given.schedule(p, { "linear", warmup = 5, total = p.steps, min = 0.1 }) }
 end
 given.answers(p, run, policy, "after", nil, p.max_tokens)
 run:save()

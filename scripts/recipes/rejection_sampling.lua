@@ -9,6 +9,7 @@ local p = hone.params {
   instruction = { "", "added to the questions of a file" },
   steps = { 6, "rounds", min = 1 }, n = { 8, "samples a prompt", min = 2 },
   lr = { 1e-4, "peak learning rate" }, lora = { 0, "rank of an adapter; 0 trains all parameters", min = 0 },
+  optimizer = given.optimizers,
   storage = { "f32", "of frozen weights in memory", choices = { "f32", "bf16", "f16", "q8_0", "q4_0", "q4_1", "q4_k", "keep" } },
   questions = { 64, "questions a round", min = 1 }, batch = { 8, "kept answers an update", min = 1 },
   keep = { 1.0, "reward that an answer needs to be kept" },
@@ -18,9 +19,9 @@ local p = hone.params {
 
 local run = hone.run { name = "rejection_sampling", seed = p.seed, checkpoint = { every = 50 } }
 local policy = run:policy {
-  model = p.model, storage = p.storage, lora = p.lora > 0 and { rank = p.lora } or nil, optimizer = { "adamw", lr = p.lr, weight_decay = 0 },
+  model = p.model, storage = p.storage, lora = p.lora > 0 and { rank = p.lora } or nil, optimizer = given.optimizer(p),
 }
-local rewards = { given.reward(p) }
+local rewards = given.rewards(p)
 local questions = given.questions(p, 0, 1)
 
 -- The best answer to each question, the shorter of two that are as good; questions without a good one are left out.

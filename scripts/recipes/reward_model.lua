@@ -9,6 +9,7 @@ local p = hone.params {
   format = { "auto", "of its rows", choices = { "auto", "paired", "hh" } },
   steps = { 100, "updates", min = 1 }, batch = { 8, "pairs an update", min = 1 },
   lr = { 1e-4, "peak learning rate (models of billions: 1e-5)" }, warmup = { 5, "updates of warm-up", min = 0 },
+  optimizer = given.optimizers,
   margin = { 0.0, "by which the chosen one is to be better, beside the rows' own column", min = 0 },
   center = { 0.01, "how strongly the scores of a pair are drawn to a sum of 0", min = 0 },
   lora = { 0, "rank of an adapter; 0 trains all parameters", min = 0 },
@@ -22,7 +23,7 @@ local p = hone.params {
 local run = hone.run { name = "reward_model", seed = p.seed, checkpoint = { every = 50 } }
 local policy = run:policy {
   model = p.model, value_head = "reward", storage = p.storage, lora = p.lora > 0 and { rank = p.lora } or nil,
-  optimizer = { "adamw", lr = p.lr, weight_decay = 0 },
+  optimizer = given.optimizer(p),
 }
 local objective = { "rm", margin = p.margin, center = p.center }
 
@@ -30,7 +31,7 @@ given.scores(p, run, policy, "before")
 local fits = function(row) return #policy:batch({ row }, { scored = true, max_tokens = p.max_tokens, on_error = "skip" }) == 1 end
 for _, batch in run:steps(p.steps, given.pairs(p, p.eval, 1, p.swap):filter(fits):shuffle(run.seed):epochs():batches(p.batch)) do
   policy:update { batch, objective = objective, clip = p.clip, max_tokens = p.max_tokens,
-    schedule = { "linear", warmup = p.warmup, total = p.steps } }
+    schedule = given.schedule(p, { "linear", warmup = p.warmup, total = p.steps }) }
 end
 given.scores(p, run, policy, "after")
 run:save()

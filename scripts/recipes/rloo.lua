@@ -9,6 +9,7 @@ local p = hone.params {
   instruction = { "", "added to the questions of a file" },
   steps = { 100, "policy updates", min = 1 }, prompts = { 8, "prompts a step", min = 1 }, n = { 4, "samples a prompt", min = 2 },
   lr = { 7e-5, "peak learning rate" }, lora = { 0, "rank of an adapter; 0 trains all parameters", min = 0 },
+  optimizer = given.optimizers,
   storage = { "f32", "of frozen weights in memory", choices = { "f32", "bf16", "f16", "q8_0", "q4_0", "q4_1", "q4_k", "keep" } },
   beta = { 0.0, "weight of the KL to the reference", min = 0 },
   temperature = { 1.0, "of sampling" }, max_tokens = { 44, "new tokens a sample", min = 1 }, clip = { 1.0, "largest gradient norm", min = 0 },
@@ -17,9 +18,9 @@ local p = hone.params {
 
 local run = hone.run { name = "rloo", seed = p.seed, checkpoint = { every = 50 } }
 local policy = run:policy {
-  model = p.model, storage = p.storage, lora = p.lora > 0 and { rank = p.lora } or nil, optimizer = { "adamw", lr = p.lr, weight_decay = 0 },
+  model = p.model, storage = p.storage, lora = p.lora > 0 and { rank = p.lora } or nil, optimizer = given.optimizer(p),
 }
-local rewards = { given.reward(p) }
+local rewards = given.rewards(p)
 local questions = given.questions(p, 0, 1)
 local reference = p.beta > 0 and p.lora == 0 and policy:reference() or nil
 
@@ -28,7 +29,7 @@ for _, prompts in run:steps(p.steps, questions:shuffle(run.seed):epochs():batche
   local rollout = policy:rollout(prompts, { n = p.n, max_tokens = p.max_tokens, temperature = p.temperature, rewards = rewards,
     permute = p.permute and run.seed or nil })
   policy:update { rollout, objective = { "reinforce", beta = p.beta }, advantage = "rloo", reference = reference, clip = p.clip,
-    schedule = { "linear", warmup = 5, total = p.steps, min = 0.1 } }
+    schedule = given.schedule(p, { "linear", warmup = 5, total = p.steps, min = 0.1 }) }
 end
 given.answers(p, run, policy, "after", rewards, p.max_tokens)
 run:save()

@@ -10,13 +10,14 @@ local p = hone.params {
   test = { "", "held-out rows of the same form" }, instruction = { "", "added to the questions of a file" },
   replay = { 0.6, "share of the rows that come from earlier tasks", min = 0, max = 1 },
   steps = { 200, "updates a task", min = 1 }, batch = { 8, "rows an update", min = 1 }, lr = { 4e-4, "peak learning rate" },
+  optimizer = given.optimizers,
   lora = { 0, "rank of an adapter; 0 trains all parameters", min = 0 },
   max_tokens = { 44, "new tokens of an answer", min = 1 }, clip = { 1.0, "largest gradient norm", min = 0 }, seed = { 7, "seed" },
 }
 
 local run = hone.run { name = "specialist", seed = p.seed, checkpoint = { every = 50 } }
 local policy = run:policy {
-  model = p.model, lora = p.lora > 0 and { rank = p.lora } or nil, optimizer = { "adamw", lr = p.lr, weight_decay = 0 },
+  model = p.model, lora = p.lora > 0 and { rank = p.lora } or nil, optimizer = given.optimizer(p),
 }
 local promoted = policy:ema(0) -- follows the policy when it is told to
 local tasks = given.tasks(p)
@@ -35,7 +36,7 @@ for k, task in ipairs(tasks) do
   if state.refused then break end
   run:stage(task.name, function()
     for _, batch in run:steps(p.steps, rows_of(k):batches(p.batch)) do
-      policy:update { batch, objective = "sft", clip = p.clip, schedule = { "constant", warmup = 5 } }
+      policy:update { batch, objective = "sft", clip = p.clip, schedule = given.schedule(p, { "constant", warmup = 5 }) }
     end
     local row = {}
     for j, other in ipairs(tasks) do

@@ -40,13 +40,14 @@ def run(*args, says=0):
 # recipe, settings, what spoils it
 PAIRS = [("dpo", o) for o in ("dpo", "ipo", "hinge", "exo", "nca", "bco", "sppo", "aot", "apo_zero", "robust", "sigmoid_norm")]
 METHODS = (
-    [("sft", ["objective=sft"], "permute"), ("sft", ["objective=dft"], "permute")]
+    [("sft", ["objective=sft"], "permute"), ("sft", ["objective=dft"], "permute"), ("sft", ["neftune=5"], "permute"),
+     ("sft", ["pack=600", "steps=60"], "permute")]
     + [(name, [f"objective={o}"], "swap") for name, o in PAIRS]
     + [("kto", [], "swap"), ("orpo", [], "swap")]
     + [("simpo", [f"objective={o}"], "swap") for o in ("simpo", "alphapo", "cpo")]
     + [("grpo", [f"objective={o}", f"advantage={a}"], "permute") for o, a in (
         ("grpo", "group"), ("dr_grpo", "dr_grpo"), ("gspo", "group"), ("cispo", "group"), ("sapo", "group"), ("gmpo", "group"))]
-    + [("grpo", ["objective=dapo", "dynamic=true", "steps=60"], "permute"), ("rloo", [], "permute"), ("ppo", [], "permute"), ("ppo", ["critic=true"], "permute"),
+    + [("grpo", ["objective=dapo", "dynamic=true", "steps=60"], "permute"), ("dapo", ["steps=60"], "permute"), ("rloo", [], "permute"), ("ppo", [], "permute"), ("ppo", ["critic=true"], "permute"),
        ("reinforce++", [], "permute"), ("reinforce++", ["baseline=true"], "permute"), ("online_dpo", [], "permute"),
        ("rejection_sampling", [], "permute"), ("curriculum", [], "permute")]
 )
@@ -61,6 +62,12 @@ for name, settings, spoil in METHODS:
     control, pairs = run(name, *settings, f"{spoil}=true")
     if {"before", "after"} <= control.keys():
         check(f"{title}, {spoil}: it is not", control["after"][1] < control["before"][2] + 5, control)
+
+# Optimizers other than adamw, each with what the recipes make of their default lr for it.
+for name, optimizer in (("sft", "muon"), ("sft", "schedule_free"), ("dpo", "lion"), ("dpo", "adafactor"), ("grpo", "sgd"), ("grpo", "adam8bit")):
+    answers, _ = run(name, f"optimizer={optimizer}", "steps=60" if name != "sft" else "steps=100")
+    if {"before", "after"} <= answers.keys():
+        check(f"{name} optimizer={optimizer}: more is answered right", answers["after"][1] > answers["before"][2] + 10, answers)
 
 # A reward model tells wrong answers without working, half of the rejected ones, from right ones; sums it does not check, so
 # about three of four pairs are told apart. As the only reward it makes the policy show its working.

@@ -10,11 +10,12 @@ local host_keys = {
   cache = true, normalize = true, on_outcome = true, watch = true,
 }
 
--- The component's own settings, without those of the host.
+-- The component's own settings, without those of the host. `cache` is the host's as a truth value; a number is a setting of the
+-- component's (soft_overlong has one of that name).
 local function own(settings)
   local out = {}
   for k, v in pairs(settings or {}) do
-    if not host_keys[k] then out[k] = v end
+    if not host_keys[k] or k == "cache" and type(v) ~= "boolean" then out[k] = v end
   end
   return out
 end
@@ -228,9 +229,11 @@ function components.reward(name, settings)
     error("reward " .. id .. ": watch = true is for metrics and files alone: leave weight, on_outcome and normalize out", 0)
   end
   local gate, at, otherwise = read_gate(id, t.gate)
+  local remembered = t.cache
+  if type(remembered) ~= "boolean" then remembered = nil end
   return {
     component, id = id, weight = t.watch and 0.0 or t.weight or 1.0, watch = t.watch and true or nil, timeout = t.timeout, reward = true, more = more,
-    concurrency = t.concurrency, batch = t.batch, retries = t.retries, cache = t.cache,
+    concurrency = t.concurrency, batch = t.batch, retries = t.retries, cache = remembered,
     gate = gate, gate_at = at, otherwise = otherwise,
     normalize = read_normalize(id, t.normalize), on_outcome = t.on_outcome,
   }

@@ -2,7 +2,8 @@
 
 local core = require "hone.core"
 
-local params = { values = nil }
+local params = { values = nil, given = {} } -- given: names that the command line sets
+local other = {} -- defaults of a recipe that is another one with these: see hone.recipe
 
 local function fail(...)
   core.usage(string.format(...), "hone run RECIPE --help lists the parameters")
@@ -55,11 +56,24 @@ end
 local function shown(v)
   if v == nil or v == "" then return "" end
   if type(v) == "table" then return "" end
-  return " (" .. tostring(v) .. ")"
+  return " (" .. tostring(v):gsub("\n", "\\n") .. ")"
+end
+
+-- What the comment that opens the recipe says of it.
+local function about(path, out)
+  local ok, text = pcall(core.read_file, path)
+  for line in (ok and text or ""):gmatch "[^\n]*" do
+    local said = line:match "^%-%-%-?%s?(.*)"
+    if not said then break end
+    out[#out + 1] = said
+  end
+  if #out > 0 then out[#out + 1] = "" end
 end
 
 local function help(specs)
-  local out = { "Parameters of this recipe, set with key=value:" }
+  local out = {}
+  about(core.options().recipe or "", out)
+  out[#out + 1] = "Parameters, set with key=value:"
   for _, name in ipairs(sorted_names(specs)) do
     local s = specs[name]
     local key = type(s[1]) == "table" and name .. ".KEY=" or name .. "="
@@ -78,9 +92,29 @@ local function unknown(specs, name)
     "hone run RECIPE --help lists the parameters")
 end
 
+-- The recipe's parameters with the other defaults.
+local function changed(specs)
+  if not next(other) then return specs end
+  local out = {}
+  for name, spec in pairs(specs) do
+    out[name] = spec
+    if other[name] ~= nil then
+      out[name] = {}
+      for k, v in pairs(spec) do out[name][k] = v end
+      out[name][1] = other[name]
+    end
+  end
+  for name in pairs(other) do
+    if not specs[name] then error("hone.recipe: the recipe has no parameter " .. name, 0) end
+  end
+  other = {}
+  return out
+end
+
 --- A parameter whose default is a table takes key=value pairs: set.name=Ada fills p.set.name.
 function params.declare(specs)
   local options = core.options()
+  specs = changed(specs)
   if options.help then help(specs) end
   local p = {}
   for name, spec in pairs(specs) do
@@ -99,7 +133,7 @@ function params.declare(specs)
     local group, rest = key:match "^([^.]+)%.(.+)$"
     if specs[key] then
       if type(specs[key][1]) == "table" then fail("%s: give its parts, %s.KEY=value", key, key) end
-      p[key] = parse(key, specs[key], text)
+      p[key], params.given[key] = parse(key, specs[key], text), true
       check(key, specs[key], p[key])
     elseif group and specs[group] and type(specs[group][1]) == "table" then
       p[group][rest] = text
@@ -109,6 +143,18 @@ function params.declare(specs)
   end
   params.values = p
   return p
+end
+
+--- Runs another recipe with other defaults: hone.recipe("grpo", { objective = "dapo", dynamic = true }). The file is looked for
+-- as data are, beside the recipe first; the run bears the name of the recipe that is called, and of both files nothing may
+-- change before it is resumed.
+function params.recipe(name, defaults)
+  local path = core.find_file(name:find "%.lua$" and name or name .. ".lua")
+  local chunk, why = load(core.read_file(path), "@" .. path, "t")
+  if not chunk then error(why, 0) end
+  params.base = path
+  for k, v in pairs(defaults or {}) do other[k] = v end
+  return chunk()
 end
 
 return params

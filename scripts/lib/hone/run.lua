@@ -75,6 +75,7 @@ local function describe(config, seed)
     from = options.from, fitted = options.fitted, machine = core.machine(), sinks = options.sinks[1] and options.sinks or nil,
   }
   if options.recipe then meta.recipe_sha256 = core.file_sha256(options.recipe) end
+  if params.base then meta.base_sha256 = core.file_sha256(params.base) end
   return meta
 end
 
@@ -82,6 +83,7 @@ end
 local function compare(old, new, force)
   local changed = {}
   if old.recipe_sha256 ~= new.recipe_sha256 then changed[#changed + 1] = "the recipe " .. tostring(new.recipe) end
+  if old.base_sha256 ~= new.base_sha256 then changed[#changed + 1] = "the recipe " .. tostring(params.base) end
   for _, p in ipairs(old.plugins or {}) do
     local ok, sha = pcall(core.file_sha256, p.path)
     if not ok then
@@ -113,6 +115,11 @@ end
 function run.open(config)
   config = config or {}
   local options = core.options()
+  if params.base and options.recipe then -- a recipe of another's: by its own name
+    local own = {}
+    for k, v in pairs(config) do own[k] = v end
+    own.name, config = options.recipe:match "([^/]+)%.lua$" or own.name, own
+  end
   local seed = core.set_seed(config.seed or 0)
   local meta = not options.no_run and describe(config, seed) or {}
   local self = setmetatable({
