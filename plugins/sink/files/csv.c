@@ -154,6 +154,8 @@ static int read_head(csv *c, const char *p, size_t n)
 {
     files_bytes name = {0};
     int ok = n > 4 ? memcmp(p, "step,", 5) == 0 : n == 4 && memcmp(p, "step", 4) == 0;
+    for (size_t i = 0; ok && i < n; i++)
+        ok = (unsigned char)p[i] >= 0x20;
     for (size_t i = 5; ok && n > 4 && i <= n;) {
         int fresh = 0;
         const int quoted = i < n && p[i] == '"';
@@ -177,14 +179,22 @@ static int read_head(csv *c, const char *p, size_t n)
     return ok;
 }
 
-/* The step that a line begins with, -1 when it does not begin with one. */
-static int64_t line_step(const char *p, size_t n)
+/* The step of a line of this sink: a step, then for each column a number or nothing; -1 when it is none. */
+static int64_t line_step(const char *p, size_t n, size_t columns)
 {
+    static const char others[] = "0123456789+-.e";
     int64_t v = 0;
-    size_t i = 0;
+    size_t i = 0, commas = 0;
     for (; i < n && i < 16 && p[i] >= '0' && p[i] <= '9'; i++)
         v = v * 10 + (p[i] - '0');
-    return i > 0 && (i == n || p[i] == ',') ? v : -1;
+    if (i == 0 || (i < n && p[i] != ','))
+        return -1;
+    for (; i < n; i++) {
+        if (p[i] != ',' && !memchr(others, p[i], sizeof others - 1))
+            return -1;
+        commas += p[i] == ',';
+    }
+    return commas == columns ? v : -1;
 }
 
 /* Takes the text of a file up again: columns, and the length of what stays of it (steps up to `from`). */
@@ -199,7 +209,7 @@ static int take_up(csv *c, const files_bytes *old, int64_t from, size_t *keep)
         const char *end = memchr(old->p + at, '\n', old->n - at);
         if (!end) /* half a line: it was being written */
             break;
-        const int64_t step = line_step(old->p + at, (size_t)(end - old->p) - at);
+        const int64_t step = line_step(old->p + at, (size_t)(end - old->p) - at, c->n);
         if (step < 0) {
             forget_columns(c);
             return 0;
