@@ -42,8 +42,8 @@ void hone__estimate_policy(const hone__trained *t, int ratio, int kl, hone_metri
             n++;
             r += e;
             r2 += e * e;
-            lo = e < lo ? e : lo;
-            hi = e > hi ? e : hi;
+            lo = e < lo || isnan(e) ? e : lo;
+            hi = e > hi || isnan(e) ? e : hi;
             k1 -= x;
             k3 += e - 1 - x;
         }
