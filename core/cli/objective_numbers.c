@@ -55,6 +55,10 @@ hone_status hone__eval_groups(hone_cli_numbers *in, size_t n, uint32_t **out)
     if (size > 0 && n % (size_t)size != 0)
         return hone_fail(HONE_E_SHAPE, "%s: %zu samples do not make groups of %lld", in->path, n,
                          (long long)size);
+    for (size_t i = 0; given && i < n; i++)
+        if (!(given[i] >= 0 && given[i] <= UINT32_MAX) || given[i] != (double)(uint32_t)given[i])
+            return hone_fail(HONE_E_SHAPE, "%s: number %zu of \"groups\" is no group", in->path,
+                             i + 1);
     for (size_t i = 0; i < n; i++)
         g[i] = given ? (uint32_t)given[i] : size > 0 ? (uint32_t)(i / (size_t)size) : 0;
     *out = g;
