@@ -12,6 +12,7 @@ FUZZ_EXTRA_endpoint = $(addprefix $(srcdir)/plugins/judge/rubric/,endpoint_reply
 FUZZ_EXTRA_command = $(wildcard $(srcdir)/plugins/reward/command/*.c) \
 	$(addprefix $(srcdir)/plugins/source/sources/,feed.c batch.c grow.c) -I$(srcdir)/plugins/source/sources
 FUZZ_EXTRA_wording = $(wildcard $(srcdir)/plugins/reward/text/*.c) $(srcdir)/plugins/reward/rewards/common.c
+FUZZ_EXTRA_forms = $(wildcard $(srcdir)/plugins/reward/rewards/*.c)
 .PHONY: fuzz fuzz-programs fuzz-plugins
 if FUZZ
 tests/fuzz/fuzz_%: $(srcdir)/tests/fuzz/fuzz_%.c $(HONE_LIBS)

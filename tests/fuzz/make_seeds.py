@@ -1,4 +1,4 @@
-"""make_seeds.py - writes tests/fuzz/corpus/{adapter,scan,label,judge_rows,judge_gate,arrow,box_reach,quarantine,signature,lock,package,command,records,wire,safetensors,gguf,llama2c,quant,config,jinja,csv,tokenizer_json,tokenizer_files,encode,rubric,judge_reply,json_schema,endpoint,http_date,http_tape}: small valid files for the fuzzers to spoil."""
+"""make_seeds.py - writes tests/fuzz/corpus/{follow,replay,csv_table,run_dir,curate,numbers,forms,adapter,scan,label,judge_rows,judge_gate,arrow,box_reach,quarantine,signature,lock,package,command,records,wire,safetensors,gguf,llama2c,quant,config,jinja,csv,tokenizer_json,tokenizer_files,encode,rubric,judge_reply,json_schema,endpoint,http_date,http_tape}: small valid files for the fuzzers to spoil."""
 import base64
 import json
 import os
@@ -446,3 +446,35 @@ for name, config, parts in (
         ("foreign", {"modules_to_save": ["x"], "bias": "all"}, [("b.weight", [1])])):
     text = json.dumps({"peft_type": "LORA", **config}).encode()
     put("adapter", name, struct.pack("<H", len(text)) + text + safetensors([("base_model.model." + n, "F32", 4, s) for n, s in parts]))
+
+# what runs and steps leave behind
+put("follow", "play", b"\3\1\3\2\0\0\3\3\2\x0d" + b'{"step":9,"a"' + b"\0\0\2\x04:1}\n\0\0\1\x80\3\2\0\0\3\x55\3\3")
+sample = '{"step":%d,"sample":%d,"group":%d,"prompt":"p","completion":"c c","finish":"%s","ids":[5,6],"logprobs":[-0.5,-1e-3],' \
+    '"row":{"prompt":"q","messages":[{"role":"user","content":"x"}],"answer":7},"outcomes":{"exact":{"status":"score","score":%d,"reason":"r"}},' \
+    '"reward":%g,"advantage":%g%s}'
+samples = "\n".join(sample % (i // 4 + 1, i, i // 2, ("stop", "length")[i % 2], i % 2, i * 0.5, i - 2.5, ("", ',"left_out":true')[i == 3]) for i in range(6))
+put("replay", "step", samples)
+put("replay", "none", '{"step":1,"completion":"c","logprobs":[]}\n{"step":1,"completion":"c","reward":null}')
+for name, text in (("plain", "step,loss,reward/mean\n1,0.5,1\n2,,\n3,1e-05,\n"), ("quoted", 'step,"late, ""quoted"" name",x\n1,,2\n300,1,\n4'),
+                   ("head", "step\n1\n2\n"), ("none", ""), ("spaces", 'step,"a b","a,b"\n0,,\n')):
+    put("csv_table", name, b"\3" + text.encode())
+put("run_dir", "run", "\0".join((
+    '{"name":"<zz>","recipe":"/a/<zz>.lua","seed":7,"finished":true,"steps":3,"params":{"lr":0.001,"note":"</zz>"},"machine":{"cpu":"<zz>","threads":2},'
+    '"methods":[{"objective":{"name":"<zz>","settings":{"beta":1}}}],"plugins":[{"name":"<zz>","sha256":"00ff","components":["a 1"]}],'
+    '"alarms":[{"step":2,"what":"<zz>","text":"<zz>"}]}',
+    '{"step":1,"loss":1,"reward/mean":0.5,"reward/<zz>/mean":1,"reward/<zz>/error":0,"tokens":9}\n{"step":2,"loss":0.5,"reward/mean":0.75}\n',
+    '{"step":1,"tokens_per_s":100,"time/generate":1,"time/total":4}\n{"step":2,"time/total":3}\n',
+    '{"<zz>":{"columns":["<zz>",1],"rows":[["<zz>",2.5],[null,[1]]]},"b":3}', samples.replace('"c c"', '"<zz>"'))))
+put("run_dir", "short", '{"failed":"<zz>"}\0\0\0[]\0')
+state = ',"finished":%s,"outputs":[{"bytes":%d,"rows":%d}],"report":0,"state":{"phase":%d,"placed":5,"rows":5,"bad":0,"unread":0,"kept":2,"dropped":3,' \
+    '"read":true,"file":0,"at":0,"line":0,"of":0,"n":0,"reasons":[%s],"clusters":3,"exact":1,"near":1}}'
+numbers = struct.pack("<5Q", 0, 1, 0, 1, 4)
+for k in range(4):
+    for phase in (1, 2, 3):
+        put("curate", f"step{k}{phase}", bytes([k]) + (state % ("false", 2, 1, phase, ",".join("0" * 30))).encode() + b"\0a\n\0" + numbers)
+put("curate", "phrases", b"\5one two\n# none\nthree\n\xc3\xa9 four five\n")
+put("numbers", "batch", '{"logp":[[-1,-2],[-0.5]],"mask":[1,0],"groups":[0,0],"group_size":2,"rewards":[[1,null],[0.5,1e3]]}')
+put("numbers", "lists", '{"logp":[[-1,-2],[-0.5]],"mask":[[1,0],[true]],"groups":[0,4294967296],"rewards":[1,2]}')
+for i, text in enumerate(("<think>a</think>b", "a</think>b", "<<a<b", "so \\boxed{1{2}}", "x\n#### 5", "Answer: 5\n", "<think>a</think> <answer>b</answer>",
+                          "5\0" + "5", "x\0y", "abc", "a b a b a", "aaaa")):
+    put("forms", f"form{i}", bytes([i]) + text.encode())
