@@ -30,10 +30,17 @@ local function of_stories(p, held_out, make)
   return hone.rows(list)
 end
 
--- Rows of the file as `convert` has them, or stories as `make` has them.
-local function rows(p, from, to, convert, make)
-  if not p.data or p.data == "" then return of_stories(p, from == 0 and to < 1, make) end
-  return hone.source(formats.source_of(p.data), { path = p.data }):map(convert):split { seed = p.seed, from = from, to = to }
+-- Rows of the file as `convert` has them, or stories as `make` has them; `turn` then changes a row, if given. Which rows are held
+-- out does not depend on it: a row that is turned round for training is no other row.
+local function rows(p, from, to, convert, make, turn)
+  turn = turn or function(row) return row end
+  if not p.data or p.data == "" then return of_stories(p, from == 0 and to < 1, function(s, i) return turn(make(s, i)) end) end
+  return hone.source(formats.source_of(p.data), { path = p.data }):map(convert):split { seed = p.seed, from = from, to = to }:map(turn)
+end
+
+--- A filter for rows of training: those that the policy can be trained on within p.max_tokens, so that batches are full.
+function given.fits(p, policy)
+  return function(row) return #policy:batch({ row }, { max_tokens = p.max_tokens, on_error = "skip" }) == 1 end
 end
 
 -- The words of a text in another order, drawn by what it says.
@@ -64,9 +71,9 @@ function given.demonstrations(p, from, to, permute)
     if row.text then row.text = shuffled(row.text, p.seed) end
     return row
   end
-  return rows(p, from, to, function(r) return made((formats.sft(r, p.set, p.format))) end, function(s)
-    return made { prompt = s.prompt, completion = stories.completion(s, true), answer = s.answer }
-  end)
+  return rows(p, from, to, function(r) return (formats.sft(r, p.set, p.format)) end, function(s)
+    return { prompt = s.prompt, completion = stories.completion(s, true), answer = s.answer }
+  end, made)
 end
 
 --- Pairs: { prompt, chosen, rejected }; swap = true: the other way round (a control that must not learn).
@@ -76,9 +83,9 @@ function given.pairs(p, from, to, swap)
     if row and swap and row.chosen then row.chosen, row.rejected = row.rejected, row.chosen end
     return row
   end
-  return rows(p, from, to, function(r) return turned((formats.preference(r, p.set, p.format))) end, function(s, i)
-    return turned { prompt = s.prompt, chosen = stories.completion(s, true), rejected = wrong(s, p.seed, i) }
-  end)
+  return rows(p, from, to, function(r) return (formats.preference(r, p.set, p.format)) end, function(s, i)
+    return { prompt = s.prompt, chosen = stories.completion(s, true), rejected = wrong(s, p.seed, i) }
+  end, turned)
 end
 
 -- The text of an answer that may be a list of messages.
@@ -99,9 +106,9 @@ function given.labelled(p, from, to, swap)
     end
     return { prompt = row.prompt, messages = row.messages, completion = completion, label = good ~= (swap or false) }
   end
-  return rows(p, from, to, function(r) return one_of((formats.preference(r, p.set, p.format))) end, function(s, i)
-    return one_of { prompt = s.prompt, chosen = stories.completion(s, true), rejected = wrong(s, p.seed, i) }
-  end)
+  return rows(p, from, to, function(r) return (formats.preference(r, p.set, p.format)) end, function(s, i)
+    return { prompt = s.prompt, chosen = stories.completion(s, true), rejected = wrong(s, p.seed, i) }
+  end, one_of)
 end
 
 --- Questions with a known answer: { prompt, answer, level } of the columns question (or prompt, problem) and answer (or

@@ -25,7 +25,7 @@ local policy = run:policy {
 local reference = p.lora > 0 or policy:reference() -- with an adapter: the base, the adapter off
 
 given.prefers(p, run, policy, "before", reference)
-for _, batch in run:steps(p.steps, given.labelled(p, p.eval, 1, p.swap):shuffle(run.seed):epochs():batches(p.batch)) do
+for _, batch in run:steps(p.steps, given.labelled(p, p.eval, 1, p.swap):filter(given.fits(p, policy)):shuffle(run.seed):epochs():batches(p.batch)) do
   policy:update { batch, objective = { "kto", beta = p.beta, desirable_weight = p.desirable, undesirable_weight = p.undesirable }, reference = p.lora == 0 and reference or nil, clip = p.clip, max_tokens = p.max_tokens,
     on_error = "skip", schedule = given.schedule(p, { "linear", warmup = p.warmup, total = p.steps }) }
 end

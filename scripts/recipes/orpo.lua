@@ -24,7 +24,7 @@ local policy = run:policy {
 }
 
 given.prefers(p, run, policy, "before")
-for _, batch in run:steps(p.steps, given.pairs(p, p.eval, 1, p.swap):shuffle(run.seed):epochs():batches(p.batch)) do
+for _, batch in run:steps(p.steps, given.pairs(p, p.eval, 1, p.swap):filter(given.fits(p, policy)):shuffle(run.seed):epochs():batches(p.batch)) do
   policy:update { batch, objective = { "orpo", beta = p.beta }, clip = p.clip, max_tokens = p.max_tokens,
     on_error = "skip", schedule = given.schedule(p, { "linear", warmup = p.warmup, total = p.steps }) }
 end

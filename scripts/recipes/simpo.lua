@@ -25,7 +25,7 @@ local policy = run:policy {
 }
 
 given.prefers(p, run, policy, "before")
-for _, batch in run:steps(p.steps, given.pairs(p, p.eval, 1, p.swap):shuffle(run.seed):epochs():batches(p.batch)) do
+for _, batch in run:steps(p.steps, given.pairs(p, p.eval, 1, p.swap):filter(given.fits(p, policy)):shuffle(run.seed):epochs():batches(p.batch)) do
   policy:update { batch, objective = { p.objective, beta = p.beta, gamma = p.objective ~= "cpo" and p.gamma or nil }, clip = p.clip, max_tokens = p.max_tokens,
     on_error = "skip", schedule = given.schedule(p, { "linear", warmup = p.warmup, total = p.steps }) }
 end

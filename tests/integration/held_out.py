@@ -52,6 +52,32 @@ lines = dict(re.findall(r"^(one|two) (.*)$", said, re.M))
 check("log-probs of a completion: none is missing", rc == 0 and lines.get("one") and "nan" not in lines["one"], said[-500:])
 check("log-probs of a completion: those that it has as the chosen of a pair", lines.get("one") == lines.get("two"), lines)
 
+# ---- no row is both trained on and held out, whatever is made of it ----
+
+with open(work / "pairs.jsonl", "w") as f:
+    for i in range(200):
+        f.write(json.dumps({"prompt": f"q{i}", "chosen": f"good {i}", "rejected": f"bad {i}"}) + "\n")
+(work / "parts.lua").write_text("""
+local hone = require "hone"
+local given = require "given"
+local p = hone.params { data = { "", "rows" }, format = { "auto", "form" }, seed = { 7, "seed" }, set = { {}, "values" } }
+local run = hone.run { name = "parts" }
+local held, n = {}, 0
+for row in given.pairs(p, 0, 0.4):each() do held[row.prompt], n = true, n + 1 end
+local function counts(name, rows)
+  local trained, both = 0, 0
+  for row in rows:each() do trained, both = trained + 1, both + (held[row.prompt] and 1 or 0) end
+  print(string.format("%s: %d of 200, %d of them held out", name, n + trained, both))
+end
+for _, swap in ipairs { false, true } do
+  counts("pairs", given.pairs(p, 0.4, 1, swap))
+  counts("labelled", given.labelled(p, 0.4, 1, swap))
+end
+""")
+rc, said = run("parts.lua", "data=pairs.jsonl")
+for name in ("pairs", "labelled"):
+    check(f"{name}: none is held out and trained on, and none is neither", said.count(f"{name}: 200 of 200, 0 of them held out\n") == 2, said[-500:])
+
 # ---- pairs ----
 
 rc, said = run("dpo", "steps=15")
@@ -79,6 +105,14 @@ for swap, wanted in (("false", "1.000"), ("true", "0.000")):
     m = re.search(r"^after: held-out answers: good above bad ([\d.]+)", said, re.M)
     check(f"kto on rows with a label, swap={swap}: good above bad", rc == 0 and m and m[1] == wanted, said[-500:])
 
+
+# A batch of rows that are all too long would end the run: they are left out before batches are made.
+with open(work / "long.jsonl", "w") as f:
+    for i in range(60):
+        long = " and one more" * (0 if i % 6 == 0 else 200)
+        f.write(json.dumps({"prompt": f"q{i}", "chosen": f"good {i}" + long, "rejected": f"bad {i}" + long}) + "\n")
+rc, said = run("dpo", "data=long.jsonl", "max_tokens=60", "eval=0.2", "steps=12", "batch=2")
+check("rows that are too long do not end a run", rc == 0 and "after: held-out pairs: " in said, said[-500:])
 rc, said = run("kto", "data=labels.jsonl", "eval=0.3", "steps=1", "max_tokens=2")
 check("held-out rows that do not fit are an error that says so", rc != 0 and ("none fits" in said or "left out" in said), said[-500:])
 
