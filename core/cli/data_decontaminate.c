@@ -2,7 +2,7 @@
 #include "base/hash.h"
 #include "cli/data_step.h"
 #include "cli/out.h"
-#include "curate/leak.h"
+#include "curate/steps.h"
 
 static hone_arg_list against;
 static const char *against_columns;
@@ -18,31 +18,15 @@ typedef struct told {
 static void put_summary(void *ctx, hone_jw *w)
 {
     const told *t = ctx;
-    const hone_leak_result *r = &t->result;
-    hone_jw_ki64(w, "rows", (int64_t)r->pass.rows);
-    hone_jw_ki64(w, "malformed", (int64_t)r->pass.bad);
-    hone_jw_ki64(w, "kept", (int64_t)r->kept);
-    hone_jw_ki64(w, "dropped", (int64_t)r->dropped);
-    hone_jw_ki64(w, "items", (int64_t)r->items);
-    hone_jw_ki64(w, "items_too_brief", (int64_t)r->brief);
-    hone_jw_ki64(w, "items_hit", (int64_t)r->hit);
-    hone_jw_key(w, "hit_by_file");
-    hone_jw_map(w);
-    for (uint32_t i = 0; i < hone_input_files(t->items); i++) {
-        uint64_t items, hit;
-        hone_leaks_of(t->leaks, i, &items, &hit);
-        hone_jw_ki64(w, hone_input_path(t->items, i), (int64_t)hit);
-    }
-    hone_jw_end(w);
+    hone_leak_told(t->leaks, t->items, &t->result, w);
 }
 
 static hone_status prepare(hone_cli_step *step, hone_leak_spec *spec, told *t)
 {
     if (!against.n)
         return hone_fail(HONE_E_USAGE, "--against FILE is missing: the evaluation set");
-    if (words < 1 || words > 1000 || least < 1 || least > 1000 || share < 0 || share > 1)
-        return hone_fail(HONE_E_USAGE,
-                         "--ngram and --min-words are from 1 to 1000, --share from 0 to 1");
+    if (words < 0 || words > 1000 || least < 0 || least > 1000)
+        words = 0; /* which is refused */
     *spec = (hone_leak_spec){.words = (uint32_t)words,
                              .least = (uint32_t)least,
                              .share = share,
@@ -50,13 +34,7 @@ static hone_status prepare(hone_cli_step *step, hone_leak_spec *spec, told *t)
                              .item_columns = against_columns,
                              .skip_bad = hone__step_args.skip_bad};
     HONE_TRY(hone_cli_step_input(step, against.v, (size_t)against.n, &t->items));
-    hone_jw_ki64(&step->w, "ngram", words);
-    hone_jw_ki64(&step->w, "min_words", least);
-    hone_jw_kf64(&step->w, "share", share);
-    if (against_columns)
-        hone_jw_kcstr(&step->w, "against_columns", against_columns);
-    hone_jw_key(&step->w, "against");
-    return hone_input_identity(t->items, &step->w);
+    return hone_leak_settings(spec, t->items, &step->w);
 }
 
 int hone_cli_data_decontaminate(int argc, char **argv)

@@ -1,38 +1,30 @@
 /* data_dedup.c - `hone data dedup`: rows that are the same, or nearly, once. */
 #include "cli/data_step.h"
 #include "cli/out.h"
-#include "curate/dedup.h"
-
-#include <stdio.h>
+#include "curate/steps.h"
 
 static int near_too, no_verify;
 static int64_t words = 5, bands = 20, band_rows = 6, seed = 1;
 static double threshold = 0.8;
 static const char *fold = "space";
 
+typedef struct deduping {
+    hone_cluster_spec spec;
+    hone_dedup_result result;
+} deduping;
+
 static void put_summary(void *ctx, hone_jw *w)
 {
-    const hone_dedup_result *r = ctx;
-    hone_jw_ki64(w, "rows", (int64_t)r->clusters.pass.rows);
-    hone_jw_ki64(w, "malformed", (int64_t)r->clusters.pass.bad);
-    hone_jw_ki64(w, "kept", (int64_t)r->kept);
-    hone_jw_ki64(w, "exact", (int64_t)r->dropped_same);
-    if (near_too) {
-        hone_jw_ki64(w, "near", (int64_t)r->dropped_near);
-        hone_jw_ki64(w, "candidates", (int64_t)r->clusters.candidates);
-        hone_jw_ki64(w, "compared", (int64_t)r->clusters.compared);
-    }
+    const deduping *d = ctx;
+    hone_dedup_told(&d->spec, &d->result, w);
 }
 
 static hone_status prepare(hone_cli_step *step, hone_cluster_spec *spec)
 {
     HONE_TRY(hone_fold_parse(fold, &spec->fold));
-    if (threshold <= 0 || threshold > 1)
-        return hone_fail(HONE_E_USAGE, "--threshold is above 0 and at most 1");
-    if (words < 1 || words > 64 || bands < 1 || bands > HONE_MINHASH_MAX || band_rows < 1 ||
-        band_rows > HONE_MINHASH_MAX)
-        return hone_fail(HONE_E_USAGE, "--ngram is from 1 to 64, --bands and --rows from 1 to %d",
-                         HONE_MINHASH_MAX);
+    if (words < 0 || words > UINT32_MAX || bands < 0 || bands > UINT32_MAX || band_rows < 0 ||
+        band_rows > UINT32_MAX)
+        words = 0; /* which is refused with the others */
     spec->columns = hone__step_args.columns;
     spec->near = near_too;
     spec->words = (uint32_t)words;
@@ -42,16 +34,7 @@ static hone_status prepare(hone_cli_step *step, hone_cluster_spec *spec)
     spec->threshold = threshold;
     spec->verify = !no_verify;
     spec->skip_bad = hone__step_args.skip_bad;
-    hone_jw_kcstr(&step->w, "normalise", fold);
-    if (near_too) {
-        hone_jw_ki64(&step->w, "ngram", words);
-        hone_jw_ki64(&step->w, "bands", bands);
-        hone_jw_ki64(&step->w, "rows", band_rows);
-        hone_jw_ki64(&step->w, "seed", seed);
-        hone_jw_kf64(&step->w, "threshold", threshold);
-        hone_jw_kbool(&step->w, "verify", !no_verify);
-    }
-    return HONE_OK;
+    return hone_dedup_settings(spec, &step->w);
 }
 
 int hone_cli_data_dedup(int argc, char **argv)
@@ -87,17 +70,16 @@ int hone_cli_data_dedup(int argc, char **argv)
         -1};
     hone_rest rest;
     hone_cli_step step;
-    hone_cluster_spec what = {0};
-    hone_dedup_result result = {0};
+    deduping d = {0};
     if (!hone_args_parse(&spec, argc, argv, &rest))
         return rest.exit;
     hone_status s = hone_cli_step_begin(&step, "dedup");
     if (s >= 0)
-        s = prepare(&step, &what);
+        s = prepare(&step, &d.spec);
     if (s >= 0)
         s = hone_cli_step_open(&step, rest.n, rest.v, NULL, 0);
     if (s >= 0)
-        s = hone_dedup_run(&what, hone__step_args.report != NULL, step.input, step.pool, step.job,
-                           &result);
-    return hone_cli_step_close(&step, s, put_summary, &result);
+        s = hone_dedup_run(&d.spec, hone__step_args.report != NULL, step.input, step.pool, step.job,
+                           &d.result);
+    return hone_cli_step_close(&step, s, put_summary, &d);
 }

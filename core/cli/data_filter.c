@@ -2,7 +2,7 @@
 #include "base/hash.h"
 #include "cli/data_step.h"
 #include "cli/out.h"
-#include "curate/filter.h"
+#include "curate/steps.h"
 
 #include <stdio.h>
 
@@ -14,22 +14,7 @@ static hone_quality quality;
 
 static void put_summary(void *ctx, hone_jw *w)
 {
-    const hone_filter_result *r = ctx;
-    hone_jw_ki64(w, "rows", (int64_t)r->pass.rows);
-    hone_jw_ki64(w, "malformed", (int64_t)r->pass.bad);
-    hone_jw_ki64(w, "kept", (int64_t)r->kept);
-    hone_jw_ki64(w, "dropped", (int64_t)r->dropped);
-    hone_jw_key(w, "reasons");
-    hone_jw_map(w);
-    for (size_t i = 0; i < hone_quality_n(); i++) {
-        char name[64];
-        if (!r->reason[i])
-            continue;
-        snprintf(name, sizeof name, "%s.%s", hone_quality_set_name(hone_quality_rules[i].set),
-                 hone_quality_rules[i].name);
-        hone_jw_ki64(w, name, (int64_t)r->reason[i]);
-    }
-    hone_jw_end(w);
+    hone_filter_told(ctx, w);
 }
 
 static int list_rules(void)
@@ -55,17 +40,7 @@ static hone_status prepare(hone_cli_step *step)
         quality.bad_words = bad;
         hone_jw_kcstr(&step->w, "bad_words", hash);
     }
-    hone_jw_key(&step->w, "rules");
-    hone_jw_map(&step->w);
-    for (size_t i = 0; i < hone_quality_n(); i++) {
-        char name[64];
-        if (!quality.on[i])
-            continue;
-        snprintf(name, sizeof name, "%s.%s", hone_quality_set_name(hone_quality_rules[i].set),
-                 hone_quality_rules[i].name);
-        hone_jw_kf64(&step->w, name, quality.limit[i]);
-    }
-    hone_jw_end(&step->w);
+    hone_quality_settings(&quality, &step->w);
     return HONE_OK;
 }
 

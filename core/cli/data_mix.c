@@ -2,7 +2,7 @@
 #include "base/json.h"
 #include "cli/data_step.h"
 #include "cli/out.h"
-#include "curate/mix.h"
+#include "curate/steps.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -20,29 +20,13 @@ typedef struct mixing {
 static void put_summary(void *ctx, hone_jw *w)
 {
     const mixing *m = ctx;
-    hone_jw_ki64(w, "rows", (int64_t)m->result.rows);
-    hone_jw_key(w, "files");
-    hone_jw_map(w);
-    for (size_t k = 0; k < m->spec.n; k++)
-        hone_jw_ki64(w, names[k], (int64_t)m->result.from[k]);
-    hone_jw_end(w);
-    hone_jw_key(w, "bytes");
-    hone_jw_map(w);
-    for (size_t k = 0; k < m->spec.n; k++)
-        hone_jw_ki64(w, names[k], (int64_t)m->result.bytes[k]);
-    hone_jw_end(w);
+    hone_mix_told((const char *const *)names, &m->spec, &m->result, w);
 }
 
 static hone_status prepare(hone_cli_step *step, mixing *m, int n, char **files)
 {
     if (n > HONE_MIX_MAX)
         return hone_fail(HONE_E_USAGE, "at most %d files", HONE_MIX_MAX);
-    if (repeat && rows <= 0)
-        return hone_fail(HONE_E_USAGE, "--repeat needs --count N, or it would not end");
-    if (repeat && stop_first)
-        return hone_fail(HONE_E_USAGE, "--repeat and --stop-first exclude each other");
-    hone_jw_key(&step->w, "weights");
-    hone_jw_list(&step->w);
     for (int i = 0; i < n; i++) {
         const char *eq = strrchr(files[i], '='), *end = "";
         const size_t len = eq ? (size_t)(eq - files[i]) : strlen(files[i]);
@@ -53,24 +37,16 @@ static hone_status prepare(hone_cli_step *step, mixing *m, int n, char **files)
                              files[i]);
         memcpy(paths[i], files[i], len);
         names[i] = paths[i];
-        hone_jw_f64(&step->w, m->spec.weight[i]);
         const char *one = names[i];
         HONE_TRY(hone_cli_step_input(step, &one, 1, &m->in[i]));
     }
-    hone_jw_end(&step->w);
     m->spec.n = (size_t)n;
     m->spec.seed = (uint64_t)seed;
     m->spec.rows = rows > 0 ? (uint64_t)rows : 0;
     m->spec.stop = stop_first;
     m->spec.repeat = repeat;
     m->spec.by_bytes = by_bytes;
-    if (by_bytes)
-        hone_jw_kbool(&step->w, "by_bytes", 1);
-    hone_jw_ki64(&step->w, "seed", seed);
-    hone_jw_ki64(&step->w, "count", rows);
-    hone_jw_kbool(&step->w, "stop_first", stop_first);
-    hone_jw_kbool(&step->w, "repeat", repeat);
-    return HONE_OK;
+    return hone_mix_settings(&m->spec, &step->w);
 }
 
 int hone_cli_data_mix(int argc, char **argv)

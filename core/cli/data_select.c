@@ -3,7 +3,7 @@
 #include "cli/env.h"
 #include "cli/out.h"
 #include "curate/ifd.h"
-#include "curate/select.h"
+#include "curate/steps.h"
 #include "curate/verdicts.h"
 
 #include <math.h>
@@ -26,43 +26,30 @@ static int has_score(void)
     return by || ifd_model || verdicts;
 }
 
+typedef struct selecting {
+    hone_select_spec spec;
+    hone_select_result result;
+} selecting;
+
 static void put_summary(void *ctx, hone_jw *w)
 {
-    const hone_select_result *r = ctx;
-    hone_jw_ki64(w, "rows", (int64_t)r->pass.rows);
-    hone_jw_ki64(w, "malformed", (int64_t)r->pass.bad);
-    if (has_score()) {
-        hone_jw_ki64(w, "scored", (int64_t)r->scored);
-        hone_jw_ki64(w, "within", (int64_t)r->within);
-    }
-    hone_jw_ki64(w, "kept", (int64_t)r->kept);
-    hone_jw_ki64(w, "dropped", (int64_t)r->dropped);
-    if (has_score() && r->kept) {
-        hone_jw_kf64(w, "least", r->least);
-        hone_jw_kf64(w, "most", r->most);
-    }
-    if (diverse)
-        hone_jw_kf64(w, "radius", r->radius);
+    const selecting *x = ctx;
+    hone_select_told(&x->spec, has_score(), &x->result, w);
 }
 
 static hone_status prepare(hone_cli_step *step, hone_select_spec *spec)
 {
     if ((by != NULL) + (ifd_model != NULL) + (verdicts != NULL) > 1)
         return hone_fail(HONE_E_USAGE, "--by, --ifd and --verdicts are three different scores");
-    if (!has_score() && (top || share != 0 || !isnan(least) || !isnan(most) || as))
-        return hone_fail(HONE_E_USAGE, "which score? --by COLUMN, --ifd MODEL or --verdicts STORE");
     if (!has_score() && !diverse)
         return hone_fail(HONE_E_USAGE,
                          "--by COLUMN, --ifd MODEL, --verdicts STORE or --diverse N is missing");
-    if (has_score() && !top && share == 0 && isnan(least) && isnan(most) && !diverse && !as)
-        return hone_fail(HONE_E_USAGE,
-                         "--top, --share, --min, --max, --diverse or --as is missing");
     if (ifd_model && (!question || !answer))
         return hone_fail(HONE_E_USAGE, "--ifd needs --question COLUMNS and --answer COLUMNS");
     if (judge && !verdicts)
         return hone_fail(HONE_E_USAGE, "--judge is one of --verdicts STORE");
-    if (top < 0 || diverse < 0 || share < 0 || share > 1)
-        return hone_fail(HONE_E_USAGE, "--top and --diverse count rows, --share is from 0 to 1");
+    if (top < 0 || diverse < 0)
+        return hone_fail(HONE_E_USAGE, "--top and --diverse count rows");
     *spec = (hone_select_spec){.by = by,
                                .lowest = lowest,
                                .min = least,
@@ -75,8 +62,6 @@ static hone_status prepare(hone_cli_step *step, hone_select_spec *spec)
                                .seed = (uint64_t)seed,
                                .skip_bad = hone__step_args.skip_bad};
     spec->as = as;
-    if (by)
-        hone_jw_kcstr(&step->w, "by", by);
     if (ifd_model) {
         hone_jw_kcstr(&step->w, "ifd", ifd_model);
         hone_jw_kcstr(&step->w, "adapter", adapter);
@@ -89,18 +74,7 @@ static hone_status prepare(hone_cli_step *step, hone_select_spec *spec)
         hone_jw_kcstr(&step->w, "verdicts", verdicts);
         hone_jw_kcstr(&step->w, "judge", judge);
     }
-    if (as)
-        hone_jw_kcstr(&step->w, "as", as);
-    hone_jw_kbool(&step->w, "lowest", lowest);
-    hone_jw_kf64(&step->w, "min", least);
-    hone_jw_kf64(&step->w, "max", most);
-    hone_jw_ki64(&step->w, "top", top);
-    hone_jw_kf64(&step->w, "share", share);
-    hone_jw_ki64(&step->w, "diverse", diverse);
-    if (embedding)
-        hone_jw_kcstr(&step->w, "embedding", embedding);
-    hone_jw_ki64(&step->w, "seed", seed);
-    return HONE_OK;
+    return hone_select_settings(spec, has_score(), &step->w);
 }
 
 static hone_status open_scorer(hone_cli_step *step, hone_select_spec *spec, scorer *k)
@@ -172,22 +146,21 @@ int hone_cli_data_select(int argc, char **argv)
                                    -1};
     hone_rest rest;
     hone_cli_step step;
-    hone_select_spec what;
-    hone_select_result result = {0};
+    selecting x = {0};
     scorer score = {0};
     least = most = NAN;
     if (!hone_args_parse(&spec, argc, argv, &rest))
         return rest.exit;
     hone_status s = hone_cli_step_begin(&step, "select");
     if (s >= 0)
-        s = prepare(&step, &what);
+        s = prepare(&step, &x.spec);
     if (s >= 0)
         s = hone_cli_step_open(&step, rest.n, rest.v, NULL, 0);
     if (s >= 0)
-        s = open_scorer(&step, &what, &score);
+        s = open_scorer(&step, &x.spec, &score);
     if (s >= 0)
-        s = hone_select_run(&what, step.input, step.pool, step.job, &result);
-    int code = hone_cli_step_close(&step, s, put_summary, &result);
+        s = hone_select_run(&x.spec, step.input, step.pool, step.job, &x.result);
+    int code = hone_cli_step_close(&step, s, put_summary, &x);
     close_scorer(&score);
     return code;
 }

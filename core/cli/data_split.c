@@ -2,7 +2,7 @@
 #include "base/json.h"
 #include "cli/data_step.h"
 #include "cli/out.h"
-#include "curate/split.h"
+#include "curate/steps.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -17,25 +17,14 @@ static char paths[HONE_SPLIT_MAX][1024];
 
 static void put_summary(void *ctx, hone_jw *w)
 {
-    const hone_split_result *r = ctx;
-    hone_jw_ki64(w, "rows", (int64_t)r->pass.rows);
-    hone_jw_ki64(w, "malformed", (int64_t)r->pass.bad);
-    hone_jw_ki64(w, "left_out", (int64_t)r->left_out);
-    hone_jw_key(w, "files");
-    hone_jw_map(w);
-    for (int i = 0; i < into.n; i++)
-        hone_jw_ki64(w, names[i], (int64_t)r->rows[i]);
-    hone_jw_end(w);
+    hone_split_told(names, (size_t)into.n, ctx, w);
 }
 
 static hone_status prepare(hone_cli_step *step, hone_split_spec *spec, hone_cluster_spec *clusters)
 {
-    double all = 0;
     if (!into.n || into.n > HONE_SPLIT_MAX)
         return hone_fail(HONE_E_USAGE,
                          "--into FILE=SHARE is missing, such as --into train.jsonl=0.9");
-    hone_jw_key(&step->w, "into");
-    hone_jw_list(&step->w);
     for (int i = 0; i < into.n; i++) {
         const char *eq = strrchr(into.v[i], '='), *end = "";
         spec->share[i] = eq ? hone_parse_f64(eq + 1, &end) : 0;
@@ -44,12 +33,7 @@ static hone_status prepare(hone_cli_step *step, hone_split_spec *spec, hone_clus
             return hone_fail(HONE_E_USAGE, "--into %s: FILE=SHARE with a share above 0", into.v[i]);
         memcpy(paths[i], into.v[i], (size_t)(eq - into.v[i]));
         names[i] = paths[i];
-        all += spec->share[i];
-        hone_jw_f64(&step->w, spec->share[i]);
     }
-    hone_jw_end(&step->w);
-    if (all > 1 + 1e-9)
-        return hone_fail(HONE_E_USAGE, "the shares sum up to more than 1");
     if (hone__step_args.out.n)
         return hone_fail(HONE_E_USAGE, "split writes to --into FILE=SHARE, not to --out");
     if (group && near_groups)
@@ -70,12 +54,7 @@ static hone_status prepare(hone_cli_step *step, hone_split_spec *spec, hone_clus
                                     .verify = 1,
                                     .skip_bad = hone__step_args.skip_bad};
     spec->near = near_groups ? clusters : NULL;
-    hone_jw_ki64(&step->w, "seed", seed);
-    if (group)
-        hone_jw_kcstr(&step->w, "group", group);
-    if (near_groups)
-        hone_jw_kf64(&step->w, "near", threshold);
-    return HONE_OK;
+    return hone_split_settings(spec, &step->w);
 }
 
 int hone_cli_data_split(int argc, char **argv)

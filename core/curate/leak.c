@@ -330,14 +330,10 @@ static hone_status keep_texts(const hone_leaks *l, const worker *w, hone_str tex
     return s < 0 ? s : f->texts ? HONE_OK : HONE_E_NOMEM;
 }
 
-static hone_status look_at_row(void *ctx, uint32_t thread, const hone_input_row *row,
-                               hone_scan *scan, void *slot)
+/* The items that the text is a leak of, in their order. */
+static hone_status leaks_of(hone_leaks *l, worker *w, hone_str text, leaked *f)
 {
-    hone_leaks *l = ctx;
-    worker *w = &l->workers[thread];
-    leaked *f = slot;
-    (void)row;
-    HONE_TRY(hone_words_of(&w->words, hone_buf_str(&scan->text)));
+    HONE_TRY(hone_words_of(&w->words, text));
     HONE_TRY(prefix_sums(w));
     hone_status s = HONE_OK;
     for (size_t k = 0; s >= 0 && k < l->n_lengths; k++)
@@ -349,12 +345,37 @@ static hone_status look_at_row(void *ctx, uint32_t thread, const hone_input_row 
         if (is_leak(l, &f->list[i]))
             f->list[kept++] = f->list[i];
     f->n = kept;
+    return s;
+}
+
+static hone_status look_at_row(void *ctx, uint32_t thread, const hone_input_row *row,
+                               hone_scan *scan, void *slot)
+{
+    hone_leaks *l = ctx;
+    worker *w = &l->workers[thread];
+    leaked *f = slot;
+    (void)row;
+    hone_status s = leaks_of(l, w, hone_buf_str(&scan->text), f);
     if (s >= 0 && f->n)
         s = keep_texts(l, w, hone_buf_str(&scan->text), f);
     if (s < 0 || !f->n) {
         hone_free(f->list);
         memset(f, 0, sizeof *f);
     }
+    return s;
+}
+
+hone_status hone_leaks_look(hone_leaks *l, hone_str text, uint32_t *file, uint64_t *line)
+{
+    leaked f = {0};
+    hone_status s = leaks_of(l, &l->workers[0], text, &f);
+    if (s >= 0)
+        s = f.n > 0;
+    if (s > 0) {
+        *file = l->items[f.list[0].item].file;
+        *line = l->items[f.list[0].item].line;
+    }
+    hone_free(f.list);
     return s;
 }
 

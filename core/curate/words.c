@@ -169,16 +169,22 @@ hone_status hone_words_of(hone_words *w, hone_str text)
     return w->low.len ? add_word(w, from, text.len) : HONE_OK;
 }
 
+static const char *const folds[] = {"none", "space", "case", "words", NULL};
+
+const char *hone_fold_name(hone_fold how)
+{
+    return folds[how];
+}
+
 hone_status hone_fold_parse(const char *name, hone_fold *out)
 {
-    static const char *const names[] = {"none", "space", "case", "words", NULL};
-    for (int i = 0; names[i]; i++)
-        if (strcmp(name, names[i]) == 0) {
+    for (int i = 0; folds[i]; i++)
+        if (strcmp(name, folds[i]) == 0) {
             *out = (hone_fold)i;
             return HONE_OK;
         }
-    const char *close = hone_closest(name, names);
-    hone_fail(HONE_E_USAGE, "--normalise %s: none, space, case or words", name);
+    const char *close = hone_closest(name, folds);
+    hone_fail(HONE_E_USAGE, "normalise %s: none, space, case or words", name);
     return close ? hone_fail_hint("did you mean \"%s\"?", close) : HONE_E_USAGE;
 }
 

@@ -34,6 +34,7 @@ typedef enum hone_fold {
 } hone_fold;
 /* The fold of a name (none, space, case, words); E_USAGE. */
 hone_status hone_fold_parse(const char *name, hone_fold *out);
+const char *hone_fold_name(hone_fold how);
 /* Appends the text so folded. [any-thread] */
 hone_status hone_fold_text(hone_fold how, hone_str text, hone_buf *out);
 /* Kinds of characters, from utf8proc. [any-thread] */

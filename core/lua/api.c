@@ -149,5 +149,6 @@ int hone__lua_open_core(lua_State *L)
     hone__lua_open_evidence(L);
     hone__lua_open_stats(L);
     hone__lua_open_calibrate(L);
+    hone__lua_open_curate(L);
     return 1;
 }

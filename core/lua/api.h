@@ -180,6 +180,7 @@ void hone__lua_open_evidence(lua_State *L);
 void hone__lua_open_stats(lua_State *L);
 void hone__lua_open_plan(lua_State *L);
 void hone__lua_open_calibrate(lua_State *L);
+void hone__lua_open_curate(lua_State *L);
 /* The rows at `index`, or a Lua error (api_data.c). */
 struct hone_data *hone__lua_data(lua_State *L, int index);
 void hone__lua_open_gate(lua_State *L);

@@ -7,3 +7,4 @@ libhone_a_SOURCES += \
 libhone_a_SOURCES += core/lua/api_calibrate.c
 libhone_a_SOURCES += core/lua/api_gate.c
 libhone_a_SOURCES += core/lua/api_example.c core/lua/api_example.h
+libhone_a_SOURCES += core/lua/api_curate.c

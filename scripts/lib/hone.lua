@@ -7,6 +7,7 @@ local calibrate = require "hone.calibrate"
 local choose = require "hone.choose"
 local components = require "hone.components"
 local compose = require "hone.compose"
+local curate = require "hone.curate"
 local judging = require "hone.judging"
 local improve = require "hone.improve"
 local loop = require "hone.loop"
@@ -104,6 +105,8 @@ hone.tokenizer = components.tokenizer
 --- Components there are of a kind: a list of { id, name, summary }.
 hone.components = core.components
 
+--- The steps of `hone data` on rows: hone.curate.dedup, .decontaminate, .filter, .select, .split, .mix, .judge, .keep.
+hone.curate = curate
 --- A judge beside experts: hone.calibrate { labels = ROWS, verdicts = ROWS, split = "dev" } -> report; completions of one
 -- prompt, each judged several times: hone.reliability { verdicts = ROWS } -> report; a report as a page, Markdown or text:
 -- hone.judge_report(report, "html").

@@ -9,78 +9,86 @@ local plan = require "hone.plan"
 local Rows = {}
 Rows.__index = Rows
 
-local function wrap(data)
-  return setmetatable({ data = data }, Rows)
+-- path: of a file that has just these rows, as long as nothing was done to them and none was read.
+local function wrap(data, path)
+  return setmetatable({ data = data, path = path }, Rows)
+end
+
+local function stage(rows, ...)
+  core.data_stage(rows.data, ...)
+  rows.path = nil
 end
 
 --- Each row becomes what fn(row) returns; nil leaves it out.
 function Rows:map(fn)
-  core.data_stage(self.data, "map", fn)
+  stage(self, "map", fn)
   return self
 end
 
 --- Keeps the rows for which fn(row) is true.
 function Rows:filter(fn)
-  core.data_stage(self.data, "filter", fn)
+  stage(self, "filter", fn)
   return self
 end
 
 --- Random order by seed; every epoch has its own. block: rows held at once (1,000,000).
 function Rows:shuffle(seed, block)
-  core.data_stage(self.data, "shuffle", seed or 0, block or 0)
+  stage(self, "shuffle", seed or 0, block or 0)
   return self
 end
 
 --- The first n rows of each epoch; all but the first n.
 function Rows:take(n)
-  core.data_stage(self.data, "take", n)
+  stage(self, "take", n)
   return self
 end
 
 function Rows:skip(n)
-  core.data_stage(self.data, "skip", n)
+  stage(self, "skip", n)
   return self
 end
 
 --- The rows n times over (no n: for ever).
 function Rows:epochs(n)
-  core.data_stage(self.data, "epochs", n or 0)
+  stage(self, "epochs", n or 0)
   return self
 end
 
 --- The rows whose hash of column `by` lies in [from, to): { by = "id", from = 0, to = 0.9, seed = 1 }. Rows with
 -- the same value are always on the same side.
 function Rows:split(options)
-  core.data_stage(self.data, "split", options)
+  stage(self, "split", options)
   return self
 end
 
 --- Draws from these rows and others by weight, as hone.mix: a:mix({ b, c }, { 0.5, 0.3, 0.2 }, { seed = 7 }).
 function Rows:mix(others, weights, options)
   local all = { self, table.unpack(others) }
-  self.data = Rows.mixed(all, weights, options)
+  self.data, self.path = Rows.mixed(all, weights, options), nil
   return self
 end
 
 --- Only these columns: rows:select{ "prompt", "answer" }. A database is asked for no more than them.
 function Rows:select(names)
-  core.data_stage(self.data, "select", names)
+  stage(self, "select", names)
   return self
 end
 
 --- Lists of n rows. partial: the last may be shorter (otherwise it is left out).
 function Rows:batches(n, partial)
-  core.data_stage(self.data, "batches", n, partial and true or false)
+  stage(self, "batches", n, partial and true or false)
   return self
 end
 
 --- The next row (or list of rows), nil at the end.
 function Rows:next()
+  self.path = nil
   return core.data_next(self.data)
 end
 
 --- for row in rows:each() do ... end
 function Rows:each()
+  self.path = nil
   return function() return core.data_next(self.data) end
 end
 
@@ -113,6 +121,7 @@ function Rows:position()
 end
 
 function Rows:seek(position)
+  self.path = nil
   core.data_restore(self.data, position)
 end
 
@@ -126,7 +135,9 @@ function rows.source(name, settings)
   local copy = {}
   for k, v in pairs(settings or {}) do copy[k] = v end
   if type(copy.path) == "string" then copy.path = core.find_file(copy.path) end
-  local out = wrap(core.source(name, copy))
+  local alone = name == "auto" or name == "jsonl" -- and no settings, which a step of hone.curate would not know of
+  for k in pairs(copy) do alone = alone and k == "path" end
+  local out = wrap(core.source(name, copy), alone and copy.path or nil)
   if type(copy.path) == "string" then rows.files[copy.path] = true end
   if plan.on() then plan.source(name, copy.path, out:count()) end
   return out
