@@ -2,6 +2,8 @@
 #include "../../plugins/reward/rewards/common.c"
 #include "../../plugins/reward/rewards/math_find.c"
 #include "../../plugins/reward/rewards/math_lex.c"
+#include "../../plugins/reward/rewards/math_words.c"
+#include "../../plugins/reward/rewards/math_atom.c"
 #include "../../plugins/reward/rewards/math_eval.c"
 #include "../../plugins/reward/rewards/math_matrix.c"
 #include "../../plugins/reward/rewards/math_read.c"

@@ -2,6 +2,7 @@
 #include "reward_cases.h"
 
 #include "math_cases.h"
+#include "math_more_cases.h"
 
 /* ---- each reward ----------------------------------------------------------------------------------- */
 
@@ -324,24 +325,40 @@ static void check_pair(hone_instance *inst, const char *reference, const char *g
         fail_with("%s for %s: not %d", given, reference, want);
 }
 
+/* n pairs of answers, each of the two as the reference. */
+static void check_pairs(hone_instance *inst, const char *const (*pairs)[2], size_t n, double want)
+{
+    for (size_t i = 0; i < n; i++) {
+        check_pair(inst, pairs[i][0], pairs[i][1], want);
+        check_pair(inst, pairs[i][1], pairs[i][0], want);
+        if (want == 1)
+            check_pair(inst, pairs[i][0], pairs[i][0], 1);
+    }
+}
+
+static void check_place(hone_instance *inst, const char *reference, const char *completion,
+                        int want)
+{
+    if (math_score_of(inst, hone_str_c(reference), hone_str_c(completion)) != want)
+        fail_with("\"%s\" for %s: not %d", completion, reference, want);
+}
+
 static void test_math_answer_tells_answers_apart(void **state)
 {
     (void)state;
     hone_instance *inst = open_reward("math_answer", NULL);
-    for (size_t i = 0; i < sizeof math_equal_cases / sizeof *math_equal_cases; i++) {
-        check_pair(inst, math_equal_cases[i][0], math_equal_cases[i][1], 1);
-        check_pair(inst, math_equal_cases[i][1], math_equal_cases[i][0], 1);
-        check_pair(inst, math_equal_cases[i][0], math_equal_cases[i][0], 1);
-    }
-    for (size_t i = 0; i < sizeof math_different_cases / sizeof *math_different_cases; i++) {
-        check_pair(inst, math_different_cases[i][0], math_different_cases[i][1], 0);
-        check_pair(inst, math_different_cases[i][1], math_different_cases[i][0], 0);
-    }
+    check_pairs(inst, math_equal_cases, sizeof math_equal_cases / sizeof *math_equal_cases, 1);
+    check_pairs(inst, math_more_equal, sizeof math_more_equal / sizeof *math_more_equal, 1);
+    check_pairs(inst, math_different_cases,
+                sizeof math_different_cases / sizeof *math_different_cases, 0);
+    check_pairs(inst, math_more_different, sizeof math_more_different / sizeof *math_more_different,
+                0);
     for (size_t i = 0; i < sizeof math_place_cases / sizeof *math_place_cases; i++)
-        if (math_score_of(inst, hone_str_c(math_place_cases[i].reference),
-                          hone_str_c(math_place_cases[i].completion)) != math_place_cases[i].want)
-            fail_with("\"%s\" for %s: not %d", math_place_cases[i].completion,
-                      math_place_cases[i].reference, math_place_cases[i].want);
+        check_place(inst, math_place_cases[i].reference, math_place_cases[i].completion,
+                    math_place_cases[i].want);
+    for (size_t i = 0; i < sizeof math_more_places / sizeof *math_more_places; i++)
+        check_place(inst, math_more_places[i].reference, math_more_places[i].completion,
+                    math_more_places[i].want);
     hone_instance_unref(inst);
 }
 

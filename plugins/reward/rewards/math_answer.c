@@ -9,6 +9,7 @@
  * whole. How two answers are compared: math_value.c. */
 #include "math_find.h"
 #include "math_value.h"
+#include "math_words.h"
 
 typedef struct math_answer {
     reward base;
@@ -33,6 +34,14 @@ static int same_bytes(hone_str a, hone_str b)
     return a.len == b.len && memcmp(a.ptr, b.ptr, a.len) == 0;
 }
 
+static hone_str without_dollars(hone_str s)
+{
+    s = trim(s);
+    while (s.len > 1 && s.ptr[0] == '$' && s.ptr[s.len - 1] == '$')
+        s = trim(part(s, 1, s.len - 1));
+    return s;
+}
+
 /* Words around a number, and no mathematics besides? */
 static int is_phrase(hone_str s)
 {
@@ -46,38 +55,13 @@ static int is_phrase(hone_str s)
     return longest >= 3;
 }
 
-/* A word or words, without what LaTeX puts around them, in small letters; 0 when it is something else. `out` has room for 64. */
-static size_t plain_words(hone_str s, char *out)
-{
-    size_t n = 0;
-    for (size_t i = 0; i < s.len;) {
-        const char c = s.ptr[i++];
-        if (is_letter(c)) {
-            if (n == 64)
-                return 0;
-            out[n++] = lower(c);
-        } else if (c == '\\') {
-            size_t end = i;
-            while (end < s.len && is_letter(s.ptr[end]))
-                end++;
-            const hone_str command = part(s, i, end);
-            if (!(starts_with(command, "text") || starts_with(command, "math") ||
-                  same(command, "mbox") || same(command, "boxed") ||
-                  (end == i && end < s.len && strchr("()[] ,", s.ptr[end]))))
-                return 0;
-            i = end > i ? end : i + 1;
-        } else if (!is_space(c) && !strchr("{}$.*'\"-", c)) {
-            return 0;
-        }
-    }
-    return n;
-}
-
 static int same_words(hone_str a, hone_str b)
 {
     char x[64], y[64];
-    const size_t n = plain_words(a, x), m = plain_words(b, y);
-    return n > 1 && n == m && memcmp(x, y, n) == 0;
+    size_t longest, other;
+    const size_t n = math_plain_words(a, x, &longest), m = math_plain_words(b, y, &other);
+    /* two letters may be a product, where AB is not ab */
+    return n == m && longest > 2 && other > 2 && memcmp(x, y, n) == 0;
 }
 
 /* 1,22 is written for 1.22 in much of the world: digits, a comma, not three digits. The number with a point into `out`. */
@@ -107,7 +91,13 @@ static int decimal_comma(hone_str s, char out[40], hone_str *number)
 static int is_choice(hone_str s, hone_str *letter, hone_str *rest)
 {
     size_t i = 0, open;
-    while (i < s.len && (s.ptr[i] == '\\' || s.ptr[i] == '{' || s.ptr[i] == ' ' ||
+    if (s.len > 3 && s.ptr[0] >= 'A' && s.ptr[0] <= 'H' && (s.ptr[1] == ')' || s.ptr[1] == ':') &&
+        s.ptr[2] == ' ') { /* B) 12 */
+        *letter = part(s, 0, 1);
+        *rest = trim(part(s, 2, s.len));
+        return rest->len > 0;
+    }
+    while (i < s.len && (s.ptr[i] == '\\' || strchr("{ $", s.ptr[i]) ||
                          (i > 0 && is_letter(s.ptr[i]) && i < 12)))
         i++;
     open = i;
@@ -128,7 +118,7 @@ static int agrees(const math_answer *r, math *answer, math *reference, hone_str 
     hone_str number;
     int readable = math_read(reference, want), read;
     char room[40];
-    if (same_bytes(trim(given), want) || same_words(given, want))
+    if (same_bytes(without_dollars(given), without_dollars(want)) || same_words(given, want))
         return 1;
     read = math_read(answer, given);
     if (readable && read && math_equal(reference, answer, r->tolerance))

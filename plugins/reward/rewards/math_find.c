@@ -100,6 +100,10 @@ static int find_one_box(hone_str s, hone_str *out, size_t *begin, size_t *end)
         return out->len > 0;
     }
     for (from = i + 1; i < s.len; i++) {
+        if (s.ptr[i] == '\\') { /* \{ is no brace */
+            i++;
+            continue;
+        }
         depth += s.ptr[i] == '{' ? 1 : s.ptr[i] == '}' ? -1 : 0;
         if (depth == 0) {
             *out = part(s, from, i);
@@ -354,7 +358,7 @@ static int last_number(hone_str s, hone_str *out, size_t *before)
         char c = s.ptr[from - 1];
         int digit_before = from > 1 && is_digit(s.ptr[from - 2]);
         if (is_digit(c) || (c == '.' && (digit_before || from < end)) ||
-            ((c == ',' || c == '/') && digit_before && is_digit(s.ptr[from])))
+            ((c == ',' || c == '/' || c == ':') && digit_before && is_digit(s.ptr[from])))
             from--;
         else
             break;
@@ -375,6 +379,11 @@ static int last_number(hone_str s, hone_str *out, size_t *before)
         (from == 1 ||
          !(is_digit(s.ptr[from - 2]) || is_letter(s.ptr[from - 2]) || s.ptr[from - 2] == ')')))
         from--;
+    else if (from > 2 && s.ptr[from - 1] == ' ' && s.ptr[from - 2] == '-') { /* x = - 7 */
+        const hone_str left = trim(part(s, 0, from - 2));
+        if (left.len && left.ptr[left.len - 1] == '=')
+            from -= 2;
+    }
     *before = from;
     if (from > 0 && is_letter(s.ptr[from - 1])) /* inside a word: AZYUK2A */
         return 0;
@@ -445,6 +454,14 @@ static int find_last_value(hone_str s, hone_str *out)
     to = from + out->len;
     while (from > 0 && !is_space(s.ptr[from - 1]))
         from--;
+    if (from > 5 &&
+        starts_with(part(s, from - 4, from), "≈")) { /* 2√3 ≈ 3.46: the exact value before it */
+        for (from -= 4; from > 0 && is_space(s.ptr[from - 1]); from--)
+            ;
+        while (from > 0 && !is_space(s.ptr[from - 1]))
+            from--;
+        more = 1;
+    }
     while (to < s.len && !is_space(s.ptr[to]))
         to++;
     while (to > from && strchr(".,;:!?", s.ptr[to - 1]))

@@ -18,23 +18,29 @@ static int one_of(hone_str s, const char *const *list)
 }
 
 static const char *const ignored[] = {
-    "left",    "right",      "big",       "Big",      "bigl",         "bigr",
-    "angle",   "triangle",   "therefore", "mathop",   "rule",         "scriptstyle",
-    "Bigl",    "Bigr",       "bigg",      "Bigg",     "displaystyle", "textstyle",
-    "quad",    "qquad",      "limits",    "nolimits", "boldsymbol",   "bf",
-    "rm",      "it",         "hspace",    "phantom",  "boxed",        "fbox",
-    "implies", "ensuremath", "dots",      "ldots",    "cdots",        NULL};
+    "left",      "right",      "big",       "Big",      "bigl",         "bigr",
+    "angle",     "triangle",   "therefore", "mathop",   "rule",         "scriptstyle",
+    "Bigl",      "Bigr",       "bigg",      "Bigg",     "displaystyle", "textstyle",
+    "quad",      "qquad",      "limits",    "nolimits", "boldsymbol",   "bf",
+    "rm",        "it",         "hspace",    "phantom",  "boxed",        "fbox",
+    "implies",   "ensuremath", "dots",      "ldots",    "cdots",        "color",
+    "textcolor", NULL};
 static const char *const text_commands[] = {
     "text",       "textbf",  "textit", "textrm", "mbox",   "operatorname",
     "textnormal", "hbox",    "mathrm", "mathbf", "mathit", "mathsf",
     "mathtt",     "mathcal", "textsf", "texttt", NULL};
+/* Names that \operatorname{...} may give a command. */
+static const char *const operator_names[] = {
+    "lcm", "gcd", "max", "min",    "cis",    "det",    "sinh", "cosh", "tanh", "sin", "cos", "tan",
+    "cot", "sec", "csc", "arcsin", "arccos", "arctan", "ln",   "log",  "lg",   "exp", NULL};
 static const char *const function_words[] = {
     "sin", "cos",    "tan",    "cot",    "sec",      "csc", "ln", "log",   "exp", "sqrt",
     "pi",  "arcsin", "arccos", "arctan", "infinity", "inf", "oo", "infty", NULL};
 static const char *const units[] = {
-    "cm",  "mm",   "km",  "ft",   "in",  "kg",  "mg",   "lb",  "lbs", "oz",  "hr",  "hrs",
-    "min", "mins", "sec", "secs", "mph", "pct", "deg",  "am",  "pm",  "usd", "day", "cup",
-    "sq",  "mi",   "yd",  "sqft", "men", "per", "hour", "gal", "kmh", "rad", "a",   NULL};
+    "cm",  "mm",  "km",   "ft",  "in",   "kg",   "mg",  "lb",  "lbs",  "oz",  "hr",
+    "hrs", "min", "mins", "sec", "secs", "mph",  "pct", "deg", "am",   "pm",  "usd",
+    "day", "cup", "sq",   "mi",  "yd",   "sqft", "men", "per", "hour", "gal", "kmh",
+    "rad", "a",   "USD",  "EUR", "GBP",  "RMB",  "INR", "AUD", "CAD",  "Hz",  NULL};
 
 /* { ... } at the lexer's place, with its braces; {NULL,0} when there is none. */
 hone_str math_braced(math *m)
@@ -86,7 +92,7 @@ static size_t separator(hone_str t, size_t i, int *thin)
 /* \overline{3}, \bar{3}, \dot{3} behind a point at i: the digits that repeat; {NULL,0} when there are none. */
 static hone_str repeating(hone_str t, size_t i, size_t *end)
 {
-    static const char *const kinds[] = {"\\overline{", "\\bar{", "\\dot{"};
+    static const char *const kinds[] = {"\\overline{", "\\bar{", "\\dot{", "("};
     const hone_str none = {NULL, 0}, rest = part(t, i, t.len);
     for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++) {
         size_t from = i + strlen(kinds[k]), to = from;
@@ -94,11 +100,28 @@ static hone_str repeating(hone_str t, size_t i, size_t *end)
             continue;
         while (to < t.len && is_digit(t.ptr[to]))
             to++;
-        if (to == from || to - from > 15 || to >= t.len || t.ptr[to] != '}')
+        if (to == from || to - from > 15 || to >= t.len || t.ptr[to] != (k == 3 ? ')' : '}') ||
+            (k == 3 && (i == 0 || t.ptr[i - 1] != '.'))) /* 0.(3), and no product */
             return none;
         *end = to + 1;
         return part(t, from, to);
     }
+    return none;
+}
+
+/* 0.1666...: the digits between `from` and `to` that dots behind them repeat, once; {NULL,0} when they show no period. */
+static hone_str repeats_on(hone_str t, size_t from, size_t to, size_t *end)
+{
+    static const char *const dots[] = {"...", "\\ldots", "\\dots", "\\cdots", "…"};
+    const hone_str none = {NULL, 0}, rest = part(t, to, t.len);
+    size_t n = 0;
+    for (size_t k = 0; k < sizeof dots / sizeof *dots && !n; k++)
+        n = starts_with(rest, dots[k]) ? strlen(dots[k]) : 0;
+    for (size_t period = 1; n && period <= 6 && 2 * period <= to - from; period++)
+        if (memcmp(t.ptr + to - period, t.ptr + to - 2 * period, period) == 0) {
+            *end = to + n;
+            return part(t, to - period, to);
+        }
     return none;
 }
 
@@ -125,6 +148,18 @@ static void lex_number(math *m)
             value = 10 * value + (p[k++] - '0');
         i = k;
     }
+    for (size_t k = i; groups >= 1 && groups <= 3 && i == from + groups;) { /* 1.000.000 */
+        size_t end_of = k;
+        while (end_of + 3 < n && p[end_of] == '.' && is_digit(p[end_of + 1]) &&
+               is_digit(p[end_of + 2]) && is_digit(p[end_of + 3]))
+            end_of += 4;
+        if (end_of - k < 8 || (end_of < n && (is_digit(p[end_of]) || p[end_of] == '.')))
+            break;
+        for (; k < end_of; k++)
+            if (is_digit(p[k]))
+                value = 10 * value + (p[k] - '0');
+        i = end_of;
+    }
     const size_t point = i;
     if (i < n && p[i] == '.' &&
         (i + 1 >= n || is_digit(p[i + 1]) || i == from || repeating(m->text, i + 1, &end).ptr)) {
@@ -137,7 +172,9 @@ static void lex_number(math *m)
         i = k;
     }
     m->number = value / scale;
-    const hone_str again = i > point ? repeating(m->text, i, &end) : (hone_str){NULL, 0};
+    hone_str again = i > point ? repeating(m->text, i, &end) : (hone_str){NULL, 0};
+    if (!again.ptr && m->decimal)
+        again = repeats_on(m->text, point + 1, i, &end);
     if (again.ptr) { /* a fraction, exactly: its digits over nines */
         double digits = 0, nines = 0;
         for (size_t k = 0; k < again.len; k++) {
@@ -166,6 +203,10 @@ static void lex_word(math *m, hone_str w, int plain)
 {
     m->word = w;
     m->token = T_TEXT;
+    if (is(w, "to") && m->value_before) {
+        m->token = ':';
+        return;
+    }
     if (w.len == 1)
         m->token = T_SYMBOL;
     /* "and", "or", and texts that end in them, part elements */
@@ -218,6 +259,11 @@ static void lex_letters(math *m)
     if (one_of(run, function_words)) {
         m->word = run;
         m->token = T_COMMAND;
+        m->at = i;
+        return;
+    }
+    if (is(run, "to") && m->value_before) { /* 2 to 1 */
+        m->token = ':';
         m->at = i;
         return;
     }
@@ -285,6 +331,16 @@ static void lex_command(math *m)
             next(m);
             return;
         }
+        if (one_of(inner, operator_names)) {
+            m->word = inner;
+            m->token = T_COMMAND;
+            return;
+        }
+        if (m->in_integral && is(inner, "d")) {
+            m->word = inner;
+            m->token = T_SYMBOL;
+            return;
+        }
         if (inner.len == 1 && m->value_before && is_letter(inner.ptr[0]) &&
             !strchr("eixyzn", inner.ptr[0])) { /* 5 \text{ m} */
             m->word = inner;
@@ -302,8 +358,16 @@ static void lex_command(math *m)
         return;
     }
     if (one_of(m->word, ignored)) {
-        if (is(m->word, "hspace") || is(m->word, "phantom"))
+        if (is(m->word, "hspace") || is(m->word, "phantom") || is(m->word, "color") ||
+            is(m->word, "textcolor"))
             math_braced(m);
+        const hone_str rest = trim(part(m->text, m->at, n));
+        if (is(m->word, "left") && starts_with(rest, "\\{") &&
+            starts_with(trim(part(rest, 2, rest.len)),
+                        "\\begin")) /* a system: its brace has no other */
+            m->at = (size_t)(rest.ptr - p) + 2;
+        else if ((is(m->word, "left") || is(m->word, "right")) && starts_with(rest, "."))
+            m->at = (size_t)(rest.ptr - p) + 1;
         next(m);
         return;
     }
@@ -340,6 +404,8 @@ static void lex_command(math *m)
                   {"lor", T_AND},
                   {"vee", T_AND},
                   {"colon", ':'},
+                  {"langle", '('},
+                  {"rangle", ')'},
                   {"lfloor", T_FLOOR},
                   {"rfloor", T_FLOOR_END},
                   {"lceil", T_CEIL},
@@ -350,6 +416,8 @@ static void lex_command(math *m)
     m->token = T_COMMAND;
     if (is(m->word, "mathbb") || is(m->word, "Bbb")) { /* the set that it names */
         hone_str inner = math_braced(m);
+        while (!inner.ptr && m->at < n && is_space(p[m->at]))
+            m->at++;
         if (!inner.ptr && m->at < n && is_letter(p[m->at])) {
             inner = part(m->text, m->at, m->at + 1);
             m->at++;
@@ -363,10 +431,12 @@ static void lex_command(math *m)
             m->token = tokens[k].token;
 }
 
-/* A run of superscript digits at m->at as a number; 0 when there is none. */
-static int lex_super(math *m)
+static const char *const above[] = {"⁰", "¹", "²", "³", "⁴", "⁵", "⁶", "⁷", "⁸", "⁹", "⁻"};
+static const char *const below[] = {"₀", "₁", "₂", "₃", "₄", "₅", "₆", "₇", "₈", "₉", "₋"};
+
+/* A run of superscript (subscript) digits at m->at as a number; 0 when there is none. */
+static int lex_digits(math *m, const char *const *digits, int token)
 {
-    static const char *const digits[] = {"⁰", "¹", "²", "³", "⁴", "⁵", "⁶", "⁷", "⁸", "⁹", "⁻"};
     double value = 0;
     int minus = 0, any = 0;
     for (size_t k = 0; k < 11;) {
@@ -384,7 +454,7 @@ static int lex_super(math *m)
     if (!any)
         return 0;
     m->number = minus ? -value : value;
-    m->token = T_SUPER;
+    m->token = token;
     return 1;
 }
 
@@ -427,6 +497,21 @@ static int lex_wide(math *m)
                 {"ℚ", "Q", T_NUMBERS},
                 {"ℂ", "C", T_NUMBERS},
                 {"°", NULL, T_DEGREE},
+                {"º", NULL, T_DEGREE},
+                {"γ", "gamma", T_COMMAND},
+                {"δ", "delta", T_COMMAND},
+                {"λ", "lambda", T_COMMAND},
+                {"μ", "mu", T_COMMAND},
+                {"φ", "phi", T_COMMAND},
+                {"ω", "omega", T_COMMAND},
+                {"σ", "sigma", T_COMMAND},
+                {"ρ", "rho", T_COMMAND},
+                {"τ", "tau", T_COMMAND},
+                {"∑", "sum", T_COMMAND},
+                {"∫", "int", T_COMMAND},
+                {"⟨", NULL, '('},
+                {"⟩", NULL, ')'},
+                {"…", NULL, 0},
                 {"⌊", NULL, T_FLOOR},
                 {"⌋", NULL, T_FLOOR_END},
                 {"⌈", NULL, T_CEIL},
@@ -501,7 +586,7 @@ void math_next(math *m)
         } else if (c == '\\') {
             lex_command(m);
         } else if ((unsigned char)c >= 0x80) {
-            if (!lex_super(m) && !lex_wide(m)) {
+            if (!lex_digits(m, above, T_SUPER) && !lex_digits(m, below, T_BELOW) && !lex_wide(m)) {
                 m->token = 1; /* nothing that the grammar knows */
                 m->at++;
             }

@@ -95,7 +95,7 @@ static int value_of(const math *m, int i, const env *e, grid *out, int depth)
         return 0;
     if (x->type == NODE_MATRIX)
         return read_rows(m, i, e, out);
-    if (!math_holds(m, i, NODE_MATRIX, -1)) {
+    if (!math_holds(m, i, NODE_MATRIX, -1) || (x->type == NODE_CALL && x->op == FUNC_DET)) {
         out->rows = out->columns = out->scalar = 1;
         out->at[0][0] = math_evaluate(m, i, e);
         return !isnan(creal(out->at[0][0]));

@@ -5,10 +5,10 @@
 
 #include <complex.h>
 
-enum { MAX_NODES = 768, MAX_DEPTH = 64, MAX_LIST = 64 };
+enum { MAX_NODES = 768, MAX_DEPTH = 64, MAX_LIST = 64, MOST_RANGES = 4 };
 enum {
     NODE_NUMBER,
-    NODE_SYMBOL, /* a letter, a Greek letter, a word */
+    NODE_SYMBOL, /* a letter, a Greek letter, a word; op: 'i' 'e' 'p' 'R', 'b' bound by a sum */
     NODE_ADD,
     NODE_MUL,
     NODE_DIV,
@@ -16,7 +16,8 @@ enum {
     NODE_NEG,
     NODE_PM,   /* a +- b */
     NODE_CALL, /* op: FUNC_* */
-    NODE_SEQ, /* open, close: brackets, 0 for a bare list; children by `next`; op: 'a' "and", 'o' "or" was between */
+    NODE_SEQ, /* open, close: brackets, 0 for a bare list, ':' a ratio of three or more; children by `next`;
+                 op: 'a' "and", 'o' "or" was between */
     NODE_UNION,
     NODE_CAP,    /* a and b */
     NODE_LESS,   /* a without b */
@@ -49,7 +50,16 @@ enum {
     FUNC_MAX,
     FUNC_MIN,
     FUNC_GCD,
-    FUNC_LCM
+    FUNC_LCM,
+    FUNC_SINH,
+    FUNC_COSH,
+    FUNC_TANH,
+    FUNC_CIS,     /* cos + i sin */
+    FUNC_PERMUTE, /* a! / (a - b)! */
+    FUNC_DET,     /* of a matrix */
+    FUNC_SUM,     /* of a; b: its variable, from, to, as a SEQ with open 'b' */
+    FUNC_PRODUCT,
+    FUNC_INTEGRAL
 };
 
 /* Tokens; others are their character. */
@@ -69,6 +79,7 @@ enum {
     T_APPROX,
     T_DEGREE,
     T_SUPER,   /* a superscript number: number */
+    T_BELOW,   /* a subscript number: number */
     T_NUMBERS, /* the real numbers and their like: word has the letter */
     T_FLOOR,
     T_FLOOR_END,
@@ -93,6 +104,8 @@ struct math {
     int depth;    /* of the parser */
     int brackets; /* ( [ \{ open around the lexer: commas part elements there */
     int in_abs, in_matrix, in_cases, in_head; /* in_head: of a set, before its colon */
+    int in_integral;                          /* "d" ends what is integrated */
+    int ranges;                               /* sums and their like, read so far */
     /* the token at hand */
     int token, value_before; /* value_before: what stands before it could carry a unit */
     hone_str word;
@@ -113,11 +126,21 @@ hone_str math_braced(math *m);
 typedef double complex number;
 
 enum { POINTS = 4 };
+typedef struct binding { /* the variable of a sum */
+    uint64_t name;
+    double value;
+    const struct binding *outer;
+} binding;
+
 typedef struct env { /* where to evaluate */
     int point, sign; /* the values of symbols, 0..POINTS-1; what +- takes */
     int bound;       /* one symbol has a value: */
     uint64_t name;
     double value;
+    int signs;    /* symbols may be negative, too, */
+    int *no_real; /* and here is said that a root or a logarithm then had no real value; or NULL */
+    const binding *variables; /* of sums around */
+    int *work;                /* terms that sums may have yet; NULL: the default */
 } env;
 
 number math_evaluate(const math *m, int i, const env *e);
@@ -126,6 +149,12 @@ int math_close(number a, number b, double tolerance);
 /* Does the tree below `i` hold a node of this type? op -1: any. */
 int math_holds(const math *m, int i, int type, int op);
 int math_has_decimal(const math *m, int i);
+/* Is infinity itself written below i? (What grows beyond doubles is none.) */
+int math_has_infinity(const math *m, int i);
+/* The same tree, node by node. */
+int math_same_tree(const math *a, int i, const math *b, int j);
+/* The decimals of a number as it is written, 2 of -1.50; -1: it is no such number. */
+int math_decimals(const math *m, int i);
 
 /* Two fractions of whole numbers, however large, compared exactly: 1 equal, 0 not, -1: one of them is more than + - x / and whole
  * powers of whole numbers. */

@@ -8,8 +8,8 @@
  *   where both sides name their values (a = 1, b = 2) the names count; equations are equal up to a factor; 28% is 28 and .28;
  *   units, currency and degrees say nothing.
  *
- * Does not: solve, expand sums or integrals, know that 52 in base 8 is 42. A word is equal to itself.
- * Whole numbers are compared exactly, those with a decimal point within the tolerance. */
+ * Does not: solve, know infinite sums, know that 52 in base 8 is 42. A word is equal to itself.
+ * Whole numbers are compared exactly, those with a decimal point within the tolerance and to the digits that were written. */
 #include "math_tree.h"
 
 #include <math.h>
@@ -29,6 +29,17 @@ typedef struct pair {
 
 static int equal_nodes(const pair *p, part_of x, part_of y);
 
+/* Numbers within the usual tolerance that are written with decimals agree in what both wrote: 1000000.0 is not 1000000.5. */
+static int as_written(const pair *p, int i, int j)
+{
+    const int x = math_decimals(p->a, i), y = math_decimals(p->b, j);
+    const env at = {.sign = 1};
+    if (x < 0 || y < 0 || p->tolerance > 1e-6)
+        return 1;
+    const double a = creal(math_evaluate(p->a, i, &at)), b = creal(math_evaluate(p->b, j, &at));
+    return fabs(a - b) <= 0.5 * pow(10, -(x < y ? x : y)) * (x == 0 || y == 0 ? 1e-6 : 1.000001);
+}
+
 /* 28% and 28 are the same, and 28% and .28. */
 static int equal_values(const pair *p, part_of x, part_of y)
 {
@@ -43,9 +54,23 @@ static int equal_values(const pair *p, part_of x, part_of y)
         return exact;
     for (int factor = 0; factor < 2; factor++) {
         int ok = 1;
-        for (int k = 0; k < POINTS && ok; k++) {
-            const env ex = {.point = k, .sign = x.sign}, ey = {.point = k, .sign = y.sign};
+        for (int k = 0; k < 2 * POINTS && ok; k++) {
+            int no_real[2] = {0, 0};
+            const int signs = k < POINTS
+                                  ? 0
+                                  : 7 - (k - POINTS); /* the second half: some are negative */
+            const env ex = {.point = k, .sign = x.sign, .signs = signs, .no_real = &no_real[0]},
+                      ey = {.point = k, .sign = y.sign, .signs = signs, .no_real = &no_real[1]};
             number a = math_evaluate(p->a, x.i, &ex), b = math_evaluate(p->b, y.i, &ey);
+            if (k >= POINTS && (no_real[0] || no_real[1])) {
+                /* roots and logarithms where they have no real value say nothing: ln x^2 is 2 ln x; but ln|x| is not ln x */
+                ok = no_real[0] == no_real[1] || (!math_holds(p->a, x.i, NODE_CALL, FUNC_ABS) &&
+                                                  !math_holds(p->b, y.i, NODE_CALL, FUNC_ABS));
+                continue;
+            }
+            if (k == 0 && ((isinf(creal(a)) && !math_has_infinity(p->a, x.i)) ||
+                           (isinf(creal(b)) && !math_has_infinity(p->b, y.i))))
+                return math_same_tree(p->a, x.i, p->b, y.i); /* too large for doubles */
             if (factor && px)
                 a *= 100;
             if (factor && py)
@@ -53,7 +78,7 @@ static int equal_values(const pair *p, part_of x, part_of y)
             ok = math_close(a, b, tolerance);
         }
         if (ok)
-            return 1;
+            return as_written(p, x.i, y.i);
         if (px == py)
             break;
     }
@@ -82,6 +107,14 @@ typedef struct interval {
     int closed_from, closed_to;
 } interval;
 
+/* May any number be its value? Not of |x|, but of the length |AB|. */
+static int is_variable(const math *m, int i)
+{
+    const node *x = &m->nodes[i];
+    return math_is_name(m, i) &&
+           !(x->type == NODE_CALL && x->op == FUNC_ABS && m->nodes[x->a].type != NODE_MUL);
+}
+
 static int as_interval(const math *m, int i, interval *out)
 {
     const node *x = &m->nodes[i];
@@ -109,9 +142,9 @@ static int as_interval(const math *m, int i, interval *out)
         v.closed_from = up ? l->op == 'l' : x->op == 'g';
         v.closed_to = up ? x->op == 'l' : l->op == 'g';
     } else {
-        int name_left = math_is_name(m, x->a), up = x->op == '<' || x->op == 'l',
+        int name_left = is_variable(m, x->a), up = x->op == '<' || x->op == 'l',
             closed = x->op == 'l' || x->op == 'g';
-        if (!name_left && !math_is_name(m, x->b))
+        if (!name_left && !is_variable(m, x->b))
             return 0;
         if (name_left == up) { /* x < b, a > x */
             v.to = name_left ? x->b : x->a;
@@ -243,6 +276,22 @@ static int equal_equations(const pair *p, const node *x, const node *y)
     return 1;
 }
 
+/* a : b : c = ka : kb : kc */
+static int equal_ratios(const pair *p, int x, int y)
+{
+    for (int k = 0; k < POINTS; k++) {
+        const env e = {.point = k, .sign = 1};
+        const number a = math_evaluate(p->a, x, &e), b = math_evaluate(p->b, y, &e);
+        int i = x, j = y;
+        for (; i >= 0 && j >= 0; i = p->a->nodes[i].next, j = p->b->nodes[j].next)
+            if (!math_close(math_evaluate(p->a, i, &e) * b, math_evaluate(p->b, j, &e) * a, 1e-9))
+                return 0;
+        if (i >= 0 || j >= 0)
+            return 0;
+    }
+    return 1;
+}
+
 /* May it say which numbers are in: an interval, a union, a condition, the reals, nothing? */
 static int is_set(const math *m, int i)
 {
@@ -257,6 +306,8 @@ static int is_set(const math *m, int i)
     case NODE_SYMBOL:
         return x->op == 'R';
     case NODE_SEQ:
+        if (x->open == ':')
+            return 0;
         if (x->open == 0 || x->open == '{') { /* nothing, numbers, conditions */
             for (int c = x->a; c >= 0; c = m->nodes[c].next)
                 if (m->nodes[c].type == NODE_SEQ || m->nodes[c].type == NODE_MATRIX ||
@@ -286,6 +337,8 @@ static int equal_nodes(const pair *outer, part_of u, part_of v)
             return same_matrix;
         return x->type == NODE_MATRIX && y->type == NODE_MATRIX && equal_ordered(p, x->a, y->a);
     }
+    if (x->type == NODE_SEQ && y->type == NODE_SEQ && x->open == ':' && y->open == ':')
+        return equal_ratios(p, x->a, y->a);
     if (x->type == NODE_SEQ && y->type == NODE_SEQ && x->open == 'r' && y->open == 'r')
         return equal_ordered(p, x->a, y->a);
     if (as_interval(p->a, u.i, &ix) && as_interval(p->b, v.i, &iy) &&
@@ -323,6 +376,11 @@ static int equal_nodes(const pair *outer, part_of u, part_of v)
     return equal_values(p, u, v);
 }
 
+static int is_point(const math *m)
+{
+    return m->nodes[m->root].type == NODE_MUL && bare(m, m->root) != m->root;
+}
+
 int math_equal(const math *a, const math *b, double tolerance)
 {
     pair p = {a, b, tolerance, 0};
@@ -335,6 +393,11 @@ int math_equal(const math *a, const math *b, double tolerance)
         return 1;
     u.i = bare(a, a->root);
     v.i = bare(b, b->root);
+    /* C(6,3) is a point beside points, and 20 beside numbers */
+    if (is_point(a) && b->nodes[v.i].type != NODE_SEQ)
+        u.i = a->root;
+    if (is_point(b) && a->nodes[u.i].type != NODE_SEQ)
+        v.i = b->root;
     u.sign = v.sign = 1;
     u.name = v.name = -1;
     if ((a->nodes[u.i].type == NODE_REL) != (b->nodes[v.i].type == NODE_REL)) {
