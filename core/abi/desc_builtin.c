@@ -111,6 +111,34 @@ HONE_DESCRIBE_IFACE(
      "verdicts:sink hone_verdict_sink, again:sink hone_judging_sink -> status",
      "answers to verdicts"))
 
+/* ---- environments (a draft) -------------------------------------------------------------------------- */
+
+HONE_DESCRIBE(episode, hone_episode, 0, (NUM, id), (NUM, group), (NUM, seed), (STR, prompt),
+              (STRUCTS, columns, n_columns, column, NULLABLE), (NUM, n_columns))
+HONE_DESCRIBE(action, hone_action, 0, (NUM, id), (STR, text), (NUMS, tokens, n_tokens, NULLABLE),
+              (NUM, n_tokens), (NUM, turn), (NUM, finish), (NUM, last), (PAD, reserved))
+HONE_DESCRIBE(observation, hone_observation, 0, (SIZE, struct_size), (NUM, status), (NUM, reward),
+              (STR, text), (STR, role), (STR, reason))
+HONE_DESCRIBE(observation_sink, hone_observation_sink, HONE_STRUCT_SINK, (SIZE, struct_size),
+              (PAD, reserved), (OPAQUE, ctx),
+              (SLOT, put, 0, "this, item:size, observation:hone_observation -> status",
+               "the answer to one episode or action"))
+HONE_DESCRIBE_IFACE(environment, hone_environment_v1, HONE_IFACE_ENVIRONMENT, HONE_KIND_ENVIRONMENT,
+                    (&episode, &action, &observation, &observation_sink, &column),
+                    (SIZE, struct_size), (PAD, reserved),
+                    (SLOT, reset, HONE_SLOT_CANCELLABLE,
+                     "self, call, episodes:[hone_episode; n, stride], n:size, stride:size, "
+                     "sink:sink hone_observation_sink -> status",
+                     "begins n episodes"),
+                    (SLOT, step, HONE_SLOT_CANCELLABLE,
+                     "self, call, actions:[hone_action; n, stride], n:size, stride:size, "
+                     "sink:sink hone_observation_sink -> status",
+                     "answers n actions"),
+                    (SLOT, close, OPTIONAL, "self, ids:[u64; n], n:size -> status",
+                     "these episodes are over"),
+                    (SLOT, tools, OPTIONAL, "self -> str",
+                     "a JSON list of tools, for the template"))
+
 /* ---- tokenizers ------------------------------------------------------------------------------------ */
 
 HONE_DESCRIBE(span32, hone_span32, HONE_STRUCT_FROZEN, (NUM, begin), (NUM, end))
@@ -452,8 +480,9 @@ HONE_DESCRIBE_IFACE(metrics, hone_metrics_v1, HONE_IFACE_METRICS, NULL, (&metric
                     (SLOT, collect, 0, "self, sink:sink hone_metric_sink -> status", "its numbers"))
 
 static const hone_iface_desc *const all[] = {
-    &reward,    &judge,     &judging, &tokenizer, &optimizer, &source, &model, &model_scorer, &http,
-    &objective, &advantage, &ops,     &sink,      &state,     &cancel, &live,  &metrics,      NULL};
+    &reward,       &judge, &judging,   &tokenizer,   &optimizer, &source, &model,
+    &model_scorer, &http,  &objective, &advantage,   &ops,       &sink,   &state,
+    &cancel,       &live,  &metrics,   &environment, NULL};
 
 const hone_iface_desc *const *hone_desc_builtins(void)
 {

@@ -122,7 +122,7 @@ static hone_status user_prompt(hone_policy *p, hone_str text, hone_tokens *t)
     hone_arena_init(&a, 0);
     hone_status s = hone_chat_messages(m, n, &a, &list);
     if (s >= 0)
-        s = hone_policy_encode_messages(p, &list, t, NULL);
+        s = hone_policy_encode_messages(p, &list, NULL, t, NULL);
     hone_arena_release(&a);
     return s;
 }
@@ -253,7 +253,7 @@ static hone_status reply(hone_policy *p, dialogue *d)
     hone_buf_init(&out.ids, (size_t)1 << 28);
     hone_status s = hone_chat_messages(d->m, d->n, &d->arena, &list);
     if (s >= 0)
-        s = hone_policy_encode_messages(p, &list, &t, NULL);
+        s = hone_policy_encode_messages(p, &list, NULL, &t, NULL);
     if (s >= 0)
         s = run(p, t.ids, t.n, &out);
     if (s >= 0)

@@ -80,7 +80,7 @@ static hone_status encode_question(hone_ifd *d, hone_str question)
     hone_arena_init(&arena, 0);
     hone_status s = hone_chat_messages(&m, 1, &arena, &list);
     if (s >= 0)
-        s = hone_policy_encode_messages(d->policy, &list, &d->prompt, NULL);
+        s = hone_policy_encode_messages(d->policy, &list, NULL, &d->prompt, NULL);
     hone_arena_release(&arena);
     return s;
 }

@@ -213,10 +213,18 @@ static int64_t find_stop(const hone_gen_params *p, hone_str text, size_t from)
     return best;
 }
 
+/* How many new tokens a sample of this prompt may have. */
+static size_t new_tokens(const hone_gen_prompt *pr, const hone_gen_params *p)
+{
+    const size_t most = (size_t)p->max_tokens;
+    return pr->max_tokens && pr->max_tokens < most ? pr->max_tokens : most;
+}
+
 /* A drawn token joins its sample: text, stop rules, callbacks. */
 static hone_status accept(run *r, slot *s)
 {
     const hone_gen_params *p = r->p;
+    const hone_gen_prompt *pr = &r->prompts[s->prompt];
     int32_t id = s->ids[s->n - 1];
     size_t before = s->text.len;
     int end = ends_here(p, id);
@@ -253,8 +261,8 @@ static hone_status accept(run *r, slot *s)
     }
     if (!s->finish) {
         int64_t max = r->g->m->info.max_positions;
-        int64_t used = (int64_t)r->prompts[s->prompt].n + (int64_t)s->n;
-        if (s->n >= (size_t)p->max_tokens || (max > 0 && used >= max))
+        int64_t used = (int64_t)pr->n + (int64_t)s->n;
+        if (s->n >= new_tokens(pr, p) || (max > 0 && used >= max))
             s->finish = done ? HONE_FINISH_STOP : HONE_FINISH_LENGTH;
     }
     if (s->finish && s->has_decoder)
@@ -322,7 +330,7 @@ static void draw_task(void *arg, int64_t task, uint32_t thread)
             memcpy(seen + pr->n, s->ids, s->n * sizeof *seen);
         n_seen = pr->n + s->n;
     }
-    double u = hone_rng_uniform(&key, s->n);
+    double u = hone_rng_uniform(&key, r->prompts[s->prompt].first_token + s->n);
     if (p->weigh)
         s->failed = choose_weighed(r, s, row, seen, n_seen, u, work, &c);
     else
@@ -544,8 +552,9 @@ static hone_status decode(run *r, size_t *row_slot)
 static size_t most_tokens(const hone_gen *g, const hone_gen_prompt *prompt,
                           const hone_gen_params *p)
 {
+    const size_t most = new_tokens(prompt, p);
     int64_t max = g->m->info.max_positions, left = max - (int64_t)prompt->n;
-    return max > 0 && left < p->max_tokens ? (size_t)left : (size_t)p->max_tokens;
+    return max > 0 && left < (int64_t)most ? (size_t)left : most;
 }
 
 /* The sequences of one prompt, which stand in r->steps[first...], grow to their longest and decode. */

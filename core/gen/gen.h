@@ -28,7 +28,10 @@ typedef struct hone_gen_prompt {
     size_t n;
     uint64_t
         first_sample; /* global number of its first sample: what the random stream is keyed by */
-    uint32_t n_samples, reserved;
+    uint32_t n_samples;
+    uint32_t max_tokens; /* new tokens a sample, where it is less than the run's; 0 = the run's */
+    uint64_t
+        first_token; /* number of the first new token in its sample's random stream: > 0 where a sample goes on */
     /* What its completions keep to, or NULL. Tokens that would leave it have probability 0, end tokens do where it may not
      * end: a completion that ends (STOP) is in the grammar, one that is cut (LENGTH) begins a text that is. The engine keeps
      * the automaton of the last grammars, by their text. Borrowed. */

@@ -165,6 +165,10 @@ hone_status hone__lua_may_write(const hone_recipe *r, const char *path);
 hone_status hone__lua_component_from(hone_instance *inst, const char *kind, int in_lua,
                                      hone_lua_comp **out);
 hone_scorer *hone__lua_check_scorer(lua_State *L, int index); /* NULL when absent */
+/* functions.environment of the table at `functions` (0: none) with its settings among options, in the arena; *out NULL without. */
+hone_status hone__lua_environment(lua_State *L, int functions, const hone_value *options,
+                                  hone_arena *arena, const hone_rollout_params *p,
+                                  const hone_rollout_environment **out);
 
 /* Each file's functions, added to the module table on top of the stack. */
 void hone__lua_open_components(lua_State *L);

@@ -18,6 +18,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/paths.h"
+#include "hone/environment.h"
 #include "hone/model.h"
 #include "hone/objective.h"
 #include "lua/component.h"
@@ -121,6 +122,8 @@ static const char *iface_of(const char *kind, hone_instance *inst)
         return HONE_IFACE_REWARD;
     if (strcmp(kind, HONE_KIND_MODEL) == 0)
         return HONE_IFACE_MODEL;
+    if (strcmp(kind, HONE_KIND_ENVIRONMENT) == 0)
+        return HONE_IFACE_ENVIRONMENT;
     if (strcmp(kind, HONE_KIND_OBJECTIVE) == 0)
         return hone_instance_iface(inst, HONE_IFACE_ADVANTAGE, &self) ? HONE_IFACE_ADVANTAGE
                                                                       : HONE_IFACE_OBJECTIVE;

@@ -650,6 +650,8 @@ static hone_status draw(lua_State *L, int evaluation, hone_rollout **out)
         s = read_rollout(r, &a, &options, &rp);
     if (s >= 0)
         s = read_grammar(&options, &rp.grammar);
+    if (s >= 0)
+        s = hone__lua_environment(L, cb.fns, &options, &a, &rp, &rp.environment);
     rp.ctx = &cb;
     rp.between = cb_between;
     rp.logits = has_fn(&cb, "logits") ? cb_logits : NULL;
@@ -711,7 +713,18 @@ static void push_sample(lua_State *L, const hone_rollout *r, size_t i)
     lua_pushlstring(L, p->text.ptr ? p->text.ptr : "", p->text.len);
     lua_setfield(L, -2, "prompt");
     set_str(L, "finish", finish_name(s->finish));
-    set_int(L, "n_tokens", (lua_Integer)s->n);
+    set_int(L, "n_tokens", (lua_Integer)s->n_own);
+    if (s->mask) {
+        set_int(L, "turns", s->turns);
+        lua_pushboolean(L, s->done);
+        lua_setfield(L, -2, "done");
+        hone_lua_new_list(L, (size_t)s->n);
+        for (size_t k = 0; k < s->n; k++) {
+            lua_pushboolean(L, s->mask[k]);
+            lua_rawseti(L, -2, (lua_Integer)k + 1);
+        }
+        lua_setfield(L, -2, "own");
+    }
     push_ids(L, s->ids, s->n);
     lua_setfield(L, -2, "ids");
     hone_lua_new_list(L, (size_t)s->n);

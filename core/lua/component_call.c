@@ -89,6 +89,9 @@ static const char *hint_of(const char *kind)
                               "decode gets lists of ids and returns texts"},
         {HONE_KIND_OPTIMIZER,
          "step(slices, info) changes each slice's param in place from its grad and state[1..n]"},
+        {HONE_KIND_ENVIRONMENT,
+         "reset gets a list of episodes, step a list of actions (text, turn, ...); each returns a "
+         "list of what the policy reads next: a text, or { text =, reward =, done = }"},
         {HONE_KIND_SINK, "event(kind, fields) gets a text and a table, and returns nothing"},
         {HONE_KIND_MODEL,
          "declare(store, config) names parameters and calls store:info once; forward(g) "

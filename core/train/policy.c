@@ -464,9 +464,10 @@ static hone_status need_tokenizer(const hone_policy *p)
 }
 
 hone_status hone_policy_encode_messages(const hone_policy *p, const hone_value *messages,
-                                        hone_tokens *out, hone_buf *rendered)
+                                        const hone_value *tools, hone_tokens *out,
+                                        hone_buf *rendered)
 {
-    hone_chat_options opt = {.add_generation_prompt = 1};
+    hone_chat_options opt = {.add_generation_prompt = 1, .tools = tools};
     HONE_TRY(need_tokenizer(p));
     if (!p->text->chat) {
         hone_status s = hone_fail(HONE_E_INVALID,

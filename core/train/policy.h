@@ -121,9 +121,11 @@ hone_status hone_text_side_from(hone_instance *tokenizer, hone_text_side **out);
 hone_text_side *hone_text_side_addref(hone_text_side *t);
 void hone_text_side_unref(hone_text_side *t);
 
-/* Ids of a prompt: messages through the template, or text as it is (with the tokenizer's own added tokens). */
+/* Ids of a prompt: messages through the template (tools: a list, or NULL), or text as it is (with the tokenizer's own added
+ * tokens). */
 hone_status hone_policy_encode_messages(const hone_policy *p, const hone_value *messages,
-                                        hone_tokens *out, hone_buf *rendered);
+                                        const hone_value *tools, hone_tokens *out,
+                                        hone_buf *rendered);
 hone_status hone_policy_encode_text(const hone_policy *p, hone_str text, hone_tokens *out);
 
 /* Writes the model as a folder in Hugging Face layout; adapters are merged into what is written. `dtype`

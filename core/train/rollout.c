@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/messages.h"
 #include "base/trace.h"
+#include "train/episodes.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -12,30 +13,58 @@
 
 /* ---- prompts ------------------------------------------------------------------------------------------ */
 
-/* A prompt that is plain text, for a model with a chat template, is one user message. */
-static hone_status one_message(hone_rollout *r, hone_str text, hone_value *out)
+/* What an environment begins a prompt with, behind what the row says; and the tools it has. */
+typedef struct opening {
+    hone_str text, role;
+    const hone_value *tools; /* or NULL */
+} opening;
+
+/* `before` (a list, or NULL for none) and one message more. */
+static hone_status one_more(hone_rollout *r, const hone_value *before, hone_str role, hone_str text,
+                            const hone_value **out)
 {
+    const size_t n = before ? before->u.list.n : 0;
     hone_pair *pairs = hone_arena_calloc(&r->arena, 2, sizeof *pairs);
-    hone_value *map = hone_arena_calloc(&r->arena, 1, sizeof *map);
-    if (!pairs || !map)
+    hone_value *items = hone_arena_calloc(&r->arena, n + 1, sizeof *items);
+    hone_value *list = hone_arena_calloc(&r->arena, 1, sizeof *list);
+    if (!pairs || !items || !list)
         return HONE_E_NOMEM;
+    if (n)
+        memcpy(items, before->u.list.items, n * sizeof *items);
     pairs[0].key = hone_str_c("role");
-    pairs[0].value = (hone_value){.type = HONE_STRING, .u.str = hone_str_c("user")};
+    pairs[0].value = (hone_value){.type = HONE_STRING,
+                                  .u.str = role.len ? role : hone_str_c("user")};
     pairs[1].key = hone_str_c("content");
     pairs[1].value = (hone_value){.type = HONE_STRING, .u.str = text};
-    map->type = HONE_MAP;
-    map->u.map.pairs = pairs;
-    map->u.map.n = 2;
-    *out = (hone_value){.type = HONE_LIST, .u.list = {map, 1}};
+    items[n].type = HONE_MAP;
+    items[n].u.map.pairs = pairs;
+    items[n].u.map.n = 2;
+    *list = (hone_value){.type = HONE_LIST, .u.list = {items, n + 1}};
+    *out = list;
     return HONE_OK;
 }
 
-static hone_status encode(hone_policy *policy, hone_rollout *r, hone_rollout_prompt *p, int raw)
+/* Text behind the row's prompt. */
+static hone_status text_behind(hone_rollout *r, hone_str prompt, hone_str more, hone_str *out)
+{
+    char *both = hone_arena_calloc(&r->arena, prompt.len + more.len + 1, 1);
+    if (!both)
+        return HONE_E_NOMEM;
+    if (prompt.len)
+        memcpy(both, prompt.ptr, prompt.len);
+    if (more.len)
+        memcpy(both + prompt.len, more.ptr, more.len);
+    *out = (hone_str){both, prompt.len + more.len};
+    return HONE_OK;
+}
+
+static hone_status encode(hone_policy *policy, hone_rollout *r, hone_rollout_prompt *p, int raw,
+                          const opening *begin)
 {
     const hone_value *messages = hone_value_get(p->row, "messages");
     const hone_value *prompt = hone_value_get(p->row, "prompt");
     const hone_value *ids = hone_value_get(p->row, "ids");
-    hone_value wrapped;
+    hone_value with;
     hone_tokens t;
     hone_buf text;
     hone_tokens_init(&t, 0);
@@ -43,11 +72,16 @@ static hone_status encode(hone_policy *policy, hone_rollout *r, hone_rollout_pro
     hone_status s = HONE_OK;
     if (prompt && prompt->type == HONE_LIST && !messages)
         messages = prompt;
-    if (!messages && prompt && prompt->type == HONE_STRING && !raw && policy->text &&
-        policy->text->chat) {
-        s = one_message(r, prompt->u.str, &wrapped);
-        messages = &wrapped;
+    if (begin->text.len && messages && messages->type == HONE_LIST) {
+        s = one_more(r, messages, begin->role, begin->text, &messages);
+    } else if (begin->text.len && !messages && (!prompt || prompt->type == HONE_STRING)) {
+        with.type = HONE_STRING;
+        s = text_behind(r, prompt ? prompt->u.str : (hone_str){"", 0}, begin->text, &with.u.str);
+        prompt = &with;
     }
+    if (s >= 0 && !messages && prompt && prompt->type == HONE_STRING && !raw && policy->text &&
+        policy->text->chat)
+        s = one_more(r, NULL, (hone_str){"", 0}, prompt->u.str, &messages);
     if (s >= 0 && messages) {
         hone_messages read;
         s = hone_messages_read(messages, &r->arena, &read);
@@ -56,7 +90,8 @@ static hone_status encode(hone_policy *policy, hone_rollout *r, hone_rollout_pro
         if (s >= 0) {
             p->messages = read.at;
             p->n_messages = read.n;
-            s = hone_policy_encode_messages(policy, messages, &t, &text);
+            p->chat = messages;
+            s = hone_policy_encode_messages(policy, messages, begin->tools, &t, &text);
         }
     } else if (s >= 0 && prompt && prompt->type == HONE_STRING) {
         s = hone_buf_add_str(&text, prompt->u.str);
@@ -86,7 +121,7 @@ static hone_status encode(hone_policy *policy, hone_rollout *r, hone_rollout_pro
 }
 
 static hone_status read_row(hone_policy *policy, hone_rollout *r, hone_rollout_prompt *p,
-                            const hone_value *row, int raw)
+                            const hone_value *row, int raw, const opening *begin)
 {
     hone_value *copy = hone_arena_calloc(&r->arena, 1, sizeof *copy);
     if (!copy)
@@ -103,7 +138,7 @@ static hone_status read_row(hone_policy *policy, hone_rollout *r, hone_rollout_p
         p->columns[i].name = copy->u.map.pairs[i].key;
         p->columns[i].value = copy->u.map.pairs[i].value;
     }
-    return encode(policy, r, p, raw);
+    return encode(policy, r, p, raw, begin);
 }
 
 /* ---- drawing ------------------------------------------------------------------------------------------ */
@@ -112,6 +147,7 @@ typedef struct drawing {
     hone_rollout *r;
     const hone_rollout_params *p;
     hone_score_job *job;
+    hone__episodes *episodes; /* or NULL */
 } drawing;
 
 void hone_rollout_sample_view(const hone_rollout *r, size_t i, hone_sample *out)
@@ -132,6 +168,18 @@ void hone_rollout_sample_view(const hone_rollout *r, size_t i, hone_sample *out)
     out->columns = p->columns;
     out->n_columns = p->n_columns;
     out->finish = s->finish;
+    out->turn = s->turns;
+}
+
+/* A sample is whole: to the rewards with it. */
+static hone_status ended(void *ctx, size_t i)
+{
+    drawing *d = ctx;
+    hone_sample view;
+    if (!d->job)
+        return HONE_OK;
+    hone_rollout_sample_view(d->r, i, &view);
+    return hone_score_add(d->job, i, &view);
 }
 
 static hone_status on_finish(void *ctx, const hone_completion *c)
@@ -151,14 +199,10 @@ static hone_status on_finish(void *ctx, const hone_completion *c)
     s->ids = ids;
     s->logprob = lp;
     s->full = full;
-    s->n = c->n;
+    s->n = s->n_own = c->n;
     s->text = hone_arena_str(&r->arena, c->text);
     s->finish = c->finish;
-    if (!d->job)
-        return HONE_OK;
-    hone_sample view;
-    hone_rollout_sample_view(r, i, &view);
-    return hone_score_add(d->job, i, &view);
+    return ended(d, i);
 }
 
 static hone_status between(void *ctx)
@@ -223,14 +267,17 @@ static hone_status generate(hone_policy *policy, hone_rollout *r, const hone_rol
                           .candidates = p->candidates,
                           .stop = p->stop ? stop : NULL};
     hone_params_tape(policy->model->params, &policy->model->tape_params);
+    if (d->episodes)
+        return hone__episodes_play(d->episodes, g, &gp);
     HONE_TRY(hone_gen_run(g, prompts, r->n_prompts, &gp));
     hone_gen_get_stats(g, &r->gen);
     return HONE_OK;
 }
 
-/* Room for the outcomes of nc components. */
+/* Room for the outcomes of nc components, and of an environment. */
 static hone_status room_for(hone_rollout *r, size_t nc)
 {
+    nc += r->env != NULL;
     r->component = hone_arena_calloc(&r->arena, nc + 1, sizeof *r->component);
     r->weight = hone_arena_calloc(&r->arena, nc + 1, sizeof *r->weight);
     r->watch = hone_arena_calloc(&r->arena, nc + 1, sizeof *r->watch);
@@ -284,13 +331,15 @@ static hone_status keep_results(hone_rollout *r, hone_scorer *scorer, hone_score
         }
     }
     r->n_components = nc;
+    if (r->env)
+        hone__episodes_outcomes(r);
     return HONE_OK;
 }
 
 /* A plan has no outcomes: every component "scores" every sample 0, without being asked. */
 static hone_status plan_results(hone_rollout *r, hone_scorer *scorer)
 {
-    size_t nc = hone_scorer_count(scorer), n = r->n_samples;
+    size_t nc = scorer ? hone_scorer_count(scorer) : 0, n = r->n_samples;
     HONE_TRY(room_for(r, nc));
     for (size_t c = 0; c < nc; c++) {
         const char *id = hone_scorer_component(scorer, c)->id;
@@ -302,6 +351,8 @@ static hone_status plan_results(hone_rollout *r, hone_scorer *scorer)
             r->results[c * n + i].status = HONE_SCORE;
     }
     r->n_components = nc;
+    if (r->env)
+        hone__episodes_outcomes(r);
     return HONE_OK;
 }
 
@@ -330,10 +381,20 @@ hone_status hone_rollout_draw(hone_policy *policy, const hone_value *rows, size_
     r->samples = hone_arena_calloc(&r->arena, r->n_samples, sizeof *r->samples);
     if (!r->prompts || !r->samples)
         s = HONE_E_NOMEM;
-    for (size_t i = 0; s >= 0 && i < n_rows; i++)
-        s = read_row(policy, r, &r->prompts[i], &rows[i], p->raw);
     for (size_t i = 0; s >= 0 && i < r->n_samples; i++)
         r->samples[i].prompt = i / p->n;
+    if (s >= 0 && p->environment)
+        s = hone__episodes_open(r, policy, p, &d, ended, &d.episodes);
+    if (s >= 0 && d.episodes)
+        s = hone__episodes_reset(d.episodes, rows);
+    for (size_t i = 0; s >= 0 && i < n_rows; i++) {
+        opening begin = {{"", 0}, {"", 0}, NULL};
+        if (d.episodes) {
+            begin.text = hone__episodes_first(d.episodes, i, &begin.role);
+            begin.tools = hone__episodes_tools(d.episodes);
+        }
+        s = read_row(policy, r, &r->prompts[i], &rows[i], p->raw, &begin);
+    }
     if (s >= 0 && p->scorer && !hone_region_planning()) {
         hone_score_params sp = {.step = p->step,
                                 .first_sample = p->first_sample,
@@ -356,9 +417,10 @@ hone_status hone_rollout_draw(hone_policy *policy, const hone_value *rows, size_
     r->reward_s = hone_now_s() - t1; /* what the rewards added to the step */
     if (s >= 0 && d.job)
         s = keep_results(r, p->scorer, d.job);
-    else if (s >= 0 && p->scorer)
+    else if (s >= 0 && (p->scorer || r->env))
         s = plan_results(r, p->scorer);
     hone_score_end(d.job);
+    hone__episodes_close(d.episodes);
     if (s < 0) {
         hone_rollout_destroy(r);
         return s;
@@ -499,7 +561,7 @@ hone_status hone_rollout_advantages(hone_rollout *r, hone_instance *inst,
     for (size_t i = 0; s >= 0 && i < n; i++) {
         const hone_rollout_sample *x = &r->samples[i];
         group[i] = (uint32_t)x->prompt;
-        length[i] = (double)x->n;
+        length[i] = (double)x->n_own;
         begin[i + 1] = begin[i] + x->n;
         for (size_t c = 0, k = 0; c < r->n_components; c++) {
             if (r->watch[c])
@@ -509,7 +571,7 @@ hone_status hone_rollout_advantages(hone_rollout *r, hone_instance *inst,
             rewards[k++ * n + i] = hone__rollout_counted(r, c, i);
         }
         for (size_t k = 0; k < x->n; k++) {
-            mask[begin[i] + k] = 1;
+            mask[begin[i] + k] = x->mask ? (double)x->mask[k] : 1;
             logp[begin[i] + k] = (double)x->full[k];
         }
     }
@@ -551,8 +613,8 @@ hone_status hone_rollout_advantages(hone_rollout *r, hone_instance *inst,
             double sum = 0;
             HONE_TRY_GOTO(keep(&r->arena, token + begin[i], x->n, &x->token_advantage), done);
             for (size_t k = 0; k < x->n; k++)
-                sum += token[begin[i] + k];
-            x->advantage = x->n ? sum / (double)x->n : 0;
+                sum += mask[begin[i] + k] > 0 ? token[begin[i] + k] : 0;
+            x->advantage = x->n_own ? sum / (double)x->n_own : 0;
         }
         if (returns) {
             HONE_TRY_GOTO(keep(&r->arena, beside->value + begin[i], x->n, &x->value), done);
@@ -577,229 +639,38 @@ hone_status hone_rollout_trees(const hone_rollout *r, uint32_t equal, hone_arena
     if (!trees || !seqs)
         return HONE_E_NOMEM;
     for (size_t g = 0; g < r->n_prompts; g++) {
+        hone_train_seq *group = seqs + g * r->group_size;
+        size_t k = 0;
         int any = 0;
         for (size_t j = 0; j < r->group_size; j++) {
             size_t i = g * r->group_size + j;
             const hone_rollout_sample *x = &r->samples[i];
-            seqs[i] = (hone_train_seq){.ids = x->ids,
-                                       .n = x->n,
-                                       .sampler_logp = x->logprob,
-                                       .full_logp = x->full,
-                                       .advantage = x->token_advantage,
-                                       .value = x->value,
-                                       .returns = x->returns,
-                                       .seq_advantage = x->advantage,
-                                       .group = (uint32_t)g,
-                                       .left_out = x->left_out,
-                                       .truncated = x->finish == HONE_FINISH_LENGTH};
+            if (!x->n) /* an episode that never began */
+                continue;
+            group[k++] = (hone_train_seq){.ids = x->ids,
+                                          .n = x->n,
+                                          .mask = x->mask,
+                                          .sampler_logp = x->logprob,
+                                          .full_logp = x->full,
+                                          .advantage = x->token_advantage,
+                                          .value = x->value,
+                                          .returns = x->returns,
+                                          .seq_advantage = x->advantage,
+                                          .group = (uint32_t)g,
+                                          .left_out = x->left_out,
+                                          .truncated = x->finish == HONE_FINISH_LENGTH};
             any |= !x->left_out && (x->token_advantage || x->advantage != 0);
         }
-        if (!any && equal == HONE_EQUAL_SKIP)
+        if (k == 0 || (!any && equal == HONE_EQUAL_SKIP))
             continue;
-        for (size_t j = 0; !any && equal == HONE_EQUAL_COUNT && j < r->group_size; j++)
-            seqs[g * r->group_size + j].counted_only = 1;
+        for (size_t j = 0; !any && equal == HONE_EQUAL_COUNT && j < k; j++)
+            group[j].counted_only = 1;
         trees[n++] = (hone_train_tree){.prompt = r->prompts[g].ids,
                                        .n_prompt = r->prompts[g].n_ids,
-                                       .seqs = seqs + g * r->group_size,
-                                       .n_seqs = r->group_size};
+                                       .seqs = group,
+                                       .n_seqs = k};
     }
     *trees_out = trees;
     *n_out = n;
     return HONE_OK;
-}
-
-/* ---- metrics -------------------------------------------------------------------------------------------- */
-
-typedef struct moments {
-    double n, sum, sq;
-} moments;
-
-static void add(moments *m, double v)
-{
-    m->n += 1;
-    m->sum += v;
-    m->sq += v * v;
-}
-
-static double std_of(const moments *m)
-{
-    if (m->n < 2)
-        return 0;
-    double mean = m->sum / m->n, var = (m->sq - m->n * mean * mean) / (m->n - 1);
-    return var > 0 ? sqrt(var) : 0;
-}
-
-static void put(hone_metrics *m, const char *prefix, const char *id, const char *name, double v)
-{
-    char key[192];
-    snprintf(key, sizeof key, "%s%s%s", prefix, id, name);
-    hone_metrics_set(m, key, v);
-}
-
-static void component_metrics(const hone_rollout *r, size_t c, hone_metrics *m)
-{
-    size_t n = r->n_samples;
-    moments v = {0, 0, 0};
-    double share[5] = {0};
-    for (size_t i = 0; i < n; i++) {
-        const hone_score_result *x = &r->results[c * n + i];
-        if (x->status == HONE_SCORE)
-            add(&v, (double)x->score);
-        if (x->status < 5)
-            share[x->status] += 1.0 / (double)n;
-    }
-    if (v.n > 0) {
-        put(m, "reward/", r->component[c], "/mean", v.sum / v.n);
-        put(m, "reward/", r->component[c], "/std", std_of(&v));
-    }
-    put(m, "reward/", r->component[c], "/abstain", share[HONE_ABSTAIN]);
-    put(m, "reward/", r->component[c], "/error", share[HONE_ERROR]);
-    put(m, "reward/", r->component[c], "/timeout", share[HONE_TIMEOUT]);
-}
-
-static void group_metrics(const hone_rollout *r, hone_metrics *m)
-{
-    size_t first = 0;
-    while (first + 1 < r->n_components && r->watch[first])
-        first++;
-    double zero = 0, pass = 0, fail = 0, groups = 0;
-    for (size_t g = 0; g < r->n_prompts; g++) {
-        size_t n = 0, n_pass = 0, n_fail = 0, n_first = 0;
-        double lo = INFINITY, hi = -INFINITY;
-        for (size_t j = 0; j < r->group_size; j++) {
-            size_t i = g * r->group_size + j;
-            const hone_score_result *x = &r->results[first * r->n_samples + i];
-            if (x->status == HONE_SCORE) {
-                n_first++;
-                n_pass += x->score >= 1.0f;
-                n_fail += x->score <= 0.0f;
-            }
-            if (r->samples[i].left_out)
-                continue;
-            n++;
-            lo = r->samples[i].reward < lo ? r->samples[i].reward : lo;
-            hi = r->samples[i].reward > hi ? r->samples[i].reward : hi;
-        }
-        groups += 1;
-        zero += n == 0 || lo == hi;
-        pass += n_first > 0 && n_pass == n_first;
-        fail += n_first > 0 && n_fail == n_first;
-    }
-    hone_metrics_set(m, "group/zero_std", zero / groups);
-    hone_metrics_set(m, "group/all_pass", pass / groups);
-    hone_metrics_set(m, "group/all_fail", fail / groups);
-}
-
-void hone_rollout_metrics(const hone_rollout *r, hone_metrics *m)
-{
-    moments len = {0, 0, 0}, rew = {0, 0, 0}, adv = {0, 0, 0};
-    double lo = INFINITY, hi = 0, cut = 0;
-    for (size_t c = 0; c < r->n_components; c++)
-        component_metrics(r, c, m);
-    for (size_t i = 0; i < r->n_samples; i++) {
-        const hone_rollout_sample *x = &r->samples[i];
-        double n = (double)x->n;
-        add(&len, n);
-        lo = n < lo ? n : lo;
-        hi = n > hi ? n : hi;
-        cut += x->finish == HONE_FINISH_LENGTH;
-        if (r->has_advantages && !x->left_out) {
-            add(&rew, x->reward);
-            add(&adv, x->advantage);
-        }
-    }
-    if (rew.n > 0) {
-        hone_metrics_set(m, "reward/mean", rew.sum / rew.n);
-        hone_metrics_set(m, "reward/std", std_of(&rew));
-    }
-    if (r->n_components && r->has_advantages)
-        group_metrics(r, m);
-    if (adv.n > 0) {
-        hone_metrics_set(m, "advantage/mean", adv.sum / adv.n);
-        hone_metrics_set(m, "advantage/std", std_of(&adv));
-    }
-    hone_metrics_set(m, "length/mean", len.sum / len.n);
-    hone_metrics_set(m, "length/min", lo);
-    hone_metrics_set(m, "length/max", hi);
-    hone_metrics_set(m, "length/truncated", cut / (double)r->n_samples);
-}
-
-/* ---- writing -------------------------------------------------------------------------------------------- */
-
-static void write_outcome(const hone_score_result *x, hone_jw *w)
-{
-    static const char *const status[] = {"pending", "score", "abstain", "error", "timeout"};
-    hone_jw_map(w);
-    hone_jw_kcstr(w, "status", status[x->status < 5 ? x->status : 3]);
-    if (x->status == HONE_SCORE) {
-        hone_jw_key(w, "score");
-        hone_jw_f32(w, x->score);
-    }
-    if (x->reason.len)
-        hone_jw_kstr(w, "reason", x->reason);
-    if (x->notes.len) {
-        hone_arena a;
-        hone_value v;
-        hone_arena_init(&a, 1 << 24);
-        if (hone_json_parse(x->notes.ptr, x->notes.len, NULL, &a, &v) >= 0) {
-            hone_jw_key(w, "notes");
-            hone_jw_value(w, &v);
-        }
-        hone_arena_release(&a);
-    }
-    hone_jw_end(w);
-}
-
-static void write_sample(const hone_rollout *r, size_t i, hone_jw *w)
-{
-    const hone_rollout_sample *s = &r->samples[i];
-    const hone_rollout_prompt *p = &r->prompts[s->prompt];
-    hone_jw_map(w);
-    hone_jw_ki64(w, "step", (int64_t)r->step);
-    hone_jw_ki64(w, "sample", (int64_t)(r->first_sample + i));
-    hone_jw_ki64(w, "group", (int64_t)s->prompt);
-    hone_jw_ki64(w, "version", (int64_t)r->version);
-    hone_jw_kstr(w, "prompt", p->text);
-    hone_jw_kstr(w, "completion", s->text);
-    hone_jw_kcstr(w, "finish",
-                  s->finish == HONE_FINISH_STOP     ? "stop"
-                  : s->finish == HONE_FINISH_LENGTH ? "length"
-                                                    : "cancelled");
-    hone_jw_key(w, "row");
-    hone_jw_value(w, p->row);
-    hone_jw_key(w, "ids");
-    hone_jw_list(w);
-    for (size_t k = 0; k < s->n; k++)
-        hone_jw_i64(w, s->ids[k]);
-    hone_jw_end(w);
-    hone_jw_key(w, "logprobs");
-    hone_jw_list(w);
-    for (size_t k = 0; k < s->n; k++)
-        hone_jw_f32(w, s->logprob[k]);
-    hone_jw_end(w);
-    hone_jw_key(w, "outcomes");
-    hone_jw_map(w);
-    for (size_t c = 0; c < r->n_components; c++) {
-        hone_jw_key(w, r->component[c]);
-        write_outcome(&r->results[c * r->n_samples + i], w);
-    }
-    hone_jw_end(w);
-    if (r->has_advantages) {
-        hone_jw_kf64(w, "reward", s->reward);
-        hone_jw_kf64(w, "advantage", s->advantage);
-        if (s->left_out)
-            hone_jw_kbool(w, "left_out", 1);
-    }
-    hone_jw_end(w);
-}
-
-hone_status hone_rollout_write(const hone_rollout *r, hone_buf *out)
-{
-    for (size_t i = 0; i < r->n_samples; i++) {
-        hone_jw w;
-        hone_jw_init(&w, out, 0);
-        write_sample(r, i, &w);
-        HONE_TRY(hone_buf_addc(out, '\n'));
-    }
-    return out->failed;
 }

@@ -6,6 +6,7 @@
  * replayed. (architecture.md, "One GRPO step, as data") */
 #ifndef HONE_CORE_TRAIN_ROLLOUT_H
 #define HONE_CORE_TRAIN_ROLLOUT_H
+#include "hone/environment.h"
 #include "score/score.h"
 #include "train/update.h"
 
@@ -20,6 +21,7 @@ typedef struct hone_rollout_prompt {
     size_t n_columns;
     const hone_message *messages;
     size_t n_messages;
+    const hone_value *chat; /* the messages that went through the template, or NULL */
 } hone_rollout_prompt;
 
 typedef struct hone_rollout_sample {
@@ -34,7 +36,33 @@ typedef struct hone_rollout_sample {
     double *token_advantage; /* n, or NULL */
     double *value, *returns; /* n: what a head said before each token, what it is to say; or NULL */
     int left_out;
+    /* Of an episode: `ids` hold what the environment said too, with log-probs 0. */
+    const uint8_t *mask; /* n: 1 = the policy's own; NULL = all */
+    size_t n_own;        /* how many those are */
+    uint32_t turns;      /* actions; 0: no episode */
+    int done;            /* the environment ended it */
 } hone_rollout_sample;
+
+/* Whom the samples of a rollout play with, turn by turn. */
+typedef struct hone_rollout_environment {
+    hone_instance *instance; /* or NULL */
+    const hone_environment_v1 *vt;
+    void *self;
+    const char *id; /* of its component among the outcomes */
+    double weight;
+    uint32_t turns;             /* at most */
+    int32_t max_length;         /* ids of an episode behind its prompt, the environment's too */
+    int32_t observation_tokens; /* of one answer */
+    double timeout_s;           /* of one call */
+} hone_rollout_environment;
+/* What became of it. */
+typedef struct hone_rollout_env {
+    const char *id;
+    double weight;
+    hone_score_result *outcome; /* of each sample: the sum of its rewards */
+    uint64_t observed;          /* ids of answers */
+    double p50_ms, p95_ms;      /* of its calls */
+} hone_rollout_env;
 
 typedef struct hone_rollout {
     hone_arena arena;
@@ -60,6 +88,7 @@ typedef struct hone_rollout {
     double *shift, *scale, *clip;
     hone_gen_stats gen;
     double generate_s, reward_s;
+    hone_rollout_env *env; /* NULL: no environment; else its outcomes are the last component's */
 } hone_rollout;
 
 typedef struct hone_rollout_params {
@@ -85,6 +114,7 @@ typedef struct hone_rollout_params {
     hone_status (*stop)(void *ctx, size_t prompt, uint64_t sample, const int32_t *ids, size_t n_ids,
                         hone_str text);
     hone_grammar *grammar; /* what every completion keeps to; NULL: nothing. Borrowed */
+    const hone_rollout_environment *environment; /* NULL: one turn, answered by nobody */
 } hone_rollout_params;
 
 /* rows: n_rows maps, copied. [control-thread] */

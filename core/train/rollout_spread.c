@@ -64,10 +64,10 @@ hone_status hone_rollout_spread_get(const hone_rollout *r, hone_rollout_spread *
     for (size_t i = 0; i < n; i++) {
         const hone_rollout_sample *x = &r->samples[i];
         reward[i] = reward_of(r, i);
-        length[i] = (double)x->n;
-        s.n += (double)x->n;
+        length[i] = (double)x->n_own;
+        s.n += (double)x->n_own;
         for (size_t k = 0; k < x->n; k++)
-            s.entropy -= (double)x->full[k];
+            s.entropy -= x->mask && !x->mask[k] ? 0 : (double)x->full[k];
     }
     s.total = products(reward, reward, reward, 0, n);
     for (size_t g = 0; g < r->n_prompts; g++) {

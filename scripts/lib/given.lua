@@ -218,17 +218,18 @@ function given.packed(p, policy, batch, rows)
   return out
 end
 
+--- Questions that are never trained on: story problems, or test_rows rows of the file p.test; nil where nothing is held out.
+function given.held_out(p)
+  if not p.data or p.data == "" then return given.questions(p, 0, 0):list() end
+  if not p.test or p.test == "" then return nil end
+  return given.questions({ data = p.test, instruction = p.instruction }, 0, 1):take(p.test_rows):list()
+end
+
 --- Says how many held-out questions the policy answers right, greedily: story problems, or test_rows rows of the file p.test.
 -- max_tokens (44): of an answer. Returns the figure, { mean, lo, hi, n, ... }, or nil where nothing is held out.
 function given.answers(p, run, policy, when, rewards, max_tokens)
-  local list
-  if not p.data or p.data == "" then
-    list = given.questions(p, 0, 0):list()
-  elseif p.test and p.test ~= "" then
-    list = given.questions({ data = p.test, instruction = p.instruction }, 0, 1):take(p.test_rows):list()
-  else
-    return nil
-  end
+  local list = given.held_out(p)
+  if not list then return nil end
   rewards = rewards or given.rewards(p)
   local r = policy:eval { list, rewards = rewards, max_tokens = max_tokens or 44 }
   run:say("%s: %.1f %% [%.1f, %.1f] of %d held-out questions answered right, %.0f tokens each", when, 100 * r.right.mean,

@@ -8,6 +8,7 @@ local choose = require "hone.choose"
 local components = require "hone.components"
 local compose = require "hone.compose"
 local curate = require "hone.curate"
+local environment = require "hone.environment"
 local judging = require "hone.judging"
 local improve = require "hone.improve"
 local loop = require "hone.loop"
@@ -64,6 +65,10 @@ hone.tree = compose.tree
 hone.swapped = compose.swapped
 hone.repeated = compose.repeated
 hone.flipped = compose.flipped
+--- What answers a policy's turns: a plugin's by name with settings, or one written in Lua, hone.environment { id = ...,
+-- reset = function(episodes) ... end, step = function(actions) ... end } or { id = ..., play = function(episode, say) ... end }.
+-- It goes to policy:rollout and policy:eval as environment = e (docs/recipes.md, "Many turns").
+hone.environment = environment.make
 --- Verdicts of a judge on rows with prompt and completion or candidates: a list of { status, score, ... }.
 hone.verdicts = judging.verdicts
 --- The same as rows that hone.calibrate and hone.reliability read: hone.verdict_rows(j, rows, { repeats = 3 }).

@@ -94,7 +94,7 @@ static void prompt_ids(hone_policy *p, fixture *f, hone_str text, hone_tokens *o
     hone_value list;
     assert_ok(hone_chat_messages(&m, 1, &f->arena, &list));
     hone_tokens_init(out, 0);
-    assert_ok(hone_policy_encode_messages(p, &list, out, NULL));
+    assert_ok(hone_policy_encode_messages(p, &list, NULL, out, NULL));
 }
 
 static void completion_ids(hone_policy *p, hone_str text, hone_tokens *out)

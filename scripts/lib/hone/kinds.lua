@@ -199,8 +199,9 @@ end
 
 --- The table as the C side wants it; the caller's own is left alone.
 function kinds.expand(t, kind)
-  local adapt = kinds[t.kind or kind]
-  if t.kind ~= "judge" and kind ~= "judge" and t.kind ~= "tokenizer" and kind ~= "tokenizer" then return t end
+  local of = t.kind or kind
+  local adapt = (of == "judge" or of == "tokenizer" or of == "environment") and kinds[of]
+  if not adapt then return t end
   local out = {}
   for k, v in pairs(t) do out[k] = v end
   if out.module or out.state == "replicated" then return out end -- the interface's own form: nothing is wrapped

@@ -4,7 +4,7 @@ local adapt = require "hone.kinds"
 local generator = require "hone.generator"
 local modules = {}
 
-local kinds = { "reward", "judge", "tokenizer", "optimizer", "source", "objective", "model", "advantage", "sink" }
+local kinds = { "reward", "judge", "tokenizer", "optimizer", "source", "objective", "model", "advantage", "sink", "environment" }
 -- What the functions of `hone` take and the component itself does not have.
 local hosts = { config = true, weight = true, timeout = true, gate = true, normalize = true, cache = true, on_outcome = true, watch = true,
   batch = true, concurrency = true, retries = true }

@@ -2,6 +2,7 @@
 
 local components = require "hone.components"
 local core = require "hone.core"
+local environment = require "hone.environment"
 local method = require "hone.method"
 local plan = require "hone.plan"
 local rollouts = require "hone.rollout"
@@ -175,6 +176,7 @@ rollouts.scorer_of = scorer_of
 local callbacks = { logits = true, sampler = true, stop = true }
 local sampling_keys = { "n", "max_tokens", "temperature", "top_k", "top_p", "min_p", "repetition_penalty", "greedy", "raw",
   "stop", "seed", "step", "first_sample", "max_sequences", "error_limit", "no_journal", "candidates", "grammar", "schema" }
+local environment_keys = { "environment", "turns", "max_length", "observation_tokens" }
 
 -- stop = a text, a function, or a list of both: the texts, and one function for all functions.
 local function stop_rules(stop)
@@ -201,7 +203,7 @@ end
 -- The settings of a draw, and its functions.
 local function sampling(config, extra, call)
   local c = {}
-  check_keys(config, call, sampling_keys, extra)
+  check_keys(config, call, sampling_keys, extra, extra.environment and environment_keys or {})
   for _, k in ipairs(sampling_keys) do c[k] = config[k] end
   local functions = { logits = config.logits, sampler = config.sampler }
   c.stop, functions.stop = stop_rules(config.stop)
@@ -209,6 +211,12 @@ local function sampling(config, extra, call)
     if functions[name] ~= nil and type(functions[name]) ~= "function" then
       error(call .. ": " .. name .. " is a function, not a " .. type(functions[name]), 0)
     end
+  end
+  local e = environment.of(config, call)
+  if e then
+    for i = 2, #environment_keys do c[environment_keys[i]] = config[environment_keys[i]] end
+    c.environment_id, c.environment_weight, c.environment_timeout = e.id, e.weight, e.timeout
+    functions.environment = e.component
   end
   return c, functions
 end
@@ -233,17 +241,19 @@ end
 -- config: n, max_tokens, temperature, top_k, top_p, min_p, repetition_penalty, greedy, raw, rewards,
 -- permute = seed (outcomes are dealt out anew: a control), and functions: stop = function(text, ids, sample) or
 -- texts, logits = function(logits, sample, ids), sampler = function(c) (see docs/recipes.md);
--- grammar = GBNF text or schema = a JSON Schema (text or table): what every completion keeps to.
+-- grammar = GBNF text or schema = a JSON Schema (text or table): what every completion keeps to;
+-- environment = e (hone.environment), whom samples play with, turns (8), max_length (ids behind the prompt),
+-- observation_tokens (1024): see docs/recipes.md, "Many turns".
 function Policy:rollout(prompts, config)
   config = config or {}
-  local c, functions = sampling(config, { "rewards", "permute", "logits", "sampler" }, "policy:rollout")
+  local c, functions = sampling(config, { "rewards", "permute", "logits", "sampler", environment = true }, "policy:rollout")
   local run, list = self.run, as_rows(prompts)
   c.step = c.step or run.step
   c.first_sample = c.first_sample or run.sample_base or 0
   run.sample_base = (run.sample_base or 0) + #list * (c.n or 1)
   local ud = core.rollout(self.ud, list, c, scorer_of(config.rewards), functions)
   if config.permute then core.rollout_permute(ud, config.permute) end
-  local r = rollouts.wrap(run, ud, config.rewards)
+  local r = rollouts.wrap(run, ud, config.rewards, config.environment)
   if run.dry_run then
     plan.did("rollout", self.name, { prompts = #list, n = c.n or 1, max_tokens = c.max_tokens or 256 })
     return r
@@ -340,7 +350,7 @@ local function prepare(self, config, objective)
     scored = core.objective_scores(objective) }
   for _, item in ipairs(config) do
     if rollouts.is(item) then
-      local scored = item.rewards and #item.rewards > 0
+      local scored = item.environment or item.rewards and #item.rewards > 0
       if config.advantage or (scored and not item.has_advantages) then item:advantages(config.advantage or "group", self) end
       list[#list + 1] = item.ud
     elseif type(item) == "table" and (item[1] ~= nil) then
@@ -513,13 +523,14 @@ end
 -- length, truncated, samples }; intervals are 95 %, by bootstrap over rows. Inside a step the means are logged as
 -- eval/<id>.
 function Policy:eval(config)
-  local c, functions = sampling(config, { "source", "rewards", "limit", "k", "chunk", "name", "log", "logits", "sampler" },
-    "policy:eval")
+  local c, functions = sampling(config, { "source", "rewards", "limit", "k", "chunk", "name", "log", "logits", "sampler",
+    environment = true }, "policy:eval")
   local run = self.run
   local t0 = core.now()
   c.evaluation = true
   local list = take_rows(config[1] or config.source, config.limit)
-  local rewards = config.rewards or error("policy:eval: rewards are missing", 0)
+  local played = config.environment
+  local rewards = config.rewards or played and {} or error("policy:eval: rewards are missing", 0)
   if #list == 0 then error("policy:eval: there are no rows", 0) end
   c.n = config.n or 1
   if c.greedy == nil and not c.temperature and c.n == 1 then c.greedy = true end
@@ -531,6 +542,7 @@ function Policy:eval(config)
   for _, r in ipairs(rewards) do
     if not r.watch then ids[#ids + 1], out[r.id] = r.id, {} end
   end
+  if played then ids[#ids + 1], out[played.id] = played.id, {} end
   local length, truncated, count, chunk = 0, 0, 0, config.chunk or 64
   for from = 1, #list, chunk do
     local part = table.move(list, from, math.min(#list, from + chunk - 1), 1, {})

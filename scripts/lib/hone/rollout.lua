@@ -9,8 +9,8 @@ Rollout.__index = Rollout
 
 local rollout = {}
 
-function rollout.wrap(run, ud, rewards)
-  return setmetatable({ run = run, ud = ud, rewards = rewards }, Rollout)
+function rollout.wrap(run, ud, rewards, environment)
+  return setmetatable({ run = run, ud = ud, rewards = rewards, environment = environment }, Rollout)
 end
 
 function rollout.is(v)
@@ -68,8 +68,13 @@ function Rollout:filter(fn)
 end
 
 -- The weighted reward of a sample, or nil when a weighted reward did not score it.
-local function combined(rewards, s)
+local function combined(rewards, s, environment)
   local sum = 0
+  if environment and environment.weight ~= 0 then
+    local o = s.outcomes[environment.id]
+    if not o or o.status ~= "score" then return nil end
+    sum = environment.weight * o.score
+  end
   for _, r in ipairs(rewards) do
     if r.weight ~= 0 then
       local o = s.outcomes[r.id]
@@ -92,7 +97,7 @@ local function baselines(self, spec)
     for i, g in ipairs(spec:groups()) do
       local sum = 0
       for _, s in ipairs(g) do
-        sum = sum + (combined(spec.rewards or {}, s) or error("advantage: a sample of the baseline has no reward", 0))
+        sum = sum + (combined(spec.rewards or {}, s, spec.environment) or error("advantage: a sample of the baseline has no reward", 0))
       end
       per_prompt[i] = sum / #g
     end
@@ -136,7 +141,7 @@ function Rollout:advantages(spec, policy)
   end
   local groups = self:groups()
   for _, g in ipairs(groups) do
-    for _, s in ipairs(g) do s.reward = combined(self.rewards or {}, s) end
+    for _, s in ipairs(g) do s.reward = combined(self.rewards or {}, s, self.environment) end
   end
   local hint = "it gets lists of samples with reward (nil where one is missing) and returns lists of numbers of the same "
     .. "shape; false leaves a sample out"

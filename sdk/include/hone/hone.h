@@ -3,6 +3,7 @@
 #define HONE_HONE_H
 #include "hone/base.h"
 #include "hone/desc.h"
+#include "hone/environment.h"
 #include "hone/host.h"
 #include "hone/http.h"
 #include "hone/judge.h"
