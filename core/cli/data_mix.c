@@ -81,8 +81,7 @@ int hone_cli_data_mix(int argc, char **argv)
         s = hone_cli_step_open(&step, rest.n, names, NULL, 0);
     if (s >= 0)
         s = hone_mix_run(&m.spec, m.in, step.job, &m.result);
-    int code = hone_cli_step_close(&step, s, put_summary, &m);
-    for (int i = 0; i < HONE_MIX_MAX; i++)
+    for (int i = 0; i < HONE_MIX_MAX; i++) /* before the registry that their sources are of */
         hone_input_close(m.in[i]);
-    return code;
+    return hone_cli_step_close(&step, s, put_summary, &m);
 }
