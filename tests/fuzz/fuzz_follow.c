@@ -1,7 +1,7 @@
 /* fuzz_follow.c - a table of metrics that is written while it is read: what the looks gathered is what one look at the end sees.
  *
  * The input is a play: a byte says what is done (a look; the file cut at a place; text appended) and what it takes. Text is any
- * bytes, or a line of metrics. Whatever comes, steps go up, and a reader that followed has the same table, bit by bit, as one that
+ * bytes, or a line of metrics; a file that was cut before the line that was read last is looked at once before it grows. Whatever comes, steps go up, and a reader that followed has the same table, bit by bit, as one that
  * comes last. */
 #include "web/follow.h"
 
@@ -63,6 +63,8 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
             looks++;
         } else if (what == 1) {
             MUST(ftruncate(fd, end * by / 255) == 0);
+            if ((uint64_t)(end * by / 255) <= f.last_from)
+                look(&f); /* the same line may come to stand there again, behind other ones */
         } else if (what == 2) {
             const size_t n = by < size - at ? by : size - at;
             add(fd, data + at, n);
