@@ -308,12 +308,43 @@ function given.matrix_shown(tasks, matrix)
   return shown
 end
 
+-- Of each held-out question whether it was answered right, 1 or 0; false without an answer. r: as given.answers has it, or nil.
+local function right_rows(r)
+  local out = {}
+  for i = 1, r and r.n or 0 do out[i] = false end
+  for _, s in ipairs(r and r.samples or {}) do
+    local o = s.outcomes.right
+    if o and o.status == "score" then out[s.row] = o.score >= 1 and 1 or 0 end
+  end
+  return out
+end
+
+--- Says how many more questions are answered right than before, question by question; and behind given.teacher which part of
+-- the teacher's lead was made up. before, after: the second result of given.answers.
+function given.gained(run, before, after)
+  local a, b, best = right_rows(before), right_rows(after), run.state["teacher's answers"]
+  if #a < 2 or #a ~= #b or run.dry_run then return end
+  run:say("after: the same questions: answered right changed by %s", hone.stats.text(hone.stats.difference(b, a)))
+  if best and #best == #a then
+    local rows_of = {}
+    for i, x in ipairs(a) do
+      if x and b[i] and best[i] then rows_of[#rows_of + 1] = { gain = b[i] - x, lead = best[i] - x } end
+    end
+    local part = hone.stats.bootstrap(rows_of, function(list)
+      local gain, lead = 0, 0
+      for _, x in ipairs(list) do gain, lead = gain + x.gain, lead + x.lead end
+      return lead > 0 and gain / lead or 0
+    end, { seed = run.seed })
+    run:say("after: of the teacher's lead %s is made up", hone.stats.text(part))
+  end
+end
+
 --- The teacher of a distillation: the model p.teacher, or, for story problems, the student after an SFT of its own, in a stage that a
 -- resumed run skips. Its answers to held-out questions are said. p.permute: it learns from shuffled words.
 function given.teacher(p, run)
   if p.teacher ~= "" then
     local teacher = run:policy { name = "teacher", model = p.teacher }
-    given.answers(p, run, teacher, "teacher", nil, p.max_tokens)
+    run.state["teacher's answers"] = right_rows(select(2, given.answers(p, run, teacher, "teacher", nil, p.max_tokens)))
     return teacher
   end
   if p.data ~= "" then error("teacher=MODEL is missing: only story problems have a teacher of their own", 0) end
@@ -322,7 +353,7 @@ function given.teacher(p, run)
     for _, batch in run:steps(100, given.demonstrations(p, 0, 1, p.permute):shuffle(run.seed):epochs():batches(8)) do
       teacher:update { batch, objective = "sft", schedule = { "cosine", warmup = 5, total = 100, min = 0.1 } }
     end
-    given.answers(p, run, teacher, "teacher", nil, p.max_tokens)
+    run.state["teacher's answers"] = right_rows(select(2, given.answers(p, run, teacher, "teacher", nil, p.max_tokens)))
   end)
   return teacher
 end

@@ -31,7 +31,7 @@ local reference = p.beta > 0 and p.lora == 0 and policy:reference() or nil
 local questions = given.questions(p, 0, 1):shuffle(run.seed):epochs():batches(p.prompts)
 local drawing = { n = p.n, max_tokens = p.max_tokens, temperature = p.temperature, rewards = rewards, permute = p.permute and run.seed or nil }
 
-given.answers(p, run, policy, "before", rewards, p.max_tokens)
+local _, before = given.answers(p, run, policy, "before", rewards, p.max_tokens)
 for _, prompts in run:steps(p.steps, questions) do
   local update = { policy:rollout(prompts, drawing), objective = { p.objective, beta = p.beta }, advantage = p.advantage,
     reference = reference, schedule = given.schedule(p, { "constant", warmup = 5 }) }
@@ -48,5 +48,6 @@ for _, prompts in run:steps(p.steps, questions) do
     policy:update(update)
   end
 end
-given.answers(p, run, policy, "after", rewards, p.max_tokens)
+local _, after = given.answers(p, run, policy, "after", rewards, p.max_tokens)
+given.gained(run, before, after)
 run:save()

@@ -22,11 +22,12 @@ local policy = run:policy {
 }
 local teacher = given.teacher(p, run)
 
-given.answers(p, run, policy, "before", nil, p.max_tokens)
+local _, before = given.answers(p, run, policy, "before", nil, p.max_tokens)
 for _, prompts in run:steps(p.steps, given.questions(p, 0, 1):shuffle(run.seed):epochs():batches(p.prompts)) do
   local rollout = policy:rollout(prompts, { n = p.n, max_tokens = p.max_tokens, temperature = p.temperature })
   policy:update { rollout, objective = p.objective, advantage = { "opd", teacher = teacher },
     schedule = given.schedule(p, { "linear", warmup = 5, total = p.steps, min = 0.1 }) }
 end
-given.answers(p, run, policy, "after", nil, p.max_tokens)
+local _, after = given.answers(p, run, policy, "after", nil, p.max_tokens)
+given.gained(run, before, after)
 run:save()

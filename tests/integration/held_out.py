@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""held_out.py - what the preference recipes say of held-out rows.
+"""held_out.py - what recipes say of held-out rows.
 
 Pairs come with the interval of their margin, without a reference also with what changed pair by pair; rows with a label are
 measured by how often a good answer stands above a bad one, and turned labels turn that round; and policy:logprobs, which all
-of it stands on, gives the completion's tokens and no others."""
+of it stands on, gives the completion's tokens and no others. opd says how much of its teacher's lead it made up."""
 import json
 import os
 import pathlib
@@ -115,5 +115,19 @@ rc, said = run("dpo", "data=long.jsonl", "max_tokens=60", "eval=0.2", "steps=12"
 check("rows that are too long do not end a run", rc == 0 and "after: held-out pairs: " in said, said[-500:])
 rc, said = run("kto", "data=labels.jsonl", "eval=0.3", "steps=1", "max_tokens=2")
 check("held-out rows that do not fit are an error that says so", rc != 0 and ("none fits" in said or "left out" in said), said[-500:])
+
+# ---- what was gained, question by question ----
+
+rc, said = run("opd", "steps=6")
+share = {m[0]: float(m[1]) for m in re.findall(r"^(teacher|before|after): ([\d.]+) % \[", said, re.M)}
+change = re.search(rf"^after: the same questions: answered right changed by {INTERVAL} \(n = 200\)$", said, re.M)
+part = re.search(rf"^after: of the teacher's lead {INTERVAL} \(n = 200\) is made up$", said, re.M)
+check("opd: the change and the part of the teacher's lead", rc == 0 and change and part and len(share) == 3, said[-500:])
+if change and part and len(share) == 3:
+    gain = (share["after"] - share["before"]) / 100
+    check("opd: the change is that of the shares", abs(float(change[1]) - gain) < 0.002, (change[0], share))
+    lead = (share["teacher"] - share["before"]) / 100
+    check("opd: the part is that of the shares", abs(float(part[1]) - gain / lead) < 0.002, (part[0], share))
+    check("opd: within its interval", float(part[2]) < float(part[1]) < float(part[3]), part[0])
 
 finish()
