@@ -19,7 +19,7 @@ libhone_a_SOURCES += core/cli/eval.c
 libhone_a_SOURCES += core/cli/replay.c core/cli/report.c core/cli/runs.c core/cli/watch.c
 libhone_a_SOURCES += core/cli/bench_calls.c core/cli/bench_lua.c core/cli/bench_plugins.c core/cli/plugin_replay.c core/cli/plugin_try.c core/cli/score_rows.c core/cli/new.c core/cli/plugin_trust.c core/cli/plugin_quarantine.c
 libhone_a_SOURCES += core/cli/validate.c core/cli/validate_child.c core/cli/validate_claims.c core/cli/validate_desk.c core/cli/validate_fence.c core/cli/validate_heap.c \
-	core/cli/validate_process.c core/cli/validate_library.c core/cli/validate_instance.c core/cli/validate_reward.c core/cli/validate_judge.c core/cli/validate_optimizer.c \
+	core/cli/validate_process.c core/cli/validate_library.c core/cli/validate_instance.c core/cli/validate_reward.c core/cli/validate_environment.c core/cli/validate_judge.c core/cli/validate_optimizer.c \
 	core/cli/validate_objective.c core/cli/validate_tokenizer.c core/cli/validate_source.c core/cli/validate_model.c \
 	core/cli/validate_args.c core/cli/validate_desc.c core/cli/validate_fuzz.c
 libhone_a_SOURCES += core/cli/judge.c core/cli/judge_lint.c core/cli/judge_render.c core/cli/judge_rubric.c

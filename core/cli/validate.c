@@ -82,8 +82,9 @@ typedef struct validation {
 } validation;
 
 static const hone__vkind *const kinds[] = {
-    &hone__v_reward,    &hone__v_judge,     &hone__v_tokenizer, &hone__v_optimizer,
-    &hone__v_objective, &hone__v_advantage, &hone__v_source,    &hone__v_model};
+    &hone__v_reward,    &hone__v_judge,     &hone__v_tokenizer,
+    &hone__v_optimizer, &hone__v_objective, &hone__v_advantage,
+    &hone__v_source,    &hone__v_model,     &hone__v_environment};
 
 const hone__vkind *hone__v_kind(const hone_component_info *info)
 {

@@ -82,7 +82,7 @@ const hone__vkind *hone__v_kind(const hone_component_info *info); /* NULL: no wo
  * nobody did. */
 const hone__vkind *hone__v_described(hone__v *v);
 extern const hone__vkind hone__v_reward, hone__v_judge, hone__v_tokenizer, hone__v_optimizer,
-    hone__v_objective, hone__v_advantage, hone__v_source, hone__v_model;
+    hone__v_objective, hone__v_advantage, hone__v_source, hone__v_model, hone__v_environment;
 
 struct hone__v {
     hone__vpage *page;

@@ -51,6 +51,45 @@ static hone_status read_logprobs(const hone_value *list, hone_arena *a, hone_rep
     return HONE_OK;
 }
 
+/* turns: [from, to) of each of an episode's, in order. */
+static hone_status read_turns(const hone_value *list, hone_arena *a, hone_replay_sample *s)
+{
+    if (!list)
+        return HONE_OK;
+    if (list->type != HONE_LIST)
+        return hone_fail(HONE_E_TYPE, "turns: a list is wanted");
+    uint8_t *mask = hone_arena_calloc(a, s->n + 1, 1);
+    int64_t last = 0;
+    if (!mask)
+        return HONE_E_NOMEM;
+    for (size_t i = 0; i < list->u.list.n; i++) {
+        const hone_value *t = &list->u.list.items[i];
+        const hone_value *ends = t->type == HONE_LIST && t->u.list.n == 2 ? t->u.list.items : NULL;
+        if (!ends || ends[0].type != HONE_I64 || ends[1].type != HONE_I64 || ends[0].u.i64 < last ||
+            ends[1].u.i64 <= ends[0].u.i64 || (uint64_t)ends[1].u.i64 > s->n)
+            return hone_fail(HONE_E_PARSE, "turns: number %zu is no part [from, to) of the %zu ids",
+                             i + 1, s->n);
+        last = ends[1].u.i64;
+        memset(mask + ends[0].u.i64, 1, (size_t)(last - ends[0].u.i64));
+    }
+    s->turns = (uint32_t)list->u.list.n;
+    s->mask = mask;
+    return HONE_OK;
+}
+
+static double own(const hone_replay_sample *s, size_t k)
+{
+    return s->mask ? (double)s->mask[k] : 1;
+}
+
+static double n_own(const hone_replay_sample *s)
+{
+    double n = 0;
+    for (size_t k = 0; k < s->n; k++)
+        n += own(s, k);
+    return n;
+}
+
 hone_status hone_replay_read(hone_str line, hone_arena *arena, hone_replay_sample *out)
 {
     hone_replay_sample s = {.reward = (double)NAN, .advantage = (double)NAN};
@@ -75,6 +114,7 @@ hone_status hone_replay_read(hone_str line, hone_arena *arena, hone_replay_sampl
                                                   : 0;
     HONE_TRY(read_ids(hone_value_get(&v, "ids"), arena, &s));
     HONE_TRY(read_logprobs(hone_value_get(&v, "logprobs"), arena, &s));
+    HONE_TRY(read_turns(hone_value_get(&v, "turns"), arena, &s));
     const hone_value *row = hone_value_get(&v, "row"), *outcomes = hone_value_get(&v, "outcomes");
     if (row && row->type == HONE_MAP)
         s.row = *row;
@@ -115,6 +155,7 @@ hone_status hone_replay_view(const hone_replay_sample *s, hone_arena *arena, hon
     out->logprobs = s->logprobs;
     out->n_tokens = s->n;
     out->finish = s->finish;
+    out->turn = s->turns;
     const size_t n = has_row ? s->row.u.map.n : 0;
     hone_column *columns = hone_arena_calloc(arena, n + 1, sizeof *columns);
     if (!columns)
@@ -185,9 +226,9 @@ static hone_status advantages(const hone_replay_step *s, const hone_replay_side 
     if (!length || !mask || !logp)
         return HONE_E_NOMEM;
     for (size_t i = 0; i < n; i++) {
-        length[i] = (double)s->samples[i].n;
+        length[i] = n_own(&s->samples[i]);
         for (size_t k = begin[i]; k < begin[i + 1]; k++) {
-            mask[k] = 1;
+            mask[k] = own(&s->samples[i], k - begin[i]);
             logp[k] = (double)s->samples[i].logprobs[k - begin[i]];
         }
     }
@@ -221,10 +262,10 @@ static hone_status advantages(const hone_replay_step *s, const hone_replay_side 
         for (size_t k = begin[i]; k < begin[i + 1]; k++) {
             if (r->left_out[i] || !out.per_token)
                 token[k] = r->advantage[i];
-            sum += token[k];
+            sum += mask[k] > 0 ? token[k] : 0;
         }
         if (out.per_token)
-            r->advantage[i] = begin[i + 1] > begin[i] ? sum / (double)(begin[i + 1] - begin[i]) : 0;
+            r->advantage[i] = length[i] > 0 ? sum / length[i] : 0;
     }
     return HONE_OK;
 }
@@ -233,6 +274,7 @@ typedef struct arrays { /* of the sequences that take part, without gaps */
     size_t n, n_tok;
     size_t *begin, *from; /* from: where its tokens stand among all */
     double *logp, *mask, *adv, *length, *entropy, *grad, *grad_entropy;
+    double own; /* how many of the tokens are the policy's */
     uint32_t *group;
     uint8_t *cut;
 } arrays;
@@ -264,11 +306,12 @@ static hone_status take(const hone_replay_step *s, const hone_replay_result *r, 
         x->from[x->n] = begin[i];
         x->group[x->n] = s->group[i];
         x->cut[x->n] = (uint8_t)cut;
-        x->length[x->n] = (double)q->n;
+        x->length[x->n] = n_own(q);
+        x->own += n_own(q);
         for (size_t k = 0; k < q->n; k++) {
             x->logp[x->n_tok] = (double)q->logprobs[k];
             x->entropy[x->n_tok] = -(double)q->logprobs[k]; /* what one draw says of it */
-            x->mask[x->n_tok] = 1;
+            x->mask[x->n_tok] = own(q, k);
             x->adv[x->n_tok++] = token[begin[i] + k];
         }
         x->begin[++x->n] = x->n_tok;
@@ -292,9 +335,9 @@ static hone_status gradient(const hone_replay_side *side, const arrays *x, uint3
                             .advantage = x->adv,
                             .length = x->length,
                             .group = x->group,
-                            .total_tokens = (double)x->n_tok,
+                            .total_tokens = x->own,
                             .total_seqs = (double)x->n,
-                            .total_chosen_tokens = (double)x->n_tok,
+                            .total_chosen_tokens = x->own,
                             .max_length = side->max_length,
                             .truncated = x->cut};
     hone_objective_out out = {.struct_size = sizeof out,

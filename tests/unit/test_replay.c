@@ -51,6 +51,25 @@ static void test_a_line_is_read_whole(void **state)
     assert_true(hone_str_eq(seen.prompt, "q") && seen.n_columns == 2 && seen.id == 9);
 }
 
+static void test_turns_say_which_ids_are_the_policys_own(void **state)
+{
+    static const uint8_t own[] = {1, 1, 0, 1, 0};
+    hone_replay_sample x;
+    hone_sample seen;
+    (void)state;
+    assert_int_equal(read_text("{\"step\":1,\"completion\":\"\",\"ids\":[5,6,7,8,9],\"logprobs\":"
+                               "[-1,-2,0,-1,0],\"turns\":[[0,2],[3,4]]}",
+                               &x),
+                     HONE_OK);
+    assert_true(x.turns == 2 && x.n == 5);
+    assert_memory_equal(x.mask, own, sizeof own);
+    assert_int_equal(hone_replay_view(&x, &arena, &seen), HONE_OK);
+    assert_true(seen.turn == 2 && seen.n_tokens == 5);
+    assert_int_equal(
+        read_text("{\"step\":1,\"completion\":\"\",\"ids\":[5],\"logprobs\":[-1]}", &x), HONE_OK);
+    assert_true(!x.mask && x.turns == 0); /* one turn, nobody answered: all are its own */
+}
+
 static void test_what_is_missing_is_no_number(void **state)
 {
     hone_replay_sample x;
@@ -85,6 +104,14 @@ static void test_bad_lines_are_refused_and_change_nothing(void **state)
         "{\"step\":1,\"completion\":\"c\",\"ids\":[1],\"logprobs\":[\"-1\"]}",
         "{\"step\":1,\"completion\":\"c\",\"logprobs\":[],\"reward\":\"x\"}",
         "{\"step\":1,\"completion\":\"c\",\"logprobs\":[],\"left_out\":2}",
+        "{\"step\":1,\"completion\":\"c\",\"logprobs\":[],\"turns\":2}",
+        "{\"step\":1,\"completion\":\"c\",\"ids\":[1],\"logprobs\":[-1],\"turns\":[0,1]}",
+        "{\"step\":1,\"completion\":\"c\",\"ids\":[1],\"logprobs\":[-1],\"turns\":[[0]]}",
+        "{\"step\":1,\"completion\":\"c\",\"ids\":[1],\"logprobs\":[-1],\"turns\":[[0,2]]}",
+        "{\"step\":1,\"completion\":\"c\",\"ids\":[1],\"logprobs\":[-1],\"turns\":[[-1,1]]}",
+        "{\"step\":1,\"completion\":\"c\",\"ids\":[1],\"logprobs\":[-1],\"turns\":[[1,1]]}",
+        "{\"step\":1,\"completion\":\"c\",\"ids\":[1,2],\"logprobs\":[-1,-1],\"turns\":[[1,2],[0,1]"
+        "]}",
     };
     hone_replay_sample x, before;
     (void)state;
@@ -158,6 +185,7 @@ int main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, begin, end)
     const struct CMUnitTest tests[] = {
         T(test_a_line_is_read_whole),
+        T(test_turns_say_which_ids_are_the_policys_own),
         T(test_what_is_missing_is_no_number),
         T(test_bad_lines_are_refused_and_change_nothing),
         T(test_a_group_is_a_number_and_a_prompt),
