@@ -23,9 +23,11 @@ chosen answers. A teacher: `objective = { "gkd", teacher = policy }`, or rows th
 `teacher`. Advantages read a teacher or a reference too: `advantage = { "opd", teacher = policy }`, `{ "group", beta = 0.01, reference = policy }`
 (`"adapter_off"`: the policy's own base), `{ "remax", baseline = greedy_rollout }`.
 
-Every loss is tested against its formula written a second time, against trl, verl and openrlhf where they have it, by finite differences,
-and for this: masked samples change nothing, zero advantage is zero policy gradient, the order of samples and any split into micro-batches
-change nothing (`tests/golden/objective_formulas.py`, `objective_eval.py`, `tests/unit/test_objectives.c`).
+Every loss is tested against its formula written a second time, against numbers of trl, verl and openrlhf where they have it, by finite
+differences, and for this: masked samples change nothing, zero advantage is zero policy gradient, the order of samples and any split into
+micro-batches change nothing (`tests/golden/objective_formulas.py`, `objective_eval.py`, `tests/unit/test_objectives.c`). What is said of the
+trainers is of trl 1.16, verl and OpenRLHF of August 2026: `tests/integration/peers_objectives.py` calls their own code on random numbers and is
+run by hand, with `HONE_PEERS` and `HONE_PEER_SOURCES`; it says what differs by how much.
 
 Words: r = exp(logp - old_logp), A the advantage, |y| the trained tokens of a sequence, G a group, s the sigmoid, sg(...) a part held constant.
 """

@@ -84,6 +84,11 @@ def reduced(rows, mask, how, longest):
             "seq_mean_token_sum_norm": lambda: mean(sums) / longest}[how]()
 
 
+def held(o, log_r, bound=20, below=True):
+    """verl and openrlhf keep log-ratios within bounds."""
+    return max(-bound if below else -inf, min(bound, log_r)) if o.get("compat") in ("verl", "openrlhf") else log_r
+
+
 def clipped(r, a, o, low, high):
     first = min(r, o["delta"]) if o.get("delta") else r
     loss = max(-first * a, -min(max(r, 1 - low), 1 + high) * a)
@@ -94,7 +99,15 @@ def kl_of(kind, x):
     return {"k1": x, "k2": x * x / 2, "k3": exp(-x) - 1 + x, "abs": abs(x)}[kind]
 
 
+def held_kl(o, kind, x):
+    v = kl_of(kind, x)
+    return max(-10, min(10, v)) if o.get("compat") == "openrlhf" or (o.get("compat") == "verl" and kind == "k3") else v
+
+
 def policy_loss(name, d, o, x, c, entropy):
+    if o.get("compat") == "verl" and name in ("ppo", "grpo", "bnpo", "dr_grpo", "dapo"):
+        o = {"dual_clip": 3, **o}
+    verl = o.get("compat") == "verl"
     how, low, high = DEFAULTS[name]
     how, low, high = o.get("reduce", how), o.get("eps_low", low), o.get("eps_high", high)
     compat, mask = o.get("compat"), [list(m) for m in d["mask"]]
@@ -136,18 +149,20 @@ def policy_loss(name, d, o, x, c, entropy):
         if o.get("off_policy_threshold") and a_seq < 0:
             gate = float(mean([d["sampler_logp"][s][t] - c[s][t] for t in at]) <= o["off_policy_threshold"])
         for t in at:
-            a, r = adv[t], exp(lr[t])
+            a, r = adv[t], exp(held(o, lr[t]) if verl or name in ("ppo", "grpo", "bnpo", "dr_grpo", "dapo") else lr[t])
             if name == "gspo":
-                loss = clipped(exp(mean([lr[i] for i in at])), a_seq, o, low, high)
+                m = mean([lr[i] for i in at])
+                loss = clipped(exp(held(o, m, 10, False) if verl else m), a_seq, o, low, high)
                 r = exp(mean([lr[i] for i in at]))
             elif name == "gspo_token":
-                r = exp(mean([lr_c[i] for i in at])) * exp(x[s][t] - c[s][t])
+                m = mean([lr_c[i] for i in at]) + x[s][t] - c[s][t]
+                r = exp(held(o, m, 10, False) if verl else m)
                 loss = clipped(r, a, o, low, high)
             elif name == "gmpo":
                 bound = [min(v, high) if a_seq > 0 else max(v, -low) for v in (lr[i] for i in at)]
                 loss, r = -a_seq * exp(mean(bound)), exp(mean(bound))
             elif name == "cispo":
-                rc = exp(lr_c[t])
+                rc = exp(held(o, lr_c[t]) if verl else lr_c[t])
                 loss = -(min(rc, high) if compat == "trl" else min(max(rc, 1 - low), 1 + high)) * a * x[s][t]
             elif name == "sapo":
                 tau = o.get("tau_pos", 1) if a > 0 else o.get("tau_neg", 1.05)
@@ -170,10 +185,15 @@ def policy_loss(name, d, o, x, c, entropy):
                 w = 0
             row[t] = w * loss
             if o.get("beta") and name != "dro":
-                kl = kl_of(o.get("kl", "k3"), x[s][t] - d["ref_logp"][s][t])
+                kl = held_kl(o, o.get("kl", "k3"), x[s][t] - d["ref_logp"][s][t])
                 row[t] += o["beta"] * kl * (r if o.get("unbiased") else 1)
-            row[t] -= o.get("entropy", 0) * entropy[s][t]
-    return reduced(rows, mask, how, o.get("max_length", max(len(m) for m in mask)))
+            if compat != "trl":
+                row[t] -= o.get("entropy", 0) * entropy[s][t]
+    bonus = 0
+    if compat == "trl" and o.get("entropy"):  # a mean over tokens, of those that train
+        own = [[m if kept is None or h >= kept else 0 for h, m in zip(hs, ms)] for hs, ms in zip(d["entropy"], mask)]
+        bonus = o["entropy"] * reduced(entropy, own, "token_mean", 0)
+    return -bonus + reduced(rows, mask, how, o.get("max_length", max(len(m) for m in mask)))
 
 
 def policy_batch(rng):
@@ -203,6 +223,8 @@ EXTRAS = [
     {**BAND, "reject": True, "beta": .1}, {**BAND, "reject": True, "sampler_level": "sequence", "compat": "openrlhf"},
     {"top_entropy": .4}, {"off_policy_threshold": .05}, {"mask_truncated": True}, {"reduce": "token_sum"},
     {"reduce": "seq_mean_token_sum"}, {"reduce": "seq_mean_token_sum_norm", "max_length": 9}, {"reduce": "seq_mean_token_mean"},
+    {"compat": "trl", "entropy": .1}, {"compat": "trl", "entropy": .1, "top_entropy": .5},
+    *[{"compat": c, "beta": .1, "kl": k, "far": True} for c in ("verl", "openrlhf") for k in ("k1", "k2", "k3")],
 ]
 OWN = {"ppo": [{"delta": 1.1}, {"dual_clip": 1.05}, {"eps_low": .05, "eps_high": .1}], "grpo": [{"delta": 1.1, "compat": "trl"}],
        "gspo": [{"eps_low": .1, "eps_high": .1}], "gspo_token": [{"eps_low": .1, "eps_high": .1}], "dapo": [{"eps_high": .05}],
@@ -215,15 +237,21 @@ def check_policy(name):
     rng = random.Random(name)
     known = {f["name"] for f in FIELDS[name]}
     for o in EXTRAS + OWN.get(name, []):
-        if not set(o) <= known or (name == "dro" and "beta" in o and "sampler_floor" in o):
+        if not set(o) - {"far"} <= known or (name == "dro" and "beta" in o and "sampler_floor" in o):
             continue
         d = policy_batch(rng)
         c = d["logp"]
+        if o.get("far"):  # to where trainers hold ratios and estimates
+            o = {k: v for k, v in o.items() if k != "far"}
+            d["old_logp"] = [[v + rng.choice([0, 0, 0, 0, -25, -1.5, 1.5, 25]) for v in r] for r in d["old_logp"]]
+            d["ref_logp"] = [[v + rng.choice([0, 0, 0, -12, 12]) for v in r] for r in d["ref_logp"]]
+            if name == "dro" or (name not in ("gpg", "reinforce", "gmpo", "gspo", "gspo_token") and o["compat"] == "openrlhf" and name not in ("ppo", "grpo", "bnpo", "dr_grpo", "dapo")):
+                continue
         got = evaluate("objective", name, d, *options(o))
         want = policy_loss(name, d, o, c, c, d["entropy"])
         grad = slopes(lambda x: policy_loss(name, d, o, x, c, d["entropy"]), c)
         counted.check(f"{name} {o}: loss", got and near(got["loss"], want, 1e-9), f"{got and got['loss']}, wanted {want}")
-        counted.check(f"{name} {o}: gradient", got and near(got["grad"], grad, 1e-6), f"{got and got['grad']}\n{grad}")
+        counted.check(f"{name} {o}: gradient", got and near(got["grad"], grad, 1e-6 + 1e-9 * abs(want)), f"{got and got['grad']}\n{grad}")
         if o.get("entropy"):
             grad = slopes(lambda h: policy_loss(name, d, o, c, c, h), d["entropy"])
             counted.check(f"{name} {o}: gradient of the entropy", near(got["grad_entropy"], grad, 1e-6))
@@ -233,8 +261,8 @@ def check_policy(name):
 
 def f_prime(o, x):
     kind, alpha = o.get("f_divergence", "reverse_kl"), o.get("alpha", .5)
-    return {"reverse_kl": lambda: x, "forward_kl": lambda: -exp(-x), "js": lambda: logsigmoid(x),
-            "alpha": lambda: exp((alpha - 1) * x) / (alpha - 1)}[kind]()
+    return {"reverse_kl": lambda: x, "forward_kl": lambda: 1 - exp(-x), "js": lambda: log(2) + logsigmoid(x),
+            "alpha": lambda: (exp((alpha - 1) * x) - 1) / (alpha - 1)}[kind]()
 
 
 def smoothed(z, o):
@@ -277,7 +305,7 @@ def pair_loss(name, o, pc, pr, rc, rr, lc, lr):
     if name == "apo_down":
         return sigmoid(beta * a) + 1 - sigmoid(beta * (a - b))
     if name == "discopop":
-        z = beta * (a - b)
+        z = beta * h
         gate = sigmoid(z / o.get("temperature", .05))
         return (1 - gate) * -logsigmoid(z) + gate * exp(-z)
     if name == "sigmoid_norm":
@@ -316,21 +344,22 @@ def preference_loss(name, d, o, pc, pr, c_pc, c_pr):
         lc, lr, w = d["len_chosen"][i], d["len_rejected"][i], 1
         if o.get("wpo"):
             align = d.get("collision_chosen", [0] * n)[i] / lc + d.get("collision_rejected", [0] * n)[i] / lr
-            w = min(1, exp(c_pc[i] / lc + c_pr[i] / lr - align))
+            w = exp(c_pc[i] / lc + c_pr[i] / lr - align)
+            w = w if o.get("compat") == "trl" else min(1, w)
         losses.append(w * pair_loss(name, o, pc[i], pr[i], ref[0][i], ref[1][i], lc, lr))
     return mean(losses)
 
 
 SMOOTH = [{}, {"beta": .7, "label_smoothing": .2}]
 DIVERGE = [{"beta": .7, "f_divergence": k} for k in ("forward_kl", "js", "alpha")] + [{"beta": .5, "f_divergence": "alpha", "alpha": .7}]
-WPO = [{"beta": .6, "wpo": True}]
+WPO = [{"beta": .6, "wpo": True}, {"beta": .6, "wpo": True, "compat": "trl"}]
 PREFERENCE = {
     "dpo": SMOOTH + DIVERGE + WPO, "robust": [{"label_smoothing": .1}, {"label_smoothing": .2, "beta": .5}] + WPO,
-    "ipo": [{}, {"beta": .5, "compat": "trl"}, {"beta": .5, "compat": "openrlhf"}] + DIVERGE, "hinge": [{}, {"beta": .5}] + DIVERGE,
+    "ipo": [{}, {"beta": .5, "compat": "trl"}, {"beta": .5, "compat": "openrlhf"}, {"beta": .5, "compat": "trl", "f_divergence": "js"}] + DIVERGE, "hinge": [{}, {"beta": .5}] + DIVERGE,
     "exo": [{}, {"beta": .6, "label_smoothing": .05}], "nca": [{}, {"beta": .6}] + WPO, "bco": [{}, {"beta": .6, "reward_shift": .3}],
     "sppo": [{}, {"beta": .5}] + WPO, "aot": SMOOTH, "aot_unpaired": SMOOTH, "apo_zero": [{}, {"beta": .6}] + WPO,
     "apo_down": [{}, {"beta": .6}] + WPO, "apo_zero_unpaired": [{}, {"beta": .5, "undesirable_weight": 2}],
-    "discopop": [{}, {"beta": .4, "temperature": .5}], "sigmoid_norm": SMOOTH + DIVERGE,
+    "discopop": [{}, {"beta": .4, "temperature": .5}] + DIVERGE, "sigmoid_norm": SMOOTH + DIVERGE,
     "kto": [{}, {"beta": .5, "desirable_weight": 1.5}], "orpo": [{}, {"beta": .5, "nll": 0}, {"wpo": True}],
     "cpo": [{}, {"nll": 1, "label_smoothing": .1}, {"loss": "hinge", "beta": .4}, {"loss": "ipo", "beta": .5, "nll": .5}],
     "simpo": [{}, {"gamma": 1, "nll": .3, "label_smoothing": .1}] + WPO, "alphapo": [{}, {"alpha": -.5, "gamma": .2}, {"alpha": 0}] + WPO,
@@ -545,10 +574,12 @@ def deviation(values):
     return statistics.stdev(values) if len(values) > 1 else 0
 
 
-def whitened(rows, mask, stays):
+def whitened(rows, mask, stays, compat=None):
     values = [v for r, ms, ok in zip(rows, mask, stays) if ok for v, m in zip(r, ms) if m]
-    mu, var = mean(values), deviation(values) ** 2
-    return [[(v - mu) / math.sqrt(var + 1e-8) if m and ok else 0 for v, m in zip(r, ms)] for r, ms, ok in zip(rows, mask, stays)]
+    mu, var = mean(values), deviation(values) ** 2 + 1e-8
+    if compat == "openrlhf":
+        var = max(statistics.pvariance(values), 1e-8)
+    return [[(v - mu) / math.sqrt(var) if m and ok else 0 for v, m in zip(r, ms)] for r, ms, ok in zip(rows, mask, stays)]
 
 
 def advantage(name, d, o):
@@ -587,13 +618,16 @@ def advantage(name, d, o):
             elif name == "normalize_then_sum":
                 for w, rewards in zip(d["weights"], d["rewards"]):
                     there = [rewards[j] for j in at if rewards[j] is not None]
+                    single = compat == "verl" and len(there) == 1
                     if rewards[i] is not None:
-                        out[i] += w * (rewards[i] - mean(there)) / (deviation(there) + eps)
+                        out[i] += w * (rewards[i] - (0 if single else mean(there))) / ((1 if single else deviation(there)) + eps)
             else:
                 out[i] = R[i] - mu
     if name == "normalize_then_sum":
         kept = [out[i] for i in range(n) if stays[i]]
-        out = [(a - mean(kept)) / (deviation(kept) + eps) if ok else 0 for a, ok in zip(out, stays)]
+        out = [(a - mean(kept)) / (deviation(kept) + eps) if ok else 0 for a, ok in zip(out, stays)] if compat != "verl" else \
+            [r[0] for r in whitened([[a] for a in out], [[1]] * n, stays)] if not mask else \
+            [max(r, key=abs) for r in whitened([[a] * len(ms) for a, ms in zip(out, mask)], mask, stays)]
     per_token = name in ("reinforce++", "reinforce++_baseline", "gae")
     rows = [[a if m else 0 for m in ms] for a, ms in zip(out, mask)]
     if name in ("reinforce++", "gae"):
@@ -601,7 +635,11 @@ def advantage(name, d, o):
         for i, ms in enumerate(mask):
             at = [t for t, m in enumerate(ms) if m]
             rows[i], run, later = [0.0] * len(ms), 0, 0
-            for t in reversed(at if stays[i] else []):
+            for t in reversed(range(len(ms)) if stays[i] else []):
+                if not ms[t]:
+                    if compat == "openrlhf":  # a hole is a step without reward and value
+                        run, later = gamma * later * (name == "gae") + gamma * (lam if name == "gae" else 1) * run, 0
+                    continue
                 r = (R[i] if t == at[-1] else 0)
                 if o.get("beta"):
                     r -= o["beta"] * kl_of(o.get("kl", "k1"), d["logp"][i][t] - d["ref_logp"][i][t])
@@ -612,7 +650,7 @@ def advantage(name, d, o):
                     run = r + gamma * run
                 rows[i][t] = run
     if per_token and o.get("whiten", True):
-        rows = whitened(rows, mask, stays)
+        rows = whitened(rows, mask, stays, compat)
     c = o.get("advantage_clip")
     return [[max(-c, min(c, v)) for v in r] for r in rows] if c else rows
 

@@ -19,7 +19,6 @@ typedef struct advantage {
 
 enum { SCALE_GROUP, SCALE_BATCH, SCALE_NONE };
 enum { MISSING_SKIP, MISSING_ZERO };
-enum { KL_K1, KL_K2, KL_K3, KL_ABS };
 enum { LENGTH_LINEAR, LENGTH_GROUP };
 
 hone_status advantage_create(const advantage_row *row, const hone_field *const *fields,
@@ -304,11 +303,33 @@ static void normalize_then_sum(const advantage *p, const hone_advantage_in *in, 
                 if (!scored || scored[w->members[i + j].seq])
                     kept[m++] = w->members[i + j];
             g = stats_of(reward, kept, m);
+            if (p->compat == COMPAT_VERL && m == 1) { /* as in by_groups */
+                g.mean = 0;
+                g.std = 1;
+            }
             for (size_t j = 0; j < m; j++)
                 seq[kept[j].seq] += over(weight * (reward[kept[j].seq] - g.mean), g.std + p->eps);
         }
     }
     all = stats_of(seq, w->members, w->n_members);
+    if (p->compat == COMPAT_VERL) { /* whitened over tokens: each sequence as often as it is long */
+        double n = 0, sum = 0, square = 0;
+        for (size_t i = 0; i < w->n_members; i++) {
+            const size_t s = w->members[i].seq;
+            const double length = in->length ? in->length[s] : 1;
+            n += length;
+            sum += length * (seq[s] - all.mean);
+        }
+        all.mean += n > 0 ? sum / n : 0;
+        for (size_t i = 0; i < w->n_members; i++) {
+            const size_t s = w->members[i].seq;
+            square += (in->length ? in->length[s] : 1) * (seq[s] - all.mean) * (seq[s] - all.mean);
+        }
+        all.std = hone_sqrt((n > 1 ? square / (n - 1) : 0) + 1e-8);
+        for (size_t i = 0; i < w->n_members; i++)
+            seq[w->members[i].seq] = (seq[w->members[i].seq] - all.mean) / all.std;
+        return;
+    }
     for (size_t i = 0; i < w->n_members; i++)
         seq[w->members[i].seq] = over(seq[w->members[i].seq] - all.mean, all.std + p->eps);
 }
@@ -320,9 +341,10 @@ static int stayed(const hone_advantage_out *out, size_t s)
     return !out->left_out[s];
 }
 
-/* (x - mean) / sqrt(var + 1e-8) over the trained tokens of those that stayed (var with n - 1). */
-static void whiten_tokens(const hone_advantage_in *in, const hone_advantage_out *out, double *x,
-                          int masked_too)
+/* (x - mean) / sqrt(var + 1e-8) over the trained tokens of those that stayed, var with n - 1. openrlhf: var with n, at
+ * least 1e-8. */
+static void whiten_tokens(const advantage *p, const hone_advantage_in *in,
+                          const hone_advantage_out *out, double *x, int masked_too)
 {
     double n = 0, mean = 0, var = 0, first = 0, scale;
     int any = 0;
@@ -347,8 +369,12 @@ static void whiten_tokens(const hone_advantage_in *in, const hone_advantage_out 
     }
     if (n <= 0)
         return;
-    var = n > 1 ? var / n * (n / (n - 1)) : 0;
-    scale = 1 / hone_sqrt(var + 1e-8);
+    if (p->compat == COMPAT_OPENRLHF) {
+        scale = 1 / hone_sqrt(larger(var / n, 1e-8));
+    } else {
+        var = n > 1 ? var / n * (n / (n - 1)) : 0;
+        scale = 1 / hone_sqrt(var + 1e-8);
+    }
     for (size_t s = 0; s < in->n_seqs; s++)
         for (size_t t = in->seq_begin[s]; stayed(out, s) && t < in->seq_begin[s + 1]; t++)
             x[t] = in->mask[t] != 0 || masked_too ? (x[t] - mean) * scale : 0;
@@ -360,16 +386,13 @@ static double kl_penalty(const advantage *p, const hone_advantage_in *in, size_t
     if (p->beta == 0)
         return 0;
     x = in->logp[t] - in->ref_logp[t];
-    switch (p->kl) {
-    case KL_K2:
-        return p->beta * x * x / 2;
-    case KL_K3:
-        return p->beta * (hone_expm1(-x) + x);
-    case KL_ABS:
-        return p->beta * hone_math_abs(x);
-    default:
-        return p->beta * x;
-    }
+    if (p->kl == KL_K2)
+        x = x * x / 2;
+    else if (p->kl == KL_K3)
+        x = hone_expm1(-x) + x;
+    else if (p->kl == KL_ABS)
+        x = hone_math_abs(x);
+    return p->beta * (!kl_is_cut(p->compat, p->kl, x) ? x : x > 0 ? 10 : -10);
 }
 
 /* The last trained token of a sequence, or its begin - 1 wrapped to SIZE_MAX when there is none. */
@@ -390,6 +413,8 @@ static void returns_of(const advantage *p, const hone_advantage_in *in, const wo
     for (size_t t = in->seq_begin[s + 1]; t > in->seq_begin[s]; t--) {
         size_t i = t - 1;
         if (in->mask[i] == 0) {
+            if (p->compat == COMPAT_OPENRLHF) /* there a hole is a step without a reward */
+                run *= p->gamma;
             x[i] = 0;
             continue;
         }
@@ -409,6 +434,10 @@ static void gae_of(const advantage *p, const hone_advantage_in *in, const work *
             double r = (i == last ? w->reward[s] : 0) - kl_penalty(p, in, i);
             run = r + p->gamma * next - in->value[i] + p->gamma * p->lambda * run;
             next = in->value[i];
+        } else if (p->compat ==
+                   COMPAT_OPENRLHF) { /* there a hole is a step without reward and value */
+            run = p->gamma * next + p->gamma * p->lambda * run;
+            next = 0;
         }
         x[i] = in->mask[i] != 0 || p->compat == COMPAT_VERL ? run : 0;
     }
@@ -451,7 +480,7 @@ static void per_token(const advantage *p, const hone_advantage_in *in, const wor
         }
     }
     if (p->whiten && p->row->kind != ADV_OPD)
-        whiten_tokens(in, out, x, masked_too);
+        whiten_tokens(p, in, out, x, masked_too);
     for (size_t s = 0; s < in->n_seqs; s++) { /* for the metrics: the mean of each */
         double sum = 0, n = 0;
         for (size_t t = in->seq_begin[s]; t < in->seq_begin[s + 1]; t++) {

@@ -29,6 +29,8 @@
 #define SHOW_LEAVES \
     "A sample that lacks a weighted reward leaves its group and gets 0 (missing = skip); missing = zero sums what is\n" \
     "  there, as trl does.\n"
+#define SHOW_WHITEN \
+    "differences: openrlhf whitens with the variance over n, at least 1e-8; hone and verl with n - 1, plus 1e-8.\n"
 #define SHOW_ONE "differences: verl gives a group of one mean 0 and std 1, so its advantage is R; hone gives 0.\n"
 
 /* X(row, name, kind, fields, summary, show) */
@@ -37,7 +39,8 @@
       "group: (R - mean_G) / (std_G + eps), sample std (n - 1)\n" SHOW_MISSING \
       "scale: group = std of the group; batch = std of all rewards of the batch; none = no division.\n" \
       "source: Shao et al. 2024 (arXiv:2402.03300)\n" \
-      "differences: eps is 1e-4 in trl, 1e-6 in verl, 1e-9 in openrlhf; missing is zero in trl.\n" SHOW_ONE) \
+      "differences: eps is 1e-4 in trl, 1e-6 in verl, 1e-9 in openrlhf; missing is zero in trl. openrlhf clips R after\n" \
+      "  the mean is taken off, and takes its KL off each token's return; hone both off R.\n" SHOW_ONE) \
     X(dr_grpo, "dr_grpo", ADV_DR_GRPO, plain_fields, "rewards less their group's mean", \
       "dr_grpo: R - mean_G\n" SHOW_MISSING "source: Liu et al. 2025 (arXiv:2503.20783)\n" SHOW_ONE) \
     X(rloo, "rloo", ADV_RLOO, plain_fields, "rewards less the mean of the others in the group", \
@@ -45,7 +48,8 @@
     X(normalize_then_sum, "normalize_then_sum", ADV_NORMALIZE_THEN_SUM, gdpo_fields, "GDPO: each reward standardised by itself, then summed", \
       "normalize_then_sum: z_k = (R_k - mean_G) / (std_G + eps) for each reward; sum of w_k z_k; standardised over the batch\n" SHOW_LEAVES \
       "source: GDPO, Liu et al. 2026 (arXiv:2601.05242)\n" \
-      "differences: trl: multi_objective_aggregation = normalize_then_sum, eps 1e-4.\n") \
+      "differences: trl: multi_objective_aggregation = normalize_then_sum, eps 1e-4. verl (gdpo) whitens the sums over\n" \
+      "  tokens, so that long samples count more, and keeps R of a group of one; compat verl does so.\n") \
     X(grpo_passk, "grpo_passk", ADV_PASSK, eps_fields, "only the best of a group, by its lead", \
       "grpo_passk: (max - second) / (std_G + eps) for the best of the group, 0 for the others\n" SHOW_MISSING \
       "source: Tang et al. 2025 (arXiv:2503.19595)\ndifferences: none known; verl's values are met.\n") \
@@ -57,18 +61,19 @@
       "gpg: (B / number of rewards that are not 0) (R - mean_G)\n" SHOW_MISSING "source: Chu et al. 2025 (arXiv:2504.02546), as in verl\n" SHOW_ONE) \
     X(reinforce_pp, "reinforce++", ADV_REINFORCE_PP, return_fields, "discounted returns, whitened over the batch", \
       "reinforce++: G_t = r_t + gamma G_{t+1}, R at the last token, less beta KL a token; whitened over all tokens\n" SHOW_MISSING \
-      "source: Hu 2025 (arXiv:2501.03262)\ndifferences: none known; verl's values are met.\n") \
+      "source: Hu 2025 (arXiv:2501.03262)\n" SHOW_WHITEN "  A masked token between trained ones discounts there, too.\n") \
     X(reinforce_pp_baseline, "reinforce++_baseline", ADV_REINFORCE_PP_BASELINE, whiten_fields, "centred in the group, whitened over the batch", \
       "reinforce++_baseline: R - mean_G at each token, whitened over all tokens\n" SHOW_MISSING \
-      "source: Hu 2025 (arXiv:2501.03262)\n" SHOW_ONE) \
+      "source: Hu 2025 (arXiv:2501.03262)\n" SHOW_WHITEN SHOW_ONE) \
     X(gae, "gae", ADV_GAE, gae_fields, "generalised advantage estimation with a value head", \
       "gae: A_t = sum over l of (gamma lambda)^l d_{t+l},  d_t = r_t + gamma V_{t+1} - V_t; whitened over all tokens\n" SHOW_MISSING \
       "source: Schulman et al. 2015 (arXiv:1506.02438)\n" \
+      SHOW_WHITEN "  A masked token between trained ones is there a step without reward and value.\n" \
       "differences: compat verl leaves numbers on masked tokens, hone 0; nothing reads them.\n") \
     X(opd, "opd", ADV_OPD, opd_fields, "on-policy distillation: the teacher's log-prob less the student's", \
       "opd: -(logp - ref_logp) at each token; ref_logp is the teacher's\n" \
-      "source: Agarwal et al. 2023 (arXiv:2306.13649); on-policy distillation as in Thinking Machines 2025\n" \
-      "differences: none known.\n")
+      "source: on-policy distillation as in Thinking Machines 2025 (blog), after Agarwal et al. 2023 (arXiv:2306.13649)\n" \
+      "differences: trl has no such advantage: its distillation trainers take the KL over the vocabulary (gkd with beta 1).\n")
 
 static const hone_field *const group_fields[] = {COMPAT, FIELD_MISSING, FIELD_EPS,
     HONE_ENUM("scale", "group", "group|batch|none", 0, "whose standard deviation divides"), FIELD_KL, FIELD_SHAPING, NULL};

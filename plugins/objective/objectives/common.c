@@ -83,8 +83,8 @@ totals totals_of(const hone_objective_in *in)
         if (t.seqs <= 0)
             t.seqs = seqs;
     }
-    if (t.pairs <= 0)
-        t.pairs = (double)(in->n_seqs / 2);
+    for (size_t s = 0; in->total_pairs <= 0 && s + 1 < in->n_seqs; s += 2)
+        t.pairs += length_of(in, s) > 0 && length_of(in, s + 1) > 0;
     return t;
 }
 

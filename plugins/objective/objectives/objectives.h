@@ -59,6 +59,15 @@ enum {
 #define REDUCE_CHOICES                                                                             \
     "seq_mean_token_mean|token_mean|seq_mean_token_sum|seq_mean_token_sum_norm|token_sum"
 
+/* Estimators of a KL, in the order of the setting `kl`. */
+enum { KL_K1, KL_K2, KL_K3, KL_ABS };
+/* Is this estimate held at its bound there, without a gradient? verl keeps k3 and openrlhf all of them within +-10. */
+static inline int kl_is_cut(uint32_t compat, uint32_t kl, double value)
+{
+    return compat == COMPAT_OPENRLHF ? value > 10 || value < -10
+                                     : compat == COMPAT_VERL && kl == KL_K3 && value > 10;
+}
+
 /* Totals over the optimizer step; where the host gave none, over this call. */
 typedef struct totals {
     double tokens, seqs, pairs, max_length;

@@ -1,8 +1,8 @@
 /* pair_losses.c - the losses of one preference pair, each with its derivatives in closed form.
  *
  * Words: a = pc - rc and b = pr - rr are the log-ratios of chosen and rejected, h = a - b. With another
- * f-divergence than the reverse KL, h is f'(e^a) - f'(e^b) up to its constant (Wang et al. 2023,
- * arXiv:2309.16240). Lengths are numbers of trained tokens. Sources: the rows in preference_rows.c. */
+ * f-divergence than the reverse KL, h is f'(e^a) - f'(e^b), with the constant that makes f'(1) = 0: it does not cancel
+ * where each side is divided by its length (Wang et al. 2023, arXiv:2309.16240). Lengths are numbers of trained tokens. Sources: the rows in preference_rows.c. */
 #include "preference.h"
 
 double smoothed_logistic(double ls, double z, double *d)
@@ -19,23 +19,23 @@ double loss_one_sided(double z, double *d)
     return hone_sigmoid(-z);
 }
 
-/* f'(e^x) without its constant, and its derivative in x. */
+/* f'(e^x), which is 0 at x = 0, and its derivative in x. */
 static double divergence_score(const preference *p, double x, double *d)
 {
     double e;
     switch (p->divergence) {
     case DIVERGENCE_FORWARD_KL:
-        e = hone_exp(-x);
-        *d = e;
+        e = hone_expm1(-x);
+        *d = e + 1;
         return -e;
     case DIVERGENCE_JS:
         *d = hone_sigmoid(-x);
-        return hone_logsigmoid(x);
+        return hone_logsigmoid(x) - hone_logsigmoid(0);
     case DIVERGENCE_ALPHA:
         if (hone_math_abs(p->alpha - 1) < 1e-6)
             break;
-        e = hone_exp((p->alpha - 1) * x);
-        *d = e;
+        e = hone_expm1((p->alpha - 1) * x);
+        *d = e + 1;
         return e / (p->alpha - 1);
     default:
         break;
@@ -163,14 +163,14 @@ double loss_apo_down(const preference *p, const pair *x, pair_grad *g)
 
 double loss_discopop(const preference *p, const pair *x, pair_grad *g)
 {
-    double z = p->beta * ((x->pc - x->rc) - (x->pr - x->rr)), m = hone_sigmoid(z / p->tau);
+    pair_grad dh;
+    double z = p->beta * difference(p, x, &dh), m = hone_sigmoid(z / p->tau);
     double logistic = -hone_logsigmoid(z);
     /* m e^-z as one power: of a far z the two are 0 and infinite */
     double me = hone_exp(hone_logsigmoid(z / p->tau) - z),
            rest = hone_sigmoid(-z / p->tau) / p->tau;
     double d = -hone_sigmoid(-z) * (1 - m) - logistic * m * rest - me + me * rest;
-    g->c = p->beta * d;
-    g->r = -g->c;
+    chain(g, &dh, p->beta * d);
     return logistic * (1 - m) + me;
 }
 

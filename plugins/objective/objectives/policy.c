@@ -24,7 +24,6 @@ typedef struct policy {
         entropy_target, vf_coef, vf_clip;
 } policy;
 
-enum { KL_K1, KL_K2, KL_K3, KL_ABS };
 enum { LEVEL_TOKEN, LEVEL_SEQUENCE };
 enum { MODE_TRUNCATE, MODE_MASK };
 
@@ -49,6 +48,9 @@ hone_status policy_create(const policy_row *row, const hone_field *const *fields
     p->eps_high = settings_f64(&s, "eps_high", 0);
     p->delta = settings_f64(&s, "delta", 0);
     p->dual_clip = settings_f64(&s, "dual_clip", 0);
+    if (p->compat == COMPAT_VERL && row->loss == LOSS_CLIP && !row->level &&
+        !settings_given(&s, "dual_clip"))
+        p->dual_clip = 3; /* verl clips twice unless told otherwise: clip_ratio_c */
     p->dro_beta = row->loss == LOSS_DRO ? settings_f64(&s, "beta", 0) : 0;
     p->beta = row->loss == LOSS_DRO ? 0 : settings_f64(&s, "beta", 0);
     p->kl = settings_choice(&s, "kl", KL_K3);
@@ -115,6 +117,25 @@ static uint32_t policy_uses(void *self)
 
 /* ---- the losses: value, and its derivative in logp ---------------------------------------------- */
 
+/* The ratio of a token for its log-ratio, and its derivative. verl and openrlhf hold log-ratios within +-20. */
+static double token_ratio(const policy *p, double log_r, double *d)
+{
+    const int held = p->compat == COMPAT_VERL ||
+                     (p->compat == COMPAT_OPENRLHF && p->row->loss == LOSS_CLIP);
+    const double r = hone_exp(held ? clamped(log_r, -20, 20) : log_r);
+    *d = held && (log_r < -20 || log_r > 20) ? 0 : r;
+    return r;
+}
+
+/* The same of a sequence: verl holds the mean log-ratio of gspo below 10. */
+static double sequence_ratio(const policy *p, double log_r, double *d)
+{
+    const int held = p->compat == COMPAT_VERL && p->row->loss != LOSS_GMPO && log_r > 10;
+    const double r = hone_exp(held ? 10 : log_r);
+    *d = held ? 0 : r;
+    return r;
+}
+
 /* max(-r1 A, -clip(r) A), r1 = min(r, delta); at most -c A for A < 0 with a dual clip. `dr` is dr/dlogp. */
 static double clip_loss(const policy *p, double r, double dr, double adv, double *d)
 {
@@ -138,22 +159,22 @@ static double clip_loss(const policy *p, double r, double dr, double adv, double
 
 static double token_loss(const policy *p, double logp, double log_r, double adv, double *d)
 {
-    double r, cap, tau, s;
+    double r, dr, cap, tau, s;
     switch (p->row->loss) {
     case LOSS_CLIP:
-        r = hone_exp(log_r);
-        return clip_loss(p, r, r, adv, d);
+        r = token_ratio(p, log_r, &dr);
+        return clip_loss(p, r, dr, adv, d);
     case LOSS_CISPO:
-        r = hone_exp(log_r);
+        r = token_ratio(p, log_r, &dr);
         cap = p->compat == COMPAT_TRL ? smaller(r, p->eps_high)
                                       : clamped(r, 1 - p->eps_low, 1 + p->eps_high);
         *d = -cap * adv;
         return -cap * adv * logp;
     case LOSS_SAPO:
-        r = hone_exp(log_r);
+        r = token_ratio(p, log_r, &dr);
         tau = adv > 0 ? p->tau_pos : p->tau_neg;
         s = hone_sigmoid(tau * (r - 1));
-        *d = -4 * s * (1 - s) * r * adv;
+        *d = -4 * s * (1 - s) * dr * adv;
         return -(4 / tau) * s * adv;
     case LOSS_DRO:
         *d = -adv + p->dro_beta * log_r;
@@ -173,22 +194,30 @@ static int gmpo_open(const policy *p, double log_r, double adv)
 /* KL to the reference at one token and its derivative in logp. */
 static double kl_term(const policy *p, double logp, double ref, double *d)
 {
-    double x = logp - ref, e;
+    double x = logp - ref, e, v;
     switch (p->kl) {
     case KL_K1:
         *d = 1;
-        return x;
+        v = x;
+        break;
     case KL_K2:
         *d = x;
-        return x * x / 2;
+        v = x * x / 2;
+        break;
     case KL_ABS:
         *d = x > 0 ? 1 : x < 0 ? -1 : 0;
-        return hone_math_abs(x);
+        v = hone_math_abs(x);
+        break;
     default:
         e = hone_expm1(-x);
         *d = -e;
-        return e + x;
+        v = e + x;
+        break;
     }
+    if (!kl_is_cut(p->compat, p->kl, v))
+        return v;
+    *d = 0;
+    return v > 0 ? 10 : -10;
 }
 
 /* ---- one sequence ------------------------------------------------------------------------------- */
@@ -264,7 +293,7 @@ static double token_gate(const policy *p, const hone_objective_in *in, const seq
 /* Loss of the sequence as a whole and its derivative in the mean log-ratio. */
 static void sequence_loss(const policy *p, const hone_objective_in *in, sequence *q)
 {
-    double sum = 0, r;
+    double sum = 0, r, dr;
     for (size_t t = q->begin; t < q->end; t++) {
         double x = log_ratio(in, t);
         if (p->row->loss == LOSS_GMPO && !gmpo_open(p, x, q->adv))
@@ -272,12 +301,12 @@ static void sequence_loss(const policy *p, const hone_objective_in *in, sequence
         sum += in->mask[t] * x;
     }
     q->mean_log_r = sum / q->length;
-    r = hone_exp(q->mean_log_r);
+    r = sequence_ratio(p, q->mean_log_r, &dr);
     if (p->row->loss == LOSS_GMPO) {
         q->level_loss = q->level_d = -q->adv * r;
         return;
     }
-    q->level_loss = clip_loss(p, r, r, q->adv, &q->level_d);
+    q->level_loss = clip_loss(p, r, dr, q->adv, &q->level_d);
 }
 
 /* Counts a token for the metrics. `r` is the ratio that the loss uses. */
@@ -317,10 +346,11 @@ static void count_token(const policy *p, const hone_objective_in *in, size_t t, 
 }
 
 static double one_sequence(const policy *p, const hone_objective_in *in, sequence *q,
-                           double entropy_floor, hone_objective_out *out, sums *m)
+                           double entropy_floor, double entropy_tokens, hone_objective_out *out,
+                           sums *m)
 {
     int level = p->row->level == LEVEL_SEQUENCE;
-    double loss = 0, level_weight = 0, kl_weight = 0, d;
+    double loss = 0, level_weight = 0, kl_weight = 0, d, dr;
     if (level)
         sequence_loss(p, in, q);
     for (size_t t = q->begin; t < q->end; t++) {
@@ -336,7 +366,8 @@ static double one_sequence(const policy *p, const hone_objective_in *in, sequenc
             loss += w * c * q->level_loss;
             level_weight += w * c;
         } else if (p->row->loss == LOSS_GSPO_TOKEN) {
-            loss += w * c * clip_loss(p, r, r, adv, &d);
+            r = sequence_ratio(p, q->mean_log_r, &dr);
+            loss += w * c * clip_loss(p, r, dr, adv, &d);
             out->grad_logp[t] += w * c * d;
         } else {
             loss += w * c * token_loss(p, in->logp[t], log_r, adv, &d);
@@ -358,9 +389,15 @@ static double one_sequence(const policy *p, const hone_objective_in *in, sequenc
             }
         }
         if (p->entropy != 0) {
-            loss -= w * p->entropy * in->entropy[t];
+            double we = w;
+            if (p->compat ==
+                COMPAT_TRL) /* a mean over the tokens that train, whatever `reduce` says */
+                we = p->top_entropy < 1 && in->entropy[t] < entropy_floor
+                         ? 0
+                         : in->mask[t] / entropy_tokens;
+            loss -= we * p->entropy * in->entropy[t];
             if (out->grad_entropy)
-                out->grad_entropy[t] -= w * p->entropy;
+                out->grad_entropy[t] -= we * p->entropy;
         }
         count_token(p, in, t, r, level ? q->adv : adv, m);
     }
@@ -503,7 +540,7 @@ static hone_status all_sequences(const policy *p, const hone_objective_in *in,
 {
     totals all;
     sums m = {0, 0, 0, hone_math_inf(), -hone_math_inf(), 0, 0, 0, 0, 0};
-    double loss = 0, entropy_floor = 0;
+    double loss = 0, entropy_floor = 0, entropy_tokens;
     hone_status st;
     if (!fits_shape(in, out))
         return hone_host_fail(p->mem.host, HONE_E_SHAPE, "%s: the sequences do not fit the arrays",
@@ -516,6 +553,13 @@ static hone_status all_sequences(const policy *p, const hone_objective_in *in,
         st = find_entropy_floor(p, in, &entropy_floor);
     if (st < 0)
         return st;
+    entropy_tokens = all.tokens;
+    if (p->top_entropy < 1 && in->entropy) {
+        entropy_tokens = 0;
+        for (size_t s = 0; s < in->n_seqs; s++)
+            for (size_t t = in->seq_begin[s]; t < in->seq_begin[s + 1]; t++)
+                entropy_tokens += in->entropy[t] >= entropy_floor ? in->mask[t] : 0;
+    }
     for (size_t s = 0; s < in->n_seqs; s++) {
         sequence q = {.begin = in->seq_begin[s], .end = in->seq_begin[s + 1], .gate = 1};
         q.length = length_of(in, s);
@@ -529,7 +573,7 @@ static hone_status all_sequences(const policy *p, const hone_objective_in *in,
         q.adv /= q.length;
         q.mean_log_r /= q.length;
         q.gate = sequence_gate(p, in, &q);
-        loss += one_sequence(p, in, &q, entropy_floor, out, &m);
+        loss += one_sequence(p, in, &q, entropy_floor, entropy_tokens, out, &m);
     }
     if (p->vf_coef > 0) {
         st = value_loss(&p->mem, p->row->name, in, &all, p->vf_coef, p->vf_clip, out, &loss);

@@ -49,14 +49,18 @@
     "  (Wang et al. 2025, 2506.01939). mask_truncated: samples cut off at the limit are left out (DAPO).\n" \
     "  entropy_target: adaptive entropy (Skywork-OR1 2025, 2505.22312): from the last update's mean entropy e the\n" \
     "  weight moves by +-entropy_step towards it, and the bonus holds while e is below the target.\n" \
-    "differences everywhere: trl counts fully masked samples in its mean over sequences, hone does not.\n"
+    "differences everywhere, which compat sets where it does not say otherwise:\n" \
+    "  trl: the bonus for entropy is a mean over the tokens that train, whatever `reduce` says. Its mean over sequences\n" \
+    "  counts those without a token to train on; hone's does not, with compat either.\n" \
+    "  verl: log-ratios of tokens are held within +-20, gspo's mean below 10, k3 below 10, with no gradient beyond.\n" \
+    "  openrlhf: log-ratios of the clipped losses are held within +-20, every estimate of the KL within +-10, likewise.\n"
 #define SHOW_REDUCE \
     "reduce: seq_mean_token_mean = mean over sequences of the mean over their tokens; token_mean = over all\n" \
     "  tokens of the optimizer step, however it is split; seq_mean_token_sum; seq_mean_token_sum_norm = that\n" \
     "  divided by max_length; token_sum.\n"
 #define SHOW_CLIP \
     "l_t = -min(r A, clip(r, 1 - eps_low, 1 + eps_high) A),  r = exp(logp - old_logp)\n" \
-    "  delta caps r in the first branch; dual_clip c: at most -c A for A < 0.\n"
+    "  delta caps r in the first branch; dual_clip c: at most -c A for A < 0 (compat verl: 3 unless given).\n"
 
 /* X(row, loss, level, reads old, fields, summary, show) */
 #define POLICY_ROWS(X) \
@@ -65,15 +69,17 @@
       "vf_coef: times the value loss is added, of a head that the policy has (value_head = true):\n  " VALUE_SHOW \
       "source: Schulman et al. 2017 (arXiv:1707.06347); dual clip: Ye et al. 2019 (1912.09729);\n" \
       "  delta: INTELLECT-2 2025 (2505.07291)\n" \
-      "differences: value loss: trl has vf_coef .1 and clips at .2, a critic apart in verl clips at .5, in openrlhf at .2.\n" \
+      "differences: value loss: trl's PPO trainer has vf_coef .1 and clips at .2; critics apart in verl and openrlhf clip at .5.\n" \
       "  verl calls it vanilla; clip_ratio_c is dual_clip. openrlhf: sample-mean is seq_mean_token_mean.\n" SHOW_EXTRAS) \
     X(grpo, LOSS_CLIP, 0, 1, grpo_fields, "GRPO: clipped surrogate, mean over sequences of token means", \
       "grpo: group relative policy optimisation\n" SHOW_CLIP "reduced by seq_mean_token_mean.\n" SHOW_REDUCE \
       "source: Shao et al. 2024, DeepSeekMath (arXiv:2402.03300)\n" \
-      "differences: verl and openrlhf reach it through ppo with that reduction; advantages: see `hone advantage show group`.\n" SHOW_EXTRAS) \
+      "differences: verl and openrlhf reach it through ppo with that reduction; trl's GRPOTrainer reduces as dapo unless\n" \
+      "  loss_type = grpo is set. Advantages: `hone advantage show group`.\n" SHOW_EXTRAS) \
     X(bnpo, LOSS_CLIP, 0, 1, ppo_fields, "clipped surrogate, mean over the tokens of the batch", \
       "bnpo: clipped surrogate over the batch's tokens\n" SHOW_CLIP "reduced by token_mean.\n" SHOW_REDUCE \
-      "source: trl's loss_type bnpo; Xiao et al. 2025 (arXiv:2506.02864) for the name\n" \
+      "source: trl's loss_type bnpo. The paper of that name (Xiao et al. 2025, arXiv:2506.02864) normalises rewards by a\n" \
+      "  Beta distribution, which is no part of this loss.\n" \
       "differences: trl divides by the tokens of each micro-batch, hone by those of the whole step.\n" SHOW_EXTRAS) \
     X(dr_grpo, LOSS_CLIP, 0, 1, dr_grpo_fields, "Dr. GRPO: token sums divided by a constant length", \
       "dr_grpo: GRPO without length bias\n" SHOW_CLIP "reduced by seq_mean_token_sum_norm: sum / (sequences * max_length).\n" SHOW_REDUCE \
@@ -88,7 +94,8 @@
       "s = exp(mean over |y| of log r);  l = -min(s A, clip(s, 1 - eps_low, 1 + eps_high) A) for each token of y,\n" \
       "  with the gradient through the mean.\n" SHOW_REDUCE \
       "source: Zheng et al. 2025 (arXiv:2507.18071)\n" \
-      "differences: trl: importance_sampling_level = sequence. verl writes it as gspo_token, equal for one advantage a sequence.\n" SHOW_EXTRAS) \
+      "differences: trl: importance_sampling_level = sequence. verl writes it as gspo_token, equal for one advantage a sequence.\n" \
+      "  openrlhf, when it corrects for the sampler, takes the sampler's log-probs in place of old_logp; hone corrects beside.\n" SHOW_EXTRAS) \
     X(gspo_token, LOSS_GSPO_TOKEN, 0, 1, gspo_fields, "GSPO with an advantage per token", \
       "gspo_token: the sequence's ratio, each token's own gradient\n" \
       "s_t = sg(exp(mean of log r)) * exp(logp_t - sg(logp_t));  l_t = -min(s_t A_t, clip(s_t) A_t)\n" SHOW_REDUCE \
@@ -103,11 +110,13 @@
       "sapo: soft adaptive policy optimisation\n" \
       "l_t = -(4/tau) sigmoid(tau (r - 1)) A,  tau = tau_pos for A > 0, else tau_neg\n" SHOW_REDUCE \
       "source: Gao et al. 2025 (arXiv:2511.20347)\n" \
-      "differences: none known; trl's and verl's values are met.\n" SHOW_EXTRAS) \
+      "differences: none known but those below; trl's and verl's values are met.\n" SHOW_EXTRAS) \
     X(gmpo, LOSS_GMPO, 1, 1, gmpo_fields, "GMPO: geometric mean of clamped ratios", \
       "gmpo: geometric-mean policy optimisation\n" \
       "l = -A exp(mean over |y| of x), x = min(log r, eps_high) for A > 0, max(log r, -eps_low) for A < 0\n" SHOW_REDUCE \
-      "source: Zhao et al. 2025 (arXiv:2507.20673)\ndifferences: verl calls it geo_mean; its values are met.\n" SHOW_EXTRAS) \
+      "source: Zhao et al. 2025 (arXiv:2507.20673), which advises eps .4\n" \
+      "differences: verl calls it geo_mean; there a sampler correction is the geometric mean of its weights. trl's GMPO\n" \
+      "  trainer has eps .4, and with top_entropy takes the mean over the tokens kept.\n" SHOW_EXTRAS) \
     X(gpg, LOSS_LOGP, 0, 0, logp_fields, "GPG: plain policy gradient", \
       "gpg: group policy gradient\n" \
       "l_t = -A logp; use with advantage gpg.\n" SHOW_REDUCE \
@@ -115,7 +124,8 @@
     X(dro, LOSS_DRO, 0, 1, dro_fields, "DRO: policy gradient with a squared log-ratio", \
       "dro: direct reward optimisation\n" \
       "l_t = -(A logp - beta/2 (logp - old_logp)^2); beta is this term's weight (no KL term to a reference).\n" SHOW_REDUCE \
-      "source: Richemond et al. 2024 (arXiv:2405.19107), as in Kimi k1.5\ndifferences: none known; verl's values are met.\n" SHOW_EXTRAS) \
+      "source: verl's dro, after Richemond et al. 2024 (arXiv:2405.19107): the gradient of its squared loss, towards the\n" \
+      "  policy that sampled, as in Kimi k1.5 (2501.12599)\ndifferences: none known; verl's values are met.\n" SHOW_EXTRAS) \
     X(reinforce, LOSS_LOGP, 0, 0, logp_fields, "REINFORCE: -A logp", \
       "reinforce: the score-function gradient\n" \
       "l_t = -A logp; there is no ratio, so one update a rollout.\n" SHOW_REDUCE \

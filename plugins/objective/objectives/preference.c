@@ -160,7 +160,7 @@ static double pair_weight(const preference *p, const hone_objective_in *in, size
     if (in->struct_size >= covered && in->collision)
         mean -= masked_sum(p, in, in->collision, c, inf) / x->lc +
                 masked_sum(p, in, in->collision, c + 1, inf) / x->lr;
-    return mean < 0 ? hone_exp(mean) : 1;
+    return mean < 0 || p->compat == COMPAT_TRL ? hone_exp(mean) : 1; /* trl has no upper bound */
 }
 
 static hone_status pairs_loss(const preference *p, const hone_objective_in *in, const totals *all,
@@ -252,24 +252,28 @@ static int by_rank(const void *a, const void *b)
 static hone_status aot_loss(const preference *p, const hone_objective_in *in, const totals *all,
                             hone_objective_out *out)
 {
-    size_t n = in->n_seqs / 2;
-    ranked *up = memory_get(&p->mem, 2 * n, sizeof *up), *down;
+    const size_t room = in->n_seqs / 2;
+    size_t n = 0;
+    ranked *up = memory_get(&p->mem, 2 * room, sizeof *up), *down;
     tallies m = {0, 0, 0, 0, 0};
     double loss = 0, d;
     if (!up)
         return HONE_E_NOMEM;
-    down = up + n;
-    for (size_t i = 0; i < n; i++) {
+    down = up + room;
+    for (size_t i = 0; i < room; i++) {
         pair x;
+        if (length_of(in, 2 * i) <= 0 || length_of(in, 2 * i + 1) <= 0)
+            continue; /* half a pair is none: it has no rank */
         read_pair(p, in, 2 * i, 2 * i + 1, &x);
-        up[i].at = down[i].at = i;
+        up[n].at = down[n].at = i;
         if (p->row->family == FAMILY_AOT) { /* the policy's log-ratio against the reference's */
-            up[i].value = x.pc - x.pr;
-            down[i].value = x.rc - x.rr;
+            up[n].value = x.pc - x.pr;
+            down[n].value = x.rc - x.rr;
         } else { /* the chosen answers' log-ratio against the rejected ones' */
-            up[i].value = x.pc - x.rc;
-            down[i].value = x.pr - x.rr;
+            up[n].value = x.pc - x.rc;
+            down[n].value = x.pr - x.rr;
         }
+        n++;
         count_pair(p, &x, &m);
     }
     qsort(up, n, sizeof *up, by_rank);
@@ -284,7 +288,7 @@ static hone_status aot_loss(const preference *p, const hone_objective_in *in, co
         spread(p, in, c, g, tail, out->grad_logp);
         spread(p, in, r, -g, full_part(p, in, r - 1, r), out->grad_logp);
     }
-    memory_put(&p->mem, up, 2 * n, sizeof *up);
+    memory_put(&p->mem, up, 2 * room, sizeof *up);
     out->loss = loss;
     put_rewards(&m, out, 1);
     return HONE_OK;

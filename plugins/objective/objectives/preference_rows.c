@@ -22,13 +22,15 @@
 
 #define SHOW_WPO \
     "wpo: each pair's loss times sg(min(1, exp(w_c + w_r))), w = the answer's mean of logp - log sum_v p(v)^2\n" \
-    "  (Zhou et al. 2024, arXiv:2406.11827, sampled alignment; trl's use_weighting). Every loss of pairs has it but aot.\n"
+    "  (Zhou et al. 2024, arXiv:2406.11827, sampled alignment; trl's use_weighting, which has no bound at 1, nor has hone\n" \
+    "  with compat trl). Every loss of pairs has it but aot.\n"
 
 /* X(row, loss, family, reference-free, by length, fields, summary, show) */
 #define PREFERENCE_ROWS(X) \
     X(dpo, loss_dpo, FAMILY_PAIR, 0, 0, dpo_fields, "DPO: logistic loss on the difference of log-ratios", \
       "dpo: direct preference optimisation\n-(1 - label_smoothing) log s(beta h) - label_smoothing log s(-beta h)\n" SHOW_PAIR \
-      "f_divergence: h = f'(e^a) - f'(e^b): forward_kl -e^-x, js log s(x), alpha e^((alpha-1)x)/(alpha-1).\n" \
+      "f_divergence: h = f'(e^a) - f'(e^b), f'(e^x): forward_kl 1 - e^-x, js log 2 + log s(x),\n" \
+      "  alpha (e^((alpha-1)x) - 1)/(alpha-1).\n" \
       "source: Rafailov et al. 2023 (arXiv:2305.18290); label smoothing (cDPO): Mitchell 2023; divergences: 2309.16240;\n" \
       "  ld_alpha: LD-DPO 2409.06411\n" SHOW_WPO \
       "differences: trl: f_alpha_divergence_coef is alpha, use_weighting wpo; openrlhf: the same loss.\n") \
@@ -49,7 +51,8 @@
     X(bco, loss_bco, FAMILY_PAIR, 0, 0, bco_fields, "BCO: each answer against a reward shift", \
       "bco: -log s(beta a - reward_shift) - log s(-(beta b - reward_shift))\n" SHOW_PAIR \
       "source: Jung et al. 2024 (arXiv:2404.04656); trl's bco_pair\n" \
-      "differences: trl keeps the running mean of rewards as the shift; here the recipe sets reward_shift.\n") \
+      "differences: trl's bco_pair has no shift, its BCO trainer of its own takes the running mean of the rewards; here the\n" \
+      "  recipe sets reward_shift.\n") \
     X(sppo, loss_sppo, FAMILY_PAIR, 0, 0, beta_fields, "SPPO with hard labels: squared targets of +-1/(2 beta)", \
       "sppo: (a - 1/(2 beta))^2 + (b + 1/(2 beta))^2\n" SHOW_PAIR \
       "source: Wu et al. 2024 (arXiv:2405.00675)\ndifferences: trl calls it sppo_hard.\n") \
@@ -70,7 +73,7 @@
       "discopop: (1 - m) (-log s(z)) + m e^-z,  m = s(z / temperature), z = beta h\n" SHOW_PAIR \
       "source: Lu et al. 2024 (arXiv:2406.08414)\ndifferences: trl's discopop_tau is temperature.\n") \
     X(sigmoid_norm, loss_sigmoid_norm, FAMILY_PAIR, 0, 0, dpo_fields, "DPO on length-normalised log-ratios", \
-      "sigmoid_norm: dpo with a and b divided by their lengths\n" SHOW_PAIR "source: Tulu 3 (arXiv:2411.15124)\ndifferences: none known; trl's values are met.\n") \
+      "sigmoid_norm: dpo with a and b divided by their lengths\n" SHOW_PAIR "source: Lambert et al. 2024, Tulu 3 (arXiv:2411.15124), trl's sigmoid_norm\ndifferences: none known; trl's values are met.\n") \
     X(kto, NULL, FAMILY_KTO, 0, 0, kto_fields, "KTO: single labelled answers against a KL estimate", \
       "kto: desirable_weight (1 - s(beta (a - z))), undesirable_weight (1 - s(beta (z - b))); mean over all answers\n" \
       "  z = max(0, kto_kl), the KL to the reference estimated on mismatched prompts and answers.\n" \
@@ -79,15 +82,16 @@
       "differences: trl estimates it from each micro-batch; hone from the whole update.\n") \
     X(orpo, loss_orpo, FAMILY_PAIR, 1, 1, orpo_fields, "ORPO: NLL of the chosen plus the log odds ratio", \
       "orpo: nll * (-log p_c) - beta log s(logodds(p_c) - logodds(p_r)),  log p = mean log-prob over the completion\n" \
-      "source: Hong et al. 2024 (arXiv:2403.07691)\ndifferences: trl's NLL takes the prompt too and averages over tokens; the entry in its tests has nll 0.\n") \
+      "source: Hong et al. 2024 (arXiv:2403.07691)\ndifferences: trl's NLL is of the prompt too, and a mean over all tokens of the micro-batch; here it is of the\n" \
+      "  chosen answers, each its own mean, with compat trl as well: prompts are not trained on. The other term is the same.\n") \
     X(cpo, loss_cpo, FAMILY_PAIR, 1, 0, cpo_fields, "CPO: DPO with a uniform reference", \
       "cpo: loss sigmoid: logistic of beta (pc - pr); hinge: max(0, 1 - beta (pc - pr)); ipo: squared, on averages;\n" \
       "  plus nll * mean negative log-likelihood of the chosen answer.\n" \
       "source: Xu et al. 2024 (arXiv:2401.08417); the paper uses nll 1 beside this loss.\n" \
-      "differences: trl's cpo_alpha is nll, 1 by default.\n") \
+      "differences: trl's cpo_alpha is nll, 1 by default, and its NLL a mean over all chosen tokens of the micro-batch.\n") \
     X(simpo, loss_simpo, FAMILY_PAIR, 1, 1, simpo_fields, "SimPO: average log-probs and a margin, no reference", \
       "simpo: -log s(beta (pc/|yc| - pr/|yr|) - gamma)\n" \
-      "source: Meng et al. 2024 (arXiv:2405.14734)\ndifferences: none: trl's simpo_gamma is gamma (its gamma/beta is multiplied by beta).\n") \
+      "source: Meng et al. 2024 (arXiv:2405.14734)\ndifferences: trl's simpo_gamma is gamma, its cpo_alpha is nll and has to be set to 0 there; openrlhf and verl have none.\n") \
     X(alphapo, loss_alphapo, FAMILY_PAIR, 1, 1, alphapo_fields, "AlphaPO: SimPO with a reward shape", \
       "alphapo: -log s(beta (R_c - R_r) - gamma),  R = (1 - p^-alpha)/alpha, log p = mean log-prob\n" \
       "source: Gupta et al. 2025 (arXiv:2501.03884)\ndifferences: trl's simpo_gamma is gamma; its values are met.\n") \
@@ -106,7 +110,7 @@ static const hone_field *const exo_fields[] = {COMPAT, FIELD_BETA(.1), HONE_F64(
 static const hone_field *const smooth_fields[] = {COMPAT, FIELD_BETA(.1), FIELD_SMOOTH(0, .5), FIELD_LD_ONLY, NULL};
 static const hone_field *const beta_fields[] = {COMPAT, FIELD_BETA(.1), FIELD_LD, NULL};
 static const hone_field *const bco_fields[] = {COMPAT, FIELD_BETA(.1), HONE_F64("reward_shift", 0, -1e6, 1e6, 0, "delta: what rewards are compared with"), FIELD_LD, NULL};
-static const hone_field *const discopop_fields[] = {COMPAT, FIELD_BETA(.1), HONE_F64("temperature", .05, 1e-6, 1e6, 0, "sharpness of the gate"), FIELD_LD, NULL};
+static const hone_field *const discopop_fields[] = {COMPAT, FIELD_BETA(.1), HONE_F64("temperature", .05, 1e-6, 1e6, 0, "sharpness of the gate"), FIELD_DIVERGENCE, FIELD_LD, NULL};
 static const hone_field *const unpaired_fields[] = {COMPAT, FIELD_BETA(.1),
     HONE_F64("desirable_weight", 1, 0, 1e6, 0, "weight of desirable answers"), HONE_F64("undesirable_weight", 1, 0, 1e6, 0, "weight of the others"), NULL};
 static const hone_field *const kto_fields[] = {COMPAT, FIELD_BETA(.1),

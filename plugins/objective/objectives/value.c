@@ -83,8 +83,8 @@ static hone_str value_show(void *self)
         "value: the value loss of PPO by itself, for a critic that is a policy of its "
         "own\n" VALUE_SHOW
         "source: Schulman et al. 2017 (arXiv:1707.06347); the clip: PPO2 of OpenAI's baselines\n"
-        "differences: in ppo it is added with the weight vf_coef. trl and openrlhf clip at .2, "
-        "verl at .5.\n");
+        "differences: in ppo it is added with the weight vf_coef. trl's PPO trainer clips at .2, "
+        "verl and openrlhf at .5.\n");
 }
 
 /* clang-format off */
