@@ -24,8 +24,8 @@
 
 enum { FILE_MAX = 1 << 20, NAME_MAX_BYTES = 48, DEPTH_MAX = 8 };
 
-static const char *const kinds[] = {"reward", "judge",     "tokenizer", "optimizer",
-                                    "source", "objective", "model",     NULL};
+static const char *const kinds[] = {"reward",    "judge", "tokenizer",   "optimizer", "source",
+                                    "objective", "model", "environment", NULL};
 static const char *const langs[] = {"c", "c++", "lua", NULL};
 
 typedef struct words {
@@ -42,7 +42,7 @@ static int one_of(const char *s, const char *const *list)
 
 static const char *article(const char *kind)
 {
-    return kind[0] == 'o' ? "an" : "a";
+    return kind[0] == 'o' || kind[0] == 'e' ? "an" : "a";
 }
 
 /* Lower-case letters, digits and _, a letter first: it becomes a file, a class, part of an id. */
@@ -226,7 +226,7 @@ int hone_cli_plugin_new(int argc, char **argv)
         "Makes the folder NAME with a small complete component of that kind, its test and a "
         "recipe:\n"
         "make, make test and make run work at once. KIND is reward, judge, tokenizer, optimizer,\n"
-        "source, objective or model.",
+        "source, objective, model, or environment (c and lua).",
         options,
         examples,
         2,
@@ -247,6 +247,9 @@ int hone_cli_plugin_new(int argc, char **argv)
                            "tokenizer, optimizer, source, objective or model",
                            kind);
     }
+    if (strcmp(kind, "environment") == 0 && strcmp(lang, "c++") == 0)
+        return hone_cli_usage("plugin new", "there is no environment in C++: it is a draft, and "
+                                            "hone.hpp does not have it (--lang c or lua)");
     if (!one_of(lang, langs))
         return hone_cli_usage("plugin new", "--lang is c, c++ or lua, not \"%s\"", lang);
     hone_status s = check_name(name);

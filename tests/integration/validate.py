@@ -206,7 +206,8 @@ with concurrent.futures.ThreadPoolExecutor(max(1, min(4, os.cpu_count() or 1))) 
             elif want:
                 have = {t["test"]: t for t in tests if t["component"] == who}
                 check(f"{who} was called", have[want]["result"] == "pass" or "sg(" in have[want]["text"], f"{have[want]} {have['instance.call']}")
-    for kind, lang, why, run, tests in pool.map(new_folder, [(k, x) for x in ("c", "c++", "lua") for k in KINDS]):
+    for kind, lang, why, run, tests in pool.map(new_folder, [(k, x) for x in ("c", "c++", "lua") for k in KINDS] +
+                                                    [("environment", "c"), ("environment", "lua")]):
         name = f"hone plugin new {kind} --lang {lang}"
         check(name + " builds", run is not None, why)
         if run is None:

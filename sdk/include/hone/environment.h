@@ -63,7 +63,7 @@ typedef struct hone_environment_v1 {
     uint32_t struct_size, reserved;
     /* Begins n episodes. The observation's text stands behind the row's prompt (a message more, where the prompt is
      * messages); empty: the row's prompt is all. Episodes of a group give the same text. A status other than ON is an
-     * error. [worker-thread & active] */
+     * error. An id that is open begins anew. [worker-thread & active] */
     hone_status (*reset)(void *self, const hone_call *call, const hone_episode *episodes_bor,
                          size_t n, size_t stride, const hone_observation_sink *sink);
     /* Answers n actions, each of another episode. [worker-thread & active] */
