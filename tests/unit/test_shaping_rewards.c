@@ -86,6 +86,56 @@ static void test_think_format_is_trls(void **state)
                  HONE_E_INVALID, "a tag is empty");
 }
 
+/* One value against one schema, each a text of JSON: 1 kept, 0 not, -1 the schema is refused. */
+static double keeps(const char *schema, const char *value)
+{
+    char row[400];
+    snprintf(row, sizeof row, "{\"schema\":%s}", schema);
+    hone_instance *inst = open_reward("json_schema", NULL);
+    const answer a = score(inst, value, row);
+    hone_instance_unref(inst);
+    return a.status == HONE_SCORE ? (double)a.score : -1;
+}
+
+static void test_json_schema_words(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *schema, *value;
+        int want;
+    } cases[] = {
+        {"{\"contains\":{\"type\":\"integer\"}}", "[\"a\",1]", 1},
+        {"{\"contains\":{\"type\":\"integer\"}}", "[\"a\"]", 0},
+        {"{\"contains\":{\"type\":\"integer\"},\"minContains\":0}", "[]", 1},
+        {"{\"contains\":{\"type\":\"integer\"},\"maxContains\":1}", "[1,2]", 0},
+        {"{\"patternProperties\":{\"^n_\":{\"type\":\"integer\"}}}", "{\"n_a\":1}", 1},
+        {"{\"patternProperties\":{\"^n_\":{\"type\":\"integer\"}}}", "{\"n_a\":\"1\"}", 0},
+        {"{\"patternProperties\":{\"^n_\":true},\"additionalProperties\":false}", "{\"n_a\":1}", 1},
+        {"{\"patternProperties\":{\"^n_\":true},\"additionalProperties\":false}", "{\"m\":1}", 0},
+        {"{\"propertyNames\":{\"maxLength\":2}}", "{\"ab\":1}", 1},
+        {"{\"propertyNames\":{\"maxLength\":2}}", "{\"abc\":1}", 0},
+        {"{\"dependentRequired\":{\"a\":[\"b\"]}}", "{\"a\":1}", 0},
+        {"{\"dependentRequired\":{\"a\":[\"b\"]}}", "{\"b\":1}", 1},
+        {"{\"dependentSchemas\":{\"a\":{\"maxProperties\":1}}}", "{\"a\":1,\"b\":2}", 0},
+        {"{\"dependentSchemas\":{\"a\":{\"maxProperties\":1}}}", "{\"c\":1,\"b\":2}", 1},
+        {"{\"if\":{\"type\":\"string\"},\"then\":{\"minLength\":2}}", "\"a\"", 0},
+        {"{\"if\":{\"type\":\"string\"},\"then\":{\"minLength\":2}}", "1", 1},
+        {"{\"if\":{\"type\":\"string\"},\"else\":{\"minimum\":2}}", "1", 0},
+        {"{\"type\":\"string\",\"format\":\"date\"}", "\"x\"", 1},
+        /* of another shape than the word asks: refused, and not read as what it is not */
+        {"{\"allOf\":{\"a\":{\"type\":\"integer\"}}}", "1", -1},
+        {"{\"anyOf\":{\"a\":true}}", "1", -1},
+        {"{\"prefixItems\":{\"a\":true}}", "[1]", -1},
+        {"{\"properties\":[true]}", "{}", -1},
+        {"{\"patternProperties\":{\"(\":true}}", "{}", -1},
+        {"{\"dependentRequired\":{\"a\":\"b\"}}", "{}", -1},
+        {"{\"contains\":3}", "[]", -1},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        if (keeps(cases[i].schema, cases[i].value) != cases[i].want)
+            fail_with("%s for %s: not %d", cases[i].value, cases[i].schema, cases[i].want);
+}
+
 static void test_json_schema_of_the_setting_or_the_row(void **state)
 {
     (void)state;
@@ -137,6 +187,7 @@ int main(void)
         T(test_cosine_length_by_hand),
         T(test_think_format_is_trls),
         T(test_json_schema_of_the_setting_or_the_row),
+        T(test_json_schema_words),
         T(test_every_failed_allocation_is_survived),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -85,6 +85,14 @@ static void test_rouge_by_hand(void **state)
            {"caressing relational ponies", "{\"answer\":\"caress relate pony\"}", 1},
            {"happily", "{\"answer\":\"happy\"}", 0}, {"die", "{\"answer\":\"dying\"}", 1});
     EXPECT("rouge", "{\"stem\":false}", {"ponies", "{\"answer\":\"pony\"}", 0});
+    /* letters beyond ASCII that are ASCII in lower case, as there */
+    EXPECT("rouge", "{\"measure\":\"rouge1\"}",
+           {"\xC4\xB0zmir 5\xE2\x84\xAA", "{\"answer\":\"i zmir 5k\"}", 1});
+    EXPECT("bleu", "{\"lowercase\":true,\"max_order\":2}",
+           {"&QUOT;a&QUOT; b", "{\"answer\":\"\\\"a\\\" b\"}", 1});
+    EXPECT("bleu", "{\"lowercase\":true,\"max_order\":1,\"tokenize\":\"char\"}",
+           {"\xC4\xB0", "{\"answer\":\"i\\u0307\"}", 1});
+    EXPECT("chrf", "{\"lowercase\":true}", {"\xC4\xB0", "{\"answer\":\"i\\u0307\"}", 1});
     EXPECT("rouge", "{\"measure\":\"rougeLsum\",\"value\":\"recall\"}",
            {"a b\nc d", "{\"answer\":\"c d\\na b\"}", 1});
     EXPECT("rouge", "{\"measure\":\"rougeL\",\"value\":\"recall\"}",

@@ -117,9 +117,13 @@ static const hone_value *resolve(const hone_value *root, hone_str ref)
 
 static hone_status check_schema(checking *c, const hone_value *v, int depth);
 
-static hone_status check_each(checking *c, const char *word, const hone_value *v, int depth)
+/* The schemas of a list, or of a map by their names (an empty table of Lua is a list). */
+static hone_status check_each(checking *c, const char *word, const hone_value *v, int named,
+                              int depth)
 {
     const int is_map = v->type == HONE_MAP;
+    if (is_map ? !named : v->type != HONE_LIST || (named && v->u.list.n))
+        return fault(c, word, named ? "is no map of schemas" : "is no list of schemas");
     const size_t n = is_map ? v->u.map.n : v->type == HONE_LIST ? v->u.list.n : 0;
     for (size_t i = 0; i < n; i++) {
         const hone_status s = check_schema(
@@ -127,7 +131,7 @@ static hone_status check_each(checking *c, const char *word, const hone_value *v
         if (s < 0)
             return s;
     }
-    return n || v->type == HONE_LIST || is_map ? HONE_OK : fault(c, word, "has no schemas in it");
+    return HONE_OK;
 }
 
 static hone_status compile(checking *c, hone_str text)
@@ -174,7 +178,10 @@ enum {
     W_ANY,
     W_LIST,
     W_SCHEMA,
-    W_SCHEMAS,
+    W_SCHEMAS,   /* a list */
+    W_NAMED,     /* a map */
+    W_PATTERNS,  /* a map, its names patterns */
+    W_DEPENDENT, /* a map of lists of names */
     W_COUNT,
     W_NUMBER,
     W_FLAG,
@@ -192,12 +199,26 @@ static const struct {
              {"$schema", W_NOTE},
              {"$id", W_NOTE},
              {"$comment", W_NOTE},
-             {"$defs", W_SCHEMAS},
-             {"definitions", W_SCHEMAS},
+             {"$defs", W_NAMED},
+             {"definitions", W_NAMED},
              {"type", W_TYPE},
              {"enum", W_LIST},
              {"const", W_ANY},
-             {"properties", W_SCHEMAS},
+             {"format", W_NOTE},
+             {"readOnly", W_NOTE},
+             {"writeOnly", W_NOTE},
+             {"deprecated", W_NOTE},
+             {"properties", W_NAMED},
+             {"patternProperties", W_PATTERNS},
+             {"propertyNames", W_SCHEMA},
+             {"dependentRequired", W_DEPENDENT},
+             {"dependentSchemas", W_NAMED},
+             {"contains", W_SCHEMA},
+             {"minContains", W_COUNT},
+             {"maxContains", W_COUNT},
+             {"if", W_SCHEMA},
+             {"then", W_SCHEMA},
+             {"else", W_SCHEMA},
              {"required", W_NAMES},
              {"additionalProperties", W_SCHEMA},
              {"minProperties", W_COUNT},
@@ -238,7 +259,24 @@ static hone_status check_word(checking *c, const char *word, int what, const hon
     case W_SCHEMA:
         return check_schema(c, v, depth + 1);
     case W_SCHEMAS:
-        return check_each(c, word, v, depth);
+    case W_NAMED:
+        return check_each(c, word, v, what == W_NAMED, depth);
+    case W_PATTERNS:
+        for (size_t i = 0; v->type == HONE_MAP && i < v->u.map.n; i++) {
+            const hone_status s = compile(c, v->u.map.pairs[i].key);
+            if (s < 0)
+                return s;
+        }
+        return check_each(c, word, v, 1, depth);
+    case W_DEPENDENT:
+        for (size_t i = 0; v->type == HONE_MAP && i < v->u.map.n; i++) {
+            const hone_status s = check_word(c, word, W_NAMES, &v->u.map.pairs[i].value, depth);
+            if (s < 0)
+                return s;
+        }
+        return v->type == HONE_MAP || (v->type == HONE_LIST && !v->u.list.n)
+                   ? HONE_OK
+                   : fault(c, word, "is no map");
     case W_COUNT:
         return v->type == HONE_I64 && v->u.i64 >= 0 ? HONE_OK : fault(c, word, "is no count");
     case W_NUMBER:
@@ -369,20 +407,35 @@ static int within(const hone_value *schema, const char *least, const char *most,
     return (!a || (uint64_t)n >= (uint64_t)a->u.i64) && (!b || (uint64_t)n <= (uint64_t)b->u.i64);
 }
 
+/* Is the schema's `pattern` found in s? */
+static int matches(holding *h, hone_str pattern, hone_str s)
+{
+    const hone_regex_v1 *rv = h->s->regex.vt;
+    for (const schema_pattern *p = h->s->patterns; p; p = p->next) {
+        if (p->text.ptr != pattern.ptr)
+            continue;
+        const hone_status st = rv->match(h->s->regex.self, p->re, s, 0, NULL, 0);
+        h->spent |= st < 0;
+        return st > 0;
+    }
+    return 1;
+}
+
+/* holds(), without a word about it. */
+static int holds_quietly(holding *h, const hone_value *schema, const hone_value *v, int depth)
+{
+    const char *word = h->word;
+    const int held = holds(h, schema, v, depth + 1);
+    h->word = word;
+    return held;
+}
+
 static int text_holds(holding *h, const hone_value *schema, const hone_value *v)
 {
     const hone_value *pattern = member(schema, "pattern");
-    const hone_regex_v1 *rv = h->s->regex.vt;
     if (!within(schema, "minLength", "maxLength", characters(v->u.str)))
         return fails(h, "minLength or maxLength");
-    for (const schema_pattern *p = h->s->patterns; pattern && p; p = p->next) {
-        if (p->text.ptr != pattern->u.str.ptr)
-            continue;
-        const hone_status s = rv->match(h->s->regex.self, p->re, v->u.str, 0, NULL, 0);
-        h->spent |= s < 0;
-        return s > 0 || fails(h, "pattern");
-    }
-    return 1;
+    return !pattern || matches(h, pattern->u.str, v->u.str) || fails(h, "pattern");
 }
 
 static int number_holds(holding *h, const hone_value *schema, double x)
@@ -417,6 +470,16 @@ static int list_holds(holding *h, const hone_value *schema, const hone_value *v,
         if (s && !holds(h, s, &v->u.list.items[i], depth + 1))
             return fails(h, "items");
     }
+    const hone_value *contains = member(schema, "contains");
+    if (contains) { /* at least one, unless said otherwise */
+        const hone_value *least = member(schema, "minContains"),
+                         *most = member(schema, "maxContains");
+        int64_t k = 0;
+        for (size_t i = 0; i < n; i++)
+            k += holds_quietly(h, contains, &v->u.list.items[i], depth);
+        if (k < (least ? least->u.i64 : 1) || (most && k > most->u.i64))
+            return fails(h, "contains");
+    }
     for (size_t i = 0; unique && unique->u.boolean && i < n; i++)
         for (size_t k = 0; k < i; k++) {
             if (++h->steps > STEPS) {
@@ -429,35 +492,63 @@ static int list_holds(holding *h, const hone_value *schema, const hone_value *v,
     return 1;
 }
 
+/* The member of a map; NULL: it has none of that name. */
+static const hone_value *named(const hone_value *map, hone_str name)
+{
+    for (size_t i = 0; map->type == HONE_MAP && i < map->u.map.n; i++)
+        if (map->u.map.pairs[i].key.len == name.len &&
+            memcmp(map->u.map.pairs[i].key.ptr, name.ptr, name.len) == 0)
+            return &map->u.map.pairs[i].value;
+    return NULL;
+}
+
+static int has_names(const hone_value *names, const hone_value *map)
+{
+    for (size_t i = 0; i < names->u.list.n; i++)
+        if (!named(map, names->u.list.items[i].u.str))
+            return 0;
+    return 1;
+}
+
 static int map_holds(holding *h, const hone_value *schema, const hone_value *v, int depth)
 {
     const hone_value *properties = member(schema, "properties"),
                      *required = member(schema, "required");
-    const hone_value *more = member(schema, "additionalProperties");
+    const hone_value *more = member(schema, "additionalProperties"),
+                     *patterns = member(schema, "patternProperties"),
+                     *names = member(schema, "propertyNames");
     if (!within(schema, "minProperties", "maxProperties", v->u.map.n))
         return fails(h, "minProperties or maxProperties");
-    for (size_t i = 0; required && i < required->u.list.n; i++) {
-        const hone_str want = required->u.list.items[i].u.str;
-        size_t k = 0;
-        while (k < v->u.map.n && (v->u.map.pairs[k].key.len != want.len ||
-                                  memcmp(v->u.map.pairs[k].key.ptr, want.ptr, want.len) != 0))
-            k++;
-        if (k == v->u.map.n)
-            return fails(h, "required");
-    }
+    if (required && !has_names(required, v))
+        return fails(h, "required");
+    const hone_value *dependent = member(schema, "dependentRequired"),
+                     *schemas = member(schema, "dependentSchemas");
+    for (size_t i = 0; dependent && dependent->type == HONE_MAP && i < dependent->u.map.n; i++)
+        if (named(v, dependent->u.map.pairs[i].key) &&
+            !has_names(&dependent->u.map.pairs[i].value, v))
+            return fails(h, "dependentRequired");
+    for (size_t i = 0; schemas && schemas->type == HONE_MAP && i < schemas->u.map.n; i++)
+        if (named(v, schemas->u.map.pairs[i].key) &&
+            !holds(h, &schemas->u.map.pairs[i].value, v, depth + 1))
+            return fails(h, "dependentSchemas");
     for (size_t i = 0; i < v->u.map.n; i++) {
         const hone_str key = v->u.map.pairs[i].key;
-        const hone_value *s = more;
-        const char *word = "additionalProperties";
-        for (size_t k = 0; properties && properties->type == HONE_MAP && k < properties->u.map.n;
-             k++)
-            if (properties->u.map.pairs[k].key.len == key.len &&
-                memcmp(properties->u.map.pairs[k].key.ptr, key.ptr, key.len) == 0) {
-                s = &properties->u.map.pairs[k].value;
-                word = "properties";
+        const hone_value *value = &v->u.map.pairs[i].value,
+                         *s = properties ? named(properties, key) : NULL;
+        const hone_value name = {.type = HONE_STRING, .u.str = key};
+        int known = s != NULL;
+        if (s && !holds(h, s, value, depth + 1))
+            return fails(h, "properties");
+        for (size_t k = 0; patterns && patterns->type == HONE_MAP && k < patterns->u.map.n; k++)
+            if (matches(h, patterns->u.map.pairs[k].key, key)) {
+                known = 1;
+                if (!holds(h, &patterns->u.map.pairs[k].value, value, depth + 1))
+                    return fails(h, "patternProperties");
             }
-        if (s && !holds(h, s, &v->u.map.pairs[i].value, depth + 1))
-            return fails(h, word);
+        if (names && !holds(h, names, &name, depth + 1))
+            return fails(h, "propertyNames");
+        if (more && !known && !holds(h, more, value, depth + 1))
+            return fails(h, "additionalProperties");
     }
     return 1;
 }
@@ -486,12 +577,12 @@ static int parts_hold(holding *h, const hone_value *schema, const hone_value *v,
         return fails(h, "anyOf");
     if ((s = member(schema, "oneOf")) != NULL && how_many(h, s, v, depth) != 1)
         return fails(h, "oneOf");
-    if ((s = member(schema, "not")) != NULL) {
-        const char *word = h->word;
-        const int held = holds(h, s, v, depth + 1);
-        h->word = word;
-        if (held)
-            return fails(h, "not");
+    if ((s = member(schema, "not")) != NULL && holds_quietly(h, s, v, depth))
+        return fails(h, "not");
+    if ((s = member(schema, "if")) != NULL) {
+        s = member(schema, holds_quietly(h, s, v, depth) ? "then" : "else");
+        if (s && !holds(h, s, v, depth + 1))
+            return fails(h, "if");
     }
     return 1;
 }

@@ -1,10 +1,11 @@
 /* json_schema.h - does a JSON value keep to a JSON Schema?
  *
- * The part of draft 2020-12 that says what a value is: type, enum, const; properties, required, additionalProperties,
- * minProperties, maxProperties; items, prefixItems, minItems, maxItems, uniqueItems; minLength, maxLength, pattern; minimum,
- * maximum, exclusiveMinimum, exclusiveMaximum, multipleOf; allOf, anyOf, oneOf, not; $ref into the schema itself ("#/$defs/x").
- * title, description, default, examples, $schema, $id, $comment and $defs say nothing about a value. Any other word is refused
- * when the schema is checked, so that none is silently without effect. A pattern is searched for anywhere, as the
+ * The part of draft 2020-12 that says what a value is: type, enum, const; properties, patternProperties, propertyNames, required,
+ * dependentRequired, dependentSchemas, additionalProperties, minProperties, maxProperties; items, prefixItems, contains (with
+ * minContains, maxContains), minItems, maxItems, uniqueItems; minLength, maxLength, pattern; minimum, maximum, exclusiveMinimum,
+ * exclusiveMaximum, multipleOf; allOf, anyOf, oneOf, not; if, then, else; $ref into the schema itself ("#/$defs/x"). title,
+ * description, default, examples, format, readOnly, writeOnly, deprecated, $schema, $id, $comment and $defs say nothing about a
+ * value (format is a note, as the draft has it where nothing else is agreed). Any other word is refused when the schema is checked, so that none is silently without effect. A pattern is searched for anywhere, as the
  * specification has it. Work is bounded: steps and depth. */
 #ifndef HONE_REWARDS_JSON_SCHEMA_H
 #define HONE_REWARDS_JSON_SCHEMA_H

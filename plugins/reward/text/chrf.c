@@ -70,6 +70,8 @@ static int read_text(const chrf *c, hone_str s, wording *out)
     for (size_t i = 0; i < s.len;) {
         const uint32_t x = text_char(s, &i);
         n += text_put(c->lowercase ? text_lower(x) : x, folded + n);
+        if (c->lowercase && x == 0x130) /* an I with a dot: i and the dot, as Unicode has it */
+            n += text_put(0x307, folded + n);
     }
     const hone_str f = {folded, n};
     out->size = 3 * (n + 1) * sizeof *out->chars;

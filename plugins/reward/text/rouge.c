@@ -53,16 +53,29 @@ static size_t words_of(const rouge *r, hone_str s, uint64_t *out)
         size_t k = 0;
         const size_t from = i;
         uint64_t h = 14695981039346656037u;
-        for (; i < s.len && (is_letter(s.ptr[i]) || is_digit(s.ptr[i])); i++) {
-            h = (h ^ (unsigned char)lower(s.ptr[i])) * 1099511628211u;
+        int ended = 0;
+        size_t chars = 0;
+        while (i < s.len && !ended) {
+            const hone_str rest = part(s, i, s.len);
+            char c = s.ptr[i];
+            /* two letters beyond ASCII become ASCII in lower case: Kelvin's k, and an i with a dot over it, which parts words */
+            const int kelvin = starts_with(rest, "\u212A"), dotted = starts_with(rest, "\u0130");
+            if (kelvin || dotted)
+                c = kelvin ? 'k' : 'i';
+            else if (!is_letter(c) && !is_digit(c))
+                break;
+            ended = dotted;
+            i += kelvin ? 3 : dotted ? 2 : 1;
+            chars++;
+            h = (h ^ (unsigned char)lower(c)) * 1099511628211u;
             if (k < sizeof word - 1)
-                word[k++] = lower(s.ptr[i]);
+                word[k++] = lower(c);
         }
         if (i == from) {
             i++;
             continue;
         }
-        if (r->stem && k > 3 && i - from == k) {
+        if (r->stem && k > 3 && chars == k) {
             k = text_stem(word, k);
             h = text_key((hone_str){word, k});
         }

@@ -25,6 +25,16 @@ static void put_code(writer *w, uint32_t c)
         w->p[w->n++] = bytes[i];
 }
 
+static void put_lower(writer *w, uint32_t c, int fold, int each)
+{
+    put_code(w, fold ? text_lower(c) : c);
+    if (fold && c == 0x130) { /* an I with a dot: i and the dot, as Unicode has it */
+        if (each)
+            put_char(w, ' ');
+        put_code(w, 0x307);
+    }
+}
+
 /* The 13a rules see ASCII only, so bytes do. Class of the first: symbols, but not ' , - . */
 static int is_13a_symbol(char c)
 {
@@ -106,7 +116,19 @@ static size_t pass_intl(hone_str in, int pass, char *out)
     return w.n;
 }
 
-/* mteval's first step: entities, joined lines. White space of all kinds becomes spaces. */
+/* Does s begin with `z`, which is in small letters? Letters of s are folded where `fold` is set. */
+static int begins(hone_str s, const char *z, int fold)
+{
+    const size_t n = strlen(z);
+    if (s.len < n)
+        return 0;
+    for (size_t i = 0; i < n; i++)
+        if ((fold ? lower(s.ptr[i]) : s.ptr[i]) != z[i])
+            return 0;
+    return 1;
+}
+
+/* mteval's first step: entities (after lower case, as sacreBLEU has them), joined lines. White space of all kinds becomes spaces. */
 static size_t clean(hone_str s, int entities, int lowercase, int each, char *out)
 {
     static const struct {
@@ -120,7 +142,7 @@ static size_t clean(hone_str s, int entities, int lowercase, int each, char *out
     for (size_t i = 0; i < s.len;) {
         size_t k = 0;
         while (entities && k < sizeof names / sizeof *names &&
-               !starts_with(part(s, i, s.len), names[k].from))
+               !begins(part(s, i, s.len), names[k].from, lowercase))
             k++;
         if (entities && k < sizeof names / sizeof *names) {
             for (const char *c = names[k].to; *c; c++)
@@ -132,7 +154,7 @@ static size_t clean(hone_str s, int entities, int lowercase, int each, char *out
         if (text_is_space(c))
             put_char(&w, ' ');
         else {
-            put_code(&w, lowercase ? text_lower(c) : c);
+            put_lower(&w, c, lowercase, each);
             if (each)
                 put_char(&w, ' ');
         }
