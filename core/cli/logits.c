@@ -78,7 +78,14 @@ static void log_softmax(const double *z, size_t V, double temperature, double *o
         out[j] = z[j] / temperature - most - hone_log(sum);
 }
 
-/* The divergence of a row; c[j]: its derivative in p_j, up to a constant. */
+/* log(beta q + (1 - beta) p) of two logarithms, of which both may be far below what a double's power reaches */
+static double log_mixture(double beta, double logq, double logp)
+{
+    const double most = logq > logp ? logq : logp;
+    return most + hone_log(beta * hone_exp(logq - most) + (1 - beta) * hone_exp(logp - most));
+}
+
+/* The divergence of a row; c[j]: p_j times its derivative in p_j, up to a constant times p_j. */
 static double divergence(double beta, const double *logq, const double *logp, size_t V, double *c)
 {
     double d = 0;
@@ -86,14 +93,14 @@ static double divergence(double beta, const double *logq, const double *logp, si
         const double q = hone_exp(logq[j]), p = hone_exp(logp[j]);
         if (beta == 0) {
             d += q * (logq[j] - logp[j]);
-            c[j] = p > 0 ? -q / p : 0;
+            c[j] = -q;
         } else if (beta == 1) {
             d += p * (logp[j] - logq[j]);
-            c[j] = logp[j] - logq[j];
+            c[j] = p * (logp[j] - logq[j]);
         } else {
-            const double m = hone_log(beta * q + (1 - beta) * p);
+            const double m = log_mixture(beta, logq[j], logp[j]);
             d += beta * q * (logq[j] - m) + (1 - beta) * p * (logp[j] - m);
-            c[j] = (1 - beta) * (logp[j] - m);
+            c[j] = p * (1 - beta) * (logp[j] - m);
         }
     }
     return d;
@@ -155,9 +162,9 @@ hone_status hone_cli_logits_grad(hone_cli_numbers *in, const hone_objective_want
             log_softmax(l->teacher + t * V, V, wants->temperature, row + V);
             divergence(wants->beta, row + V, row, V, c);
             for (size_t j = 0; j < V; j++)
-                mean += hone_exp(row[j]) * c[j];
+                mean += c[j];
             for (size_t j = 0; j < V; j++)
-                to[j] += grad_divergence[t] * hone_exp(row[j]) * (c[j] - mean) / wants->temperature;
+                to[j] += grad_divergence[t] * (c[j] - hone_exp(row[j]) * mean) / wants->temperature;
         }
         if (l->ids && grad_logp[t] != 0) {
             log_softmax(l->student + t * V, V, 1, row);

@@ -5,6 +5,8 @@
 #include <string.h>
 
 enum { FILE_MAX = 256 << 20 };
+#define SAME_SHAPE                                                                                 \
+    "all lists of B x T numbers have the rows and the widths of the first (logp, mask)"
 
 hone_status hone_cli_numbers_open(hone_cli_numbers *in, const char *path, int f32)
 {
@@ -40,6 +42,31 @@ hone_status hone_cli_read_number(hone_cli_numbers *in, const char *key, const ho
                          key);
     *out = in->f32 ? (double)(float)x : x;
     return HONE_OK;
+}
+
+hone_status hone_cli_weights(hone_cli_numbers *in, const char *key, size_t n, const double *x)
+{
+    for (size_t i = 0; i < n; i++)
+        if (!(x[i] >= 0 && x[i] <= HONE_CLI_WEIGHT_MAX)) {
+            hone_fail(HONE_E_RANGE, "%s: \"%s\" holds %g", in->path, key, x[i]);
+            return hone_fail_hint("1 where a token is trained on, 0 where not");
+        }
+    return HONE_OK;
+}
+
+const char *hone_cli_unread(hone_cli_numbers *in, const char *const *keys, size_t *i)
+{
+    while (*i < in->root.u.map.n) {
+        const char *name = hone_arena_strndup(&in->arena, in->root.u.map.pairs[*i].key.ptr,
+                                              in->root.u.map.pairs[*i].key.len);
+        size_t k = 0;
+        (*i)++;
+        while (name && keys[k] && strcmp(keys[k], name) != 0)
+            k++;
+        if (name && !keys[k])
+            return name;
+    }
+    return NULL;
 }
 
 static const hone_value *find(hone_cli_numbers *in, const char *key)
@@ -137,18 +164,22 @@ hone_status hone_cli_rows(hone_cli_numbers *in, const char *key, const hone_cli_
         return HONE_OK;
     if (v->type != HONE_LIST)
         return no_list(in, key);
-    if (v->u.list.n != shape->n_seqs)
-        return hone_fail(HONE_E_SHAPE, "%s: \"%s\" has %zu rows, the batch has %zu", in->path, key,
-                         v->u.list.n, shape->n_seqs);
+    if (v->u.list.n != shape->n_seqs) {
+        hone_fail(HONE_E_SHAPE, "%s: \"%s\" has %zu rows, the batch has %zu", in->path, key,
+                  v->u.list.n, shape->n_seqs);
+        return hone_fail_hint(SAME_SHAPE);
+    }
     double *x = hone_arena_calloc(&in->arena, shape->n_tokens + 1, sizeof *x);
     if (!x)
         return HONE_E_NOMEM;
     for (size_t s = 0; s < shape->n_seqs; s++) {
         const hone_value *row = &v->u.list.items[s];
         size_t n = shape->begin[s + 1] - shape->begin[s];
-        if (row->type != HONE_LIST || row->u.list.n != n)
-            return hone_fail(HONE_E_SHAPE, "%s: row %zu of \"%s\" is not a list of %zu", in->path,
-                             s + 1, key, n);
+        if (row->type != HONE_LIST || row->u.list.n != n) {
+            hone_fail(HONE_E_SHAPE, "%s: row %zu of \"%s\" is not a list of %zu", in->path, s + 1,
+                      key, n);
+            return hone_fail_hint(SAME_SHAPE);
+        }
         for (size_t t = 0; t < n; t++)
             HONE_TRY(hone_cli_read_number(in, key, &row->u.list.items[t], &x[shape->begin[s] + t]));
     }

@@ -38,6 +38,13 @@ hone_status hone_cli_rows_or_list(hone_cli_numbers *in, const char *key,
 hone_status hone_cli_table(hone_cli_numbers *in, const char *key, size_t *n_rows, size_t *n,
                            double **out, uint8_t **scored);
 
+/* Are these n numbers of `key` weights, from 0 up? */
+#define HONE_CLI_WEIGHT_MAX 1e6
+hone_status hone_cli_weights(hone_cli_numbers *in, const char *key, size_t n, const double *x);
+/* The next key of the file, from the *i-th on, that is none of `keys` (NULL-terminated); NULL: there is none. Start with
+ * *i = 0. The text lives as long as `in`. */
+const char *hone_cli_unread(hone_cli_numbers *in, const char *const *keys, size_t *i);
+
 /* Writes a number as the input's precision has it. */
 void hone_cli_number(hone_jw *w, double v, int f32);
 void hone_cli_put_rows(hone_jw *w, const hone_cli_shape *shape, const double *x, int f32);

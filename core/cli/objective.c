@@ -4,6 +4,7 @@
  * eval reads one JSON object: log-probs, mask, advantages, ... as B x T lists, or the sums of preference
  * pairs; and writes the loss with its gradient in the same shape. Without --f64 the numbers are rounded to
  * float on the way in and out. (recipes-and-cli.md, fixed JSON shapes) */
+#include "hone/math.h"
 #include "hone/objective.h"
 
 #include "abi/config.h"
@@ -172,8 +173,10 @@ static int advantage_eval(const char *name)
         return hone_cli_fail(s);
     hone_buf_init(&b, HONE_BUF_MAX_DEFAULT);
     s = hone_cli_open_registry(&paths, &r);
-    if (s >= 0)
+    if (s >= 0) {
+        hone__eval_note_unread(&in);
         s = hone__eval_advantages(&in, r, compat, name, &sets, &a);
+    }
     if (s >= 0) {
         hone_jw_init(&w, &b, 0);
         hone_jw_map(&w);
@@ -293,6 +296,7 @@ static hone_status prepare_tokens(hone_cli_numbers *in, hone_registry *r, uint32
     HONE_TRY(hone_cli_rows(in, "mask", &e->shape, &mask));
     if (!mask)
         HONE_TRY(hone__eval_ones(in, e->shape.n_tokens, &mask));
+    HONE_TRY(hone_cli_weights(in, "mask", e->shape.n_tokens, mask));
     HONE_TRY(hone_cli_rows(in, "old_logp", &e->shape, &old));
     HONE_TRY(hone_cli_rows(in, "ref_logp", &e->shape, &ref));
     HONE_TRY(hone_cli_rows(in, "sampler_logp", &e->shape, &sampler));
@@ -543,6 +547,34 @@ static hone_status open_losses(hone_cli_numbers *in, hone_registry *r, const cha
     return hone_objective_sum_create(l->term, l->n, &l->sum);
 }
 
+/* Which key of the file a loss that refused its input was to have. */
+static hone_status hint_missing(const evaluation *e, uint32_t uses, hone_status s)
+{
+    if ((uses & HONE_OBJ_ADVANTAGE) && !e->x.advantage)
+        return hone_fail_hint("give \"advantages\", or \"rewards\" with \"group_size\"");
+    if ((uses & HONE_OBJ_REF) && !e->x.ref_logp)
+        return hone_fail_hint(e->role ? "give \"ref_chosen\" and \"ref_rejected\""
+                                      : "give \"ref_logp\"");
+    if ((uses & HONE_OBJ_SAMPLER) && !e->x.sampler_logp)
+        return hone_fail_hint("give \"sampler_logp\"");
+    if ((uses & HONE_OBJ_ENTROPY) && !e->x.entropy)
+        return hone_fail_hint("give \"entropy\"");
+    if ((uses & HONE_OBJ_VALUE) && !e->role && (!e->x.value || !e->x.returns))
+        return hone_fail_hint("give \"values\", \"old_values\" and \"returns\"");
+    return s;
+}
+
+/* A number that is not finite is null in JSON: what made it is said. */
+static void note_overflow(const evaluation *e)
+{
+    int finite = hone_math_abs(e->out.loss) < hone_math_inf();
+    for (size_t t = 0; t < e->shape.n_tokens; t++)
+        finite &= hone_math_abs(e->out.grad_logp[t]) < hone_math_inf();
+    if (!finite)
+        fprintf(stderr, "note: the loss or its gradient is not finite: a log-ratio is too large "
+                        "for exp (about 709)\n");
+}
+
 static hone_status evaluate(hone_cli_numbers *in, hone_registry *r, const char *name, evaluation *e)
 {
     const hone_objective_v1 *vt = &hone_objective_sum_vt;
@@ -576,8 +608,11 @@ static hone_status evaluate(hone_cli_numbers *in, hone_registry *r, const char *
         if (s >= 0 && e->x.divergence)
             s = zeros(in, n, &e->out.grad_divergence);
     }
-    if (s >= 0)
+    if (s >= 0) {
         s = vt->loss(l.sum, &e->x, &e->out);
+        if (s < 0)
+            s = hint_missing(e, uses, s);
+    }
     if (s >= 0 && e->logits.student)
         s = hone_cli_logits_grad(in, &e->wants, &e->logits, e->out.grad_logp,
                                  e->out.grad_divergence, &e->grad_logits);
@@ -596,10 +631,14 @@ static int objective_eval(const char *name)
         return hone_cli_fail(s);
     hone_buf_init(&b, HONE_BUF_MAX_DEFAULT);
     s = hone_cli_open_registry(&paths, &r);
-    if (s >= 0)
+    if (s >= 0) {
+        hone__eval_note_unread(&in);
         s = evaluate(&in, r, name, &e);
-    if (s >= 0)
+    }
+    if (s >= 0) {
+        note_overflow(&e);
         put_evaluation(&e, &b);
+    }
     int code = print_buf(&b, s);
     hone_registry_close(r);
     hone_cli_numbers_close(&in);
@@ -679,14 +718,16 @@ int hone_cli_objective(int argc, char **argv)
         {"objective eval", "NAME --input F.json [options]",
          "Evaluates a loss and its gradient. Keys of F.json: logp, old_logp, ref_logp, "
          "sampler_logp, entropy,\n"
-         "values, old_values, returns, mask (B x T), advantages (B, or B x T) or rewards with "
-         "group_size, max_length; "
-         "for preference\n"
-         "losses policy_chosen, policy_rejected, ref_chosen, ref_rejected (sums), len_chosen, "
-         "len_rejected,\n"
-         "kto_kl, margin; to learn from a teacher student_logits, teacher_logits (B x T x V), ids "
-         "(B x T), or "
-         "teacher_logp.\n"
+         "values, old_values, returns, mask (B x T, rows of any width), advantages (B, or B x T) "
+         "or "
+         "rewards with\n"
+         "group_size or groups, max_length. Without old_logp the policy is the one that sampled "
+         "(r = 1), without mask\n"
+         "all tokens train. For preference losses policy_chosen, policy_rejected, ref_chosen, "
+         "ref_rejected (sums),\n"
+         "len_chosen, len_rejected (1 where absent, so that sums are taken as means), kto_kl, "
+         "margin. To learn from a\n"
+         "teacher student_logits, teacher_logits (B x T x V), ids (B x T), or teacher_logp.\n"
          "The gradient is with respect to logp, to the policy's sums, or to student_logits. NAME "
          "may be a sum: "
          "dpo+0.2*sft.",

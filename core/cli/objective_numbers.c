@@ -5,6 +5,7 @@
 
 #include "hone/objective.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* ---- what both evals share ------------------------------------------------------------------------ */
@@ -89,6 +90,51 @@ hone_status hone__eval_lengths(hone_cli_numbers *in, const hone_cli_shape *shape
     return HONE_OK;
 }
 
+void hone__eval_note_unread(hone_cli_numbers *in)
+{
+    static const char *const known[] = {"logp",
+                                        "old_logp",
+                                        "ref_logp",
+                                        "sampler_logp",
+                                        "entropy",
+                                        "values",
+                                        "old_values",
+                                        "returns",
+                                        "mask",
+                                        "advantages",
+                                        "rewards",
+                                        "group_size",
+                                        "groups",
+                                        "lengths",
+                                        "max_length",
+                                        "weights",
+                                        "baseline",
+                                        "kto_kl",
+                                        "margin",
+                                        "truncated",
+                                        "student_logits",
+                                        "teacher_logits",
+                                        "ids",
+                                        "teacher_logp",
+                                        "collision",
+                                        "divergence",
+                                        "policy_chosen",
+                                        "policy_rejected",
+                                        "ref_chosen",
+                                        "ref_rejected",
+                                        "len_chosen",
+                                        "len_rejected",
+                                        "collision_chosen",
+                                        "collision_rejected",
+                                        NULL};
+    const char *key;
+    for (size_t i = 0; (key = hone_cli_unread(in, known, &i));) {
+        const char *close = hone_closest(key, known);
+        fprintf(stderr, "note: %s: nothing reads \"%s\"%s%s%s\n", in->path, key,
+                close ? " (did you mean \"" : "", close ? close : "", close ? "\"?)" : "");
+    }
+}
+
 /* ---- advantages ----------------------------------------------------------------------------------- */
 
 hone_status hone__eval_advantages(hone_cli_numbers *in, hone_registry *r, const char *compat,
@@ -150,6 +196,7 @@ hone_status hone__eval_advantages(hone_cli_numbers *in, hone_registry *r, const 
         HONE_TRY(hone_cli_rows(in, "mask", &a->shape, &a->mask));
         if (!a->mask)
             HONE_TRY(hone__eval_ones(in, a->shape.n_tokens, &a->mask));
+        HONE_TRY(hone_cli_weights(in, "mask", a->shape.n_tokens, a->mask));
         HONE_TRY(hone_cli_rows(in, "values", &a->shape, &value));
         HONE_TRY(hone_cli_rows(in, "logp", &a->shape, &logp));
         HONE_TRY(hone_cli_rows(in, "ref_logp", &a->shape, &ref_logp));

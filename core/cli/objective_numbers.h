@@ -19,6 +19,8 @@ hone_status hone__eval_extra(hone_cli_numbers *in, hone_registry *r, const char 
 /* Group ids of n samples, from group_size or groups; one group where neither is there. */
 hone_status hone__eval_groups(hone_cli_numbers *in, size_t n, uint32_t **out);
 hone_status hone__eval_ones(hone_cli_numbers *in, size_t n, double **out);
+/* Says on stderr which keys of the file nothing reads. */
+void hone__eval_note_unread(hone_cli_numbers *in);
 /* |y| of each sequence. */
 hone_status hone__eval_lengths(hone_cli_numbers *in, const hone_cli_shape *shape,
                                const double *mask, double **out);

@@ -23,9 +23,10 @@ typedef struct hone_replay_sample {
     hone_value row, outcomes;
     const int32_t *ids;
     const float *logprobs; /* (n) */
-    const uint8_t *mask;   /* (n): 1 = the policy's own, 0 = what an environment said; NULL = all its own */
+    const uint8_t
+        *mask; /* (n): 1 = the policy's own, 0 = what an environment said; NULL = all its own */
     size_t n;
-    uint32_t turns; /* 0: no episode */
+    uint32_t turns;           /* 0: no episode */
     double reward, advantage; /* NAN where there was none */
     int left_out;
 } hone_replay_sample;

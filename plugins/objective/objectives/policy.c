@@ -142,6 +142,10 @@ static double clip_loss(const policy *p, double r, double dr, double adv, double
     double lo = 1 - p->eps_low, hi = 1 + p->eps_high;
     double r1 = r, d1 = dr, r2 = clamped(r, lo, hi), d2 = r < lo || r > hi ? 0 : dr;
     double l1, l2, l;
+    if (adv == 0) { /* whatever r is, an infinite one too */
+        *d = 0;
+        return 0;
+    }
     if (p->delta > 0 && r > p->delta) {
         r1 = p->delta;
         d1 = 0;
@@ -174,7 +178,7 @@ static double token_loss(const policy *p, double logp, double log_r, double adv,
         r = token_ratio(p, log_r, &dr);
         tau = adv > 0 ? p->tau_pos : p->tau_neg;
         s = hone_sigmoid(tau * (r - 1));
-        *d = -4 * s * (1 - s) * dr * adv;
+        *d = s < 1 ? -4 * s * (1 - s) * dr * adv : 0; /* r may be infinite there */
         return -(4 / tau) * s * adv;
     case LOSS_DRO:
         *d = -adv + p->dro_beta * log_r;
