@@ -107,6 +107,8 @@ for _, name in ipairs {lua(part)} do
   is(name .. ": the order of pairs does not matter", math.abs(m.loss - back.loss) <= 1e-5 * (1 + math.abs(m.loss))
     and math.abs(m.grad_norm - back.grad_norm) <= 1e-3 * m.grad_norm)
 end
+local sum = {{ {{ "{part[0]}", {'label_smoothing = 0.1' if part[0] == 'robust' else ''} }}, {{ "sft", weight = 0.25, neftune = 5 }} }}
+splits("{part[0]} + 0.25 sft with noise", {{ rows }}, sum)
 local ok, why = pcall(once, {{ rows }}, "rm")
 is("rm says what is missing: " .. tostring(why), not ok and tostring(why):find "value head")
 """)
@@ -170,6 +172,8 @@ for k, part in enumerate(some(POLICY, 5)):
     asserts(f"policies{k}", f"""
 local odd = hone.reward {{ id = "odd", score = function(list) return list:map(function(s) return s.completion_len % 4 end) end }}
 local drawn = base:rollout({{ "Question 1", "Question 2", "Question 3" }}, {{ n = 4, max_tokens = 9, rewards = {{ odd }} }})
+local more = base:rollout({{ "Question 4", "Question 5" }}, {{ n = 4, max_tokens = 7, rewards = {{ odd }} }})
+more:advantages "dr_grpo"
 local function advantages(fn)
   drawn:advantages(function(groups)
     local out = {{}}
@@ -183,6 +187,10 @@ end
 for _, name in ipairs {lua(part)} do
   advantages(function(i, j) return (i + 2 * j) % 5 - 1.7 end)
   splits(name, {{ drawn }}, spec(name, {{ sampler_cap = 2 }}))
+  local _, one = once({{ drawn, more }}, name)
+  local _, two = once({{ more, drawn }}, name)
+  is(name .. ": the order of samples does not matter", one.loss ~= 0 and math.abs(one.loss - two.loss) <= 1e-5 * (1 + math.abs(one.loss))
+    and math.abs(one.grad_norm - two.grad_norm) <= 1e-3 * one.grad_norm)
   splits(name .. " with entropy and a KL", {{ drawn }}, spec(name, name == "dro" and {{ entropy = 0.01 }} or {{ entropy = 0.01, beta = 0.1 }}))
   -- a sample that is left out is as if it were not there
   advantages(function(i, j) if j == 4 then return false end return (i + 2 * j) % 5 - 1.7 end)

@@ -97,6 +97,8 @@ static const subject subjects[] = {
     {"apo_down", "{\"beta\":0.7}", 0, 2},
     {"apo_zero_unpaired", "{\"beta\":0.7}", 0, 2},
     {"discopop", "{\"temperature\":0.5}", 0, 2},
+    {"discopop", "{\"temperature\":0.5,\"f_divergence\":\"js\"}", 0, 2},
+    {"sigmoid_norm", "{\"beta\":0.7,\"f_divergence\":\"forward_kl\"}", 0, 2},
     {"sigmoid_norm", "{\"beta\":0.7}", 0, 2},
     {"kto", "{\"beta\":0.7,\"kto_kl\":0.2,\"desirable_weight\":2}", 0, 2},
     {"orpo", NULL, 0, 2},
@@ -119,6 +121,10 @@ static const subject subjects[] = {
      0},
     {"grpo", "{\"top_entropy\":0.5,\"mask_truncated\":true}", 0, 0},
     {"grpo", "{\"off_policy_threshold\":0.05}", 0, 0},
+    {"grpo", "{\"compat\":\"trl\",\"entropy\":0.02}", 0, 0},
+    {"dapo", "{\"compat\":\"trl\",\"entropy\":0.02,\"top_entropy\":0.6}", 0, 0},
+    {"ppo", "{\"compat\":\"verl\",\"beta\":0.1}", 0, 0},
+    {"gspo", "{\"compat\":\"openrlhf\",\"beta\":0.1,\"kl\":\"k2\"}", 0, 0},
     {"ppo", "{\"vf_coef\":0.7,\"vf_clip\":0.25}", 0, 0},
     {"value", NULL, 0, 1},
     {"value", "{\"vf_clip\":0}", 0, 1},
@@ -290,6 +296,40 @@ static void test_masked_tokens_and_samples_change_nothing(void **state)
             assert_ok(evaluate(&ref, &c, &y));
             assert_true(x.loss == y.loss);
             assert_memory_equal(x.grad, y.grad, sizeof x.grad);
+        }
+        if (subjects[k].unpaired == 2) { /* a pair without mask, and one without mask on one side */
+            const size_t end = b.n_tokens;
+            const int paired = strcmp(subjects[k].id, "kto") != 0 &&
+                               strcmp(subjects[k].id, "apo_zero_unpaired") != 0;
+            for (size_t half = 0; half < (paired ? 2u : 1u); half++) {
+                c = b;
+                c.n_seqs = 10;
+                for (size_t t = end; t < end + 6; t++) {
+                    c.logp[t] = c.ref[t] = c.value[t] = c.collision[t] = -3 - (double)t;
+                    c.mask[t] = half && t < end + 3;
+                }
+                c.seq_begin[9] = end + 3;
+                c.seq_begin[10] = c.n_tokens = end + 6;
+                c.length[8] = half ? 3 : 0;
+                c.length[9] = 0;
+                c.role[8] = HONE_ROLE_CHOSEN;
+                c.role[9] = HONE_ROLE_REJECTED;
+                c.margin[8] = c.margin[9] = 1;
+                for (int counted = 0; counted < 2; counted++) { /* by the host, or by the loss */
+                    batch d = b;
+                    if (!counted)
+                        c.total_tokens = c.total_seqs = c.total_pairs = d.total_tokens =
+                            d.total_seqs = d.total_pairs = 0;
+                    else
+                        c.total_tokens = b.total_tokens, c.total_seqs = b.total_seqs,
+                        c.total_pairs = b.total_pairs;
+                    assert_ok(evaluate(&ref, &d, &x));
+                    assert_ok(evaluate(&ref, &c, &y));
+                    assert_true(x.loss == y.loss);
+                    assert_memory_equal(x.grad, y.grad, sizeof x.grad);
+                    assert_memory_equal(x.grad_value, y.grad_value, sizeof x.grad_value);
+                }
+            }
         }
         hone_instance_unref(inst);
     }
