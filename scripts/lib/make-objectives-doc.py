@@ -75,7 +75,7 @@ def section(verb, title):
     for e in entries:
         lines += ["", f'<a id="{verb}-{e["name"].replace("+", "p")}"></a>', f"### {e['name']}", "", "```"]
         lines += [p for p in e["paragraphs"] if p not in common] + ["```", ""]
-        lines.append("Settings: " + ", ".join(f"`{f['name']}` {shown(f['default'])}" for f in e["settings"]) + ".")
+        lines.append("Settings: " + (", ".join(f"`{f['name']}` {shown(f['default'])}" for f in e["settings"]) or "none") + ".")
     return lines
 
 

@@ -61,14 +61,14 @@
       "gpg: (B / number of rewards that are not 0) (R - mean_G)\n" SHOW_MISSING "source: Chu et al. 2025 (arXiv:2504.02546), as in verl\n" SHOW_ONE) \
     X(reinforce_pp, "reinforce++", ADV_REINFORCE_PP, return_fields, "discounted returns, whitened over the batch", \
       "reinforce++: G_t = r_t + gamma G_{t+1}, R at the last token, less beta KL a token; whitened over all tokens\n" SHOW_MISSING \
-      "source: Hu 2025 (arXiv:2501.03262)\n" SHOW_WHITEN "  A masked token between trained ones discounts there, too.\n") \
+      "source: Hu 2025 (arXiv:2501.03262)\n" SHOW_WHITEN "  There a masked token between trained ones is a step, which discounts; here it is none.\n") \
     X(reinforce_pp_baseline, "reinforce++_baseline", ADV_REINFORCE_PP_BASELINE, whiten_fields, "centred in the group, whitened over the batch", \
       "reinforce++_baseline: R - mean_G at each token, whitened over all tokens\n" SHOW_MISSING \
       "source: Hu 2025 (arXiv:2501.03262)\n" SHOW_WHITEN SHOW_ONE) \
     X(gae, "gae", ADV_GAE, gae_fields, "generalised advantage estimation with a value head", \
       "gae: A_t = sum over l of (gamma lambda)^l d_{t+l},  d_t = r_t + gamma V_{t+1} - V_t; whitened over all tokens\n" SHOW_MISSING \
       "source: Schulman et al. 2015 (arXiv:1506.02438)\n" \
-      SHOW_WHITEN "  A masked token between trained ones is there a step without reward and value.\n" \
+      SHOW_WHITEN "  There a masked token between trained ones is a step without reward and value; here it is none.\n" \
       "differences: compat verl leaves numbers on masked tokens, hone 0; nothing reads them.\n") \
     X(opd, "opd", ADV_OPD, opd_fields, "on-policy distillation: the teacher's log-prob less the student's", \
       "opd: -(logp - ref_logp) at each token; ref_logp is the teacher's\n" \

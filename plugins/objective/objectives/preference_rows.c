@@ -17,8 +17,12 @@
 #define COMPAT FIELD_COMPAT("whose variant, where trainers differ")
 
 #define SHOW_PAIR \
-    "a = log pi/ref of the chosen answer, b = of the rejected one (summed over tokens), h = a - b, s = sigmoid;\n" \
-    "the loss is the mean over the pairs of the optimizer step.\n"
+    "a = pc - rc = log pi/ref of the chosen answer, b = pr - rr = of the rejected one (summed over tokens), h = a - b,\n" \
+    "  s = sigmoid; the loss is the mean over the pairs of the optimizer step.\n"
+#define SHOW_FREE \
+    "pc, pr: the policy's log-probs of the chosen and of the rejected answer, summed over tokens; |yc|, |yr| their\n" \
+    "  lengths; s = sigmoid; the loss is the mean over the pairs of the optimizer step. nll: plus nll * (-pc/|yc|).\n"
+#define SHOW_SMOOTH "label_smoothing ls: (1 - ls) times -log s(z) plus ls times -log s(-z), for the z above.\n"
 
 #define SHOW_WPO \
     "wpo: each pair's loss times sg(min(1, exp(w_c + w_r))), w = the answer's mean of logp - log sum_v p(v)^2\n" \
@@ -68,6 +72,7 @@
       "apo_down: s(beta a) + 1 - s(beta (a - b))\n" SHOW_PAIR "source: D'Oosterlinck et al. 2024 (arXiv:2408.06266)\ndifferences: none known; trl's values are met.\n") \
     X(apo_zero_unpaired, NULL, FAMILY_APO_UNPAIRED, 0, 0, unpaired_fields, "APO-zero on single labelled answers", \
       "apo_zero_unpaired: 1 - s(beta a) for desirable answers, s(beta b) for the others; mean over all\n" \
+      "  a, b: log pi/ref of a desirable and of another answer, summed over tokens; s = sigmoid.\n" \
       "source: D'Oosterlinck et al. 2024 (arXiv:2408.06266)\ndifferences: none known; trl's KTO trainer has it.\n") \
     X(discopop, loss_discopop, FAMILY_PAIR, 0, 0, discopop_fields, "DiscoPOP: logistic and exponential, mixed by a gate", \
       "discopop: (1 - m) (-log s(z)) + m e^-z,  m = s(z / temperature), z = beta h\n" SHOW_PAIR \
@@ -76,24 +81,26 @@
       "sigmoid_norm: dpo with a and b divided by their lengths\n" SHOW_PAIR "source: Lambert et al. 2024, Tulu 3 (arXiv:2411.15124), trl's sigmoid_norm\ndifferences: none known; trl's values are met.\n") \
     X(kto, NULL, FAMILY_KTO, 0, 0, kto_fields, "KTO: single labelled answers against a KL estimate", \
       "kto: desirable_weight (1 - s(beta (a - z))), undesirable_weight (1 - s(beta (z - b))); mean over all answers\n" \
-      "  z = max(0, kto_kl), the KL to the reference estimated on mismatched prompts and answers.\n" \
+      "  a, b: log pi/ref of a desirable and of another answer, summed over tokens; s = sigmoid.\n" \
+      "  z = max(0, kto_kl), the KL to the reference estimated on mismatched prompts and answers: policy:update does so on\n" \
+      "  the batch, each prompt with the next row's answer, unless kto_kl is given.\n" \
       "source: Ethayarajh et al. 2024 (arXiv:2402.01306)\n" \
-      "  policy:update estimates it from the batch, each prompt with the next row's answer, unless kto_kl is given.\n" \
       "differences: trl estimates it from each micro-batch; hone from the whole update.\n") \
     X(orpo, loss_orpo, FAMILY_PAIR, 1, 1, orpo_fields, "ORPO: NLL of the chosen plus the log odds ratio", \
       "orpo: nll * (-log p_c) - beta log s(logodds(p_c) - logodds(p_r)),  log p = mean log-prob over the completion\n" \
+      "  s = sigmoid, logodds(p) = log(p / (1 - p)); the loss is the mean over the pairs of the optimizer step.\n" \
       "source: Hong et al. 2024 (arXiv:2403.07691)\ndifferences: trl's NLL is of the prompt too, and a mean over all tokens of the micro-batch; here it is of the\n" \
       "  chosen answers, each its own mean, with compat trl as well: prompts are not trained on. The other term is the same.\n") \
     X(cpo, loss_cpo, FAMILY_PAIR, 1, 0, cpo_fields, "CPO: DPO with a uniform reference", \
-      "cpo: loss sigmoid: logistic of beta (pc - pr); hinge: max(0, 1 - beta (pc - pr)); ipo: squared, on averages;\n" \
-      "  plus nll * mean negative log-likelihood of the chosen answer.\n" \
+      "cpo: loss = sigmoid: -log s(beta (pc - pr)); hinge: max(0, 1 - beta (pc - pr));\n" \
+      "  ipo: (pc/|yc| - pr/|yr| - 1/(2 beta))^2\n" SHOW_FREE SHOW_SMOOTH \
       "source: Xu et al. 2024 (arXiv:2401.08417); the paper uses nll 1 beside this loss.\n" \
       "differences: trl's cpo_alpha is nll, 1 by default, and its NLL a mean over all chosen tokens of the micro-batch.\n") \
     X(simpo, loss_simpo, FAMILY_PAIR, 1, 1, simpo_fields, "SimPO: average log-probs and a margin, no reference", \
-      "simpo: -log s(beta (pc/|yc| - pr/|yr|) - gamma)\n" \
+      "simpo: -log s(beta (pc/|yc| - pr/|yr|) - gamma)\n" SHOW_FREE SHOW_SMOOTH \
       "source: Meng et al. 2024 (arXiv:2405.14734)\ndifferences: trl's simpo_gamma is gamma, its cpo_alpha is nll and has to be set to 0 there; openrlhf and verl have none.\n") \
     X(alphapo, loss_alphapo, FAMILY_PAIR, 1, 1, alphapo_fields, "AlphaPO: SimPO with a reward shape", \
-      "alphapo: -log s(beta (R_c - R_r) - gamma),  R = (1 - p^-alpha)/alpha, log p = mean log-prob\n" \
+      "alphapo: -log s(beta (R_c - R_r) - gamma),  R = (1 - p^-alpha)/alpha, log p = mean log-prob\n" SHOW_FREE SHOW_SMOOTH \
       "source: Gupta et al. 2025 (arXiv:2501.03884)\ndifferences: trl's simpo_gamma is gamma; its values are met.\n") \
     X(rm, NULL, FAMILY_RM, 1, 0, rm_fields, "reward model: Bradley-Terry on the scores of pairs", \
       "rm: -(1 - ls) log s(r_c - r_r - margin) - ls log s(-(r_c - r_r - margin)) + center (r_c + r_r)^2,  s = sigmoid,\n" \
