@@ -44,7 +44,9 @@ struct hone_novelty {
     uint64_t *mask, *v; /* `blocks` words of 64 bits for each distinct word; the column */
     size_t cap_mask, cap_v;
     uint32_t *seen; /* of each text: the look that came by it last */
-    size_t cap_seen;
+    uint32_t *got;  /* and how many of the words that were gone through it may have, at most */
+    uint32_t *candidates;
+    size_t cap_seen, cap_got, cap_candidates;
     uint32_t look;
     uint64_t compared;
 };
@@ -97,6 +99,8 @@ void hone_novelty_destroy(hone_novelty *n)
     hone_free(n->mask);
     hone_free(n->v);
     hone_free(n->seen);
+    hone_free(n->got);
+    hone_free(n->candidates);
     hone_free(n);
 }
 
@@ -162,6 +166,9 @@ hone_status hone_novelty_add(hone_novelty *n, hone_str text)
     HONE_TRY(grow((void **)&n->all, n->n_all + n->words.n, &n->cap_all, sizeof *n->all));
     size_t cap = n->cap_seen;
     HONE_TRY(grow((void **)&n->seen, n->n_texts + 1, &n->cap_seen, sizeof *n->seen));
+    HONE_TRY(grow((void **)&n->got, n->n_texts + 1, &n->cap_got, sizeof *n->got));
+    HONE_TRY(
+        grow((void **)&n->candidates, n->n_texts + 1, &n->cap_candidates, sizeof *n->candidates));
     memset(n->seen + cap, 0, (n->cap_seen - cap) * sizeof *n->seen);
     for (size_t i = 0; i < n->words.n;
          i++) { /* what a failure leaves is of no text, and harmless */
@@ -247,13 +254,13 @@ static size_t common(hone_novelty *n, const uint32_t *other, size_t n_other, siz
     return zeros;
 }
 
-/* Text t as far as it may reach `least`; 0 where it cannot. */
-static double compare(hone_novelty *n, uint32_t t, double least, size_t blocks)
+/* Text t, which has at most `may` of the words, as far as it may reach `least`; 0 where it cannot. */
+static double compare(hone_novelty *n, uint32_t t, size_t may, double least, size_t blocks)
 {
     const size_t from = t ? n->end[t - 1] : 0, len = n->end[t] - from, m = n->words.n;
     const double need = least * (double)(m + len) / 2 * (1 - 1e-12);
     size_t shared = 0;
-    if ((double)(m < len ? m : len) < need)
+    if ((double)(m < len ? m : len) < need || (double)may < need)
         return 0;
     for (size_t i = 0; i < len; i++)
         shared += n->known[n->all[from + i]].place != NO_PLACE;
@@ -283,20 +290,27 @@ hone_status hone_novelty_look(hone_novelty *n, hone_str text, double least, size
         left += n->list[i].times;
     if (s >= 0 && n_list) /* places are read through the words: the list may be sorted */
         qsort(n->list, n_list, sizeof *n->list, by_rarity);
+    size_t n_candidates = 0;
     for (size_t i = 0; s >= 0 && i < n_list && left && (double)left >= fewest; i++) {
         const word *w = &n->known[n->list[i].number];
         for (size_t k = 0; k < w->n && w->texts[k] < n->n_texts; k++) {
             const uint32_t t = w->texts[k];
-            if (n->seen[t] == n->look)
-                continue;
-            n->seen[t] = n->look;
-            const double x = compare(n, t, least, blocks);
-            if (x > 0 && x >= least * (1 - 1e-12) && (x > most || (x >= most && t < best))) {
-                most = x;
-                best = t;
+            if (n->seen[t] != n->look) {
+                n->seen[t] = n->look;
+                n->got[t] = 0;
+                n->candidates[n_candidates++] = t;
             }
+            n->got[t] += n->list[i].times;
         }
         left -= n->list[i].times;
+    }
+    for (size_t i = 0; s >= 0 && i < n_candidates; i++) {
+        const uint32_t t = n->candidates[i];
+        const double x = compare(n, t, n->got[t] + left, least, blocks);
+        if (x > 0 && x >= least * (1 - 1e-12) && (x > most || (x >= most && t < best))) {
+            most = x;
+            best = t;
+        }
     }
     for (size_t i = 0; i < n_list; i++)
         n->known[n->list[i].number].place = NO_PLACE;

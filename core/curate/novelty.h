@@ -5,8 +5,8 @@
  * takes an instruction where no other has 0.7 or more (Wang et al. 2023, section 2.2).
  *
  * The key idea: L is at most the words that both have, so a text that shall reach `least` must have at least k of the other's words,
- * and one of the rarest |a| - k + 1 of them; only texts that a list of each word's texts gives for those are looked at. Of these most are
- * out by length or by how many words they share; for the others L is computed 64 words at a time, in a machine word
+ * and one of the rarest |a| - k + 1 of them; only texts that a list of each word's texts gives for those are looked at, and how often they
+ * come bounds what they share. Of these most are out by that, by length or by the words they share in all; for the others L is computed 64 words at a time, in a machine word
  * (Crochemore et al. 2001; Hyyro 2004). It is exact: what is left out cannot reach `least`.
  *
  * Does not: forget a text, compare meaning. Memory: 4 bytes a word twice, and each distinct word once. Texts of no words are like

@@ -17,6 +17,7 @@ local prompts = require "hone.prompt"
 local rows = require "hone.rows"
 local run = require "hone.run"
 local stats = require "hone.stats"
+local synthesis = require "hone.synthesis"
 
 local hone = {
   --- A null inside lists and maps (JSON's null).
@@ -112,6 +113,8 @@ hone.components = core.components
 
 --- The steps of `hone data` on rows: hone.curate.dedup, .decontaminate, .filter, .select, .split, .mix, .judge, .keep.
 hone.curate = curate
+--- New rows from a model and a judge: hone.synthesis.self_instruct, .rewrite, .rejection_sampling, .preference_pairs.
+hone.synthesis = synthesis
 --- A judge beside experts: hone.calibrate { labels = ROWS, verdicts = ROWS, split = "dev" } -> report; completions of one
 -- prompt, each judged several times: hone.reliability { verdicts = ROWS } -> report; a report as a page, Markdown or text:
 -- hone.judge_report(report, "html").

@@ -13,7 +13,7 @@ local judging = require "hone.judging"
 local plan = require "hone.plan"
 local rows = require "hone.rows"
 
-local curate = { made = 0 }
+local curate = { made = 0, folder = "curated/" } -- folder: also of hone/synthesis.lua, for its own steps
 
 local function fail(...)
   error(string.format(...), 0)
@@ -56,6 +56,8 @@ local function wrap(path)
   return rows.source("jsonl", { path = path })
 end
 
+curate.text, curate.write, curate.paths = text_of, file_of, paths_of -- for hone/synthesis.lua
+
 -- In a plan: the rows as they are.
 local function unchanged(call, from)
   if getmetatable(from) == rows.Rows then return from end
@@ -78,8 +80,8 @@ local function step(verb, from, o, outs, keep, policy)
     if k ~= "name" and k ~= "report" then set[k] = v end
   end
   if type(name) ~= "string" or name:find "[/%c]" or name:find "^%." then fail("%s: name is that of a file, without its folder", call) end
-  if set.against ~= nil then set.against = paths_of(call, set.against, "curated/" .. name .. ".against.jsonl") end
-  local base = "curated/" .. name
+  if set.against ~= nil and not keep then set.against = paths_of(call, set.against, curate.folder .. name .. ".against.jsonl") end
+  local base = curate.folder .. name
   local inputs, out = paths_of(call, from, base .. ".input.jsonl"), {}
   for i, suffix in ipairs(outs or { "" }) do out[i] = core.run_path(base .. suffix .. ".jsonl") end
   local report = o.report ~= false and not keep and verb ~= "split" and verb ~= "mix" and core.run_path(base .. ".report.jsonl") or nil
@@ -187,7 +189,7 @@ function curate.keep(from, fn, o)
   if plan.on() then return unchanged("hone.curate.keep", from), nothing end
   curate.made = curate.made + 1
   local name = o.name or string.format("%02d-%s", curate.made, o.step or "keep")
-  local paths = paths_of("hone.curate.keep", from, "curated/" .. name .. ".input.jsonl")
+  local paths = paths_of("hone.curate.keep", from, curate.folder .. name .. ".input.jsonl")
   local keep, report, reasons, n = {}, {}, {}, 0
   for _, path in ipairs(paths) do
     local of = 0
@@ -201,7 +203,7 @@ function curate.keep(from, fn, o)
       else
         why = tostring(why or "left out")
         keep[n], reasons[why] = false, (reasons[why] or 0) + 1
-        report[#report + 1] = { file = path, row = of, reason = why }
+        report[#report + 1] = { file = path, row = of, reason = why, of = o.of and o.of(n) or nil }
       end
     end
   end
@@ -209,8 +211,9 @@ function curate.keep(from, fn, o)
   for k, v in pairs(o.settings or {}) do settings[k] = v end
   curate.made = curate.made - 1
   local out, told = step("keep", paths, settings, nil, keep)
+  told.path = out[1]
   told.dropped, told.reasons = told.rows - told.kept, reasons
-  told.report = file_of("curated/" .. name .. ".report.jsonl", text_of(report))
+  told.report = file_of(curate.folder .. name .. ".report.jsonl", text_of(report))
   return wrap(out[1]), told
 end
 
@@ -221,7 +224,7 @@ function curate.judge(from, j, o)
   if plan.on() then return unchanged("hone.curate.judge", from), nothing end
   local at, items, scores = o.at or 0.5, {}, {}
   local name = o.name or string.format("%02d-judge", curate.made + 1)
-  local paths = paths_of("hone.curate.judge", from, "curated/" .. name .. ".input.jsonl")
+  local paths = paths_of("hone.curate.judge", from, curate.folder .. name .. ".input.jsonl")
   for _, path in ipairs(paths) do
     for row in rows.source("auto", { path = path }):each() do
       items[#items + 1] = judging.item { id = #items, prompt = row.prompt, messages = row.messages, completion = row.completion or row.answer,
