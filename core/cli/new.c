@@ -244,7 +244,7 @@ int hone_cli_plugin_new(int argc, char **argv)
                      : hone_cli_usage(
                            "plugin new",
                            "unknown kind \"%s\": a folder can be made for a reward, judge, "
-                           "tokenizer, optimizer, source, objective or model",
+                           "tokenizer, optimizer, source, objective or model, or an environment",
                            kind);
     }
     if (strcmp(kind, "environment") == 0 && strcmp(lang, "c++") == 0)
