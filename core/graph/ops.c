@@ -291,7 +291,9 @@ hone_tensor hone_tape_logprob(hone_tape *t, hone_tensor hidden, hone_param head,
     a.inv_temperature = inv_temperature;
     a.softcap = softcap;
     a.logit_scale = scale;
-    a.want_entropy = entropy != NULL;
+    a.want_entropy = !entropy                ? HONE_ENTROPY_NONE
+                     : t->opts.entropy_shown ? HONE_ENTROPY_SHOWN
+                                             : HONE_ENTROPY_TRAINED;
     return node(t, HONE__OP_LINEAR_LOGPROB, in, 2, &a, sizeof a, entropy);
 }
 

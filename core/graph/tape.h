@@ -64,8 +64,8 @@ typedef struct hone_tape_options {
     uint32_t adapters; /* mask, or HONE_ADAPTERS_ACTIVE / HONE_ADAPTERS_NONE */
     uint32_t
         checkpoint_every; /* TRAIN: 0 keep all; k: replay blocks in groups of k inside backward */
-    uint32_t no_param_grads; /* TRAIN without parameter gradients (gradients of inputs only) */
-    uint32_t reserved;
+    uint32_t no_param_grads;  /* TRAIN without parameter gradients (gradients of inputs only) */
+    uint32_t entropy_shown;   /* entropies are only looked at: no gradient comes through them */
     const float *embed_noise; /* n_tokens x width, added to what embed gives; NULL: none. Copied */
 } hone_tape_options;
 /* Forgets the recording (buffers stay) and starts one. `params` and `batch` are borrowed until the

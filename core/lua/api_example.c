@@ -25,6 +25,7 @@ static void example_release(void *p)
 typedef struct encoded {
     hone_tokens t; /* with mask */
     size_t first;  /* first trained-on token */
+    int truncated; /* some that were to be trained on did not fit */
 } encoded;
 
 typedef struct encode_options {
@@ -36,8 +37,11 @@ static hone_status cut(encoded *e, const encode_options *o, hone_str shown)
 {
     size_t last = 0;
     int any = 0;
-    if (o->max_tokens > 0 && e->t.n > (size_t)o->max_tokens)
+    if (o->max_tokens > 0 && e->t.n > (size_t)o->max_tokens) {
+        for (size_t i = (size_t)o->max_tokens; i < e->t.n; i++)
+            e->truncated |= e->t.mask[i];
         e->t.n = (size_t)o->max_tokens;
+    }
     for (size_t i = 0; i < e->t.n; i++) {
         if (!e->t.mask[i])
             continue;
@@ -258,7 +262,8 @@ static hone_status make_tree(hone__example *e, encoded *enc, size_t n)
         memcpy(mask, enc[k].t.mask + shared, m);
         for (size_t i = 0; i < m; i++)
             e->n_trained += mask[i];
-        e->seqs[k] = (hone_train_seq){.ids = ids, .n = m, .mask = mask};
+        e->seqs[k] = (hone_train_seq){
+            .ids = ids, .n = m, .mask = mask, .truncated = enc[k].truncated};
         if (n == 2)
             e->seqs[k].role = k == 0 ? HONE_ROLE_CHOSEN : HONE_ROLE_REJECTED;
     }

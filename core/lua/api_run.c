@@ -556,6 +556,8 @@ static hone_status write_state(hone_recipe *r, const char *dir, uint64_t step,
             s = hone_policy_state_write(ps[i].p, prefix, &w);
     }
     hone_jw_end(&w);
+    hone_jw_key(&w, "logged"); /* behind a loop: for the line of the step to come */
+    hone_metrics_keep(&r->metrics, &w);
     hone_jw_key(&w, "recipe");
     hone_jw_value(&w, state);
     hone_jw_end(&w);
@@ -795,12 +797,15 @@ static int l_find_file(lua_State *L)
     return 1;
 }
 
-/* What was gathered for the step in progress is forgotten (the step is done again after a resume). */
+/* What was gathered for the step in progress is that of the checkpoint (the step is done again after a resume). */
 static int l_step_clear(lua_State *L)
 {
     hone_recipe *r = hone__lua_recipe(L);
+    const hone_value *logged = hone_value_get(&r->state, "logged");
     hone_metrics_clear(&r->metrics);
     hone_buf_clear(&r->rollouts);
+    if (logged && hone_metrics_kept(&r->metrics, logged) < 0)
+        return hone_lua_raise(L);
     return 0;
 }
 

@@ -28,11 +28,14 @@ typedef struct hone_embed_attr {
     float scale;
 } hone_embed_attr;
 
+/* Is there an output of entropies, and does a gradient come through it? */
+enum { HONE_ENTROPY_NONE = 0, HONE_ENTROPY_TRAINED = 1, HONE_ENTROPY_SHOWN = 2 };
+
 typedef struct hone_linear_logprob_attr {
     float inv_temperature; /* > 0 */
     float softcap;         /* 0 = none */
     float logit_scale;     /* 1 when unused */
-    uint32_t want_entropy; /* a second output */
+    uint32_t want_entropy; /* HONE_ENTROPY_*: a second output */
 } hone_linear_logprob_attr;
 
 /* beta 0: KL(teacher || student); 1: KL(student || teacher); between: the generalised Jensen-Shannon

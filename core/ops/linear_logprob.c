@@ -10,7 +10,7 @@
  *   H    = -sum p log p                        d H / dz    = -p (log p + H)
  * Backward computes the logits of a block again (7 % of a full step) and turns them into dlogits in
  * place; dH = dlogits W, dW += dlogits^T h, a chain over rows in order from the stored gradient.
- * When the head is frozen and no entropy is wanted, forward keeps d logp / d h of each target
+ * When the head is frozen and no entropy is trained, forward keeps d logp / d h of each target
  * instead, and backward is one multiplication by the upstream gradient.
  *
  * Invariant: nothing depends on where blocks end: forward is per row, dW is one chain through them,
@@ -108,7 +108,8 @@ static hone_status logprob_infer(hone_shape_ctx *c)
     c->n_extra = 1;
     c->extra[0] = (hone_shape){n, 1, HONE_F32, HONE_ROWS}; /* lse of each target's row */
     c->saves_in = 3;
-    if (!(c->needs_grad & 2) && !at->want_entropy) { /* frozen head: d logp / d h of each target */
+    if (!(c->needs_grad & 2) &&
+        at->want_entropy != HONE_ENTROPY_TRAINED) { /* frozen head: d logp / d h of each target */
         c->n_extra = 2;
         c->extra[1] = (hone_shape){n, w->cols, HONE_F32, HONE_ROWS};
         c->saves_in = 0;
@@ -328,7 +329,7 @@ static void gradient_task(void *arg, int64_t i, uint32_t thread)
     float *copy = k->at->softcap > 0.0f ? k->ex->thread_scratch(k->ex, thread) : NULL;
     const int64_t t = k->t0 + k->first[i], n = k->first[i + 1] - k->first[i];
     float g_entropy = 0.0f;
-    if (k->at->want_entropy && args->dout[1].data)
+    if (k->at->want_entropy == HONE_ENTROPY_TRAINED && args->dout[1].data)
         for (int64_t j = 0; j < n; j++)
             g_entropy += *out_at(&args->dout[1], t + j);
     cap(k, z);
@@ -357,7 +358,7 @@ static hone_status logprob_bwd(const hone_op_args *args, const hone_exec *ex)
     const hone_batch *b = args->batch;
     const hone_view *w = &args->in[1], *dh = &args->din[0], *dw = &args->din[1];
     const hone_linear_logprob_attr *at = args->attr;
-    if (!args->dout[0].data && !(at->want_entropy && args->dout[1].data))
+    if (!args->dout[0].data && !(at->want_entropy == HONE_ENTROPY_TRAINED && args->dout[1].data))
         return HONE_OK;
     if (dh->data && args->din_fresh[0])
         zero_rows(dh);

@@ -66,12 +66,18 @@ void hone__estimate_policy(const hone__trained *t, int ratio, int kl, hone_metri
 
 void hone__estimate_lengths(const hone__trained *t, hone_metrics *m)
 {
+    double sum = 0, tokens = 0;
     for (size_t i = 0; i < t->n_seq; i++) {
-        const double n = (double)(t->seq_begin[i + 1] - t->seq_begin[i]);
+        const double n = (double)(t->scored ? t->seq[i]->n : t->seq_begin[i + 1] - t->seq_begin[i]);
         if (t->seq[i]->full_logp)
             continue;
         hone_metrics_add(m, "length/mean", HONE_METRIC_MEAN, n, 1);
         hone_metrics_add(m, "length/min", HONE_METRIC_MIN, n, 1);
         hone_metrics_add(m, "length/max", HONE_METRIC_MAX, n, 1);
+        hone_metrics_add(m, "length/truncated", HONE_METRIC_MEAN, t->seq[i]->truncated != 0, 1);
+        for (size_t k = t->seq_begin[i]; t->entropy && k < t->seq_begin[i + 1]; k++, tokens++)
+            sum += t->entropy[k];
     }
+    if (tokens > 0)
+        hone_metrics_add(m, "entropy", HONE_METRIC_MEAN, sum / tokens, tokens);
 }

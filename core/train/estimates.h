@@ -12,7 +12,9 @@ typedef struct hone__trained {
     const size_t *seq_begin;          /* (n_seq + 1) into tok and logp */
     const size_t *tok;                /* place of the token in its sequence */
     const double *logp;               /* of the policy, before the step */
+    const double *entropy;            /* of its distribution there, or NULL */
     size_t n_seq;
+    int scored; /* a score of each sequence is trained, not its tokens */
 } hone__trained;
 
 /* The weight of what stands in `m` under that name, 0: nothing. */
@@ -24,6 +26,7 @@ void hone__estimate_mismatch(const hone__trained *t, hone_metrics *m);
  * k1 = mean(-x) and k3 = mean(e^x - 1 - x) of KL(sampler || policy) unless `kl`   (Schulman 2020, "Approximating KL").
  * ratio, kl: the objective reported them itself. */
 void hone__estimate_policy(const hone__trained *t, int ratio, int kl, hone_metrics *m);
-/* Of sequences that are given, not sampled: length/mean, /min, /max in trained-on tokens. */
+/* Of sequences that are given, not sampled: length/mean, /min, /max in trained-on tokens (scored: all behind the prompt), and /truncated, the share of those
+ * that were cut; and entropy, the mean of what the policy's next token is uncertain by. */
 void hone__estimate_lengths(const hone__trained *t, hone_metrics *m);
 #endif

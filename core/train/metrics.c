@@ -2,6 +2,7 @@
 #include "train/metrics.h"
 
 #include "base/alloc.h"
+#include "base/error.h"
 
 #include <math.h>
 #include <string.h>
@@ -111,4 +112,62 @@ void hone_metrics_write(const hone_metrics *m, hone_jw *w)
         if (m->items[i].weight > 0)
             hone_jw_kf64(w, m->items[i].name, hone_metric_value(&m->items[i]));
     }
+}
+
+void hone_metrics_keep(const hone_metrics *m, hone_jw *w)
+{
+    hone_jw_list(w);
+    for (size_t i = 0; i < m->n; i++) {
+        const hone_metric *x = &m->items[i];
+        if (!(x->weight > 0))
+            continue;
+        hone_jw_list(w);
+        hone_jw_cstr(w, x->name);
+        hone_jw_i64(w, (int64_t)x->how);
+        hone_jw_f64(w, x->value);
+        hone_jw_f64(w, x->weight);
+        hone_jw_end(w);
+    }
+    hone_jw_end(w);
+}
+
+/* A number; what JSON has no number for is null, and NaN again. */
+static int number(const hone_value *v, double *out)
+{
+    *out = v->type == HONE_I64 ? (double)v->u.i64 : v->type == HONE_F64 ? v->u.f64 : (double)NAN;
+    return v->type == HONE_I64 || v->type == HONE_F64 || v->type == HONE_NULL;
+}
+
+hone_status hone_metrics_kept(hone_metrics *m, const hone_value *kept)
+{
+    hone_metrics out;
+    hone_status s = kept->type == HONE_LIST ? HONE_OK : HONE_E_INVALID;
+    hone_metrics_init(&out);
+    for (size_t i = 0; s >= 0 && i < kept->u.list.n; i++) {
+        const hone_value *row = &kept->u.list.items[i], *x = row->u.list.items;
+        char name[64];
+        double value, weight;
+        if (row->type != HONE_LIST || row->u.list.n != 4 || x[0].type != HONE_STRING ||
+            x[0].u.str.len >= sizeof name || x[1].type != HONE_I64 || x[1].u.i64 < 0 ||
+            x[1].u.i64 > HONE_METRIC_MAX || !number(&x[2], &value) || !number(&x[3], &weight) ||
+            !(weight > 0)) {
+            s = HONE_E_INVALID;
+            break;
+        }
+        memcpy(name, x[0].u.str.ptr, x[0].u.str.len);
+        name[x[0].u.str.len] = '\0';
+        hone_metrics_add(&out, name, (uint32_t)x[1].u.i64, 0, 1);
+        s = out.failed;
+        if (s < 0)
+            break;
+        out.items[out.n - 1].value = value;
+        out.items[out.n - 1].weight = weight;
+    }
+    if (s < 0) {
+        hone_metrics_release(&out);
+        return s == HONE_E_INVALID ? hone_fail(s, "the checkpoint's metrics are no metrics") : s;
+    }
+    hone_metrics_release(m);
+    *m = out;
+    return HONE_OK;
 }

@@ -32,4 +32,7 @@ int hone_metrics_get(const hone_metrics *m, const char *name, double *out);
 double hone_metric_value(const hone_metric *m);
 /* key: value pairs into an open map. */
 void hone_metrics_write(const hone_metrics *m, hone_jw *w);
+/* All that is known of them, as a list; and back, in place of what m has: E_INVALID where it is no such list. */
+void hone_metrics_keep(const hone_metrics *m, hone_jw *w);
+hone_status hone_metrics_kept(hone_metrics *m, const hone_value *kept);
 #endif

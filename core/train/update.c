@@ -36,6 +36,7 @@ typedef struct step {
     size_t *tok; /* objective token -> its place in its sequence */
     double *logp, *entropy, *old_logp, *ref_logp, *sampler_logp, *advantage, *mask, *length;
     double *teacher_logp, *divergence, *collision, *margin;
+    double *shown; /* entropies that no gradient comes through, for the metrics alone; or NULL */
     double *value, *old_value,
         *returns; /* of the head of one number: now, when the sample was drawn */
     double *grad, *grad_entropy, *grad_divergence, *grad_value;
@@ -325,13 +326,15 @@ typedef struct outputs {
     hone_tensor logp, entropy, divergence;
     hone_tensor value; /* one number a row instead */
 } outputs;
-enum { WITH_ENTROPY = 1, WITH_DIVERGENCE = 2, WITH_VALUE = 4 };
+enum { WITH_ENTROPY = 1, WITH_DIVERGENCE = 2, WITH_VALUE = 4, WITH_SHOWN = 8 };
 
 static hone_status record(step *s, hone_policy *p, const part *x, uint32_t mode, uint32_t adapters,
                           double temperature, int with, outputs *o)
 {
     hone_tape *tape = p->tape;
-    hone_tape_options opts = {.adapters = adapters, .checkpoint_every = s->u->checkpoint_every};
+    hone_tape_options opts = {.adapters = adapters,
+                              .checkpoint_every = s->u->checkpoint_every,
+                              .entropy_shown = (with & WITH_SHOWN) != 0};
     hone_trace_span span;
     hone_model_teacher teacher;
     *o = (outputs){HONE_NONE, HONE_NONE, HONE_NONE, HONE_NONE};
@@ -344,7 +347,7 @@ static hone_status record(step *s, hone_policy *p, const part *x, uint32_t mode,
     hone_trace_begin(&span, "record the forward", HONE_TRACE_WORK, HONE_TRACE_NO_PHASE);
     HONE_TRY(hone_model_begin(p->model, tape, mode, &x->f->batch, &opts));
     hone_tensor h = hone_model_hidden(p->model, tape);
-    hone_tensor *en = with & WITH_ENTROPY ? &o->entropy : NULL;
+    hone_tensor *en = with & (WITH_ENTROPY | WITH_SHOWN) ? &o->entropy : NULL;
     const float inverse = (float)(1.0 / temperature);
     if (with & WITH_DIVERGENCE)
         o->logp = hone_model_divergence(p->model, tape, h, inverse, &teacher, &o->divergence, en);
@@ -357,7 +360,7 @@ static hone_status record(step *s, hone_policy *p, const part *x, uint32_t mode,
         if (all[i] < 0)
             continue;
         hone_tape_keep(tape, all[i]);
-        if (mode == HONE_MODE_TRAIN)
+        if (mode == HONE_MODE_TRAIN && !(all[i] == o->entropy && (with & WITH_SHOWN)))
             hone_tape_root(tape, all[i]);
     }
     hone_trace_end(&span, NULL);
@@ -597,7 +600,8 @@ static hone_status fill_teacher(step *s)
 /* What the objective did not report; `before`: the weights of its ratio and KL when the step began. */
 static void estimate(step *s, const double before[2])
 {
-    const hone__trained t = {s->seq, s->seq_begin, s->tok, s->logp, s->n_seq};
+    const hone__trained t = {s->seq,   s->seq_begin, s->tok,          s->logp,
+                             s->shown, s->n_seq,     s->value != NULL};
     if (hone_region_planning())
         return;
     if (s->u->measure_mismatch)
@@ -608,6 +612,18 @@ static void estimate(step *s, const double before[2])
 }
 
 /* ---- the step ----------------------------------------------------------------------------------------- */
+
+/* Of rows the entropy is measured while they are trained on; samples tell theirs by what was drawn, values have none. */
+static hone_status want_entropies(step *s)
+{
+    size_t sampled = 0;
+    for (size_t i = 0; i < s->n_seq; i++)
+        sampled += s->seq[i]->full_logp != NULL;
+    if (sampled || s->value || s->entropy)
+        return HONE_OK;
+    s->shown = take(s, s->n_tok, sizeof *s->shown);
+    return s->shown ? HONE_OK : HONE_E_NOMEM;
+}
 
 static hone_status gradients(step *s, double *loss)
 {
@@ -624,8 +640,10 @@ static hone_status gradients(step *s, double *loss)
         outputs o;
         HONE_TRY(record(s, p, &x, HONE_MODE_TRAIN, hone_policy_mask(p), s->u->temperature,
                         (s->entropy ? WITH_ENTROPY : 0) | (s->divergence ? WITH_DIVERGENCE : 0) |
-                            (s->value ? WITH_VALUE : 0),
+                            (s->value ? WITH_VALUE : 0) | (s->shown ? WITH_SHOWN : 0),
                         &o));
+        if (s->shown)
+            gather(s, &x, hone_tape_value(p->tape, o.entropy), s->shown);
         if (!whole) {
             gather(s, &x, hone_tape_value(p->tape, o.logp), s->logp);
             if (s->entropy)
@@ -682,6 +700,7 @@ static hone_status run_step(step *s, const hone_train_tree *trees, size_t n)
         tell_split(s);
     const double before[2] = {hone__estimate_weight(s->m, "ratio/mean"),
                               hone__estimate_weight(s->m, "kl/k1")};
+    HONE_TRY(hone_comm_agree(c, want_entropies(s)));
     hone_status st = hone_comm_agree(c, gradients(s, &loss));
     if (st < 0) {
         hone_tape_drop_deferred(p->tape);

@@ -7,7 +7,7 @@ local p = hone.params {
   teacher = { "", "the teacher, with the student's tokenizer; empty: the student after SFT on story problems" },
   data = { "", "demonstrations, as sft has them; empty: story problems" },
   format = { "auto", "of its rows", choices = { "auto", "messages", "openai", "sharegpt", "alpaca", "completion" } },
-  objective = { "gkd", "divergence", choices = { "gkd", "forward_kl", "reverse_kl" } },
+  objective = { "gkd", "divergence", choices = { "gkd", "forward_kl", "reverse_kl", "minillm" } },
   beta = { 0.5, "of gkd: 0 forward KL, 1 reverse KL, between Jensen-Shannon", min = 0, max = 1 },
   own = { 0.5, "share of updates on the student's own answers", min = 0, max = 1 },
   steps = { 100, "updates", min = 1 }, batch = { 8, "rows an update", min = 1 },

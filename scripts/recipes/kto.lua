@@ -1,4 +1,4 @@
---- KTO: single answers, each labelled good or bad; of pairs one answer each.
+--- KTO (or objective=apo_zero_unpaired): single answers, each labelled good or bad; of pairs one answer each.
 local hone = require "hone"
 local given = require "given"
 
@@ -6,6 +6,7 @@ local p = hone.params {
   model = { "tiny", "model folder, GGUF file or known name" },
   data = { "", "a file or folder of answers with a label, or of pairs; empty: story problems" },
   format = { "auto", "of its rows", choices = { "auto", "paired", "hh", "unpaired" } },
+  objective = { "kto", "loss", choices = { "kto", "apo_zero_unpaired" } },
   beta = { 0.1, "temperature" }, desirable = { 1.0, "weight of good answers" }, undesirable = { 1.0, "weight of bad ones" },
   steps = { 100, "updates", min = 1 }, batch = { 8, "answers an update", min = 1 },
   lr = { 3e-5, "peak learning rate (models of billions: 1e-6)" }, warmup = { 5, "updates of warm-up", min = 0 },
@@ -26,8 +27,9 @@ local reference = p.lora > 0 or policy:reference() -- with an adapter: the base,
 
 given.prefers(p, run, policy, "before", reference)
 for _, batch in run:steps(p.steps, given.labelled(p, p.eval, 1, p.swap):filter(given.fits(p, policy)):shuffle(run.seed):epochs():batches(p.batch)) do
-  policy:update { batch, objective = { "kto", beta = p.beta, desirable_weight = p.desirable, undesirable_weight = p.undesirable }, reference = p.lora == 0 and reference or nil, clip = p.clip, max_tokens = p.max_tokens,
-    on_error = "skip", schedule = given.schedule(p, { "linear", warmup = p.warmup, total = p.steps }) }
+  policy:update { batch, reference = p.lora == 0 and reference or nil, clip = p.clip, max_tokens = p.max_tokens, on_error = "skip",
+    objective = { p.objective, beta = p.beta, desirable_weight = p.desirable, undesirable_weight = p.undesirable },
+    schedule = given.schedule(p, { "linear", warmup = p.warmup, total = p.steps }) }
 end
 given.prefers(p, run, policy, "after", reference)
 run:save()

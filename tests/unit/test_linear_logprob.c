@@ -304,6 +304,24 @@ static void test_gradients_equal_finite_differences(void **state)
             r = result_make();
             assert_int_equal(run(pools[1], &p, at, GRAD_H, 0, N, 1, r), HONE_OK);
             check_gradients(&p, r, &at, 0);
+            /* entropies that are only looked at: the same gradient bit for bit, whatever comes for them */
+            for (uint32_t needs = GRAD_H; needs <= (GRAD_H | GRAD_W); needs += GRAD_W) {
+                struct result *bare = result_make(), *shown = result_make(), *both = result_make();
+                at.want_entropy = HONE_ENTROPY_NONE;
+                assert_int_equal(run(pools[1], &p, at, needs, 0, N, 1, bare), HONE_OK);
+                at.want_entropy = HONE_ENTROPY_SHOWN;
+                assert_int_equal(run(pools[1], &p, at, needs, 0, N, 1, shown), HONE_OK);
+                at.want_entropy = HONE_ENTROPY_TRAINED;
+                assert_int_equal(run(pools[1], &p, at, needs, 0, N, 1, both), HONE_OK);
+                assert_memory_equal(bare->dh, shown->dh, sizeof bare->dh);
+                if (needs & GRAD_W)
+                    assert_memory_equal(bare->dw, shown->dw, (size_t)V * C * sizeof(float));
+                assert_memory_equal(bare->logp, shown->logp, sizeof bare->logp);
+                assert_memory_equal(both->entropy, shown->entropy, sizeof both->entropy);
+                result_free(bare);
+                result_free(shown);
+                result_free(both);
+            }
             result_free(r);
         }
         release(&p);

@@ -131,10 +131,10 @@ static void put_rewards(const tallies *m, const hone_objective_out *out, int pai
 {
     put_mean(out, "rewards/chosen", m->chosen, m->n_chosen);
     put_mean(out, "rewards/rejected", m->rejected, m->n_rejected);
-    if (paired) {
+    if (paired) /* of unpaired answers it is the difference of the two, which update knows (policy.lua) */
         put_mean(out, "rewards/margin", m->chosen - m->rejected, m->n_chosen);
-        put_mean(out, "rewards/accuracy", m->accuracy, m->n_chosen);
-    }
+    put_mean(out, "rewards/accuracy", m->accuracy,
+             paired ? m->n_chosen : m->n_chosen + m->n_rejected);
 }
 
 static void count_pair(const preference *p, const pair *x, tallies *m)
@@ -316,6 +316,7 @@ static hone_status unpaired_loss(const preference *p, const hone_objective_in *i
         spread(p, in, s, w * sign * p->beta * d, hone_math_inf(), out->grad_logp);
         *(good ? &m.chosen : &m.rejected) += p->beta * a;
         *(good ? &m.n_chosen : &m.n_rejected) += 1;
+        m.accuracy += sign * (a - kl) > 0; /* on its side of what it is compared with */
     }
     out->loss = loss;
     put_rewards(&m, out, 0);

@@ -448,6 +448,10 @@ function Policy:update(config)
   estimate_kto(self, config, objective)
   local m = core.update(self.ud, list, settings(config, "policy:update", given), objective, reference_of(config), schedule, teacher)
   measured(m)
+  if m["rewards/chosen"] and m["rewards/rejected"] and not m["rewards/margin"] then -- of single answers, whose means stand apart
+    m["rewards/margin"] = m["rewards/chosen"] - m["rewards/rejected"]
+    if not self.run.dry_run then self.run:log { ["rewards/margin"] = m["rewards/margin"] } end
+  end
   if self.run.dry_run then
     plan.did("update", self.name, { tokens = m.tokens // 1 | 0, parts = m["plan/parts"] // 1 | 0,
       part_tokens = m["plan/part_tokens"] // 1 | 0, checkpoint_every = m["plan/checkpoint_every"] // 1 | 0 })
