@@ -672,6 +672,15 @@ int hone_registry_is_file(const char *name)
     return strchr(name, '/') != NULL || ends_in_so(name) || ends_in(name, ".lua");
 }
 
+/* Of two that offer an interface the one that is meant: what it offers first is what it is. NULL: either may be. */
+static const hone_component_info *meant(const hone_component_info *a, const hone_component_info *b,
+                                        const char *iface)
+{
+    const int of_a = iface && a->c.provides && strcmp(a->c.provides[0], iface) == 0;
+    const int of_b = iface && b->c.provides && strcmp(b->c.provides[0], iface) == 0;
+    return of_a == of_b ? NULL : of_a ? a : b;
+}
+
 /* The one component of that kind in a file; what shadows it does not matter to who names the file. */
 static hone_status the_one_in(const hone_plugin *p, const char *kind, const char *iface,
                               const char *name, const hone_component_info **out)
@@ -687,12 +696,13 @@ static hone_status the_one_in(const hone_plugin *p, const char *kind, const char
         const hone_component_info *info = p->components[i];
         if ((kind && strcmp(info->c.kind, kind) != 0) || !provides(info, iface))
             continue;
-        if (found) {
+        const hone_component_info *one = found ? meant(found, info, iface) : info;
+        if (!one) {
             hone_fail(HONE_E_INVALID, "%s: holds more than one %s: %s, %s", name, what,
                       found->short_name, info->short_name);
             return hone_fail_hint("name one of them instead of the file");
         }
-        found = info;
+        found = one;
     }
     if (!found) {
         const hone_component_info *has = p->components[0];
@@ -765,10 +775,12 @@ hone_status hone_registry_find_iface(hone_registry *r, const char *kind, const c
             return HONE_OK;
         }
         if (strcmp(info->short_name, name) == 0) {
-            if (first)
-                second = info;
-            else
+            const hone_component_info *one = first ? meant(first, info, iface) : info;
+            if (one == info) {
                 first = info;
+                second = NULL;
+            } else if (!one)
+                second = info;
         }
     }
     if (second) {

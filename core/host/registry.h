@@ -102,7 +102,7 @@ const hone_component_info *hone_registry_component(const hone_registry *r, const
 hone_status hone_registry_find(hone_registry *r, const char *kind, const char *name,
                                const hone_component_info **out);
 /* The same among components that provide the interface `iface`: tells the objective dr_grpo from the
- * advantage dr_grpo, which are of one kind. */
+ * advantage dr_grpo, which are of one kind. Of two of a name the one that offers it before its others. */
 hone_status hone_registry_find_iface(hone_registry *r, const char *kind, const char *iface,
                                      const char *name, const hone_component_info **out);
 /* A name with a slash, or one that ends in .so, is the path of a plugin file: find then gives the one

@@ -105,6 +105,23 @@ static hone_status write_settings(hone_jw *w, hone_instance *inst, int tells, ho
     return s;
 }
 
+/* What it is called: a reward that is asked as a judge too is the judge of that name in its file, so that what was measured of
+ * the one holds for the other. */
+static const char *id_of(const hone_component_info *info, hone_instance *inst)
+{
+    void *self;
+    if (strcmp(info->c.kind, HONE_KIND_REWARD) != 0 ||
+        !hone_instance_iface(inst, HONE_IFACE_JUDGE, &self))
+        return info->c.id;
+    for (size_t i = 0; info->plugin->components && info->plugin->components[i]; i++) {
+        const hone_component_info *other = info->plugin->components[i];
+        if (strcmp(other->c.kind, HONE_KIND_JUDGE) == 0 &&
+            strcmp(other->short_name, info->short_name) == 0)
+            return other->c.id;
+    }
+    return info->c.id;
+}
+
 static hone_status write_instance(hone_jw *w, hone_instance *inst, int deep)
 {
     const hone_component_info *info = hone_instance_info(inst);
@@ -117,7 +134,7 @@ static hone_status write_instance(hone_jw *w, hone_instance *inst, int deep)
     const hone_str spec = hone_judge_spec(inst);
     hone_arena_init(&arena, (size_t)1 << 27);
     hone_jw_map(w);
-    hone_jw_kcstr(w, "component", info->plugin ? info->c.id : info->c.kind);
+    hone_jw_kcstr(w, "component", info->plugin ? id_of(info, inst) : info->c.kind);
     hone_jw_kcstr(w, "version", info->plugin ? info->c.version : "");
     hone_jw_kcstr(w, "file", sha);
     hone_status s = write_settings(w, inst, spec.len != 0, &arena, deep);

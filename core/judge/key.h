@@ -5,6 +5,8 @@
  * file counts by what is in the file, or, of a judge that tells a spec, by what the spec says of it; so a moved folder is the same
  * judge and an edited rubric is another one.
  *
+ * A reward that is asked as a judge too (it offers hone.judge/1) counts as the judge of its name in its file.
+ *
  * A component written in Lua has no file of its own; it has a key only where it tells a spec (as juries and the like do).
  * Key of a composition: its kind and its spec. Source: judges.md sections 1 and 9. */
 #ifndef HONE_CORE_JUDGE_KEY_H

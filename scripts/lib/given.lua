@@ -146,7 +146,7 @@ function given.rewards(p)
   local name, settings = "math_answer", { id = "right", reference = "answer", weight = model and 0 or 1 }
   if not p.data or p.data == "" then name, settings.prefix = "exact_match", "Answer:" end
   local out = { hone.reward(name, settings) }
-  if model then out[2] = hone.reward("judge", { id = "score", judge = hone.judge("reward_model", { model = model }) }) end
+  if model then out[2] = hone.reward("reward_model", { id = "score", model = model }) end
   if p.overlong and p.overlong > 0 then
     local cache = p.overlong < 1 and p.overlong * p.max_tokens or p.overlong
     out[#out + 1] = hone.reward("soft_overlong", { id = "overlong", max_length = p.max_tokens, cache = cache })

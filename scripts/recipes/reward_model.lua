@@ -1,5 +1,5 @@
 --- A reward model of pairs of answers (Bradley-Terry): a decoder with a head of one number, which then is a reward:
--- hone.reward("judge", { judge = hone.judge("reward_model", { model = RUN/model }) }), as in grpo reward_model=RUN/model.
+-- hone.reward("reward_model", { model = "RUN/model" }), as in grpo reward_model=RUN/model.
 local hone = require "hone"
 local given = require "given"
 

@@ -408,6 +408,16 @@ if told:
     check("of a list: a ranking, the first of equals first", told["list"]["ranking"] in (order, [i + 1 for i in order]), (told["list"], worth))
     check("a conversation", near(told["talk"]["score"], chat_value(("user", "a"), ("assistant", "b"), ("user", "c"), ("assistant", "d"))), told["talk"])
     check("too long: truncated, no number", told["long"]["status"] == "truncated" and told["long"]["score"] is None, told["long"])
+(work / "scored.jsonl").write_text("".join(x + "\n" for x in (work / "judged.jsonl").read_text().splitlines() if "completion" in x))
+p = hone("score", "--reward", "reward_model", "--set", "model=./rm", "--data", "scored.jsonl", "--json")
+lines = [json.loads(x) for x in p.stdout.splitlines() if x.startswith("{")]
+got = {r["id"]: r["outcomes"]["reward_model"] for r in lines}
+check("the reward of that name: the judge's score of one answer", told and near(got["one"]["score"], told["one"]["score"]) and
+      near(got["talk"]["score"], told["talk"]["score"]), (p.stdout, p.stderr[-400:]))
+check("too long: an error that says so, and the others keep their scores", got.get("long", {}).get("status") == "error" and
+      "longer than the reward model's positions" in str(got["long"]), got.get("long"))
+p = hone("score", "--reward", "reward_model", "--set", "model=tiny", "--data", "scored.jsonl")
+check("a reward of a model without a head", p.returncode != 0 and "has no reward model's head" in p.stderr, p.stderr[-500:])
 p = hone("judge", "run", "--judge", "reward_model", "--set", "model=tiny", "--items", "judged.jsonl")
 check("a judge of a model without a head", p.returncode != 0 and "has no reward model's head" in p.stderr, p.stderr[-500:])
 out = asked(trusted, data, "model=model:tiny", "ask=values", code=1)

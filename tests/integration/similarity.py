@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # similarity.py - the reward `similarity` in training: that the embeddings are those of the model that is named, and that the gate
 # (docs/judges.md, 9) asks for a record, with the lines of a head. What the cosine comes to is tested in local_models.py.
+# And the reward `reward_model`, which asks for one as well: a record of the judge of that name holds for it.
 import json
 import os
 import subprocess
@@ -110,4 +111,46 @@ check("hone judge attack asks it", r.returncode in (0, 1) and json.loads(r.stdou
 put("pairs.jsonl", json.dumps({"prompt": "q", "answer": "7 apples", "candidates": ["x y z", "7 apples"]}) + "\n")
 r = hone("judge", "run", "--judge", "similarity", "--set", "model=model:tiny", "--items", "pairs.jsonl", "--out", "v.jsonl", "--no-store")
 check("of two answers the nearer one is better", r.returncode == 0 and json.load(open("v.jsonl"))["score"] == -1, r.stderr)
+
+# ---- the reward `reward_model`: one judge with the judge of that name
+r = hone("run", "reward_model", "steps=1", "eval=0", "--run-dir", "rm", "--quiet")
+check("a reward model is trained and saved", r.returncode == 0, r.stderr)
+put("rewarded.lua", """
+local hone = require "hone"
+local o = hone.params { as = { "reward", "reward or judge" }, model = { "rm/model", "the model" } }
+local run = hone.run { name = "r", seed = 1 }
+local policy = run:policy { model = "tiny", optimizer = { "adamw", lr = 1e-4 } }
+local rewards = { o.as == "reward" and hone.reward("reward_model", { model = o.model })
+  or hone.reward("judge", { id = "reward_model", judge = hone.judge("reward_model", { model = o.model }) }) }
+local ro = policy:rollout(hone.source("jsonl", { path = "rows.jsonl" }):list(), { n = 2, max_tokens = 6, rewards = rewards })
+for _, s in ipairs(ro:samples()) do print(string.format("SCORE %.9g", s.outcomes.reward_model.score)) end
+policy:update { ro, objective = "grpo" }
+""")
+
+
+def rewarded(*args):
+    subprocess.run(["rm", "-rf", "run2"])
+    r = hone("run", "rewarded.lua", "--run-dir", "run2", "--quiet", *args)
+    return r, [x for x in r.stdout.splitlines() if x.startswith("SCORE")]
+
+
+r, _ = rewarded()
+check("training on it without a record is refused", r.returncode == 3 and "org.hone.reward.reward_model obtained hone.model.scorer/1" in r.stderr, r.stderr)
+r, as_reward = rewarded("--no-gate")
+check("--no-gate trains, and the run says so", r.returncode == 0 and json.load(open("run2/run.json"))["gate"]["overridden"] is True, r.stderr)
+r, as_judge = rewarded("--no-gate", "as=judge")
+check("it gives the judge's scores", as_reward == as_judge and len(as_reward) == 8 and len(set(as_reward)) > 1, (as_reward, as_judge))
+head = ("--judge", "reward_model", "--set", "model=rm/model", "--policy", "tiny")
+g = json.loads(hone("judge", "gate", *head, "--json").stdout)
+docs = documents(g["spec"], g["policy"])
+docs = {"calibration": {"kind": "calibration", "spec": g["spec"], "at": now(), "agreement": {"pairwise_accuracy": figure(.8, .75, .85)}},
+        "reliability": docs["reliability"], "attack": docs["attack"]}
+r = hone("judge", "gate", *head, "--json", *write(docs))
+check("a record of the judge", r.returncode == 0 and json.loads(r.stdout)["verdict"] == "GO", (r.stderr, r.stdout[-300:]))
+for way in "reward", "judge":
+    r, _ = rewarded(f"as={way}")
+    gate = json.load(open("run2/run.json"))["gate"] if r.returncode == 0 else {}
+    check(f"holds for it as a {way}", r.returncode == 0 and [(d["key"], d["decision"]) for d in gate["decisions"]] == [(g["key"], "record")], (r.stderr, gate))
+r = hone("run", "reward_model", "steps=2", "eval=0", "--run-dir", "rm2", "--quiet")
+check("and for no other model", rewarded("model=rm2/model")[0].returncode == 3)
 finish()

@@ -230,15 +230,16 @@ def texts(tests):
     return {t["test"]: (t["result"], t["text"]) for t in tests}
 
 
-run, tests = validate("reward_model", *SETTINGS["reward_model"])
-got = texts(tests)
-check("a reward model is asked, in a box too, with smaller batches", run.returncode == 0 and got["instance.batches"] == ("pass", FEWER) and
+for kind in "judge", "reward":
+    run, tests = validate(f"org.hone.{kind}.reward_model", *SETTINGS["reward_model"])
+    got = texts(tests)
+    check(f"a reward model is asked as a {kind}, in a box too, with smaller batches", run.returncode == 0 and got["instance.batches"] == ("pass", FEWER) and
       {got[x][0] for x in ("instance.call", "instance.leak", "instance.no_memory", "instance.grants", "instance.deterministic", "instance.batch_invariant",
-                           "instance.boxed", "fuzz.boxed", "judge.answers")} == {"pass"}, got)
-run, tests = validate("reward_model", "--set", f"model={known}")
+                           "instance.boxed", "fuzz.boxed", f"{kind}.answers")} == {"pass"}, got)
+run, tests = validate("org.hone.judge.reward_model", "--set", f"model={known}")
 check("a folder is read by the host, and by none for a box", run.returncode == 0 and texts(tests)["instance.grants"][0] == "pass" and
       "may not have the model" in texts(tests)["instance.boxed"][1], texts(tests))
-run, tests = validate("reward_model", "--set", "model=tiny", "--only", "instance.create")
+run, tests = validate("org.hone.judge.reward_model", "--set", "model=tiny", "--only", "instance.create")
 check("a model without a head", run.returncode == 1 and "has no reward model's head" in str(bad_of(tests)), tests)
 for more in ([], ["--set", "backend=model", "--set", "model=tiny"], ["--set", 'decoding={"mode":"generate","max_tokens":8}']):
     run, tests = validate("rubric", "--set", f"rubric={work.name}/levels.lua", *more, "--timeout", "30")

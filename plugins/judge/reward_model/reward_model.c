@@ -1,13 +1,21 @@
-/* reward_model.c - the judge `reward_model`: a decoder with a head of one number, trained on preferences, says what an answer is worth.
+/* reward_model.c - a decoder with a head of one number, trained on preferences, says what an answer is worth.
  *
- * No rubric and no words: the model was trained to judge (hone.model.scorer/1's values; *ForSequenceClassification with one
+ * As a reward the score of a completion is that number, r = w . h of the last token of the whole conversation: any real number, of
+ * which only differences to one prompt mean something. `hone run reward_model` trains such a model and saves it in RUN/model.
+ *
+ *   hone.reward("reward_model", { model = "RUN/model" })
+ *
+ * As a judge it is the same instance asked for verdicts. No rubric and no words: the model was trained to judge (hone.model.scorer/1's values; *ForSequenceClassification with one
  * label). One candidate gets its value. Two get the probability that the first is preferred under Bradley and Terry's model,
  * brought to -1..1: 2 s(a - b) - 1 = tanh((a - b) / 2). More get a ranking. Candidates of an item share nothing: each is a
- * conversation of its own. A text longer than the model's positions is `truncated`.
+ * conversation of its own. A text longer than the model's positions is `truncated`, as a reward an error.
+ *
+ * Both tell the same spec, so they are one judge to the gate: what was measured of the judge holds for the reward.
  *
  * Sources: Bradley and Terry 1952; Ouyang et al. 2022 (arXiv 2203.02155), section 3.5. */
 #include "hone/judge.h"
 #include "hone/plugin.h"
+#include "hone/reward.h"
 #include "hone/scorer.h"
 
 #include <math.h>
@@ -139,27 +147,84 @@ static hone_status put(const hone_verdict_sink *sink, size_t item, const double 
     return sink->put(sink, item, &v);
 }
 
+/* The values of all candidates; leave_room is called whatever comes of it. */
+static hone_status ask(const judge_head *h, const hone_call *call, const hone_judge_item *items,
+                       size_t n, size_t stride, batch *b)
+{
+    const hone_model_scorer_v1 *vt = h->scorer.vt;
+    hone_status s = take_room(h, items, n, stride, b);
+    if (s < 0 || !b->n)
+        return s;
+    fill(h, items, n, stride, b);
+    return vt->values(h->scorer.self, call, h->model, b->items, b->n, sizeof *b->items, b->values);
+}
+
+static void leave_room(const judge_head *h, const batch *b)
+{
+    const hone_mem_v1 *mem = h->mem.vt;
+    if (b->block)
+        mem->resize(h->mem.self, b->block, b->bytes, 0);
+}
+
 static hone_status judge(void *self, const hone_call *call, const hone_judge_item *items, size_t n,
                          size_t stride, const hone_verdict_sink *sink)
 {
     const judge_head *h = self;
-    const hone_model_scorer_v1 *vt = h->scorer.vt;
-    const hone_mem_v1 *mem = h->mem.vt;
     batch b = {0};
-    hone_status s = take_room(h, items, n, stride, &b);
-    if (s < 0)
-        return s;
-    if (b.n) {
-        fill(h, items, n, stride, &b);
-        s = vt->values(h->scorer.self, call, h->model, b.items, b.n, sizeof *b.items, b.values);
-    }
+    hone_status s = ask(h, call, items, n, stride, &b);
     for (size_t i = 0, at = 0; s >= 0 && i < n; i++) {
         const size_t k = item_at(items, i, stride)->n_candidates;
         s = put(sink, i, b.values + at, k, b.order);
         at += k;
     }
-    if (b.block)
-        mem->resize(h->mem.self, b.block, b.bytes, 0);
+    leave_room(h, &b);
+    return s;
+}
+
+/* ---- as a reward: each sample is an item with one candidate ---------------------------------------------------- */
+
+static void too_long(const hone_notes *notes, size_t sample)
+{
+    const hone_value reason = {.type = HONE_STRING,
+                               .u.str = hone_str_c("longer than the reward model's positions")};
+    if (notes)
+        notes->put(notes, sample, hone_str_c("reason"), &reason);
+}
+
+static hone_status score(void *self, const hone_call *call, const hone_sample *in, size_t n,
+                         size_t in_stride, hone_outcome *out, size_t out_stride,
+                         const hone_notes *notes)
+{
+    const judge_head *h = self;
+    const hone_mem_v1 *mem = h->mem.vt;
+    batch b = {0};
+    if (n == 0)
+        return HONE_OK;
+    if (n > (size_t)1 << 24)
+        return hone_host_fail(h->host, HONE_E_LIMIT, "%zu samples in one batch", n);
+    hone_judge_item *items = mem->resize(h->mem.self, NULL, 0, n * sizeof *items);
+    if (!items)
+        return hone_host_fail(h->host, HONE_E_NOMEM, "no memory for %zu samples", n);
+    memset(items, 0, n * sizeof *items);
+    for (size_t i = 0; i < n; i++) {
+        const hone_sample *s = hone_sample_at(in, in_stride, i);
+        items[i].id = s->id;
+        items[i].prompt = s->prompt;
+        items[i].messages = s->messages;
+        items[i].n_messages = s->n_messages;
+        items[i].candidates = &s->completion;
+        items[i].n_candidates = 1;
+    }
+    hone_status s = ask(h, call, items, n, sizeof *items, &b);
+    for (size_t i = 0; s >= 0 && i < n; i++) {
+        const float v = (float)b.values[i];
+        if (!isfinite(v))
+            too_long(notes, i);
+        hone_outcome_set(out, out_stride, i, isfinite(v) ? HONE_SCORE : HONE_ERROR,
+                         isfinite(v) ? v : 0);
+    }
+    leave_room(h, &b);
+    mem->resize(h->mem.self, items, n * sizeof *items, 0);
     return s;
 }
 
@@ -288,7 +353,37 @@ HONE_DEFINE_JUDGE(reward_model_component, judge_v1, .id = "org.hone.judge.reward
                   .caps = HONE_CAP_SLOW | HONE_CAP_DETERMINISTIC | HONE_CAP_BATCH_INVARIANT,
                   .fields = fields, .needs = needs, .create = create, .destroy = destroy);
 
-static const hone_component *const components[] = {&reward_model_component, NULL};
+static const hone_reward_v1 reward_v1 = {.struct_size = sizeof reward_v1, .score = score};
+
+/* The reward is asked as a judge too: for its spec, by which the gate knows it. */
+static const void *reward_get_iface(void *self, const char *asked)
+{
+    (void)self;
+    if (hone_iface_is(asked, HONE_IFACE_REWARD))
+        return &reward_v1;
+    return hone_iface_is(asked, HONE_IFACE_JUDGE) ? &judge_v1 : NULL;
+}
+
+static const char *const reward_provides[] = {HONE_IFACE_REWARD, HONE_IFACE_JUDGE, NULL};
+static const hone_component reward_component = {
+    .struct_size = sizeof reward_component,
+    .id = "org.hone.reward.reward_model",
+    .kind = HONE_KIND_REWARD,
+    .version = "0.1.0",
+    .vendor = "hone",
+    .license = "MIT",
+    .summary = "what a reward model's head says a completion is worth",
+    .url = "",
+    .caps = HONE_CAP_DETERMINISTIC | HONE_CAP_REENTRANT | HONE_CAP_BATCH_INVARIANT,
+    .fields = fields,
+    .needs = needs,
+    .provides = reward_provides,
+    .create = create,
+    .destroy = destroy,
+    .get_iface = reward_get_iface};
+
+static const hone_component *const components[] = {&reward_model_component, &reward_component,
+                                                   NULL};
 static const hone_magic magic = HONE_MAGIC(HONE_SDK_VERSION);
 static const hone_entry entry = {sizeof(hone_entry), 0, &magic, components, NULL, NULL, NULL};
 
