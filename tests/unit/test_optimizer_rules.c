@@ -334,10 +334,12 @@ static void test_adafactor_keeps_a_row_and_a_column(void **state)
 
 /* ---- muon ------------------------------------------------------------------------------------------- */
 
+enum { MUON_MOST = 110 * 150 };
+
 /* X (r x c) by the quintic iteration, in double. */
 static void newton_schulz(double *x, size_t r, size_t c, int steps)
 {
-    static double a[64 * 64], b[64 * 64], y[MOST];
+    static double a[112 * 112], b[112 * 112], y[MUON_MOST];
     for (int s = 0; s < steps; s++) {
         for (size_t i = 0; i < r; i++)
             for (size_t j = 0; j < r; j++) {
@@ -376,13 +378,15 @@ static void test_muon_follows_its_formula(void **state)
                  {NULL, 33, 48, 1, 0, 5},
                  {NULL, 17, 2, 1, 0, 5},
                  {NULL, 63, 63, 1, 0, 5},
+                 {NULL, 110, 150, 1, 0, 5}, /* several stripes, and more than one look at X */
+                 {"{\"steps\":7}", 150, 110, 1, 0, 7},
                  {"{\"nesterov\":false,\"adjust\":\"original\",\"steps\":3}", 40, 9, 0, 1, 3},
                  {"{\"adjust\":\"original\"}", 9, 40, 1, 1, 5}};
     for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
         rig r = open_optimizer("muon", cases[c].settings);
         param w = make_param(&r, cases[c].rows, cases[c].cols, 0);
         const size_t rows = (size_t)w.it.rows, cols = (size_t)w.it.cols, n = rows * cols;
-        static double p[MOST], g[MOST], m[MOST], x[MOST];
+        static double p[MUON_MOST], g[MUON_MOST], m[MUON_MOST], x[MUON_MOST];
         memset(m, 0, sizeof m);
         fill_param(&w, w.p, 1, 1);
         get_rows(&w, w.p, p);

@@ -7,8 +7,10 @@
  * s: sqrt(max(1, rows / cols)), or 0.2 sqrt(max(rows, cols)), whose steps have about the size of AdamW's, so that one
  * learning rate and weight decay serve both.
  *
- * The products are the host's (hone.matmul/1): per step a matrix of r <= c costs about steps x (3 r^2 c + r^3) flops,
- * which depends on no batch. Everything else is a pass over the matrix. Matrices are whole, one a thread.
+ * The products are the host's (hone.matmul/1), and they are the cost: a matrix of r <= c takes 3 r^2 c + r^3 flops an
+ * iteration, whatever the batch. All of an iteration but X itself is a polynomial of A, so where c is well above r three
+ * iterations at a time are made on r x r matrices, 3 r^2 c + 9 r^3 flops instead of 9 r^2 c + 3 r^3 (iterate_gram). Everything
+ * else is a pass over the matrix. Matrices are whole, one a thread.
  * Source: Jordan et al. 2024 (kellerjordan.github.io/posts/muon); the second s: Liu et al. 2025 (arXiv:2502.16982). */
 #include "optimizers.h"
 
@@ -36,18 +38,26 @@ typedef struct room {
     float *x;       /* (r, c) rows */
     float *x_panel; /* the same in panels; before, u as stored */
     float *a, *b;   /* (r, r) rows */
-    float *a_panel;
+    float *q, *t;   /* the same, where iterations are made on these alone */
+    float *panel;   /* one of them in panels */
     void *products; /* the host's */
 } room;
 
+/* Are several iterations on r x r matrices fewer flops, with room for what else they take? */
+static int is_wide(size_t r, size_t c)
+{
+    return c >= r + r / 4;
+}
+
 static size_t layout(room *m, void *base, size_t r, size_t c)
 {
-    const size_t panel = panel_floats(r, c), turned = panel_floats(c, r);
-    const size_t sizes[] = {r * c, panel > turned ? panel : turned, r * r, r * r,
-                            panel_floats(r, r)};
-    float **to[] = {&m->x, &m->x_panel, &m->a, &m->b, &m->a_panel};
+    const size_t panel = panel_floats(r, c), turned = panel_floats(c, r),
+                 more = is_wide(r, c) ? r * r : 0;
+    const size_t sizes[] = {
+        r * c, panel > turned ? panel : turned, r * r, r * r, more, more, panel_floats(r, r)};
+    float **to[] = {&m->x, &m->x_panel, &m->a, &m->b, &m->q, &m->t, &m->panel};
     size_t at = 0;
-    for (size_t i = 0; i < 5; i++) {
+    for (size_t i = 0; i < sizeof to / sizeof *to; i++) {
         *to[i] = (float *)base + at;
         at += (sizes[i] + 15) / 16 * 16;
     }
@@ -128,11 +138,11 @@ static void from_wide(const float *x, size_t rows, size_t cols, float keep, floa
         }
 }
 
-/* y (r x r) = alpha x x^T, or y + alpha x x^T with add; x (r x k). The result equals its transpose bit by bit, since each
- * element is one chain over k of the same products, so only what lies on or below the diagonal is computed, STRIPE columns
- * at a time. */
+/* y (r x r) = alpha x w^T, or y + alpha x w^T with add, where it is known to be symmetric: x and w are the same, or
+ * polynomials of one symmetric matrix. What lies on or below the diagonal is computed, STRIPE columns at a time, and
+ * mirrored. */
 enum { STRIPE = 96 };
-static void gram(const muon *k, hone_matmul *p, size_t r)
+static void symmetric(const muon *k, hone_matmul *p, size_t r)
 {
     const hone_matmul whole = *p;
     for (size_t at = 0; at < r; at += STRIPE) {
@@ -149,42 +159,123 @@ static void gram(const muon *k, hone_matmul *p, size_t r)
     *p = whole;
 }
 
-/* m->x (r, c) of norm at most 1 becomes what has its singular vectors and singular values near 1. */
-static void newton_schulz(const muon *k, const room *m, size_t r, size_t c)
+/* y = x w, all r x r and symmetric; w goes through the panels. */
+static void times(const muon *k, const room *m, size_t r, const float *x, const float *w, float *y)
 {
-    const hone_matmul_v1 *mm = k->matmul.vt;
-    void *self = k->matmul.self;
+    const int64_t R = (int64_t)r;
+    if (w)
+        ((const hone_matmul_v1 *)k->matmul.vt)->pack(k->matmul.self, w, R, R, R, m->panel);
+    hone_matmul p = {.struct_size = sizeof p,
+                     .k = R,
+                     .x = x,
+                     .w = m->panel,
+                     .y = y,
+                     .ldx = R,
+                     .ldy = R,
+                     .scratch = m->products,
+                     .alpha = 1};
+    symmetric(k, &p, r);
+}
+
+/* a = X X^T; X stays in x_panel. */
+static void gram(const muon *k, const room *m, size_t r, size_t c)
+{
     const int64_t R = (int64_t)r, C = (int64_t)c;
-    hone_matmul p = {.struct_size = sizeof p, .scratch = m->products, .alpha = 1};
-    for (int s = 0; s < k->steps; s++) {
-        mm->pack(self, m->x, C, R, C, m->x_panel);
-        p.add = 0; /* A = X X^T */
-        p.alpha = 1;
-        p.k = p.ldx = C;
-        p.x = m->x;
-        p.w = m->x_panel;
-        p.y = m->a;
-        p.ldy = R;
-        gram(k, &p, r);
-        mm->pack(self, m->a, R, R, R, m->a_panel);
-        for (size_t i = 0; i < r * r; i++)
-            m->b[i] = A3 * m->a[i];
-        p.add = 1; /* B = b A + c A A, A = A^T */
-        p.alpha = A5;
-        p.k = p.ldx = R;
-        p.x = m->a;
-        p.w = m->a_panel;
-        p.y = m->b;
-        gram(k, &p, r);
-        for (size_t i = 0; i < r * c; i++)
-            m->x[i] = A1 * m->x[i];
-        p.alpha = 1; /* X = a X + B X */
-        p.m = p.n = R;
-        p.k = p.ldy = C;
-        p.x = m->b;
-        p.w = m->x_panel;
-        p.y = m->x;
-        mm->product(self, &p);
+    ((const hone_matmul_v1 *)k->matmul.vt)->pack(k->matmul.self, m->x, C, R, C, m->x_panel);
+    hone_matmul p = {.struct_size = sizeof p,
+                     .k = C,
+                     .x = m->x,
+                     .w = m->x_panel,
+                     .y = m->a,
+                     .ldx = C,
+                     .ldy = R,
+                     .scratch = m->products,
+                     .alpha = 1};
+    symmetric(k, &p, r);
+}
+
+/* b = b A + c A A, with A in a; A = A^T. */
+static void quintic(const muon *k, const room *m, size_t r)
+{
+    const int64_t R = (int64_t)r;
+    ((const hone_matmul_v1 *)k->matmul.vt)->pack(k->matmul.self, m->a, R, R, R, m->panel);
+    for (size_t i = 0; i < r * r; i++)
+        m->b[i] = A3 * m->a[i];
+    hone_matmul p = {.struct_size = sizeof p,
+                     .add = 1,
+                     .k = R,
+                     .x = m->a,
+                     .w = m->panel,
+                     .y = m->b,
+                     .ldx = R,
+                     .ldy = R,
+                     .scratch = m->products,
+                     .alpha = A5};
+    symmetric(k, &p, r);
+}
+
+/* X = y X, or X = a X + y X with `add`; X stands in x and x_panel. */
+static void apply(const muon *k, const room *m, size_t r, size_t c, const float *y, uint32_t add)
+{
+    const int64_t R = (int64_t)r, C = (int64_t)c;
+    for (size_t i = 0; add && i < r * c; i++)
+        m->x[i] = A1 * m->x[i];
+    const hone_matmul p = {.struct_size = sizeof p,
+                           .add = add,
+                           .m = R,
+                           .n = R,
+                           .k = C,
+                           .x = y,
+                           .w = m->x_panel,
+                           .y = m->x,
+                           .ldx = R,
+                           .ldy = C,
+                           .scratch = m->products,
+                           .alpha = 1};
+    ((const hone_matmul_v1 *)k->matmul.vt)->product(k->matmul.self, &p);
+}
+
+/* n iterations on A = X X^T: with P = a I + b A + c A^2, X becomes P X and A becomes P A P; the P's multiply up in q, and X is
+ * met once, at the end. An error of A in a direction of small singular values grows twelvefold an iteration, while it
+ * would not in X: with GRAM_MOST iterations 1e-7 stays below 2e-5. */
+enum { GRAM_MOST = 3 };
+static void iterate_gram(const muon *k, room *m, size_t r, size_t c, int n)
+{
+    gram(k, m, r, c);
+    for (int s = 0; s < n; s++) {
+        quintic(k, m, r);
+        for (size_t i = 0; i < r; i++)
+            m->b[i * r + i] += A1;
+        if (s == 0) {
+            memcpy(m->q, m->b, r * r * sizeof *m->q);
+        } else {
+            float *before = m->q;
+            times(k, m, r, m->b, before, m->t);
+            m->q = m->t;
+            m->t = before;
+        }
+        if (s + 1 < n) { /* A = (A P) P */
+            times(k, m, r, m->a, m->b, m->t);
+            times(k, m, r, m->t, NULL, m->a);
+        }
+    }
+    apply(k, m, r, c, m->q, 0);
+}
+
+/* m->x (r, c) of norm at most 1 becomes what has its singular vectors and singular values near 1. */
+static void newton_schulz(const muon *k, room *m, size_t r, size_t c)
+{
+    for (int s = 0; s < k->steps;) {
+        const int left = k->steps - s, n = left < GRAM_MOST ? left : GRAM_MOST;
+        if (n > 1 && is_wide(r, c)) {
+            iterate_gram(k, m, r, c, n);
+            s += n;
+        } else {
+            gram(k, m, r, c);
+            quintic(k, m, r);
+            apply(k, m, r, c, m->b, 1);
+            s++;
+        }
     }
 }
 
