@@ -15,22 +15,19 @@
 
 #include "base/error.h"
 #include "hone/math.h"
+#include "ops/head.h"
 #include "ops/kern/rows.h"
 #include "ops/kernels.h"
+#include "ops/op_util.h"
 #include "ops/storage.h"
 
 #include <stdio.h>
 #include <string.h>
 
-enum { BLOCK = 256, BLOCK_BYTES = 64 << 20, BLOCK_LEAST = 16, TOPK_MOST = 4096 };
+enum { TOPK_MOST = 4096 };
 
 /* What the other tokens have at least, together, where the teacher's K say 1 up to rounding. */
 #define LEAST_REST 1e-7
-
-static int64_t padded(int64_t n)
-{
-    return (n + 15) / 16 * 16;
-}
 
 /* Where things lie in shared scratch, in floats. */
 struct layout {
@@ -41,14 +38,13 @@ struct layout {
 
 static struct layout layout(int64_t n_targets, int64_t V, int64_t Cs, int64_t Ct)
 {
-    int64_t n = BLOCK_BYTES / (2 * (int64_t)sizeof(float) * V);
-    n = n < BLOCK_LEAST ? BLOCK_LEAST : n > BLOCK ? BLOCK : n;
-    n = n < n_targets ? n : n_targets > 0 ? n_targets : 1;
-    struct layout l = {.block = n, .ldz = padded(V), .C = Cs > Ct ? Cs : Ct};
+    struct layout l = {.block = hone__head_block_rows(n_targets, V, 2),
+                       .ldz = hone__head_padded(V),
+                       .C = Cs > Ct ? Cs : Ct};
     l.zt = l.block * l.ldz;
     l.x = 2 * l.zt;
-    l.dh = l.x + padded(l.block * l.C);
-    l.total = l.dh + padded(l.block * l.C);
+    l.dh = l.x + hone__head_padded(l.block * l.C);
+    l.total = l.dh + hone__head_padded(l.block * l.C);
     return l;
 }
 
@@ -84,10 +80,7 @@ static hone_status divergence_infer(hone_shape_ctx *c)
         return refuse(c, HONE_E_INVALID, "beta must be between 0 and 1");
     const hone_shape *h = &c->in[0], *w = &c->in[1], *th = &c->in[2], *tw = &c->in[3];
     const int64_t n = c->batch->n_targets;
-    if (!is_rows(h) || !is_head(w))
-        return refuse(c, HONE_E_TYPE, "hidden must be float32 rows, the head a panelled weight");
-    if (h->cols != w->cols)
-        return refuse(c, HONE_E_SHAPE, "hidden and head differ in their columns");
+    HONE_TRY(hone__head_shapes(c));
     if (at->topk) {
         if (th->dtype != HONE_I32 || th->layout != HONE_ROWS || !is_rows(tw))
             return refuse(c, HONE_E_TYPE,
@@ -111,11 +104,7 @@ static hone_status divergence_infer(hone_shape_ctx *c)
             return HONE_E_SHAPE;
         }
     }
-    if ((c->needs_grad & 2) && !hone_storage_get(w->dtype)->trained) {
-        snprintf(c->error, sizeof c->error, "a head stored as %s cannot be trained",
-                 hone_storage_get(w->dtype)->name);
-        return HONE_E_TYPE;
-    }
+    HONE_TRY(hone__head_trained(c));
     const struct layout l = layout(n, w->rows, w->cols, at->topk ? 1 : tw->cols);
     c->n_out = at->want_entropy ? 3 : 2;
     for (uint32_t i = 0; i < c->n_out; i++)
@@ -139,7 +128,7 @@ struct block {
     const hone_linear_divergence_attr *at;
     struct layout l;
     int64_t t0, t1, n;
-    int32_t first[BLOCK + 1]; /* relative to t0; first[n] = t1 - t0 */
+    int32_t first[HONE__HEAD_BLOCK + 1]; /* relative to t0; first[n] = t1 - t0 */
     float *zs, *zt, *x;
     int64_t V;
 };
@@ -148,19 +137,11 @@ static hone_status check(const hone_op_args *args)
 {
     const hone_linear_divergence_attr *at = args->attr;
     const hone_batch *b = args->batch;
-    const int64_t T = args->in[0].rows, V = args->in[1].rows;
-    for (int64_t t = 0; t < b->n_targets; t++) {
-        if (b->target_row[t] < 0 || b->target_row[t] >= T ||
-            (t && b->target_row[t] < b->target_row[t - 1]))
-            return hone_fail(
-                HONE_E_RANGE,
-                "linear_divergence/1: target %lld has row %d (of %lld, in rising order)",
-                (long long)t, b->target_row[t], (long long)T);
-        if (b->target_id[t] < 0 || b->target_id[t] >= V)
-            return hone_fail(HONE_E_RANGE, "linear_divergence/1: target %lld is id %d of %lld",
-                             (long long)t, b->target_id[t], (long long)V);
+    const int64_t V = args->in[1].rows;
+    HONE_TRY(hone__head_targets(args, "linear_divergence/1"));
+    for (int64_t t = 0; at->topk && t < b->n_targets; t++) {
         const int32_t *ids = (const int32_t *)args->in[2].data + t * args->in[2].ld;
-        for (int64_t k = 0; at->topk && k < args->in[2].cols; k++)
+        for (int64_t k = 0; k < args->in[2].cols; k++)
             if (ids[k] < 0 || ids[k] >= V)
                 return hone_fail(
                     HONE_E_RANGE,
@@ -225,11 +206,6 @@ static void cap(float *z, int64_t n, float scale, float softcap)
 {
     if (softcap > 0.0f || !(scale == 1.0f))
         hone_rows()->row_softcap(z, n, scale, softcap);
-}
-
-static float *out_at(const hone_view *v, int64_t t)
-{
-    return (float *)v->data + t * v->ld;
 }
 
 /* Row i of a block: logits as they count, and what normalises them. */
@@ -347,10 +323,10 @@ static void reduce_task(void *arg, int64_t i, uint32_t thread)
     for (int64_t t = k->t0 + k->first[i]; t < k->t0 + k->first[i + 1]; t++) {
         if (at->topk)
             d = (float)events_of(k, &r, t, k->ex->thread_scratch(k->ex, thread)).value;
-        *out_at(&args->out[0], t) = r.zs[args->batch->target_id[t]] * it - r.lse;
-        *out_at(&args->out[1], t) = d;
+        *hone__row(&args->out[0], t) = r.zs[args->batch->target_id[t]] * it - r.lse;
+        *hone__row(&args->out[1], t) = d;
         if (at->want_entropy)
-            *out_at(&args->out[2], t) = h;
+            *hone__row(&args->out[2], t) = h;
     }
 }
 
@@ -371,7 +347,7 @@ static float sum_of(const hone_view *v, int64_t t0, int64_t t1)
 {
     float sum = 0.0f;
     for (int64_t t = t0; v->data && t < t1; t++)
-        sum += *out_at(v, t);
+        sum += *hone__row(v, t);
     return sum;
 }
 
@@ -392,7 +368,7 @@ static void gradient_task(void *arg, int64_t i, uint32_t thread)
         memset(dz, 0, (size_t)k->V * sizeof *dz);
         for (int64_t t = t0; dd->data && t < t1; t++) {
             struct events e = events_of(k, &r, t, k->ex->thread_scratch(k->ex, thread));
-            add_events_grad(k, &r, &e, *out_at(dd, t), dz);
+            add_events_grad(k, &r, &e, *hone__row(dd, t), dz);
         }
     } else {
         if (at->beta > 0.0f)
@@ -404,7 +380,7 @@ static void gradient_task(void *arg, int64_t i, uint32_t thread)
         const float h = gh == 0.0f ? 0.0f : hone_rows()->row_entropy(r.zs, k->V, it, r.lse);
         hone_rows()->row_logprob_grad(r.zs, k->V, it, r.lse, -1, g, gh, h, dz, 1);
         for (int64_t t = t0; dl->data && t < t1; t++)
-            dz[args->batch->target_id[t]] += it * *out_at(dl, t);
+            dz[args->batch->target_id[t]] += it * *hone__row(dl, t);
     }
     if (at->softcap > 0.0f) {
         const float inv = 1.0f / at->softcap;
@@ -418,48 +394,26 @@ static void gradient_task(void *arg, int64_t i, uint32_t thread)
             dz[j] *= at->logit_scale;
 }
 
-static void add_rows(const struct block *k, const float *src, const hone_view *dst)
-{
-    for (int64_t i = 0; i < k->n; i++) {
-        float *d = (float *)dst->data + k->args->batch->target_row[k->t0 + k->first[i]] * dst->ld;
-        for (int64_t c = 0; c < dst->cols; c++)
-            d[c] = d[c] + src[i * dst->cols + c];
-    }
-}
-
 static hone_status divergence_bwd(const hone_op_args *args, const hone_exec *ex)
 {
     const hone_batch *b = args->batch;
-    const hone_view *w = &args->in[1], *dh = &args->din[0], *dw = &args->din[1];
     if (!args->dout[0].data && !args->dout[1].data && !(args->n_out > 2 && args->dout[2].data))
         return HONE_OK;
-    for (int64_t r = 0; dh->data && args->din_fresh[0] && r < dh->rows; r++)
-        memset((float *)dh->data + r * dh->ld, 0, (size_t)dh->cols * sizeof(float));
-    if (dw->data && args->din_fresh[1])
-        memset(dw->data, 0, (size_t)hone_panel_floats(dw->rows, dw->cols) * sizeof(float));
+    hone__head_begin_backward(args);
     struct block k;
     for (int64_t t = 0; t < b->n_targets; t = k.t1) {
         begin(&k, args, ex, t);
         ex->parallel(ex, k.n, gradient_task, &k);
-        hone_gemm g = {.M = k.n,
-                       .N = w->rows,
-                       .K = w->cols,
-                       .x = k.x,
-                       .ldx = w->cols,
-                       .w = w->data,
-                       .wtype = w->dtype,
-                       .alpha = 1.0f,
-                       .y = k.zt,
-                       .ldy = k.l.ldz};
-        if (dh->data) {
-            float *apart = (float *)ex->shared_scratch + k.l.dh;
-            hone_gemm_dx(ex, &g, apart, dh->cols);
-            add_rows(&k, apart, dh);
-        }
-        if (dw->data) {
-            g.add = 1;
-            hone_gemm_dw(ex, &g, dw->data);
-        }
+        const hone__head_rows rows = {.t0 = k.t0,
+                                      .n = k.n,
+                                      .first = k.first,
+                                      .x = k.x,
+                                      .ldx = args->in[1].cols,
+                                      .z = k.zt,
+                                      .ldz = k.l.ldz,
+                                      .consecutive = -1,
+                                      .apart = (float *)ex->shared_scratch + k.l.dh};
+        hone__head_backward(args, ex, &rows);
     }
     return HONE_OK;
 }

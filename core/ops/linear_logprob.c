@@ -19,27 +19,14 @@
 #include "ops/linear.h"
 
 #include "base/error.h"
+#include "ops/head.h"
 #include "ops/kern/rows.h"
 #include "ops/kernels.h"
+#include "ops/op_util.h"
 #include "ops/storage.h"
 
 #include <stdio.h>
 #include <string.h>
-
-enum { BLOCK = 256, BLOCK_BYTES = 64 << 20, BLOCK_LEAST = 16 };
-
-/* Rows of one block: fewer when the vocabulary is so large that 256 rows would take over 64 MB. */
-static int64_t block_size(int64_t n_targets, int64_t V)
-{
-    int64_t n = BLOCK_BYTES / ((int64_t)sizeof(float) * V);
-    n = n < BLOCK_LEAST ? BLOCK_LEAST : n > BLOCK ? BLOCK : n;
-    return n < n_targets ? n : n_targets > 0 ? n_targets : 1;
-}
-
-static int64_t padded(int64_t n)
-{
-    return (n + 15) / 16 * 16;
-}
 
 /* Where things lie in shared scratch, in floats. */
 struct layout {
@@ -50,16 +37,12 @@ struct layout {
 
 static struct layout layout(int64_t n_targets, int64_t V, int64_t C)
 {
-    struct layout l = {.block = block_size(n_targets, V), .ldz = padded(V)};
+    struct layout l = {.block = hone__head_block_rows(n_targets, V, 1),
+                       .ldz = hone__head_padded(V)};
     l.h = l.block * l.ldz;
-    l.dh = l.h + padded(l.block * C);
-    l.total = l.dh + padded(l.block * C);
+    l.dh = l.h + hone__head_padded(l.block * C);
+    l.total = l.dh + hone__head_padded(l.block * C);
     return l;
-}
-
-static int is_rows(const hone_shape *s)
-{
-    return s->layout == HONE_ROWS && s->dtype == HONE_F32;
 }
 
 static hone_status logprob_infer(hone_shape_ctx *c)
@@ -73,22 +56,9 @@ static hone_status logprob_infer(hone_shape_ctx *c)
         snprintf(c->error, sizeof c->error, "the temperature must be positive");
         return HONE_E_INVALID;
     }
-    const hone_shape *h = &c->in[0], *w = &c->in[1];
-    if (!is_rows(h) || w->layout != HONE_PANELS || !hone_storage_get(w->dtype)) {
-        snprintf(c->error, sizeof c->error,
-                 "hidden must be float32 rows, the head a panelled weight");
-        return HONE_E_TYPE;
-    }
-    if (h->cols != w->cols || w->rows < 1 || w->cols < 1) {
-        snprintf(c->error, sizeof c->error, "hidden (%lld, %lld) and head (%lld, %lld)",
-                 (long long)h->rows, (long long)h->cols, (long long)w->rows, (long long)w->cols);
-        return HONE_E_SHAPE;
-    }
-    if ((c->needs_grad & 2) && !hone_storage_get(w->dtype)->trained) {
-        snprintf(c->error, sizeof c->error, "a head stored as %s cannot be trained",
-                 hone_storage_get(w->dtype)->name);
-        return HONE_E_TYPE;
-    }
+    HONE_TRY(hone__head_shapes(c));
+    HONE_TRY(hone__head_trained(c));
+    const hone_shape *w = &c->in[1];
     const int64_t n = c->batch->n_targets;
     const struct layout l = layout(n, w->rows, w->cols);
     c->n_out = at->want_entropy ? 2 : 1;
@@ -123,31 +93,14 @@ struct block {
     const hone_op_args *args;
     const hone_exec *ex;
     const hone_linear_logprob_attr *at;
-    int64_t t0, t1, n;        /* n: distinct rows */
-    int32_t first[BLOCK + 1]; /* relative to t0; first[n] = t1 - t0 */
+    int64_t t0, t1, n;                   /* n: distinct rows */
+    int32_t first[HONE__HEAD_BLOCK + 1]; /* relative to t0; first[n] = t1 - t0 */
     float *z;
     int64_t ldz, V;
     const float *x; /* the block's hidden rows */
     int64_t ldx;
     int64_t consecutive; /* row of hidden at which they lie one after another, or -1 */
 };
-
-static hone_status check(const hone_op_args *args)
-{
-    const hone_batch *b = args->batch;
-    const int64_t T = args->in[0].rows, V = args->in[1].rows;
-    for (int64_t t = 0; t < b->n_targets; t++) {
-        if (b->target_row[t] < 0 || b->target_row[t] >= T ||
-            (t && b->target_row[t] < b->target_row[t - 1]))
-            return hone_fail(HONE_E_RANGE,
-                             "linear_logprob/1: target %lld has row %d (of %lld, in rising order)",
-                             (long long)t, b->target_row[t], (long long)T);
-        if (b->target_id[t] < 0 || b->target_id[t] >= V)
-            return hone_fail(HONE_E_RANGE, "linear_logprob/1: target %lld is id %d of %lld",
-                             (long long)t, b->target_id[t], (long long)V);
-    }
-    return HONE_OK;
-}
 
 static int keeps_directions(const hone_op_args *args)
 {
@@ -215,11 +168,6 @@ static void cap(const struct block *k, float *z)
         hone_rows()->row_softcap(z, k->V, k->at->logit_scale, k->at->softcap);
 }
 
-static float *out_at(const hone_view *v, int64_t t)
-{
-    return (float *)v->data + t * v->ld;
-}
-
 static void reduce_task(void *arg, int64_t i, uint32_t thread)
 {
     const struct block *k = arg;
@@ -231,11 +179,11 @@ static void reduce_task(void *arg, int64_t i, uint32_t thread)
     const float lse = hone_rows()->row_lse(z, k->V, it, NULL);
     const float entropy = k->at->want_entropy ? hone_rows()->row_entropy(z, k->V, it, lse) : 0.0f;
     for (int64_t t = k->t0 + k->first[i]; t < k->t0 + k->first[i + 1]; t++) {
-        *out_at(&args->out[0], t) = z[args->batch->target_id[t]] * it - lse;
+        *hone__row(&args->out[0], t) = z[args->batch->target_id[t]] * it - lse;
         if (k->at->want_entropy)
-            *out_at(&args->out[1], t) = entropy;
+            *hone__row(&args->out[1], t) = entropy;
         if (args->n_extra && args->extra[0].data)
-            *out_at(&args->extra[0], t) = lse;
+            *hone__row(&args->extra[0], t) = lse;
     }
 }
 
@@ -281,7 +229,7 @@ static void direction_task(void *arg, int64_t i, uint32_t thread)
     float *z = k->z + i * k->ldz;
     float *copy = k->at->softcap > 0.0f ? k->ex->thread_scratch(k->ex, thread) : NULL;
     const int64_t t = k->t0 + i;
-    const float lse = *out_at(&k->args->extra[0], t);
+    const float lse = *hone__row(&k->args->extra[0], t);
     row_gradient(k, z, lse, &k->args->batch->target_id[t], &one, 0, 1, 0.0f, copy);
 }
 
@@ -309,7 +257,7 @@ static void keep_directions(struct block *k)
 
 static hone_status logprob_fwd(const hone_op_args *args, const hone_exec *ex)
 {
-    HONE_TRY(check(args));
+    HONE_TRY(hone__head_targets(args, "linear_logprob/1"));
     struct block k;
     for (int64_t t = 0; t < args->batch->n_targets; t = k.t1) {
         begin(&k, args, ex, t);
@@ -331,40 +279,23 @@ static void gradient_task(void *arg, int64_t i, uint32_t thread)
     float g_entropy = 0.0f;
     if (k->at->want_entropy == HONE_ENTROPY_TRAINED && args->dout[1].data)
         for (int64_t j = 0; j < n; j++)
-            g_entropy += *out_at(&args->dout[1], t + j);
+            g_entropy += *hone__row(&args->dout[1], t + j);
     cap(k, z);
-    row_gradient(k, z, *out_at(&args->extra[0], t), &args->batch->target_id[t],
-                 dl->data ? out_at(dl, t) : NULL, dl->ld, n, g_entropy, copy);
-}
-
-/* dst (=|+=) src where rows lie apart. */
-static void add_rows(const struct block *k, const float *src, const hone_view *dst)
-{
-    for (int64_t i = 0; i < k->n; i++) {
-        float *d = (float *)dst->data + k->args->batch->target_row[k->t0 + k->first[i]] * dst->ld;
-        for (int64_t c = 0; c < dst->cols; c++)
-            d[c] = d[c] + src[i * dst->cols + c];
-    }
-}
-
-static void zero_rows(const hone_view *v)
-{
-    for (int64_t r = 0; r < v->rows; r++)
-        memset((float *)v->data + r * v->ld, 0, (size_t)v->cols * sizeof(float));
+    row_gradient(k, z, *hone__row(&args->extra[0], t), &args->batch->target_id[t],
+                 dl->data ? hone__row(dl, t) : NULL, dl->ld, n, g_entropy, copy);
 }
 
 static hone_status logprob_bwd(const hone_op_args *args, const hone_exec *ex)
 {
     const hone_batch *b = args->batch;
-    const hone_view *w = &args->in[1], *dh = &args->din[0], *dw = &args->din[1];
+    const hone_view *w = &args->in[1], *dh = &args->din[0];
     const hone_linear_logprob_attr *at = args->attr;
     if (!args->dout[0].data && !(at->want_entropy == HONE_ENTROPY_TRAINED && args->dout[1].data))
         return HONE_OK;
-    if (dh->data && args->din_fresh[0])
-        zero_rows(dh);
+    hone__head_begin_backward(args);
     if (keeps_directions(args)) {
         for (int64_t t = 0; dh->data && t < b->n_targets; t++) {
-            const float g = *out_at(&args->dout[0], t);
+            const float g = *hone__row(&args->dout[0], t);
             const float *s = (const float *)args->extra[1].data + t * args->extra[1].ld;
             float *d = (float *)dh->data + b->target_row[t] * dh->ld;
             for (int64_t c = 0; c < dh->cols; c++)
@@ -372,36 +303,21 @@ static hone_status logprob_bwd(const hone_op_args *args, const hone_exec *ex)
         }
         return HONE_OK;
     }
-    if (dw->data && args->din_fresh[1])
-        memset(dw->data, 0, (size_t)hone_panel_floats(dw->rows, dw->cols) * sizeof(float));
     const struct layout l = layout(b->n_targets, w->rows, w->cols);
     struct block k;
     for (int64_t t = 0; t < b->n_targets; t = k.t1) {
         begin(&k, args, ex, t);
         ex->parallel(ex, k.n, gradient_task, &k);
-        hone_gemm g = {.M = k.n,
-                       .N = w->rows,
-                       .K = w->cols,
-                       .x = k.x,
-                       .ldx = k.ldx,
-                       .w = w->data,
-                       .wtype = w->dtype,
-                       .alpha = 1.0f,
-                       .y = k.z,
-                       .ldy = k.ldz};
-        if (dh->data && k.consecutive >= 0) {
-            g.add = 1;
-            hone_gemm_dx(ex, &g, (float *)dh->data + k.consecutive * dh->ld, dh->ld);
-        } else if (dh->data) {
-            float *apart = (float *)ex->shared_scratch + l.dh;
-            g.add = 0;
-            hone_gemm_dx(ex, &g, apart, dh->cols);
-            add_rows(&k, apart, dh);
-        }
-        if (dw->data) {
-            g.add = 1;
-            hone_gemm_dw(ex, &g, dw->data);
-        }
+        const hone__head_rows rows = {.t0 = k.t0,
+                                      .n = k.n,
+                                      .first = k.first,
+                                      .x = k.x,
+                                      .ldx = k.ldx,
+                                      .z = k.z,
+                                      .ldz = k.ldz,
+                                      .consecutive = k.consecutive,
+                                      .apart = (float *)ex->shared_scratch + l.dh};
+        hone__head_backward(args, ex, &rows);
     }
     return HONE_OK;
 }

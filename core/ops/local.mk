@@ -7,6 +7,7 @@ libhone_a_SOURCES += \
 	core/ops/elementwise.c \
 	core/ops/embed.c \
 	core/ops/gemm.c \
+	core/ops/head.c \
 	core/ops/layernorm.c \
 	core/ops/linear.c \
 	core/ops/linear_divergence.c \

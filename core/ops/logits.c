@@ -6,6 +6,7 @@
 #include "ops/linear.h"
 
 #include "base/error.h"
+#include "ops/head.h"
 #include "ops/kern/rows.h"
 #include "ops/kernels.h"
 #include "ops/storage.h"
@@ -20,17 +21,7 @@ static hone_status logits_infer(hone_shape_ctx *c)
         return HONE_E_INVALID;
     }
     const hone_shape *h = &c->in[0], *w = &c->in[1];
-    if (h->layout != HONE_ROWS || h->dtype != HONE_F32 || w->layout != HONE_PANELS ||
-        !hone_storage_get(w->dtype)) {
-        snprintf(c->error, sizeof c->error,
-                 "hidden must be float32 rows, the head a panelled weight");
-        return HONE_E_TYPE;
-    }
-    if (h->cols != w->cols || w->rows < 1 || w->cols < 1) {
-        snprintf(c->error, sizeof c->error, "hidden (%lld, %lld) and head (%lld, %lld)",
-                 (long long)h->rows, (long long)h->cols, (long long)w->rows, (long long)w->cols);
-        return HONE_E_SHAPE;
-    }
+    HONE_TRY(hone__head_shapes(c));
     c->n_out = 1;
     c->n_extra = 0;
     c->out[0] = (hone_shape){c->batch->n_logit_rows, w->rows, HONE_F32, HONE_ROWS};

@@ -25,14 +25,19 @@ static void pack(void *self, const float *rows, int64_t ld, int64_t n, int64_t k
     hone_panels_pack(rows, ld, n, k, panels);
 }
 
+static hone_exec here(const hone_matmul *p)
+{
+    return (hone_exec){.struct_size = sizeof(hone_exec),
+                       .n_threads = 1,
+                       .ctx = p->scratch,
+                       .parallel = parallel,
+                       .thread_scratch = scratch};
+}
+
 static void product_t(void *self, const hone_matmul *p)
 {
     (void)self;
-    const hone_exec ex = {.struct_size = sizeof ex,
-                          .n_threads = 1,
-                          .ctx = p->scratch,
-                          .parallel = parallel,
-                          .thread_scratch = scratch};
+    const hone_exec ex = here(p);
     const hone_gemm g = {.M = p->m,
                          .N = p->n,
                          .K = p->k,
@@ -50,11 +55,7 @@ static void product_t(void *self, const hone_matmul *p)
 static void product(void *self, const hone_matmul *p)
 {
     (void)self;
-    const hone_exec ex = {.struct_size = sizeof ex,
-                          .n_threads = 1,
-                          .ctx = p->scratch,
-                          .parallel = parallel,
-                          .thread_scratch = scratch};
+    const hone_exec ex = here(p);
     const hone_gemm g = {.M = p->m,
                          .N = p->n,
                          .K = p->k,
