@@ -32,6 +32,8 @@ hone_status hone_value_bool(const hone_value *map, const char *key, int dflt, in
 hone_status hone_value_string(const hone_value *map, const char *key, hone_str dflt, hone_str *out);
 /* A number of either type; NaN for anything else, and for NULL. */
 double hone_value_number(const hone_value *v);
+/* null, false, 0, NaN, or empty: a setting that asks for nothing. */
+int hone_value_says_nothing(const hone_value *v);
 int hone_str_eq(hone_str a, const char *z);
 int hone_str_same(hone_str a, hone_str b);
 /* Deep copy into an arena. */

@@ -104,6 +104,29 @@ double hone_value_number(const hone_value *v)
                                       : (double)NAN;
 }
 
+int hone_value_says_nothing(const hone_value *v)
+{
+    switch (v->type) {
+    case HONE_NULL:
+        return 1;
+    case HONE_BOOL:
+        return !v->u.boolean;
+    case HONE_I64:
+        return v->u.i64 == 0;
+    case HONE_F64:
+        return !(v->u.f64 > 0.0 || v->u.f64 < 0.0);
+    case HONE_STRING:
+    case HONE_BYTES:
+        return v->u.str.len == 0;
+    case HONE_LIST:
+        return v->u.list.n == 0;
+    case HONE_MAP:
+        return v->u.map.n == 0;
+    default:
+        return 0;
+    }
+}
+
 hone_status hone_value_bool(const hone_value *map, const char *key, int dflt, int *out)
 {
     const hone_value *v = present(map, key);

@@ -120,29 +120,6 @@ static hone_status store_skip(const hone_store_v1 *store, const char *prefix)
 }
 
 /* ---- keys that were not understood ----------------------------------------------------------- */
-static int says_nothing(const hone_value *v)
-{
-    switch (v->type) {
-    case HONE_NULL:
-        return 1;
-    case HONE_BOOL:
-        return !v->u.boolean;
-    case HONE_I64:
-        return v->u.i64 == 0;
-    case HONE_F64:
-        return !(v->u.f64 > 0.0 || v->u.f64 < 0.0);
-    case HONE_STRING:
-    case HONE_BYTES:
-        return v->u.str.len == 0;
-    case HONE_LIST:
-        return v->u.list.n == 0;
-    case HONE_MAP:
-        return v->u.map.n == 0;
-    default:
-        return 0;
-    }
-}
-
 static int describes(hone_str key)
 {
     if (key.len && key.ptr[0] == '_')
@@ -186,7 +163,8 @@ static hone_status check_keys(const hone_value *map, const char *prefix, const s
         char key[160];
         int n = snprintf(key, sizeof key, "%s%.*s", prefix,
                          (int)(p->key.len < 128 ? p->key.len : 128), p->key.ptr);
-        if (n < 0 || (size_t)n >= sizeof key || says_nothing(&p->value) || describes(p->key))
+        if (n < 0 || (size_t)n >= sizeof key || hone_value_says_nothing(&p->value) ||
+            describes(p->key))
             continue;
         if (p->value.type == HONE_MAP && used_below(&d->used, key, strlen(key))) {
             char below[164];
@@ -212,7 +190,7 @@ static hone_status check_gguf_keys(const hone_value *map, const char *arch,
         int computes = p->key.len > n + 1 && memcmp(p->key.ptr, arch, n) == 0 &&
                        p->key.ptr[n] == '.';
         int added = p->key.len > 5 && memcmp(p->key.ptr, "hone.", 5) == 0;
-        if ((!computes && !added) || p->key.len >= sizeof key || says_nothing(&p->value))
+        if ((!computes && !added) || p->key.len >= sizeof key || hone_value_says_nothing(&p->value))
             continue;
         memcpy(key, p->key.ptr, p->key.len);
         key[p->key.len] = 0;

@@ -66,33 +66,12 @@ static int is_one(const char *const *list, hone_str key)
     return 0;
 }
 
-static int is_off(const hone_value *v)
-{
-    switch (v->type) {
-    case HONE_NULL:
-        return 1;
-    case HONE_BOOL:
-        return !v->u.boolean;
-    case HONE_I64:
-        return v->u.i64 == 0;
-    case HONE_F64:
-        return v->u.f64 == 0.0;
-    case HONE_STRING:
-        return v->u.str.len == 0;
-    case HONE_LIST:
-        return v->u.list.n == 0;
-    case HONE_MAP:
-        return v->u.map.n == 0;
-    default:
-        return 0;
-    }
-}
-
 static hone_status check_keys(const hone_value *c)
 {
     for (size_t i = 0; i < c->u.map.n; i++) {
         const hone_pair *p = &c->u.map.pairs[i];
-        if (is_one(read_keys, p->key) || is_one(idle_keys, p->key) || is_off(&p->value))
+        if (is_one(read_keys, p->key) || is_one(idle_keys, p->key) ||
+            hone_value_says_nothing(&p->value))
             continue;
         hone_fail(HONE_E_UNSUPPORTED,
                   "adapter_config.json: \"%.*s\" is set, and hone has no such"
