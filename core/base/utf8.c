@@ -4,6 +4,8 @@
  * sequence is one U+FFFD, so that a cut character shows as one mark and nothing after it is lost. */
 #include "base/utf8.h"
 
+#include <utf8proc.h>
+
 #include <string.h>
 
 /* How many bytes at p are the beginning of a well-formed sequence (at least 1), and how many it needs. */
@@ -107,4 +109,20 @@ hone_status hone_utf8_clean(hone_str s, hone_buf *out)
         i = end + subpart((const unsigned char *)s.ptr + end, s.len - end, &need);
     }
     return HONE_OK;
+}
+
+int hone_utf8_is_letter(uint32_t c)
+{
+    if (c < 0x80)
+        return (c | 32) >= 'a' && (c | 32) <= 'z';
+    switch (utf8proc_category((utf8proc_int32_t)c)) {
+    case UTF8PROC_CATEGORY_LU:
+    case UTF8PROC_CATEGORY_LL:
+    case UTF8PROC_CATEGORY_LT:
+    case UTF8PROC_CATEGORY_LM:
+    case UTF8PROC_CATEGORY_LO:
+        return 1;
+    default:
+        return 0;
+    }
 }

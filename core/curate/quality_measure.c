@@ -132,7 +132,7 @@ static hone_status cut_tokens(hone_quality_scratch *s, hone_str t)
                             hone_char_kind((unsigned char)next) == HONE_CHAR_WORD);
         if (kind == HONE_CHAR_WORD || inside) {
             from = in_word ? from : i;
-            alphabetic = (in_word && alphabetic) || hone_char_alphabetic(c);
+            alphabetic = (in_word && alphabetic) || hone_utf8_is_letter(c);
             in_word = 1;
         } else {
             if (in_word)
@@ -140,7 +140,7 @@ static hone_status cut_tokens(hone_quality_scratch *s, hone_str t)
             in_word = 0;
             if (kind != HONE_CHAR_SPACE)
                 HONE_TRY(add_token(s, t, i, i + (size_t)n, kind == HONE_CHAR_ALONE,
-                                   hone_char_alphabetic(c)));
+                                   hone_utf8_is_letter(c)));
         }
         i += (size_t)n;
     }

@@ -40,5 +40,4 @@ hone_status hone_fold_text(hone_fold how, hone_str text, hone_buf *out);
 /* Kinds of characters, from utf8proc. [any-thread] */
 enum { HONE_CHAR_OTHER, HONE_CHAR_SPACE, HONE_CHAR_WORD, HONE_CHAR_ALONE };
 int hone_char_kind(uint32_t code);
-int hone_char_alphabetic(uint32_t code);
 #endif

@@ -8,6 +8,7 @@
 #ifndef HONE_CORE_TEXT_JINJA_INT_H
 #define HONE_CORE_TEXT_JINJA_INT_H
 #include "base/arena.h"
+#include "base/utf8.h"
 #include "text/jinja.h"
 
 #include <string.h>
@@ -376,7 +377,6 @@ extern const jfilter hone__jinja_prose_filters[]; /* jinja_prose.c; likewise */
 /* unicode.c */
 int hone__upper(uint32_t code, uint32_t *out); /* 0: not known in this build */
 int hone__lower(uint32_t code, uint32_t *out);
-int hone__alpha(uint32_t code);
 int hone__printable(uint32_t code);
 size_t hone__utf8_put(uint32_t code, char out[4]);
 #endif

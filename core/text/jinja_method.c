@@ -509,7 +509,7 @@ static hone_status change_case(jrun *r, hone_str s, int how, jval *out)
         known_low = hone__lower(code, &low);
         int upper = how == CASE_UPPER || (how == CASE_TITLE && !in_word) ||
                     (how == CASE_CAPITALIZE && i == 0) || (how == CASE_SWAP && up != code);
-        in_word = hone__alpha(code);
+        in_word = hone_utf8_is_letter(code);
         to = upper ? up : low;
         if (!(upper ? known_up : known_low) || (how == CASE_FOLD && code > 127)) {
             hone_buf_release(&b);
@@ -652,7 +652,7 @@ static hone_status m_is(jrun *r, const jmethod *m, const jcall *c, jval *out)
         uint32_t code = 0, up = 0, low = 0;
         if (hone_utf8_step(s, i, &code) <= 0)
             code = 0;
-        int digit = code >= '0' && code <= '9', alpha = hone__alpha(code);
+        int digit = code >= '0' && code <= '9', alpha = hone_utf8_is_letter(code);
         hone__upper(code, &up);
         hone__lower(code, &low);
         if (code >= 128 && !alpha &&

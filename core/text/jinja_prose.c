@@ -67,7 +67,7 @@ static hone_status f_center(jrun *r, const jval *in, const jcall *c, jval *out)
 
 static int word_char(uint32_t code)
 {
-    return code == '_' || (code >= '0' && code <= '9') || hone__alpha(code);
+    return code == '_' || (code >= '0' && code <= '9') || hone_utf8_is_letter(code);
 }
 
 static hone_status f_wordcount(jrun *r, const jval *in, const jcall *c, jval *out)

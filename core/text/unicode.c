@@ -20,20 +20,6 @@ int hone__lower(uint32_t c, uint32_t *out)
     return c != 0x130 && c != 0x3A3; /* two characters; depends on its place in the word */
 }
 
-int hone__alpha(uint32_t c)
-{
-    switch (utf8proc_category((utf8proc_int32_t)c)) {
-    case UTF8PROC_CATEGORY_LU:
-    case UTF8PROC_CATEGORY_LL:
-    case UTF8PROC_CATEGORY_LT:
-    case UTF8PROC_CATEGORY_LM:
-    case UTF8PROC_CATEGORY_LO:
-        return 1;
-    default:
-        return 0;
-    }
-}
-
 int hone__printable(uint32_t c)
 {
     switch (utf8proc_category((utf8proc_int32_t)c)) {
