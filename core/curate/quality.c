@@ -21,9 +21,10 @@ const hone_quality_rule hone_quality_rules[] = {
     {"max_ellipses", GOPHER, 1, 0, 0.1, "ellipses (... or one character) for each word"},
     {"max_bullet_lines", GOPHER, 1, 0, 0.9, "share of lines that begin with a bullet point"},
     {"max_ellipsis_lines", GOPHER, 1, 0, 0.3, "share of lines that end with an ellipsis"},
-    {"min_alphabetic", GOPHER, 0, 0, 0.8, "share of words that have a letter"},
+    {"min_alphabetic", GOPHER, 0, 0, 0.8,
+     "share of words that have a letter (its program counts marks as words)"},
     {"min_stop_words", GOPHER, 0, 0, 2,
-     "how many of the words the, be, to, of, and, that, have, with (each as often as it stands)"},
+     "how many of the words the, be, to, of, and, that, have, with (each once)"},
 
     {"max_duplicate_lines", REPEAT, 1, 0, 0.30, "share of lines that were there before"},
     {"max_duplicate_paragraphs", REPEAT, 1, 0, 0.30, "share of paragraphs that were there before"},

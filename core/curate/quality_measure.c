@@ -2,7 +2,8 @@
  *
  * The text is cut once: into tokens (as word tokenizers cut: a run of letters, digits and marks with the ' and - inside it, or one mark of
  * punctuation), lines and paragraphs. What was there before is told by 64-bit hashes in a table that is as large as the text has pieces.
- * Lengths are characters, not bytes. An n-gram's length counts a blank between its words, as the published programs do. */
+ * Lengths are characters, not bytes. The commonest n-gram's length counts a blank between its words, that of repeated ones does not,
+ * as the published program has them (datatrove). */
 #include "curate/quality_private.h"
 
 #include "base/alloc.h"
@@ -259,14 +260,14 @@ static hone_status top_gram(hone_quality_scratch *s, size_t n, size_t *chars)
     return HONE_OK;
 }
 
-/* Characters in n-grams that were there before, none counted twice. */
+/* Characters in n-grams that were there before, none counted twice, without the blanks between their words. */
 static hone_status repeated_grams(hone_quality_scratch *s, size_t n, size_t *chars)
 {
     *chars = 0;
     HONE_TRY(clear_seen(s, s->n_tokens));
     for (size_t i = 0; i + n <= s->n_tokens;) {
         if (slot_of(s, gram_hash(s->tokens + i, n))->count++) {
-            *chars += gram_chars(s->tokens + i, n);
+            *chars += gram_chars(s->tokens + i, n) - (n - 1);
             i += n;
         } else {
             i++;
@@ -336,7 +337,7 @@ static int is_bullet(hone_str line)
 {
     return begins_with(line, "\xE2\x80\xA2") || begins_with(line, "\xE2\x80\xA3") ||
            begins_with(line, "\xE2\x97\xA6") || begins_with(line, "\xE2\x96\xAA") ||
-           begins_with(line, "- ") || begins_with(line, "* ");
+           begins_with(line, "-") || begins_with(line, "* ");
 }
 
 static double share(size_t part, size_t whole)
@@ -349,7 +350,8 @@ static double share(size_t part, size_t whole)
 static void gopher(const hone_quality_scratch *s, hone_str t, double *v)
 {
     static const char *const stop[] = {"the", "be", "to", "of", "and", "that", "have", "with"};
-    size_t words = 0, chars = 0, alphabetic = 0, stops = 0, bullets = 0, ellipses = 0;
+    size_t words = 0, chars = 0, alphabetic = 0, bullets = 0, ellipses = 0;
+    unsigned stops = 0; /* a bit for each that is there */
     for (size_t i = 0; i < s->n_tokens; i++) {
         const token *k = &s->tokens[i];
         if (!k->is_word)
@@ -358,7 +360,9 @@ static void gopher(const hone_quality_scratch *s, hone_str t, double *v)
         chars += k->chars;
         alphabetic += k->alphabetic;
         for (size_t w = 0; k->len <= 4 && w < sizeof stop / sizeof *stop; w++)
-            stops += strlen(stop[w]) == k->len && memcmp(t.ptr + k->from, stop[w], k->len) == 0;
+            stops |= (unsigned)(strlen(stop[w]) == k->len &&
+                                memcmp(t.ptr + k->from, stop[w], k->len) == 0)
+                     << w;
     }
     for (size_t i = 0; i < s->n_lines; i++) {
         bullets += (size_t)is_bullet(s->lines[i].text);
@@ -371,7 +375,8 @@ static void gopher(const hone_quality_scratch *s, hone_str t, double *v)
     v[HONE__Q_BULLET_LINES] = share(bullets, s->n_lines);
     v[HONE__Q_ELLIPSIS_LINES] = share(ellipses, s->n_lines);
     v[HONE__Q_ALPHABETIC] = share(alphabetic, words);
-    v[HONE__Q_STOP_WORDS] = (double)stops;
+    for (v[HONE__Q_STOP_WORDS] = 0; stops; stops &= stops - 1)
+        v[HONE__Q_STOP_WORDS]++;
 }
 
 static hone_status repetition(const hone_quality *q, hone_quality_scratch *s, double *v)
@@ -449,12 +454,32 @@ static size_t line_words(hone_str t, size_t *longest)
     return n;
 }
 
+/* Without what an encyclopedia puts behind a sentence: [1], [edit], [citation needed]. */
+static hone_str without_citations(hone_str t)
+{
+    while (t.len > 1 && t.ptr[t.len - 1] == ']') {
+        size_t i = t.len - 1;
+        while (i > 0 && t.ptr[i - 1] >= '0' && t.ptr[i - 1] <= '9')
+            i--;
+        if (i > 0 && t.ptr[i - 1] == '[')
+            t.len = i - 1;
+        else if (ends_with(t, "[edit]"))
+            t.len -= 6;
+        else if (ends_with(t, "[citation needed]"))
+            t.len -= 17;
+        else
+            break;
+    }
+    return t;
+}
+
 static hone_status c4(const hone_quality *q, hone_quality_scratch *s, hone_str t, double *v)
 {
     size_t sentences = 0, lorem = 0, curly = 0;
     for (size_t i = 0; i < s->n_lines; i++) {
-        const hone_str line = s->lines[i].text;
+        hone_str line = s->lines[i].text;
         size_t longest, words = line_words(line, &longest);
+        line = without_citations(line);
         HONE_TRY(lower(&s->low, line));
         const hone_str low = hone_buf_str(&s->low);
         if (q->on[HONE__Q_WORD_CHARS] && (double)longest > q->limit[HONE__Q_WORD_CHARS])
