@@ -35,7 +35,8 @@ static int begin(void **state)
     r.logp[0] = -1.0 + log(2);
     r.logp[1] = -2.0 - log(2);
     r.logp[2] = -0.5;
-    r.t = (hone__trained){r.list, r.begin, r.tok, r.logp, 2};
+    r.t = (hone__trained){
+        .seq = r.list, .seq_begin = r.begin, .tok = r.tok, .logp = r.logp, .n_seq = 2};
     hone_metrics_init(&r.m);
     *state = &r;
     return 0;
@@ -95,9 +96,23 @@ static void test_given_sequences_have_lengths_and_no_ratio(void **state)
     hone__estimate_policy(&r->t, 0, 0, &r->m);
     hone__estimate_lengths(&r->t, &r->m);
     assert_true(!has(r, "ratio/mean") && !has(r, "mismatch/mean") && !has(r, "kl/k1"));
+    assert_true(!has(r, "entropy"));
+    is(r, "length/truncated", 0);
     is(r, "length/mean", 1.5);
     is(r, "length/min", 1);
     is(r, "length/max", 2);
+}
+
+static void test_given_sequences_have_entropy_and_a_share_of_cut_ones(void **state)
+{
+    static const double entropy[] = {1, 2, 6};
+    rig *r = *state;
+    r->seq[0].full_logp = r->seq[1].full_logp = NULL;
+    r->seq[1].truncated = 1;
+    r->t.entropy = entropy;
+    hone__estimate_lengths(&r->t, &r->m);
+    is(r, "entropy", 3);
+    is(r, "length/truncated", 0.5);
 }
 
 static void test_sampled_sequences_have_no_length_here(void **state)
@@ -149,6 +164,7 @@ int main(void)
         T(test_ratio_kl_and_mismatch_of_three_tokens),
         T(test_what_an_objective_told_is_not_told_again),
         T(test_given_sequences_have_lengths_and_no_ratio),
+        T(test_given_sequences_have_entropy_and_a_share_of_cut_ones),
         T(test_sampled_sequences_have_no_length_here),
         T(test_what_is_no_number_is_not_hidden),
         T(test_no_tokens_tell_nothing),
