@@ -328,15 +328,20 @@ static hone_status set(csv *c, const char *name, size_t len, double v)
     return HONE_OK;
 }
 
+/* What is set from here on is of this step; what was set of another one is a line. */
+static hone_status at_step(csv *c, int64_t step)
+{
+    hone_status s = c->pending >= 0 && c->pending != step ? write_line(c) : HONE_OK;
+    c->pending = step;
+    return s;
+}
+
 static hone_status put_step(csv *c, const hone_value *fields)
 {
     const size_t before = c->n;
     const int64_t step = files_step(fields, "step");
-    hone_status s = HONE_OK;
+    hone_status s = at_step(c, step);
     double v;
-    if (c->pending >= 0 && c->pending != step)
-        s = write_line(c);
-    c->pending = step;
     for (size_t i = 0; s >= 0 && i < fields->u.map.n; i++) {
         const hone_pair *p = &fields->u.map.pairs[i];
         if (files_number(&p->value, &v) && !(p->key.len == 4 && memcmp(p->key.ptr, "step", 4) == 0))
@@ -353,11 +358,8 @@ static hone_status put_eval(csv *c, const hone_value *fields)
     static const char *const tails[] = {"", "/lo", "/hi"};
     const size_t before = c->n;
     const int64_t step = files_step(fields, "step");
-    hone_status s = HONE_OK;
+    hone_status s = at_step(c, step);
     double v;
-    if (c->pending >= 0 && c->pending != step)
-        s = write_line(c);
-    c->pending = step;
     for (int k = 0; s >= 0 && k < 3; k++) {
         files_bytes tag = {0};
         const hone_str name = files_text(fields, "name"), reward = files_text(fields, "reward");
