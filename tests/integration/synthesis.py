@@ -293,6 +293,30 @@ check("pairs of two models: ties are none", any(m.get("reason") == "tie" for m i
 _, longer, _ = all_told("pairs", "longer")
 check("pairs of a judge that compares two", longer and all(len(k["chosen"]) > len(k["rejected"]) for k in longer))
 
+# ---- a judge without a record stops the training, also where its answers are read from a run that was stopped ----
+write("gate.lua", """
+local hone, stories = require "hone", require "stories"
+local p = hone.params { how = { "judge", "" } }
+local run = hone.run { name = "gate" }
+local policy = run:policy { model = "tiny", optimizer = { "adamw", lr = 1e-4 } }
+local list = {}
+for i, s in ipairs(stories.list(3, "train", 12, true)) do list[i] = { prompt = s.prompt, completion = stories.completion(s, true), answer = s.answer } end
+local j = hone.judge("rubric", { rubric = { id = "story", version = "1", shape = "pointwise", task = "Story problems.", criteria = { { id = "right",
+  text = "Is the number after Answer: the right one?", kind = "program", weight = 4, verifier = { reward = "exact_match", prefix = "Answer:", reference = "answer" } } } } })
+local o, rows = { rows = list, model = policy, n = 6, sampling = { max_tokens = 44 } }, list
+if p.how == "judge" then o.judge, o.at = j, 0.5 rows = hone.synthesis.rejection_sampling(run, o):list() end
+if p.how == "reward" then o.reward, o.at = hone.reward("judge", { judge = j }), 0.5 rows = hone.synthesis.rejection_sampling(run, o):list() end
+if p.how == "pairs" then o.judge = j rows = hone.synthesis.preference_pairs(run, o):list() end
+if p.how == "curate" then rows = hone.curate.judge(list, j, {}):list() end
+print("rows", #rows)
+policy:update { rows, objective = p.how == "pairs" and "simpo" or "sft" }
+""")
+for how in ("judge", "reward", "pairs", "curate"):
+    for verb in (("run", "gate.lua", f"how={how}", "--run-dir", f"gate-{how}"), ("resume", f"gate-{how}")):
+        r = subprocess.run([HONE, *verb], capture_output=True, text=True, timeout=120)
+        check(f"{how}, {verb[0]}: the gate refuses", r.returncode == 3 and "rows\t" in r.stdout and "--no-gate" in r.stderr, r.stdout + r.stderr)
+hone("run", "gate.lua", "how=none", "--run-dir", "gate-none")
+
 # ---- ROUGE-L itself, and the rows go on through hone.curate with their lineage ----
 write("more.lua", """
 local hone, core = require "hone", require "hone.core"

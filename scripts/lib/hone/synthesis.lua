@@ -10,7 +10,7 @@
 -- rows that stayed, with NAME.jsonl.lineage: each row's line of NAME.made.jsonl, and as the step the models' checksums, the prompts'
 -- versions, the settings; NAME.report.jsonl: line and reason of every other. Steps of hone.curate and `hone data` carry that on.
 -- Key idea: what a model said is written down in parts (NAME.parts/), and everything else is a function of it and the seed; so a run
--- that is resumed asks for nothing twice and comes to the same bytes.
+-- that is resumed asks models for nothing twice (a judge about one row, for the gate) and comes to the same bytes.
 -- Sources: Wang et al. 2023 (self-instruct), Xu et al. 2023 (Evol-Instruct), Yuan et al. 2023 (rejection sampling).
 
 local components = require "hone.components"
@@ -88,7 +88,7 @@ local function model_of(call, m)
   end
   if type(m) == "function" then return written("function", m) end
   if components.is(m) then
-    return { about = { judge = m.id, spec = judging.hash(m) }, ask = function(list, c)
+    return { judge = m, about = { judge = m.id, spec = judging.hash(m) }, ask = function(list, c)
       local items, out = {}, {}
       for i, text in ipairs(list) do
         for k = 1, c.n or 1 do
@@ -148,7 +148,7 @@ end
 
 -- What a method works in: `about` is what decides its bytes.
 local function open(call, run, method, o, about)
-  local job = { run = run, name = o.name or method, method = method, all = {}, seen = {}, said = 0 }
+  local job = { run = run, name = o.name or method, method = method, all = {}, seen = {}, shown = {}, said = 0 }
   if type(job.name) ~= "string" or job.name:find "[/%c]" or job.name:find "^%." then fail("%s: name is that of a file, without its folder", call) end
   about.method, about.seed = method, o.seed or run.seed
   for k, v in pairs(o.sampling or {}) do
@@ -175,13 +175,20 @@ local function open(call, run, method, o, about)
   return job
 end
 
--- What models say in one part: fn() -> a list of plain tables; kept in a file, which a resumed run reads.
-local function part(job, fn)
+-- What models say in one part: fn() -> a list of plain tables; kept in a file, which a resumed run reads. once: asks a judge of the
+-- part about one row; a run that reads what the judge said does that once, so that the gate sees who was asked (core/judge/warrant.h).
+local function part(job, fn, once)
   job.said = job.said + 1
   local name = string.format("synthesis/%s.parts/%05d.json", job.name, job.said)
   local ok, text = pcall(core.read_file, core.run_path(name))
   local was = ok and json.decode(text)
-  if was and was.key == job.key then return was.said end
+  if was and was.key == job.key then
+    if once and not job.shown[once.who] then
+      job.shown[once.who] = true
+      once.ask()
+    end
+    return was.said
+  end
   local said = fn()
   text = json.encode { key = job.key, said = said }
   core.run_write(name, text)
@@ -194,6 +201,12 @@ local function sampling(job, o, first, n)
   for k, v in pairs(o.sampling or {}) do c[k] = v end
   c.seed, c.first_sample, c.n = job.seed, first, n
   return c
+end
+
+-- A part that a model says.
+local function spoken(job, o, model, texts, first, n)
+  return part(job, function() return model.ask(texts, sampling(job, o, first, n)) end,
+    model.judge and { who = model.judge.id, ask = function() model.ask({ texts[1] }, sampling(job, o, first, 1)) end } or nil)
 end
 
 -- A text of the pool that new ones are compared with; `what` it is.
@@ -380,7 +393,7 @@ function synthesis.self_instruct(run, o)
       for i, e in ipairs(examples) do shown[i] = show(e, i) end
       texts[k], parents[k] = asked(ask, { examples = table.concat(shown), next = #examples + 1, prompt = "" }), of
     end
-    local said = part(job, function() return writer.ask(texts, sampling(job, o, first, 1)) end)
+    local said = spoken(job, o, writer, texts, first, 1)
     local fresh = {}
     for k, answers in ipairs(said) do
       for s, a in ipairs(answers) do
@@ -403,7 +416,7 @@ function synthesis.self_instruct(run, o)
     if #fresh > 0 then
       for i, r in ipairs(fresh) do texts[i] = asked(answer, { prompt = r.full }) end
       texts = table.move(texts, 1, #fresh, 1, {})
-      local replies = part(job, function() return answerer.ask(texts, sampling(job, o, (1 << 32) + answered, 1)) end)
+      local replies = spoken(job, o, answerer, texts, (1 << 32) + answered, 1)
       answered = answered + #fresh
       for i, r in ipairs(fresh) do
         local reply = replies[i][1] or { text = "" }
@@ -488,7 +501,7 @@ function synthesis.rewrite(run, o)
       todo[#todo + 1] = { i, style }
       texts[#texts + 1] = asked(style.prompt, { text = list[i][column], prompt = list[i][column] })
     end
-    local said = part(job, function() return writer.ask(texts, sampling(job, o, from - 1, 1)) end)
+    local said = spoken(job, o, writer, texts, from - 1, 1)
     for k, t in ipairs(todo) do
       local i, style, a = t[1], t[2], said[k][1] or { text = "" }
       local text, parent = a.text:match "^%s*(.-)%s*$", list[i]
@@ -512,7 +525,7 @@ function synthesis.rewrite(run, o)
     if #fresh > 0 then
       local queue = {}
       for i, r in ipairs(fresh) do queue[i] = asked(answer, r.row) end
-      local replies = part(job, function() return answerer.ask(queue, sampling(job, o, (1 << 32) + from - 1, 1)) end)
+      local replies = spoken(job, o, answerer, queue, (1 << 32) + from - 1, 1)
       for i, r in ipairs(fresh) do
         local reply = replies[i][1] or { text = "" }
         local why, more = nil, nil
@@ -537,7 +550,7 @@ local function answers_of(job, o, models, list, from, n, prompt)
   local out = {}
   for i = 1, #list do out[i] = {} end
   for m, model in ipairs(models) do
-    local said = part(job, function() return model.ask(texts, sampling(job, o, ((m - 1) << 40) + (from - 1) * n, n)) end)
+    local said = spoken(job, o, model, texts, ((m - 1) << 40) + (from - 1) * n, n)
     for i, answers in ipairs(said) do
       for k, a in ipairs(answers) do table.insert(out[i], { text = a.text, broken = a.broken, by = m, sample = k }) end
     end
@@ -579,7 +592,7 @@ function synthesis.rejection_sampling(run, o)
         if not a.broken then flat[#flat + 1] = with(some[i], a.text) end
       end
     end
-    local scores, at_score = part(job, function() return { score(flat) } end)[1], 0
+    local scores, at_score = part(job, function() return { score(flat) } end, flat[1] and { who = "scores", ask = function() score { flat[1] } end })[1], 0
     for i, answers in ipairs(all) do
       local scope, new, stay, records = "prompt " .. from + i - 1, core.novelty(), {}, {}
       for k, a in ipairs(answers) do
@@ -710,7 +723,11 @@ function synthesis.preference_pairs(run, o)
         out[i] = { pairs = found, within = info.within, unjudged = info.unjudged }
       end
       return out
-    end)
+    end, flat[1] and { who = "scores", ask = function()
+      if not pairwise then return score { flat[1] } end
+      choose.pairs(o.judge, { { prompt = flat[1].prompt, messages = flat[1].messages, columns = flat[1], candidates = { flat[1].completion, "" } } }, { z = 0, shape = o.shape,
+        reference = o.reference })
+    end })
     local at = 0
     for i, answers in ipairs(all) do
       local found, none = {}, nil
