@@ -57,10 +57,12 @@ hone_status hone_cli_weights(hone_cli_numbers *in, const char *key, size_t n, co
 const char *hone_cli_unread(hone_cli_numbers *in, const char *const *keys, size_t *i)
 {
     while (*i < in->root.u.map.n) {
-        const char *name = hone_arena_strndup(&in->arena, in->root.u.map.pairs[*i].key.ptr,
-                                              in->root.u.map.pairs[*i].key.len);
+        char *name = hone_arena_strndup(&in->arena, in->root.u.map.pairs[*i].key.ptr,
+                                        in->root.u.map.pairs[*i].key.len);
         size_t k = 0;
         (*i)++;
+        for (char *c = name; c && *c; c++) /* it is shown on a terminal */
+            *c = (unsigned char)*c < 0x20 || *c == 0x7f ? '?' : *c;
         while (name && keys[k] && strcmp(keys[k], name) != 0)
             k++;
         if (name && !keys[k])

@@ -47,12 +47,17 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
             add(mask, shape.n_tokens);
         else
             MUST(hone__eval_ones(&in, shape.n_tokens, &mask) >= 0);
+        if (hone_cli_weights(&in, "mask", shape.n_tokens, mask) >= 0)
+            for (size_t i = 0; i < shape.n_tokens; i++)
+                MUST(mask[i] >= 0);
         if (hone__eval_lengths(&in, &shape, mask, &x) >= 0)
             add(x, shape.n_seqs);
         if (hone__eval_groups(&in, shape.n_seqs, &group) >= 0)
             for (size_t i = 0; i < shape.n_seqs; i++)
                 sum += group[i];
     }
+    for (size_t i = 0, last = 0; hone_cli_unread(&in, keys, &i); last = i)
+        MUST(i > last && i <= in.root.u.map.n);
     if (hone_cli_table(&in, "rewards", &rows, &n, &x, &scored) >= 0 && x)
         for (size_t i = 0; i < rows * n; i++)
             MUST(scored[i] <= 1 && (scored[i] || x[i] == 0));

@@ -245,7 +245,8 @@ static const void *distill_get_iface(void *self, const char *iface_id)
       "  length_normalization (the default) the mean of R_i so weighted. The KL of token t itself is exact over the\n" \
       "  vocabulary (single_step, the default); without it A_t counts R_t too. Advantages of rewards are added to A.\n" SHOW_TEACHER \
       "source: Gu et al. 2023 (arXiv:2306.08543), section 2.2\n" \
-      "differences: trl's experimental trainer: A_t counts R_t beside the exact KL, and weighs by gamma^i from the first token on (gamma 0: R_t alone).\n")
+      "differences: trl's experimental trainer: A_t counts R_t beside the exact KL, and weighs by gamma^i from the first\n" \
+      "  token on (gamma 0: R_t alone); compat trl does so. There R_i is at `temperature`, too; here of the plain log-probs.\n")
 
 static const hone_field *const gkd_fields[] = {COMPAT, HONE_F64("beta", .5, 0, 1, 0, "0: forward KL, 1: reverse KL, between: Jensen-Shannon"), FIELD_TEMPERATURE, FIELD_REDUCE, NULL};
 static const hone_field *const kl_fields[] = {COMPAT, FIELD_TEMPERATURE, FIELD_REDUCE, NULL};
