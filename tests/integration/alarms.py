@@ -91,6 +91,18 @@ check("an honest run raises none", r.returncode == 0 and alarms("honest") == [] 
 for recipe in ("grpo", "sft", "dpo"):
     r = subprocess.run([HONE, "run", recipe, "steps=40", "--run-dir", recipe], capture_output=True, text=True, stdin=subprocess.DEVNULL)
     check(f"nor does {recipe}", r.returncode == 0 and alarms(recipe) == [], r.stderr)
+with open("learns.lua", "w") as f:
+    f.write("""local hone = require "hone"
+local run = hone.run { name = "learns", seed = 5, alarms = { window = 3 } }
+local policy = run:policy { model = "tiny", optimizer = { "adamw", lr = 2e-3, weight_decay = 0 } }
+local rows = {}
+for i = 1, 4 do rows[i] = { prompt = "Ann has " .. i .. " birds.", completion = "Who would have thought of that? Number " .. i } end
+for _, batch in run:steps(40, hone.rows(rows):epochs():batches(4)) do policy:update { batch, objective = "sft" } end
+""")
+r = subprocess.run([HONE, "run", "learns.lua", "--run-dir", "learns"], capture_output=True, text=True, stdin=subprocess.DEVNULL)
+fell = [m["entropy"] for m in metrics("learns")]
+check("rows that are learnt by heart: their entropy falls, and that is no alarm", fell[-1] < 0.05 * fell[0] and alarms("learns") == [] and r.returncode == 0,
+      (fell, r.stderr))
 r = run("off", MAX="3", ALARMS="false")
 check("alarms = false: none are looked for", r.returncode == 0 and alarms("off") == [] and "alarm" not in r.stderr, r.stderr)
 r = run("one_off", MAX="3", ALARMS="{ window = 5, truncated = false, equal = false }")

@@ -202,7 +202,8 @@ function Alarms:look(metrics, spreads)
   if not state then return end
   state.looks = state.looks + 1
   for _, key in ipairs(watched) do
-    if metrics[key] and metrics[key] == metrics[key] then remember(self, key, metrics[key]) end
+    local drawn = key ~= "entropy" or #spreads > 0 -- that of given rows is meant to fall
+    if drawn and metrics[key] and metrics[key] == metrics[key] then remember(self, key, metrics[key]) end
   end
   for _, s in ipairs(spreads) do
     remember(self, "products", { s.df, s.length, s.reward, s.both })
