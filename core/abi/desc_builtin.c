@@ -134,7 +134,7 @@ HONE_DESCRIBE_IFACE(environment, hone_environment_v1, HONE_IFACE_ENVIRONMENT, HO
                      "self, call, actions:[hone_action; n, stride], n:size, stride:size, "
                      "sink:sink hone_observation_sink -> status",
                      "answers n actions"),
-                    (SLOT, close, OPTIONAL, "self, ids:[u64; n], n:size -> status",
+                    (SLOT, forget, OPTIONAL, "self, ids:[u64; n], n:size -> status",
                      "these episodes are over"),
                     (SLOT, tools, OPTIONAL, "self -> str",
                      "a JSON list of tools, for the template"))

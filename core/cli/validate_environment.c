@@ -1,6 +1,6 @@
 /* validate_environment.c - environments: episodes begun, played for a turn, and let go (validate.h).
  *
- * One ordinary call is a whole small rollout: reset of n episodes, a step of those that go on, close. What came out is
+ * One ordinary call is a whole small rollout: reset of n episodes, a step of those that go on, forget. What came out is
  * compared in digests as for other kinds. Ids differ between calls on purpose: what an environment keeps of one call may
  * not show in another. */
 #include "cli/validate.h"
@@ -242,10 +242,10 @@ static hone_status work(hone__v *v, hone__vinst *i, hone__vwork *w)
         hone__v_fence_readonly(&p.texts);
         hone__v_fence_readonly(&p.tables);
         s = play(v, i, w, &p);
-        if (HONE_HAS(vt, hone_environment_v1, close)) {
-            hone__v_enter(v, i, "close");
-            hone_status closed = called(v, i, "close", vt->close(i->self, p.id, w->n));
-            s = s < 0 ? s : closed;
+        if (HONE_HAS(vt, hone_environment_v1, forget)) {
+            hone__v_enter(v, i, "forget");
+            hone_status gone = called(v, i, "forget", vt->forget(i->self, p.id, w->n));
+            s = s < 0 ? s : gone;
         }
         for (size_t k = 0; k < w->n; k++) {
             const uint64_t both[2] = {p.reset.digest[k], p.digest[k]};
@@ -297,7 +297,7 @@ static void t_bare(hone__v *v)
     plain(v, HONE__V_BARE, 6);
 }
 
-/* Actions of episodes that were never begun, and close of such: an error each, or a failure; no crash. */
+/* Actions of episodes that were never begun, and forget of such: an error each, or a failure; no crash. */
 static void t_strangers(hone__v *v)
 {
     hone__vinst *i = hone__v_need(v);
@@ -318,9 +318,9 @@ static void t_strangers(hone__v *v)
         if (!digest[k])
             hone__v_fail(v,
                          "an episode that was never begun is not answered; an error is expected");
-    if (HONE_HAS(vt, hone_environment_v1, close)) {
-        hone__v_enter(v, i, "close of strangers");
-        (void)called(v, i, "close", vt->close(i->self, ids, 2));
+    if (HONE_HAS(vt, hone_environment_v1, forget)) {
+        hone__v_enter(v, i, "forget of strangers");
+        (void)called(v, i, "forget", vt->forget(i->self, ids, 2));
     }
     hone__v_destroy(v, i);
 }

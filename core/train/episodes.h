@@ -12,7 +12,7 @@
  * environment. Token k of an episode draws number k of the sample's random stream, whichever turn it is in.
  *
  * Invariants: an episode in error keeps what was drawn and gets no gradient while the environment has a weight; the
- * environment's close hears of every episode that was begun. Source: hone/environment.h. */
+ * environment's forget hears of every episode that was begun. Source: hone/environment.h. */
 #ifndef HONE_CORE_TRAIN_EPISODES_H
 #define HONE_CORE_TRAIN_EPISODES_H
 #include "train/rollout.h"

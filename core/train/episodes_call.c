@@ -192,16 +192,16 @@ void hone__episodes_let_go(hone__episodes *e)
 {
     const size_t n = e->r->n_samples;
     size_t k = 0;
-    uint64_t *ids = HONE_HAS(e->env->vt, hone_environment_v1, close) ? hone_calloc(n, sizeof *ids)
-                                                                     : NULL;
+    uint64_t *ids = HONE_HAS(e->env->vt, hone_environment_v1, forget) ? hone_calloc(n, sizeof *ids)
+                                                                      : NULL;
     for (size_t i = 0; ids && i < n; i++)
         if (e->lines[i].begun)
             ids[k++] = e->r->first_sample + i;
     if (k) {
         const hone_error was = *hone_error_get(); /* what ended the rollout is what is told */
         hone_instance_enter(e->env->instance);
-        (void)hone_instance_leave(e->env->instance, "close",
-                                  e->env->vt->close(e->env->self, ids, k));
+        (void)hone_instance_leave(e->env->instance, "forget",
+                                  e->env->vt->forget(e->env->self, ids, k));
         if (was.code < 0)
             hone_error_set(&was);
     }

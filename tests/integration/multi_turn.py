@@ -180,6 +180,13 @@ check("turns without an environment", r.returncode == 1 and "there is none" in r
 r = hone("run", "multi_turn", "--dry-run")
 check("a plan plays with nobody", r.returncode == 0 and "rollout" in r.stdout, r.stdout[-500:] + r.stderr)
 
+# ---- what a call is, and what tools answer ----
+r = hone("lua", pathlib.Path(__file__).resolve().with_name("tools.lua"))
+told = r.stdout.splitlines()
+check("tools.lua comes to its end", r.returncode == 0 and len(told) == 55, f"{len(told)} {r.stderr}")
+for line in told:
+    check(line[5:], line.startswith("ok   "), line)
+
 # ---- a box of its own: what it does there stays there ----
 if shutil.which("cc") is None:
     skip("environments in boxes", "there is no compiler", 9)

@@ -104,7 +104,7 @@ static hone_status let_go(void *self, const uint64_t *ids, size_t n)
 }
 
 static const hone_environment_v1 table = {
-    .struct_size = sizeof(hone_environment_v1), .reset = reset, .step = step, .close = let_go};
+    .struct_size = sizeof(hone_environment_v1), .reset = reset, .step = step, .forget = let_go};
 
 #define SAYS(t)                                                                                    \
     {                                                                                              \

@@ -108,16 +108,16 @@ function environment.expand(t)
     if type(t.play) ~= "function" or t.reset or t.step or t.create then
       error("an environment has play(episode, say), or reset and step", 0)
     end
-    t.reset, t.step, t.close = stories(t.play)
+    t.reset, t.step, t.forget = stories(t.play)
     t.play = nil
   end
   if type(t.reset) ~= "function" or type(t.step) ~= "function" then
     error("an environment needs reset(episodes) and step(actions), or play(episode, say)", 0)
   end
-  local close, tools = t.close, t.tools
+  local forget, tools = t.forget, t.tools
   t.reset, t.step = answering("reset", t.reset), answering("step", t.step)
-  if type(close) == "function" then
-    t.close = function(...) close(...) return 0 end
+  if type(forget) == "function" then
+    t.forget = function(...) forget(...) return 0 end
   end
   if type(tools) == "table" then
     local text = json.encode(tools)

@@ -7,7 +7,7 @@
  * What the policy said goes on as the ids that were sampled; only the observation is made into ids, on its own. The loss
  * falls on the policy's own tokens. The reward of an episode is the sum of its steps' rewards.
  *
- * An episode is named by its id, a number of the run: an instance keeps what it has to know of each until close. The same
+ * An episode is named by its id, a number of the run: an instance keeps what it has to know of each until forget. The same
  * row and seed, and the same actions, are to give the same observations, or a run cannot be resumed to the same bytes.
  * A draft may still change; its id does when it is promoted. (plugin-abi.md 3) */
 #ifndef HONE_ENVIRONMENT_H
@@ -70,7 +70,7 @@ typedef struct hone_environment_v1 {
     hone_status (*step)(void *self, const hone_call *call, const hone_action *actions_bor, size_t n,
                         size_t stride, const hone_observation_sink *sink);
     /* Optional: these episodes are over, whatever the reason; unknown ids are passed over. [worker-thread & active] */
-    hone_status (*close)(void *self, const uint64_t *ids_bor, size_t n);
+    hone_status (*forget)(void *self, const uint64_t *ids_bor, size_t n);
     /* Optional: a JSON list of tools, for chat templates that show them; {NULL, 0} for none. Valid until destroy.
      * Cannot fail. [worker-thread & active] */
     hone_str (*tools)(void *self);

@@ -107,7 +107,7 @@ static hone_status step(void *self, const hone_call *call, const hone_action *in
     return s;
 }
 
-static hone_status close_episodes(void *self, const uint64_t *ids, size_t n)
+static hone_status forget(void *self, const uint64_t *ids, size_t n)
 {
     game *g = self;
     size_t from = 0;
@@ -150,10 +150,8 @@ static void destroy(void *self)
     mem.resize(mem_self, g, sizeof *g, 0);
 }
 
-static const hone_environment_v1 table = {.struct_size = sizeof(hone_environment_v1),
-                                          .reset = reset,
-                                          .step = step,
-                                          .close = close_episodes};
+static const hone_environment_v1 table = {
+    .struct_size = sizeof(hone_environment_v1), .reset = reset, .step = step, .forget = forget};
 static const char *const needs[] = {HONE_IFACE_MEM, NULL};
 static const char *const wants[] = {"id", "seed", "text", NULL};
 HONE_DEFINE_ENVIRONMENT(component, table, .id = "@id@", .version = "0.1.0",

@@ -41,7 +41,7 @@ int main(void)
         HONE_CHECK(got.status == HONE_EPISODE_ON && strcmp(said, " higher: ") == 0);
         step(&t, e, id, "it is 5");
         HONE_CHECK(got.status == HONE_EPISODE_DONE && got.reward == 1);
-        HONE_CHECK(e->close(t.self, &id, 1) == HONE_OK);
+        HONE_CHECK(e->forget(t.self, &id, 1) == HONE_OK);
         step(&t, e, id, "5"); /* it is gone */
         HONE_CHECK(got.status == HONE_EPISODE_ERROR && got.reason.len > 0);
     }
