@@ -141,7 +141,9 @@ void hone__v_enter(hone__v *v, hone__vinst *i, const char *what);
 hone_status hone__v_leave(hone__v *v, hone__vinst *i, const char *what, hone_status s);
 /* An ordinary call of n items on it; a failure is the test's. */
 int hone__v_work(hone__v *v, hone__vinst *i, hone__vwork *w);
-/* Tests of kinds whose calls take a batch of structs: strides; arguments kept past a call. */
+/* Tests of kinds whose calls take a batch of structs: each of n <= 16 such items is answered (its digest is not 0;
+ * `item`: what one is called); strides; arguments kept past a call. */
+void hone__v_all_answered(hone__v *v, int items, size_t n, const char *item);
 void hone__v_strides(hone__v *v);
 void hone__v_borrowed(hone__v *v);
 /* What the component's create sees instead of the host's own struct, when these are set. */

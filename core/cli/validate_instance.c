@@ -706,6 +706,18 @@ done:
     hone__v_destroy(v, i);
 }
 
+void hone__v_all_answered(hone__v *v, int items, size_t n, const char *item)
+{
+    uint64_t digest[16];
+    hone__vwork w = {.seed = v->seed, .n = n, .items = items, .digest = digest};
+    hone__vinst *i = hone__v_need(v);
+    if (i && hone__v_work(v, i, &w))
+        for (size_t k = 0; k < n; k++)
+            if (!digest[k])
+                hone__v_fail(v, "%s %zu was not answered, though the call succeeded", item, k);
+    hone__v_destroy(v, i);
+}
+
 /* Outcomes in wider places, items and the call larger: what lies behind the known part stays untouched. */
 void hone__v_strides(hone__v *v)
 {

@@ -215,37 +215,25 @@ static hone_status work(hone__v *v, hone__vinst *i, hone__vwork *w)
 
 /* ---- tests of judges ------------------------------------------------------------------------------ */
 
-static void plain(hone__v *v, int items, size_t n)
-{
-    uint64_t digest[16];
-    hone__vwork w = {.seed = v->seed, .n = n, .items = items, .digest = digest};
-    hone__vinst *i = hone__v_need(v);
-    if (i && hone__v_work(v, i, &w))
-        for (size_t k = 0; k < n; k++)
-            if (!digest[k])
-                hone__v_fail(v, "item %zu has no verdict, though the call succeeded", k);
-    hone__v_destroy(v, i);
-}
-
 static void t_answers(hone__v *v)
 {
-    plain(v, HONE__V_PLAIN, 12);
+    hone__v_all_answered(v, HONE__V_PLAIN, 12, "item");
 }
 static void t_empty(hone__v *v)
 {
-    plain(v, HONE__V_EMPTY, 6);
+    hone__v_all_answered(v, HONE__V_EMPTY, 6, "item");
 }
 static void t_echo(hone__v *v)
 {
-    plain(v, HONE__V_ECHO, 6);
+    hone__v_all_answered(v, HONE__V_ECHO, 6, "item");
 }
 static void t_long(hone__v *v)
 {
-    plain(v, HONE__V_LONG, 3);
+    hone__v_all_answered(v, HONE__V_LONG, 3, "item");
 }
 static void t_bare(hone__v *v)
 {
-    plain(v, HONE__V_BARE, 6);
+    hone__v_all_answered(v, HONE__V_BARE, 6, "item");
 }
 
 static const hone__vtest tests[] = {

@@ -1,5 +1,5 @@
 /* Leaves out an item.
- * validate: judge.answers fail has no verdict, though the call succeeded
+ * validate: judge.answers fail was not answered, though the call succeeded
  * call: survives */
 #define ON_ITEM                                                                                    \
     if (i == 0)                                                                                    \
