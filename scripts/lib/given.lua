@@ -415,8 +415,10 @@ function given.prefers(p, run, policy, when, reference)
   if not base and when == "before" then
     run.state["held-out margins"] = margins
   elseif not base and was then
-    run:say("%s: the same pairs: margin changed by %s, accuracy by %s", when, hone.stats.text(hone.stats.difference(margins, was)),
-      hone.stats.text(hone.stats.difference(right_ones(margins), right_ones(was))))
+    local grown = {}
+    for i, x in ipairs(margins) do grown[i] = x - was[i] end
+    run:say("%s: the same pairs: margin grew in %s, changed by %s; accuracy by %s", when, tostring(hone.stats.share(right_ones(grown))),
+      hone.stats.text(hone.stats.difference(margins, was)), hone.stats.text(hone.stats.difference(right_ones(margins), right_ones(was))))
   end
   return right, given.answers(p, run, policy, when)
 end
