@@ -220,7 +220,8 @@ static hone_status take(hone_novelty *n, size_t *n_list, size_t blocks)
     if (!hone_mul_size(k, blocks, &room))
         return hone_fail(HONE_E_LIMIT, "novelty: the text is too long");
     HONE_TRY(grow((void **)&n->mask, room, &n->cap_mask, sizeof *n->mask));
-    memset(n->mask, 0, room * sizeof *n->mask);
+    if (room)
+        memset(n->mask, 0, room * sizeof *n->mask);
     for (size_t i = 0; i < m; i++)
         if (n->own[i] != NO_PLACE)
             n->mask[n->known[n->own[i]].place * blocks + i / 64] |= (uint64_t)1 << (i % 64);
