@@ -406,7 +406,7 @@ static void note_joined(void *ctx, hone_jw *w)
     hone_jw_ki64(w, "bad", 0);
 }
 
-static hone_status get_counts(const hone_value *state, hone_cluster_counts *c)
+hone_status hone_cluster_noted(const hone_value *state, hone_cluster_counts *c)
 {
     HONE_TRY(hone_job_get_count(state, "clustered", &c->pass.rows));
     HONE_TRY(hone_job_get_count(state, "unread", &c->pass.bad));
@@ -467,7 +467,7 @@ hone_status hone_cluster_run(const hone_cluster_spec *spec, hone_input *in, hone
     if (s >= 0 && state)
         s = hone_job_get_count(state, "phase", &phase);
     if (s >= 0 && phase == 3) {
-        s = get_counts(state, counts);
+        s = hone_cluster_noted(state, counts);
         if (s >= 0)
             s = map_again(&c, table, "clusters");
         if (s >= 0 && lines)

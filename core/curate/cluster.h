@@ -46,6 +46,8 @@ hone_status hone_cluster_run(const hone_cluster_spec *spec, hone_input *in, hone
                              hone_cluster_counts *counts);
 /* Members of the counts in a state of phase 3, for who goes on behind. */
 void hone_cluster_note(const hone_cluster_counts *c, hone_jw *w);
+/* And back; E_STATE when one is missing. */
+hone_status hone_cluster_noted(const hone_value *state, hone_cluster_counts *c);
 /* The first row of row n's cluster. */
 uint64_t hone_cluster_first(const hone_table *table, uint64_t n);
 #endif

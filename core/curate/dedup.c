@@ -67,7 +67,9 @@ static hone_status get_state(dedup *d, hone_input_place *place)
     HONE_TRY(hone_job_get_count(state, "kept", &d->out->kept));
     HONE_TRY(hone_job_get_count(state, "dropped_same", &d->out->dropped_same));
     HONE_TRY(hone_job_get_count(state, "dropped_near", &d->out->dropped_near));
-    return hone_job_finished(d->job) ? HONE_OK : hone_job_get_place(state, place);
+    if (hone_job_finished(d->job)) /* the clusters are not made again, nor counted */
+        return hone_cluster_noted(state, &d->out->clusters);
+    return hone_job_get_place(state, place);
 }
 
 hone_status hone_dedup_run(const hone_cluster_spec *spec, int want_report, hone_input *in,

@@ -6,6 +6,7 @@ import csv
 import json
 import os
 import random
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -126,6 +127,15 @@ for step in STEPS:
     check(f"{step}: and the same summary", stdout.replace(".killed", ".direct") == run.stdout, stdout + run.stdout)
     check(f"{step}: and the same lineage", lineage(name) == lineage(f"{step}.direct"))
     check(f"{step}: nothing is left behind", not os.path.exists(name + ".work"))
+    # All is made and nothing in its place: a folder stands where the output goes. The next one has only that left to do.
+    name = f"{step}.placed"
+    os.makedirs(name + "/in_the_way")
+    late = subprocess.run(command(step, name), capture_output=True, text=True)
+    shutil.rmtree(name)
+    again = subprocess.run(command(step, name), capture_output=True, text=True)
+    check(f"{step}: an output that cannot be put in its place is made all the same", late.returncode == 1 and "cannot be put in its place" in late.stderr and
+          "going on" in again.stderr and made(f"{step}.direct") == made(name), late.stderr + again.stderr)
+    check(f"{step}: the same summary then", again.stdout.replace(".placed", ".direct") == run.stdout, again.stdout + run.stdout)
 
 # Another command on the same output begins anew; two at once are refused.
 p = subprocess.Popen(command("dedup", "x"), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
