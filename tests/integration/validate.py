@@ -160,7 +160,7 @@ BROKEN = [  # kind, what is changed, test, result, words of its text
      "instance.call", "fail", "a second verdict on item"),
     ("judge", [("        order[at] = (uint32_t)k;\n", "        order[at] = 0;\n")], "instance.call", "fail", "names candidate 0 twice"),
     ("judge", [("        v.score = share[0];\n", "        v.score = share[0] / 0.0;\n")], "instance.call", "fail", "without a ranking"),
-    ("judge", [("s >= 0 && i < n &&", "s >= 0 && i + 1 < n &&")], "judge.answers", "fail", "has no verdict"),
+    ("judge", [("s >= 0 && i < n &&", "s >= 0 && i + 1 < n &&")], "judge.answers", "fail", "was not answered"),
     ("judge", [("((const char *)items + i * stride)", "(items + i)")], "judge.strides", "fail", "candidates: 1 to 64"),
     ("tokenizer", [("return text.len == 1 ?", "return text.len == 1 && text.ptr[0] != 'e' ?")],
      "tokenizer.vocabulary", "fail", "token 101 is written"),
